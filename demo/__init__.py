@@ -1,0 +1,1 @@
+"""Token streaming, shown: one generation, one log of timed tokens, several ways to deliver it."""

@@ -1,0 +1,229 @@
+"""The values that flow: a request, the events of its run, and the protocol of who makes them.
+
+Knows nothing of models, HTTP or pages. Every `time` is `time.perf_counter()` of this process, in seconds.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+from demo.errors import BadRequest, DemoError
+
+Role: TypeAlias = Literal["system", "user", "assistant"]
+FinishReason: TypeAlias = Literal["length", "eos_token", "stop_sequence", "cancelled"]
+
+MAX_STOP_SEQUENCES = 4
+MAX_TOP_N_TOKENS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen from the logits; names and limits as in text-generation-inference.
+
+    Raises BadRequest where a value is out of its range.
+    """
+
+    do_sample: bool = False
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    typical_p: float | None = None
+    repetition_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(0 < self.temperature < math.inf, "temperature", self.temperature, "finite and greater than 0")
+        _require(self.top_k is None or self.top_k > 0, "top_k", self.top_k, "greater than 0")
+        _require(self.top_p is None or 0 < self.top_p < 1, "top_p", self.top_p, "between 0 and 1, both excluded")
+        _require(
+            self.typical_p is None or 0 < self.typical_p < 1,
+            "typical_p",
+            self.typical_p,
+            "between 0 and 1, both excluded",
+        )
+        _require(
+            0 < self.repetition_penalty < math.inf,
+            "repetition_penalty",
+            self.repetition_penalty,
+            "finite and greater than 0",
+        )
+        _require(-2 <= self.frequency_penalty <= 2, "frequency_penalty", self.frequency_penalty, "between -2 and 2")
+        _require(self.seed is None or 0 <= self.seed < 2**64, "seed", self.seed, "between 0 and 2**64 - 1")
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the token is drawn rather than taken greedily (TGI's `NextTokenChooser`)."""
+        warped = self.temperature != 1.0 or self.top_k is not None
+        return self.do_sample or warped or self.top_p is not None or self.typical_p is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One generation to be made. `prompt` is raw text, or the messages of a conversation.
+
+    Raises BadRequest where a value is out of its range.
+    """
+
+    prompt: str | tuple[Message, ...]
+    max_new_tokens: int = 256
+    sampling: Sampling = field(default_factory=Sampling)
+    stop: tuple[str, ...] = ()
+    top_n_tokens: int = 0
+    ignore_eos: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.prompt:
+            raise BadRequest("The prompt is empty: type something first.")
+        texts = [self.prompt] if isinstance(self.prompt, str) else [message.content for message in self.prompt]
+        if any(_is_broken(text) for text in texts):
+            raise BadRequest("The prompt holds half a character (a lone surrogate): send whole Unicode characters.")
+        _require(self.max_new_tokens > 0, "max_new_tokens", self.max_new_tokens, "greater than 0")
+        _require(len(self.stop) <= MAX_STOP_SEQUENCES, "stop", len(self.stop), f"at most {MAX_STOP_SEQUENCES} strings")
+        _require(all(self.stop), "stop", self.stop, "strings that are not empty")
+        _require(
+            0 <= self.top_n_tokens <= MAX_TOP_N_TOKENS,
+            "top_n_tokens",
+            self.top_n_tokens,
+            f"between 0 and {MAX_TOP_N_TOKENS}",
+        )
+
+
+def _is_broken(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _require(holds: bool, name: str, value: object, allowed: str) -> None:
+    if not holds:
+        raise BadRequest(f"{name} is {value}: it must be {allowed}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A token and its natural log-probability, after penalties and warpers."""
+
+    id: int
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The request left the queue: its prompt is being read."""
+
+    time: float
+    input_tokens: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token, stamped when it was sampled.
+
+    `index` counts from 1. `text` is what became readable with it: empty where a character is still
+    incomplete or the token is special. `top` holds the likeliest alternatives, if asked for.
+    """
+
+    time: float
+    index: int
+    id: int
+    text: str
+    logprob: float
+    special: bool
+    top: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The run ended as it should, or was cancelled. The last event of its log."""
+
+    time: float
+    finish_reason: FinishReason
+    generated_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The run broke. The last event of its log."""
+
+    time: float
+    error: DemoError
+
+
+Event: TypeAlias = Started | Token | Done | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What answers: for the page's caption and the API's /info."""
+
+    model_id: str
+    revision: str | None
+    source: Literal["embedded", "hub", "folder", "gguf"]
+    device: str
+    dtype: str
+    max_input_tokens: int
+    max_total_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The model is on its way. `step` says in words what is happening, `fraction` in [0, 1] how far it is."""
+
+    step: str
+    fraction: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Requests are being answered."""
+
+    card: ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """No request will ever be answered; `error` says why."""
+
+    error: DemoError
+
+
+Status: TypeAlias = Loading | Ready | Broken
+
+
+class Ticket(Protocol):
+    """The right to be answered that `submit` gave; whoever holds it may give it back."""
+
+    def cancel(self) -> None:
+        """Stop the work: at most one more token is computed. Harmless when it has ended."""
+
+
+class Engine(Protocol):
+    """Whoever turns requests into events: the local model, a remote server, or a script in a test."""
+
+    @property
+    def status(self) -> Status:
+        """Where the engine stands, now."""
+
+    def submit(self, request: Request, log: Callable[[Event], None]) -> Ticket:
+        """Admit `request`, or raise BadRequest, Overloaded or NotReady before any event.
+
+        `log` is then called from the engine's own thread: Started, Tokens, and always exactly one
+        Done or Failed at the end. It must return at once.
+        """
+
+    def close(self) -> None:
+        """End every run with a final event and stop. Returns when the engine's thread has ended."""

@@ -1,0 +1,80 @@
+"""From a run's log to the numbers people quote: TTFT, gaps (ITL), TPOT, rate, percentiles.
+
+Pure functions of times. A number that does not exist is None, never 0. All in seconds.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from demo.events import Done, Event, Failed, Started, Token
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The moments of one reading of a run, in seconds since the request was submitted.
+
+    `tokens[i]` is when token i + 1 could be read; `first_text` when there was first something to see.
+    """
+
+    started: float | None = None
+    first_text: float | None = None
+    tokens: tuple[float, ...] = ()
+    end: float | None = None
+
+    @property
+    def ttft(self) -> float | None:
+        """Time to first token: until the first text a person could see."""
+        return self.first_text
+
+    @property
+    def total(self) -> float | None:
+        """Total latency: until the last event."""
+        return self.end
+
+    @property
+    def gaps(self) -> tuple[float, ...]:
+        """Inter-token latencies: n tokens have n - 1 of them."""
+        return tuple(later - earlier for earlier, later in zip(self.tokens, self.tokens[1:], strict=False))
+
+    @property
+    def tpot(self) -> float | None:
+        """Time per output token after the first: (last - first) / (n - 1)."""
+        return (self.tokens[-1] - self.tokens[0]) / (len(self.tokens) - 1) if len(self.tokens) > 1 else None
+
+    @property
+    def rate(self) -> float | None:
+        """Tokens per second over the whole request, prompt included: n / total."""
+        return len(self.tokens) / self.end if self.end and self.tokens else None
+
+
+def measure_streamed(submitted: float, events: Sequence[Event]) -> Timeline:
+    """The timeline of a reader who sees each token as it is made."""
+    started = next((event.time for event in events if isinstance(event, Started)), None)
+    tokens = [event for event in events if isinstance(event, Token)]
+    first_text = next((token.time for token in tokens if token.text), None)
+    end = events[-1].time if events and isinstance(events[-1], Done | Failed) else None
+    return Timeline(
+        started=None if started is None else started - submitted,
+        first_text=None if first_text is None else first_text - submitted,
+        tokens=tuple(token.time - submitted for token in tokens),
+        end=None if end is None else end - submitted,
+    )
+
+
+def measure_whole(streamed: Timeline) -> Timeline:
+    """The timeline of a reader of the same run who gets everything at its end."""
+    if streamed.end is None:
+        return replace(streamed, first_text=None, tokens=())
+    first_text = None if streamed.first_text is None else streamed.end
+    return replace(streamed, first_text=first_text, tokens=(streamed.end,) * len(streamed.tokens))
+
+
+def percentile(values: Sequence[float], q: float) -> float | None:
+    """The q-th percentile, q in [0, 100], interpolated linearly between ranks (NumPy's default)."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    rank = (len(ordered) - 1) * q / 100
+    low, high = math.floor(rank), math.ceil(rank)
+    return ordered[low] + (ordered[high] - ordered[low]) * (rank - low)

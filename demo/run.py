@@ -1,0 +1,128 @@
+"""Run: one request's replayable log of events, and the readers that follow it at their own pace.
+
+Knows the Engine protocol, not who implements it. The log is written by the engine's thread and read
+from any thread or event loop; nobody waits for anybody else.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Future
+
+from demo.events import Done, Engine, Event, Failed, Request
+
+
+class Run:
+    """One generation. Starts on construction; raises what `Engine.submit` raises.
+
+    It is cancelled when the last of its readers has been closed.
+    """
+
+    def __init__(self, engine: Engine, request: Request) -> None:
+        self.request = request
+        self.submitted = time.perf_counter()
+        self._lock = threading.Lock()
+        self._events: list[Event] = []
+        self._readers: set[Reader] = set()
+        self._ticket = engine.submit(request, self._append)
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """All events so far, oldest first: a copy."""
+        with self._lock:
+            return tuple(self._events)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last event has been logged."""
+        with self._lock:
+            return self._has_ended()
+
+    def attach(self) -> "Reader":
+        """A new reader, at the beginning of the log. Close it when done."""
+        reader = Reader(self)
+        with self._lock:
+            self._readers.add(reader)
+        return reader
+
+    def cancel(self) -> None:
+        """Stop the work for every reader; each still gets a final event."""
+        self._ticket.cancel()
+
+    def _append(self, event: Event) -> None:
+        with self._lock:
+            self._events.append(event)
+            waiting = [future for reader in self._readers if (future := reader._take_waiting()) is not None]
+        for future in waiting:
+            _wake(future)
+
+    def _has_ended(self) -> bool:
+        return bool(self._events) and isinstance(self._events[-1], Done | Failed)
+
+    def _detach(self, reader: "Reader") -> None:
+        with self._lock:
+            self._readers.discard(reader)
+            abandoned = not self._readers and not self._has_ended()
+        if abandoned:
+            self.cancel()
+
+
+class Reader:
+    """One reader's place in a run's log. Iterate it, from a thread (`for`) or a loop (`async for`), once.
+
+    Each item is everything that has arrived since the last one, so a slow reader gets fewer, larger
+    batches and never loses the tail. Iteration ends after the final event, or when the reader is closed.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.closed = False
+        self._position = 0
+        self._waiting: Future[None] | None = None
+
+    def close(self) -> None:
+        """Leave. Wakes and ends an iteration that is under way; the last to leave stops the work."""
+        with self.run._lock:
+            self.closed = True
+            future = self._take_waiting()
+        if future is not None:
+            _wake(future)
+        self.run._detach(self)
+
+    def __iter__(self) -> Iterator[Sequence[Event]]:
+        while (batch := self._take()) is not None:
+            if isinstance(batch, Future):
+                batch.result()
+            else:
+                yield batch
+
+    async def __aiter__(self) -> AsyncIterator[Sequence[Event]]:
+        while (batch := self._take()) is not None:
+            if isinstance(batch, Future):
+                await asyncio.wrap_future(batch)
+            else:
+                yield batch
+
+    def _take(self) -> Sequence[Event] | Future[None] | None:
+        """The events not yet read, or a future to wait for, or None at the end."""
+        with self.run._lock:
+            events = self.run._events
+            if self.closed or (self._position == len(events) and self.run._has_ended()):
+                return None
+            if self._position < len(events):
+                batch = tuple(events[self._position :])
+                self._position = len(events)
+                return batch
+            self._waiting = Future()
+            return self._waiting
+
+    def _take_waiting(self) -> "Future[None] | None":
+        waiting, self._waiting = self._waiting, None
+        return waiting
+
+
+def _wake(future: "Future[None]") -> None:
+    # A waiting coroutine that was cancelled has cancelled its future too: then nobody is left to wake.
+    if future.set_running_or_notify_cancel():
+        future.set_result(None)

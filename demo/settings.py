@@ -1,0 +1,169 @@
+"""Settings: flag > environment > default. Names follow text-generation-inference's launcher.
+
+Knows no model and no server; an automatic choice is left as None here and made, with its reason,
+by whoever has what it takes to choose.
+"""
+
+import argparse
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Generic, NoReturn, TypeVar
+
+from demo.errors import SettingError
+
+DEVICES = "auto, cpu, cuda, cuda:N or mps"
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+ENVIRONMENT_PREFIX = "DEMO_"
+
+T = TypeVar("T")
+
+
+def _setting(default: Any, parse: Callable[[str], Any], allowed: str, text: str) -> Any:
+    return field(default=default, metadata={"parse": parse, "allowed": allowed, "help": text})
+
+
+def _whole_number(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = int(text)
+        if not low <= number <= high:
+            raise ValueError
+        return number
+
+    return parse
+
+
+def _one_line(text: str) -> str:
+    (line,) = text.strip().splitlines()
+    return line
+
+
+def _dtype(text: str) -> str:
+    if text not in DTYPES:
+        raise ValueError
+    return text
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]+)?", text):
+        raise ValueError
+    return text
+
+
+_count = _whole_number(1, 2**31 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator may choose. None means: choose for me, and say why."""
+
+    model_id: str | None = _setting(
+        None, _one_line, "a hub id, a folder or a .gguf file", "model to serve [embedded SmolLM2-135M, else the hub's]"
+    )
+    revision: str | None = _setting(None, _one_line, "a branch, tag or commit", "revision of a hub model [main]")
+    hostname: str | None = _setting(
+        None, _one_line, "an address of this machine", "address to listen on [127.0.0.1; 0.0.0.0 on a Space]"
+    )
+    port: int = _setting(7860, _whole_number(0, 65535), "a number from 0 (any free port) to 65535", "port to listen on")
+    max_concurrent_requests: int = _setting(
+        64, _count, "a whole number from 1", "requests admitted at once; more are refused as overloaded"
+    )
+    max_input_tokens: int | None = _setting(
+        None, _count, "a whole number from 1", "longest prompt, in tokens [max-total-tokens - 1]"
+    )
+    max_total_tokens: int | None = _setting(
+        None,
+        _whole_number(2, 2**31 - 1),
+        "a whole number from 2",
+        "prompt and answer together [the model's, up to 4096]",
+    )
+    dtype: str = _setting("auto", _dtype, f"one of {', '.join(DTYPES)}", "number format of the weights")
+    device: str = _setting("auto", _device, DEVICES, "where the model runs")
+    threads: int | None = _setting(
+        None, _whole_number(1, 1024), "a whole number from 1 to 1024", "CPU threads for the model [one per usable core]"
+    )
+
+    def __post_init__(self) -> None:
+        if self.max_input_tokens and self.max_total_tokens and self.max_input_tokens >= self.max_total_tokens:
+            raise SettingError(
+                f"--max-input-tokens is {self.max_input_tokens}: it must be less than "
+                f"--max-total-tokens, which is {self.max_total_tokens}."
+            )
+
+
+def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings that a command line and an environment ask for.
+
+    Raises SettingError: one sentence naming the setting, the value and what is allowed.
+    `--help` leaves through argparse's SystemExit.
+    """
+    flags = vars(_parser().parse_args(arguments))
+    values: dict[str, Any] = {}
+    for setting in fields(Settings):
+        flag, variable = flag_of(setting), variable_of(setting)
+        if (text := flags[setting.name]) is not None:
+            values[setting.name] = _parse(setting, flag, text)
+        elif text := environment.get(variable):
+            values[setting.name] = _parse(setting, variable, text)
+    return Settings(**values)
+
+
+def flag_of(setting: "Field[Any]") -> str:
+    """`--max-total-tokens` for `max_total_tokens`."""
+    return "--" + setting.name.replace("_", "-")
+
+
+def variable_of(setting: "Field[Any]") -> str:
+    """`DEMO_MAX_TOTAL_TOKENS` for `max_total_tokens`. Prefixed: shells set HOSTNAME themselves."""
+    return ENVIRONMENT_PREFIX + setting.name.upper()
+
+
+def purpose_of(setting: "Field[Any]") -> str:
+    """What it sets, and in brackets what is chosen when it is not given."""
+    default = "" if setting.default is None else f" [{setting.default}]"
+    return f"{setting.metadata['help']}{default}"
+
+
+def _parse(setting: "Field[Any]", source: str, text: str) -> Any:
+    try:
+        return setting.metadata["parse"](text)
+    except ValueError:
+        raise SettingError(f"{source} is {text!r}: it must be {setting.metadata['allowed']}.") from None
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise SettingError(f"{message[0].upper()}{message[1:]}: `{self.prog} --help` lists what there is.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python app.py",
+        allow_abbrev=False,
+        description="One language model behind two panels: streamed, and waiting for the whole answer.",
+        epilog="A flag wins over its environment variable. [in brackets: what is chosen when neither is given]",
+    )
+    for setting in fields(Settings):
+        parser.add_argument(flag_of(setting), metavar=_metavar(setting), help=_help(setting))
+    return parser
+
+
+def _metavar(setting: "Field[Any]") -> str:
+    return "NUMBER" if setting.type in (int, int | None) else "TEXT"
+
+
+def _help(setting: "Field[Any]") -> str:
+    return f"{purpose_of(setting)}; {setting.metadata['allowed']}; ${variable_of(setting)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[T]):
+    """Something chosen automatically or by a setting, to be told to the operator with its reason."""
+
+    name: str
+    value: T
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value} ({self.reason})"

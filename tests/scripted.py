@@ -1,0 +1,107 @@
+"""A scripted engine: emits what a test tells it to, when it tells it to. The only fake, at the Engine protocol."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from demo.errors import DemoError
+from demo.events import (
+    Done,
+    Engine,
+    Event,
+    Failed,
+    FinishReason,
+    ModelCard,
+    Ready,
+    Request,
+    Started,
+    Status,
+    Ticket,
+    Token,
+)
+
+CARD = ModelCard("scripted", None, "folder", "cpu", "float32", max_input_tokens=1000, max_total_tokens=2000)
+
+
+class ScriptedTicket:
+    """One admitted request, driven by the test: `start`, `write`, then `finish` or `fail`."""
+
+    def __init__(self, request: Request, log: Callable[[Event], None]) -> None:
+        self.request = request
+        self.cancelled = False
+        self._log = log
+        self._written = 0
+        self._ending = threading.Lock()
+        self._ended = False
+
+    def start(self, input_tokens: int = 10) -> None:
+        self._log(Started(time.perf_counter(), input_tokens, seed=0))
+
+    def write(self, *texts: str) -> None:
+        for text in texts:
+            self._written += 1
+            self._log(Token(time.perf_counter(), self._written, self._written, text, -0.5, special=False))
+
+    def finish(self, reason: FinishReason = "length") -> None:
+        self._end(Done(time.perf_counter(), reason, self._written))
+
+    def fail(self, error: DemoError) -> None:
+        self._end(Failed(time.perf_counter(), error))
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        self.finish("cancelled")
+
+    def _end(self, event: Event) -> None:
+        with self._ending:
+            if self._ended:
+                return
+            self._ended = True
+        self._log(event)
+
+
+class ScriptedEngine(Engine):
+    """Keeps every admitted ticket for the test to drive; refuses with `refusal` when one is set."""
+
+    def __init__(self, status: Status | None = None) -> None:
+        self.tickets: list[ScriptedTicket] = []
+        self.refusal: DemoError | None = None
+        self._status = status or Ready(CARD)
+
+    @property
+    def status(self) -> Status:
+        return self._status
+
+    def submit(self, request: Request, log: Callable[[Event], None]) -> Ticket:
+        if self.refusal is not None:
+            raise self.refusal
+        ticket = ScriptedTicket(request, log)
+        self.tickets.append(ticket)
+        return ticket
+
+    def close(self) -> None:
+        for ticket in self.tickets:
+            ticket.cancel()
+
+
+class TypingEngine(ScriptedEngine):
+    """Answers every request by itself with `texts`, one token every `pace` seconds, from a thread of its own."""
+
+    def __init__(self, texts: Sequence[str], pace: float) -> None:
+        super().__init__()
+        self._texts = texts
+        self._pace = pace
+
+    def submit(self, request: Request, log: Callable[[Event], None]) -> Ticket:
+        ticket = super().submit(request, log)
+        threading.Thread(target=self._type, args=(ticket,), daemon=True).start()
+        return ticket
+
+    def _type(self, ticket: ScriptedTicket) -> None:
+        ticket.start()
+        for text in self._texts[: ticket.request.max_new_tokens]:
+            threading.Event().wait(self._pace)
+            if ticket.cancelled:
+                return
+            ticket.write(text)
+        ticket.finish("eos_token")

@@ -1,0 +1,96 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from demo.errors import EngineFailed
+from demo.events import Done, Event, Failed, Started, Token
+from demo.metrics import Timeline, measure_streamed, measure_whole, percentile
+
+SUBMITTED = 100.0
+
+seconds = st.floats(0, 1000, allow_nan=False)
+moments = st.lists(seconds, min_size=0, max_size=30).map(sorted)
+
+
+def make_log(times: list[float], texts: list[str] | None = None, ends: bool = True) -> list[Event]:
+    """A run whose prompt is read at once, with a token at each of `times`, ending with the last."""
+    texts = ["x"] * len(times) if texts is None else texts
+    log: list[Event] = [Started(SUBMITTED, input_tokens=3, seed=0)]
+    for index, (time, text) in enumerate(zip(times, texts, strict=True), start=1):
+        log.append(Token(SUBMITTED + time, index, index, text, -0.1, special=False))
+    if ends:
+        log.append(Done(SUBMITTED + (times[-1] if times else 0.0), "length", len(times)))
+    return log
+
+
+@given(moments)
+def test_n_tokens_have_n_minus_one_gaps_and_they_add_up(times: list[float]) -> None:
+    timeline = measure_streamed(SUBMITTED, make_log(times))
+    assert len(timeline.tokens) == len(times)
+    assert len(timeline.gaps) == max(len(times) - 1, 0)
+    assert timeline.gaps == tuple(later - earlier for earlier, later in pairwise(timeline.tokens))
+    if timeline.tpot is not None:
+        assert timeline.tpot == pytest.approx(sum(timeline.gaps) / len(timeline.gaps), abs=1e-9)
+
+
+@given(moments)
+def test_whole_is_the_same_run_with_everything_at_its_end(times: list[float]) -> None:
+    streamed = measure_streamed(SUBMITTED, make_log(times))
+    whole = measure_whole(streamed)
+    assert whole.total == streamed.total
+    assert len(whole.tokens) == len(streamed.tokens)
+    assert set(whole.tokens) <= {streamed.total}
+    assert whole.rate == streamed.rate
+    if times:
+        assert whole.ttft == whole.total
+        assert streamed.ttft is not None
+        assert whole.ttft is not None
+        assert streamed.ttft <= whole.ttft
+    else:
+        assert whole.ttft is None
+
+
+def test_before_anything_happened_every_number_is_none() -> None:
+    timeline = measure_streamed(SUBMITTED, [])
+    assert timeline == Timeline()
+    assert (timeline.ttft, timeline.total, timeline.tpot, timeline.rate) == (None, None, None, None)
+    assert timeline.gaps == ()
+
+
+def test_a_run_without_a_token_has_a_total_and_nothing_else() -> None:
+    timeline = measure_streamed(SUBMITTED, [Failed(SUBMITTED + 2, EngineFailed("broke"))])
+    assert timeline.total == 2
+    assert (timeline.started, timeline.ttft, timeline.tpot, timeline.rate) == (None, None, None, None)
+
+
+def test_one_token_has_a_ttft_and_no_gap_and_no_tpot() -> None:
+    timeline = measure_streamed(SUBMITTED, make_log([0.5]))
+    assert timeline.ttft == 0.5
+    assert timeline.gaps == ()
+    assert timeline.tpot is None
+    assert timeline.rate == 2
+
+
+def test_ttft_waits_for_text_a_person_can_see() -> None:
+    timeline = measure_streamed(SUBMITTED, make_log([1.0, 2.0, 3.0], ["", "", "🧀"]))
+    assert timeline.ttft == 3
+    assert timeline.tokens == (1, 2, 3)
+
+
+def test_while_it_runs_nothing_has_been_seen_of_the_whole() -> None:
+    streamed = measure_streamed(SUBMITTED, make_log([1.0, 2.0], ends=False))
+    assert streamed.total is None
+    assert streamed.rate is None
+    assert measure_whole(streamed) == Timeline(started=0.0)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), st.floats(0, 100))
+def test_percentile_equals_numpys(values: list[float], q: float) -> None:
+    assert percentile(values, q) == pytest.approx(float(np.percentile(values, q)), rel=1e-9, abs=1e-6)
+
+
+def test_a_percentile_of_nothing_is_none() -> None:
+    assert percentile([], 50) is None

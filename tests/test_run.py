@@ -1,0 +1,329 @@
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from demo.errors import EngineFailed, Overloaded
+from demo.events import Done, Event, Failed, Request, Started, Token
+from demo.run import Reader, Run
+from tests.scripted import ScriptedEngine, ScriptedTicket
+
+PATIENCE = 10.0  # seconds until a test that hangs is called failed
+
+Batch = Sequence[Event]
+Collect = Callable[[Reader], list[Batch]]
+
+
+def start_run() -> tuple[Run, ScriptedTicket]:
+    engine = ScriptedEngine()
+    run = Run(engine, Request("hello"))
+    return run, engine.tickets[0]
+
+
+def collect_in_thread(reader: Reader) -> list[Batch]:
+    return list(reader)
+
+
+def collect_in_loop(reader: Reader) -> list[Batch]:
+    async def collect() -> list[Batch]:
+        return [batch async for batch in reader]
+
+    return asyncio.run(collect())
+
+
+both_ways = pytest.mark.parametrize("collect", [collect_in_thread, collect_in_loop])
+
+
+async def read_one(reader: Reader) -> Batch:
+    return await anext(aiter(reader))
+
+
+def flatten(batches: list[Batch]) -> list[Event]:
+    return [event for batch in batches for event in batch]
+
+
+def text_of(events: Sequence[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Token))
+
+
+def wait_in_background(pool: ThreadPoolExecutor, collect: Collect, reader: Reader) -> "Future[list[Batch]]":
+    """Start to collect, and return once the reader is waiting for an event."""
+    collected = pool.submit(collect, reader)
+    while not is_waiting(reader):
+        assert not collected.done()
+    return collected
+
+
+def is_waiting(reader: Reader) -> bool:
+    return reader._waiting is not None
+
+
+@both_ways
+def test_a_late_reader_gets_the_whole_log_from_its_beginning(collect: Collect) -> None:
+    run, ticket = start_run()
+    ticket.start()
+    ticket.write("a", "b", "c")
+    ticket.finish()
+    events = flatten(collect(run.attach()))
+    assert events == list(run.events)
+    assert isinstance(events[0], Started)
+    assert text_of(events) == "abc"
+    assert events[-1] == Done(events[-1].time, "length", 3)
+
+
+@both_ways
+def test_what_arrived_while_a_reader_was_away_comes_as_one_batch(collect: Collect) -> None:
+    run, ticket = start_run()
+    reader = run.attach()
+    ticket.start()
+    ticket.write(*"abcdef")
+    ticket.finish()
+    assert [len(batch) for batch in collect(reader)] == [8]
+
+
+def test_a_slow_readers_batches_are_what_arrived_since_the_last() -> None:
+    run, ticket = start_run()
+    slow = iter(run.attach())
+    ticket.start()
+    assert len(next(slow)) == 1
+    ticket.write("a")
+    assert text_of(next(slow)) == "a"
+    ticket.write("b", "c", "d")
+    assert text_of(next(slow)) == "bcd"
+    ticket.write("tail")
+    ticket.finish()
+    assert text_of(next(slow)) == "tail"
+    assert list(slow) == []
+
+
+@given(st.lists(st.integers(0, 4), max_size=12))
+def test_however_slow_a_reader_is_it_gets_every_event_once_and_in_order(pauses: list[int]) -> None:
+    run, ticket = start_run()
+    reader = iter(run.attach())
+    ticket.start()
+    seen = list(next(reader))
+    for number, arrived in enumerate(pauses):
+        ticket.write(*[f"{number}.{index} " for index in range(arrived)])
+        if arrived:
+            seen += next(reader)
+    ticket.write("tail")
+    ticket.finish("eos_token")
+    seen += flatten(list(reader))
+    assert seen == list(run.events)
+    assert sum(isinstance(event, Done) for event in seen) == 1
+
+
+@both_ways
+def test_a_failure_is_a_final_event_and_ends_the_reading(collect: Collect) -> None:
+    run, ticket = start_run()
+    ticket.start()
+    ticket.write("a")
+    ticket.fail(EngineFailed("broke"))
+    events = flatten(collect(run.attach()))
+    assert isinstance(events[-1], Failed)
+    assert sum(isinstance(event, Done | Failed) for event in events) == 1
+    assert run.ended
+
+
+@both_ways
+def test_a_waiting_reader_wakes_for_each_event_and_ends_with_the_last(collect: Collect) -> None:
+    run, ticket = start_run()
+    with ThreadPoolExecutor() as pool:
+        collected = wait_in_background(pool, collect, run.attach())
+        ticket.start()
+        ticket.write("a", "b")
+        assert not run.ended
+        ticket.finish()
+        assert flatten(collected.result(PATIENCE)) == list(run.events)
+
+
+@both_ways
+def test_a_reader_closed_while_it_waits_wakes_and_ends(collect: Collect) -> None:
+    run, _ = start_run()
+    other, reader = run.attach(), run.attach()
+    with ThreadPoolExecutor() as pool:
+        collected = wait_in_background(pool, collect, reader)
+        reader.close()
+        assert collected.result(PATIENCE) == []
+    assert not run.ended
+    other.close()
+
+
+@both_ways
+def test_a_closed_reader_gets_nothing_more(collect: Collect) -> None:
+    run, ticket = start_run()
+    keeper, reader = run.attach(), run.attach()
+    ticket.start()
+    reader.close()
+    ticket.write("a")
+    assert collect(reader) == []
+    assert reader.closed
+    assert not keeper.closed
+
+
+def test_the_last_reader_to_leave_stops_the_work_and_no_other_does() -> None:
+    run, ticket = start_run()
+    first, second, third = run.attach(), run.attach(), run.attach()
+    ticket.start()
+    second.close()
+    first.close()
+    first.close()  # leaving twice is leaving once
+    assert not ticket.cancelled
+    third.close()
+    assert ticket.cancelled
+    assert run.ended
+
+
+def test_readers_that_leave_after_the_end_stop_nothing() -> None:
+    run, ticket = start_run()
+    reader = run.attach()
+    ticket.start()
+    ticket.finish()
+    reader.close()
+    assert not ticket.cancelled
+
+
+def test_a_run_that_nobody_has_attached_to_yet_goes_on() -> None:
+    run, ticket = start_run()
+    ticket.start()
+    ticket.write("a")
+    assert not ticket.cancelled
+    assert not run.ended
+
+
+def test_a_reader_may_come_after_all_others_have_left() -> None:
+    run, ticket = start_run()
+    ticket.start()
+    ticket.write("a")
+    run.attach().close()
+    events = flatten(list(run.attach()))
+    assert text_of(events) == "a"
+    assert events[-1] == Done(events[-1].time, "cancelled", 1)
+
+
+@both_ways
+def test_a_cancel_gives_every_reader_the_same_final_event(collect: Collect) -> None:
+    run, ticket = start_run()
+    readers = [run.attach() for _ in range(4)]
+    with ThreadPoolExecutor() as pool:
+        collected = [wait_in_background(pool, collect, reader) for reader in readers]
+        ticket.start()
+        ticket.write("a")
+        run.cancel()
+        for batches in collected:
+            assert flatten(batches.result(PATIENCE))[-1] == run.events[-1]
+    assert run.events[-1] == Done(run.events[-1].time, "cancelled", 1)
+
+
+def test_a_cancelled_task_that_waits_on_a_reader_harms_nobody() -> None:
+    async def check() -> None:
+        run, ticket = start_run()
+        quitting, staying = run.attach(), run.attach()
+        quitter = asyncio.create_task(collect(quitting))
+        stayer = asyncio.create_task(collect(staying))
+        while not (is_waiting(quitting) and is_waiting(staying)):
+            await asyncio.sleep(0)
+        quitter.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await quitter
+        ticket.start()
+        ticket.write("a")
+        quitting.close()
+        assert not ticket.cancelled
+        ticket.finish()
+        assert flatten(await asyncio.wait_for(stayer, PATIENCE)) == list(run.events)
+
+    async def collect(reader: Reader) -> list[Batch]:
+        return [batch async for batch in reader]
+
+    asyncio.run(check())
+
+
+def test_a_task_cancelled_while_an_event_comes_in_from_a_thread_harms_nobody() -> None:
+    async def check() -> None:
+        for _ in range(50):
+            run, ticket = start_run()
+            reader = run.attach()
+            task = asyncio.create_task(read_one(reader))
+            while not is_waiting(reader):
+                await asyncio.sleep(0)
+            writer = threading.Thread(target=ticket.start)
+            writer.start()
+            task.cancel()
+            await asyncio.wait([task])
+            writer.join(PATIENCE)
+            ticket.finish()
+            assert run.ended
+
+    asyncio.run(check())
+
+
+def test_a_loop_that_has_closed_under_a_waiting_reader_does_not_stop_the_writer() -> None:
+    run, ticket = start_run()
+    reader, other = run.attach(), run.attach()
+
+    async def leave_waiting() -> None:
+        waiting = asyncio.create_task(read_one(reader))
+        while not is_waiting(reader):
+            await asyncio.sleep(0)
+        del waiting
+
+    asyncio.run(leave_waiting())
+    ticket.start()
+    ticket.finish()
+    assert len(flatten(list(other))) == 2
+
+
+def test_a_refusal_is_raised_before_there_is_any_event() -> None:
+    engine = ScriptedEngine()
+    engine.refusal = Overloaded("full")
+    with pytest.raises(Overloaded, match="full"):
+        Run(engine, Request("hello"))
+    assert engine.tickets == []
+
+
+def test_a_hundred_readers_across_threads_and_loops_get_identical_logs() -> None:
+    run, ticket = start_run()
+    readers = [run.attach() for _ in range(100)]
+    with ThreadPoolExecutor(100) as pool:
+        ways: list[Collect] = [collect_in_thread, collect_in_loop]
+        collected = [pool.submit(ways[index % 10 == 0], reader) for index, reader in enumerate(readers)]
+        ticket.start()
+        for index in range(300):
+            ticket.write(f"{index} ")
+        ticket.finish()
+        logs = [flatten(batches.result(PATIENCE)) for batches in collected]
+    assert len(run.events) == 302
+    assert all(log == list(run.events) for log in logs)
+
+
+def test_readers_that_leave_at_the_same_time_stop_the_work_once_all_have_left() -> None:
+    for _ in range(50):
+        run, ticket = start_run()
+        readers = [run.attach() for _ in range(8)]
+        barrier = threading.Barrier(len(readers))
+
+        def leave(reader: Reader, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait(PATIENCE)
+            reader.close()
+
+        threads = [threading.Thread(target=leave, args=(reader,)) for reader in readers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert ticket.cancelled
+        assert run.ended
+
+
+def test_the_events_so_far_are_a_copy() -> None:
+    run, ticket = start_run()
+    ticket.start()
+    before = run.events
+    ticket.finish()
+    assert len(before) == 1
+    assert len(run.events) == 2
