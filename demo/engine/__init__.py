@@ -1,0 +1,1 @@
+"""The local model as an Engine. Tensors live here and nowhere else."""

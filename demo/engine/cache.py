@@ -1,0 +1,131 @@
+"""KV cache rows: the keys and values of all sequences of a batch, which join and leave between steps.
+
+Sequences end at the same column and are padded on the left, so that one step appends one column for all.
+Room grows by doubling; nothing is copied per token.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+ROOM = 64  # free columns after a reallocation, at least
+
+
+class RowsLayer(CacheLayerMixin):
+    """One layer's keys and values: columns `start:end` of buffers [row room, heads, column room, head size]."""
+
+    keys: Tensor
+    values: Tensor
+    is_sliding = False
+    is_croppable = False
+    rows = 0
+    start = 0
+    end = 0
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        self.rows = len(key_states)
+        self.keys = _room_like(key_states, self.rows, 0)
+        self.values = _room_like(value_states, self.rows, 0)
+        self.is_initialized = True
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Append columns [rows, heads, new, head size]; all keys and values so far, without a copy."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        new = key_states.shape[2]
+        if self.end + new > self.keys.shape[2]:
+            self._resize(self.rows, left=0, right=max(new, self.get_seq_length()) + ROOM)
+        self.keys[: self.rows, :, self.end : self.end + new] = key_states
+        self.values[: self.rows, :, self.end : self.end + new] = value_states
+        self.end += new
+        return self._window(self.keys), self._window(self.values)
+
+    def join(self, other: "RowsLayer") -> None:
+        """Add the single sequence of `other` as the last row."""
+        length = other.get_seq_length()
+        if self.rows == len(self.keys) or length > self.end:
+            self._resize(max(2 * self.rows, 4), left=max(0, length - self.end), right=ROOM)
+        for mine, theirs in ((self.keys, other.keys), (self.values, other.values)):
+            mine[self.rows, :, self.end - length : self.end] = theirs[0, :, other.start : other.end]
+        self.start = min(self.start, self.end - length)
+        self.rows += 1
+
+    def leave(self, row: int, longest: int) -> None:
+        """Remove a row; the last takes its place. `longest` is the length of the longest that stays."""
+        self.rows -= 1
+        for buffer in (self.keys, self.values):
+            buffer[row] = buffer[self.rows]
+        self.start = self.end - longest
+
+    def get_seq_length(self) -> int:
+        return self.end - self.start
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.get_seq_length() + query_length, 0
+
+    def get_max_length(self) -> int:
+        return -1
+
+    def _window(self, buffer: Tensor) -> Tensor:
+        return buffer[: self.rows, :, self.start : self.end]
+
+    def _resize(self, rows: int, left: int, right: int) -> None:
+        """Move the window to new buffers with `left` and `right` free columns around it."""
+        length = self.get_seq_length()
+        for name in ("keys", "values"):
+            old = getattr(self, name)
+            new = _room_like(old, rows, left + length + right)
+            new[: self.rows, :, left : left + length] = self._window(old)
+            setattr(self, name, new)
+        self.start, self.end = left, left + length
+
+
+class RowsCache(Cache):
+    """The cache of a batch, or of one sequence that will join it. `lengths` counts the tokens of each row."""
+
+    def __init__(self) -> None:
+        super().__init__(layer_class_to_replicate=RowsLayer)
+        self.lengths: list[int] = []
+
+    def join(self, other: "RowsCache", length: int) -> None:
+        """Add the one sequence of `other`, `length` tokens long, as the last row. Takes `other` over."""
+        if not self.lengths:
+            self.layers = other.layers
+        else:
+            for mine, theirs in zip(self._filled(), other._filled(), strict=True):
+                mine.join(theirs)
+        self.lengths.append(length)
+
+    def leave(self, row: int) -> None:
+        """Remove a row; the last one takes its place."""
+        last = self.lengths.pop()
+        if row < len(self.lengths):
+            self.lengths[row] = last
+        if not self.lengths:
+            self.layers = []
+            return
+        for layer in self._filled():
+            layer.leave(row, max(self.lengths))
+
+    def padding_mask(self, new: int) -> Tensor | None:
+        """[rows, longest + new], 1 where a row has a token, for the next `new` columns; None where all have."""
+        longest = max(self.lengths, default=0)
+        if all(length == longest for length in self.lengths):
+            return None
+        columns = torch.arange(longest + new)
+        return (columns[None, :] >= longest - torch.tensor(self.lengths)[:, None]).long()
+
+    def grow(self, new: int) -> None:
+        """Count `new` columns that a forward pass has appended to every row."""
+        self.lengths = [length + new for length in self.lengths]
+
+    def _filled(self) -> Sequence[RowsLayer]:
+        return [layer for layer in self.layers if isinstance(layer, RowsLayer) and layer.is_initialized]
+
+
+def _room_like(states: Tensor, rows: int, columns: int) -> Tensor:
+    # Zeros, for padding is masked by a factor of zero, and zero times an uninitialised NaN is NaN.
+    return states.new_zeros((rows, states.shape[1], columns, states.shape[3]))

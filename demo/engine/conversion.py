@@ -1,0 +1,114 @@
+"""A GGUF file as a folder that loads in an instant: converted once by transformers, into a cache keyed by content."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from glob import escape
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from demo.engine.loading import explain
+from demo.errors import ModelError
+
+logger = logging.getLogger(__name__)
+
+FORMAT = "1"  # part of the key: raise it when the folder's content changes
+MANIFEST = "manifest.json"
+_BLOCK = 1 << 22
+
+
+def convert_once(gguf: Path, report: Callable[[str], None]) -> Path:
+    """The folder converted from `gguf`; made now if it is missing or damaged.
+
+    Raises ModelError where the file can't be converted or the folder can't be written.
+    """
+    folder = cache_home() / f"{gguf.stem}-{_read_digest(gguf)[:16]}-{FORMAT}"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f"{folder.name}.lock"):
+            if not is_intact(folder):
+                report("converting the model, once")
+                _convert(gguf, folder)
+    except OSError as error:
+        raise ModelError(
+            f"The converted model can't be kept in {folder.parent} ({error}): set XDG_CACHE_HOME to a folder with room."
+        ) from error
+    return folder
+
+
+def cache_home() -> Path:
+    """Where converted models are kept: `$XDG_CACHE_HOME/token-streaming`, else under `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "token-streaming"
+
+
+def is_intact(folder: Path) -> bool:
+    """Whether every file of a converted folder is there with the bytes that were written."""
+    try:
+        return bool(json.loads((folder / MANIFEST).read_text()) == _list_checksums(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    for stale in (folder, *folder.parent.glob(f"{escape(folder.name)}.partial-*")):
+        shutil.rmtree(stale, ignore_errors=True)
+    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=folder.parent))
+    try:
+        _write(gguf, partial)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write(gguf: Path, folder: Path) -> None:
+    transformers_logging.enable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        network = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    except Exception as error:
+        raise ModelError(explain(str(gguf), error)) from error
+    finally:
+        transformers_logging.disable_progress_bar()
+    # The weights are plain numbers now; transformers still calls them quantized and would refuse to save them.
+    del network.hf_quantizer
+    if hasattr(network.config, "quantization_config"):
+        del network.config.quantization_config
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / MANIFEST).write_text(json.dumps(_list_checksums(folder), indent=1))
+
+
+def _list_checksums(folder: Path) -> dict[str, int]:
+    return {path.name: _checksum(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+
+
+def _read_digest(gguf: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        for block in _blocks(gguf):
+            digest.update(block)
+    except OSError as error:
+        raise ModelError(explain(str(gguf), error)) from error
+    return digest.hexdigest()
+
+
+def _checksum(path: Path) -> int:
+    checksum = 0
+    for block in _blocks(path):
+        checksum = zlib.crc32(block, checksum)
+    return checksum
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            yield block

@@ -1,0 +1,84 @@
+"""Prefill of one prompt and one step for all rows, each ending in sampled tokens."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from demo.engine.batch import Batch
+from demo.engine.forward import Prefill
+from demo.engine.generation import Chosen
+from demo.engine.sampling import Sampler
+from demo.events import Request
+
+
+@dataclass(slots=True)
+class Line:
+    """One sequence: its prompt being read, then its place among the rows. `last` is the id to append next."""
+
+    prefill: Prefill
+    sampler: Sampler
+    last: int = -1
+
+
+class Decoder:
+    """Rows in the order in which they joined; where one leaves, the last takes its number."""
+
+    def __init__(self, new_batch: Callable[[], Batch]) -> None:
+        self._new_batch = new_batch
+        self._batch = new_batch()
+        self._lines: list[Line] = []
+
+    def open(self, prompt: Sequence[int], request: Request, seed: int) -> Line:
+        """A sequence that will join once its prompt has been read."""
+        sampler = Sampler(request.sampling, seed, prompt, request.top_n_tokens)
+        return Line(self._batch.begin(prompt), sampler)
+
+    @torch.inference_mode()
+    def read(self, line: Line, size: int) -> Chosen | None:
+        """Read up to `size` tokens of the prompt. The first token once all is read, None before."""
+        logits = line.prefill.read(size)
+        return None if logits is None else _choose(line, logits)
+
+    @torch.inference_mode()
+    def join(self, line: Line) -> None:
+        """Make a sequence whose first token is sampled the last row."""
+        self._batch.join(line.prefill)
+        self._lines.append(line)
+
+    @torch.inference_mode()
+    def leave(self, row: int) -> None:
+        """Remove a row; the last takes its number."""
+        self._batch.leave(row)
+        last = self._lines.pop()
+        if row < len(self._lines):
+            self._lines[row] = last
+
+    @torch.inference_mode()
+    def step(self) -> list[Chosen | Exception]:
+        """The next token of every row, or what went wrong in choosing that row's.
+
+        Raises what the forward pass raises; the rows are then unusable: `reset`.
+        """
+        logits = self._batch.step([line.last for line in self._lines])
+        return [_try_to_choose(line, row) for line, row in zip(self._lines, logits, strict=True)]
+
+    def reset(self) -> None:
+        """Drop all rows and their memory, on a GPU to the last byte: what broke may have been for want of it."""
+        self._lines = []
+        self._batch = self._new_batch()
+        torch.cuda.empty_cache()
+
+
+def _choose(line: Line, logits: Tensor) -> Chosen:
+    chosen = line.sampler.choose(logits)
+    line.last = chosen.id
+    return chosen
+
+
+def _try_to_choose(line: Line, logits: Tensor) -> Chosen | Exception:
+    try:
+        return _choose(line, logits)
+    except Exception as error:
+        return error

@@ -1,0 +1,56 @@
+"""One pass through any causal model's own transformers forward: ids in, the logits after them out."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.cache_utils import Cache
+
+
+class Forward:
+    """A model's forward, called with those of our arguments that it knows."""
+
+    def __init__(self, network: PreTrainedModel) -> None:
+        known = inspect.signature(network.forward).parameters
+        self._network = network
+        self._cache_name = "cache_params" if "cache_params" in known else "past_key_values"
+        self._takes_positions = "position_ids" in known
+        self._takes_logits_to_keep = "logits_to_keep" in known
+
+    def __call__(self, ids: Tensor, cache: Cache, lengths: Sequence[int], mask: Tensor | None = None) -> Tensor:
+        """Logits [rows, vocabulary] after `ids` [rows, new]; `cache` holds `lengths` tokens and gains `new`.
+
+        `mask` is [rows, columns of the cache + new], 0 where a row has padding; None where no row has any.
+        """
+        device = self._network.device
+        arguments: dict[str, Any] = {self._cache_name: cache, "use_cache": True}
+        if mask is not None:
+            arguments["attention_mask"] = mask.to(device)
+        if self._takes_positions:
+            first = torch.tensor(lengths, device=device)[:, None]
+            arguments["position_ids"] = first + torch.arange(ids.shape[1], device=device)
+        if self._takes_logits_to_keep:
+            arguments["logits_to_keep"] = 1
+        logits: Tensor = self._network(input_ids=ids.to(device), **arguments).logits
+        return logits[:, -1]
+
+
+class Prefill:
+    """One prompt, read into a cache of its own: in chunks, unless `whole` says that the cache can't continue."""
+
+    def __init__(self, forward: Forward, cache: Cache, prompt: Sequence[int], whole: bool = False) -> None:
+        self.cache = cache
+        self.length = 0
+        self._whole = whole
+        self._forward = forward
+        self._prompt = torch.tensor([list(prompt)])
+
+    def read(self, size: int) -> Tensor | None:
+        """Read up to `size` more tokens. The logits [vocabulary] after the last one, None before."""
+        chunk = self._prompt if self._whole else self._prompt[:, self.length : self.length + size]
+        logits = self._forward(chunk, self.cache, [self.length])
+        self.length += chunk.shape[1]
+        return logits[0] if self.length == self._prompt.shape[1] else None

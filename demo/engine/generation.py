@@ -1,0 +1,119 @@
+"""One admitted request while it is being answered: from chosen ids to the events of its log. Knows no tensor."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from demo.engine.text import Decode, Detokenizer, StopStrings
+from demo.errors import DemoError
+from demo.events import Candidate, Done, Event, Failed, FinishReason, Request, Started, Token
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A chosen token id, its log-probability, and the likeliest (id, log-probability) if asked for."""
+
+    id: int
+    logprob: float
+    top: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What of the tokenizer is needed to turn ids into events. `decode` leaves special tokens out."""
+
+    decode: Decode
+    special_ids: frozenset[int]
+    eos_ids: frozenset[int]
+
+
+class Generation:
+    """A ticket for `request`. The engine's thread writes its log; any thread may `cancel` it."""
+
+    def __init__(
+        self,
+        request: Request,
+        prompt: Sequence[int],
+        seed: int,
+        vocabulary: Vocabulary,
+        log: Callable[[Event], None],
+        on_cancel: Callable[[], None],
+        on_end: Callable[["Generation"], None],
+    ) -> None:
+        self.request = request
+        self.prompt = tuple(prompt)
+        self.seed = seed
+        self.cancelled = False
+        self._vocabulary = vocabulary
+        self._log = log
+        self._on_cancel = on_cancel
+        self._on_end = on_end
+        self._detokenizer = Detokenizer(vocabulary.decode, prompt)
+        self._stops = StopStrings(request.stop)
+        self._generated = 0
+        self._ending = threading.Lock()
+        self._ended = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the final event has been logged."""
+        return self._ended
+
+    def cancel(self) -> None:
+        """Ask the engine's thread to stop after the token it is at."""
+        self.cancelled = True
+        self._on_cancel()
+
+    def start(self) -> None:
+        """Log that the prompt is being read."""
+        self._log(Started(time.perf_counter(), len(self.prompt), self.seed))
+
+    def accept(self, chosen: Chosen) -> None:
+        """Log a sampled token, and the end if it is the last."""
+        now = time.perf_counter()
+        self._generated += 1
+        text, reason = self._read(chosen.id)
+        self._log(
+            Token(
+                now,
+                self._generated,
+                chosen.id,
+                text,
+                chosen.logprob,
+                chosen.id in self._vocabulary.special_ids,
+                tuple(Candidate(id, self._vocabulary.decode([id]), logprob) for id, logprob in chosen.top),
+            )
+        )
+        if reason is not None:
+            self.finish(reason)
+
+    def finish(self, reason: FinishReason) -> None:
+        """Log the end, unless it has been logged."""
+        self._end(Done(time.perf_counter(), reason, self._generated))
+
+    def fail(self, error: DemoError) -> None:
+        """Log a failure as the end, unless an end has been logged."""
+        self._end(Failed(time.perf_counter(), error))
+
+    def _end(self, event: Event) -> None:
+        with self._ending:
+            if self._ended:
+                return
+            self._ended = True
+        self._on_end(self)
+        self._log(event)
+
+    def _read(self, id: int) -> tuple[str, FinishReason | None]:
+        if id in self._vocabulary.eos_ids and not self.request.ignore_eos:
+            return self._rest(), "eos_token"
+        text, stopped = self._stops.feed(self._detokenizer.feed(id))
+        if stopped:
+            return text, "stop_sequence"
+        if self._generated == self.request.max_new_tokens:
+            return text + self._rest(), "length"
+        return text, None
+
+    def _rest(self) -> str:
+        text, stopped = self._stops.feed(self._detokenizer.flush())
+        return text if stopped else text + self._stops.flush()

@@ -1,0 +1,153 @@
+"""The model that answers: its network, tokenizer and limits, loaded from wherever its source says."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from jinja2 import TemplateError
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from demo.engine.batch import make_batch
+from demo.engine.conversion import convert_once
+from demo.engine.decode import Decoder
+from demo.engine.generation import Vocabulary
+from demo.engine.loading import load_network, load_tokenizer
+from demo.engine.placement import choose_device, choose_dtype, choose_threads
+from demo.engine.source import ModelSource, choose_source, find_embedded
+from demo.errors import BadRequest, SettingError
+from demo.events import Loading, Message, ModelCard, Request
+from demo.settings import Choice, Settings
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_MAX_TOTAL_TOKENS = 4096
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A loaded model: what the engine's thread works with."""
+
+    tokenizer: PreTrainedTokenizerBase
+    card: ModelCard
+    vocabulary: Vocabulary
+    decoder: Decoder
+    _encoding: threading.Lock = field(default_factory=threading.Lock)
+
+    def encode(self, prompt: str | tuple[Message, ...]) -> list[int]:
+        """Token ids of raw text, or of a conversation in the model's chat template. From any thread.
+
+        Raises BadRequest where the template has no place for such a conversation. No warning about
+        length: `check_length` says it to the one who asked.
+        """
+        with self._encoding:
+            if isinstance(prompt, str):
+                return list(self.tokenizer(prompt, verbose=False)["input_ids"])
+            turns = [{"role": message.role, "content": message.content} for message in prompt]
+            try:
+                text = self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+            except TemplateError as error:
+                raise BadRequest(f"The model's chat template refuses this conversation: {error}.") from error
+            return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    def check_length(self, input_tokens: int, max_new_tokens: int) -> None:
+        """Raise BadRequest, with the numbers, where a request is longer than the model takes."""
+        card = self.card
+        if input_tokens > card.max_input_tokens:
+            raise BadRequest(
+                f"The prompt has {input_tokens} tokens, and at most {card.max_input_tokens} are accepted: shorten it."
+            )
+        if input_tokens + max_new_tokens > card.max_total_tokens:
+            raise BadRequest(
+                f"The prompt's {input_tokens} tokens and {max_new_tokens} new ones are {input_tokens + max_new_tokens} "
+                f"in all, and at most {card.max_total_tokens} are possible: ask for fewer or shorten the prompt."
+            )
+
+
+def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
+    """The model that the settings name, ready to answer. Announces every choice with its reason.
+
+    Raises ModelError or SettingError: one sentence with the remedy.
+    """
+    torch.set_num_threads(_announce(choose_threads(settings)))
+    device = _announce(choose_device(settings))
+    source = choose_source(settings, device, find_embedded())
+    _announce(Choice("model", source.model_id, source.reason))
+    dtype: torch.dtype = getattr(torch, _announce(choose_dtype(settings, device)))
+    revision = settings.revision if source.kind == "hub" else None
+    report(Loading(f"loading {source.model_id}"))
+    place = source.place
+    if source.kind in ("embedded", "gguf"):
+        place = str(convert_once(Path(place), lambda step: report(Loading(f"{source.model_id}: {step}"))))
+    tokenizer = load_tokenizer(source, place, revision)
+    network = load_network(source, place, revision, device, dtype)
+    if len(places := set(getattr(network, "hf_device_map", {}).values())) > 1:
+        _announce(Choice("devices", sorted(map(str, places)), "one is too small for the model"))
+    model = build_model(network, tokenizer, source, settings)
+    report(Loading("warming up"))
+    _warm_up(model)
+    return model
+
+
+def build_model(
+    network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, source: ModelSource, settings: Settings
+) -> Model:
+    """A model from its loaded parts."""
+    max_total = _choose_max_total_tokens(settings, network)
+    max_input = settings.max_input_tokens or max_total - 1
+    if max_input >= max_total:
+        raise SettingError(f"--max-input-tokens is {max_input}: it must be less than {max_total}, the total possible.")
+    card = ModelCard(
+        model_id=source.model_id,
+        revision=getattr(network.config, "_commit_hash", None),
+        source=source.kind,
+        device=str(network.device),
+        dtype=str(network.dtype).removeprefix("torch."),
+        max_input_tokens=max_input,
+        max_total_tokens=max_total,
+    )
+    return Model(tokenizer, card, _read_vocabulary(network, tokenizer), Decoder(lambda: make_batch(network)))
+
+
+def _announce(choice: Choice[T]) -> T:
+    logger.info("%s", choice)
+    return choice.value
+
+
+def _choose_max_total_tokens(settings: Settings, network: PreTrainedModel) -> int:
+    context = getattr(network.config.get_text_config(decoder=True), "max_position_embeddings", None)
+    if settings.max_total_tokens is None:
+        reason = f"the model's context is {context or 'not limited'}"
+        chosen = Choice("max_total_tokens", min(context or DEFAULT_MAX_TOTAL_TOKENS, DEFAULT_MAX_TOTAL_TOKENS), reason)
+        return _announce(chosen)
+    if context is not None and settings.max_total_tokens > context:
+        raise SettingError(
+            f"--max-total-tokens is {settings.max_total_tokens}: this model takes at most {context} tokens."
+        )
+    return settings.max_total_tokens
+
+
+def _read_vocabulary(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
+    configured = network.generation_config.eos_token_id if network.generation_config else None
+    eos = set(configured if isinstance(configured, list) else [configured]) | {tokenizer.eos_token_id}
+    return Vocabulary(
+        decode=lambda ids: str(tokenizer.decode(list(ids), skip_special_tokens=True)),
+        special_ids=frozenset(tokenizer.all_special_ids),
+        eos_ids=frozenset(id for id in eos if id is not None),
+    )
+
+
+def _warm_up(model: Model) -> None:
+    """One token of an answer to nobody, so that the first visitor does not pay for the kernels' set-up."""
+    request = Request("warm up")
+    prompt = model.encode(request.prompt)
+    line = model.decoder.open(prompt, request, seed=0)
+    model.decoder.read(line, len(prompt))
+    model.decoder.join(line)
+    model.decoder.step()
+    model.decoder.leave(0)

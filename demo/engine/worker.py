@@ -1,0 +1,248 @@
+"""The Engine: one thread owns the model; requests are rows that join and leave between its steps.
+
+Admission is bounded at the door; behind it every request gets exactly one final event, whatever happens.
+Knows no tensors: importing it does not import torch, so a page can be shown while the model loads.
+"""
+
+import logging
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeAlias
+
+from demo.engine.generation import Chosen, Generation
+from demo.errors import DemoError, EngineFailed, NotReady, Overloaded
+from demo.events import Broken, Engine, Event, Loading, Ready, Request, Status, Ticket
+from demo.settings import Settings
+
+if TYPE_CHECKING:
+    from demo.engine.decode import Line
+    from demo.engine.model import Model
+
+logger = logging.getLogger(__name__)
+
+Report: TypeAlias = Callable[[Loading], None]
+
+CHUNK_ALONE = 512  # prompt tokens read at a time, which bounds how late a cancel is noticed
+CHUNK_AMONG_OTHERS = 32  # and how long the others wait for their next token
+CLOSING_SECONDS = 2.0
+
+
+class Worker(Engine):
+    """Answers requests with the model that `load` returns, from a thread of its own that starts at once.
+
+    `on_broken` is called from that thread when no request will ever be answered; `status` then says why.
+    """
+
+    def __init__(
+        self,
+        load: "Callable[[Report], Model]",
+        max_concurrent_requests: int,
+        on_broken: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._load = load
+        self._limit = max_concurrent_requests
+        self._on_broken = on_broken
+        self._status: Status = Loading("starting")
+        self._model: Model | None = None
+        self._changed = threading.Condition()
+        self._closing = False
+        self._open: set[Generation] = set()  # admitted and not ended: queued, reading or a row
+        self._queue: deque[Generation] = deque()
+        self._reading: Generation | None = None
+        self._line: Line | None = None
+        self._rows: list[Generation] = []  # in the decoder's order
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def status(self) -> Status:
+        return self._status
+
+    def submit(self, request: Request, log: Callable[[Event], None]) -> Ticket:
+        model = self._admit()
+        prompt = model.encode(request.prompt)
+        model.check_length(len(prompt), request.max_new_tokens)
+        seed = secrets.randbits(63) if request.sampling.seed is None else request.sampling.seed
+        generation = Generation(request, prompt, seed, model.vocabulary, log, self._wake, self._forget)
+        with self._changed:
+            self._admit()  # again: others may have come in while the prompt was encoded
+            self._open.add(generation)
+            self._queue.append(generation)
+            self._changed.notify()
+        return generation
+
+    def close(self) -> None:
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(CLOSING_SECONDS)
+        # A step that outlasts our patience must not keep anyone waiting for a final event.
+        self._finish_all()
+
+    def _admit(self) -> "Model":
+        with self._changed:
+            if self._closing:
+                raise NotReady("The server is shutting down: try again in a minute.")
+            if isinstance(self._status, Broken):
+                raise NotReady(f"The model is not available: {self._status.error}")
+            if self._model is None:
+                raise NotReady("The model is still loading: try again in a few seconds.")
+            if len(self._open) >= self._limit:
+                raise Overloaded(
+                    f"Model is overloaded: {len(self._open)} requests are being answered, which is the limit. "
+                    "Try again in a few seconds."
+                )
+            return self._model
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify()
+
+    def _forget(self, generation: Generation) -> None:
+        with self._changed:
+            self._open.discard(generation)
+
+    def _report(self, loading: Loading) -> None:
+        self._status = loading
+
+    def _run(self) -> None:
+        try:
+            self._model = model = self._load(self._report)
+            self._status = Ready(model.card)
+            while self._wait_for_work():
+                self._drop_cancelled(model)
+                self._read_prompt(model)
+                self._step(model)
+        except DemoError as error:
+            self._break(error)
+        except BaseException as error:
+            logger.exception("The engine's thread broke.")
+            self._break(EngineFailed(f"The engine broke ({type(error).__name__}: {error}): restart the server."))
+        finally:
+            self._finish_all()
+
+    def _wait_for_work(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or self._queue or self._reading or self._rows)
+            return not self._closing
+
+    def _drop_cancelled(self, model: "Model") -> None:
+        for row in reversed(range(len(self._rows))):
+            if self._rows[row].cancelled:
+                self._remove_row(model, row).finish("cancelled")
+        if self._reading and self._reading.cancelled:
+            self._stop_reading().finish("cancelled")
+        with self._changed:
+            dropped = [generation for generation in self._queue if generation.cancelled]
+            self._queue = deque(generation for generation in self._queue if not generation.cancelled)
+        for generation in dropped:
+            generation.finish("cancelled")
+
+    def _read_prompt(self, model: "Model") -> None:
+        """Read one chunk of one prompt; with its first token sampled, the request joins the rows."""
+        generation = self._reading or self._start_next()
+        if generation is None:
+            return
+        try:
+            line = self._line = self._line or model.decoder.open(generation.prompt, generation.request, generation.seed)
+            chosen = model.decoder.read(line, CHUNK_AMONG_OTHERS if self._rows else CHUNK_ALONE)
+        except Exception as error:
+            self._fail([self._stop_reading()], error)
+            return
+        if chosen is not None:
+            self._stop_reading()
+            self._accept(generation, chosen)
+            if not generation.ended:
+                self._join(model, generation, line)
+
+    def _start_next(self) -> Generation | None:
+        with self._changed:
+            if not self._queue:
+                return None
+            self._reading = generation = self._queue.popleft()
+        generation.start()
+        return generation
+
+    def _stop_reading(self) -> Generation:
+        assert self._reading is not None
+        generation, self._reading, self._line = self._reading, None, None
+        return generation
+
+    def _join(self, model: "Model", generation: Generation, line: "Line") -> None:
+        self._rows.append(generation)
+        try:
+            model.decoder.join(line)
+        except Exception as error:
+            self._fail_rows(model, error)
+
+    def _step(self, model: "Model") -> None:
+        """The next token of every row."""
+        if not self._rows:
+            return
+        try:
+            outcomes = model.decoder.step()
+        except Exception as error:
+            self._fail_rows(model, error)
+            return
+        for row in reversed(range(len(outcomes))):
+            self._accept(self._rows[row], outcomes[row])
+            if self._rows[row].ended:
+                self._remove_row(model, row)
+
+    def _accept(self, generation: Generation, outcome: Chosen | Exception) -> None:
+        try:
+            if isinstance(outcome, Exception):
+                raise outcome
+            generation.accept(outcome)
+        except Exception as error:
+            self._fail([generation], error)
+
+    def _remove_row(self, model: "Model", row: int) -> Generation:
+        generation, last = self._rows[row], self._rows.pop()
+        if row < len(self._rows):
+            self._rows[row] = last
+        model.decoder.leave(row)
+        return generation
+
+    def _fail_rows(self, model: "Model", error: Exception) -> None:
+        failed, self._rows = self._rows, []
+        model.decoder.reset()
+        self._fail(failed, error)
+
+    def _fail(self, generations: Iterable[Generation], error: Exception) -> None:
+        logger.error("A request failed during generation.", exc_info=error)
+        for generation in generations:
+            generation.fail(EngineFailed(f"Request failed during generation: {_explain(error)}"))
+
+    def _break(self, error: DemoError) -> None:
+        self._status = Broken(error)
+        for generation in self._unfinished():
+            generation.fail(error)
+        self._on_broken()
+
+    def _finish_all(self) -> None:
+        for generation in self._unfinished():
+            generation.finish("cancelled")
+
+    def _unfinished(self) -> list[Generation]:
+        with self._changed:
+            return list(self._open)
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error):
+        return "out of memory. Ask for a shorter answer, or again when fewer requests are being answered."
+    return f"{error or type(error).__name__}. Try again; the server's log has the details."
+
+
+def open_engine(settings: Settings, on_broken: Callable[[], None]) -> Engine:
+    """The engine that `settings` ask for. Returns at once: torch and the model load in the engine's thread."""
+
+    def load(report: Report) -> "Model":
+        from demo.engine.model import load_model
+
+        return load_model(settings, report)
+
+    return Worker(load, settings.max_concurrent_requests, on_broken)
