@@ -1,0 +1,48 @@
+"""Compose: settings → server → engine → page. `python app.py` starts it, here and on a Hugging Face Space."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+if __name__ == "__main__":
+    # Without a traceback, also during the imports. Once the server runs, it ends in order first.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+from fastapi import FastAPI
+
+from demo.api.server import Server
+from demo.engine.worker import open_engine
+from demo.errors import DemoError
+from demo.events import Broken
+from demo.settings import read_settings
+from demo.ui.page import mount_page
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until a signal. The exit code: 2, after one sentence, where a setting or the model can't be used."""
+    logger = logging.getLogger("demo")  # not the root: huggingface_hub would say everything twice
+    logger.setLevel(logging.INFO)
+    logger.addHandler(logging.StreamHandler())
+    try:
+        settings = read_settings(arguments)
+        server = Server(settings)
+    except DemoError as error:
+        return _refuse(error)
+    engine = open_engine(settings, on_broken=server.stop)
+    server.serve(mount_page(FastAPI(), engine), on_exit=engine.close)
+    status = engine.status
+    return _refuse(status.error) if isinstance(status, Broken) else 0
+
+
+def _refuse(error: DemoError) -> int:
+    print(error, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

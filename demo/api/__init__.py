@@ -1,0 +1,1 @@
+"""HTTP: the server that the page and the API share."""

@@ -1,0 +1,99 @@
+"""The HTTP server: an address, a port, and an orderly end. Knows no page and no model."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable, Mapping
+
+import uvicorn
+from fastapi import FastAPI
+
+from demo.errors import SettingError
+from demo.settings import Choice, Settings
+
+logger = logging.getLogger(__name__)
+
+GRACE_SECONDS = 1  # for open connections to take their final event, after the engine has ended
+
+
+class Server:
+    """One port, taken on construction, and the app that is served there until a signal or `stop`.
+
+    Raises SettingError where the address or port can't be had.
+    """
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str] = os.environ) -> None:
+        hostname = choose_hostname(settings, environment)
+        logger.info("%s", hostname)
+        self._socket = _listen(hostname.value, settings.port)
+        self._uvicorn: _Uvicorn | None = None
+        self._stopped = False
+
+    @property
+    def url(self) -> str:
+        """The address to open in a browser on this machine."""
+        hostname, port = self._socket.getsockname()[:2]
+        name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(hostname, f"[{hostname}]" if ":" in hostname else hostname)
+        return f"http://{name}:{port}"
+
+    def serve(self, app: FastAPI, on_exit: Callable[[], None]) -> None:
+        """Serve until a signal or `stop`; then `on_exit` runs, and open connections get a moment to end."""
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2 * GRACE_SECONDS)
+        self._uvicorn = _Uvicorn(config, on_exit)
+        self._uvicorn.should_exit = self._stopped
+        logger.info("Listening on %s", self.url)
+        self._uvicorn.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Ask for the end, from any thread, before or while the app is served."""
+        self._stopped = True
+        if self._uvicorn is not None:
+            self._uvicorn.should_exit = True
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn, but what feeds the open responses ends before it waits for them, and it does not wait for all.
+
+    A page keeps a connection open for as long as it is shown. uvicorn would cancel its response, with a
+    traceback; hung up on, the response ends as if the page had been closed.
+    """
+
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.to_thread(self._on_exit)
+        asyncio.get_running_loop().call_later(GRACE_SECONDS, self._hang_up)
+        await super().shutdown(sockets)
+
+    def _hang_up(self) -> None:
+        for connection in tuple(self.server_state.connections):
+            connection.transport.close()
+
+
+def choose_hostname(settings: Settings, environment: Mapping[str, str]) -> Choice[str]:
+    """The address to listen on: a Space is reached from outside its container."""
+    if settings.hostname is not None:
+        return Choice("hostname", settings.hostname, "as set")
+    if "SPACE_ID" in environment:
+        return Choice("hostname", "0.0.0.0", "on a Hugging Face Space")
+    return Choice("hostname", "127.0.0.1", "this machine only; 0.0.0.0 lets others in")
+
+
+def _listen(hostname: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in hostname else socket.AF_INET
+    try:
+        return socket.create_server((hostname, port), family=family, backlog=2048)
+    except (OSError, UnicodeError) as error:
+        raise SettingError(
+            f"--hostname {hostname} with --port {port} can't be listened on ({_reason(error)}): choose another port, "
+            "0 for any free one, or another address."
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    # socket.create_server appends the address, which the sentence has already.
+    text = error.strerror if isinstance(error, OSError) else None
+    return (text or str(error)).partition(" (while")[0]

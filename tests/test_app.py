@@ -1,0 +1,242 @@
+"""The program itself, started as a person starts it."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from demo.api.server import Server, choose_hostname
+from demo.errors import SettingError
+from demo.settings import Settings, flag_of, variable_of
+from tests.engine.tiny_files import save_folder, write_gguf
+
+ROOT = Path(__file__).parent.parent
+LOADED = "max_total_tokens="  # the last choice that is announced
+SHUTDOWN_SECONDS = 5.0
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DEMO_", "SPACE_"))}
+    return kept | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_folder(tmp_path_factory.mktemp("models") / "tiny")
+
+
+def run(arguments: Sequence[str], environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run to the end."""
+    command = [sys.executable, "app.py", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+
+@contextmanager
+def start(arguments: Sequence[str], environment: dict[str, str]) -> "Iterator[subprocess.Popen[str]]":
+    """Start, and end it in any case."""
+    with subprocess.Popen(
+        [sys.executable, "app.py", *arguments], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_until(process: "subprocess.Popen[str]", words: str) -> list[str]:
+    """The lines on stderr up to the one with `words`."""
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line.rstrip("\n"))
+        if words in line:
+            return lines
+    raise AssertionError(f"{words!r} was never printed: {lines}")
+
+
+def end(process: "subprocess.Popen[str]", by: signal.Signals) -> tuple[float, str]:
+    """Seconds until the process had ended, and what else it printed."""
+    sent = time.perf_counter()
+    process.send_signal(by)
+    _, rest = process.communicate(timeout=PATIENCE)
+    return time.perf_counter() - sent, rest
+
+
+def get(url: str) -> tuple[int, str]:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+        return answer.status, answer.read().decode()
+
+
+def url_in(lines: list[str]) -> str:
+    match = re.fullmatch(r"Listening on (http://\S+:\d+)", lines[-1])
+    assert match, lines
+    return match[1]
+
+
+def test_help_exits_0_and_lists_every_setting(environment: dict[str, str]) -> None:
+    ended = run(["--help"], environment)
+    assert ended.returncode == 0
+    assert ended.stderr == ""
+    for setting in fields(Settings):
+        assert flag_of(setting) in ended.stdout
+        assert variable_of(setting) in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "words"),
+    [
+        (["--port", "http"], {}, "--port is 'http': it must be a number from 0 (any free port) to 65535."),
+        ([], {"DEMO_DTYPE": "float8"}, "DEMO_DTYPE is 'float8': it must be one of "),
+        (["--no-such-flag"], {}, "--no-such-flag"),
+        (["--hostname", "no.such.host.invalid", "--port", "0"], {}, "--hostname no.such.host.invalid"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_exits_2_with_one_line(
+    arguments: list[str], variables: dict[str, str], words: str, environment: dict[str, str]
+) -> None:
+    ended = run(arguments, environment | variables)
+    assert ended.returncode == 2
+    said = [line for line in ended.stderr.splitlines() if not line.startswith("hostname=")]
+    assert len(said) == 1
+    assert words in said[0]
+    assert ended.stdout == ""
+
+
+def test_a_port_in_use_exits_2_with_one_sentence(environment: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run(["--port", str(port)], environment)
+    assert ended.returncode == 2
+    choice, sentence = ended.stderr.splitlines()
+    assert choice.startswith("hostname=127.0.0.1 (")
+    assert f"--port {port} can't be listened on (Address already in use): choose another port" in sentence
+
+
+def test_an_unknown_model_exits_2_with_one_sentence_after_the_page_was_up(environment: dict[str, str]) -> None:
+    with start(["--model-id", "nobody/no-such-model", "--port", "0"], environment) as process:
+        status, page = get(url_in(read_until(process, "Listening on")))
+        assert status == 200
+        assert "Token streaming" in page
+        _, rest = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    *choices, sentence = rest.splitlines()
+    assert all(re.fullmatch(r"\w+=.+ \(.+\)", choice) for choice in choices), choices
+    assert sentence.startswith("nobody/no-such-model is not in the local cache and the hub can't be reached: ")
+
+
+def test_a_limit_beyond_the_models_context_exits_2_with_one_sentence(folder: Path, environment: dict[str, str]) -> None:
+    ended = run(["--model-id", str(folder), "--max-total-tokens", "100000", "--port", "0"], environment)
+    assert ended.returncode == 2
+    assert "--max-total-tokens is 100000: this model takes at most 512 tokens." in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT], ids=lambda by: str(by.name))
+def test_it_prints_every_choice_with_its_reason_serves_and_ends_on_a_signal(
+    by: signal.Signals, folder: Path, environment: dict[str, str]
+) -> None:
+    with start(["--model-id", str(folder), "--port", "0"], environment) as process:
+        before = read_until(process, "Listening on")
+        status, page = get(url_in(before))
+        assert status == 200
+        assert "Token streaming" in page
+        choices = [*before[:-1], *read_until(process, LOADED)]
+        seconds, rest = end(process, by)
+    assert [choice.partition("=")[0] for choice in choices] == [
+        "hostname",
+        "threads",
+        "device",
+        "model",
+        "dtype",
+        "max_total_tokens",
+    ]
+    assert all(re.fullmatch(r"\w+=.+ \(.+\)", choice) for choice in choices), choices
+    assert rest == ""
+    assert seconds < SHUTDOWN_SECONDS
+    assert process.returncode == -by
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT], ids=lambda by: str(by.name))
+@pytest.mark.parametrize("moment", ["Listening on", "dtype="])
+def test_a_signal_while_the_model_loads_ends_it_in_time_and_without_a_traceback(
+    moment: str, by: signal.Signals, environment: dict[str, str]
+) -> None:
+    with start(["--port", "0"], environment) as process:  # an empty cache: the embedded model is being converted
+        read_until(process, moment)
+        seconds, rest = end(process, by)
+    assert "Traceback" not in rest
+    assert "Error" not in rest
+    assert seconds < SHUTDOWN_SECONDS
+    assert process.returncode == -by
+
+
+def test_a_page_that_is_open_does_not_hold_up_the_end_or_cause_a_traceback(
+    folder: Path, environment: dict[str, str]
+) -> None:
+    with start(["--model-id", str(folder), "--port", "0"], environment) as process:
+        url = url_in(read_until(process, "Listening on"))
+        read_until(process, LOADED)
+        with urllib.request.urlopen(f"{url}/gradio_api/heartbeat/a-page", timeout=PATIENCE) as heartbeat:
+            assert heartbeat.status == 200
+            seconds, rest = end(process, signal.SIGINT)
+    assert rest == ""
+    assert seconds < SHUTDOWN_SECONDS
+
+
+def test_ctrl_c_before_the_server_is_up_ends_it_without_a_traceback(environment: dict[str, str]) -> None:
+    with start(["--port", "0"], environment) as process:
+        read_until(process, "hostname=")
+        seconds, rest = end(process, signal.SIGINT)
+    assert "Traceback" not in rest
+    assert seconds < SHUTDOWN_SECONDS
+
+
+def test_a_gguf_file_is_converted_with_a_bar_and_nothing_else_is_printed(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    gguf = write_gguf(tmp_path / "small.gguf")
+    with start(["--model-id", str(gguf), "--port", "0"], environment) as process:
+        lines = read_until(process, LOADED)
+    bars = [line for line in lines if "%|" in line]
+    assert bars
+    others = [line for line in lines if line and line not in bars and not line.startswith("Listening on")]
+    assert all(re.fullmatch(r"\w+=.+ \(.+\)", line) for line in others), others
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment", "chosen"),
+    [
+        (Settings(), {}, "127.0.0.1"),
+        (Settings(), {"SPACE_ID": "someone/space"}, "0.0.0.0"),
+        (Settings(hostname="::1"), {"SPACE_ID": "someone/space"}, "::1"),
+        (Settings(), {"HOSTNAME": "a3f9c2"}, "127.0.0.1"),
+    ],
+)
+def test_on_a_space_everyone_may_come_in_and_elsewhere_this_machine(
+    settings: Settings, environment: dict[str, str], chosen: str
+) -> None:
+    choice = choose_hostname(settings, environment)
+    assert choice.value == chosen
+    assert choice.reason
+
+
+@pytest.mark.parametrize("hostname", ["no.such.host.invalid", "a" * 70 + ".com", "999.1.1.1", "203.0.113.7", "a:b"])
+def test_an_address_that_is_not_this_machines_is_one_sentence(hostname: str) -> None:
+    with pytest.raises(SettingError) as refusal:
+        Server(Settings(hostname=hostname, port=0), {})
+    assert str(refusal.value).startswith(f"--hostname {hostname} with --port 0 can't be listened on (")
+    assert len(str(refusal.value).splitlines()) == 1
