@@ -4,7 +4,6 @@ Knows nothing of models, HTTP or pages. Every `time` is `time.perf_counter()` of
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -204,6 +203,13 @@ class Broken:
 Status: TypeAlias = Loading | Ready | Broken
 
 
+class Log(Protocol):
+    """Where a run's events are written. Events given together are read together."""
+
+    def __call__(self, *events: Event) -> None:
+        """Append; returns at once."""
+
+
 class Ticket(Protocol):
     """The right to be answered that `submit` gave; whoever holds it may give it back."""
 
@@ -218,11 +224,11 @@ class Engine(Protocol):
     def status(self) -> Status:
         """Where the engine stands, now."""
 
-    def submit(self, request: Request, log: Callable[[Event], None]) -> Ticket:
+    def submit(self, request: Request, log: Log) -> Ticket:
         """Admit `request`, or raise BadRequest, Overloaded or NotReady before any event.
 
-        `log` is then called from the engine's own thread: Started, Tokens, and always exactly one
-        Done or Failed at the end. It must return at once.
+        `log` is then written to from the engine's own threads: Started, Tokens, and always exactly one Done
+        or Failed at the end. A Done that the last Token brought about is written together with it.
         """
 
     def close(self) -> None:

@@ -50,9 +50,9 @@ class Run:
         """Stop the work for every reader; each still gets a final event."""
         self._ticket.cancel()
 
-    def _append(self, event: Event) -> None:
+    def _append(self, *events: Event) -> None:
         with self._lock:
-            self._events.append(event)
+            self._events.extend(events)
             waiting = [future for reader in self._readers if (future := reader._take_waiting()) is not None]
         for future in waiting:
             _wake(future)

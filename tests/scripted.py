@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from demo.errors import DemoError
 from demo.events import (
@@ -11,6 +11,7 @@ from demo.events import (
     Event,
     Failed,
     FinishReason,
+    Log,
     ModelCard,
     Ready,
     Request,
@@ -26,7 +27,7 @@ CARD = ModelCard("scripted", None, "folder", "cpu", "float32", max_input_tokens=
 class ScriptedTicket:
     """One admitted request, driven by the test: `start`, `write`, then `finish` or `fail`."""
 
-    def __init__(self, request: Request, log: Callable[[Event], None]) -> None:
+    def __init__(self, request: Request, log: Log) -> None:
         self.request = request
         self.cancelled = False
         self._log = log
@@ -72,7 +73,7 @@ class ScriptedEngine(Engine):
     def status(self) -> Status:
         return self._status
 
-    def submit(self, request: Request, log: Callable[[Event], None]) -> Ticket:
+    def submit(self, request: Request, log: Log) -> Ticket:
         if self.refusal is not None:
             raise self.refusal
         ticket = ScriptedTicket(request, log)
@@ -92,7 +93,7 @@ class TypingEngine(ScriptedEngine):
         self._texts = texts
         self._pace = pace
 
-    def submit(self, request: Request, log: Callable[[Event], None]) -> Ticket:
+    def submit(self, request: Request, log: Log) -> Ticket:
         ticket = super().submit(request, log)
         threading.Thread(target=self._type, args=(ticket,), daemon=True).start()
         return ticket

@@ -47,7 +47,7 @@ class RowsLayer(CacheLayerMixin):
         """Add the single sequence of `other` as the last row."""
         length = other.get_seq_length()
         if self.rows == len(self.keys) or length > self.end:
-            self._resize(max(2 * self.rows, 4), left=max(0, length - self.end), right=ROOM)
+            self._resize(max(2 * self.rows, 4), left=max(0, length - self.get_seq_length()), right=ROOM)
         for mine, theirs in ((self.keys, other.keys), (self.values, other.values)):
             mine[self.rows, :, self.end - length : self.end] = theirs[0, :, other.start : other.end]
         self.start = min(self.start, self.end - length)

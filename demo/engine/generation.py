@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from demo.engine.text import Decode, Detokenizer, StopStrings
 from demo.errors import DemoError
-from demo.events import Candidate, Done, Event, Failed, FinishReason, Request, Started, Token
+from demo.events import Candidate, Done, Event, Failed, FinishReason, Log, Request, Started, Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Generation:
         prompt: Sequence[int],
         seed: int,
         vocabulary: Vocabulary,
-        log: Callable[[Event], None],
+        log: Log,
         on_cancel: Callable[[], None],
         on_end: Callable[["Generation"], None],
     ) -> None:
@@ -52,7 +52,7 @@ class Generation:
         self._detokenizer = Detokenizer(vocabulary.decode, prompt)
         self._stops = StopStrings(request.stop)
         self._generated = 0
-        self._ending = threading.Lock()
+        self._writing = threading.Lock()
         self._ended = False
 
     @property
@@ -67,42 +67,38 @@ class Generation:
 
     def start(self) -> None:
         """Log that the prompt is being read."""
-        self._log(Started(time.perf_counter(), len(self.prompt), self.seed))
+        self._write(Started(time.perf_counter(), len(self.prompt), self.seed))
 
     def accept(self, chosen: Chosen) -> None:
-        """Log a sampled token, and the end if it is the last."""
+        """Log a sampled token, and with it the end if it is the last."""
         now = time.perf_counter()
         self._generated += 1
         text, reason = self._read(chosen.id)
-        self._log(
-            Token(
-                now,
-                self._generated,
-                chosen.id,
-                text,
-                chosen.logprob,
-                chosen.id in self._vocabulary.special_ids,
-                tuple(Candidate(id, self._vocabulary.decode([id]), logprob) for id, logprob in chosen.top),
-            )
-        )
-        if reason is not None:
-            self.finish(reason)
+        special = chosen.id in self._vocabulary.special_ids
+        top = tuple(Candidate(id, self._vocabulary.decode([id]), logprob) for id, logprob in chosen.top)
+        token = Token(now, self._generated, chosen.id, text, chosen.logprob, special, top)
+        if reason is None:
+            self._write(token)
+        else:
+            self._write(token, Done(now, reason, self._generated))
 
     def finish(self, reason: FinishReason) -> None:
         """Log the end, unless it has been logged."""
-        self._end(Done(time.perf_counter(), reason, self._generated))
+        self._write(Done(time.perf_counter(), reason, self._generated))
 
     def fail(self, error: DemoError) -> None:
         """Log a failure as the end, unless an end has been logged."""
-        self._end(Failed(time.perf_counter(), error))
+        self._write(Failed(time.perf_counter(), error))
 
-    def _end(self, event: Event) -> None:
-        with self._ending:
+    def _write(self, *events: Event) -> None:
+        # Two threads may come to write an end, the engine's and the one that closes it: nothing follows the first.
+        with self._writing:
             if self._ended:
                 return
-            self._ended = True
-        self._on_end(self)
-        self._log(event)
+            if isinstance(events[-1], Done | Failed):
+                self._ended = True
+                self._on_end(self)
+            self._log(*events)
 
     def _read(self, id: int) -> tuple[str, FinishReason | None]:
         if id in self._vocabulary.eos_ids and not self.request.ignore_eos:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from demo.engine.generation import Chosen, Generation
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded
-from demo.events import Broken, Engine, Event, Loading, Ready, Request, Status, Ticket
+from demo.events import Broken, Engine, Loading, Log, Ready, Request, Status, Ticket
 from demo.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Worker(Engine):
     def status(self) -> Status:
         return self._status
 
-    def submit(self, request: Request, log: Callable[[Event], None]) -> Ticket:
+    def submit(self, request: Request, log: Log) -> Ticket:
         model = self._admit()
         prompt = model.encode(request.prompt)
         model.check_length(len(prompt), request.max_new_tokens)

@@ -343,3 +343,20 @@ def test_an_engine_that_breaks_leaves_no_reader_hanging(open_worker: OpenWorker)
     assert isinstance(final[0], Done)
     assert isinstance(final[1], Failed)
     assert "restart the server" in str(final[1].error)
+
+
+def test_the_end_is_read_together_with_the_token_that_brought_it_about(open_worker: OpenWorker) -> None:
+    run = Run(open_worker(), request(tokens=9))
+    *_, last = run.attach()
+    assert [type(event) for event in last][-2:] == [Token, Done]
+
+
+def test_nothing_follows_the_end_that_closing_wrote(paused: tuple[Worker, PausingDecoder]) -> None:
+    engine, decoder = paused
+    run = Run(engine, request(tokens=100))
+    assert decoder.arrived.acquire(timeout=30)
+    engine.close()
+    decoder.permits.release(100)
+    engine._thread.join(30)
+    assert isinstance(run.events[-1], Done)
+    assert sum(isinstance(event, Done) for event in run.events) == 1
