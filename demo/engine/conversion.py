@@ -1,4 +1,7 @@
-"""A GGUF file as a folder that loads in an instant: converted once by transformers, into a cache keyed by content."""
+"""A GGUF file as a folder that loads in an instant: converted once by transformers, into a cache keyed by content.
+
+Importing it does not import transformers, so the cache can be checked while that is on its way.
+"""
 
 import hashlib
 import json
@@ -11,12 +14,8 @@ from collections.abc import Callable, Iterator
 from glob import escape
 from pathlib import Path
 
-import torch
 from filelock import FileLock
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
-from demo.engine.loading import explain
 from demo.errors import ModelError
 
 logger = logging.getLogger(__name__)
@@ -31,7 +30,7 @@ def convert_once(gguf: Path, report: Callable[[str], None]) -> Path:
 
     Raises ModelError where the file can't be converted or the folder can't be written.
     """
-    folder = cache_home() / f"{gguf.stem}-{_read_digest(gguf)[:16]}-{FORMAT}"
+    folder = _name_folder(gguf)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f"{folder.name}.lock"):
@@ -43,6 +42,12 @@ def convert_once(gguf: Path, report: Callable[[str], None]) -> Path:
             f"The converted model can't be kept in {folder.parent} ({error}): set XDG_CACHE_HOME to a folder with room."
         ) from error
     return folder
+
+
+def find_converted(gguf: Path) -> Path | None:
+    """The folder converted from `gguf` earlier, if it is there and undamaged. Raises ModelError as `convert_once`."""
+    folder = _name_folder(gguf)
+    return folder if is_intact(folder) else None
 
 
 def cache_home() -> Path:
@@ -69,7 +74,17 @@ def _convert(gguf: Path, folder: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def _name_folder(gguf: Path) -> Path:
+    return cache_home() / f"{gguf.stem}-{_read_digest(gguf)[:16]}-{FORMAT}"
+
+
 def _write(gguf: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
+
+    from demo.engine.loading import explain
+
     transformers_logging.enable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
@@ -97,7 +112,7 @@ def _read_digest(gguf: Path) -> str:
         for block in _blocks(gguf):
             digest.update(block)
     except OSError as error:
-        raise ModelError(explain(str(gguf), error)) from error
+        raise ModelError(f"{gguf} can't be read ({error.strerror}): check the file, or give another.") from error
     return digest.hexdigest()
 
 

@@ -69,9 +69,10 @@ class Model:
             )
 
 
-def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
+def load_model(settings: Settings, report: Callable[[Loading], None], converted: Path | None = None) -> Model:
     """The model that the settings name, ready to answer. Announces every choice with its reason.
 
+    `converted` is where `find_converted` found the model's GGUF file as a folder, if it did.
     Raises ModelError or SettingError: one sentence with the remedy.
     """
     torch.set_num_threads(_announce(choose_threads(settings)))
@@ -81,8 +82,8 @@ def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
     dtype: torch.dtype = getattr(torch, _announce(choose_dtype(settings, device)))
     revision = settings.revision if source.kind == "hub" else None
     report(Loading(f"loading {source.model_id}"))
-    place = source.place
-    if source.kind in ("embedded", "gguf"):
+    place = str(converted or source.place)
+    if converted is None and source.kind in ("embedded", "gguf"):
         place = str(convert_once(Path(place), lambda step: report(Loading(f"{source.model_id}: {step}"))))
     tokenizer = load_tokenizer(source, place, revision)
     network = load_network(source, place, revision, device, dtype)

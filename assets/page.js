@@ -1,0 +1,166 @@
+// What only the browser can do: clocks that tick, the moment a text was painted, scrolling, Esc, announcements.
+// Gradio sends values; the mount… functions write them as text, never as markup. No clock here meets the engine's.
+"use strict";
+
+window.tokenStreaming = (() => {
+  const NOTHING_YET = "0.00 s";
+  const SIDES = ["streamed", "whole"];
+  const clocks = Object.fromEntries(SIDES.map((side) => [side, { started: null, running: false, asked: null }]));
+  const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+  let ticking = false;
+
+  const find = (id) => document.getElementById(id);
+  const seconds = (ms) => `${(ms / 1000).toFixed(calm.matches && ticking ? 1 : 2)} s`;
+  const duration = (ms) => (ms < 999.5 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`);
+  const write = (node, text) => { if (node && node.textContent !== text) node.textContent = text; };
+  const anyRunning = () => SIDES.some((side) => clocks[side].running);
+
+  // --- clocks ---------------------------------------------------------------------------------------------------
+
+  function tick() {
+    const now = performance.now();
+    for (const side of SIDES) {
+      if (clocks[side].running) write(find(`${side}-clock`), seconds(now - clocks[side].started));
+    }
+    ticking = anyRunning();
+    // Twenty times a second: smooth to the eye, and a third of the painting, which may share its cores with the model.
+    if (ticking) setTimeout(() => requestAnimationFrame(tick), 45);
+  }
+
+  function run() {
+    if (!ticking) { ticking = true; requestAnimationFrame(tick); }
+  }
+
+  // On a click, before the server has answered: `asked` remembers what to show again should it refuse.
+  function ask() {
+    for (const side of SIDES) {
+      const clock = clocks[side];
+      clock.asked = find(`${side}-clock`)?.textContent ?? NOTHING_YET;
+      clock.started = performance.now();
+      clock.running = true;
+    }
+    run();
+  }
+
+  function refuse() {
+    for (const side of SIDES) {
+      const clock = clocks[side];
+      if (clock.asked === null) continue;
+      clock.running = false;
+      write(find(`${side}-clock`), clock.asked);
+      clock.asked = null;
+    }
+  }
+
+  function follow(side, { state, active }) {
+    const clock = clocks[side];
+    if (active) {
+      clock.asked = null;
+      clock.started ??= performance.now();
+      clock.running = true;
+      run();
+    } else if (clock.running) {
+      clock.running = false;
+      write(find(`${side}-clock`), `${((performance.now() - clock.started) / 1000).toFixed(2)} s`);
+    }
+    if (state === "idle") write(find(`${side}-clock`), NOTHING_YET);
+  }
+
+  // --- what a screen reader hears: beginnings and ends, never a token ----------------------------------------------
+
+  function announce(side, { state, phase }) {
+    const title = side === "streamed" ? "Streaming" : "Non-streaming";
+    const text = state === "done" && side === "streamed" ? `: ${find("streamed-text")?.textContent}` : "";
+    const telling = ["queued", "done", "stopped", "failed"].includes(state);
+    if (telling && !(state === "queued" && side === "whole")) write(find("announcer"), `${title} ${phase}${text}`);
+  }
+
+  // --- components, called by Gradio as each is put on the page -------------------------------------------------------
+
+  function mountFields(element, props, watch) {
+    const root = element.firstElementChild;
+    const side = root.dataset.side;
+    const apply = () => {
+      for (const node of root.querySelectorAll("[data-field]")) write(node, String(props.value?.[node.dataset.field] ?? ""));
+      if (props.value?.state === undefined || props.value.state === root.dataset.state) return;
+      root.dataset.state = props.value.state;
+      follow(side, props.value);
+      announce(side, props.value);
+      document.body.toggleAttribute("data-racing", anyRunning());
+    };
+    apply();
+    watch("value", apply);
+  }
+
+  function mountLine(element, props, watch) {
+    const apply = () => {
+      const value = props.value;
+      const text = typeof value === "string" ? value : (value?.text ?? "");
+      write(element.firstElementChild, text);
+      element.toggleAttribute("data-empty", text === "");
+      if (element.firstElementChild.id === "message" && text) refuse();
+    };
+    apply();
+    watch("value", apply);
+  }
+
+  function mountText(element, props, watch) {
+    const root = element.firstElementChild;
+    const side = root.id.split("-")[0];
+    const node = root.appendChild(document.createTextNode(props.value?.text ?? ""));
+    const body = root.closest(".pane-body");
+    makeReachable(body, side);
+    // A new answer begins below the past turns, which Gradio may draw after this.
+    const begin = () => {
+      write(find(`${side}-browser`), "");
+      requestAnimationFrame(() => { body.scrollTop = body.scrollHeight; });
+    };
+    watch("value", () => {
+      const text = props.value?.text ?? "";
+      const first = node.data === "" && text !== "";
+      const atEnd = text === "" || body.scrollHeight - body.scrollTop - body.clientHeight < 32;
+      if (text.startsWith(node.data)) node.appendData(text.slice(node.data.length));
+      else node.data = text;
+      if (first) requestAnimationFrame(() => setTimeout(() => notePaint(root, side)));
+      if (text === "") begin();
+      if (atEnd) body.scrollTop = body.scrollHeight;
+    });
+  }
+
+  // Called right after the frame that painted the first text.
+  function notePaint(root, side) {
+    const now = performance.now();
+    root.dataset.paintedAt = String(performance.timeOrigin + now);
+    if (clocks[side].started === null) return;
+    write(find(`${side}-browser`), `in your browser: first text after ${duration(now - clocks[side].started)}`);
+  }
+
+  function makeReachable(body, side) {
+    body.tabIndex = 0;
+    body.setAttribute("role", "region");
+    body.setAttribute("aria-label", side === "streamed" ? "Streaming, text" : "Non-streaming, text");
+  }
+
+  // --- keys and clicks, on the document: Gradio may draw its components anew ------------------------------------------
+
+  const promptBox = () => document.querySelector("#prompt textarea");
+
+  function fill(text) {
+    promptBox()?.focus();
+    return text;
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("button");
+    if (button?.id === "generate" && promptBox()?.value.trim() && !anyRunning()) ask();
+    if (button?.id === "retry" && find("question")?.textContent) ask();
+  }, true);
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && anyRunning()) find("stop")?.click();
+    const sends = event.key === "Enter" && !event.shiftKey && !event.isComposing && event.target === promptBox();
+    if (sends && event.target.value.trim() && !anyRunning()) ask();
+  }, true);
+
+  return { fill, mountFields, mountLine, mountText };
+})();

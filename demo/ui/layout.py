@@ -1,0 +1,155 @@
+"""The page's components and where they stand. Knows no listener and no engine."""
+
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import gradio as gr
+
+from demo.ui.dials import Dials, build_dials
+from demo.ui.pane import Pane, build_pane
+from demo.ui.plots import COLUMNS
+
+ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
+INTRO: Final = """
+<h1>Token streaming</h1>
+<p>One model writes one answer. Two panels deliver it: token by token as it is made, or all at once when it is done.
+Both are fed by the same run, so the text is the same; only the waiting differs.</p>"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Every component that a listener reads or sets."""
+
+    prompt: gr.Textbox
+    generate: gr.Button
+    stop: gr.Button
+    retry: gr.Button
+    clear: gr.Button
+    dials: Dials
+    model: gr.HTML
+    message: gr.HTML
+    question: gr.HTML
+    streamed: Pane
+    whole: Pane
+    results: gr.Column
+    timeline: gr.Plot
+    latency: gr.Plot
+    table: gr.HTML
+
+    @property
+    def panes(self) -> tuple[Pane, Pane]:
+        """Streamed, whole."""
+        return self.streamed, self.whole
+
+    @property
+    def shared_outputs(self) -> list[gr.components.Component]:
+        """What a race that begins sets beside the two panes' own."""
+        return [self.prompt, self.message, self.question, self.streamed.past, self.whole.past]
+
+    @property
+    def result_outputs(self) -> list[gr.blocks.Block]:
+        """What a race that has ended sets beside the two panes' own."""
+        return [self.results, self.timeline, self.latency, self.table]
+
+
+def build_layout() -> Layout:
+    """All components, top to bottom."""
+    gr.HTML(INTRO, elem_id="intro", js_on_load=None)
+    model = _field("model", "")
+    prompt, generate, stop, retry, clear = _build_controls()
+    message = _field("message", "", role="alert")
+    _build_examples(prompt)
+    dials = build_dials()
+    question = _field("question", "")
+    with gr.Row(elem_id="panes", equal_height=True):
+        streamed, whole = build_pane("streamed"), build_pane("whole")
+    results, timeline, latency, table = _build_results()
+    gr.HTML('<div id="announcer" role="status" aria-live="polite" class="unseen"></div>', js_on_load=None)
+    return Layout(
+        prompt,
+        generate,
+        stop,
+        retry,
+        clear,
+        dials,
+        model,
+        message,
+        question,
+        streamed,
+        whole,
+        results,
+        timeline,
+        latency,
+        table,
+    )
+
+
+def _build_controls() -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Button, gr.Button]:
+    with gr.Row(elem_id="controls"):
+        prompt = gr.Textbox(
+            label="Prompt",
+            show_label=False,
+            placeholder="Ask something",
+            lines=1,
+            max_lines=6,
+            container=False,
+            scale=1,
+            min_width=240,
+            elem_id="prompt",
+            autofocus=True,
+            html_attributes=gr.InputHTMLAttributes(enterkeyhint="send", autocomplete="off"),
+        )
+        with gr.Row(elem_id="buttons"):
+            generate = gr.Button("Generate", variant="primary", elem_id="generate", min_width=0, interactive=False)
+            stop = gr.Button("Stop", elem_id="stop", min_width=0)
+            retry = gr.Button("Retry", elem_id="retry", min_width=0)
+            clear = gr.Button("Clear", elem_id="clear", min_width=0)
+    return prompt, generate, stop, retry, clear
+
+
+def read_examples() -> list[str]:
+    """The example prompts."""
+    return [str(text) for text in json.loads((ASSETS / "prompts.json").read_text("utf-8"))]
+
+
+def _build_examples(prompt: gr.Textbox) -> None:
+    with gr.Row(elem_id="examples"):
+        for text in read_examples():
+            chip = gr.Button(text, size="sm", min_width=0, scale=0, elem_classes="chip")
+            chip.click(
+                None, None, prompt, js=f"() => tokenStreaming.fill({json.dumps(text)})", api_visibility="private"
+            )
+
+
+def _build_results() -> tuple[gr.Column, gr.Plot, gr.Plot, gr.HTML]:
+    with gr.Column(visible=False, elem_id="results") as results:
+        with gr.Row():
+            with gr.Column(min_width=320):
+                gr.HTML("<h2>What each reader could see over time</h2>", js_on_load=None)
+                timeline = gr.Plot(show_label=False, container=False, elem_id="plot-timeline", label="Tokens over time")
+            with gr.Column(min_width=320):
+                gr.HTML("<h2>Time to first token against total latency</h2>", js_on_load=None)
+                latency = gr.Plot(show_label=False, container=False, elem_id="plot-latency", label="TTFT against total")
+        table = gr.HTML("", elem_id="numbers", js_on_load=None)
+    return results, timeline, latency, table
+
+
+def write_table(rows: Sequence[tuple[str, ...]]) -> str:
+    """The table's markup."""
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in COLUMNS)
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    caption = "<caption>Every run of this tab, newest first</caption>"
+    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _field(name: str, value: str, role: str = "") -> gr.HTML:
+    role = f' role="{role}"' if role else ""
+    template = f'<p id="{name}"{role} dir="auto"></p>'
+    script = "tokenStreaming.mountLine(element, props, watch)"
+    return gr.HTML(
+        value, html_template=template, js_on_load=script, apply_default_css=False, elem_classes=f"line-{name}"
+    )

@@ -1,0 +1,81 @@
+"""The page: components wired to listeners, mounted on an app. The only place that knows Gradio's events."""
+
+from typing import Any
+
+import gradio as gr
+from fastapi import FastAPI
+
+from demo.events import Engine
+from demo.ui.layout import ASSETS, Layout, build_layout
+from demo.ui.listeners import Listeners
+from demo.ui.visitor import Visitors
+
+# Without a limit: who may run, and how many, is for the engine to say.
+FREE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+# By default Gradio drops a trigger while it has not heard of the end of the last.
+EACH_TIME: dict[str, Any] = {**FREE, "trigger_mode": "multiple"}
+QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+
+
+def build_page(engine: Engine, visitors: Visitors | None = None) -> gr.Blocks:
+    """The page in front of `engine`."""
+    blocks: gr.Blocks
+    with gr.Blocks(title="Token streaming", analytics_enabled=False) as blocks:
+        page = build_layout()
+        wire(blocks, page, Listeners(engine, page, Visitors() if visitors is None else visitors))
+    blocks.queue(max_size=1000, default_concurrency_limit=None)
+    return blocks
+
+
+def mount_page(app: FastAPI, engine: Engine, visitors: Visitors | None = None) -> FastAPI:
+    """Serve the page in front of `engine` at `/` of `app`."""
+    mounted: FastAPI = gr.mount_gradio_app(
+        app,
+        build_page(engine, visitors),
+        path="/",
+        theme=build_theme(),
+        head=read_head(),
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        show_error=False,
+    )
+    return mounted
+
+
+def build_theme() -> gr.themes.Base:
+    """System fonts only: no request leaves for another host."""
+    sans = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
+    mono = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "Liberation Mono", "monospace"]
+    return gr.themes.Base(primary_hue="zinc", secondary_hue="zinc", neutral_hue="zinc", font=sans, font_mono=mono)
+
+
+def read_head() -> str:
+    """The style sheet and the script. In the head, since Gradio would rewrite the selectors of a `css`."""
+    style = (ASSETS / "page.css").read_text("utf-8")
+    script = (ASSETS / "page.js").read_text("utf-8")
+    return f"<style>{style}</style><script>{script}</script>"
+
+
+def wire(blocks: gr.Blocks, page: Layout, listeners: Listeners) -> None:
+    """Tie every component to its listener."""
+    dials = page.dials.inputs
+    start = [*page.streamed.outputs, *page.whole.outputs, *page.shared_outputs]
+    settled = [*page.streamed.outputs, *page.whole.outputs, *page.result_outputs]
+    asked = gr.on([page.generate.click, page.prompt.submit], listeners.begin, [page.prompt, *dials], start, **FREE)
+    halted = page.retry.click(listeners.stop_all, **QUICK)
+    asked_again = halted.then(listeners.begin_again, dials, start, **FREE)
+    for begun in (asked, asked_again):
+        # Two listeners of one click would run one after the other; those that follow a quick first step run together.
+        begun.then(listeners.narrate, None, page.whole.outputs, **EACH_TIME)
+        for ended in (
+            begun.then(listeners.stream, None, page.streamed.outputs, **EACH_TIME),
+            begun.then(listeners.wait_whole, None, page.whole.outputs, **EACH_TIME),
+        ):
+            ended.then(listeners.settle, None, settled, **EACH_TIME)
+    page.stop.click(listeners.stop_all, **QUICK)
+    page.streamed.stop.click(listeners.stop_streamed, **QUICK)
+    page.whole.stop.click(listeners.stop_whole, **QUICK)
+    page.clear.click(listeners.stop_all, **QUICK).then(listeners.clear, None, [*start, page.results], **FREE)
+    blocks.load(listeners.watch_model, None, [page.model, page.generate], **FREE)
+    blocks.unload(listeners.drop)

@@ -1,0 +1,109 @@
+"""Race: one run and the two sides that read it. Knows the core; nothing of components."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+
+from demo.events import Done, Engine, Event, Failed, Request, Token
+from demo.run import Run
+from demo.ui.panes import PaneView, Reading, settle_views, view_reading
+from demo.ui.words import SIDES, Side
+
+PACE = 0.04  # seconds between two updates of a growing text: more often than a screen can show is wasted
+
+
+class Race:
+    """One generation, read twice at once: streamed, token by token, and whole, at its end.
+
+    Raises what `Engine.submit` raises. Both sides are attached before the first token, so both see all of it.
+    """
+
+    def __init__(self, engine: Engine, request: Request) -> None:
+        self.run = Run(engine, request)
+        self.over = asyncio.Event()
+        self._readers = {side: self.run.attach() for side in SIDES}
+        self._narrator = self.run.attach()
+        self._narrated = asyncio.Event()
+        self._readings = {side: Reading(side, request, self.run.submitted) for side in SIDES}
+        self._claimed: set[str] = set()
+        self._ended: set[Side] = set()
+        self._left: dict[Side, float] = {}
+
+    def claim(self, role: str) -> bool:
+        """Whether the caller is the first to ask for `role`: each is played once."""
+        first = role not in self._claimed
+        self._claimed.add(role)
+        return first
+
+    def leave(self, side: Side) -> None:
+        """Stop one side where it is; the last to leave stops the work. Harmless when the run has ended."""
+        if side in self._left or self.run.ended:
+            return
+        self._left[side] = time.perf_counter()
+        self._readers[side].close()
+        if len(self._left) == len(SIDES):
+            self._narrator.close()
+
+    def leave_all(self) -> None:
+        """Stop both sides, and with them the work."""
+        for side in SIDES:
+            self.leave(side)
+
+    async def stream(self) -> AsyncIterator[PaneView]:
+        """The streamed side: its view again and again, as the text grows. Never more often than a screen shows."""
+        events: list[Event] = []
+        try:
+            async for batch in self._readers["streamed"]:
+                events.extend(batch)
+                yield self._view("streamed", events)
+                if not self.run.ended and any(isinstance(event, Token) for event in batch):
+                    await asyncio.sleep(PACE)
+        finally:
+            view = self._end("streamed", events)
+        if "streamed" in self._left:
+            yield view
+
+    async def wait(self) -> PaneView:
+        """The whole side: its view once, when all of the text is there."""
+        events: list[Event] = []
+        try:
+            async for batch in self._readers["whole"]:
+                events.extend(batch)
+            if not self._narrated.is_set():
+                # Gradio repeats a generator's last view at its end: that must not come after this one.
+                await self._narrated.wait()
+                await asyncio.sleep(PACE)
+        finally:
+            view = self._end("whole", events)
+        return view
+
+    async def narrate(self) -> AsyncIterator[PaneView]:
+        """The whole side's view while it waits, without any text: only its phase, until the first token."""
+        events: list[Event] = []
+        try:
+            async for batch in self._narrator:
+                events.extend(batch)
+                yield self._view("whole", [event for event in events if not isinstance(event, Done | Failed)])
+                if "whole" in self._left or isinstance(events[-1], Token | Done | Failed):
+                    break
+        finally:
+            self._narrator.close()
+            self._narrated.set()
+
+    def settle(self) -> tuple[PaneView, PaneView]:
+        """Both sides' last views: streamed, whole. To be asked when the race is `over`."""
+        return settle_views(self._readings["streamed"], self._readings["whole"])
+
+    def _view(self, side: Side, events: Sequence[Event]) -> PaneView:
+        return view_reading(self._read(side, events))
+
+    def _read(self, side: Side, events: Sequence[Event]) -> Reading:
+        return Reading(side, self.run.request, self.run.submitted, tuple(events), self._left.get(side))
+
+    def _end(self, side: Side, events: Sequence[Event]) -> PaneView:
+        self.leave(side)
+        self._readings[side] = self._read(side, events)
+        self._ended.add(side)
+        if len(self._ended) == len(SIDES):
+            self.over.set()
+        return view_reading(self._readings[side])

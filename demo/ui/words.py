@@ -1,0 +1,40 @@
+"""How values read: durations, counts, rates and phases in words. Pure."""
+
+from typing import Final, Literal, TypeAlias
+
+Side: TypeAlias = Literal["streamed", "whole"]
+Phase: TypeAlias = Literal["idle", "queued", "reading", "writing", "waiting", "done", "stopped", "failed"]
+
+SIDES: Final[tuple[Side, ...]] = ("streamed", "whole")
+TITLES: Final[dict[Side, str]] = {"streamed": "Streaming", "whole": "Non-streaming"}
+ACTIVE: Final[frozenset[Phase]] = frozenset({"queued", "reading", "writing", "waiting"})
+PHASES: Final[dict[Phase, str]] = {
+    "idle": "ready",
+    "queued": "queued",
+    "reading": "reading the prompt",
+    "writing": "writing",
+    "waiting": "waiting",
+    "done": "done",
+    "stopped": "stopped",
+    "failed": "failed",
+}
+NOTHING: Final = "–"
+
+
+def say_seconds(seconds: float | None) -> str:
+    """A duration as a person reads it: "72 ms", "1.24 s", "12.4 s"."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
+
+
+def say_count(count: int | None) -> str:
+    """A count, with thousands set apart: "1,024"."""
+    return NOTHING if count is None else f"{count:,}"
+
+
+def say_rate(rate: float | None) -> str:
+    """A rate in tokens a second: "91.5"."""
+    return NOTHING if rate is None else f"{rate:.1f}"

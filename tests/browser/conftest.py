@@ -1,0 +1,91 @@
+"""A real Chromium, the real app, and the page in front of scripted engines."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.chromium import launch
+from tests.browser.serving import Served, serve
+from tests.browser.tab import Tabs
+from tests.scripted import ScriptedEngine, TypingEngine
+
+ROOT = Path(__file__).resolve().parents[2]
+WORDS = [f"word{index} " for index in range(120)]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gradio counts its own events in ways that newer versions of pandas warn of."""
+    for words in (".*no_silent_downcasting", "The copy keyword is deprecated"):
+        config.addinivalue_line("filterwarnings", f"ignore:{words}")
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests of this folder, gone before the next: its event loop must not outlive it."""
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_tab(browser: Browser) -> Iterator[Tabs]:
+    """Opens tabs. In the end none may have logged an error, or asked another host for anything."""
+    tabs = Tabs(browser)
+    yield tabs
+    tabs.close()
+    assert not tabs.complaints
+    assert not tabs.foreign_requests
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    """An engine that the test drives by hand."""
+    return ScriptedEngine()
+
+
+@pytest.fixture
+def served(engine: ScriptedEngine, open_tab: Tabs) -> Iterator[Served]:
+    """The page in front of `engine`; its tabs are closed before it goes."""
+    with serve(engine) as served:
+        yield served
+        open_tab.close()
+
+
+@pytest.fixture(scope="package")
+def typing_url() -> Iterator[str]:
+    """The page in front of an engine that types by itself."""
+    with serve(TypingEngine(WORDS, 0.02)) as served:
+        yield served.url
+
+
+@pytest.fixture(scope="package")
+def app_url() -> Iterator[str]:
+    """The real app with the embedded model, as its own process."""
+    command = [sys.executable, "app.py", "--port", "0"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        yield _find_address(process)
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+def _find_address(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        found = re.search(r"Listening on (http://\S+)", line)
+        if found:
+            return found[1]
+    raise AssertionError(f"the app ended without listening:\n{said}")

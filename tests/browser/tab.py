@@ -1,0 +1,131 @@
+"""Tab: the page in one browser tab, as a person uses it."""
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, ViewportSize, expect
+
+from demo.ui.words import Side
+
+PATIENCE: Final = 120_000  # milliseconds: the embedded model writes 256 tokens on a busy machine
+SIZES: Final[dict[str, ViewportSize]] = {
+    "wide": {"width": 1280, "height": 900},
+    "frame": {"width": 850, "height": 350},
+    "phone": {"width": 390, "height": 844},
+}
+
+
+class Tab:
+    """One open tab; remembers what the console complained of and which other hosts were asked."""
+
+    def __init__(self, page: Page, url: str, theme: str = "light") -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.foreign_requests: list[str] = []
+        self._host = urlsplit(url).netloc
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._see)
+        page.set_default_timeout(PATIENCE)
+        page.goto(f"{url}/?__theme={theme}")
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def _see(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in ("http", "https") and parts.netloc != self._host:
+            self.foreign_requests.append(request.url)
+
+    def find(self, name: str) -> Locator:
+        """The element with the id `name`."""
+        return self.page.locator(f"#{name}")
+
+    @property
+    def prompt(self) -> Locator:
+        """Where a person types."""
+        return self.page.locator("#prompt textarea")
+
+    def wait_until_ready(self) -> None:
+        """Until the model can answer."""
+        expect(self.find("generate")).to_be_enabled(timeout=PATIENCE)
+
+    def ask(self, question: str) -> None:
+        """Type a question and press Generate; returns once the race has begun."""
+        self.prompt.fill(question)
+        self.find("generate").click()
+        expect(self.find("question")).to_have_text(question)
+
+    def expect_phase(self, side: Side, phase: str) -> None:
+        """Wait for a phase word."""
+        expect(self.find(f"{side}-phase")).to_have_text(phase, timeout=PATIENCE)
+
+    def expect_both(self, phase: str) -> None:
+        """Wait for a phase word on both sides."""
+        self.expect_phase("streamed", phase)
+        self.expect_phase("whole", phase)
+
+    def expect_text(self, side: Side, text: str) -> None:
+        """Wait for exactly this text."""
+        expect(self.find(f"{side}-text")).to_have_text(text, timeout=PATIENCE)
+
+    def expect_some_text(self, side: Side) -> None:
+        """Wait for any text."""
+        expect(self.find(f"{side}-text")).not_to_be_empty(timeout=PATIENCE)
+
+    def read(self, name: str) -> str:
+        """What a teacher's script reads: the element's innerText."""
+        return self.find(name).inner_text()
+
+    def expect_results(self, runs: int) -> None:
+        """Wait until the plots and the table of so many runs are drawn."""
+        expect(self.page.locator("#numbers tbody tr")).to_have_count(2 * runs, timeout=PATIENCE)
+        for name in ("plot-timeline", "plot-latency"):
+            expect(self.page.locator(f"#{name} .main-svg").first).to_be_visible(timeout=PATIENCE)
+
+    def find_violations(self) -> list[str]:
+        """What axe has to say about the page as it is now."""
+        found = Axe().run(self.page).response["violations"]
+        return [
+            f"{rule['impact']} {rule['id']}: {[node['html'][:160] for node in rule['nodes'][:3]]}" for rule in found
+        ]
+
+
+class Tabs:
+    """Opens tabs, closes them, and knows what they complained of."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._tabs: list[Tab] = []
+
+    def __call__(self, url: str, size: str = "wide", theme: str = "light", ready: bool = True) -> Tab:
+        """A new tab in which the model can answer, or, with `ready` off, one just opened."""
+        tab = Tab(self._browser.new_page(viewport=SIZES[size]), url, theme)
+        self._tabs.append(tab)
+        if ready:
+            tab.wait_until_ready()
+        return tab
+
+    def close(self) -> None:
+        """Close all: what happens afterwards is no complaint."""
+        for tab in self._tabs:
+            tab.page.close()
+
+    @property
+    def complaints(self) -> list[str]:
+        """What was an error to any console."""
+        return [complaint for tab in self._tabs for complaint in tab.complaints]
+
+    @property
+    def foreign_requests(self) -> list[str]:
+        """What was asked of other hosts."""
+        return [url for tab in self._tabs for url in tab.foreign_requests]
+
+
+def read_seconds(text: str) -> float:
+    """ "72 ms" or "1.24 s" in seconds."""
+    number, unit = re.fullmatch(r"([\d.]+) (ms|s)", text).groups()  # type: ignore[union-attr]
+    return float(number) / (1000 if unit == "ms" else 1)

@@ -1,0 +1,112 @@
+"""The page in its sizes and themes: nothing overlaps, nothing is out of reach, axe is content."""
+
+from itertools import combinations
+
+import pytest
+from playwright.sync_api import FloatRect, expect
+
+from demo.ui.words import SIDES
+from tests.browser.tab import SIZES, Tab, Tabs
+
+THEMES = ("light", "dark")
+IN_FRAME = [
+    "prompt",
+    "generate",
+    "stop",
+    *(f"{side}-{part}" for side in SIDES for part in ("phase", "clock", "stop", "body", "ttft", "total", "tokens")),
+]
+
+
+def box(tab: Tab, name: str) -> FloatRect:
+    found = tab.find(name).bounding_box()
+    assert found is not None, f"{name} is not on the page"
+    return found
+
+
+def overlap(one: FloatRect, two: FloatRect) -> bool:
+    beside = one["x"] + one["width"] <= two["x"] + 0.5 or two["x"] + two["width"] <= one["x"] + 0.5
+    above = one["y"] + one["height"] <= two["y"] + 0.5 or two["y"] + two["height"] <= one["y"] + 0.5
+    return not (beside or above)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_in_the_documentations_frame_everything_of_the_race_is_in_sight(
+    open_tab: Tabs, typing_url: str, theme: str
+) -> None:
+    tab = open_tab(typing_url, "frame", theme)
+    tab.ask("Hello")
+    tab.expect_some_text("streamed")
+    boxes = {name: box(tab, name) for name in IN_FRAME}
+    for name, place in boxes.items():
+        assert place["x"] >= 0, name
+        assert place["y"] >= 0, name
+        assert place["x"] + place["width"] <= SIZES["frame"]["width"], name
+        assert place["y"] + place["height"] <= SIZES["frame"]["height"], name
+    crossed = [(one, two) for one, two in combinations(boxes, 2) if overlap(boxes[one], boxes[two])]
+    assert not crossed
+    assert all(boxes[f"{side}-body"]["height"] >= 100 for side in SIDES)
+    assert tab.page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+def test_nothing_scrolls_sideways(open_tab: Tabs, typing_url: str, size: str) -> None:
+    tab = open_tab(typing_url, size)
+    tab.ask("Hello")
+    tab.expect_results(1)
+    assert tab.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_on_a_phone_both_clocks_are_in_sight(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_tab(typing_url, "phone")
+    tab.ask("Hello")
+    tab.expect_some_text("streamed")
+    for side in SIDES:
+        place = box(tab, f"{side}-clock")
+        assert place["y"] + place["height"] <= SIZES["phone"]["height"]
+    assert not overlap(box(tab, "streamed-pane"), box(tab, "whole-pane"))
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", ["wide", "phone"])
+def test_axe_finds_nothing_to_object_to_before_and_after_a_run(
+    open_tab: Tabs, typing_url: str, size: str, theme: str
+) -> None:
+    tab = open_tab(typing_url, size, theme)
+    assert tab.find_violations() == []
+    tab.ask("Hello")
+    tab.expect_results(1)
+    assert tab.find_violations() == []
+    tab.page.locator("#dials > button").click()
+    expect(tab.find("temperature")).to_be_visible()
+    assert tab.find_violations() == []
+
+
+def test_ids_are_there_once(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_tab(typing_url)
+    tab.ask("Hello")
+    tab.expect_results(1)
+    ids = ["prompt", "generate", "stop", "retry", "clear", "plot-timeline", "plot-latency"]
+    ids += [f"{side}-{part}" for side in SIDES for part in ("text", "phase", "ttft", "total", "tokens")]
+    assert {name: tab.page.locator(f"[id='{name}']").count() for name in ids} == dict.fromkeys(ids, 1)
+
+
+def test_the_race_can_be_run_from_the_keyboard_alone(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_tab(typing_url)
+    tab.prompt.focus()
+    reached = []
+    for _ in range(24):
+        tab.page.keyboard.press("Tab")
+        reached.append(tab.page.evaluate("document.activeElement.id || document.activeElement.parentElement.id"))
+    for name in ("generate", "stop", "retry", "clear", "dials", "streamed-stop", "streamed-body", "whole-stop"):
+        assert name in reached, reached
+
+
+def test_the_text_follows_its_end_unless_the_reader_scrolled_up(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_tab(typing_url, "frame")
+    tab.ask("Hello")
+    distance = "(e) => e.scrollHeight - e.scrollTop - e.clientHeight"
+    tab.page.wait_for_function("document.getElementById('streamed-body').scrollTop > 80")
+    assert tab.find("streamed-body").evaluate(distance) < 48
+    tab.find("streamed-body").evaluate("(e) => { e.scrollTop = 0 }")
+    tab.expect_both("done")
+    assert tab.find("streamed-body").evaluate("(e) => e.scrollTop") == 0

@@ -1,0 +1,15 @@
+"""The screen is not the bottleneck."""
+
+import statistics
+
+from tests.browser.paint_delay import TimedEngine, measure_delays
+from tests.browser.serving import serve
+from tests.browser.tab import Tabs
+
+
+def test_the_first_text_is_on_the_screen_80_ms_after_the_engine_made_it(open_tab: Tabs) -> None:
+    engine = TimedEngine()
+    with serve(engine) as served:
+        delays = measure_delays(open_tab(served.url).page, engine, runs=9)
+        open_tab.close()
+    assert 0 < statistics.median(delays) < 0.08, delays
