@@ -1,0 +1,22 @@
+"""Whoever clicks fast is answered every time: Gradio's client loses what is asked between two of its streams."""
+
+from playwright.sync_api import expect
+
+from tests.browser.serving import serve
+from tests.browser.tab import Tabs
+from tests.scripted import TypingEngine
+
+ROUNDS = 25
+
+
+def test_what_is_asked_right_after_clearing_is_always_answered_on_both_sides(open_tab: Tabs) -> None:
+    with serve(TypingEngine(["Yes", "."], 0.02)) as served:
+        tab = open_tab(served.url)
+        tab.wait_until_ready()
+        for _ in range(ROUNDS):
+            tab.ask("Say yes")
+            expect(tab.page.locator("#numbers tbody tr")).to_have_count(2, timeout=20_000)
+            assert tab.find("whole-text").inner_text() == tab.find("streamed-text").inner_text() == "Yes."
+            tab.find("clear").click()
+            expect(tab.find("streamed-ttft")).to_have_text("–")
+        open_tab.close()
