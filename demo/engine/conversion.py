@@ -5,7 +5,6 @@ Importing it does not import transformers, so the cache can be checked while tha
 
 import hashlib
 import json
-import logging
 import os
 import shutil
 import tempfile
@@ -17,8 +16,6 @@ from pathlib import Path
 from filelock import FileLock
 
 from demo.errors import ModelError
-
-logger = logging.getLogger(__name__)
 
 FORMAT = "1"  # part of the key: raise it when the folder's content changes
 MANIFEST = "manifest.json"

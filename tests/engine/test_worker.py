@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo.engine.decode import Decoder
+from demo.engine.generation import Chosen
 from demo.engine.model import Model
 from demo.engine.worker import Worker
 from demo.errors import BadRequest, ModelError, NotReady, Overloaded
@@ -140,7 +141,7 @@ class PausingDecoder(Decoder):
         self.permits = threading.Semaphore(0)
         self.error: Exception | None = None
 
-    def step(self):  # type: ignore[no-untyped-def]
+    def step(self) -> list[Chosen | Exception]:
         self.arrived.release()
         assert self.permits.acquire(timeout=30)
         self.steps += 1
@@ -224,7 +225,7 @@ def test_out_of_memory_is_survived_and_said(paused: tuple[Worker, PausingDecoder
 
 def test_a_row_whose_token_cannot_be_chosen_fails_alone(open_worker: OpenWorker) -> None:
     class OneBadRow(Decoder):
-        def step(self):  # type: ignore[no-untyped-def]
+        def step(self) -> list[Chosen | Exception]:
             outcomes = super().step()
             return [ValueError("no number") if index == 1 else each for index, each in enumerate(outcomes)]
 
