@@ -143,7 +143,7 @@ class Listeners:
 
     def _show_turns(self, visitor: Visitor) -> Updates:
         past = [show_past(pane, visitor.turns) for pane in self.page.panes]
-        return {**past[0], **past[1], self.page.question: {"text": visitor.question, "number": visitor.attempts}}
+        return {**past[0], **past[1], self.page.question: {"text": visitor.question}}
 
 
 async def _end(visitor: Visitor) -> None:
