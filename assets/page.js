@@ -110,6 +110,8 @@ window.tokenStreaming = (() => {
     const node = root.appendChild(document.createTextNode(props.value?.text ?? ""));
     const body = root.closest(".pane-body");
     makeReachable(body, side);
+    const count = () => write(find(`${side}-tokens`), props.value?.tokens ?? "");
+    requestAnimationFrame(count);
     // A new answer begins below the past turns, which Gradio may draw after this.
     const begin = () => {
       write(find(`${side}-browser`), "");
@@ -123,6 +125,7 @@ window.tokenStreaming = (() => {
       else node.data = text;
       if (first) requestAnimationFrame(() => setTimeout(() => notePaint(root, side)));
       if (text === "") begin();
+      count();
       if (atEnd) body.scrollTop = body.scrollHeight;
     });
   }

@@ -8,6 +8,7 @@ import json
 import platform
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ from demo.engine.conversion import convert_once
 from demo.engine.model import Model, load_model
 from demo.engine.source import find_embedded
 from demo.engine.worker import Worker
-from demo.events import Loading, Message, Request
+from demo.events import Done, Engine, Event, Failed, Loading, Log, Message, Request, Status, Ticket, Token
 from demo.metrics import measure_streamed
 from demo.run import Run
 from demo.settings import Settings
@@ -38,6 +39,7 @@ PROMPT = (Message("user", "How do you make cheese?"),)
 NEW_TOKENS = 128
 ROUNDS = 5
 ROWS = 8
+PAGE_TOKENS = 64
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Figure:
     n: int
 
     def __str__(self) -> str:
-        return f"{self.name:<58} {self.median:>8.1f}  ({self.low:.1f} to {self.high:.1f}, n = {self.n})  {self.unit}"
+        return f"{self.name:<58} {self.median:>8.2f}  ({self.low:.2f} to {self.high:.2f}, n = {self.n})  {self.unit}"
 
 
 def summarise(name: str, unit: str, values: Sequence[float]) -> Figure:
@@ -168,6 +170,83 @@ def measure_paint() -> Figure:
     return summarise("browser: first text painted after it was made", "ms", [1e3 * delay for delay in delays])
 
 
+class _Paced:
+    """The engine, noting when each token of the last request was sampled."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.tokens: list[float] = []
+        self.ended = threading.Event()
+
+    @property
+    def status(self) -> Status:
+        return self.engine.status
+
+    def submit(self, request: Request, log: Log) -> Ticket:
+        self.tokens.clear()
+        self.ended.clear()
+
+        def note(*events: Event) -> None:
+            self.tokens.extend(event.time for event in events if isinstance(event, Token))
+            log(*events)
+            if isinstance(events[-1], Done | Failed):
+                self.ended.set()
+
+        return self.engine.submit(request, note)
+
+    def close(self) -> None:
+        self.engine.close()
+
+    def wait_for_rate(self) -> float:
+        """Tokens per second between the first token and the `PAGE_TOKENS`-th."""
+        while len(self.tokens) < PAGE_TOKENS:
+            time.sleep(0.1)
+        return (PAGE_TOKENS - 1) / (self.tokens[PAGE_TOKENS - 1] - self.tokens[0])
+
+
+def measure_page() -> list[Figure]:
+    """What a browser on the same cores costs the engine: a run alone, one that a page shows, one behind another tab."""
+    engine = _Paced(_open(load_model(Settings(), lambda loading: None)))
+    with serve(engine) as served, sync_playwright() as playwright:
+        tabs = launch(playwright).new_context()
+        page = tabs.new_page()
+
+        def ask() -> None:
+            page.goto(served.url)
+            page.locator("#generate:enabled").wait_for()
+            page.locator("#prompt textarea").fill(PROMPT[0].content)
+            page.locator("#generate").click()
+
+        def alone() -> float:
+            run = Run(engine, Request(PROMPT, PAGE_TOKENS, ignore_eos=True))
+            for _ in run.attach():
+                pass
+            return engine.wait_for_rate()
+
+        def leave() -> float:
+            rate = engine.wait_for_rate()
+            page.goto("about:blank")
+            engine.ended.wait()
+            return rate
+
+        def shown() -> float:
+            ask()
+            return leave()
+
+        def hidden() -> float:
+            ask()
+            with tabs.new_page() as cover:
+                cover.bring_to_front()
+                return leave()
+
+        rounds = [(alone(), shown(), hidden()) for _ in range(ROUNDS + 1)][1:]
+    return [
+        summarise("a page on the same cores: none, engine's own pace", "tokens/s", [none for none, _, _ in rounds]),
+        summarise("ratio: page shown / none", "x", [shown / none for none, shown, _ in rounds]),
+        summarise("ratio: page behind another tab / none", "x", [hidden / none for none, _, hidden in rounds]),
+    ]
+
+
 def _open(model: Model) -> Worker:
     engine = Worker(lambda report: model, ROWS)
     while isinstance(engine.status, Loading):
@@ -186,7 +265,7 @@ def describe() -> str:
 
 def main() -> None:
     """Measure everything and print it."""
-    figures = [*measure_speed(), *measure_start(), measure_paint()]
+    figures = [*measure_speed(), *measure_start(), measure_paint(), *measure_page()]
     conditions = describe()
     print(conditions)
     for figure in figures:

@@ -10,7 +10,7 @@ from demo.errors import DemoError
 from demo.events import Broken, Engine, Loading, Ready, Status
 from demo.ui.dials import Position, read_dials
 from demo.ui.layout import Layout, write_table
-from demo.ui.pane import Updates, show, show_past
+from demo.ui.pane import Updates, show, show_growth, show_past
 from demo.ui.panes import PaneView
 from demo.ui.plots import draw_latency, draw_timeline, list_rows
 from demo.ui.visitor import Visitor, Visitors
@@ -54,8 +54,10 @@ class Listeners:
         if race is None:
             yield _nothing()
             return
+        shown = None
         async for view in race.stream():
-            yield show(self.page.streamed, view)
+            yield show_growth(self.page.streamed, view) if view.phase == shown else show(self.page.streamed, view)
+            shown = view.phase
 
     async def wait_whole(self, request: gr.Request) -> Updates:
         """The non-streaming side: a function that returns once, when all of the text is there."""

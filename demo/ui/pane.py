@@ -32,7 +32,7 @@ NUMBERS: Final = """
     <div title="{ttft_help}"><dt>TTFT</dt><dd id="{side}-ttft" data-field="ttft"></dd></div>
     <div title="From the request to the last event, on the engine's clock"><dt>Total</dt>
       <dd id="{side}-total" data-field="total"></dd></div>
-    <div><dt>Tokens</dt><dd id="{side}-tokens" data-field="tokens"></dd></div>
+    <div><dt>Tokens</dt><dd id="{side}-tokens"></dd></div>
     <div title="Tokens over the total, prompt included"><dt>Tokens/s</dt>
       <dd id="{side}-rate" data-field="rate"></dd></div>
   </dl>
@@ -69,7 +69,7 @@ def build_pane(side: Side) -> Pane:
             stop = gr.Button("Stop", elem_id=f"{side}-stop", size="sm", min_width=0, scale=0)
         with gr.Column(elem_classes="pane-body", elem_id=f"{side}-body"):
             past = gr.HTML("", elem_classes="past", js_on_load=None)
-            text = _mount("Text", TEXT.format(side=side), {"text": ""})
+            text = _mount("Text", TEXT.format(side=side), {"text": "", "tokens": say_count(idle.tokens)})
         numbers = _mount("Fields", NUMBERS.format(side=side, ttft_help=TTFT_HELP[side]), show_numbers(idle))
     return Pane(side, head, stop, past, text, numbers)
 
@@ -81,7 +81,12 @@ def _mount(kind: str, template: str, value: object) -> gr.HTML:
 
 def show(pane: Pane, view: PaneView) -> Updates:
     """What the page shows of a view. Gradio sends only what changed: of a growing text, its new end."""
-    return {pane.head: show_head(view), pane.text: {"text": view.text}, pane.numbers: show_numbers(view)}
+    return {pane.head: show_head(view), pane.numbers: show_numbers(view), **show_growth(pane, view)}
+
+
+def show_growth(pane: Pane, view: PaneView) -> Updates:
+    """What a token more changes: the text and the count of its tokens, in one component to be cheap."""
+    return {pane.text: {"text": view.text, "tokens": say_count(view.tokens)}}
 
 
 def show_head(view: PaneView) -> dict[str, object]:
@@ -95,7 +100,6 @@ def show_numbers(view: PaneView) -> dict[str, object]:
     return {
         "ttft": say_seconds(timeline.ttft),
         "total": say_seconds(timeline.total),
-        "tokens": say_count(view.tokens),
         "rate": say_rate(timeline.rate),
         "note": view.note,
     }
