@@ -16,6 +16,12 @@ class BadRequest(DemoError):
     kind = "validation"
 
 
+class TemplateRefused(BadRequest):
+    """The model's chat template has no place for such a conversation."""
+
+    kind = "template_error"
+
+
 class Overloaded(DemoError):
     """The server has all the work it admits; the same request may pass in a moment."""
 

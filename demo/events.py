@@ -24,9 +24,14 @@ class Message:
     content: str
 
 
+Prompt: TypeAlias = str | tuple[Message, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How the next token is chosen from the logits; names and limits as in text-generation-inference.
+
+    `presence_penalty` is OpenAI's: like `frequency_penalty`, but once for a token however often it came.
 
     Raises BadRequest where a value is out of its range.
     """
@@ -38,6 +43,7 @@ class Sampling:
     typical_p: float | None = None
     repetition_penalty: float = 1.0
     frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
     seed: int | None = None
 
     def __post_init__(self) -> None:
@@ -57,6 +63,7 @@ class Sampling:
             "finite and greater than 0",
         )
         _require(-2 <= self.frequency_penalty <= 2, "frequency_penalty", self.frequency_penalty, "between -2 and 2")
+        _require(-2 <= self.presence_penalty <= 2, "presence_penalty", self.presence_penalty, "between -2 and 2")
         _require(self.seed is None or 0 <= self.seed < 2**64, "seed", self.seed, "between 0 and 2**64 - 1")
 
     @property
@@ -70,15 +77,19 @@ class Sampling:
 class Request:
     """One generation to be made. `prompt` is raw text, or the messages of a conversation.
 
+    `max_new_tokens` None asks for as many as fit; `truncate` keeps that many tokens of the prompt's end;
+    `prompt_logprobs` asks for a PromptRead event.
     Raises BadRequest where a value is out of its range.
     """
 
-    prompt: str | tuple[Message, ...]
-    max_new_tokens: int = 256
+    prompt: Prompt
+    max_new_tokens: int | None = 256
     sampling: Sampling = field(default_factory=Sampling)
     stop: tuple[str, ...] = ()
     top_n_tokens: int = 0
     ignore_eos: bool = False
+    truncate: int | None = None
+    prompt_logprobs: bool = False
 
     def __post_init__(self) -> None:
         if not self.prompt:
@@ -86,7 +97,8 @@ class Request:
         texts = [self.prompt] if isinstance(self.prompt, str) else [message.content for message in self.prompt]
         if any(_is_broken(text) for text in texts):
             raise BadRequest("The prompt holds half a character (a lone surrogate): send whole Unicode characters.")
-        _require(self.max_new_tokens > 0, "max_new_tokens", self.max_new_tokens, "greater than 0")
+        for name, count in (("max_new_tokens", self.max_new_tokens), ("truncate", self.truncate)):
+            _require(count is None or count > 0, name, count, "greater than 0")
         _require(len(self.stop) <= MAX_STOP_SEQUENCES, "stop", len(self.stop), f"at most {MAX_STOP_SEQUENCES} strings")
         _require(all(self.stop), "stop", self.stop, "strings that are not empty")
         _require(
@@ -129,6 +141,23 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptToken:
+    """A token of the prompt; `logprob` is None for the first, which nothing precedes."""
+
+    id: int
+    text: str
+    logprob: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRead:
+    """The prompt has been read, and this is how likely each of its tokens was. Only where it was asked for."""
+
+    time: float
+    tokens: tuple[PromptToken, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
     """One generated token, stamped when it was sampled.
 
@@ -162,7 +191,16 @@ class Failed:
     error: DemoError
 
 
-Event: TypeAlias = Started | Token | Done | Failed
+Event: TypeAlias = Started | PromptRead | Token | Done | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One token of a text, which is `text[start:stop]` of it, in characters."""
+
+    id: int
+    start: int
+    stop: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +241,19 @@ class Broken:
 Status: TypeAlias = Loading | Ready | Broken
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy the engine is: requests being answered, requests waiting, and how many may do either at once.
+
+    `stalled` is for how many seconds no step has ended though there is work: small, unless the engine hangs.
+    """
+
+    running: int
+    waiting: int
+    limit: int
+    stalled: float
+
+
 class Log(Protocol):
     """Where a run's events are written. Events given together are read together."""
 
@@ -223,6 +274,19 @@ class Engine(Protocol):
     @property
     def status(self) -> Status:
         """Where the engine stands, now."""
+
+    @property
+    def load(self) -> Load:
+        """How busy the engine is, now."""
+
+    def admit(self) -> None:
+        """Raise Overloaded or NotReady where `submit` would, now, whatever the request."""
+
+    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+        """The text that the model would read, a conversation in its template, and the tokens of it.
+
+        Raises NotReady, or BadRequest where the template has no place for the conversation.
+        """
 
     def submit(self, request: Request, log: Log) -> Ticket:
         """Admit `request`, or raise BadRequest, Overloaded or NotReady before any event.

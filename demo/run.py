@@ -26,6 +26,7 @@ class Run:
         self._events: list[Event] = []
         self._readers: set[Reader] = set()
         self._ticket = engine.submit(request, self._append)
+        self.admitted = time.perf_counter()
 
     @property
     def events(self) -> Sequence[Event]:

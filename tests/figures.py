@@ -27,7 +27,7 @@ from demo.engine.conversion import convert_once
 from demo.engine.model import Model, load_model
 from demo.engine.source import find_embedded
 from demo.engine.worker import Worker
-from demo.events import Done, Engine, Event, Failed, Loading, Log, Message, Request, Status, Ticket, Token
+from demo.events import Done, Engine, Event, Failed, Loading, Log, Message, Request, Ticket, Token
 from demo.metrics import measure_streamed
 from demo.run import Run
 from demo.settings import Settings
@@ -111,7 +111,8 @@ def time_engine(engine: Worker, requests: int) -> Sample:
 def measure_speed() -> list[Figure]:
     """The engine beside `generate`, in turns."""
     model = load_model(Settings(), lambda loading: None)
-    engine = _open(model)
+    engine = Worker(lambda report: model, ROWS)
+    _wait_for(engine)
     file = find_embedded()
     assert file is not None, "the embedded model is missing: make run installs it"
     network = AutoModelForCausalLM.from_pretrained(convert_once(file, print), dtype=torch.float32)
@@ -170,17 +171,13 @@ def measure_paint() -> Figure:
     return summarise("browser: first text painted after it was made", "ms", [1e3 * delay for delay in delays])
 
 
-class _Paced:
+class _Paced(Worker):
     """The engine, noting when each token of the last request was sampled."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, model: Model) -> None:
+        super().__init__(lambda report: model, ROWS)
         self.tokens: list[float] = []
         self.ended = threading.Event()
-
-    @property
-    def status(self) -> Status:
-        return self.engine.status
 
     def submit(self, request: Request, log: Log) -> Ticket:
         self.tokens.clear()
@@ -192,10 +189,7 @@ class _Paced:
             if isinstance(events[-1], Done | Failed):
                 self.ended.set()
 
-        return self.engine.submit(request, note)
-
-    def close(self) -> None:
-        self.engine.close()
+        return super().submit(request, note)
 
     def wait_for_rate(self) -> float:
         """Tokens per second between the first token and the `PAGE_TOKENS`-th."""
@@ -206,7 +200,8 @@ class _Paced:
 
 def measure_page() -> list[Figure]:
     """What a browser on the same cores costs the engine: a run alone, one that a page shows, one behind another tab."""
-    engine = _Paced(_open(load_model(Settings(), lambda loading: None)))
+    engine = _Paced(load_model(Settings(), lambda loading: None))
+    _wait_for(engine)
     with serve(engine) as served, sync_playwright() as playwright:
         tabs = launch(playwright).new_context()
         page = tabs.new_page()
@@ -247,11 +242,9 @@ def measure_page() -> list[Figure]:
     ]
 
 
-def _open(model: Model) -> Worker:
-    engine = Worker(lambda report: model, ROWS)
+def _wait_for(engine: Engine) -> None:
     while isinstance(engine.status, Loading):
         time.sleep(0.01)
-    return engine
 
 
 def describe() -> str:

@@ -11,8 +11,11 @@ from demo.events import (
     Event,
     Failed,
     FinishReason,
+    Load,
     Log,
     ModelCard,
+    Piece,
+    Prompt,
     Ready,
     Request,
     Started,
@@ -49,6 +52,10 @@ class ScriptedTicket:
     def fail(self, error: DemoError) -> None:
         self._end(Failed(time.perf_counter(), error))
 
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
     def cancel(self) -> None:
         self.cancelled = True
         self.finish("cancelled")
@@ -67,11 +74,25 @@ class ScriptedEngine(Engine):
     def __init__(self, status: Status | None = None) -> None:
         self.tickets: list[ScriptedTicket] = []
         self.refusal: DemoError | None = None
+        self.stalled = 0.0
         self._status = status or Ready(CARD)
 
     @property
     def status(self) -> Status:
         return self._status
+
+    @property
+    def load(self) -> Load:
+        running = sum(not ticket.ended for ticket in self.tickets)
+        return Load(running, waiting=0, limit=100, stalled=self.stalled)
+
+    def admit(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+
+    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+        text = prompt if isinstance(prompt, str) else "\n".join(message.content for message in prompt)
+        return text, tuple(Piece(ord(character), at, at + 1) for at, character in enumerate(text))
 
     def submit(self, request: Request, log: Log) -> Ticket:
         if self.refusal is not None:

@@ -19,6 +19,7 @@ class Line:
 
     prefill: Prefill
     sampler: Sampler
+    scores_prompt: bool = False
     last: int = -1
 
 
@@ -33,12 +34,12 @@ class Decoder:
     def open(self, prompt: Sequence[int], request: Request, seed: int) -> Line:
         """A sequence that will join once its prompt has been read."""
         sampler = Sampler(request.sampling, seed, prompt, request.top_n_tokens)
-        return Line(self._batch.begin(prompt), sampler)
+        return Line(self._batch.begin(prompt), sampler, request.prompt_logprobs)
 
     @torch.inference_mode()
     def read(self, line: Line, size: int) -> Chosen | None:
         """Read up to `size` tokens of the prompt. The first token once all is read, None before."""
-        logits = line.prefill.read(size)
+        logits = line.prefill.score() if line.scores_prompt else line.prefill.read(size)
         return None if logits is None else _choose(line, logits)
 
     @torch.inference_mode()

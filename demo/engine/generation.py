@@ -7,7 +7,19 @@ from dataclasses import dataclass
 
 from demo.engine.text import Decode, Detokenizer, StopStrings
 from demo.errors import DemoError
-from demo.events import Candidate, Done, Event, Failed, FinishReason, Log, Request, Started, Token
+from demo.events import (
+    Candidate,
+    Done,
+    Event,
+    Failed,
+    FinishReason,
+    Log,
+    PromptRead,
+    PromptToken,
+    Request,
+    Started,
+    Token,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +33,10 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What of the tokenizer is needed to turn ids into events. `decode` leaves special tokens out."""
+    """What of the tokenizer is needed to turn ids into events. `decode` leaves special tokens out, `spell` does not."""
 
     decode: Decode
+    spell: Decode
     special_ids: frozenset[int]
     eos_ids: frozenset[int]
 
@@ -68,6 +81,12 @@ class Generation:
     def start(self) -> None:
         """Log that the prompt is being read."""
         self._write(Started(time.perf_counter(), len(self.prompt), self.seed))
+
+    def score(self, logprobs: Sequence[float]) -> None:
+        """Log how likely each token of the prompt was; `logprobs` are those of all but the first."""
+        scored = zip(self.prompt, (None, *logprobs), strict=True)
+        tokens = tuple(PromptToken(id, self._vocabulary.spell([id]), logprob) for id, logprob in scored)
+        self._write(PromptRead(time.perf_counter(), tokens))
 
     def accept(self, chosen: Chosen) -> None:
         """Log a sampled token, and with it the end if it is the last."""

@@ -2,10 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from jinja2 import TemplateError
@@ -18,8 +18,8 @@ from demo.engine.generation import Vocabulary
 from demo.engine.loading import load_network, load_tokenizer
 from demo.engine.placement import choose_device, choose_dtype, choose_threads
 from demo.engine.source import ModelSource, choose_source, find_embedded
-from demo.errors import BadRequest, SettingError
-from demo.events import Loading, Message, ModelCard, Request
+from demo.errors import BadRequest, SettingError, TemplateRefused
+from demo.events import Loading, ModelCard, Piece, Prompt, Request
 from demo.settings import Choice, Settings
 
 logger = logging.getLogger(__name__)
@@ -39,25 +39,40 @@ class Model:
     decoder: Decoder
     _encoding: threading.Lock = field(default_factory=threading.Lock)
 
-    def encode(self, prompt: str | tuple[Message, ...]) -> list[int]:
+    def encode(self, prompt: Prompt) -> list[int]:
         """Token ids of raw text, or of a conversation in the model's chat template. From any thread.
 
-        Raises BadRequest where the template has no place for such a conversation. No warning about
+        Raises TemplateRefused where the template has no place for such a conversation. No warning about
         length: `check_length` says it to the one who asked.
         """
         with self._encoding:
-            if isinstance(prompt, str):
-                return list(self.tokenizer(prompt, verbose=False)["input_ids"])
-            turns = [{"role": message.role, "content": message.content} for message in prompt]
-            try:
-                text = self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
-            except TemplateError as error:
-                raise BadRequest(f"The model's chat template refuses this conversation: {error}.") from error
-            return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+            return list(self._tokenize(self._write_out(prompt), raw=isinstance(prompt, str))["input_ids"])
 
-    def check_length(self, input_tokens: int, max_new_tokens: int) -> None:
+    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+        """The text that the model reads, and its tokens, each with its place in it. Raises as `encode`."""
+        with self._encoding:
+            text = self._write_out(prompt)
+            encoding = self._tokenize(text, raw=isinstance(prompt, str), return_offsets_mapping=True)
+        places = zip(encoding["input_ids"], encoding["offset_mapping"], strict=True)
+        return text, tuple(Piece(id, start, stop) for id, (start, stop) in places)
+
+    def _write_out(self, prompt: Prompt) -> str:
+        if isinstance(prompt, str):
+            return prompt
+        turns = [{"role": message.role, "content": message.content} for message in prompt]
+        try:
+            return str(self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
+        except TemplateError as error:
+            raise TemplateRefused(f"The model's chat template refuses this conversation: {error}.") from error
+
+    def _tokenize(self, text: str, raw: bool, **options: bool) -> Mapping[str, Any]:
+        encoding: Mapping[str, Any] = self.tokenizer(text, add_special_tokens=raw, verbose=False, **options)
+        return encoding
+
+    def check_length(self, input_tokens: int, max_new_tokens: int | None) -> None:
         """Raise BadRequest, with the numbers, where a request is longer than the model takes."""
         card = self.card
+        max_new_tokens = max_new_tokens or 1
         if input_tokens > card.max_input_tokens:
             raise BadRequest(
                 f"The prompt has {input_tokens} tokens, and at most {card.max_input_tokens} are accepted: shorten it."
@@ -138,6 +153,7 @@ def _read_vocabulary(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBas
     eos = set(configured if isinstance(configured, list) else [configured]) | {tokenizer.eos_token_id}
     return Vocabulary(
         decode=lambda ids: str(tokenizer.decode(list(ids), skip_special_tokens=True)),
+        spell=lambda ids: str(tokenizer.decode(list(ids))),
         special_ids=frozenset(tokenizer.all_special_ids),
         eos_ids=frozenset(id for id in eos if id is not None),
     )

@@ -21,6 +21,8 @@ class Sampler:
     def __init__(self, sampling: Sampling, seed: int, prompt: Sequence[int], top_n: int = 0) -> None:
         self._sampling = sampling
         self._top_n = top_n
+        penalties = (sampling.repetition_penalty - 1.0, sampling.frequency_penalty, sampling.presence_penalty)
+        self._looks_back = any(penalties)
         self._random = torch.Generator().manual_seed(seed)
         self._seen = torch.tensor(prompt, dtype=torch.long)
         self._generated = torch.empty(0, dtype=torch.long)
@@ -44,6 +46,10 @@ class Sampler:
             logits = penalise_repetition(logits, self._seen.to(logits.device), sampling.repetition_penalty)
         if sampling.frequency_penalty != 0.0:
             logits = penalise_frequency(logits, self._generated.to(logits.device), sampling.frequency_penalty)
+        if sampling.presence_penalty != 0.0:
+            logits = penalise_frequency(
+                logits, torch.unique(self._generated).to(logits.device), sampling.presence_penalty
+            )
         return logits
 
     def _warp(self, logits: Tensor) -> Tensor:
@@ -66,7 +72,7 @@ class Sampler:
         return int(torch.searchsorted(cumulative, point * cumulative[-1], right=True).clamp(max=len(logprobs) - 1))
 
     def _remember(self, id: int) -> None:
-        if self._sampling.repetition_penalty != 1.0 or self._sampling.frequency_penalty != 0.0:
+        if self._looks_back:
             chosen = torch.tensor([id], dtype=torch.long)
             self._seen = torch.cat([self._seen, chosen])
             self._generated = torch.cat([self._generated, chosen])

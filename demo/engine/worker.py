@@ -8,16 +8,18 @@ import gc
 import logging
 import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from demo.engine.conversion import find_converted
 from demo.engine.generation import Chosen, Generation
 from demo.engine.source import find_gguf
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded
-from demo.events import Broken, Engine, Loading, Log, Ready, Request, Status, Ticket
+from demo.events import Broken, Engine, Load, Loading, Log, Piece, Prompt, Ready, Request, Status, Ticket
 from demo.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class Worker(Engine):
         self._model: Model | None = None
         self._changed = threading.Condition()
         self._closing = False
+        self._alive = time.perf_counter()  # when the thread last had nothing to do or ended a step
         self._open: set[Generation] = set()  # admitted and not ended: queued, reading or a row
         self._queue: deque[Generation] = deque()
         self._reading: Generation | None = None
@@ -64,14 +67,29 @@ class Worker(Engine):
     def status(self) -> Status:
         return self._status
 
+    @property
+    def load(self) -> Load:
+        with self._changed:
+            running, now = len(self._rows), time.perf_counter()
+            return Load(running, len(self._open) - running, self._limit, now - self._alive if self._open else 0.0)
+
+    def admit(self) -> None:
+        self._admit()
+
+    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+        return self._find_model().tokenize(prompt)
+
     def submit(self, request: Request, log: Log) -> Ticket:
         model = self._admit()
-        prompt = model.encode(request.prompt)
+        prompt = model.encode(request.prompt)[-(request.truncate or 0) :]
         model.check_length(len(prompt), request.max_new_tokens)
+        request = replace(request, max_new_tokens=request.max_new_tokens or model.card.max_total_tokens - len(prompt))
         seed = secrets.randbits(63) if request.sampling.seed is None else request.sampling.seed
         generation = Generation(request, prompt, seed, model.vocabulary, log, self._wake, self._forget)
         with self._changed:
             self._admit()  # again: others may have come in while the prompt was encoded
+            if not self._open:
+                self._alive = time.perf_counter()
             self._open.add(generation)
             self._queue.append(generation)
             self._changed.notify()
@@ -87,17 +105,22 @@ class Worker(Engine):
 
     def _admit(self) -> "Model":
         with self._changed:
+            model = self._find_model()
+            if len(self._open) >= self._limit:
+                raise Overloaded(
+                    f"Model is overloaded: {len(self._open)} requests are being answered, which is the limit. "
+                    "Try again in a few seconds."
+                )
+            return model
+
+    def _find_model(self) -> "Model":
+        with self._changed:
             if self._closing:
                 raise NotReady("The server is shutting down: try again in a minute.")
             if isinstance(self._status, Broken):
                 raise NotReady(f"The model is not available: {self._status.error}")
             if self._model is None:
                 raise NotReady("The model is still loading: try again in a few seconds.")
-            if len(self._open) >= self._limit:
-                raise Overloaded(
-                    f"Model is overloaded: {len(self._open)} requests are being answered, which is the limit. "
-                    "Try again in a few seconds."
-                )
             return self._model
 
     def _wake(self) -> None:
@@ -117,6 +140,7 @@ class Worker(Engine):
             self._status = Ready(model.card)
             logger.info("Ready to answer")
             while self._wait_for_work():
+                self._alive = time.perf_counter()
                 self._drop_cancelled(model)
                 self._read_prompt(model)
                 self._step(model)
@@ -158,6 +182,8 @@ class Worker(Engine):
             return
         if chosen is not None:
             self._stop_reading()
+            if generation.request.prompt_logprobs:
+                generation.score(line.prefill.logprobs)
             self._accept(generation, chosen)
             if not generation.ended:
                 self._join(model, generation, line)

@@ -102,7 +102,7 @@ def say_saved(stopped: Reading, timeline: Timeline, whole: Timeline | None = Non
     if whole is not None and whole.end is not None and timeline.end is not None:
         saved = say_seconds(max(whole.end - timeline.end, 0.0))
         return f"stopped at token {count} of {len(whole.tokens)}, {saved} of waiting saved"
-    if timeline.tpot is None:
+    if limit is None or timeline.tpot is None:
         return f"stopped at token {count} of up to {limit}"
     saved = say_seconds((limit - count) * timeline.tpot)
     return f"stopped at token {count} of up to {limit}, up to {saved} of waiting saved"

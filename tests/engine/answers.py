@@ -65,7 +65,7 @@ def naive_ids(network: PreTrainedModel, prompt: Sequence[int], request: Request,
     sampler = Sampler(request.sampling, seed, prompt)
     ids = list(prompt)
     with torch.inference_mode():
-        for _ in range(request.max_new_tokens):
+        for _ in range(request.max_new_tokens or 0):
             logits = network(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1]
             ids.append(sampler.choose(logits).id)
     return ids[len(prompt) :]

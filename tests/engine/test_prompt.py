@@ -1,0 +1,109 @@
+"""What may be asked of the prompt: cut to its end, scored token by token, shown as the model reads it."""
+
+import pytest
+import torch
+
+from demo.errors import NotReady, Overloaded, TemplateRefused
+from demo.events import Message, PromptRead, Request, Sampling, Started
+from demo.run import Run
+from tests.engine.answers import ask, naive_ids
+from tests.engine.conftest import OpenWorker
+from tests.engine.tiny import ARCHITECTURES, make_model, make_network
+
+LONG = "a prompt of some length, longer than what is scored at once; " * 3
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_token_of_a_prompt_is_scored_as_one_pass_over_all_of_it_would(
+    architecture: str, open_worker: OpenWorker
+) -> None:
+    network = make_network(architecture)
+    model = make_model(network)
+    (answer,) = ask(open_worker(model), Request(LONG, 5, prompt_logprobs=True, ignore_eos=True))
+    started, scored = answer.events[:2]
+    ids = model.encode(LONG)
+    with torch.inference_mode():
+        logprobs = network(input_ids=torch.tensor([ids]), use_cache=False).logits[0].log_softmax(dim=-1)
+    assert isinstance(started, Started)
+    assert isinstance(scored, PromptRead)
+    assert [token.id for token in scored.tokens] == ids
+    assert "".join(token.text for token in scored.tokens) == LONG
+    assert scored.tokens[0].logprob is None
+    expected = [float(logprobs[at, id]) for at, id in enumerate(ids[1:])]
+    assert [token.logprob for token in scored.tokens[1:]] == pytest.approx(expected, abs=1e-3)
+    assert answer.ids == naive_ids(network, ids, Request(LONG, 5))
+
+
+def test_truncate_keeps_the_end_of_the_prompt(open_worker: OpenWorker) -> None:
+    engine = open_worker()
+    cut, short, whole = ask(
+        engine, *(Request(text, 8, truncate=limit) for text, limit in (("abcdef", 2), ("ef", None), ("ef", 100)))
+    )
+    assert cut.ids == short.ids == whole.ids
+    assert isinstance(cut.events[0], Started)
+    assert cut.events[0].input_tokens == 2
+
+
+def test_a_request_without_a_length_goes_on_until_the_models_limit(open_worker: OpenWorker) -> None:
+    model = make_model()
+    (answer,) = ask(open_worker(model), Request("abc", None, ignore_eos=True))
+    assert 3 + answer.done.generated_tokens == model.card.max_total_tokens
+    assert answer.done.finish_reason == "length"
+
+
+def test_presence_counts_a_token_once_and_frequency_each_time(open_worker: OpenWorker) -> None:
+    network = make_network()
+    model = make_model(network)
+    for sampling in (Sampling(presence_penalty=2.0), Sampling(frequency_penalty=-2.0, presence_penalty=0.5)):
+        request = Request("hello", 20, sampling, ignore_eos=True)
+        (answer,) = ask(open_worker(model), request)
+        assert answer.ids == naive_ids(network, model.encode("hello"), request)
+
+
+def test_a_texts_tokens_each_have_their_place_in_it(open_worker: OpenWorker) -> None:
+    text, pieces = open_worker().tokenize("día 日本")
+    assert text == "día 日本"
+    assert {text[piece.start : piece.stop] for piece in pieces} == set("día 日本")
+
+
+def test_a_conversation_is_shown_as_its_template_writes_it(open_worker: OpenWorker) -> None:
+    model = make_model()
+    talk = (Message("user", "hi"),)
+    text, pieces = open_worker(model).tokenize(talk)
+    assert "hi" in text
+    assert [piece.id for piece in pieces] == model.encode(talk)
+
+
+def test_a_conversation_that_the_template_refuses_says_so() -> None:
+    model = make_model()
+    model.tokenizer.chat_template = "{{ raise_exception('roles must alternate') }}"
+    with pytest.raises(TemplateRefused, match="roles must alternate"):
+        model.tokenize((Message("user", "hi"),))
+
+
+def test_the_door_says_beforehand_what_it_would_say(open_worker: OpenWorker) -> None:
+    engine = open_worker(limit=1)
+    engine.admit()
+    run = Run(engine, Request("hello", None, ignore_eos=True))
+    with pytest.raises(Overloaded):
+        engine.admit()
+    run.cancel()
+    for _ in run.attach():
+        pass
+    engine.admit()
+    engine.close()
+    with pytest.raises(NotReady):
+        engine.admit()
+
+
+def test_load_counts_who_is_answered_and_who_waits(open_worker: OpenWorker) -> None:
+    engine = open_worker(limit=5)
+    assert (engine.load.running, engine.load.waiting, engine.load.limit, engine.load.stalled) == (0, 0, 5, 0.0)
+    reader = Run(engine, Request("hello", None, ignore_eos=True)).attach()
+    for batch in reader:
+        if not isinstance(batch[-1], Started):
+            break
+    load = engine.load
+    assert (load.running, load.waiting) == (1, 0)
+    assert load.stalled < 5
+    reader.close()
