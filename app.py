@@ -1,4 +1,4 @@
-"""Compose: settings → server → engine → page. `python app.py` starts it, here and on a Hugging Face Space."""
+"""Compose: settings → server → engine → API → page. `python app.py` starts it, here and on a Hugging Face Space."""
 
 import gc
 import logging
@@ -17,12 +17,13 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 from fastapi import FastAPI
 
+from demo.api.application import create_api
+from demo.api.metrics import MeasuredEngine
 from demo.api.server import Server
 from demo.engine.worker import open_engine
 from demo.errors import DemoError
-from demo.events import Broken
-from demo.settings import read_settings
-from demo.ui.page import mount_page
+from demo.events import Broken, Engine
+from demo.settings import Settings, read_settings
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,10 +36,19 @@ def main(arguments: Sequence[str]) -> int:
         server = Server(settings)
     except DemoError as error:
         return _refuse(error)
-    engine = open_engine(settings, on_broken=server.stop)
-    server.serve(mount_page(FastAPI(), engine), on_exit=engine.close)
+    engine = MeasuredEngine(open_engine(settings, on_broken=server.stop))
+    server.serve(create_api(engine, settings, build_page(engine, settings)), on_exit=engine.close)
     status = engine.status
     return _refuse(status.error) if isinstance(status, Broken) else 0
+
+
+def build_page(engine: Engine, settings: Settings) -> FastAPI | None:
+    """The page, unless it is not wanted: then Gradio is not even imported."""
+    if settings.no_ui:
+        return None
+    from demo.ui.page import mount_page
+
+    return mount_page(FastAPI(), engine)
 
 
 def _refuse(error: DemoError) -> int:

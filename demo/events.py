@@ -124,11 +124,12 @@ def _require(holds: bool, name: str, value: object, allowed: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A token and its natural log-probability, after penalties and warpers."""
+    """A token and its natural log-probability, after penalties and warpers. `text` spells special tokens out."""
 
     id: int
     text: str
     logprob: float
+    special: bool
 
 
 @dataclass(frozen=True, slots=True)

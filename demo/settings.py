@@ -51,6 +51,25 @@ def _device(text: str) -> str:
     return text
 
 
+def _key(text: str) -> str:
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ValueError
+    return text
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise ValueError
+    return text.lower() in ("true", "1")
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(part.strip() for part in text.split(","))
+    if not all(re.fullmatch(r"\*|https?://[^/\s,]+", origin) for origin in origins):
+        raise ValueError
+    return origins
+
+
 _count = _whole_number(1, 2**31 - 1)
 
 
@@ -83,6 +102,18 @@ class Settings:
     threads: int | None = _setting(
         None, _whole_number(1, 1024), "a whole number from 1 to 1024", "CPU threads for the model [one per usable core]"
     )
+
+    no_ui: bool = _setting(False, _truth, "true or false", "serve the API alone, without the page")
+    api_key: str | None = _setting(
+        None,
+        _key,
+        "printable ASCII without spaces",
+        "what generating over the API needs as `Authorization: Bearer` [nothing]",
+    )
+    cors_allow_origin: tuple[str, ...] = _setting(
+        (), _origins, "origins separated by commas, or *", "pages of these origins may call the API from a browser"
+    )
+    log_prompts: bool = _setting(False, _truth, "true or false", "write prompts into the access log")
 
     def __post_init__(self) -> None:
         if self.max_input_tokens and self.max_total_tokens and self.max_input_tokens >= self.max_total_tokens:
@@ -121,7 +152,7 @@ def variable_of(setting: "Field[Any]") -> str:
 
 def purpose_of(setting: "Field[Any]") -> str:
     """What it sets, and in brackets what is chosen when it is not given."""
-    default = "" if setting.default is None else f" [{setting.default}]"
+    default = f" [{setting.default}]" if setting.default else ""
     return f"{setting.metadata['help']}{default}"
 
 
@@ -145,7 +176,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="A flag wins over its environment variable. [in brackets: what is chosen when neither is given]",
     )
     for setting in fields(Settings):
-        parser.add_argument(flag_of(setting), metavar=_metavar(setting), help=_help(setting))
+        # A switch may stand alone.
+        switch: dict[str, Any] = {"nargs": "?", "const": "true"} if setting.type is bool else {}
+        parser.add_argument(flag_of(setting), metavar=_metavar(setting), help=_help(setting), **switch)
     return parser
 
 

@@ -18,6 +18,10 @@ GOOD = {
     "dtype": ("bfloat16", "bfloat16"),
     "device": ("cuda:1", "cuda:1"),
     "threads": ("2", 2),
+    "no_ui": ("true", True),
+    "api_key": ("secret!", "secret!"),
+    "cors_allow_origin": ("https://a.example, http://b:8000", ("https://a.example", "http://b:8000")),
+    "log_prompts": ("1", True),
 }
 BAD = [
     ("model_id", " "),
@@ -39,6 +43,12 @@ BAD = [
     ("device", "cpu:0"),
     ("threads", "0"),
     ("threads", "many"),
+    ("no_ui", "maybe"),
+    ("api_key", "two words"),
+    ("api_key", "ключ"),
+    ("cors_allow_origin", "a.example"),
+    ("cors_allow_origin", "https://a.example/path"),
+    ("log_prompts", "ja"),
 ]
 
 

@@ -94,7 +94,7 @@ class Generation:
         self._generated += 1
         text, reason = self._read(chosen.id)
         special = chosen.id in self._vocabulary.special_ids
-        top = tuple(Candidate(id, self._vocabulary.decode([id]), logprob) for id, logprob in chosen.top)
+        top = tuple(self._name(id, logprob) for id, logprob in chosen.top)
         token = Token(now, self._generated, chosen.id, text, chosen.logprob, special, top)
         if reason is None:
             self._write(token)
@@ -118,6 +118,9 @@ class Generation:
                 self._ended = True
                 self._on_end(self)
             self._log(*events)
+
+    def _name(self, id: int, logprob: float) -> Candidate:
+        return Candidate(id, self._vocabulary.spell([id]), logprob, id in self._vocabulary.special_ids)
 
     def _read(self, id: int) -> tuple[str, FinishReason | None]:
         if id in self._vocabulary.eos_ids and not self.request.ignore_eos:

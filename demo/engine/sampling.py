@@ -81,7 +81,8 @@ class Sampler:
         if not self._top_n:
             return ()
         top = logprobs.topk(self._top_n)
-        return tuple(zip(top.indices.tolist(), top.values.tolist(), strict=True))
+        ranked = zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        return tuple((id, logprob) for id, logprob in ranked if logprob > REMOVED)
 
 
 def penalise_repetition(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:

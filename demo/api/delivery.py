@@ -1,0 +1,210 @@
+"""Responses fed by runs, streamed or whole. However one ends, its readers are closed, and with the last one the work.
+
+Knows no dialect: one turns tokens and answers into JSON. A whole reply is the stream, read to its end.
+"""
+
+import asyncio
+import json
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, Final, Protocol
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from demo.api import sse
+from demo.api.answer import Answer
+from demo.api.errors import Json, respond
+from demo.errors import DemoError
+from demo.events import Done, Event, Token
+from demo.run import Reader, Run
+
+KEEP_ALIVE_SECONDS: Final = 15.0
+STALL_SECONDS: Final = 30.0  # how long a client may leave unread what it was sent
+TICK_SECONDS: Final = 1.0
+
+
+class Dialect(Protocol):
+    """How one kind of client wants to be told. Pure: from values to JSON."""
+
+    @property
+    def ending(self) -> bytes:
+        """What follows the last event of a stream."""
+
+    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
+        """The event for one token of answer number `index`."""
+
+    def close(self, answers: Sequence[Answer]) -> Sequence[Json]:
+        """Events after the last token of all answers."""
+
+    def whole(self, answers: Sequence[Answer]) -> Any:
+        """The body of a whole reply."""
+
+    def headers(self, answers: Sequence[Answer]) -> dict[str, str]:
+        """Headers of a whole reply."""
+
+    def error(self, error: DemoError) -> Json:
+        """The event that ends a stream which can't go on."""
+
+
+class Delivery(Response, ABC):
+    """An ASGI response that holds a reader of each run until it has ended: told in full, cut off, or never begun.
+
+    A client that leaves ends it, and so does one that leaves what it was sent unread for `STALL_SECONDS`.
+    """
+
+    def __init__(self, runs: Sequence[Run], dialect: Dialect) -> None:
+        super().__init__()
+        self._dialect = dialect
+        self._readers = [run.attach() for run in runs]
+        self._answers = [Answer(run) for run in runs]
+        self._sending_since: float | None = None
+        self._begun = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["answers"] = self._answers
+        self._path, self._send, self._clock = scope["path"], send, asyncio.get_running_loop().time
+        self._sent_at = self._clock()
+        telling = asyncio.ensure_future(self._tell())
+        leaving = asyncio.ensure_future(_wait_until_left(receive))
+        try:
+            while not (telling.done() or leaving.done() or self._is_stalled()):
+                await asyncio.wait({telling, leaving}, timeout=TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                await self._keep_alive()
+        finally:
+            for reader in self._readers:
+                reader.close()
+            await _end(leaving)
+            await _end(telling)
+
+    @abstractmethod
+    async def _tell(self) -> None:
+        """Read the runs and send."""
+
+    async def _keep_alive(self) -> None:
+        """Called about once a second."""
+
+    def _is_stalled(self) -> bool:
+        return self._sending_since is not None and self._clock() - self._sending_since > STALL_SECONDS
+
+    async def _refuse(self, error: DemoError) -> None:
+        await respond(self._path, error)({"type": "http"}, _hear_nothing, self._send)
+
+    async def _write(self, body: bytes, more: bool) -> None:
+        self._sending_since = self._clock()
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        self._sending_since, self._sent_at = None, self._clock()
+
+
+class Streamed(Delivery):
+    """Each token as it comes. What is ready together is written together, each event still its own."""
+
+    async def _tell(self) -> None:
+        async for index, batch in _merge(self._readers):
+            frames = b"".join(self._frame_tokens(self._answers[index], index, batch))
+            error = self._answers[index].error
+            if error is not None and not self._begun and not frames:
+                await self._refuse(error)
+                return
+            if frames:
+                await self._begin()
+                await self._write(frames, more=True)
+            if error is not None:
+                await self._write(sse.frame(self._dialect.error(error)), more=False)
+                return
+        closing = b"".join(sse.frame(event) for event in self._dialect.close(self._answers))
+        await self._write(closing + self._dialect.ending, more=False)
+
+    def _frame_tokens(self, answer: Answer, index: int, batch: Sequence[Event]) -> Iterator[bytes]:
+        for event, following in zip(batch, (*batch[1:], None), strict=True):
+            if answer.end is None:
+                answer.add(event)
+            if isinstance(event, Token):
+                is_last = isinstance(following, Done) and following.finish_reason != "cancelled"
+                if isinstance(following, Done):
+                    answer.add(following)
+                yield sse.frame(self._dialect.chunk(index, answer, event, is_last))
+
+    async def _begin(self) -> None:
+        """Send the headers, once. Not before the first token, so that a status is true; but not too late either."""
+        if self._begun:
+            return
+        self._begun = True
+        headers = {"Content-Type": sse.CONTENT_TYPE, **sse.HEADERS}
+        await self._send({"type": "http.response.start", "status": 200, "headers": _encode(headers)})
+
+    async def _keep_alive(self) -> None:
+        if self._sending_since is None and self._clock() - self._sent_at > KEEP_ALIVE_SECONDS:
+            await self._begin()
+            await self._write(sse.KEEP_ALIVE, more=True)
+
+
+class Whole(Delivery):
+    """Everything at the end, in one piece."""
+
+    async def _tell(self) -> None:
+        async for index, batch in _merge(self._readers):
+            for event in batch:
+                self._answers[index].add(event)
+        for answer in self._answers:
+            if answer.error is not None:
+                await self._refuse(answer.error)
+                return
+        body = json.dumps(self._dialect.whole(self._answers), ensure_ascii=False, separators=(",", ":")).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            **self._dialect.headers(self._answers),
+        }
+        await self._send({"type": "http.response.start", "status": 200, "headers": _encode(headers)})
+        await self._write(body, more=False)
+
+
+async def _merge(readers: Sequence[Reader]) -> AsyncIterator[tuple[int, Sequence[Event]]]:
+    """What each reader gets, with its number, as it comes."""
+    if len(readers) == 1:
+        async for batch in readers[0]:
+            yield 0, batch
+        return
+    arrivals: asyncio.Queue[tuple[int, Sequence[Event]] | None] = asyncio.Queue()
+
+    async def follow(index: int, reader: Reader) -> None:
+        try:
+            async for batch in reader:
+                arrivals.put_nowait((index, batch))
+        finally:
+            arrivals.put_nowait(None)
+
+    following = [asyncio.ensure_future(follow(index, reader)) for index, reader in enumerate(readers)]
+    try:
+        left = len(readers)
+        while left:
+            arrival = await arrivals.get()
+            if arrival is None:
+                left -= 1
+            else:
+                yield arrival
+    finally:
+        for task in following:
+            await _end(task)
+
+
+async def _wait_until_left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _hear_nothing() -> dict[str, Any]:
+    raise AssertionError("a finished response listens to nobody")
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    """Cancel what still goes on, and raise what went wrong in it."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()
+
+
+def _encode(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

@@ -1,0 +1,88 @@
+"""The routes that generate: each parses its dialect, starts the runs, and hands them to a delivery."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from demo.api import documents
+from demo.api.chat import ChatRequest
+from demo.api.completions import CompletionRequest
+from demo.api.delivery import Delivery, Dialect, Streamed, Whole
+from demo.api.errors import Refused
+from demo.api.native import CompatRequest, GenerateRequest, NativeDialect
+from demo.events import Engine, ModelCard, Ready, Request
+from demo.run import Run
+
+PATHS: Final = ("/", "/generate", "/generate_stream", "/v1/chat/completions", "/v1/completions")
+LONG_PROMPT: Final = 4096  # characters: encoding more is done beside the event loop
+
+
+def build_generation_routes(engine: Engine) -> APIRouter:
+    """The routes of `PATHS`."""
+    router = APIRouter(tags=["generate"])
+
+    @router.post("/generate", **documents.whole(documents.GENERATED))
+    async def generate(body: GenerateRequest) -> Response:
+        """Generate, and reply with all of it. text-generation-inference's route."""
+        return await answer_native(engine, body, streamed=False)
+
+    @router.post("/generate_stream", **documents.stream(documents.NATIVE_STREAM))
+    async def generate_stream(body: GenerateRequest) -> Response:
+        """Generate, and send each token as it is made. text-generation-inference's route."""
+        return await answer_native(engine, body, streamed=True)
+
+    @router.post("/", **documents.either(documents.GENERATED_ARRAY, documents.NATIVE_STREAM))
+    async def compatible(body: CompatRequest) -> Response:
+        """`/generate_stream` where `stream` is true; else `/generate`, its reply in an array of one."""
+        return await answer_native(engine, body, body.stream, in_array=True)
+
+    @router.post("/v1/chat/completions", **documents.either(documents.CHAT, documents.CHAT_STREAM))
+    async def chat(body: ChatRequest) -> Response:
+        """Answer a conversation. OpenAI's route."""
+        return await deliver(engine, body.requests(), body.dialect(find_card(engine)), bool(body.stream))
+
+    @router.post("/v1/completions", **documents.either(documents.COMPLETION, documents.COMPLETION_STREAM))
+    async def complete(body: CompletionRequest) -> Response:
+        """Go on from a text. OpenAI's older route."""
+        return await deliver(engine, body.requests(), body.dialect(find_card(engine)), bool(body.stream))
+
+    return router
+
+
+async def answer_native(engine: Engine, body: GenerateRequest, streamed: bool, in_array: bool = False) -> Delivery:
+    """Answer in TGI's dialect. Raises what `deliver` raises."""
+    dialect = NativeDialect(body.parameters, find_card(engine).device, in_array)
+    return await deliver(engine, body.requests(streamed), dialect, streamed)
+
+
+def find_card(engine: Engine) -> ModelCard:
+    """What answers. Raises NotReady, or whatever else the engine says at its door."""
+    if not isinstance(engine.status, Ready):
+        engine.admit()
+        raise Refused("healthcheck", "unhealthy: the model is not ready. Try again in a few seconds.")
+    return engine.status.card
+
+
+async def deliver(engine: Engine, requests: Sequence[Request], dialect: Dialect, streamed: bool) -> Delivery:
+    """Start one run for each request, all or none. Raises BadRequest, Overloaded or NotReady."""
+    runs: list[Run] = []
+    try:
+        for request in requests:
+            runs.append(await start_run(engine, request))  # noqa: PERF401 - those begun are kept when one is refused
+    except BaseException:
+        for run in runs:
+            run.cancel()
+        raise
+    return Streamed(runs, dialect) if streamed else Whole(runs, dialect)
+
+
+async def start_run(engine: Engine, request: Request) -> Run:
+    """A run, its prompt encoded where that keeps nobody waiting."""
+    prompt: Any = request.prompt
+    texts = [prompt] if isinstance(prompt, str) else [message.content for message in prompt]
+    if sum(map(len, texts)) < LONG_PROMPT:
+        return Run(engine, request)
+    return await asyncio.to_thread(Run, engine, request)

@@ -1,0 +1,70 @@
+"""What is refused before anything is read or computed: bodies too large, keys that are wrong, work beyond the limit.
+
+Pure ASGI: nothing here buffers a stream.
+"""
+
+import hmac
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from demo.api.errors import Refused, respond
+from demo.errors import DemoError
+from demo.events import Engine
+
+MAX_BODY_BYTES: Final = 2 * 1024 * 1024
+
+
+class BodyLimit:
+    """Answers 413 to a body of more than `MAX_BODY_BYTES`, announced or not."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "0")
+        too_large = Refused("too_large", f"The body is larger than {MAX_BODY_BYTES} bytes: send less at once.")
+        if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+            await respond(scope["path"], too_large)(scope, receive, send)
+            return
+        received = 0
+
+        async def count() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > MAX_BODY_BYTES:
+                raise too_large
+            return message
+
+        await self._app(scope, count, send)
+
+
+class Gate:
+    """Before the body of a request to generate is read: is its key right, and is there room?"""
+
+    def __init__(self, app: ASGIApp, engine: Engine, paths: Sequence[str], api_key: str | None) -> None:
+        self._app = app
+        self._engine = engine
+        self._paths = frozenset(paths)
+        self._expected = f"Bearer {api_key}".encode() if api_key else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in self._paths:
+            try:
+                self._check_key(scope)
+                self._engine.admit()
+            except DemoError as error:
+                await respond(scope["path"], error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _check_key(self, scope: Scope) -> None:
+        given = Headers(scope=scope).get("authorization", "").encode("latin-1")
+        if self._expected is not None and not hmac.compare_digest(given, self._expected):
+            raise Refused("authentication", "The API key is missing or wrong: send `Authorization: Bearer <key>`.")

@@ -1,0 +1,214 @@
+"""text-generation-inference's own dialect: `/generate`, `/generate_stream` and `/`. Pure parse and encode."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from demo.api.answer import Answer, write_headers
+from demo.api.errors import Json, write_native
+from demo.errors import BadRequest, DemoError
+from demo.events import MAX_STOP_SEQUENCES, MAX_TOP_N_TOKENS, Candidate, Request, Sampling, Token
+
+MAX_BEST_OF: Final = 2
+DEFAULT_MAX_NEW_TOKENS: Final = 100  # TGI's
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**64)]
+
+
+class Parameters(BaseModel):
+    """TGI's parameters of a generation. Unknown fields are ignored, as TGI ignores them."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    best_of: Annotated[int, Field(ge=1, le=MAX_BEST_OF)] | None = Field(
+        default=None,
+        description="Generate this many answers and return the likeliest. Needs sampling, no seed, no stream.",
+    )
+    temperature: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="Below 1: safer; above: wilder."
+    )
+    repetition_penalty: Annotated[float, Field(gt=0)] | None = Field(default=None, description="1 means none.")
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = Field(
+        default=None, description="Taken from a token's logit for each time it was generated."
+    )
+    top_k: Positive | None = Field(default=None, description="Draw among this many likeliest tokens.")
+    top_p: Share | None = Field(
+        default=None, description="Draw among the likeliest tokens that reach this probability."
+    )
+    typical_p: Share | None = Field(
+        default=None, description="Draw among the most typical tokens that reach this probability."
+    )
+    do_sample: bool = Field(default=False, description="Draw the tokens; else the likeliest is taken.")
+    max_new_tokens: Positive | None = Field(
+        default=DEFAULT_MAX_NEW_TOKENS, description="The most tokens to generate; null for as many as fit."
+    )
+    return_full_text: bool | None = Field(default=None, description="Put the prompt before the generated text.")
+    stop: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=MAX_STOP_SEQUENCES)] = Field(
+        default=[], description="End before the first of these."
+    )
+    truncate: Positive | None = Field(default=None, description="Keep only this many tokens of the prompt's end.")
+    watermark: bool = Field(default=False, description="Accepted and not applied: see /info.")
+    details: bool = Field(default=False, description="Tell the tokens, the finish reason and the times.")
+    decoder_input_details: bool = Field(
+        default=False, description="Tell how likely each token of the prompt was. Needs details, no stream."
+    )
+    seed: Seed | None = Field(default=None, description="Same request and seed: same tokens.")
+    top_n_tokens: Annotated[int, Field(ge=0, le=MAX_TOP_N_TOKENS)] | None = Field(
+        default=None, description="With each token, this many of the likeliest."
+    )
+    grammar: Any = Field(default=None, description="Not available here: refused unless null.")
+    adapter_id: Any = Field(default=None, description="Not available here: refused unless null.")
+
+    def sampling(self) -> Sampling:
+        """How the tokens are chosen."""
+        return Sampling(
+            do_sample=self.do_sample,
+            temperature=1.0 if self.temperature is None else self.temperature,
+            top_k=self.top_k,
+            top_p=self.top_p,
+            typical_p=self.typical_p,
+            repetition_penalty=1.0 if self.repetition_penalty is None else self.repetition_penalty,
+            frequency_penalty=self.frequency_penalty or 0.0,
+            seed=self.seed,
+        )
+
+
+def _when_omitted() -> Parameters:
+    # TGI draws when nothing at all is said of parameters, and is greedy for `{}`.
+    return Parameters(do_sample=True)
+
+
+class GenerateRequest(BaseModel):
+    """What `/generate` and `/generate_stream` take."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="ignore",
+        json_schema_extra={"example": {"inputs": "What is Deep Learning?", "parameters": {"max_new_tokens": 20}}},
+    )
+
+    inputs: str = Field(min_length=1, description="The prompt, as the model is to read it.")
+    parameters: Parameters = Field(default_factory=_when_omitted)
+
+    def requests(self, streamed: bool) -> list[Request]:
+        """What the engine is asked: one request, or several of which the best is returned.
+
+        Raises BadRequest for what can't go together or can't be done.
+        """
+        parameters = self.parameters
+        best_of = parameters.best_of or 1
+        sampling = parameters.sampling()
+        for name, given in (("grammar", parameters.grammar), ("adapter_id", parameters.adapter_id)):
+            _refuse_if(given is not None, f"`{name}` is not available on this server: leave it out.")
+        _refuse_if(best_of > 1 and streamed, "`best_of` > 1 can't be streamed: ask /generate.")
+        _refuse_if(best_of > 1 and not sampling.is_random, "`best_of` > 1 needs sampling: set `do_sample`.")
+        _refuse_if(best_of > 1 and sampling.seed is not None, "`best_of` > 1 can't be used with a `seed`.")
+        scored = parameters.decoder_input_details
+        _refuse_if(scored and streamed, "`decoder_input_details` can't be streamed: ask /generate.")
+        request = Request(
+            self.inputs,
+            parameters.max_new_tokens,
+            sampling,
+            tuple(parameters.stop),
+            parameters.top_n_tokens or 0,
+            truncate=parameters.truncate,
+            prompt_logprobs=scored,
+        )
+        return [request] * best_of
+
+
+class CompatRequest(GenerateRequest):
+    """What `/` takes: as `/generate`, or with `stream` as `/generate_stream`."""
+
+    stream: bool = False
+
+
+def _refuse_if(wrong: bool, sentence: str) -> None:
+    if wrong:
+        raise BadRequest(sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class NativeDialect:
+    """TGI's events and replies. `in_array` wraps a whole reply as `/` does."""
+
+    parameters: Parameters
+    device: str
+    in_array: bool = False
+    ending: bytes = b""
+
+    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
+        chunk = write_chunk(answer, token)
+        if is_last:
+            chunk["generated_text"] = self._write_text(answer)
+            chunk["details"] = write_stream_details(answer) if self.parameters.details else None
+        return chunk
+
+    def close(self, answers: Sequence[Answer]) -> Sequence[Json]:
+        return ()
+
+    def whole(self, answers: Sequence[Answer]) -> Any:
+        best, *others = sorted(answers, key=_mean_logprob, reverse=True)
+        reply: Json = {"generated_text": self._write_text(best)}
+        if self.parameters.details or self.parameters.decoder_input_details:
+            reply["details"] = write_details(best)
+            if others:
+                sequences = [{"generated_text": self._write_text(other), **write_details(other)} for other in others]
+                reply["details"]["best_of_sequences"] = sequences
+        return [reply] if self.in_array else reply
+
+    def headers(self, answers: Sequence[Answer]) -> dict[str, str]:
+        return write_headers(max(answers, key=_mean_logprob), self.device)
+
+    def error(self, error: DemoError) -> Json:
+        return write_native(error)
+
+    def _write_text(self, answer: Answer) -> str:
+        prompt = answer.request.prompt
+        return f"{prompt}{answer.text}" if self.parameters.return_full_text else answer.text
+
+
+def _mean_logprob(answer: Answer) -> float:
+    return sum(token.logprob for token in answer.tokens) / max(len(answer.tokens), 1)
+
+
+def write_chunk(answer: Answer, token: Token) -> Json:
+    """The event of one token, not the last."""
+    chunk: Json = {"index": token.index, "token": write_token(token), "generated_text": None, "details": None}
+    if answer.request.top_n_tokens:
+        chunk["top_tokens"] = [write_token(candidate) for candidate in token.top]
+    return chunk
+
+
+def write_token(token: Token | Candidate) -> Json:
+    """A token as TGI tells it."""
+    return {"id": token.id, "text": token.text, "logprob": token.logprob, "special": token.special}
+
+
+def write_stream_details(answer: Answer) -> Json:
+    """The details of a stream's last event; TGI's, and the times that a whole reply has in its headers."""
+    return {
+        "finish_reason": answer.finish_reason,
+        "generated_tokens": len(answer.tokens),
+        "seed": answer.seed,
+        "input_length": answer.input_tokens,
+        "timings": answer.time().as_details(),
+    }
+
+
+def write_details(answer: Answer) -> Json:
+    """The details of a whole reply."""
+    details: Json = {
+        "finish_reason": answer.finish_reason,
+        "generated_tokens": len(answer.tokens),
+        "seed": answer.seed,
+        "prefill": [{"id": token.id, "text": token.text, "logprob": token.logprob} for token in answer.prompt],
+        "tokens": [write_token(token) for token in answer.tokens],
+    }
+    if answer.request.top_n_tokens:
+        details["top_tokens"] = [[write_token(candidate) for candidate in token.top] for token in answer.tokens]
+    return details

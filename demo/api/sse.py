@@ -1,0 +1,16 @@
+"""Server-Sent Events as bytes (WHATWG HTML, section 9.2): the only module that frames a stream."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+CONTENT_TYPE: Final = "text/event-stream"
+# What keeps caches and proxies from holding a stream back, or packing it.
+HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Content-Encoding": "identity"}
+KEEP_ALIVE: Final = b": keep-alive\n\n"
+DONE: Final = b"data: [DONE]\n\n"  # with the space: huggingface_hub looks for exactly this
+
+
+def frame(payload: Mapping[str, Any]) -> bytes:
+    """One event on one line, ended by an empty one."""
+    return b"data: " + json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"

@@ -1,0 +1,75 @@
+"""Many streams at once: what a server gives in all, and whom it refuses. Knows neither HTTP nor the dialects.
+
+One thread a stream, in one Python process: with very many of them the client's own work counts too.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from demo.bench.sample import Sample
+from demo.errors import Overloaded
+from demo.metrics import percentile
+
+ROUNDS = 3  # measured, after one that opens the connections and is dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """`concurrency` streams started together, `rounds` times. Times in seconds; None where no stream has one.
+
+    `tokens_per_second` is all tokens over all rounds' time, each from its first request to its last stream's end.
+    `refused` counts the requests that were answered 429.
+    """
+
+    concurrency: int
+    rounds: int
+    streams: int
+    refused: int
+    tokens_per_second: float | None
+    ttft_p50: float | None
+    ttft_p95: float | None
+
+
+def measure_level(measure: Callable[[], Sample], concurrency: int) -> Level:
+    """Measure that many streams at once, one thread each."""
+    with ThreadPoolExecutor(concurrency) as threads:
+        rounds = [_measure_round(threads, measure, concurrency) for _ in range(1 + ROUNDS)]
+    return summarize_level(concurrency, rounds[1:])
+
+
+def summarize_level(concurrency: int, rounds: Sequence[Sequence[Sample | None]]) -> Level:
+    """The level's numbers, from each round's samples; a refused request is None."""
+    answered = [[sample for sample in samples if sample is not None] for samples in rounds]
+    streams = [sample for samples in answered for sample in samples]
+    ttfts = [sample.timeline.ttft for sample in streams if sample.timeline.ttft is not None]
+    seconds = sum(_span(samples) for samples in answered if samples)
+    return Level(
+        concurrency=concurrency,
+        rounds=len(rounds),
+        streams=len(streams),
+        refused=sum(sample is None for samples in rounds for sample in samples),
+        tokens_per_second=sum(sample.count or 0 for sample in streams) / seconds if seconds else None,
+        ttft_p50=percentile(ttfts, 50),
+        ttft_p95=percentile(ttfts, 95),
+    )
+
+
+def _measure_round(threads: ThreadPoolExecutor, measure: Callable[[], Sample], concurrency: int) -> list[Sample | None]:
+    gate = threading.Barrier(concurrency)
+
+    def measure_together() -> Sample | None:
+        gate.wait()
+        try:
+            return measure()
+        except Overloaded:
+            return None
+
+    futures = [threads.submit(measure_together) for _ in range(concurrency)]
+    return [future.result() for future in futures]
+
+
+def _span(samples: Sequence[Sample]) -> float:
+    """From the first request to the last end."""
+    return max(sample.sent + sample.total for sample in samples) - min(sample.sent for sample in samples)

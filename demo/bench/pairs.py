@@ -1,0 +1,81 @@
+"""Streaming against whole: two separate requests a pair, in random order. Knows neither HTTP nor the dialects.
+
+Every request has the same prompt: a server that keeps prefixes answers from them, on both sides alike.
+"""
+
+import math
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from demo.bench.dialects import Mode
+from demo.bench.interval import Interval, estimate_mean
+from demo.bench.sample import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The same request, once streamed and once whole."""
+
+    streamed: Sample
+    whole: Sample
+
+    @property
+    def difference(self) -> float:
+        """How much longer the streamed one took, in seconds."""
+        return self.streamed.total - self.whole.total
+
+    @property
+    def differs(self) -> bool:
+        """Whether the two texts are not the same."""
+        return self.streamed.text != self.whole.text
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Streamed minus whole, paired: in seconds, and in % of the whole's mean, which is taken as exact."""
+
+    seconds: Interval
+    percent: Interval
+
+
+def order_pairs(count: int, seed: int) -> list[tuple[Mode, Mode]]:
+    """For each pair which mode goes first, drawn."""
+    draw = random.Random(seed)
+    return [("streamed", "whole") if draw.random() < 0.5 else ("whole", "streamed") for _ in range(count)]
+
+
+def measure_pairs(measure: Callable[[Mode], Sample], order: Iterable[tuple[Mode, Mode]]) -> list[Pair]:
+    """The pairs, one request after the other."""
+    return [Pair(**{mode: measure(mode) for mode in modes}) for modes in order]
+
+
+def compare_pairs(pairs: Sequence[Pair]) -> Comparison:
+    """What streaming cost, from at least two pairs."""
+    seconds = estimate_mean([pair.difference for pair in pairs])
+    whole = sum(pair.whole.total for pair in pairs) / len(pairs)
+    return Comparison(seconds, seconds.scale(100 / whole))
+
+
+def say_comparison(comparison: Comparison) -> str:
+    """The comparison in one plain sentence."""
+    percent = comparison.percent
+    if percent.holds_zero:
+        bound = math.ceil(10 * max(-percent.low, percent.high)) / 10  # a bound is rounded up
+        return f"no difference seen beyond ±{bound:.1f} %"
+    low, high = sorted((abs(percent.low), abs(percent.high)))
+    word = "slower" if percent.mean > 0 else "faster"
+    interval = f"95 % interval {_round(low)} to {_round(high)} %"
+    return f"streaming was {_round(abs(percent.mean))} % {word} ({interval})"
+
+
+def say_texts(pairs: Sequence[Pair]) -> str:
+    """Whether both modes gave the same text, in one plain sentence."""
+    differing = sum(pair.differs for pair in pairs)
+    if not differing:
+        return f"the streamed and the whole text were equal in all {len(pairs)} pairs"
+    return f"the texts differed in {differing} of {len(pairs)} pairs: a faster different answer is not faster"
+
+
+def _round(percent: float) -> str:
+    return f"{percent:.1f}" if percent >= 0.1 else f"{percent:.2g}"

@@ -1,0 +1,182 @@
+"""What was measured, for people and for programs: table, sentences, JSON. Pure; knows no connection."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from demo.bench.levels import Level
+from demo.bench.pairs import Pair, compare_pairs, say_comparison, say_texts
+from demo.bench.sample import Sample
+from demo.metrics import percentile
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Under what the numbers were taken; the machine and the Python are the client's."""
+
+    url: str
+    dialect: str
+    model: str
+    prompt_characters: int
+    new_tokens: int
+    pairs: int
+    warm_up: int
+    seed: int
+    date: str
+    python: str
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A few numbers' middle and extent; None where there are no numbers."""
+
+    median: float | None
+    p5: float | None
+    p95: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: `key` as the JSON names it, `label` with its unit as people read it."""
+
+    key: str
+    label: str
+    factor: float
+    spread: Spread
+
+
+def spread(values: Iterable[float | None]) -> Spread:
+    """The spread of those values that exist."""
+    known = [value for value in values if value is not None]
+    return Spread(percentile(known, 50), percentile(known, 5), percentile(known, 95), len(known))
+
+
+def tabulate_pairs(pairs: Sequence[Pair]) -> list[Row]:
+    """Both modes' latencies as the client saw them."""
+    streamed = [pair.streamed for pair in pairs]
+    whole = [pair.whole for pair in pairs]
+    gaps = [gap for sample in streamed for gap in sample.timeline.gaps]
+    return [
+        Row("streamed_headers", "streamed: headers, ms", 1e3, spread(sample.headers for sample in streamed)),
+        Row("streamed_first_event", "streamed: first event, ms", 1e3, spread(s.first_event for s in streamed)),
+        Row("streamed_ttft", "streamed: TTFT (first text), ms", 1e3, spread(s.timeline.ttft for s in streamed)),
+        Row("streamed_itl", "streamed: ITL (gaps), ms", 1e3, spread(gaps)),
+        Row("streamed_tpot", "streamed: TPOT, ms", 1e3, spread(sample.timeline.tpot for sample in streamed)),
+        Row("streamed_total", "streamed: total, ms", 1e3, spread(sample.total for sample in streamed)),
+        Row("whole_total", "whole: total, ms", 1e3, spread(sample.total for sample in whole)),
+        Row("difference", "streamed − whole, ms", 1e3, spread(pair.difference for pair in pairs)),
+        Row("streamed_tokens", "streamed: tokens (events)", 1, spread(sample.count for sample in streamed)),
+        Row("whole_tokens", "whole: tokens (as reported)", 1, spread(sample.count for sample in whole)),
+    ]
+
+
+def tabulate_http(pairs: Sequence[Pair]) -> list[Row]:
+    """What HTTP adds: the client's durations less the server's own, where the server reports them."""
+    streamed = [pair.streamed for pair in pairs]
+    whole = [pair.whole for pair in pairs]
+    return [
+        Row("streamed_ttft", "HTTP adds to streamed TTFT, ms", 1e3, spread(map(_add_ttft, streamed))),
+        Row("streamed_total", "HTTP adds to streamed total, ms", 1e3, spread(map(_add_total, streamed))),
+        Row("streamed_total_percent", "  in % of that total", 1, spread(map(_add_percent, streamed))),
+        Row("whole_total", "HTTP adds to whole total, ms", 1e3, spread(map(_add_total, whole))),
+        Row("whole_total_percent", "  in % of that total", 1, spread(map(_add_percent, whole))),
+    ]
+
+
+def write_report(conditions: Conditions, pairs: Sequence[Pair], levels: Sequence[Level]) -> str:
+    """The conditions, the table, the sentences and, as the last line, one JSON document."""
+    sections = [
+        [_write_conditions(conditions), ""],
+        _write_rows([*tabulate_pairs(pairs), *tabulate_http(pairs)]),
+        ["", *(_capitalize(sentence) for sentence in say_all(pairs))],
+        _write_levels(levels),
+        ["", json.dumps(document(conditions, pairs, levels), allow_nan=False)],
+    ]
+    return "\n".join(line for section in sections for line in section)
+
+
+def say_all(pairs: Sequence[Pair]) -> Iterator[str]:
+    """What to know of the comparison, in plain sentences."""
+    yield say_comparison(compare_pairs(pairs))
+    yield say_texts(pairs)
+    if any(pair.whole.count not in {None, pair.streamed.count} for pair in pairs):
+        yield "the whole replies report another number of tokens than the streams had events: read ITL and TPOT so"
+
+
+def document(conditions: Conditions, pairs: Sequence[Pair], levels: Sequence[Level]) -> dict[str, Any]:
+    """All of it for a program: seconds, per cent where the key says so, null where there is no number."""
+    comparison = compare_pairs(pairs)
+    return {
+        "conditions": asdict(conditions),
+        "pairs": {row.key: asdict(row.spread) for row in tabulate_pairs(pairs)},
+        "http_adds": {row.key: asdict(row.spread) for row in tabulate_http(pairs)},
+        "difference_seconds": asdict(comparison.seconds),
+        "difference_percent": asdict(comparison.percent),
+        "differing_texts": sum(pair.differs for pair in pairs),
+        "sentence": say_comparison(comparison),
+        "totals": {"streamed": [p.streamed.total for p in pairs], "whole": [p.whole.total for p in pairs]},
+        "levels": [asdict(level) for level in levels],
+    }
+
+
+def _add_ttft(sample: Sample) -> float | None:
+    return _subtract(sample.timeline.ttft, sample.server.ttft)
+
+
+def _add_total(sample: Sample) -> float | None:
+    return _subtract(sample.total, sample.server.total)
+
+
+def _add_percent(sample: Sample) -> float | None:
+    added = _add_total(sample)
+    return None if added is None else 100 * added / sample.total
+
+
+def _subtract(client: float | None, server: float | None) -> float | None:
+    return None if client is None or server is None else client - server
+
+
+def _write_conditions(conditions: Conditions) -> str:
+    c = conditions
+    return (
+        f"{c.url} · dialect {c.dialect} · model {c.model} · prompt of {c.prompt_characters} characters · "
+        f"{c.new_tokens} new tokens · {c.pairs} pairs in random order (seed {c.seed}) after {c.warm_up} warm-up pairs, "
+        f"dropped · {c.date} · client: Python {c.python}, {c.machine}"
+    )
+
+
+def _write_rows(rows: Sequence[Row]) -> list[str]:
+    head = f"{'':<34}{'median':>10}{'p5':>10}{'p95':>10}{'n':>7}"
+    return [head, *(_write_row(row) for row in rows)]
+
+
+def _write_row(row: Row) -> str:
+    numbers = "".join(
+        f"{_write(value, row.factor):>10}" for value in (row.spread.median, row.spread.p5, row.spread.p95)
+    )
+    return f"{row.label:<34}{numbers}{row.spread.n:>7}"
+
+
+def _write_levels(levels: Sequence[Level]) -> list[str]:
+    if not levels:
+        return []
+    head = f"{'streams at once':<18}{'tokens/s':>10}{'TTFT p50, ms':>14}{'TTFT p95, ms':>14}{'streams':>9}{'429':>6}"
+    how = f"Each level {levels[0].rounds} times, after one that opens the connections and is dropped."
+    return ["", head, *(_write_level(level) for level in levels), how]
+
+
+def _write_level(level: Level) -> str:
+    p50, p95 = _write(level.ttft_p50, 1e3), _write(level.ttft_p95, 1e3)
+    rate = _write(level.tokens_per_second, 1)
+    return f"{level.concurrency:<18}{rate:>10}{p50:>14}{p95:>14}{level.streams:>9}{level.refused:>6}"
+
+
+def _write(value: float | None, factor: float) -> str:
+    return "—" if value is None else f"{value * factor:.2f}"
+
+
+def _capitalize(sentence: str) -> str:
+    return f"{sentence[0].upper()}{sentence[1:]}."

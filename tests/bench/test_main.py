@@ -1,0 +1,98 @@
+import json
+import socket
+from typing import Any
+
+import pytest
+
+from demo.bench.__main__ import main
+from demo.bench.dialects import DIALECTS
+from tests.bench.fake import WORDS, Script, serve
+
+FEW = ["--pairs", "3", "--warm-up", "1", "--new-tokens", str(len(WORDS))]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def read_document(output: str) -> Any:
+    return json.loads(output.splitlines()[-1])
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_any_dialect_is_measured_and_the_warm_up_is_dropped(capsys: pytest.CaptureFixture[str], dialect: str) -> None:
+    with serve() as server:
+        code, output, _ = run(capsys, server.url, "--dialect", dialect, *FEW)
+    found = read_document(output)
+    assert code == 0
+    assert len(server.replies) == 2 * (1 + 3)
+    assert found["pairs"]["streamed_total"]["n"] == 3
+    assert found["conditions"]["model"] == "fake/model"
+    assert found["pairs"]["streamed_tokens"]["median"] == len(WORDS)
+    assert "equal in all 3 pairs" in output
+
+
+def test_a_different_text_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(Script(whole="Something else.")) as server:
+        _, output, _ = run(capsys, server.url, *FEW)
+    assert "The texts differed in 3 of 3 pairs: a faster different answer is not faster." in output
+    assert read_document(output)["differing_texts"] == 3
+
+
+def test_what_http_adds_is_small_and_reported_where_the_server_reports(capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(Script(reports_times=True)) as server:
+        added = read_document(run(capsys, server.url, *FEW)[1])["http_adds"]
+    assert all(row["n"] == 3 and row["median"] > 0 for row in added.values())
+
+
+def test_streams_at_once_are_measured_and_the_refused_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(Script(capacity=2, delay=0.05)) as server:
+        levels = read_document(run(capsys, server.url, *FEW, "--concurrency", "1,2,4")[1])["levels"]
+    assert [level["concurrency"] for level in levels] == [2, 4]
+    assert levels[0]["refused"] == 0
+    assert levels[1]["refused"] > 0
+    assert all(level["streams"] + level["refused"] == level["concurrency"] * level["rounds"] for level in levels)
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (Script(breaks_after=1), "out of memory"),
+        (Script(capacity=0), "refused a request"),
+        (Script(refusal=404), "answered 404"),
+    ],
+)
+def test_what_a_server_says_against_it_is_one_line_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], script: Script, words: str
+) -> None:
+    with serve(script) as server:
+        code, output, said = run(capsys, server.url, *FEW)
+    assert (code, output, said.count("\n")) == (2, "", 1)
+    assert words in said
+
+
+def test_nobody_there_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    code, output, said = run(capsys, f"http://127.0.0.1:{port}")
+    assert (code, output, said.count("\n")) == (2, "", 1)
+    assert "can't be reached" in said
+
+
+def test_no_address_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, said = run(capsys, "localhost:7860")
+    assert (code, said.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "option", [["--pairs", "1"], ["--new-tokens", "0"], ["--concurrency", "0"], ["--concurrency", "x"]]
+)
+def test_a_wrong_option_is_refused_before_anything_is_asked(
+    capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["http://127.0.0.1:1", *option])
+    assert left.value.code == 2
+    assert "is not a whole number of at least" in capsys.readouterr().err
