@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from demo.api import documents
+from demo.api import documents, replies
 from demo.api.chat import ChatRequest
 from demo.api.completions import CompletionRequest
 from demo.api.delivery import Delivery, Dialect, Streamed, Whole
@@ -24,27 +24,27 @@ def build_generation_routes(engine: Engine) -> APIRouter:
     """The routes of `PATHS`."""
     router = APIRouter(tags=["generate"])
 
-    @router.post("/generate", **documents.whole(documents.GENERATED))
+    @router.post("/generate", **documents.whole(replies.Generated))
     async def generate(body: GenerateRequest) -> Response:
         """Generate, and reply with all of it. text-generation-inference's route."""
         return await answer_native(engine, body, streamed=False)
 
-    @router.post("/generate_stream", **documents.stream(documents.NATIVE_STREAM))
+    @router.post("/generate_stream", **documents.stream(replies.NativeEvent))
     async def generate_stream(body: GenerateRequest) -> Response:
         """Generate, and send each token as it is made. text-generation-inference's route."""
         return await answer_native(engine, body, streamed=True)
 
-    @router.post("/", **documents.either(documents.GENERATED_ARRAY, documents.NATIVE_STREAM))
+    @router.post("/", **documents.either(list[replies.Generated], replies.NativeEvent))
     async def compatible(body: CompatRequest) -> Response:
         """`/generate_stream` where `stream` is true; else `/generate`, its reply in an array of one."""
         return await answer_native(engine, body, body.stream, in_array=True)
 
-    @router.post("/v1/chat/completions", **documents.either(documents.CHAT, documents.CHAT_STREAM))
+    @router.post("/v1/chat/completions", **documents.either(replies.Chat, replies.ChatChunk))
     async def chat(body: ChatRequest) -> Response:
         """Answer a conversation. OpenAI's route."""
         return await deliver(engine, body.requests(), body.dialect(find_card(engine)), bool(body.stream))
 
-    @router.post("/v1/completions", **documents.either(documents.COMPLETION, documents.COMPLETION_STREAM))
+    @router.post("/v1/completions", **documents.either(replies.Completion, replies.CompletionChunk))
     async def complete(body: CompletionRequest) -> Response:
         """Go on from a text. OpenAI's older route."""
         return await deliver(engine, body.requests(), body.dialect(find_card(engine)), bool(body.stream))
