@@ -33,6 +33,7 @@ class ScriptedTicket:
     def __init__(self, request: Request, log: Log) -> None:
         self.request = request
         self.cancelled = False
+        self.stopped = threading.Event()
         self._log = log
         self._written = 0
         self._ending = threading.Lock()
@@ -58,6 +59,7 @@ class ScriptedTicket:
 
     def cancel(self) -> None:
         self.cancelled = True
+        self.stopped.set()
         self.finish("cancelled")
 
     def _end(self, event: Event) -> None:
@@ -73,6 +75,7 @@ class ScriptedEngine(Engine):
 
     def __init__(self, status: Status | None = None) -> None:
         self.tickets: list[ScriptedTicket] = []
+        self._submitted = threading.Condition()
         self.refusal: DemoError | None = None
         self.stalled = 0.0
         self._status = status or Ready(CARD)
@@ -98,8 +101,16 @@ class ScriptedEngine(Engine):
         if self.refusal is not None:
             raise self.refusal
         ticket = ScriptedTicket(request, log)
-        self.tickets.append(ticket)
+        with self._submitted:
+            self.tickets.append(ticket)
+            self._submitted.notify_all()
         return ticket
+
+    def wait_for_ticket(self, number: int = 1) -> ScriptedTicket:
+        """The ticket of request `number`, counted from 1, once it has been submitted."""
+        with self._submitted:
+            assert self._submitted.wait_for(lambda: len(self.tickets) >= number, timeout=20), "nobody asked"
+        return self.tickets[number - 1]
 
     def close(self) -> None:
         for ticket in self.tickets:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import uvicorn
 from fastapi import FastAPI
 
+from demo.api.connection import IDLE_SECONDS, UNREAD_SECONDS, Connection
 from demo.errors import SettingError
 from demo.settings import Choice, Settings
 
@@ -39,7 +40,13 @@ class Server:
 
     def serve(self, app: FastAPI, on_exit: Callable[[], None]) -> None:
         """Serve until a signal or `stop`; then `on_exit` runs, and open connections get a moment to end."""
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2 * GRACE_SECONDS)
+        config = uvicorn.Config(
+            app,
+            http=Connection,
+            log_level="warning",
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=2 * GRACE_SECONDS,
+        )
         self._uvicorn = _Uvicorn(config, on_exit)
         self._uvicorn.should_exit = self._stopped
         logger.info("Listening on %s", self.url)
@@ -85,12 +92,20 @@ def choose_hostname(settings: Settings, environment: Mapping[str, str]) -> Choic
 def _listen(hostname: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in hostname else socket.AF_INET
     try:
-        return socket.create_server((hostname, port), family=family, backlog=2048)
+        listening = socket.create_server((hostname, port), family=family, backlog=2048)
     except (OSError, UnicodeError) as error:
         raise SettingError(
             f"--hostname {hostname} with --port {port} can't be listened on ({_reason(error)}): choose another port, "
             "0 for any free one, or another address."
         ) from None
+    _limit_unread(listening)
+    return listening
+
+
+def _limit_unread(listening: socket.socket) -> None:
+    """Have the system cut off whoever leaves unread what it was sent; accepted connections inherit it (Linux)."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
 
 
 def _reason(error: Exception) -> str:

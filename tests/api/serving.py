@@ -1,0 +1,63 @@
+"""The API over real sockets, served from a thread of this process."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from demo.api import server
+from demo.api.application import create_api
+from demo.api.metrics import MeasuredEngine
+from demo.api.server import Server
+from demo.events import Engine
+from demo.settings import Settings
+
+
+@contextmanager
+def serve_api(engine: Engine, settings: Settings | None = None) -> Iterator[str]:
+    """The address of the API in front of `engine`, until the block ends."""
+    settings = settings or Settings(port=0)
+    with pytest.MonkeyPatch.context() as patch:
+        # Signals are the main thread's.
+        patch.setattr(server._Uvicorn, "capture_signals", lambda self: _no_signals())
+        served = Server(settings, {})
+        app = create_api(MeasuredEngine(engine), settings)
+        thread = threading.Thread(target=served.serve, args=(app, engine.close), daemon=True)
+        thread.start()
+        try:
+            yield served.url
+        finally:
+            served.stop()
+            thread.join(20)
+            assert not thread.is_alive(), "the server did not stop"
+
+
+@contextmanager
+def _no_signals() -> Iterator[None]:
+    yield
+
+
+def connect(url: str) -> socket.socket:
+    """A bare TCP connection."""
+    host, port = url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)))
+    connection.settimeout(20)
+    return connection
+
+
+def read_to_end(connection: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    received = b""
+    while piece := connection.recv(65536):
+        received += piece
+    return received
+
+
+def write_post(path: str, body: bytes) -> bytes:
+    """A whole HTTP/1.1 request."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
