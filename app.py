@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     except DemoError as error:
         return _refuse(error)
     engine = MeasuredEngine(open_engine(settings, on_broken=server.stop))
-    server.serve(create_api(engine, settings, build_page(engine, settings)), on_exit=engine.close)
+    server.serve(create_api(engine, settings, build_page(engine, settings), server.url), on_exit=engine.close)
     status = engine.status
     return _refuse(status.error) if isinstance(status, Broken) else 0
 

@@ -70,6 +70,13 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(part.strip() for part in text.split(","))
+    if not all(re.fullmatch(r"[A-Za-z0-9._:-]+(/[0-9]{1,3})?", host) for host in hosts):
+        raise ValueError
+    return hosts
+
+
 _count = _whole_number(1, 2**31 - 1)
 
 
@@ -112,6 +119,12 @@ class Settings:
     )
     cors_allow_origin: tuple[str, ...] = _setting(
         (), _origins, "origins separated by commas, or *", "pages of these origins may call the API from a browser"
+    )
+    webhook_allow: tuple[str, ...] = _setting(
+        (),
+        _hosts,
+        "host names, addresses or ranges such as 10.0.0.0/8, separated by commas",
+        "where results may be POSTed beside this server's own inbox; internal addresses only if named as such",
     )
     log_prompts: bool = _setting(False, _truth, "true or false", "write prompts into the access log")
 

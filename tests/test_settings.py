@@ -21,6 +21,7 @@ GOOD = {
     "no_ui": ("true", True),
     "api_key": ("secret!", "secret!"),
     "cors_allow_origin": ("https://a.example, http://b:8000", ("https://a.example", "http://b:8000")),
+    "webhook_allow": ("hooks.example, 10.0.0.0/8", ("hooks.example", "10.0.0.0/8")),
     "log_prompts": ("1", True),
 }
 BAD = [
@@ -48,6 +49,8 @@ BAD = [
     ("api_key", "ключ"),
     ("cors_allow_origin", "a.example"),
     ("cors_allow_origin", "https://a.example/path"),
+    ("webhook_allow", "https://hooks.example/path"),
+    ("webhook_allow", "a,,b"),
     ("log_prompts", "ja"),
 ]
 
@@ -124,7 +127,7 @@ def test_help_lists_every_setting_with_its_variable_its_default_and_what_is_allo
         assert f"${variable_of(setting)}" in text
         assert setting.metadata["help"] in text
         assert setting.metadata["allowed"] in text
-        if setting.default is not None:
+        if setting.default:
             assert f"[{setting.default}]" in text
 
 

@@ -19,18 +19,24 @@ from demo.api import generation
 from demo.api.access import REQUEST_ID, AccessLog
 from demo.api.documents import TIMING_HEADERS
 from demo.api.errors import Refused, answer_error, respond
+from demo.api.inbox import build_inbox_routes
 from demo.api.inspection import build_inspection_routes
+from demo.api.job_routes import build_job_routes
 from demo.api.limits import BodyLimit, Gate
 from demo.api.metrics import MeasuredEngine
+from demo.api.webhooks import Postman
 from demo.errors import BadRequest, DemoError
 from demo.settings import Settings
 
 UNLOGGED: Final = {"/", "/health", "/ping", "/metrics"}  # asked all the time, by machines; `POST /` is logged
+LOCAL_URL: Final = "http://127.0.0.1:7860"
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-def create_api(engine: MeasuredEngine, settings: Settings, page: FastAPI | None = None) -> FastAPI:
-    """The API in front of `engine`, and `page` behind all paths that are not its own."""
+def create_api(
+    engine: MeasuredEngine, settings: Settings, page: FastAPI | None = None, url: str = LOCAL_URL
+) -> FastAPI:
+    """The API in front of `engine`, reached at `url`, and `page` behind all paths that are not its own."""
 
     @asynccontextmanager
     async def live(app: FastAPI) -> AsyncIterator[None]:
@@ -47,6 +53,8 @@ def create_api(engine: MeasuredEngine, settings: Settings, page: FastAPI | None 
         redoc_url=None,
     )
     app.include_router(generation.build_generation_routes(engine))
+    app.include_router(build_job_routes(engine, Postman(url, settings.webhook_allow)))
+    app.include_router(build_inbox_routes())
     app.include_router(build_inspection_routes(engine))
     paths = sorted(app.openapi()["paths"])
     _refuse_other_methods(app)
@@ -67,7 +75,7 @@ def speak_our_errors(app: FastAPI) -> None:
 
 def _stand_before(app: FastAPI, engine: MeasuredEngine, settings: Settings, paths: Sequence[str]) -> None:
     # The last added is the first to be asked.
-    app.add_middleware(Gate, engine=engine, paths=generation.PATHS, api_key=settings.api_key)
+    app.add_middleware(Gate, engine=engine, paths=generation.GENERATING_PATHS, api_key=settings.api_key)
     app.add_middleware(BodyLimit)
     if settings.cors_allow_origin:
         app.add_middleware(

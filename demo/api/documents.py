@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from demo.api.replies import NativeError, OpenAIError
+from demo.api import replies
 from demo.api.sse import CONTENT_TYPE
 
 Arguments = dict[str, Any]
@@ -27,7 +27,9 @@ GENERATING: Final = (401, 413, 422, 424, 429, 500, 503)
 
 def errors(*statuses: int) -> dict[int | str, Arguments]:
     """The documented errors."""
-    return {status: {"description": WHY[status], "model": NativeError | OpenAIError} for status in statuses}
+    return {
+        status: {"description": WHY[status], "model": replies.NativeError | replies.OpenAIError} for status in statuses
+    }
 
 
 def whole(model: Any) -> Arguments:
@@ -50,6 +52,20 @@ def either(model: Any, event: Any) -> Arguments:
 def reply(model: Any, *statuses: int) -> Arguments:
     """A route that replies with a value."""
     return {"response_model": model, "responses": errors(*statuses)}
+
+
+def nothing(*statuses: int) -> Arguments:
+    """A route that replies with no body."""
+    return {"response_model": None, "responses": errors(*statuses)}
+
+
+def job(success: int, *statuses: int) -> Arguments:
+    """A route that replies with a job."""
+    headers = {"Retry-After": {"description": "Seconds, while it goes on", "schema": {"type": "string"}}}
+    if success == 202:
+        headers["Location"] = {"description": "Where to fetch it", "schema": {"type": "string"}}
+    replied = {"model": replies.JobState, "description": "The job", "headers": headers}
+    return {"response_model": None, "responses": {success: replied, **errors(*statuses)}}
 
 
 def text(description: str) -> Arguments:

@@ -16,12 +16,12 @@ from demo.api.native import CompatRequest, GenerateRequest, NativeDialect
 from demo.events import Engine, ModelCard, Ready, Request
 from demo.run import Run
 
-PATHS: Final = ("/", "/generate", "/generate_stream", "/v1/chat/completions", "/v1/completions")
+GENERATING_PATHS: Final = ("/", "/generate", "/generate_stream", "/v1/chat/completions", "/v1/completions", "/jobs")
 LONG_PROMPT: Final = 4096  # characters: encoding more is done beside the event loop
 
 
 def build_generation_routes(engine: Engine) -> APIRouter:
-    """The routes of `PATHS`."""
+    """The routes that answer at once."""
     router = APIRouter(tags=["generate"])
 
     @router.post("/generate", **documents.whole(replies.Generated))

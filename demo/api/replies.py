@@ -283,3 +283,64 @@ class TokenizedChat(BaseModel):
 
     tokenize_response: list[TextToken]
     templated_text: str
+
+
+class JobToken(TokenInfo):
+    """A token of a job, with its place."""
+
+    index: int
+
+
+class JobReport(BaseModel):
+    """What it took to get the answer to its reader, before this reply. Staleness in seconds."""
+
+    requests: int
+    empty_replies: int
+    bytes: int
+    mean_staleness: float | None
+
+
+class WebhookAttempt(BaseModel):
+    """One POST of a result."""
+
+    at: float
+    status: int | None
+    error: str | None
+
+
+class WebhookState(BaseModel):
+    """How the delivery of a result stands."""
+
+    url: str
+    state: Literal["waiting", "delivered", "failed"]
+    attempts: list[WebhookAttempt]
+    report: JobReport | None
+
+
+class JobState(BaseModel):
+    """A job, and what is new of it."""
+
+    id: str
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    next: int = Field(description="the `since` to ask with next time")
+    tokens: list[JobToken]
+    generated_text: str | None
+    details: StreamDetails | None
+    error: str | None
+    webhook: WebhookState | None
+    webhook_secret: str | None = Field(None, description="told once, when the job begins: what signs its webhook")
+    report: JobReport
+
+
+class InboxDelivery(BaseModel):
+    """Something that was POSTed. `received` in Unix seconds."""
+
+    received: float
+    headers: dict[str, str]
+    body: str
+
+
+class Inbox(BaseModel):
+    """What arrived, oldest first."""
+
+    deliveries: list[InboxDelivery]

@@ -23,7 +23,7 @@ def serve_api(engine: Engine, settings: Settings | None = None) -> Iterator[str]
         # Signals are the main thread's.
         patch.setattr(server._Uvicorn, "capture_signals", lambda self: _no_signals())
         served = Server(settings, {})
-        app = create_api(MeasuredEngine(engine), settings)
+        app = create_api(MeasuredEngine(engine), settings, url=served.url)
         thread = threading.Thread(target=served.serve, args=(app, engine.close), daemon=True)
         thread.start()
         try:

@@ -1,0 +1,100 @@
+"""The routes of jobs: ask now, fetch later by polling, or be told by a webhook. The same runs as everywhere else."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import APIRouter, FastAPI, Query
+from pydantic import Field
+from starlette.responses import JSONResponse
+
+from demo.api import documents
+from demo.api.errors import RETRY_AFTER_SECONDS, Json
+from demo.api.generation import start_run
+from demo.api.jobs import Job, Jobs, Report, describe
+from demo.api.native import GenerateRequest
+from demo.api.webhooks import Postman
+from demo.events import Engine
+
+
+class JobRequest(GenerateRequest):
+    """What `/jobs` takes: as `/generate_stream`, and where to send the result."""
+
+    webhook_url: str | None = Field(
+        default=None,
+        description="Where the result is POSTed, signed: /webhooks/inbox/<any id>, or an address that the operator "
+        "allowed. Without it the job is polled.",
+    )
+
+
+def build_job_routes(engine: Engine, postman: Postman) -> APIRouter:
+    """POST /jobs, and GET and DELETE of one."""
+    jobs, deliveries = Jobs(), set[asyncio.Task[None]]()
+
+    @asynccontextmanager
+    async def live(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        for task in deliveries:
+            task.cancel()
+
+    router = APIRouter(prefix="/jobs", tags=["later"], lifespan=live)
+
+    @router.post("", status_code=202, **documents.job(202, 401, 413, 422, 429, 503))
+    async def begin(body: JobRequest) -> JSONResponse:
+        """Generate without keeping the connection."""
+        webhook = postman.address(body.webhook_url) if body.webhook_url is not None else None
+        (request,) = body.requests(streamed=True)
+        job = jobs.add(await start_run(engine, request), webhook)
+        if webhook is not None:
+            task = asyncio.create_task(post_result(postman, job))
+            deliveries.add(task)
+            task.add_done_callback(deliveries.discard)
+        secret = {"webhook_secret": webhook.secret} if webhook else {}
+        return _reply({**job.tell(0), "tokens": [], "next": 0, **secret}, 202, f"/jobs/{job.id}")
+
+    @router.get("/{id}", **documents.job(200, 404, 422))
+    async def poll(
+        id: str, since: Annotated[int, Query(ge=0, description="Tokens that you have.")] = 0
+    ) -> JSONResponse:
+        """What is new after token `since`: possibly nothing. The report is of the replies before this one."""
+        job = jobs.find(id)
+        told = job.tell(since)
+        response = _reply(told)
+        job.note_reply(told["next"], len(response.body))
+        return response
+
+    @router.delete("/{id}", **documents.job(200, 404))
+    async def cancel(id: str) -> JSONResponse:
+        """Stop it, within a token."""
+        job = jobs.find(id)
+        job.cancel()
+        return _reply(job.tell(0))
+
+    return router
+
+
+def _reply(told: Json, status: int = 200, location: str | None = None) -> JSONResponse:
+    response = JSONResponse(told, status)
+    if told["state"] in ("queued", "running"):
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if location is not None:
+        response.headers["Location"] = location
+    return response
+
+
+async def post_result(postman: Postman, job: Job) -> None:
+    """Wait for a job's end, and send its result to its webhook."""
+    assert job.webhook is not None
+    async for _ in job.run.attach():
+        pass
+    answer = job.read()
+    result = {"type": "job.ended", "data": {"id": job.id, **describe(answer)}}
+    body = json.dumps(result, ensure_ascii=False).encode()
+    await postman.deliver(job.webhook, job.id, body)
+    report = Report()
+    attempts = len(job.webhook.attempts)
+    report.count(answer.tokens if job.webhook.state == "delivered" else (), len(body) * attempts)
+    report.requests, report.empty_replies = attempts, 0
+    job.webhook.report = report.write()
