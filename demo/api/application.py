@@ -17,7 +17,7 @@ from starlette.routing import Mount
 from demo import __version__
 from demo.api import generation
 from demo.api.access import REQUEST_ID, AccessLog
-from demo.api.documents import TIMING_HEADERS
+from demo.api.documents import TIMING_HEADERS, add_event_schemas
 from demo.api.errors import Refused, answer_error, respond
 from demo.api.inbox import build_inbox_routes
 from demo.api.inspection import build_inspection_routes
@@ -56,6 +56,7 @@ def create_api(
     app.include_router(build_job_routes(engine, Postman(url, settings.webhook_allow)))
     app.include_router(build_inbox_routes())
     app.include_router(build_inspection_routes(engine))
+    _document_streams(app)
     paths = sorted(app.openapi()["paths"])
     _refuse_other_methods(app)
     if page is not None:
@@ -64,6 +65,17 @@ def create_api(
         speak_our_errors(each)
     _stand_before(app, engine, settings, paths)
     return app
+
+
+def _document_streams(app: FastAPI) -> None:
+    write = app.openapi
+
+    def write_all() -> dict[str, Any]:
+        document = write()
+        add_event_schemas(document)
+        return document
+
+    app.openapi = write_all  # type: ignore[method-assign] # FastAPI's own way of extending its document
 
 
 def speak_our_errors(app: FastAPI) -> None:

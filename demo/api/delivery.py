@@ -68,8 +68,7 @@ class Delivery(Response, ABC):
         telling = asyncio.ensure_future(self._tell())
         leaving = asyncio.ensure_future(_wait_until_left(receive))
         try:
-            while not (telling.done() or leaving.done() or self._is_stalled()):
-                await asyncio.wait({telling, leaving}, timeout=TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            while not await _either(telling, leaving) and not self._is_stalled():
                 await self._keep_alive()
         finally:
             for reader in self._readers:
@@ -187,6 +186,12 @@ async def _merge(readers: Sequence[Reader]) -> AsyncIterator[tuple[int, Sequence
     finally:
         for task in following:
             await _end(task)
+
+
+async def _either(*tasks: "asyncio.Task[None]") -> bool:
+    """Whether one of them is done, after a tick at the latest."""
+    done, _ = await asyncio.wait(tasks, timeout=TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    return bool(done)
 
 
 async def _wait_until_left(receive: Receive) -> None:

@@ -1,20 +1,21 @@
-"""What the OpenAPI document says of replies: their schemas, examples and statuses. Encodes nothing itself."""
+"""What the OpenAPI document says of replies: schemas, examples, statuses and headers. Encodes nothing itself."""
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
+from fastapi import Security
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from starlette.responses import PlainTextResponse, Response
 
 from demo.api import replies
+from demo.api.errors import STATUSES, Json
+from demo.api.examples import EXAMPLES
 from demo.api.sse import CONTENT_TYPE
 
-Arguments = dict[str, Any]
-
-
-WHY: Final = {
-    400: "Not HTTP, or not JSON",
+ERRORS: Final = {
     401: "The API key is missing or wrong",
-    404: "No such thing",
-    408: "The request did not arrive in time",
+    404: "There is no such thing",
     413: "The body is too large",
     422: "The request can't be done as asked; the sentence says why",
     424: "The generation broke",
@@ -22,80 +23,106 @@ WHY: Final = {
     500: "The answer ended before it was done",
     503: "The model is loading, or the server is going down",
 }
+PLACE: Final = "#/components/schemas/{model}"
 GENERATING: Final = (401, 413, 422, 424, 429, 500, 503)
+# The key is checked before the body is read, by Gate; here it is only named.
+KEY: Final = Security(HTTPBearer(auto_error=False, description="Where the operator set --api-key."))
+TIMING_HEADERS: Final = {
+    "x-compute-type": "The device",
+    "x-compute-time": "Inference, in seconds",
+    "x-compute-characters": "Characters of the generated text",
+    "x-total-time": "From the request to the last token, in milliseconds",
+    "x-validation-time": "Until the request was admitted, in milliseconds",
+    "x-queue-time": "Until its prompt was read, in milliseconds",
+    "x-inference-time": "From there to the last token, in milliseconds",
+    "x-time-per-token": "Inference time over the tokens, in milliseconds",
+    "x-time-to-first-token": "From the request to its first text, in milliseconds",
+    "x-prompt-tokens": "Tokens of the prompt",
+    "x-generated-tokens": "Tokens generated",
+    "Server-Timing": "queue, prefill, decode and total, in milliseconds",
+}
 
 
-def errors(*statuses: int) -> dict[int | str, Arguments]:
-    """The documented errors."""
+def whole(model: Any) -> Json:
+    """A route that replies with all of the answer."""
+    return _generate(_success(model, "The whole answer", TIMING_HEADERS))
+
+
+def stream(event: type[BaseModel]) -> Json:
+    """A route that streams."""
+    success = {"description": "One event for each token", "content": _stream_of(event)}
+    # Without a class of its own FastAPI would document a reply in JSON beside the stream.
+    return {**_generate(success), "response_class": Response}
+
+
+def either(model: Any, event: type[BaseModel]) -> Json:
+    """A route that does one or the other, as `stream` says."""
+    success = _success(model, "The whole answer, or with `stream` one event for each token", TIMING_HEADERS)
+    return _generate({**success, "content": {**success["content"], **_stream_of(event)}})
+
+
+def reply(model: Any, *statuses: int) -> Json:
+    """A route that replies with a value."""
+    return {"response_model": model, "responses": {200: _success(model, "As asked", {}), **_errors(*statuses)}}
+
+
+def job(status: int, *statuses: int) -> Json:
+    """A route that replies with a job."""
+    headers = {"Retry-After": "Seconds, while it goes on"}
+    if status == 202:
+        headers["Location"] = "Where to fetch it"
+    success = _success(replies.JobState, "The job", headers)
+    dependencies = [KEY] if 401 in statuses else []
+    return {"response_model": None, "responses": {status: success, **_errors(*statuses)}, "dependencies": dependencies}
+
+
+def nothing(*statuses: int) -> Json:
+    """A route that replies with no body."""
+    return {"response_model": None, "responses": _errors(*statuses)}
+
+
+def text(description: str) -> Json:
+    """A route that replies with plain text."""
+    responses = {200: {"description": description}}
+    return {"response_model": None, "response_class": PlainTextResponse, "responses": responses}
+
+
+def _generate(success: Json) -> Json:
+    return {"response_model": None, "responses": {200: success, **_errors(*GENERATING)}, "dependencies": [KEY]}
+
+
+def _success(model: Any, description: str, headers: dict[str, str]) -> Json:
+    described = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
+    content = {"application/json": {"example": _example_of(model)}}
+    return {"model": model, "description": description, "headers": described, "content": content}
+
+
+def _example_of(model: Any) -> Any:
+    """A list's example is a list of its items'."""
+    return [EXAMPLES[each.__name__] for each in get_args(model)] or EXAMPLES[model.__name__]
+
+
+def _stream_of(event: type[BaseModel]) -> Json:
+    return {CONTENT_TYPE: {"schema": {"$ref": PLACE.format(model=event.__name__)}, "example": EXAMPLES[event.__name__]}}
+
+
+def add_event_schemas(document: Json) -> None:
+    """FastAPI lists the schemas of whole replies only; these are those of one event of each stream."""
+    events: list[type[BaseModel]] = [replies.NativeEvent, replies.ChatChunk, replies.CompletionChunk]
+    _, schemas = models_json_schema([(event, "serialization") for event in events], ref_template=PLACE)
+    document["components"]["schemas"] |= schemas["$defs"]
+
+
+def _errors(*statuses: int) -> dict[int | str, Json]:
     return {
-        status: {"description": WHY[status], "model": replies.NativeError | replies.OpenAIError} for status in statuses
+        status: {
+            "description": ERRORS[status],
+            "model": replies.NativeError | replies.OpenAIError,
+            "content": {"application/json": {"example": {"error": ERRORS[status], "error_type": _kind_of(status)}}},
+        }
+        for status in statuses
     }
 
 
-def whole(model: Any) -> Arguments:
-    """A route that replies with all of the answer."""
-    return _document({200: {"model": model, "description": "The whole answer", "headers": TIMING_HEADERS}})
-
-
-def stream(event: Any) -> Arguments:
-    """A route that streams."""
-    return _document({200: {"description": "One event for each token", "content": {CONTENT_TYPE: _stream_of(event)}}})
-
-
-def either(model: Any, event: Any) -> Arguments:
-    """A route that does one or the other, as `stream` says."""
-    content = {CONTENT_TYPE: _stream_of(event)}
-    described = "The whole answer, or with `stream` one event for each token"
-    return _document({200: {"model": model, "description": described, "headers": TIMING_HEADERS, "content": content}})
-
-
-def reply(model: Any, *statuses: int) -> Arguments:
-    """A route that replies with a value."""
-    return {"response_model": model, "responses": errors(*statuses)}
-
-
-def nothing(*statuses: int) -> Arguments:
-    """A route that replies with no body."""
-    return {"response_model": None, "responses": errors(*statuses)}
-
-
-def job(success: int, *statuses: int) -> Arguments:
-    """A route that replies with a job."""
-    headers = {"Retry-After": {"description": "Seconds, while it goes on", "schema": {"type": "string"}}}
-    if success == 202:
-        headers["Location"] = {"description": "Where to fetch it", "schema": {"type": "string"}}
-    replied = {"model": replies.JobState, "description": "The job", "headers": headers}
-    return {"response_model": None, "responses": {success: replied, **errors(*statuses)}}
-
-
-def text(description: str) -> Arguments:
-    """A route that replies with plain text."""
-    content = {"text/plain": {"schema": {"type": "string"}}}
-    return {"response_model": None, "responses": {200: {"description": description, "content": content}}}
-
-
-def _document(success: dict[int | str, Arguments]) -> Arguments:
-    return {"response_model": None, "responses": {**success, **errors(*GENERATING)}}
-
-
-def _stream_of(event: type[BaseModel]) -> Arguments:
-    return {"schema": event.model_json_schema(), "x-event-schema": event.__name__}
-
-
-TIMING_HEADERS: Final = {
-    name: {"description": text, "schema": {"type": "string"}}
-    for name, text in {
-        "x-compute-type": "The device",
-        "x-compute-time": "Inference, in seconds",
-        "x-compute-characters": "Characters of the generated text",
-        "x-total-time": "From the request to the last token, in milliseconds",
-        "x-validation-time": "Until the request was admitted, in milliseconds",
-        "x-queue-time": "Until its prompt was read, in milliseconds",
-        "x-inference-time": "From there to the last token, in milliseconds",
-        "x-time-per-token": "Inference time over the tokens, in milliseconds",
-        "x-time-to-first-token": "From the request to its first text, in milliseconds",
-        "x-prompt-tokens": "Tokens of the prompt",
-        "x-generated-tokens": "Tokens generated",
-        "Server-Timing": "queue, prefill, decode and total, in milliseconds",
-    }.items()
-}
+def _kind_of(status: int) -> str:
+    return next(kind for kind, its in STATUSES.items() if its == status)

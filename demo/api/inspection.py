@@ -50,13 +50,13 @@ def build_inspection_routes(engine: MeasuredEngine) -> APIRouter:
         """Counters and histograms for Prometheus."""
         return Response(engine.metrics.write(), media_type=CONTENT_TYPE_LATEST)
 
-    @router.post("/tokenize", **documents.reply(list[replies.TextToken], 422, 503))
+    @router.post("/tokenize", **documents.reply(list[replies.TextToken], 413, 422, 503))
     async def tokenize(body: GenerateRequest) -> Response:
         """The tokens of `inputs`, each with its place in them, in characters."""
         _, pieces = await split(engine, body.inputs)
         return JSONResponse(write_pieces(body.inputs, pieces))
 
-    @router.post("/chat_tokenize", **documents.reply(replies.TokenizedChat, 422, 503))
+    @router.post("/chat_tokenize", **documents.reply(replies.TokenizedChat, 413, 422, 503))
     async def chat_tokenize(body: ChatRequest) -> Json:
         """A conversation as the model reads it, and its tokens."""
         text, pieces = await split(engine, body.conversation())

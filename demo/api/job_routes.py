@@ -65,7 +65,7 @@ def build_job_routes(engine: Engine, postman: Postman) -> APIRouter:
         job.note_reply(told["next"], len(response.body))
         return response
 
-    @router.delete("/{id}", **documents.job(200, 404))
+    @router.delete("/{id}", **documents.job(200, 404, 422))
     async def cancel(id: str) -> JSONResponse:
         """Stop it, within a token."""
         job = jobs.find(id)

@@ -1,0 +1,120 @@
+"""One example of each reply, for the OpenAPI document. A test holds each against its schema."""
+
+from typing import Any, Final
+
+TOKEN: Final = {"id": 20379, "text": "Deep", "logprob": -0.31, "special": False}
+LAST_TOKEN: Final = {"id": 2, "text": "", "logprob": -0.02, "special": True}
+TIMINGS: Final = {
+    "validation_time": 0.4,
+    "queue_time": 0.1,
+    "inference_time": 98.2,
+    "total_time": 98.7,
+    "time_per_token": 49.1,
+    "time_to_first_token": 51.9,
+}
+STREAM_DETAILS: Final = {
+    "finish_reason": "eos_token",
+    "generated_tokens": 2,
+    "seed": None,
+    "input_length": 5,
+    "timings": TIMINGS,
+}
+DETAILS: Final = {
+    "finish_reason": "eos_token",
+    "generated_tokens": 2,
+    "seed": None,
+    "prefill": [],
+    "tokens": [TOKEN, LAST_TOKEN],
+}
+USAGE: Final = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+ENVELOPE: Final = {
+    "id": "cmpl-1f0c8a6d2b",
+    "created": 1767225600,
+    "model": "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "system_fingerprint": "cpu-float32",
+}
+MESSAGE: Final = {"role": "assistant", "content": "Deep"}
+REPORT: Final = {"requests": 3, "empty_replies": 1, "bytes": 1204, "mean_staleness": 0.12}
+
+# By the name of the schema.
+EXAMPLES: Final[dict[str, Any]] = {
+    "Generated": {"generated_text": "Deep", "details": DETAILS},
+    "NativeEvent": {"index": 2, "token": LAST_TOKEN, "generated_text": "Deep", "details": STREAM_DETAILS},
+    "Chat": {
+        **ENVELOPE,
+        "object": "chat.completion",
+        "choices": [{"index": 0, "message": MESSAGE, "logprobs": None, "finish_reason": "stop"}],
+        "usage": USAGE,
+    },
+    "ChatChunk": {
+        **ENVELOPE,
+        "object": "chat.completion.chunk",
+        "choices": [{"index": 0, "delta": MESSAGE, "logprobs": None, "finish_reason": None}],
+    },
+    "Completion": {
+        **ENVELOPE,
+        "object": "text_completion",
+        "choices": [{"index": 0, "text": "Deep", "logprobs": None, "finish_reason": "stop"}],
+        "usage": USAGE,
+    },
+    "CompletionChunk": {
+        **ENVELOPE,
+        "object": "text_completion",
+        "choices": [{"index": 0, "text": "Deep", "logprobs": None, "finish_reason": None}],
+        "index": 1,
+        "token": TOKEN,
+        "generated_text": None,
+        "details": None,
+    },
+    "Health": {"status": "ok", "running": 1, "waiting": 0, "limit": 64},
+    "Info": {
+        "model_id": "HuggingFaceTB/SmolLM2-135M-Instruct",
+        "model_sha": None,
+        "model_dtype": "float32",
+        "model_device_type": "cpu",
+        "model_pipeline_tag": "text-generation",
+        "max_concurrent_requests": 64,
+        "max_best_of": 2,
+        "max_stop_sequences": 4,
+        "max_input_tokens": 4095,
+        "max_total_tokens": 4096,
+        "validation_workers": 1,
+        "max_client_batch_size": 4,
+        "watermark": "accepted, not applied",
+        "router": "token-streaming",
+        "version": "0.2.0",
+    },
+    "Models": {
+        "object": "list",
+        "data": [
+            {
+                "id": "HuggingFaceTB/SmolLM2-135M-Instruct",
+                "object": "model",
+                "created": 0,
+                "owned_by": "HuggingFaceTB",
+                "root": "HuggingFaceTB/SmolLM2-135M-Instruct",
+            }
+        ],
+    },
+    "TextToken": {"id": 28120, "text": "Hello", "start": 0, "stop": 5},
+    "TokenizedChat": {
+        "tokenize_response": [{"id": 1, "text": "<|im_start|>", "start": 0, "stop": 12}],
+        "templated_text": "<|im_start|>",
+    },
+    "JobState": {
+        "id": "Qm3v0tqfT7kXJ2m9c1xN5w",
+        "state": "done",
+        "next": 2,
+        "tokens": [{"index": 2, **LAST_TOKEN}],
+        "generated_text": "Deep",
+        "details": STREAM_DETAILS,
+        "error": None,
+        "webhook": None,
+        "report": REPORT,
+    },
+    "Inbox": {
+        "deliveries": [
+            {"received": 1767225600.5, "headers": {"webhook-id": "Qm3v0tqfT7kXJ2m9c1xN5w"}, "body": '{"type": …}'}
+        ]
+    },
+}
