@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 run: .venv/run.stamp
 	@$(BIN)/python app.py $(ARGS)
 
-test: .venv/test.stamp browser
+test: .venv/test.stamp browser clients
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -36,4 +36,7 @@ figures: .venv/test.stamp
 browser:
 	@sh tests/browser/install.sh
 
-.PHONY: run test figures browser
+clients:
+	@sh tests/clients/install.sh
+
+.PHONY: run test figures browser clients

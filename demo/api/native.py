@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from demo.api.answer import Answer, write_headers
 from demo.api.errors import Json, write_native
@@ -48,7 +48,9 @@ class Parameters(BaseModel):
     )
     return_full_text: bool | None = Field(default=None, description="Put the prompt before the generated text.")
     stop: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=MAX_STOP_SEQUENCES)] = Field(
-        default=[], description="End before the first of these."
+        default=[],
+        validation_alias=AliasChoices("stop", "stop_sequences"),
+        description="End before the first of these. `stop_sequences`, its older name, is read too.",
     )
     truncate: Positive | None = Field(default=None, description="Keep only this many tokens of the prompt's end.")
     watermark: bool = Field(default=False, description="Accepted and not applied: see /info.")

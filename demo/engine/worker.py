@@ -32,6 +32,7 @@ Report: TypeAlias = Callable[[Loading], None]
 
 CHUNK_ALONE = 512  # prompt tokens read at a time, which bounds how late a cancel is noticed
 CHUNK_AMONG_OTHERS = 32  # and how long the others wait for their next token
+SEED_BITS = 53  # what JavaScript can repeat exactly
 CLOSING_SECONDS = 2.0
 
 
@@ -84,7 +85,7 @@ class Worker(Engine):
         prompt = model.encode(request.prompt)[-(request.truncate or 0) :]
         model.check_length(len(prompt), request.max_new_tokens)
         request = replace(request, max_new_tokens=request.max_new_tokens or model.card.max_total_tokens - len(prompt))
-        seed = secrets.randbits(63) if request.sampling.seed is None else request.sampling.seed
+        seed = secrets.randbits(SEED_BITS) if request.sampling.seed is None else request.sampling.seed
         generation = Generation(request, prompt, seed, model.vocabulary, log, self._wake, self._forget)
         with self._changed:
             self._admit()  # again: others may have come in while the prompt was encoded

@@ -1,0 +1,51 @@
+"""The servers that the README's snippets call, and the marks that say which test runs which snippet."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clients.programs import HERE, Program, run_program
+from tests.clients.serving import Served, serve
+from tests.clients.snippets import find_snippet
+
+PACKAGES = {"js-old": "js2"}  # where the snippet's `@huggingface/inference` is another one
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "snippet(name): the README's snippet that the test runs")
+
+
+@pytest.fixture(scope="package")
+def served() -> Iterator[Served]:
+    """As the README starts it."""
+    with serve() as served:
+        yield served
+
+
+@pytest.fixture(scope="package")
+def narrow() -> Iterator[Served]:
+    """It answers one request at a time."""
+    with serve(["--max-concurrent-requests", "1"]) as served:
+        yield served
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """The marked snippet's name."""
+    mark = request.node.get_closest_marker("snippet")
+    assert mark is not None
+    return str(mark.args[0])
+
+
+@pytest.fixture
+def folder(name: str) -> Path:
+    """Where the marked snippet finds its packages."""
+    return HERE / PACKAGES.get(name, "js4")
+
+
+@pytest.fixture
+def ran(name: str, folder: Path, served: Served) -> Program:
+    """The marked snippet, run to its end."""
+    snippet = find_snippet(name)
+    return run_program(snippet.language, snippet.aimed_at(served.url), folder)

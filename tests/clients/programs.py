@@ -1,0 +1,74 @@
+"""Programs as their reader would run them: each its own process, what it prints noted piece by piece."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).parent
+PATIENCE: Final = 90.0
+COMMANDS: Final = {
+    "python": (sys.executable, "-W", "error", "-c"),
+    "js": ("node", "--no-warnings", "--input-type=module", "--eval"),  # Node 18 warns of its own fetch
+    "sh": ("sh", "-c"),
+}
+
+
+@dataclass(slots=True)
+class Program:
+    """A process that prints. `pieces` are its writes, unless two came too close to be told apart."""
+
+    process: "subprocess.Popen[bytes]"
+    pieces: list[bytes] = field(default_factory=list)
+    complaints: str = ""
+
+    @property
+    def text(self) -> str:
+        """All that was printed so far."""
+        return b"".join(self.pieces).decode()
+
+    def follow(self) -> None:
+        """Read to the end, which must be an orderly one."""
+        assert self.process.stdout is not None
+        while piece := os.read(self.process.stdout.fileno(), 65536):
+            self.pieces.append(piece)
+        self.complaints = self.process.communicate()[1].decode()
+        assert self.process.returncode == 0, self.complaints
+
+
+@contextmanager
+def start_program(language: str, source: str, folder: Path = HERE) -> Iterator[Program]:
+    """Start it in `folder`, where Node looks for packages. It is ended with the block, or when patience is."""
+    # The hub's client refuses every address while it is told to be offline, this machine's too.
+    environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
+    command = [*COMMANDS[language], source]
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        end = threading.Timer(PATIENCE, process.kill)
+        end.start()
+        try:
+            yield Program(process)
+        finally:
+            end.cancel()
+            process.kill()
+
+
+def run_program(language: str, source: str, folder: Path = HERE) -> Program:
+    """Run to the end."""
+    with start_program(language, source, folder) as program:
+        program.follow()
+    return program
+
+
+def assert_streamed(ran: Program, expected: str) -> None:
+    """It printed this, in pieces, and complained of nothing."""
+    assert ran.text == expected, f"{ran.text!r} is not {expected!r}"
+    assert ran.text.strip(), "nothing was generated"
+    assert len(ran.pieces) > 2, ran.pieces
+    assert not ran.complaints, ran.complaints

@@ -1,0 +1,102 @@
+"""The real app with the embedded model as its own process, and what a test asks it without any client's help."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from typing import Any
+
+from tests.readme import ROOT
+
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server that is ready to answer."""
+
+    url: str
+
+    def open(self, path: str, body: Any = None) -> HTTPResponse:
+        """The response, its body unread."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
+        response: HTTPResponse = urllib.request.urlopen(request, timeout=PATIENCE)
+        return response
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        """The reply, from JSON."""
+        with self.open(path, body) as response:
+            return json.load(response)
+
+    def generate(self, inputs: str, **parameters: Any) -> str:
+        """What the model writes after `inputs`, whole."""
+        return str(self.ask("/generate", {"inputs": inputs, "parameters": parameters})["generated_text"])
+
+    def chat(self, question: str, max_tokens: int) -> str:
+        """What the model answers, greedily and whole."""
+        messages = [{"role": "user", "content": question}]
+        body = {"messages": messages, "max_tokens": max_tokens, "temperature": 0}
+        return str(self.ask("/v1/chat/completions", body)["choices"][0]["message"]["content"])
+
+    def count_overloaded(self) -> float:
+        """How many requests were refused because others are being answered."""
+        with self.open("/metrics") as response:
+            counted = re.search(
+                r'^tgi_request_failure(?:_total)?\{err="overloaded"\} (\S+)', response.read().decode(), re.M
+            )
+        return float(counted[1]) if counted else 0.0
+
+    def wait_until_idle(self) -> None:
+        """Until no request is being answered: a stream that was left ends with its next token."""
+        end = time.monotonic() + PATIENCE
+        while any(self.ask("/health")[which] for which in ("running", "waiting")):
+            assert time.monotonic() < end, "the work goes on"
+
+    @contextmanager
+    def occupied(self) -> Iterator[HTTPResponse]:
+        """Nothing but a stream is running, a minute long, until it is closed or the block ends."""
+        self.wait_until_idle()
+        body = {"inputs": "The first step in making cheese is to", "parameters": {"max_new_tokens": 2000}}
+        with closing(self.open("/generate_stream", body)) as stream:
+            assert stream.readline().startswith(b"data:")
+            yield stream
+
+
+@contextmanager
+def serve(arguments: Sequence[str] = ()) -> Iterator[Served]:
+    """Start the app without its page, wait until it is ready, and end it with the block."""
+    command = [sys.executable, "app.py", "--no-ui", "--port", "0", *arguments]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DEMO_", "SPACE_"))}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=kept, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        drain = threading.Thread(target=process.stderr.read)  # so that its log never blocks it
+        try:
+            url = _read_until(process, r"Listening on (http://\S+)")
+            _read_until(process, "(Ready to answer)")
+            drain.start()
+            yield Served(url)
+        finally:
+            process.kill()
+            if drain.ident:
+                drain.join()
+
+
+def _read_until(process: "subprocess.Popen[str]", pattern: str) -> str:
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if found := re.search(pattern, line):
+            return found[1]
+    raise AssertionError(f"the app ended too early:\n{said}")

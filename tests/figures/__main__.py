@@ -1,0 +1,39 @@
+"""The README's figures, measured here and now: `make figures`.
+
+What is compared takes turns in one run, after a warm-up that is dropped. The last line is one JSON document.
+"""
+
+import json
+import platform
+from dataclasses import asdict
+
+import torch
+import transformers
+
+from tests.figures.page import measure_page, measure_paint
+from tests.figures.speed import NEW_TOKENS, measure_speed
+from tests.figures.start import measure_start
+from tests.figures.wire import measure_wire
+
+
+def describe() -> str:
+    """The conditions, on one line."""
+    return (
+        f"SmolLM2-135M-Instruct, cpu, float32, {torch.get_num_threads()} threads, 36 prompt and {NEW_TOKENS} new "
+        f"tokens, greedy; Python {platform.python_version()}, torch {torch.__version__}, "
+        f"transformers {transformers.__version__}, {platform.machine()}"
+    )
+
+
+def main() -> None:
+    """Measure everything and print it."""
+    figures = [*measure_speed(), *measure_start(), measure_paint(), *measure_page(), *measure_wire()]
+    conditions = describe()
+    print(conditions)
+    for figure in figures:
+        print(figure)
+    print(json.dumps({"conditions": conditions, "figures": [asdict(figure) for figure in figures]}))
+
+
+if __name__ == "__main__":
+    main()

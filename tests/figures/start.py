@@ -1,0 +1,40 @@
+"""The app as `make run` starts it, with the model converted already."""
+
+import subprocess
+import sys
+import time
+import urllib.request
+from typing import Final
+
+import psutil
+
+from tests.figures.figure import Figure, summarise
+
+STARTS: Final = 5
+
+
+def measure_start() -> list[Figure]:
+    """Until the page answers, and until the model can; and what memory that takes."""
+    starts = [_time_start() for _ in range(STARTS)]
+    return [
+        summarise("start: until the page answers", "s", [page for page, _, _ in starts]),
+        summarise("start: until the model is ready", "s", [ready for _, ready, _ in starts]),
+        summarise("start: resident memory when ready", "MB", [memory for _, _, memory in starts]),
+    ]
+
+
+def _time_start() -> tuple[float, float, float]:
+    begin, page = time.perf_counter(), 0.0
+    command = [sys.executable, "app.py", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("Listening on "):
+                urllib.request.urlopen(line.split()[-1]).read()
+                page = time.perf_counter() - begin
+            if line.startswith("Ready"):
+                break
+        ready = time.perf_counter() - begin
+        memory = psutil.Process(process.pid).memory_info().rss / 1e6
+        process.terminate()
+    return page, ready, memory
