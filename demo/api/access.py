@@ -63,7 +63,7 @@ class AccessLog:
     def _is_logged(self, scope: Scope) -> bool:
         if scope["path"] == "/":
             return bool(scope["method"] == "POST")
-        return "/" + scope["path"].split("/")[1] in self._paths
+        return "/" + scope["path"].lstrip("/").partition("/")[0] in self._paths
 
     def _describe(self, answer: Answer) -> dict[str, Any]:
         line: dict[str, Any] = {"prompt_tokens": answer.input_tokens, "generated_tokens": len(answer.tokens)}

@@ -29,8 +29,9 @@ from demo.errors import BadRequest, DemoError
 from demo.settings import Settings
 
 UNLOGGED: Final = {"/", "/health", "/ping", "/metrics"}  # asked all the time, by machines; `POST /` is logged
+PAGE: Final = {("/", "GET"), ("/", "HEAD")}
 LOCAL_URL: Final = "http://127.0.0.1:7860"
-METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 def create_api(
@@ -102,12 +103,12 @@ def _stand_before(app: FastAPI, engine: MeasuredEngine, settings: Settings, path
 
 
 def _refuse_other_methods(app: FastAPI) -> None:
-    """A path of the API never falls through to the page, except `GET /`."""
+    """A path of the API never falls through to the page, except `PAGE`."""
     known: dict[str, set[str]] = {}
     for path, operations in app.openapi()["paths"].items():
         known[path] = {method.upper() for method in operations}
     for path, methods in known.items():
-        others = [method for method in METHODS if method not in methods and (path, method) != ("/", "GET")]
+        others = [method for method in METHODS if method not in methods and (path, method) not in PAGE]
         app.add_api_route(path, _refuse_method(sorted(methods)), methods=others, include_in_schema=False)
     app.add_api_route("/v1/{path:path}", _refuse_path, methods=list(METHODS), include_in_schema=False)
 
@@ -145,7 +146,9 @@ def explain_invalid(errors: Sequence[Any]) -> str:
 
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    kinds = {404: "not_found", 405: "method_not_allowed"}
+    if error.status_code == 400:
+        return respond(request.url.path, BadRequest("the body is not JSON in UTF-8: send a JSON object."))
+    kinds = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     kind = kinds.get(error.status_code, HTTPStatus(error.status_code).phrase.lower().replace(" ", "_"))
     sentence = f"There is no {request.url.path}: see /docs." if error.status_code == 404 else str(error.detail)
     response = respond(request.url.path, Refused(kind, sentence))

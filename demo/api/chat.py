@@ -105,6 +105,7 @@ class ChatRequest(OpenAIRequest):
             "chat.completion.chunk",
             "chat.completion",
             self.include_usage,
+            self.n or 1,
             with_logprobs=bool(self.logprobs),
         )
 

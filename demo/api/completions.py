@@ -64,6 +64,7 @@ class CompletionRequest(OpenAIRequest):
             "text_completion",
             "text_completion",
             self.include_usage,
+            self.n or 1,
             with_logprobs=self.logprobs is not None,
         )
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from demo.api import sse
 from demo.api.answer import Answer
@@ -65,16 +65,18 @@ class Delivery(Response, ABC):
         scope.setdefault("state", {})["answers"] = self._answers
         self._path, self._send, self._clock = scope["path"], send, asyncio.get_running_loop().time
         self._sent_at = self._clock()
-        telling = asyncio.ensure_future(self._tell())
-        leaving = asyncio.ensure_future(_wait_until_left(receive))
+        tasks = [asyncio.ensure_future(each) for each in (_wait_until_left(receive), self._beat(), self._tell())]
         try:
-            while not await _either(telling, leaving) and not self._is_stalled():
-                await self._keep_alive()
+            while not await _any_done(tasks) and not self._is_stalled():
+                pass
         finally:
+            # First of all nothing more is said: a reader that is closed looks like an answer at its end.
+            for task in tasks:
+                task.cancel()
             for reader in self._readers:
                 reader.close()
-            await _end(leaving)
-            await _end(telling)
+            for task in tasks:
+                await _end(task)
 
     @abstractmethod
     async def _tell(self) -> None:
@@ -83,15 +85,23 @@ class Delivery(Response, ABC):
     async def _keep_alive(self) -> None:
         """Called about once a second."""
 
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            await self._keep_alive()
+
     def _is_stalled(self) -> bool:
         return self._sending_since is not None and self._clock() - self._sending_since > STALL_SECONDS
 
     async def _refuse(self, error: DemoError) -> None:
-        await respond(self._path, error)({"type": "http"}, _hear_nothing, self._send)
+        await respond(self._path, error)({"type": "http"}, _hear_nothing, self._transmit)
 
     async def _write(self, body: bytes, more: bool) -> None:
+        await self._transmit({"type": "http.response.body", "body": body, "more_body": more})
+
+    async def _transmit(self, message: Message) -> None:
         self._sending_since = self._clock()
-        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        await self._send(message)
         self._sending_since, self._sent_at = None, self._clock()
 
 
@@ -130,7 +140,7 @@ class Streamed(Delivery):
             return
         self._begun = True
         headers = {"Content-Type": sse.CONTENT_TYPE, **sse.HEADERS}
-        await self._send({"type": "http.response.start", "status": 200, "headers": _encode(headers)})
+        await self._transmit({"type": "http.response.start", "status": 200, "headers": _encode(headers)})
 
     async def _keep_alive(self) -> None:
         if self._sending_since is None and self._clock() - self._sent_at > KEEP_ALIVE_SECONDS:
@@ -155,7 +165,7 @@ class Whole(Delivery):
             "Content-Length": str(len(body)),
             **self._dialect.headers(self._answers),
         }
-        await self._send({"type": "http.response.start", "status": 200, "headers": _encode(headers)})
+        await self._transmit({"type": "http.response.start", "status": 200, "headers": _encode(headers)})
         await self._write(body, more=False)
 
 
@@ -188,7 +198,7 @@ async def _merge(readers: Sequence[Reader]) -> AsyncIterator[tuple[int, Sequence
             await _end(task)
 
 
-async def _either(*tasks: "asyncio.Task[None]") -> bool:
+async def _any_done(tasks: "Sequence[asyncio.Task[None]]") -> bool:
     """Whether one of them is done, after a tick at the latest."""
     done, _ = await asyncio.wait(tasks, timeout=TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     return bool(done)

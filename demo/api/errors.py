@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from demo.errors import BadRequest, DemoError, TemplateRefused
+from demo.errors import BadRequest, DemoError, NotReady, TemplateRefused
 
 Json: TypeAlias = dict[str, Any]
 
@@ -54,6 +54,8 @@ def say(error: DemoError) -> str:
         return f"Template error: {error}"
     if isinstance(error, BadRequest):
         return f"Input validation error: {error}"
+    if isinstance(error, NotReady):
+        return f"unhealthy: {error}"
     return f"Incomplete generation: {error}" if isinstance(error, Incomplete) else str(error)
 
 

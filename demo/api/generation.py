@@ -11,9 +11,9 @@ from demo.api import documents, replies
 from demo.api.chat import ChatRequest
 from demo.api.completions import CompletionRequest
 from demo.api.delivery import Delivery, Dialect, Streamed, Whole
-from demo.api.errors import Refused
 from demo.api.native import CompatRequest, GenerateRequest, NativeDialect
-from demo.events import Engine, ModelCard, Ready, Request
+from demo.errors import NotReady
+from demo.events import Broken, Engine, Loading, ModelCard, Request
 from demo.run import Run
 
 GENERATING_PATHS: Final = ("/", "/generate", "/generate_stream", "/v1/chat/completions", "/v1/completions", "/jobs")
@@ -59,11 +59,13 @@ async def answer_native(engine: Engine, body: GenerateRequest, streamed: bool, i
 
 
 def find_card(engine: Engine) -> ModelCard:
-    """What answers. Raises NotReady, or whatever else the engine says at its door."""
-    if not isinstance(engine.status, Ready):
-        engine.admit()
-        raise Refused("healthcheck", "unhealthy: the model is not ready. Try again in a few seconds.")
-    return engine.status.card
+    """What answers. Raises NotReady."""
+    status = engine.status
+    if isinstance(status, Broken):
+        raise NotReady(f"the model is not available: {status.error}")
+    if isinstance(status, Loading):
+        raise NotReady("the model is still loading: try again in a few seconds.")
+    return status.card
 
 
 async def deliver(engine: Engine, requests: Sequence[Request], dialect: Dialect, streamed: bool) -> Delivery:
@@ -85,4 +87,14 @@ async def start_run(engine: Engine, request: Request) -> Run:
     texts = [prompt] if isinstance(prompt, str) else [message.content for message in prompt]
     if sum(map(len, texts)) < LONG_PROMPT:
         return Run(engine, request)
-    return await asyncio.to_thread(Run, engine, request)
+    starting = asyncio.ensure_future(asyncio.to_thread(Run, engine, request))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        starting.add_done_callback(_cancel_run)
+        raise
+
+
+def _cancel_run(starting: "asyncio.Future[Run]") -> None:
+    if not starting.cancelled() and starting.exception() is None:
+        starting.result().cancel()

@@ -11,11 +11,12 @@ from demo import __version__
 from demo.api import documents, replies
 from demo.api.chat import ChatRequest
 from demo.api.completions import MAX_PROMPTS
-from demo.api.errors import Json, Refused
+from demo.api.errors import Json
 from demo.api.generation import find_card
 from demo.api.metrics import MeasuredEngine
 from demo.api.native import MAX_BEST_OF, GenerateRequest
-from demo.events import MAX_STOP_SEQUENCES, Engine, Piece, Prompt, Ready
+from demo.errors import NotReady
+from demo.events import MAX_STOP_SEQUENCES, Engine, Piece, Prompt
 
 STALLED_SECONDS: Final = 60.0  # a step takes milliseconds; the longest chunk of a prompt, a few seconds
 
@@ -67,11 +68,10 @@ def build_inspection_routes(engine: MeasuredEngine) -> APIRouter:
 
 def check_health(engine: Engine) -> None:
     """Raise what keeps requests from being answered."""
-    status, stalled = engine.status, engine.load.stalled
-    if not isinstance(status, Ready):
-        raise Refused("healthcheck", "unhealthy: the model is still loading, or could not be loaded.")
+    find_card(engine)
+    stalled = engine.load.stalled
     if stalled > STALLED_SECONDS:
-        raise Refused("healthcheck", f"unhealthy: no step of the model has ended for {stalled:.0f} s.")
+        raise NotReady(f"no step of the model has ended for {stalled:.0f} s.")
 
 
 def describe(engine: Engine) -> Json:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.api.errors import Refused, respond
@@ -28,9 +29,9 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "0")
-        too_large = Refused("too_large", f"The body is larger than {MAX_BODY_BYTES} bytes: send less at once.")
+        sentence = f"The body is larger than {MAX_BODY_BYTES} bytes: send less at once."
         if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-            await respond(scope["path"], too_large)(scope, receive, send)
+            await respond(scope["path"], Refused("too_large", sentence))(scope, receive, send)
             return
         received = 0
 
@@ -39,7 +40,7 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > MAX_BODY_BYTES:
-                raise too_large
+                raise HTTPException(413, sentence)  # what FastAPI, reading the body, lets pass
             return message
 
         await self._app(scope, count, send)
@@ -55,7 +56,7 @@ class Gate:
         self._expected = f"Bearer {api_key}".encode() if api_key else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in self._paths:
+        if scope["type"] == "http" and scope["method"] == "POST" and _name(scope) in self._paths:
             try:
                 self._check_key(scope)
                 self._engine.admit()
@@ -68,3 +69,9 @@ class Gate:
         given = Headers(scope=scope).get("authorization", "").encode("latin-1")
         if self._expected is not None and not hmac.compare_digest(given, self._expected):
             raise Refused("authentication", "The API key is missing or wrong: send `Authorization: Bearer <key>`.")
+
+
+def _name(scope: Scope) -> str:
+    """The path as the router reads it, which overlooks a newline at the end."""
+    path: str = scope["path"]
+    return path.rstrip("\n")

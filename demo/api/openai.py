@@ -100,6 +100,7 @@ class OpenAIDialect:
     stream_object: str
     whole_object: str
     include_usage: bool
+    n: int
     ending: bytes = sse.DONE
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
@@ -124,12 +125,12 @@ class OpenAIDialect:
 
     def wrap_whole(self, choices: Sequence[Json], answers: Sequence[Answer]) -> Json:
         """A whole reply."""
-        return {**self.wrap(self.whole_object, choices), "usage": count_usage(answers)}
+        return {**self.wrap(self.whole_object, choices), "usage": count_usage(answers, self.n)}
 
     def close(self, answers: Sequence[Answer]) -> Sequence[Json]:
         if not self.include_usage:
             return ()
-        return [{**self.wrap(self.stream_object, []), "usage": count_usage(answers)}]
+        return [{**self.wrap(self.stream_object, []), "usage": count_usage(answers, self.n)}]
 
     def headers(self, answers: Sequence[Answer]) -> dict[str, str]:
         return write_headers(answers[0], self.card.device)
@@ -148,8 +149,8 @@ def read_reason(answer: Answer) -> str:
     return FINISH_REASONS[answer.finish_reason]
 
 
-def count_usage(answers: Sequence[Answer]) -> dict[str, int]:
-    """The tokens of all answers. A prompt that is answered several times counts once."""
-    prompts = {answer.request.prompt: answer.input_tokens for answer in answers}
-    prompt, completion = sum(prompts.values()), sum(len(answer.tokens) for answer in answers)
+def count_usage(answers: Sequence[Answer], n: int) -> dict[str, int]:
+    """The tokens of all answers, of which `n` in a row are to the same prompt: that counts once."""
+    prompt = sum(answer.input_tokens for answer in answers[::n])
+    completion = sum(len(answer.tokens) for answer in answers)
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}

@@ -16,7 +16,7 @@ from demo.bench.pairs import measure_pairs, order_pairs
 from demo.bench.report import Conditions, write_report
 from demo.errors import DemoError
 
-PROMPT = "Explain in simple words how the sea and the moon make the tides."
+PROMPT = "Once upon a time, in a small village by the sea,"  # a model without a chat template goes on with it too
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

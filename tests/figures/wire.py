@@ -45,8 +45,10 @@ def start_api() -> Iterator[str]:
         threading.Thread(target=process.stderr.read, daemon=True).start()
         found = re.search(r"Listening on (\S+)", said)
         assert found, said
-        yield found[1]
-        process.terminate()
+        try:
+            yield found[1]
+        finally:
+            process.terminate()
 
 
 def run_bench(url: str) -> dict[str, Any]:

@@ -1,0 +1,119 @@
+"""Answers known to the last number, and an engine that gives them: the golden bytes follow from these alone."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from demo.api.application import create_api
+from demo.api.metrics import MeasuredEngine
+from demo.events import Candidate, Done, FinishReason, Log, PromptRead, PromptToken, Request, Started, Ticket, Token
+from demo.settings import Settings
+from tests.scripted import ScriptedEngine, ScriptedTicket
+
+
+@dataclass(frozen=True)
+class Script:
+    """One answer: what each token says, and how it ends."""
+
+    tokens: tuple[Token, ...]
+    reason: FinishReason = "length"
+    input_tokens: int = 3
+    seed: int = 7
+    prompt: tuple[PromptToken, ...] = ()
+
+
+def make_token(index: int, text: str, logprob: float, special: bool = False, top: Sequence[Candidate] = ()) -> Token:
+    """Number 1 has id 101, and so on. Its time is given when it is written."""
+    return Token(0.0, index, 100 + index, text, logprob, special, tuple(top))
+
+
+HELLO = Script((make_token(1, "Hé", -0.25), make_token(2, "llo", -1.5)))
+ENDED = Script((make_token(1, "Hé", -0.25), make_token(2, "", -0.125, special=True)), "eos_token")
+STOPPED = Script((make_token(1, "Hé", -0.25), make_token(2, "", -1.5)), "stop_sequence")
+# A character of three tokens: the first two are held back, each with an event of its own.
+HELD_BACK = Script((make_token(1, "", -1.0), make_token(2, "", -2.0), make_token(3, "日", -3.0)))
+RANKED = Script(
+    (
+        make_token(1, "a", -0.5, top=[Candidate(101, "a", -0.5, False), Candidate(7, "b", -1.5, False)]),
+        make_token(2, "", -0.5, True, [Candidate(102, "<end>", -0.5, True), Candidate(7, "b", -1.5, False)]),
+    ),
+    "eos_token",
+)
+
+
+class AnsweringEngine(ScriptedEngine):
+    """Answers every request at once, before `submit` has returned: number i with script number i, in turn."""
+
+    def __init__(self, *scripts: Script) -> None:
+        super().__init__()
+        self._scripts = scripts or (HELLO,)
+
+    def submit(self, request: Request, log: Log) -> Ticket:
+        if self.refusal is not None:
+            raise self.refusal
+        ticket = AnsweredTicket(request, log)
+        self.tickets.append(ticket)
+        ticket.answer(self._scripts[(len(self.tickets) - 1) % len(self._scripts)])
+        return ticket
+
+    @property
+    def requests(self) -> list[Request]:
+        """Everything that was asked."""
+        return [ticket.request for ticket in self.tickets]
+
+
+class AnsweredTicket(ScriptedTicket):
+    """Written in pieces by a test that says when, or all at once."""
+
+    def start(self, input_tokens: int = 3) -> None:
+        super().start(input_tokens)
+
+    def write_together(self, *texts: str, reason: FinishReason | None = None) -> None:
+        """Tokens that become readable in one moment, with the end where a reason is given."""
+        tokens = [make_token(self._written + number, text, -0.5) for number, text in enumerate(texts, 1)]
+        self._written += len(tokens)
+        if reason is None:
+            self._log(*tokens)
+            return
+        self._ended = True
+        self._log(*tokens, Done(time.perf_counter(), reason, self._written))
+
+    def answer(self, script: Script) -> None:
+        """The whole script."""
+        now = time.perf_counter()
+        prompt = [PromptRead(now, script.prompt)] if self.request.prompt_logprobs else []
+        done = Done(now, script.reason, len(script.tokens))
+        self._ended = True
+        tokens = [
+            Token(now, each.index, each.id, each.text, each.logprob, each.special, each.top) for each in script.tokens
+        ]
+        self._log(Started(now, script.input_tokens, script.seed), *prompt, *tokens, done)
+
+
+class TicketEngine(ScriptedEngine):
+    """Gives out tickets that a test writes on."""
+
+    def submit(self, request: Request, log: Log) -> Ticket:
+        if self.refusal is not None:
+            raise self.refusal
+        ticket = AnsweredTicket(request, log)
+        self.tickets.append(ticket)
+        return ticket
+
+    def submit_many(self, count: int) -> None:
+        """Work that nobody reads."""
+        for _ in range(count):
+            self.submit(Request("hi"), lambda *events: None)
+
+    def ticket(self, index: int = 0) -> AnsweredTicket:
+        """The one that was given out as number `index`."""
+        ticket = self.tickets[index]
+        assert isinstance(ticket, AnsweredTicket)
+        return ticket
+
+
+def open_api(engine: ScriptedEngine | None = None, settings: Settings | None = None) -> FastAPI:
+    """The API alone, in front of `engine`."""
+    return create_api(MeasuredEngine(engine or AnsweringEngine()), settings or Settings())

@@ -1,0 +1,169 @@
+"""OpenAI's completions dialect, byte for byte, with TGI's fields beside it; and its parameters."""
+
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from demo.events import Sampling
+from tests.api.client import assert_refused, fix, parse, post, read_events
+from tests.api.script import ENDED, HELD_BACK, HELLO, RANKED, STOPPED, AnsweringEngine, Script, make_token, open_api
+
+PATH = "/v1/completions"
+ENVELOPE = (
+    '{"id":"cmpl-1","object":"text_completion","created":1,"model":"scripted",'
+    '"system_fingerprint":"cpu-float32","choices":'
+)
+DONE = "data: [DONE]\n\n"
+USAGE = '"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}'
+FIRST = '"index":1,"token":{"id":101,"text":"Hé","logprob":-0.25,"special":false},"generated_text":null,"details":null}'
+LAST = (
+    '"index":2,"token":{"id":102,"text":"llo","logprob":-1.5,"special":false},"generated_text":"Héllo",'
+    '"details":{"finish_reason":"length","generated_tokens":2,"seed":7,"input_length":3,"timings":{}}}'
+)
+
+
+def choice(text: str, reason: str = "null", logprobs: str = "null") -> str:
+    return f'[{{"index":0,"text":"{text}","logprobs":{logprobs},"finish_reason":{reason}}}]'
+
+
+FIRST_CHOICE, LAST_CHOICE, WHOLE_CHOICE = choice("Hé"), choice("llo", '"length"'), choice("Héllo", '"length"')
+
+
+def reply(*scripts: Script, **body: Any) -> str:
+    return fix(post(open_api(AnsweringEngine(*scripts)), PATH, **body))
+
+
+def test_a_stream_carries_tgis_fields_beside_openais_then_done() -> None:
+    assert reply(HELLO, stream=True) == (
+        f"data: {ENVELOPE}{FIRST_CHOICE},{FIRST}\n\ndata: {ENVELOPE}{LAST_CHOICE},{LAST}\n\n{DONE}"
+    )
+
+
+def test_usage_is_a_chunk_of_its_own_when_asked() -> None:
+    assert reply(HELLO, stream=True, stream_options={"include_usage": True}) == (
+        f'data: {ENVELOPE}{FIRST_CHOICE},"usage":null,{FIRST}\n\n'
+        f'data: {ENVELOPE}{LAST_CHOICE},"usage":null,{LAST}\n\n'
+        f"data: {ENVELOPE}[],{USAGE}}}\n\n{DONE}"
+    )
+
+
+def test_a_whole_reply_is_one_text_with_usage() -> None:
+    assert reply(HELLO) == f"{ENVELOPE}{WHOLE_CHOICE},{USAGE}}}"
+
+
+@pytest.mark.parametrize(
+    ("script", "reason", "native"),
+    [(HELLO, "length", "length"), (ENDED, "stop", "eos_token"), (STOPPED, "stop", "stop_sequence")],
+)
+def test_finish_reasons_are_each_dialects_own(script: Script, reason: str, native: str) -> None:
+    assert parse(reply(script))["choices"][0]["finish_reason"] == reason
+    first, last = read_events(reply(script, stream=True).encode())
+    assert (first["choices"][0]["finish_reason"], first["details"]) == (None, None)
+    assert last["choices"][0]["finish_reason"] == reason
+    assert last["details"]["finish_reason"] == native
+
+
+def test_a_stream_has_one_chunk_per_token_even_without_text() -> None:
+    chunks = read_events(reply(HELD_BACK, stream=True).encode())
+    assert [chunk["choices"][0]["text"] for chunk in chunks] == ["", "", "日"]
+    assert [chunk["index"] for chunk in chunks] == [1, 2, 3]
+    assert [chunk["generated_text"] for chunk in chunks] == [None, None, "日"]
+
+
+def test_logprobs_are_told_with_offsets_in_the_answer() -> None:
+    both = '{"tokens":["Hé","llo"],"token_logprobs":[-0.25,-1.5],"top_logprobs":[{},{}],"text_offset":[0,2]}'
+    assert choice("Héllo", '"length"', both) in reply(HELLO, logprobs=0)
+    streamed = reply(HELLO, logprobs=0, stream=True)
+    assert '{"tokens":["Hé"],"token_logprobs":[-0.25],"top_logprobs":[{}],"text_offset":[0]}' in streamed
+    assert '{"tokens":["llo"],"token_logprobs":[-1.5],"top_logprobs":[{}],"text_offset":[2]}' in streamed
+
+
+def test_the_likeliest_tokens_are_told_when_asked() -> None:
+    body = parse(reply(RANKED, logprobs=2))
+    assert body["choices"][0]["logprobs"]["top_logprobs"] == [{"a": -0.5, "b": -1.5}, {"<end>": -0.5, "b": -1.5}]
+    chunks = read_events(reply(RANKED, logprobs=2, stream=True).encode())
+    assert [each["text"] for each in chunks[0]["top_tokens"]] == ["a", "b"]
+
+
+BYE = Script((make_token(1, "Bye", -0.5),), "eos_token", input_tokens=4)
+
+
+def test_several_prompts_are_answered_in_their_order_and_all_counted() -> None:
+    engine = AnsweringEngine(HELLO, BYE)
+    body = parse(fix(post(open_api(engine), PATH, prompt=["one", "two"], n=2)))
+    assert [request.prompt for request in engine.requests] == ["one", "one", "two", "two"]
+    assert [each["index"] for each in body["choices"]] == [0, 1, 2, 3]
+    assert [each["text"] for each in body["choices"]] == ["Héllo", "Bye", "Héllo", "Bye"]
+    assert body["usage"]["completion_tokens"] == 6
+
+
+def test_several_prompts_stream_side_by_side_each_with_its_number() -> None:
+    chunks = read_events(reply(HELLO, BYE, prompt=["one", "two"], stream=True).encode())
+    texts = {
+        number: "".join(c["choices"][0]["text"] for c in chunks if c["choices"][0]["index"] == number)
+        for number in (0, 1)
+    }
+    assert texts == {0: "Héllo", 1: "Bye"}
+    assert sorted(c["generated_text"] for c in chunks if c["generated_text"]) == ["Bye", "Héllo"]
+
+
+def test_equal_prompts_are_each_counted() -> None:
+    body = parse(reply(HELLO, prompt=["same", "same"]))
+    assert body["usage"] == {"prompt_tokens": 6, "completion_tokens": 4, "total_tokens": 10}
+
+
+def test_the_engine_is_asked_what_the_parameters_say(app: FastAPI, engine: AnsweringEngine) -> None:
+    post(app, PATH, max_tokens=5, temperature=0.5, top_p=0.9, seed=3, stop="x", logprobs=4, presence_penalty=1)
+    post(app, PATH, temperature=0)
+    post(app, PATH, max_tokens=None)
+    first, second, third = engine.requests[-3:]
+    assert first.sampling == Sampling(True, 0.5, None, 0.9, presence_penalty=1.0, seed=3)
+    assert (first.prompt, first.max_new_tokens, first.stop, first.top_n_tokens) == ("hi", 5, ("x",), 4)
+    assert (second.max_new_tokens, second.sampling) == (100, Sampling())
+    assert (third.max_new_tokens, third.sampling) == (None, Sampling(do_sample=True))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"suffix": ""},
+        {"suffix": None},
+        {"echo": False},
+        {"best_of": 1},
+        {"logit_bias": {}},
+        {"user": "x", "other": 1},
+        {"prompt": ["a"]},
+    ],
+    ids=str,
+)
+def test_what_changes_nothing_is_tolerated(app: FastAPI, body: dict[str, Any]) -> None:
+    assert post(app, PATH, **body).status_code == 200
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"suffix": "end"}, "suffix"),
+    ({"echo": True}, "echo"),
+    ({"best_of": 2}, "best_of"),
+    ({"logit_bias": {"1": 2}}, "logit_bias"),
+    ({"logprobs": 6}, "logprobs"),
+    ({"logprobs": True}, "logprobs"),
+    ({"prompt": ""}, "prompt"),
+    ({"prompt": []}, "prompt"),
+    ({"prompt": ["a", ""]}, "prompt"),
+    ({"prompt": [1, 2, 3]}, "prompt"),
+    ({"prompt": list("abcde")}, "prompt"),
+    ({"prompt": ["a", "b"], "n": 3}, "prompts"),
+    ({"prompt": None}, "prompt"),
+    ({"max_tokens": 0}, "max_tokens"),
+    ({"temperature": -1}, "temperature"),
+    ({"top_p": 0}, "top_p"),
+    ({"n": 5}, "n"),
+    ({"stop": list("abcde")}, "stop"),
+]
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize(("body", "name"), REFUSED, ids=[str(body) for body, _ in REFUSED])
+def test_what_can_not_be_done_is_refused_by_name(app: FastAPI, streamed: bool, body: dict[str, Any], name: str) -> None:
+    assert_refused(post(app, PATH, **body, stream=streamed), PATH, 422, "validation", name)

@@ -1,0 +1,151 @@
+"""Whatever is sent, the answer comes, its status is documented, and its body is what clients can read."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from starlette.types import Message
+
+from tests.api.client import MINIMAL, PATIENCE, parse, read_events
+from tests.api.script import ENDED, HELD_BACK, HELLO, RANKED, AnsweringEngine, open_api
+from tests.api.visit import make_scope
+
+APP = open_api(AnsweringEngine(HELLO, RANKED, HELD_BACK, ENDED))
+DOCUMENT = APP.openapi()
+SCHEMA: Any = schemathesis.openapi.from_asgi("/openapi.json", APP)
+OPERATIONS = {f"{each.ok().method.upper()} {each.ok().path}": each.ok() for each in SCHEMA.get_all_operations()}
+WITH_BODY = [name for name, operation in OPERATIONS.items() if operation.body]
+patient = settings(
+    max_examples=80, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+
+
+def check(status: int, content_type: str, body: bytes, documented: set[int]) -> None:
+    """A status that the document tells, and a body in one of the shapes that clients read."""
+    assert status in documented, (status, body)
+    if status == 204:
+        assert not body
+    elif status >= 400:
+        error = parse(body)
+        assert set(error) == {"error", "error_type"}
+        text = error["error"] if isinstance(error["error"], str) else error["error"]["message"]
+        assert text
+        assert isinstance(error["error"], str) or error["error"]["code"] == status
+    elif content_type.startswith("text/event-stream"):
+        assert read_events(body)
+    elif content_type.startswith("application/json"):
+        parse(body)
+    else:
+        assert content_type.startswith("text/")
+
+
+def read_documented(name: str) -> set[int]:
+    method, _, path = name.partition(" ")
+    return {int(status) for status in DOCUMENT["paths"][path][method.lower()]["responses"]}
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
+@pytest.mark.parametrize("name", WITH_BODY)
+def test_bodies_that_follow_the_document_and_bodies_that_do_not_are_answered(name: str, mode: GenerationMode) -> None:
+    documented = read_documented(name)
+
+    @patient
+    @given(case=OPERATIONS[name].as_strategy(generation_mode=mode))
+    def send(case: Any) -> None:
+        response = case.call(timeout=PATIENCE)
+        content_type = response.headers.get("content-type", [""])[0]
+        check(response.status_code, content_type, response.content, documented)
+
+    send()
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in WITH_BODY])
+def test_every_other_route_answers(name: str) -> None:
+    documented = read_documented(name)
+
+    @settings(patient, max_examples=20)
+    @given(case=OPERATIONS[name].as_strategy(generation_mode=GenerationMode.POSITIVE))
+    def send(case: Any) -> None:
+        response = case.call(timeout=PATIENCE)
+        check(response.status_code, response.headers.get("content-type", [""])[0], response.content, documented)
+
+    send()
+
+
+def call(path: str, method: str, body: bytes, content_type: str = "application/json") -> tuple[int, str, bytes]:
+    """One request in ASGI's own messages, to any path that a server may decode."""
+    sent: list[Message] = []
+    bodies = [body]
+
+    async def receive() -> Message:
+        if bodies:
+            return {"type": "http.request", "body": bodies.pop(), "more_body": False}
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def request() -> None:
+        scope = make_scope("/", method, {"content-type": content_type})
+        await asyncio.wait_for(APP({**scope, "path": path, "raw_path": path.encode()}, receive, send), PATIENCE)
+
+    asyncio.run(request())
+    headers = dict(sent[0]["headers"])
+    content = b"".join(message.get("body", b"") for message in sent[1:])
+    return sent[0]["status"], headers.get(b"content-type", b"").decode(), content
+
+
+FIELDS = sorted(
+    {field for schema in DOCUMENT["components"]["schemas"].values() for field in schema.get("properties", {})}
+)
+numbers = st.integers() | st.floats() | st.sampled_from([10**400, -(10**400), 2**63, 2**64, -1, 0, 1, 0.0, -0.0])
+texts = st.text(max_size=10) | st.sampled_from(["\ud800", "\x00", "user", "text", "\udfff\ud800"])
+junk = st.recursive(
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(FIELDS) | texts, inner, max_size=5),
+    max_leaves=12,
+)
+POSSIBLE = {200, 202, 204, 400, 404, 405, 413, 422}
+
+
+@pytest.mark.parametrize("path", MINIMAL)
+def test_junk_in_known_fields_is_answered_or_refused(path: str) -> None:
+    # `parameters` and `messages` get junk of their own; the rest of the body is as it should be.
+    @settings(patient, max_examples=50)
+    @given(
+        values=st.dictionaries(st.sampled_from(FIELDS), junk, max_size=4),
+        inner=st.dictionaries(st.sampled_from(FIELDS), junk),
+    )
+    def send(values: dict[str, Any], inner: dict[str, Any]) -> None:
+        body = {**MINIMAL[path], "parameters": inner, **values}
+        check(*call(path, "POST", json.dumps(body).encode()), {200, 422})
+
+    send()
+
+
+@settings(patient, max_examples=150)
+@given(
+    path=st.sampled_from(sorted(MINIMAL)),
+    body=st.binary(max_size=60) | junk.map(lambda value: json.dumps(value).encode()),
+    content_type=st.sampled_from(["application/json", "text/plain", "", "application/x-www-form-urlencoded", "é/;;="]),
+)
+def test_junk_bodies_are_refused(path: str, body: bytes, content_type: str) -> None:
+    check(*call(path, "POST", body, content_type), POSSIBLE)
+
+
+@settings(patient, max_examples=150)
+@given(
+    path=st.text(max_size=20).map(lambda text: "/" + text) | st.sampled_from(sorted(DOCUMENT["paths"])),
+    method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "BREW"]),
+)
+def test_junk_paths_and_methods_are_refused(path: str, method: str) -> None:
+    status, content_type, body = call(path, method, b"{}")
+    if method == "HEAD" or status == 307:
+        return
+    check(status, content_type, body, POSSIBLE)

@@ -1,0 +1,271 @@
+"""text-generation-inference's dialect, byte for byte, and its parameters, each as the engine is asked."""
+
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from demo.events import Candidate, PromptToken, Sampling
+from tests.api.client import ask, assert_refused, fix, parse, post, read_events
+from tests.api.script import (
+    ENDED,
+    HELD_BACK,
+    HELLO,
+    RANKED,
+    STOPPED,
+    AnsweringEngine,
+    Script,
+    make_token,
+    open_api,
+)
+
+FIRST = 'data: {"index":1,"token":{"id":101,"text":"Hé","logprob":-0.25,"special":false},'
+NOT_YET = '"generated_text":null,"details":null}\n\n'
+
+
+def stream(script: Script, **parameters: Any) -> str:
+    return fix(post(open_api(AnsweringEngine(script)), "/generate_stream", parameters=parameters))
+
+
+def whole(*scripts: Script, **parameters: Any) -> str:
+    return fix(post(open_api(AnsweringEngine(*scripts)), "/generate", parameters=parameters))
+
+
+def test_a_stream_is_one_event_per_token_the_last_with_the_text_and_no_done() -> None:
+    assert stream(HELLO) == (
+        FIRST
+        + NOT_YET
+        + 'data: {"index":2,"token":{"id":102,"text":"llo","logprob":-1.5,"special":false},'
+        + '"generated_text":"Héllo","details":null}\n\n'
+    )
+
+
+@pytest.mark.parametrize(("script", "last"), [(ENDED, (-0.125, "true")), (STOPPED, (-1.5, "false"))])
+def test_a_streams_last_event_carries_the_details_when_asked(script: Script, last: tuple[float, str]) -> None:
+    logprob, special = last
+    assert stream(script, details=True) == (
+        FIRST
+        + NOT_YET
+        + f'data: {{"index":2,"token":{{"id":102,"text":"","logprob":{logprob},"special":{special}}},'
+        + f'"generated_text":"Hé","details":{{"finish_reason":"{script.reason}","generated_tokens":2,"seed":null,'
+        + '"input_length":3,"timings":{}}}\n\n'
+    )
+
+
+def test_a_stream_has_one_event_per_token_even_without_text() -> None:
+    events = read_events(stream(HELD_BACK).encode())
+    assert [event["index"] for event in events] == [1, 2, 3]
+    assert [event["token"]["text"] for event in events] == ["", "", "日"]
+    assert [event["generated_text"] for event in events] == [None, None, "日"]
+
+
+def test_a_stream_tells_top_tokens_only_when_asked() -> None:
+    assert "top_tokens" not in stream(RANKED)
+    assert stream(RANKED, top_n_tokens=2) == (
+        'data: {"index":1,"token":{"id":101,"text":"a","logprob":-0.5,"special":false},'
+        '"generated_text":null,"details":null,'
+        '"top_tokens":[{"id":101,"text":"a","logprob":-0.5,"special":false},'
+        '{"id":7,"text":"b","logprob":-1.5,"special":false}]}\n\n'
+        'data: {"index":2,"token":{"id":102,"text":"","logprob":-0.5,"special":true},'
+        '"generated_text":"a","details":null,'
+        '"top_tokens":[{"id":102,"text":"<end>","logprob":-0.5,"special":true},'
+        '{"id":7,"text":"b","logprob":-1.5,"special":false}]}\n\n'
+    )
+
+
+def test_the_full_text_begins_with_the_prompt_when_asked() -> None:
+    assert whole(HELLO, return_full_text=True) == '{"generated_text":"hiHéllo"}'
+    assert read_events(stream(HELLO, return_full_text=True).encode())[-1]["generated_text"] == "hiHéllo"
+
+
+def test_a_whole_reply_is_the_text_alone() -> None:
+    assert whole(HELLO) == '{"generated_text":"Héllo"}'
+
+
+def test_the_bare_url_replies_with_an_array_of_one(app: FastAPI) -> None:
+    assert fix(post(app, "/")) == '[{"generated_text":"Héllo"}]'
+
+
+def test_the_bare_url_streams_when_asked(app: FastAPI) -> None:
+    assert fix(post(app, "/", stream=True)) == fix(post(app, "/generate_stream"))
+
+
+def test_a_whole_reply_carries_the_details_when_asked() -> None:
+    assert whole(ENDED, details=True) == (
+        '{"generated_text":"Hé","details":{"finish_reason":"eos_token","generated_tokens":2,"seed":null,"prefill":[],'
+        '"tokens":[{"id":101,"text":"Hé","logprob":-0.25,"special":false},'
+        '{"id":102,"text":"","logprob":-0.125,"special":true}]}}'
+    )
+
+
+def test_the_seed_is_told_where_tokens_were_drawn() -> None:
+    assert parse(whole(HELLO, details=True, do_sample=True))["details"]["seed"] == 7
+    assert read_events(stream(HELLO, details=True, top_k=5).encode())[-1]["details"]["seed"] == 7
+
+
+def test_a_whole_reply_carries_top_tokens_when_asked() -> None:
+    details = parse(whole(RANKED, details=True, top_n_tokens=2))["details"]
+    assert list(details)[-1] == "top_tokens"
+    assert [[each["text"] for each in ranked] for ranked in details["top_tokens"]] == [["a", "b"], ["<end>", "b"]]
+    assert "top_tokens" not in parse(whole(RANKED, details=True))["details"]
+
+
+def test_the_prompts_tokens_are_told_when_asked() -> None:
+    script = Script(HELLO.tokens, prompt=(PromptToken(1, "h", None), PromptToken(2, "i", -2.5)))
+    details = '"prefill":[{"id":1,"text":"h","logprob":null},{"id":2,"text":"i","logprob":-2.5}]'
+    assert details in whole(script, details=True, decoder_input_details=True)
+
+
+def test_best_of_returns_the_likeliest_and_the_other_beside_it() -> None:
+    worse = Script((make_token(1, "meh", -9.0),))
+    reply = parse(whole(worse, ENDED, best_of=2, do_sample=True, details=True))
+    assert reply["generated_text"] == "Hé"
+    (other,) = reply["details"]["best_of_sequences"]
+    assert other == {
+        "generated_text": "meh",
+        "finish_reason": "length",
+        "generated_tokens": 1,
+        "seed": 7,
+        "prefill": [],
+        "tokens": [{"id": 101, "text": "meh", "logprob": -9.0, "special": False}],
+    }
+    assert whole(worse, ENDED, best_of=2, do_sample=True) == '{"generated_text":"Hé"}'
+
+
+def test_a_whole_reply_tells_its_times_in_headers(app: FastAPI) -> None:
+    headers = post(app, "/generate").headers
+    assert headers["x-compute-type"] == "cpu"
+    assert (headers["x-prompt-tokens"], headers["x-generated-tokens"]) == ("3", "2")
+    assert headers["x-compute-characters"] == "5"
+    for name in ("total", "validation", "queue", "inference"):
+        assert headers[f"x-{name}-time"].isdigit()
+    assert headers["x-time-per-token"].isdigit()
+    assert float(headers["x-compute-time"]) >= 0
+    assert float(headers["x-time-to-first-token"]) >= 0
+    parts = [part.partition(";dur=") for part in headers["server-timing"].split(", ")]
+    assert [name for name, _, _ in parts] == ["queue", "prefill", "decode", "total"]
+    assert all(float(value) >= 0 for _, _, value in parts)
+
+
+def test_a_streams_details_tell_the_times(app: FastAPI) -> None:
+    body = {"inputs": "hi", "parameters": {"details": True}}
+    (*_, last) = read_events(ask(app, "POST", "/generate_stream", json=body).content)
+    names = ["validation_time", "queue_time", "inference_time", "total_time", "time_per_token", "time_to_first_token"]
+    assert list(last["details"]["timings"]) == names
+    assert all(value >= 0 for value in last["details"]["timings"].values())
+
+
+def test_a_stream_says_what_proxies_must_know(app: FastAPI) -> None:
+    headers = post(app, "/generate_stream").headers
+    assert headers["content-type"].startswith("text/event-stream")
+    assert headers["cache-control"] == "no-cache"
+    assert headers["x-accel-buffering"] == "no"
+    assert headers["content-encoding"] == "identity"
+
+
+def test_omitted_parameters_sample_and_empty_ones_do_not() -> None:
+    engine = AnsweringEngine()
+    app = open_api(engine)
+    ask(app, "POST", "/generate", json={"inputs": "hi"})
+    ask(app, "POST", "/generate", json={"inputs": "hi", "parameters": {}})
+    assert [request.sampling.is_random for request in engine.requests] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"do_sample": True}, {"temperature": 0.5}, {"top_k": 3}, {"top_p": 0.5}, {"typical_p": 0.5}]
+)
+def test_any_warper_means_sampling(app: FastAPI, engine: AnsweringEngine, parameters: dict[str, Any]) -> None:
+    post(app, "/generate", parameters=parameters)
+    assert engine.requests[-1].sampling.is_random
+
+
+def test_the_engine_is_asked_what_the_parameters_say() -> None:
+    engine = AnsweringEngine()
+    parameters = {
+        "temperature": 0.5,
+        "top_k": 3,
+        "top_p": 0.9,
+        "typical_p": 0.8,
+        "repetition_penalty": 1.1,
+        "frequency_penalty": -0.5,
+        "seed": 2**64 - 1,
+        "max_new_tokens": 20,
+        "stop": ["a", "b"],
+        "truncate": 9,
+        "top_n_tokens": 5,
+        "watermark": True,
+    }
+    fix(post(open_api(engine), "/generate", parameters=parameters, unknown=[1]))
+    (request,) = engine.requests
+    assert request.sampling == Sampling(False, 0.5, 3, 0.9, 0.8, 1.1, -0.5, seed=2**64 - 1)
+    assert (request.prompt, request.max_new_tokens, request.stop) == ("hi", 20, ("a", "b"))
+    assert (request.truncate, request.top_n_tokens, request.ignore_eos) == (9, 5, False)
+
+
+def test_100_tokens_are_asked_for_unless_the_client_says_otherwise() -> None:
+    engine = AnsweringEngine()
+    app = open_api(engine)
+    for parameters in ({}, {"max_new_tokens": None}):
+        post(app, "/generate", parameters=parameters)
+    assert [request.max_new_tokens for request in engine.requests] == [100, None]
+
+
+def test_unknown_parameters_are_ignored() -> None:
+    assert whole(HELLO, unknown="x", use_cache=True) == '{"generated_text":"Héllo"}'
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"best_of": 3, "do_sample": True}, "best_of"),
+    ({"best_of": 2}, "best_of"),
+    ({"best_of": 2, "do_sample": True, "seed": 1}, "best_of"),
+    ({"temperature": 0}, "temperature"),
+    ({"temperature": -1.0}, "temperature"),
+    ({"top_k": 0}, "top_k"),
+    ({"top_p": 0}, "top_p"),
+    ({"top_p": 1}, "top_p"),
+    ({"typical_p": 0}, "typical_p"),
+    ({"typical_p": 1.0}, "typical_p"),
+    ({"repetition_penalty": 0}, "repetition_penalty"),
+    ({"frequency_penalty": 2.1}, "frequency_penalty"),
+    ({"frequency_penalty": -2.1}, "frequency_penalty"),
+    ({"max_new_tokens": 0}, "max_new_tokens"),
+    ({"max_new_tokens": "3"}, "max_new_tokens"),
+    ({"stop": list("abcde")}, "stop"),
+    ({"stop": [""]}, "stop"),
+    ({"top_n_tokens": 6}, "top_n_tokens"),
+    ({"truncate": 0}, "truncate"),
+    ({"seed": -1}, "seed"),
+    ({"seed": 2**64}, "seed"),
+    ({"grammar": {"type": "json", "value": "{}"}}, "grammar"),
+    ({"adapter_id": "x"}, "adapter_id"),
+]
+
+
+@pytest.mark.parametrize("path", ["/", "/generate", "/generate_stream"])
+@pytest.mark.parametrize(("parameters", "name"), REFUSED, ids=[str(parameters) for parameters, _ in REFUSED])
+def test_what_is_out_of_its_limits_is_refused_by_name(
+    app: FastAPI, engine: AnsweringEngine, path: str, parameters: dict[str, Any], name: str
+) -> None:
+    asked = len(engine.requests)
+    response = post(app, path, parameters=parameters)
+    assert_refused(response, path, 422, "validation", name)
+    assert response.json()["error"].startswith("Input validation error: ")
+    assert len(engine.requests) == asked
+
+
+@pytest.mark.parametrize("parameters", [{"best_of": 2, "do_sample": True}, {"decoder_input_details": True}])
+def test_what_can_not_be_streamed_is_refused_on_a_stream(app: FastAPI, parameters: dict[str, Any]) -> None:
+    (name, *_) = parameters
+    assert_refused(post(app, "/generate_stream", parameters=parameters), "/generate_stream", 422, "validation", name)
+    assert_refused(post(app, "/", stream=True, parameters=parameters), "/", 422, "validation", name)
+    assert post(app, "/generate", parameters=parameters).status_code == 200
+
+
+def test_an_empty_prompt_is_refused(app: FastAPI) -> None:
+    assert_refused(post(app, "/generate", inputs=""), "/generate", 422, "validation", "inputs")
+
+
+def test_candidates_spell_special_tokens_out() -> None:
+    script = Script((make_token(1, "", -1.0, True, [Candidate(101, "<end>", -1.0, True)]),), "eos_token")
+    (event,) = read_events(stream(script, top_n_tokens=1).encode())
+    assert (event["token"]["text"], event["top_tokens"][0]["text"]) == ("", "<end>")

@@ -1,0 +1,205 @@
+"""A whole reply is the stream, read to its end: over real random models, in every dialect, for many requests."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+import torch
+from fastapi import FastAPI
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from demo.api.application import create_api
+from demo.api.metrics import MeasuredEngine
+from demo.engine.worker import Worker
+from demo.settings import Settings
+from tests.api.client import parse, read_events
+from tests.engine.conftest import wait_until_loaded
+from tests.engine.tiny import make_model, make_network
+
+drawn = settings(max_examples=40, deadline=None, database=None, derandomize=True)
+prompts = st.sampled_from(["a", "hello there", "日本語 😀", "x" * 40])
+stops = st.lists(st.sampled_from(["e", "q", "\n", "zz", "é", "\ufffd"]), max_size=4)
+seeds = st.integers(0, 2**64 - 1)
+lengths = st.integers(1, 16)
+
+
+@dataclass
+class Api:
+    """An API and the loop it lives in."""
+
+    app: FastAPI
+    loop: asyncio.AbstractEventLoop
+
+    def ask(self, path: str, body: dict[str, Any]) -> bytes:
+        async def request() -> bytes:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://test") as client:
+                response = await asyncio.wait_for(client.post(path, json=body), 30)
+                assert response.status_code == 200, response.text
+                return response.content
+
+        return self.loop.run_until_complete(request())
+
+
+@pytest.fixture(scope="module", params=["llama", "recurrent"])
+def api(request: pytest.FixtureRequest) -> Iterator[Api]:
+    """In front of a real engine with a random model."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # what is so small is only slowed down by more
+    model = make_model(make_network(request.param))
+    worker = Worker(lambda report: model, 64)
+    wait_until_loaded(worker)
+    loop = asyncio.new_event_loop()
+    yield Api(create_api(MeasuredEngine(worker), Settings()), loop)
+    loop.close()
+    worker.close()
+    torch.set_num_threads(threads)
+
+
+native = st.fixed_dictionaries(
+    {"max_new_tokens": lengths, "seed": seeds, "stop": stops, "details": st.just(True)},
+    optional={
+        "do_sample": st.booleans(),
+        "temperature": st.sampled_from([0.01, 0.5, 1.0, 3.0]),
+        "top_k": st.integers(1, 300),
+        "top_p": st.sampled_from([0.01, 0.5, 0.99]),
+        "typical_p": st.sampled_from([0.2, 0.95]),
+        "repetition_penalty": st.sampled_from([0.5, 1.3]),
+        "frequency_penalty": st.sampled_from([-2.0, 1.0]),
+        "top_n_tokens": st.integers(0, 5),
+        "truncate": st.integers(1, 10),
+        "return_full_text": st.booleans(),
+    },
+)
+
+
+@drawn
+@given(prompt=prompts, parameters=native)
+def test_tgis_whole_reply_is_its_stream(api: Api, prompt: str, parameters: dict[str, Any]) -> None:
+    body = {"inputs": prompt, "parameters": parameters}
+    events = read_events(api.ask("/generate_stream", body))
+    whole = parse(api.ask("/generate", body))
+    details, last = whole["details"], events[-1]
+    before = prompt if parameters.get("return_full_text") else ""
+    assert before + "".join(event["token"]["text"] for event in events) == whole["generated_text"]
+    assert [event["token"] for event in events] == details["tokens"]
+    assert [event["index"] for event in events] == list(range(1, len(events) + 1))
+    assert [event.get("top_tokens") for event in events] == details.get("top_tokens", [None] * len(events))
+    assert last["generated_text"] == whole["generated_text"]
+    assert all(event["generated_text"] is None and event["details"] is None for event in events[:-1])
+    for name in ("finish_reason", "generated_tokens", "seed"):
+        assert last["details"][name] == details[name]
+    assert details["generated_tokens"] == len(events) <= parameters["max_new_tokens"]
+    assert parse(api.ask("/", body)) == [whole]
+    assert read_tokens(api.ask("/", {**body, "stream": True})) == [event["token"] for event in events]
+
+
+def read_tokens(body: bytes) -> list[Any]:
+    return [event["token"] for event in read_events(body)]
+
+
+common = {
+    "seed": seeds,
+    "max_tokens": lengths,
+    "stream_options": st.just({"include_usage": True}),
+}
+optional = {
+    "temperature": st.sampled_from([0, 0.5, 1.0, 2.0]),
+    "top_p": st.sampled_from([0.1, 0.9, 1]),
+    "stop": stops | st.sampled_from(["e", "q"]),
+    "presence_penalty": st.sampled_from([-1.0, 2.0]),
+    "n": st.integers(1, 3),
+}
+conversations = st.lists(
+    st.fixed_dictionaries({"role": st.sampled_from(["system", "user", "assistant"]), "content": prompts}),
+    min_size=1,
+    max_size=3,
+)
+
+
+def assert_alike(told: Any, expected: Any) -> None:
+    """Equal, but for the last bits of numbers: several choices meet in batches of other sizes each time."""
+    if isinstance(expected, float):
+        assert told == pytest.approx(expected, abs=1e-4)
+    elif isinstance(expected, list):
+        assert len(told) == len(expected)
+        for one, other in zip(told, expected, strict=True):
+            assert_alike(one, other)
+    elif isinstance(expected, dict):
+        assert told.keys() == expected.keys()
+        assert_alike(list(told.values()), [expected[key] for key in told])
+    else:
+        assert told == expected
+
+
+def split_by_choice(chunks: list[Any]) -> list[list[Any]]:
+    """The pieces of each choice, in order."""
+    pieces = [chunk["choices"][0] for chunk in chunks if chunk["choices"]]
+    numbers = {piece["index"] for piece in pieces}
+    return [[piece for piece in pieces if piece["index"] == number] for number in sorted(numbers)]
+
+
+@drawn
+@given(
+    body=st.fixed_dictionaries(
+        {**common, "messages": conversations, "logprobs": st.just(True)},
+        optional={**optional, "top_logprobs": st.integers(0, 5)},
+    )
+)
+def test_the_whole_chat_is_its_stream(api: Api, body: dict[str, Any]) -> None:
+    chunks = read_events(api.ask("/v1/chat/completions", {**body, "stream": True}))
+    whole = parse(api.ask("/v1/chat/completions", body))
+    choices = split_by_choice(chunks)
+    assert len(choices) == len(whole["choices"]) == body.get("n", 1)
+    for pieces, choice in zip(choices, whole["choices"], strict=True):
+        assert "".join(piece["delta"]["content"] for piece in pieces) == choice["message"]["content"]
+        told = [each for piece in pieces for each in piece["logprobs"]["content"]]
+        assert_alike(told, choice["logprobs"]["content"])
+        assert [piece["finish_reason"] for piece in pieces[:-1]] == [None] * (len(pieces) - 1)
+        assert pieces[-1]["finish_reason"] == choice["finish_reason"]
+    assert chunks[-1]["usage"] == whole["usage"]
+    assert whole["usage"]["completion_tokens"] == sum(map(len, choices))
+
+
+@drawn
+@given(
+    body=st.fixed_dictionaries({**common, "prompt": prompts, "logprobs": st.integers(0, 5)}, optional=optional),
+)
+def test_the_whole_completion_is_its_stream(api: Api, body: dict[str, Any]) -> None:
+    chunks = read_events(api.ask("/v1/completions", {**body, "stream": True}))
+    whole = parse(api.ask("/v1/completions", body))
+    choices = split_by_choice(chunks)
+    assert len(choices) == len(whole["choices"]) == body.get("n", 1)
+    for pieces, choice in zip(choices, whole["choices"], strict=True):
+        assert "".join(piece["text"] for piece in pieces) == choice["text"]
+        for name in ("tokens", "token_logprobs", "top_logprobs", "text_offset"):
+            assert_alike([each for piece in pieces for each in piece["logprobs"][name]], choice["logprobs"][name])
+        assert pieces[-1]["finish_reason"] == choice["finish_reason"]
+        ends = [c for c in chunks if c["choices"] and c["choices"][0] is pieces[-1]]
+        assert ends[0]["generated_text"] == choice["text"]
+    assert chunks[-1]["usage"] == whole["usage"]
+
+
+@drawn
+@given(prompt=prompts, seed=seeds, length=lengths)
+def test_all_dialects_tell_the_same_answer(api: Api, prompt: str, seed: int, length: int) -> None:
+    parameters = {"do_sample": True, "seed": seed, "max_new_tokens": length, "details": True}
+    whole = parse(api.ask("/generate", {"inputs": prompt, "parameters": parameters}))
+    body = {"prompt": prompt, "seed": seed, "max_tokens": length, "logprobs": 0}
+    (choice,) = parse(api.ask("/v1/completions", body))["choices"]
+    assert choice["text"] == whole["generated_text"]
+    assert choice["logprobs"]["token_logprobs"] == [token["logprob"] for token in whole["details"]["tokens"]]
+    assert read_tokens(api.ask("/v1/completions", {**body, "stream": True})) == whole["details"]["tokens"]
+
+
+@drawn
+@given(prompt=prompts)
+def test_the_prompts_tokens_are_told_with_their_likelihood(api: Api, prompt: str) -> None:
+    parameters = {"details": True, "decoder_input_details": True, "max_new_tokens": 1}
+    details = parse(api.ask("/generate", {"inputs": prompt, "parameters": parameters}))["details"]
+    pieces = parse(api.ask("/tokenize", {"inputs": prompt}))
+    assert [token["id"] for token in details["prefill"]] == [piece["id"] for piece in pieces]
+    assert [token["logprob"] is None for token in details["prefill"]] == [True] + [False] * (len(pieces) - 1)
