@@ -1,5 +1,5 @@
 # make run    a .venv, the pinned packages, the embedded model, and the page       (ARGS="--port 8000" for settings)
-# make test   all of that, a browser, then ruff, mypy and pytest                    (TESTS="tests/engine" for a part)
+# make test   all of that, a browser, Node, then ruff, mypy, pytest                 (TESTS="tests/engine" for a part)
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -35,6 +35,16 @@ def test_openai_streams_a_chat_and_its_usage(ran: Program, served: Served) -> No
     assert_streamed(ran, served.chat(QUESTION, 20) + "\n20 tokens\n")
 
 
+@pytest.mark.snippet("polling")
+def test_polling_brings_the_same_text(ran: Program, served: Served) -> None:
+    assert (ran.text, ran.complaints) == (served.generate(LEARNING, max_new_tokens=20), "")
+
+
+@pytest.mark.snippet("webhook")
+def test_a_webhook_brings_the_same_text(ran: Program, served: Served) -> None:
+    assert (ran.text, ran.complaints) == (served.generate(LEARNING, max_new_tokens=20) + "\n", "")
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_huggingface_hub_raises_validation_errors(stream: bool, served: Served) -> None:
     source = f"""

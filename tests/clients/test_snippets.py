@@ -29,7 +29,3 @@ def test_every_fence_holds_a_snippet_with_a_name_of_its_own_in_a_language_that_i
 
 def test_every_snippet_calls_the_address_that_is_replaced() -> None:
     assert all(ADDRESS in snippet.source for snippet in read_snippets())
-
-
-def test_the_section_stays_short() -> None:
-    assert len(read_section().splitlines()) < MAX_LINES
