@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import PlainTextResponse, Response
 
-from demo.api import replies
+from demo.api import replies, reports
 from demo.api.errors import STATUSES, Json
 from demo.api.examples import EXAMPLES
 from demo.api.sse import CONTENT_TYPE
@@ -71,7 +71,7 @@ def job(status: int, *statuses: int) -> Json:
     headers = {"Retry-After": "Seconds, while it goes on"}
     if status == 202:
         headers["Location"] = "Where to fetch it"
-    success = _success(replies.JobState, "The job", headers)
+    success = _success(reports.JobState, "The job", headers)
     dependencies = [KEY] if 401 in statuses else []
     return {"response_model": None, "responses": {status: success, **_errors(*statuses)}, "dependencies": dependencies}
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from fastapi import APIRouter, Path, Request
 
-from demo.api import documents, replies
+from demo.api import documents, reports
 from demo.api.errors import Json, Refused
 from demo.api.webhooks import INBOX_ID
 
@@ -51,7 +51,7 @@ def build_inbox_routes() -> APIRouter:
         headers = {name: request.headers[name] for name in HEADERS if name in request.headers}
         inboxes.put(id, {"received": time.time(), "headers": headers, "body": body.decode(errors="replace")})
 
-    @router.get("/{id}", **documents.reply(replies.Inbox, 422))
+    @router.get("/{id}", **documents.reply(reports.Inbox, 422))
     async def look(id: str = InboxId) -> Json:
         """What has arrived, oldest first."""
         return {"deliveries": inboxes.read(id)}

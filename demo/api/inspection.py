@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from demo import __version__
-from demo.api import documents, replies
+from demo.api import documents, reports
 from demo.api.chat import ChatRequest
 from demo.api.completions import MAX_PROMPTS
 from demo.api.errors import Json
@@ -32,14 +32,14 @@ def build_inspection_routes(engine: MeasuredEngine) -> APIRouter:
         return {"status": "ok", "running": load.running, "waiting": load.waiting, "limit": load.limit}
 
     for path in ("/health", "/ping"):
-        router.add_api_route(path, health, **documents.reply(replies.Health, 503), operation_id=f"get{path[1:]}")
+        router.add_api_route(path, health, **documents.reply(reports.Health, 503), operation_id=f"get{path[1:]}")
 
-    @router.get("/info", **documents.reply(replies.Info, 503))
+    @router.get("/info", **documents.reply(reports.Info, 503))
     async def info() -> Json:
         """What answers, and its limits."""
         return describe(engine)
 
-    @router.get("/v1/models", **documents.reply(replies.Models, 503))
+    @router.get("/v1/models", **documents.reply(reports.Models, 503))
     async def models() -> Json:
         """The one model, as OpenAI's clients ask for it."""
         name = find_card(engine).model_id
@@ -51,13 +51,13 @@ def build_inspection_routes(engine: MeasuredEngine) -> APIRouter:
         """Counters and histograms for Prometheus."""
         return Response(engine.metrics.write(), media_type=CONTENT_TYPE_LATEST)
 
-    @router.post("/tokenize", **documents.reply(list[replies.TextToken], 413, 422, 503))
+    @router.post("/tokenize", **documents.reply(list[reports.TextToken], 413, 422, 503))
     async def tokenize(body: GenerateRequest) -> Response:
         """The tokens of `inputs`, each with its place in them, in characters."""
         _, pieces = await split(engine, body.inputs)
         return JSONResponse(write_pieces(body.inputs, pieces))
 
-    @router.post("/chat_tokenize", **documents.reply(replies.TokenizedChat, 413, 422, 503))
+    @router.post("/chat_tokenize", **documents.reply(reports.TokenizedChat, 413, 422, 503))
     async def chat_tokenize(body: ChatRequest) -> Json:
         """A conversation as the model reads it, and its tokens."""
         text, pieces = await split(engine, body.conversation())
