@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 if __name__ == "__main__":
     # Without a traceback, also during the imports. Once the server runs, it ends in order first.
@@ -36,19 +36,22 @@ def main(arguments: Sequence[str]) -> int:
         server = Server(settings)
     except DemoError as error:
         return _refuse(error)
+    # Before the engine imports torch in its thread: the page would be there a second later.
+    mount_page = import_page(settings)
     engine = MeasuredEngine(open_engine(settings, on_broken=server.stop))
-    server.serve(create_api(engine, settings, build_page(engine, settings), server.url), on_exit=engine.close)
+    page = mount_page(FastAPI(), engine) if mount_page else None
+    server.serve(create_api(engine, settings, page, server.url), on_exit=engine.close)
     status = engine.status
     return _refuse(status.error) if isinstance(status, Broken) else 0
 
 
-def build_page(engine: Engine, settings: Settings) -> FastAPI | None:
-    """The page, unless it is not wanted: then Gradio is not even imported."""
+def import_page(settings: Settings) -> Callable[[FastAPI, Engine], FastAPI] | None:
+    """What mounts the page, unless it is not wanted: then Gradio is not even imported."""
     if settings.no_ui:
         return None
     from demo.ui.page import mount_page
 
-    return mount_page(FastAPI(), engine)
+    return mount_page
 
 
 def _refuse(error: DemoError) -> int:
