@@ -153,8 +153,9 @@ from demo.api.metrics import MeasuredEngine
 from demo.settings import read_settings
 from tests.scripted import ScriptedEngine
 
-settings, engine = read_settings(["--no-ui"], {}), MeasuredEngine(ScriptedEngine())
-api = app.create_api(engine, settings, app.build_page(engine, settings))
+settings = read_settings(["--no-ui"], {})
+assert app.import_page(settings) is None
+app.create_api(MeasuredEngine(ScriptedEngine()), settings)
 assert not [name for name in sys.modules if name.partition(".")[0] in ("gradio", "gradio_client")]
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -5,9 +5,11 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+import psutil
 import pytest
 
 from demo.api import connection, server
@@ -112,6 +114,14 @@ def test_a_reset_connection_stops_the_work(url: str, engine: ScriptedEngine) -> 
     assert ticket.stopped.wait(PATIENCE)
 
 
+def wait_until(holds: Callable[[], bool]) -> bool:
+    """Whether it came true before patience ran out."""
+    end, moment = time.perf_counter() + PATIENCE, threading.Event()
+    while not holds() and time.perf_counter() < end:
+        moment.wait(0.01)
+    return holds()
+
+
 def read_until(client: socket.socket, words: bytes) -> bytes:
     received = b""
     while words not in received:
@@ -148,28 +158,33 @@ def test_a_client_that_stops_reading_is_cut_off_and_slows_nobody(monkeypatch: py
         assert not reading_ticket.cancelled
 
 
-def test_200_clients_against_a_limit_of_16_each_get_all_their_tokens_or_a_429() -> None:
+def test_200_clients_against_a_limit_of_16_each_get_all_their_tokens_or_a_429_and_leave_nothing_open() -> None:
     worker = Worker(lambda report: make_model(), 16)
     wait_until_loaded(worker)
     body = b'{"inputs": "hello", "parameters": {"max_new_tokens": 40}}'
     answers: list[bytes] = []
     begin = threading.Barrier(200)
 
+    asked = write_post("/generate_stream", body).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+
     def ask(url: str) -> None:
         with connect(url) as client:
             begin.wait(PATIENCE)
-            client.sendall(
-                write_post("/generate_stream", body).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
-            )
+            client.sendall(asked)
             answers.append(read_to_end(client))
 
     with serve_api(worker, Settings(port=0)) as url:
+        with connect(url) as first:
+            first.sendall(asked)
+            read_to_end(first)
+        open_files = psutil.Process().num_fds()
         threads = [threading.Thread(target=ask, args=(url,)) for _ in range(200)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(60)
         assert worker.load.running == worker.load.waiting == 0
+        assert wait_until(lambda: psutil.Process().num_fds() <= open_files), "connections were left open"
     statuses = [read_status(answer) for answer in answers]
     assert len(statuses) == 200
     assert set(statuses) == {200, 429}
