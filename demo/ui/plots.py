@@ -47,7 +47,16 @@ def draw_latency(runs: Sequence[Turn]) -> go.Figure:
     for side in ("streamed", "whole"):
         _add_points(figure, side, [turn.streamed if side == "streamed" else turn.whole for turn in runs])
     figure.add_annotation(
-        x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="top", align="left", xshift=10, text=DIAGONAL
+        text=DIAGONAL,
+        align="left",
+        x=0,
+        xref="paper",
+        xanchor="left",
+        y=1,
+        yref="paper",
+        yanchor="bottom",
+        yshift=4,
+        showarrow=False,
     )
     figure.update_xaxes(range=[0, longest])
     figure.update_yaxes(range=[-0.04 * longest, longest])
@@ -137,7 +146,6 @@ def _blank(x_title: str, y_title: str) -> go.Figure:
         "legend": {"orientation": "h", "x": 0, "y": -0.22, "yanchor": "top"},
         "hovermode": "closest",
         "dragmode": False,
-        "annotationdefaults": {"showarrow": False},
     }
     figure = go.Figure(layout=go.Layout(**layout))
     figure.update_xaxes(title_text=x_title, rangemode="tozero", **axis)
