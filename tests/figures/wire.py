@@ -1,5 +1,6 @@
 """The API over loopback, as its own process: what HTTP adds, streaming against whole, and refusals under load."""
 
+import http.client
 import json
 import re
 import subprocess
@@ -107,15 +108,19 @@ def _stream(url: str, arrivals: list[float]) -> None:
 
 
 def _collect_refusals(url: str) -> list[float]:
-    """How long each of `REFUSALS` requests took, one every 20 ms."""
+    """How long each of `REFUSALS` requests took, one every 20 ms, asked for as cheaply as Python can."""
     took = []
-    with httpx.Client(trust_env=False) as client:
-        for _ in range(REFUSALS):
-            begin = time.perf_counter()
-            status = client.post(f"{url}/generate", json=LONG).status_code
-            took.append(time.perf_counter() - begin)
-            assert status == 429, status
-            time.sleep(0.02)
+    client = http.client.HTTPConnection(url.removeprefix("http://"))
+    body, headers = json.dumps(LONG), {"Content-Type": "application/json"}
+    for _ in range(REFUSALS):
+        begin = time.perf_counter()
+        client.request("POST", "/generate", body, headers)
+        response = client.getresponse()
+        response.read()
+        took.append(time.perf_counter() - begin)
+        assert response.status == 429, response.status
+        time.sleep(0.02)
+    client.close()
     return took
 
 
