@@ -94,18 +94,18 @@ class Timings:
         total = line.end or 0.0
         started = total if line.started is None else line.started
         first, last = (line.tokens[0], line.tokens[-1]) if line.tokens else (None, None)
-        seconds = {
-            "validation": validation,
+        inference = total - started
+        return cls(
+            validation=validation * MILLISECONDS,
             # The engine may take a request up before `submit` has returned.
-            "queue": max(started - validation, 0.0),
-            "inference": total - started,
-            "total": total,
-            "time_per_token": (total - started) / len(line.tokens) if line.tokens else None,
-            "time_to_first_token": line.ttft,
-            "prefill": None if first is None else first - started,
-            "decode": None if first is None or last is None else last - first,
-        }
-        return cls(**{name: None if value is None else value * MILLISECONDS for name, value in seconds.items()})  # type: ignore[arg-type]
+            queue=max(started - validation, 0.0) * MILLISECONDS,
+            inference=inference * MILLISECONDS,
+            total=total * MILLISECONDS,
+            time_per_token=_scale(inference / len(line.tokens) if line.tokens else None),
+            time_to_first_token=_scale(line.ttft),
+            prefill=_scale(None if first is None else first - started),
+            decode=_scale(None if first is None or last is None else last - first),
+        )
 
     def as_details(self) -> dict[str, float | None]:
         """For the last event of a stream, which has no headers left."""
@@ -117,6 +117,10 @@ class Timings:
             "time_per_token": _round(self.time_per_token),
             "time_to_first_token": _round(self.time_to_first_token),
         }
+
+
+def _scale(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * MILLISECONDS
 
 
 def _round(value: float | None) -> float | None:
