@@ -35,10 +35,15 @@ class Run:
             return tuple(self._events)
 
     @property
+    def end(self) -> Done | Failed | None:
+        """The last event; None while there are more to come."""
+        with self._lock:
+            return self._find_end()
+
+    @property
     def ended(self) -> bool:
         """Whether the last event has been logged."""
-        with self._lock:
-            return self._has_ended()
+        return self.end is not None
 
     def attach(self) -> "Reader":
         """A new reader, at the beginning of the log. Close it when done."""
@@ -58,13 +63,14 @@ class Run:
         for future in waiting:
             _wake(future)
 
-    def _has_ended(self) -> bool:
-        return bool(self._events) and isinstance(self._events[-1], Done | Failed)
+    def _find_end(self) -> Done | Failed | None:
+        last = self._events[-1] if self._events else None
+        return last if isinstance(last, Done | Failed) else None
 
     def _detach(self, reader: "Reader") -> None:
         with self._lock:
             self._readers.discard(reader)
-            abandoned = not self._readers and not self._has_ended()
+            abandoned = not self._readers and self._find_end() is None
         if abandoned:
             self.cancel()
 
@@ -109,7 +115,7 @@ class Reader:
         """The events not yet read, or a future to wait for, or None at the end."""
         with self.run._lock:
             events = self.run._events
-            if self.closed or (self._position == len(events) and self.run._has_ended()):
+            if self.closed or (self._position == len(events) and self.run._find_end() is not None):
                 return None
             if self._position < len(events):
                 batch = tuple(events[self._position :])

@@ -99,22 +99,16 @@ class ChatRequest(OpenAIRequest):
 
     def dialect(self, card: ModelCard) -> "ChatDialect":
         """How the answer is told."""
-        return ChatDialect(
-            card,
-            "chatcmpl",
-            "chat.completion.chunk",
-            "chat.completion",
-            self.include_usage,
-            self.n or 1,
-            with_logprobs=bool(self.logprobs),
-        )
+        return ChatDialect(card, self.include_usage, self.n or 1, with_logprobs=bool(self.logprobs))
 
 
 @dataclass(frozen=True, slots=True)
 class ChatDialect(OpenAIDialect):
     """Deltas of a message. Every one names the role: a first chunk without text would count as a token."""
 
-    with_logprobs: bool = False
+    kind = "chatcmpl"
+    stream_object = "chat.completion.chunk"
+    whole_object = "chat.completion"
 
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
         """One token, as a delta."""

@@ -58,22 +58,16 @@ class CompletionRequest(OpenAIRequest):
 
     def dialect(self, card: ModelCard) -> "CompletionDialect":
         """How the answer is told."""
-        return CompletionDialect(
-            card,
-            "cmpl",
-            "text_completion",
-            "text_completion",
-            self.include_usage,
-            self.n or 1,
-            with_logprobs=self.logprobs is not None,
-        )
+        return CompletionDialect(card, self.include_usage, self.n or 1, with_logprobs=self.logprobs is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionDialect(OpenAIDialect):
     """Pieces of text, with TGI's token beside them."""
 
-    with_logprobs: bool = False
+    kind = "cmpl"
+    stream_object = "text_completion"
+    whole_object = "text_completion"
 
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
         """One token."""

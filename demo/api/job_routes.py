@@ -93,8 +93,8 @@ async def post_result(postman: Postman, job: Job) -> None:
     result = {"type": "job.ended", "data": {"id": job.id, **describe(answer)}}
     body = json.dumps(result, ensure_ascii=False).encode()
     await postman.deliver(job.webhook, job.id, body)
-    report = Report()
     attempts = len(job.webhook.attempts)
-    report.count(answer.tokens if job.webhook.state == "delivered" else (), len(body) * attempts)
-    report.requests, report.empty_replies = attempts, 0
+    report = Report(requests=attempts, bytes=len(body) * attempts)
+    if job.webhook.state == "delivered":
+        report.note_arrival(answer.tokens)
     job.webhook.report = report.write()

@@ -10,7 +10,7 @@ from demo.api.answer import Answer
 from demo.api.errors import Json, Refused, say
 from demo.api.native import write_stream_details, write_token
 from demo.api.webhooks import Webhook
-from demo.events import Done, Failed, Token
+from demo.events import Failed, Token
 from demo.run import Run
 
 State: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -33,10 +33,14 @@ class Report:
 
     def count(self, tokens: Sequence[Token], size: int) -> None:
         """One reply of `size` bytes with `tokens` that its reader had not had."""
-        now = time.perf_counter()
         self.requests += 1
         self.empty_replies += not tokens
         self.bytes += size
+        self.note_arrival(tokens)
+
+    def note_arrival(self, tokens: Sequence[Token]) -> None:
+        """`tokens` have reached their reader, now."""
+        now = time.perf_counter()
         self.staleness += [now - token.time for token in tokens]
 
     def write(self) -> Json:
@@ -60,12 +64,6 @@ class Job:
         self.polled = Report()
         self._told = 0  # tokens that have been fetched
         self._reader = run.attach()
-
-    @property
-    def ended_at(self) -> float | None:
-        """When, on the engine's clock; None while it goes on."""
-        last = self.run.events[-1:]
-        return last[0].time if last and isinstance(last[0], Done | Failed) else None
 
     def read(self) -> Answer:
         """The answer so far."""
@@ -144,8 +142,8 @@ class Jobs:
 
     def _expire(self) -> None:
         limit = time.perf_counter() - KEEP_SECONDS
-        ended = [job for job in self._jobs.values() if job.ended_at is not None]
-        too_many = max(len(ended) - KEEP_JOBS, 0)
-        for job in [*ended[:too_many], *(job for job in ended[too_many:] if (job.ended_at or 0.0) < limit)]:
+        ended = [(job, end.time) for job in self._jobs.values() if (end := job.run.end) is not None]
+        too_many = len(ended) - KEEP_JOBS
+        for job in [job for number, (job, at) in enumerate(ended) if number < too_many or at < limit]:
             job.let_go()
             del self._jobs[job.id]

@@ -93,14 +93,16 @@ class OpenAIRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class OpenAIDialect:
-    """The envelope of chunks and replies. `kind` is the prefix of their ids."""
+    """The envelope of chunks and replies; each dialect names theirs. `kind` is the prefix of their ids."""
+
+    kind: ClassVar[str]
+    stream_object: ClassVar[str]
+    whole_object: ClassVar[str]
 
     card: ModelCard
-    kind: str
-    stream_object: str
-    whole_object: str
     include_usage: bool
     n: int
+    with_logprobs: bool
     ending: bytes = sse.DONE
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
