@@ -144,6 +144,31 @@ window.tokenStreaming = (() => {
     body.setAttribute("aria-label", side === "streamed" ? "Streaming, text" : "Non-streaming, text");
   }
 
+  // --- what is loaded when it is first needed: the lesson's stations, and the charts ----------------------------------
+
+  const load = (name) => import(new URL(`lesson/${name}.js`, document.baseURI));
+
+  function mountStation(element) {
+    const section = element.querySelector("[data-station]");
+    const nearing = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      nearing.disconnect();
+      load(section.dataset.station).then((station) => station.mount(section));
+    }, { rootMargin: "400px" });
+    nearing.observe(section);
+  }
+
+  // `value` is {figure, summary}, or nothing yet.
+  function mountChart(element, props, watch) {
+    const host = element.firstElementChild;
+    const apply = () => {
+      const { figure, summary } = props.value ?? {};
+      if (figure) load("charts").then((charts) => charts.draw(host, figure, { name: host.dataset.name, summary }));
+    };
+    apply();
+    watch("value", apply);
+  }
+
   // --- keys and clicks, on the document: Gradio may draw its components anew ------------------------------------------
 
   const promptBox = () => document.querySelector("#prompt textarea");
@@ -165,5 +190,5 @@ window.tokenStreaming = (() => {
     if (sends && event.target.value.trim() && !anyRunning()) ask();
   }, true);
 
-  return { fill, mountFields, mountLine, mountText };
+  return { fill, mountChart, mountFields, mountLine, mountStation, mountText };
 })();

@@ -4,16 +4,17 @@ import html
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import gradio as gr
 
+from demo.ui.chart import build_chart
 from demo.ui.dials import Dials, build_dials
+from demo.ui.files import ASSETS
+from demo.ui.lesson import build_lesson
 from demo.ui.pane import Pane, build_pane
 from demo.ui.plots import COLUMNS
 
-ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
 INTRO: Final = """
 <h1>Token streaming</h1>
 <p>One model writes one answer. Two panels deliver it: token by token as it is made, or all at once when it is done.
@@ -36,8 +37,8 @@ class Layout:
     streamed: Pane
     whole: Pane
     results: gr.Column
-    timeline: gr.Plot
-    latency: gr.Plot
+    timeline: gr.HTML
+    latency: gr.HTML
     table: gr.HTML
 
     @property
@@ -68,6 +69,7 @@ def build_layout() -> Layout:
     with gr.Row(elem_id="panes", equal_height=True):
         streamed, whole = build_pane("streamed"), build_pane("whole")
     results, timeline, latency, table = _build_results()
+    build_lesson()
     gr.HTML('<div id="announcer" role="status" aria-live="polite" class="unseen"></div>', js_on_load=None)
     return Layout(
         prompt,
@@ -125,15 +127,15 @@ def _build_examples(prompt: gr.Textbox) -> None:
             )
 
 
-def _build_results() -> tuple[gr.Column, gr.Plot, gr.Plot, gr.HTML]:
+def _build_results() -> tuple[gr.Column, gr.HTML, gr.HTML, gr.HTML]:
     with gr.Column(visible=False, elem_id="results") as results:
         with gr.Row():
             with gr.Column(min_width=320):
                 gr.HTML("<h2>What each reader could see over time</h2>", js_on_load=None)
-                timeline = gr.Plot(show_label=False, container=False, elem_id="plot-timeline", label="Tokens over time")
+                timeline = build_chart("timeline")
             with gr.Column(min_width=320):
                 gr.HTML("<h2>Time to first token against total latency</h2>", js_on_load=None)
-                latency = gr.Plot(show_label=False, container=False, elem_id="plot-latency", label="TTFT against total")
+                latency = build_chart("latency")
         table = gr.HTML("", elem_id="numbers", js_on_load=None)
     return results, timeline, latency, table
 

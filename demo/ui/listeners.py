@@ -8,11 +8,12 @@ import gradio as gr
 
 from demo.errors import DemoError
 from demo.events import Broken, Engine, Loading, Ready, Status
+from demo.ui.chart import show_chart
 from demo.ui.dials import Position, read_dials
 from demo.ui.layout import Layout, write_table
 from demo.ui.pane import Updates, show, show_growth, show_past
 from demo.ui.panes import PaneView
-from demo.ui.plots import draw_latency, draw_timeline, list_rows
+from demo.ui.plots import draw_latency, draw_timeline, list_rows, say_latency, say_timeline
 from demo.ui.visitor import Visitor, Visitors
 
 KEYS = "Enter sends, Shift+Enter starts a new line, Esc stops"
@@ -83,8 +84,8 @@ class Listeners:
             **show(self.page.streamed, last.streamed),
             **show(self.page.whole, last.whole),
             self.page.results: gr.Column(visible=True),
-            self.page.timeline: draw_timeline(last.streamed, last.whole),
-            self.page.latency: draw_latency(visitor.runs),
+            self.page.timeline: show_chart(draw_timeline(last.streamed, last.whole), say_timeline(last)),
+            self.page.latency: show_chart(draw_latency(visitor.runs), say_latency(visitor.runs)),
             self.page.table: write_table(list_rows(visitor.runs)),
         }
 

@@ -6,7 +6,8 @@ import gradio as gr
 from fastapi import FastAPI
 
 from demo.events import Engine
-from demo.ui.layout import ASSETS, Layout, build_layout
+from demo.ui.files import ASSETS, PLACE, build_files
+from demo.ui.layout import Layout, build_layout
 from demo.ui.listeners import Listeners
 from demo.ui.visitor import Visitors
 
@@ -29,6 +30,7 @@ def build_page(engine: Engine, visitors: Visitors | None = None) -> gr.Blocks:
 
 def mount_page(app: FastAPI, engine: Engine, visitors: Visitors | None = None) -> FastAPI:
     """Serve the page in front of `engine` at `/` of `app`."""
+    app.mount(PLACE, build_files())
     mounted: FastAPI = gr.mount_gradio_app(
         app,
         build_page(engine, visitors),
@@ -52,7 +54,7 @@ def build_theme() -> gr.themes.Base:
 
 def read_head() -> str:
     """The style sheet and the script. In the head, since Gradio would rewrite the selectors of a `css`."""
-    style = (ASSETS / "page.css").read_text("utf-8")
+    style = "".join((ASSETS / name).read_text("utf-8") for name in ("page.css", "lesson.css"))
     script = (ASSETS / "page.js").read_text("utf-8")
     return f"<style>{style}</style><script>{script}</script>"
 

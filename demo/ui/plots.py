@@ -63,6 +63,25 @@ def draw_latency(runs: Sequence[Turn]) -> go.Figure:
     return figure
 
 
+def say_timeline(turn: Turn) -> str:
+    """What the first figure shows, in words."""
+    said = [_say_reader(view) for view in (turn.streamed, turn.whole)]
+    return f"Tokens visible to each reader over time. {'. '.join(said)}."
+
+
+def _say_reader(view: PaneView) -> str:
+    timeline = view.timeline
+    return f"{TITLES[view.side]}: first text {say_seconds(timeline.ttft)}, all after {say_seconds(timeline.total)}"
+
+
+def say_latency(runs: Sequence[Turn]) -> str:
+    """What the second figure shows, in words."""
+    return (
+        f"Time to first token against total latency of {len(runs)} runs: low when streaming, "
+        "on the diagonal when waiting for the whole answer."
+    )
+
+
 def list_rows(runs: Sequence[Turn]) -> list[tuple[str, ...]]:
     """The numbers behind the figures, newest run first, as a person reads them; one row for each side."""
     numbered = list(enumerate(runs, start=1))

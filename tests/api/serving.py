@@ -2,10 +2,11 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from fastapi import FastAPI
 
 from demo.api import server
 from demo.api.application import create_api
@@ -16,14 +17,18 @@ from demo.settings import Settings
 
 
 @contextmanager
-def serve_api(engine: Engine, settings: Settings | None = None) -> Iterator[str]:
-    """The address of the API in front of `engine`, until the block ends."""
+def serve_api(
+    engine: Engine, settings: Settings | None = None, mount_page: Callable[[Engine], FastAPI] | None = None
+) -> Iterator[str]:
+    """The address of the API in front of `engine`, with a page if there is one, until the block ends."""
     settings = settings or Settings(port=0)
     with pytest.MonkeyPatch.context() as patch:
         # Signals are the main thread's.
         patch.setattr(server._Uvicorn, "capture_signals", lambda self: _no_signals())
         served = Server(settings, {})
-        app = create_api(MeasuredEngine(engine), settings, url=served.url)
+        measured = MeasuredEngine(engine)
+        page = mount_page(measured) if mount_page else None
+        app = create_api(measured, settings, page, served.url)
         thread = threading.Thread(target=served.serve, args=(app, engine.close), daemon=True)
         thread.start()
         try:
