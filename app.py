@@ -22,7 +22,8 @@ from demo.api.metrics import MeasuredEngine
 from demo.api.server import Server
 from demo.engine.worker import open_engine
 from demo.errors import DemoError
-from demo.events import Broken, Engine
+from demo.events import Broken
+from demo.replay import Replay, read_recordings
 from demo.settings import Settings, read_settings
 
 
@@ -38,14 +39,16 @@ def main(arguments: Sequence[str]) -> int:
         return _refuse(error)
     # Before the engine imports torch in its thread: the page would be there a second later.
     mount_page = import_page(settings)
-    engine = MeasuredEngine(open_engine(settings, on_broken=server.stop))
-    page = mount_page(FastAPI(), engine) if mount_page else None
+    recordings = read_recordings()
+    real = Replay(recordings) if settings.replay_only else open_engine(settings, on_broken=server.stop)
+    engine = MeasuredEngine(real)
+    page = mount_page(FastAPI(), engine, recordings=recordings) if mount_page else None
     server.serve(create_api(engine, settings, page, server.url), on_exit=engine.close)
     status = engine.status
     return _refuse(status.error) if isinstance(status, Broken) else 0
 
 
-def import_page(settings: Settings) -> Callable[[FastAPI, Engine], FastAPI] | None:
+def import_page(settings: Settings) -> Callable[..., FastAPI] | None:
     """What mounts the page, unless it is not wanted: then Gradio is not even imported."""
     if settings.no_ui:
         return None

@@ -6,6 +6,8 @@ window.tokenStreaming = (() => {
   const NOTHING_YET = "0.00 s";
   const SIDES = ["streamed", "whole"];
   const clocks = Object.fromEntries(SIDES.map((side) => [side, { started: null, running: false, asked: null }]));
+  // When this browser's visitor asked, when the first text came, and when it was on the screen.
+  const marks = Object.fromEntries(SIDES.map((side) => [side, { asked: null, arrived: null, painted: null }]));
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
   let ticking = false;
 
@@ -58,6 +60,7 @@ window.tokenStreaming = (() => {
       clock.asked = null;
       clock.started ??= performance.now();
       clock.running = true;
+      if (state === "queued") marks[side] = { asked: clock.started, arrived: null, painted: null };
       run();
     } else if (clock.running) {
       clock.running = false;
@@ -123,7 +126,10 @@ window.tokenStreaming = (() => {
       const atEnd = text === "" || body.scrollHeight - body.scrollTop - body.clientHeight < 32;
       if (text.startsWith(node.data)) node.appendData(text.slice(node.data.length));
       else node.data = text;
-      if (first) requestAnimationFrame(() => setTimeout(() => notePaint(root, side)));
+      if (first) {
+        marks[side].arrived = performance.now();
+        requestAnimationFrame(() => setTimeout(() => notePaint(root, side)));
+      }
       if (text === "") begin();
       count();
       if (atEnd) body.scrollTop = body.scrollHeight;
@@ -134,6 +140,7 @@ window.tokenStreaming = (() => {
   function notePaint(root, side) {
     const now = performance.now();
     root.dataset.paintedAt = String(performance.timeOrigin + now);
+    marks[side].painted = now;
     if (clocks[side].started === null) return;
     write(find(`${side}-browser`), `in your browser: first text after ${duration(now - clocks[side].started)}`);
   }
@@ -148,14 +155,31 @@ window.tokenStreaming = (() => {
 
   const load = (name) => import(new URL(`lesson/${name}.js`, document.baseURI));
 
-  function mountStation(element) {
-    const section = element.querySelector("[data-station]");
+  // A part of the page that has a script of its own, named by its `data-station`: loaded when it comes near.
+  function mountStation(element, props, watch) {
+    const root = element.querySelector("[data-station]");
     const nearing = new IntersectionObserver((entries) => {
       if (!entries.some((entry) => entry.isIntersecting)) return;
       nearing.disconnect();
-      load(section.dataset.station).then((station) => station.mount(section));
+      mountNow(element, props, watch);
     }, { rootMargin: "400px" });
-    nearing.observe(section);
+    nearing.observe(root);
+  }
+
+  function mountNow(element, props, watch) {
+    const root = element.querySelector("[data-station]");
+    load(root.dataset.station).then((station) => station.mount(root, { props, watch }));
+  }
+
+  // The last run, for whoever draws, saves or links to it: {number, trace, fragment}; they hear a `run` event.
+  function mountRun(element, props, watch) {
+    mountNow(element, props, watch);
+    const tell = () => {
+      page.run = props.value;
+      document.dispatchEvent(new CustomEvent("run"));
+    };
+    tell();
+    watch("value", tell);
   }
 
   // `value` is {figure, summary}, or nothing yet.
@@ -182,6 +206,10 @@ window.tokenStreaming = (() => {
     const button = event.target.closest?.("button");
     if (button?.id === "generate" && promptBox()?.value.trim() && !anyRunning()) ask();
     if (button?.id === "retry" && find("question")?.textContent) ask();
+    if (button?.id === "example-run" && !anyRunning()) {
+      ask();
+      find("panes").scrollIntoView({ behavior: calm.matches ? "auto" : "smooth", block: "start" });
+    }
   }, true);
 
   document.addEventListener("keydown", (event) => {
@@ -190,5 +218,9 @@ window.tokenStreaming = (() => {
     if (sends && event.target.value.trim() && !anyRunning()) ask();
   }, true);
 
-  return { fill, mountChart, mountFields, mountLine, mountStation, mountText };
+  window.addEventListener("hashchange", () => { if (location.hash.includes("=")) location.reload(); });
+  document.documentElement.classList.toggle("framed", window.self !== window.top);
+
+  const page = { run: null, marks: (side) => marks[side], fill, mountChart, mountFields, mountLine, mountNow, mountRun, mountStation, mountText };
+  return page;
 })();

@@ -210,7 +210,7 @@ class ModelCard:
 
     model_id: str
     revision: str | None
-    source: Literal["embedded", "hub", "folder", "gguf"]
+    source: Literal["embedded", "hub", "folder", "gguf", "recorded"]
     device: str
     dtype: str
     max_input_tokens: int

@@ -111,6 +111,9 @@ class Settings:
     )
 
     no_ui: bool = _setting(False, _truth, "true or false", "serve the API alone, without the page")
+    replay_only: bool = _setting(
+        False, _truth, "true or false", "serve recorded runs alone, without a model, each marked as recorded"
+    )
     api_key: str | None = _setting(
         None,
         _key,

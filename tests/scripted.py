@@ -47,6 +47,16 @@ class ScriptedTicket:
             self._written += 1
             self._log(Token(time.perf_counter(), self._written, self._written, text, -0.5, special=False))
 
+    def write_last(self, text: str, reason: FinishReason) -> None:
+        """The token that brings the end about, and the end together with it."""
+        with self._ending:
+            if self._ended:
+                return
+            self._ended = True
+        self._written += 1
+        token = Token(time.perf_counter(), self._written, self._written, text, -0.5, special=False)
+        self._log(token, Done(token.time, reason, self._written))
+
     def finish(self, reason: FinishReason = "length") -> None:
         self._end(Done(time.perf_counter(), reason, self._written))
 
@@ -132,9 +142,11 @@ class TypingEngine(ScriptedEngine):
 
     def _type(self, ticket: ScriptedTicket) -> None:
         ticket.start()
-        for text in self._texts[: ticket.request.max_new_tokens]:
+        *texts, last = self._texts[: ticket.request.max_new_tokens]
+        for text in texts:
             threading.Event().wait(self._pace)
             if ticket.cancelled:
                 return
             ticket.write(text)
-        ticket.finish("eos_token")
+        threading.Event().wait(self._pace)
+        ticket.write_last(last, "eos_token")

@@ -1,1 +1,104 @@
-export function mount(root) {}
+// The README's programs with this server's address, and a run of those that a browser can run; then the tokens.
+"use strict";
+
+import { copy, element, sayError, tieRun } from "./dom.js";
+import { mountHeat } from "./heat.js";
+import { RUNNERS } from "./runners.js";
+import { address, ask } from "./stream.js";
+
+const PRINTED_ADDRESS = "http://127.0.0.1:7860";
+const PYTHON = "Python does not run in a browser: save it as a file and run it, after";
+const NODE = "It needs a package, which this page does not load from elsewhere: run it in Node, as a file .mjs, after";
+const HUB = `${PYTHON} pip install huggingface_hub.`;
+
+// Each program's tab, and what is to be said of it.
+const WORDS = {
+  "curl": ["curl", "In a browser: the same request, made by this browser, and the stream as it comes."],
+  "python": ["Python", HUB],
+  "python-details": ["Python, details", HUB],
+  "python-async": ["Python, async", HUB],
+  "python-chat": ["Python, chat", HUB],
+  "openai": ["Python, openai", `${PYTHON} pip install openai.`],
+  "js": ["JavaScript", `${NODE} npm install @huggingface/inference@4.`],
+  "js-old": ["JavaScript, 2.8", `${NODE} npm install @huggingface/inference@2.8.`],
+  "fetch": ["JavaScript, fetch", "In a browser: this very text is run; what it logs stands below."],
+  "python-retry": ["Python, retry", HUB],
+  "polling": ["Polling", `${PYTHON} pip install httpx.`],
+  "webhook": ["Webhook", `${PYTHON} pip install httpx.`],
+};
+
+export async function mount(root) {
+  const find = (name) => root.querySelector(`#call-${name}`);
+  mountHeat(root);
+  try {
+    const snippets = await (await ask("/lesson/snippets.json")).json();
+    mountPrograms(find, snippets.map((snippet) => ({ ...snippet, text: aim(snippet.text) })));
+  } catch (error) {
+    find("status").textContent = sayError(error);
+  }
+}
+
+// The text with this page's own server in place of the address that is printed.
+function aim(text) {
+  return text.replaceAll(PRINTED_ADDRESS, address(".").replace(/\/$/, ""));
+}
+
+function mountPrograms(find, programs) {
+  let current = programs[0];
+  const control = { begin: find("run"), stop: find("stop"), status: find("status") };
+  const [panel, output] = [find("panel"), find("output")];
+
+  const tabs = programs.map((program) => element("button", {
+    type: "button", role: "tab", id: `call-tab-${program.name}`, "aria-controls": "call-panel", onclick: () => show(program),
+  }, WORDS[program.name]?.[0] ?? program.name));
+  find("tabs").append(...tabs);
+  find("tabs").addEventListener("keydown", (event) => {
+    const to = moveTo(event.key, programs.indexOf(current), programs.length);
+    if (to === null) return;
+    event.preventDefault();
+    show(programs[to]);
+    tabs[to].focus();
+  });
+
+  function show(program) {
+    control.stop.click();
+    current = program;
+    tabs.forEach((tab, place) => {
+      tab.setAttribute("aria-selected", programs[place] === program);
+      tab.tabIndex = programs[place] === program ? 0 : -1;
+    });
+    panel.setAttribute("aria-labelledby", `call-tab-${program.name}`);
+    find("text").textContent = program.text;
+    find("note").textContent = WORDS[program.name]?.[1] ?? "";
+    control.begin.hidden = control.stop.hidden = !RUNNERS[program.name];
+    output.hidden = true;
+    control.status.textContent = "";
+    control.status.classList.remove("wrong");
+  }
+
+  tieRun(control, async (signal) => {
+    const program = current;
+    // What comes after another program has been chosen is not its output.
+    const print = (text) => { if (program === current) append(output, text); };
+    output.replaceChildren();
+    output.hidden = false;
+    control.status.textContent = "Running …";
+    await RUNNERS[program.name](program.text, print, signal);
+    control.status.textContent = "Done.";
+  });
+  find("copy").addEventListener("click", () => copy(current.text, find("copy")));
+  show(current);
+}
+
+// Where a key leads from tab number `from` of `count`; null where it is none of the tabs' keys.
+function moveTo(key, from, count) {
+  const steps = { ArrowRight: from + 1, ArrowLeft: from - 1 + count, Home: 0, End: count - 1 };
+  return key in steps ? steps[key] % count : null;
+}
+
+// Followed unless the reader has scrolled away from the end.
+function append(output, text) {
+  const atEnd = output.scrollHeight - output.scrollTop - output.clientHeight < 40;
+  output.append(text);
+  if (atEnd) output.scrollTop = output.scrollHeight;
+}

@@ -47,6 +47,7 @@ export async function draw(host, { data, layout }, { name, summary }) {
   }
   plot.setAttribute("aria-label", summary);
   REDRAW.set(plot, { data, layout });
+  plot.style.height = `${layout.height}px`; // plotly, following the window, would take the element's
   await Plotly.react(plot, data, layout, { displayModeBar: false, responsive: true });
 }
 

@@ -24,16 +24,17 @@ export function saySeconds(seconds) {
 export const sayCount = (count) => (count == null ? NOTHING : count.toLocaleString("en-US"));
 export const sayRate = (rate) => (rate == null ? NOTHING : rate.toFixed(1));
 
-// A table in place of what `host` holds: `columns` are names, `rows` arrays of text.
+// A table in place of what `host` holds: `columns` are names, `rows` arrays of text. Filled again, it keeps its place and focus.
 export function fillTable(host, caption, columns, rows) {
   const cells = (kind, row) => row.map((cell) => element(kind, kind === "th" ? { scope: "col" } : {}, String(cell)));
   const body = rows.map((row) => element("tr", {}, ...cells("td", row)));
-  host.replaceChildren(
-    element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-      element("table", {},
-        element("caption", {}, caption),
-        element("thead", {}, element("tr", {}, ...cells("th", columns))),
-        element("tbody", {}, ...body))));
+  const region = host.querySelector(":scope > .scroll") ?? element("div", { class: "scroll", tabindex: "0", role: "region" });
+  region.setAttribute("aria-label", caption);
+  region.replaceChildren(element("table", {},
+    element("caption", {}, caption),
+    element("thead", {}, element("tr", {}, ...cells("th", columns))),
+    element("tbody", {}, ...body)));
+  if (region.parentElement !== host) host.replaceChildren(region);
 }
 
 // Ties a range input to the output that says its value.

@@ -1,1 +1,123 @@
-export function mount(root) {}
+// Station 4: is streaming slower? Pairs of a streamed and a whole request, and what their totals differ by.
+"use strict";
+
+import { accent, draw, frame } from "./charts.js";
+import { comparePairs, difference, orderPairs, sayComparison, sayTexts } from "./comparison.js";
+import { element, fillTable, sayCount, saySeconds, tieDial, tieRun } from "./dom.js";
+import { sayAbout, tiePlan } from "./plan.js";
+import { measure } from "./sample.js";
+
+export function mount(root) {
+  const find = (name) => root.querySelector(`#pairs-${name}`);
+  const dials = () => ({ pairs: Number(find("count").value), length: Number(find("length").value) });
+  const count = () => ({ requests: 2 * (dials().pairs + 1), tokens: 2 * (dials().pairs + 1) * dials().length });
+  tieDial(find("count"), find("count-shown"));
+  const plan = tiePlan(root, find("plan"), [find("count"), find("length")], count);
+  tieRun({ begin: find("begin"), stop: find("stop"), status: find("status") }, (signal) => run(find, dials(), plan, signal));
+}
+
+// The warm-up pair and the others; shown between the pairs and never within one.
+async function run(find, { pairs: wanted, length }, plan, signal) {
+  const status = find("status");
+  status.textContent = "Warming up: a pair that is dropped.";
+  let latest = await measurePair(orderPairs(1)[0], length, signal);
+  plan.learn(latest.whole);
+  clear(find); // only now: a refusal leaves what was measured before
+  const pairs = [];
+  for (const order of orderPairs(wanted)) {
+    const rest = (wanted - pairs.length) * (latest.streamed.total + latest.whole.total);
+    status.textContent = `Pair ${pairs.length + 1} of ${wanted}; about ${sayAbout(rest)} left.`;
+    latest = await measurePair(order, length, signal);
+    pairs.push(latest);
+    await show(find, pairs, length);
+  }
+  const said = `${sayComparison(comparePairs(pairs))} ${sayTexts(pairs)}`;
+  const heard = element("span", { class: "unseen" }, ` ${said}`); // read out; seen below
+  status.replaceChildren(`Done: ${wanted} pairs, after a warm-up pair that was dropped.`, heard);
+}
+
+// {streamed, whole, first}
+async function measurePair(order, length, signal) {
+  const pair = { first: order[0] };
+  for (const mode of order) pair[mode] = await measure(mode, length, signal);
+  return pair;
+}
+
+function clear(find) {
+  for (const name of ["verdict", "texts", "each"]) find(name).hidden = true;
+  for (const name of ["verdict", "texts"]) find(name).textContent = "";
+  for (const name of ["chart", "table", "rows"]) find(name).replaceChildren();
+}
+
+async function show(find, pairs, length) {
+  find("each").hidden = false;
+  fillTable(find("rows"), `Totals by this browser's clock; ${length} tokens asked for each time`,
+    ["pair", "first", "tokens", "streamed", "whole", "streamed − whole", "texts"], pairs.map(row));
+  if (pairs.length < 2) return; // one difference has no spread
+  const comparison = comparePairs(pairs);
+  write(find("verdict"), sayComparison(comparison));
+  write(find("texts"), sayTexts(pairs));
+  showMeans(find("table"), comparison, pairs.length);
+  const what = `The difference of totals of each of ${pairs.length} pairs, around zero, with their mean and its 95 % interval`;
+  await draw(find("chart"), plot(pairs, comparison), { name: "pairs", summary: `${what}. ${sayComparison(comparison)}` });
+}
+
+function write(host, text) {
+  host.hidden = false;
+  host.textContent = text;
+}
+
+function row(pair, at) {
+  const { first, streamed, whole } = pair;
+  const tokens = [...new Set([streamed.tokens, whole.tokens])].map(sayCount).join(" and ");
+  const texts = streamed.text === whole.text ? "equal" : "differ";
+  return [at + 1, first, tokens, saySeconds(streamed.total), saySeconds(whole.total), `${saySigned(1000 * difference(pair))} ms`, texts];
+}
+
+function showMeans(host, { seconds, percent, streamed, whole }, count) {
+  const say = (unit, factor, interval) => {
+    const [mean, low, high] = [interval.mean, interval.low, interval.high].map((value) => saySigned(factor * value));
+    return [unit, mean, `${low} to ${high}`];
+  };
+  fillTable(host, `Mean totals of ${count} pairs: ${saySeconds(streamed)} streamed, ${saySeconds(whole)} whole. By this browser's clock.`,
+    ["streamed − whole", "mean", "95 % interval (Student's t)"],
+    [say("in ms", 1000, seconds), say("in % of the whole's mean", 1, percent)]);
+}
+
+// "+1.2", "−0.4", "0.0"
+function saySigned(value) {
+  const digits = Math.abs(value).toFixed(1);
+  if (Number(digits) === 0) return digits;
+  return `${value > 0 ? "+" : "−"}${digits}`;
+}
+
+function plot(pairs, { seconds }) {
+  const [ink, edge] = [accent("soft"), pairs.length + 0.5];
+  const dots = (first, symbol) => {
+    const there = pairs.map((pair, at) => ({ pair, at })).filter(({ pair }) => pair.first === first);
+    return {
+      name: `a pair, ${first} first`, type: "scatter", mode: "markers", x: there.map(({ at }) => at + 1),
+      y: there.map(({ pair }) => 1000 * difference(pair)), marker: { color: ink, size: 9, symbol, line: { color: ink, width: 2 } },
+      hovertemplate: "pair %{x}: %{y:.1f} ms<extra></extra>",
+    };
+  };
+  const level = (value) => ({ type: "scatter", mode: "lines", x: [0.5, edge], y: [1000 * value, 1000 * value], hoverinfo: "skip" });
+  const data = [
+    { ...level(seconds.low), line: { width: 0 }, showlegend: false },
+    { ...level(seconds.high), line: { width: 0 }, fill: "tonexty", fillcolor: "rgba(128,128,128,0.28)", name: "95 % interval" },
+    { ...level(seconds.mean), line: { color: ink, width: 2.5 }, name: "mean" },
+    dots("streamed", "circle"), dots("whole", "circle-open"),
+  ];
+  return { data, layout: frame("pair", "streamed − whole, ms", {
+    height: 360, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal" },
+    xaxis: { range: [0.5, edge], dtick: Math.ceil(pairs.length / 10), tick0: 1, rangemode: "normal" },
+    yaxis: { range: spread(pairs, seconds), rangemode: "normal", zeroline: true, zerolinecolor: "#808080", zerolinewidth: 2 },
+  }) };
+}
+
+// Zero in the middle and every dot inside; an interval of very few pairs may reach out.
+function spread(pairs, { low, high }) {
+  const farthest = Math.max(...pairs.map((pair) => Math.abs(difference(pair))), 1e-4);
+  const reach = 1150 * Math.min(Math.max(farthest, -low, high), 2 * farthest);
+  return [-reach, reach];
+}

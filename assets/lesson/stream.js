@@ -52,6 +52,12 @@ function parse(block) {
   return { data: lines.filter((line) => line.startsWith("data:")).map((line) => line.slice(5).replace(/^ /, "")).join("\n") };
 }
 
+// A question as the model reads it, in its chat template: for the native routes, which go on with a text.
+export async function putInTemplate(question, { signal } = {}) {
+  const body = { messages: [{ role: "user", content: question }] };
+  return (await (await ask("/chat_tokenize", { method: "POST", body, signal })).json()).templated_text;
+}
+
 // Generate, streamed: calls `onToken(event, at)` for each; returns {asked, first, end, tokens, text, details} where
 // `first` is when the first text that can be seen arrived, or null.
 export async function generateStreamed(body, { signal, onToken = () => {}, path = "/generate_stream" } = {}) {

@@ -1,1 +1,128 @@
-export function mount(root) {}
+// Station 3: time to first text and total against the length of the answer, streamed and whole. Knows no engine's clock.
+"use strict";
+
+import { accent, draw, frame } from "./charts.js";
+import { element, fillTable, sayCount, saySeconds, tieRun } from "./dom.js";
+import { sayAbout, tiePlan } from "./plan.js";
+import { findRoom, measure } from "./sample.js";
+
+const LENGTHS = [16, 32, 64, 128, 256, 512];
+const MODES = ["streamed", "whole"];
+const ABOVE = { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal" };
+const WARM_UP = 8; // tokens of the request before the first that counts: it opens the connection, and tells the pace
+
+export function mount(root) {
+  const find = (name) => root.querySelector(`#sweep-${name}`);
+  const longest = find("longest");
+  const chosen = () => LENGTHS.filter((length) => length <= Number(longest.value));
+  const count = () => ({ requests: 2 * chosen().length + 1, tokens: 2 * sum(chosen()) + WARM_UP });
+  const plan = tiePlan(root, find("plan"), [longest], count);
+  tieRun({ begin: find("begin"), stop: find("stop"), status: find("status") }, (signal) => sweep(find, chosen(), plan, signal));
+}
+
+// Every length in both modes, shown after each request and never during one: drawing takes time that is not the server's.
+async function sweep(find, chosen, plan, signal) {
+  const status = find("status");
+  status.textContent = "Warming up: a short request that is dropped.";
+  const lengths = await fit(find("left-out"), chosen, signal);
+  let latest = await measure("streamed", WARM_UP, signal);
+  const steps = lengths.flatMap((length) => MODES.map((mode) => ({ length, mode })));
+  const points = [];
+  for (const [at, { length, mode }] of steps.entries()) {
+    const rest = sum(steps.slice(at).map((step) => predict(latest, step.length)));
+    status.textContent = `${length} tokens, ${mode}: ${at + 1} of ${steps.length}; about ${sayAbout(rest)} left.`;
+    const sample = await measure(mode, length, signal);
+    if (mode === "streamed") {
+      plan.learn(latest = sample);
+      points.push({ length });
+    }
+    points.at(-1)[mode] = sample;
+    await show(find, points, lengths);
+  }
+  const heard = element("span", { class: "unseen" }, ` ${saySweep(points)}`); // read out; seen below
+  status.replaceChildren(`Done: ${steps.length} requests, after a short one that was dropped.`, heard);
+}
+
+// The lengths that this server takes; says which are left out, and why.
+async function fit(host, chosen, signal) {
+  const { most, prompt, room } = await findRoom(signal);
+  const left = chosen.filter((length) => length > room);
+  const why = `with the prompt's ${sayCount(prompt)} tokens that is more than the ${sayCount(most)} this server takes in all`;
+  host.hidden = left.length === 0;
+  host.textContent = left.length ? `Left out: ${left.join(", ")} tokens, since ${why} (max_total_tokens).` : "";
+  const lengths = chosen.filter((length) => length <= room);
+  if (!lengths.length) throw new Error("This server takes none of these lengths: start it with a larger --max-total-tokens.");
+  return lengths;
+}
+
+// About how long an answer of `length` tokens takes: the first text as lately, then each token as lately.
+function predict({ ttft, total, tokens }, length) {
+  const first = ttft ?? total;
+  return first + (length - 1) * ((total - first) / Math.max(tokens - 1, 1));
+}
+
+async function show(find, points, lengths) {
+  const sentence = saySweep(points);
+  find("verdict").hidden = sentence === "";
+  find("verdict").textContent = sentence;
+  fillTable(find("table"), "From the request on, by this browser's clock. TTFT: time to first token, here to the first text.",
+    ["tokens", "streamed: TTFT", "streamed: total", "whole: TTFT = total"], points.map(row));
+  const summary = `Time to first text and total against the length of the answer. ${sentence} The table below has all numbers.`;
+  await draw(find("chart"), plot(points, lengths), { name: "sweep", summary });
+}
+
+function row({ length, streamed, whole }) {
+  return [sayLength(length, streamed, whole), saySeconds(streamed.ttft), saySeconds(streamed.total), saySeconds(whole?.total)];
+}
+
+// What was asked for, and what came where that is not the same.
+function sayLength(length, streamed, whole) {
+  const came = [...new Set([streamed.tokens, (whole ?? streamed).tokens])];
+  return came.every((tokens) => tokens === length) ? sayCount(length) : `${came.join(" and ")} (of ${length})`;
+}
+
+// What has been measured so far, in one plain sentence; empty before anything can be compared.
+export function saySweep(points) {
+  const both = points.filter(({ streamed, whole }) => streamed.ttft !== null && whole);
+  if (!both.length) return "";
+  const [shortest, longest] = extent(both.map(({ streamed }) => streamed.tokens));
+  const range = shortest === longest ? `At ${shortest} tokens` : `From ${shortest} to ${longest} tokens`;
+  const first = sayRange(both.map(({ streamed }) => streamed.ttft));
+  return `${range} the first text when streaming came after ${first}; waiting took ${sayRange(both.map(({ whole }) => whole.total))}.`;
+}
+
+// "120 ms", "120 to 140 ms", "0.90 to 28.1 s": in one unit, the greater one's.
+function sayRange(values) {
+  const [low, high] = extent(values);
+  const [least, most] = [saySeconds(low), saySeconds(high)];
+  if (least === most) return least;
+  if (most.endsWith(" ms")) return `${least.slice(0, -3)} to ${most}`;
+  return `${low.toFixed(low < 9.995 ? 2 : 1)} to ${most}`;
+}
+
+const extent = (values) => [Math.min(...values), Math.max(...values)];
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+
+function plot(points, lengths) {
+  const line = (name, mode, read, style) => {
+    const there = points.map((point) => point[mode]).filter((sample) => sample && read(sample) !== null);
+    return {
+      name, type: "scatter", mode: "lines+markers", x: there.map((sample) => sample.tokens), y: there.map(read),
+      cliponaxis: false, hovertemplate: `%{x} tokens: %{y:.3~f} s<extra>${name}</extra>`, ...style,
+    };
+  };
+  const [streamed, whole] = [accent("streamed"), accent("whole")];
+  const data = [
+    line("whole: first text = total", "whole", (sample) => sample.total,
+      { line: { color: whole, width: 2.5 }, marker: { color: whole, size: 9, symbol: "square" } }),
+    line("streamed: total", "streamed", (sample) => sample.total,
+      { line: { color: streamed, width: 2, dash: "dot" }, marker: { color: streamed, size: 14, symbol: "circle-open", line: { width: 2 } } }),
+    line("streamed: first text (TTFT)", "streamed", (sample) => sample.ttft,
+      { line: { color: streamed, width: 2.5 }, marker: { color: streamed, size: 9 } }),
+  ];
+  // Doubling lengths stand side by side on a log axis; all of them from the start, so that nothing moves sideways.
+  const range = [Math.log10(lengths[0] / 1.3), Math.log10(lengths.at(-1) * 1.3)];
+  return { data, layout: frame("tokens of the answer (log scale)", "seconds, this browser's clock", {
+    height: 360, legend: ABOVE, xaxis: { type: "log", range, tickvals: lengths, ticktext: lengths.map(String) },
+  }) };
+}

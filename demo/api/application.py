@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from demo import __version__
 from demo.api.access import REQUEST_ID, AccessLog
+from demo.api.crowd_routes import build_crowd_routes
 from demo.api.documents import TIMING_HEADERS, add_event_schemas
 from demo.api.generation import GENERATING_PATHS, build_generation_routes
 from demo.api.inbox import build_inbox_routes
@@ -18,6 +19,7 @@ from demo.api.inspection import build_inspection_routes
 from demo.api.job_routes import build_job_routes
 from demo.api.limits import BodyLimit, Gate
 from demo.api.metrics import MeasuredEngine
+from demo.api.provoked import build_provoked_routes
 from demo.api.refusals import METHODS, refuse_other_methods, speak_our_errors
 from demo.api.webhooks import Postman
 from demo.settings import Settings
@@ -50,6 +52,8 @@ def create_api(
         build_job_routes(engine, Postman(url, settings.webhook_allow)),
         build_inbox_routes(),
         build_inspection_routes(engine),
+        build_provoked_routes(),
+        build_crowd_routes(engine, url),
     ]
     for router in routers:
         app.include_router(router)

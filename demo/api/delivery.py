@@ -106,7 +106,14 @@ class Delivery(Response, ABC):
 
 
 class Streamed(Delivery):
-    """Each token as it comes. What is ready together is written together, each event still its own."""
+    """Each token as it comes. What is ready together is written together, each event still its own.
+
+    After `keep_alive` seconds without news, `KEEP_ALIVE_SECONDS` unless given, a comment is sent.
+    """
+
+    def __init__(self, runs: Sequence[Run], dialect: Dialect, keep_alive: float | None = None) -> None:
+        super().__init__(runs, dialect)
+        self._silence = KEEP_ALIVE_SECONDS if keep_alive is None else keep_alive
 
     async def _tell(self) -> None:
         async for index, batch in _merge(self._readers):
@@ -119,8 +126,9 @@ class Streamed(Delivery):
                 await self._begin()
                 await self._write(frames, more=True)
             if error is not None:
-                await self._write(sse.frame(self._dialect.error(error)), more=False)
+                await self._write(self._frame_error(error, self._answers[index]), more=False)
                 return
+        await self._begin()  # a stream that is taken up again behind its last token has none to tell
         closing = b"".join(sse.frame(event) for event in self._dialect.close(self._answers))
         await self._write(closing + self._dialect.ending, more=False)
 
@@ -132,7 +140,13 @@ class Streamed(Delivery):
                 is_last = isinstance(following, Done) and following.finish_reason != "cancelled"
                 if isinstance(following, Done):
                     answer.add(following)
-                yield sse.frame(self._dialect.chunk(index, answer, event, is_last))
+                yield self._frame_token(event, self._dialect.chunk(index, answer, event, is_last))
+
+    def _frame_token(self, token: Token, chunk: Json) -> bytes:
+        return sse.frame(chunk)
+
+    def _frame_error(self, error: DemoError, answer: Answer) -> bytes:
+        return sse.frame(self._dialect.error(error))
 
     async def _begin(self) -> None:
         """Send the headers, once. Not before the first token, so that a status is true; but not too late either."""
@@ -143,7 +157,7 @@ class Streamed(Delivery):
         await self._transmit({"type": "http.response.start", "status": 200, "headers": _encode(headers)})
 
     async def _keep_alive(self) -> None:
-        if self._sending_since is None and self._clock() - self._sent_at > KEEP_ALIVE_SECONDS:
+        if self._sending_since is None and self._clock() - self._sent_at > self._silence:
             await self._begin()
             await self._write(sse.KEEP_ALIVE, more=True)
 

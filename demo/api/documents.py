@@ -55,6 +55,31 @@ def stream(event: type[BaseModel]) -> Json:
     return {**_generate(success), "response_class": Response}
 
 
+def scripted(event: type[BaseModel]) -> Json:
+    """A route that streams what a script says, not the model."""
+    success = {"description": "One event for each token; a comment, or an error", "content": _stream_of(event)}
+    responses = {200: success, **_errors(422, 429)}
+    return {"response_model": None, "responses": responses, "response_class": Response}
+
+
+def resumed_stream() -> Json:
+    """A job's stream, which can be followed again where it was cut off."""
+    numbered = {CONTENT_TYPE: _stream_of(replies.NativeEvent)[CONTENT_TYPE]}
+    responses = {
+        200: {"description": "One event for each token, with its number as `id`", "content": numbered},
+        204: {"description": "`Last-Event-ID` was the last: there is no more to come"},
+        **_errors(404, 422, 424, 500),
+    }
+    return {"response_model": None, "response_class": Response, "responses": responses}
+
+
+def crowd(event: type[BaseModel]) -> Json:
+    """A route that has a crowd ask, and tells of it."""
+    success = {"description": "One event for each thing that happens to a client", "content": _stream_of(event)}
+    responses = {200: success, **_errors(401, 413, 422, 429, 503)}
+    return {"response_model": None, "response_class": Response, "responses": responses, "dependencies": [KEY]}
+
+
 def either(model: Any, event: type[BaseModel]) -> Json:
     """A route that does one or the other, as `stream` says."""
     success = _success(model, "The whole answer, or with `stream` one event for each token", TIMING_HEADERS)
@@ -108,7 +133,12 @@ def _stream_of(event: type[BaseModel]) -> Json:
 
 def add_event_schemas(document: Json) -> None:
     """FastAPI lists the schemas of whole replies only; these are those of one event of each stream."""
-    events: list[type[BaseModel]] = [replies.NativeEvent, replies.ChatChunk, replies.CompletionChunk]
+    events: list[type[BaseModel]] = [
+        replies.NativeEvent,
+        replies.ChatChunk,
+        replies.CompletionChunk,
+        reports.CrowdEvent,
+    ]
     _, schemas = models_json_schema([(event, "serialization") for event in events], ref_template=PLACE)
     document["components"]["schemas"] |= schemas["$defs"]
 

@@ -34,7 +34,21 @@ ENVELOPE: Final = {
     "system_fingerprint": "cpu-float32",
 }
 MESSAGE: Final = {"role": "assistant", "content": "Deep"}
-REPORT: Final = {"requests": 3, "empty_replies": 1, "bytes": 1204, "mean_staleness": 0.12}
+STREAMED: Final = {
+    "requests": 1,
+    "empty_replies": 0,
+    "bytes": 450,
+    "mean_staleness": 0.001,
+    "arrivals": [(0.053, 1), (0.102, 2)],
+}
+POLLED: Final = {"requests": 3, "empty_replies": 1, "bytes": 804, "mean_staleness": 0.523, "arrivals": [(0.6, 2)]}
+POSTED: Final = {"requests": 1, "empty_replies": 0, "bytes": 389, "mean_staleness": 0.03, "arrivals": [(0.107, 2)]}
+WEBHOOK: Final = {
+    "url": "http://127.0.0.1:7860/webhooks/inbox/mine",
+    "state": "delivered",
+    "attempts": [{"at": 1767225600.5, "status": 204, "error": None}],
+    "report": POSTED,
+}
 
 # By the name of the schema.
 EXAMPLES: Final[dict[str, Any]] = {
@@ -109,12 +123,21 @@ EXAMPLES: Final[dict[str, Any]] = {
         "generated_text": "Deep",
         "details": STREAM_DETAILS,
         "error": None,
-        "webhook": None,
-        "report": REPORT,
     },
+    "Report": {"tokens": [0.052, 0.101], "streamed": STREAMED, "polled": POLLED, "webhook": WEBHOOK},
     "Inbox": {
         "deliveries": [
             {"received": 1767225600.5, "headers": {"webhook-id": "Qm3v0tqfT7kXJ2m9c1xN5w"}, "body": '{"type": …}'}
         ]
+    },
+    "CrowdEvent": {
+        "event": "refused",
+        "at": 0.004,
+        "client": 5,
+        "attempt": 1,
+        "status": 429,
+        "error_type": "overloaded",
+        "error": "Model is overloaded: 4 requests are being answered in this sandbox, which is the limit.",
+        "retry_after": "1",
     },
 }

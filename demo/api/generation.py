@@ -16,7 +16,15 @@ from demo.errors import NotReady
 from demo.events import Broken, Engine, Loading, ModelCard, Request
 from demo.run import Run
 
-GENERATING_PATHS: Final = ("/", "/generate", "/generate_stream", "/v1/chat/completions", "/v1/completions", "/jobs")
+GENERATING_PATHS: Final = (
+    "/",
+    "/generate",
+    "/generate_stream",
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/jobs",
+    "/crowds",
+)
 LONG_PROMPT: Final = 4096  # characters: encoding more is done beside the event loop
 
 

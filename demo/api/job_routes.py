@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI, Header, Query
 from pydantic import Field
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
-from demo.api import documents
+from demo.api import documents, reports
 from demo.api.errors import RETRY_AFTER_SECONDS, Json
+from demo.api.following import Followed
 from demo.api.generation import start_run
 from demo.api.jobs import Job, Jobs, Report, describe
 from demo.api.native import GenerateRequest
@@ -30,7 +31,7 @@ class JobRequest(GenerateRequest):
 
 
 def build_job_routes(engine: Engine, postman: Postman) -> APIRouter:
-    """POST /jobs, and GET and DELETE of one."""
+    """POST /jobs; GET and DELETE of one, its stream, and what each way to its answer took."""
     jobs, deliveries = Jobs(), set[asyncio.Task[None]]()
 
     @asynccontextmanager
@@ -58,12 +59,29 @@ def build_job_routes(engine: Engine, postman: Postman) -> APIRouter:
     async def poll(
         id: str, since: Annotated[int, Query(ge=0, description="Tokens that you have.")] = 0
     ) -> JSONResponse:
-        """What is new after token `since`: possibly nothing. The report is of the replies before this one."""
+        """What is new after token `since`: possibly nothing."""
         job = jobs.find(id)
         told = job.tell(since)
         response = _reply(told)
         job.note_reply(told["next"], len(response.body))
         return response
+
+    @router.get("/{id}/events", **documents.resumed_stream())
+    async def follow(
+        id: str, last_event_id: Annotated[int, Header(ge=0, description="The last event that you have.")] = 0
+    ) -> Response:
+        """Its run from the first token, as `/generate_stream` sends it, in events that a browser's EventSource follows.
+
+        Each has its number as `id`. After a break the stream goes on behind `Last-Event-ID`; where that was the last
+        event, the reply is 204, upon which an EventSource stops asking. Leaving does not stop the job.
+        """
+        return Followed.answer(jobs.find(id), last_event_id)
+
+    # Apart from the replies it tells of: within them it would add to the very bytes that it counts.
+    @router.get("/{id}/report", **documents.reply(reports.Report, 404, 422))
+    async def report(id: str) -> Json:
+        """What each way to its answer took so far. Asking this is not counted."""
+        return jobs.find(id).report()
 
     @router.delete("/{id}", **documents.job(200, 404, 422))
     async def cancel(id: str) -> JSONResponse:
@@ -94,7 +112,7 @@ async def post_result(postman: Postman, job: Job) -> None:
     body = json.dumps(result, ensure_ascii=False).encode()
     await postman.deliver(job.webhook, job.id, body)
     attempts = len(job.webhook.attempts)
-    report = Report(requests=attempts, bytes=len(body) * attempts)
-    if job.webhook.state == "delivered":
-        report.note_arrival(answer.tokens)
+    report = Report(job.run.submitted, requests=attempts, bytes=len(body) * attempts)
+    if job.webhook.accepted is not None:
+        report.note_arrival(answer.tokens, job.webhook.accepted)
     job.webhook.report = report.write()

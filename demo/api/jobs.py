@@ -21,36 +21,39 @@ KEEP_JOBS: Final = 1000
 
 @dataclass(slots=True)
 class Report:
-    """What it took to get one answer to its reader: replies, replies with nothing new, bytes, and waiting.
+    """What it took to bring one answer to its reader one way: requests, those with nothing new, bytes, and waiting.
 
-    A token's staleness is how long it had been there when its reader got it, in seconds.
+    Bytes are those of bodies. A token's staleness is how long it had been there when it was sent, in seconds.
+    `arrivals` has an entry for each sending that brought something: when, and how many tokens the reader then had.
     """
 
+    submitted: float
     requests: int = 0
     empty_replies: int = 0
     bytes: int = 0
     staleness: list[float] = field(default_factory=list)
+    arrivals: list[tuple[float, int]] = field(default_factory=list)
 
-    def count(self, tokens: Sequence[Token], size: int) -> None:
-        """One reply of `size` bytes with `tokens` that its reader had not had."""
-        self.requests += 1
-        self.empty_replies += not tokens
-        self.bytes += size
-        self.note_arrival(tokens)
+    @property
+    def told(self) -> int:
+        """How many tokens the reader has."""
+        return len(self.staleness)
 
-    def note_arrival(self, tokens: Sequence[Token]) -> None:
-        """`tokens` have reached their reader, now."""
-        now = time.perf_counter()
-        self.staleness += [now - token.time for token in tokens]
+    def note_arrival(self, tokens: Sequence[Token], at: float | None = None) -> None:
+        """The reader has all of `tokens`, counted from the first, now or since `at`."""
+        new, at = tokens[self.told :], time.perf_counter() if at is None else at
+        if new:
+            self.staleness += [at - token.time for token in new]
+            self.arrivals.append((at, self.told))
 
     def write(self) -> Json:
         """As JSON; the staleness is the mean, None before the first token."""
-        mean = sum(self.staleness) / len(self.staleness) if self.staleness else None
         return {
             "requests": self.requests,
             "empty_replies": self.empty_replies,
             "bytes": self.bytes,
-            "mean_staleness": mean,
+            "mean_staleness": sum(self.staleness) / self.told if self.told else None,
+            "arrivals": [[at - self.submitted, told] for at, told in self.arrivals],
         }
 
 
@@ -61,8 +64,8 @@ class Job:
         self.id = secrets.token_urlsafe(16)
         self.run = run
         self.webhook = webhook
-        self.polled = Report()
-        self._told = 0  # tokens that have been fetched
+        self.polled = Report(run.submitted)
+        self.streamed = Report(run.submitted)
         self._reader = run.attach()
 
     def read(self) -> Answer:
@@ -88,15 +91,24 @@ class Job:
             "next": max(since, len(answer.tokens)),
             "tokens": [{"index": token.index, **write_token(token)} for token in answer.tokens[since:]],
             **describe(answer),
-            "webhook": self.webhook.write() if self.webhook else None,
-            "report": self.polled.write(),
         }
 
     def note_reply(self, next: int, size: int) -> None:
         """A reply of `size` bytes has told the tokens up to `next`."""
-        answer = self.read()
-        self.polled.count(answer.tokens[self._told : next], size)
-        self._told = max(self._told, next)
+        told = self.polled.told
+        self.polled.requests += 1
+        self.polled.bytes += size
+        self.polled.note_arrival(self.read().tokens[:next])
+        self.polled.empty_replies += self.polled.told == told
+
+    def report(self) -> Json:
+        """What each way to the answer took, and when the engine made each token."""
+        return {
+            "tokens": [token.time - self.run.submitted for token in self.read().tokens],
+            "streamed": self.streamed.write(),
+            "polled": self.polled.write(),
+            "webhook": self.webhook.write() if self.webhook else None,
+        }
 
 
 def describe(answer: Answer) -> Json:

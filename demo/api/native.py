@@ -20,7 +20,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**64)]
 
 
 class Parameters(BaseModel):
-    """TGI's parameters of a generation. Unknown fields are ignored, as TGI ignores them."""
+    """TGI's parameters of a generation, and vLLM's `ignore_eos`. Unknown fields are ignored, as TGI ignores them."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -58,6 +58,7 @@ class Parameters(BaseModel):
     decoder_input_details: bool = Field(
         default=False, description="Tell how likely each token of the prompt was. Needs details, no stream."
     )
+    ignore_eos: bool = Field(default=False, description="Go on past the end token, to measure a given length.")
     seed: Seed | None = Field(default=None, description="Same request and seed: same tokens.")
     top_n_tokens: Annotated[int, Field(ge=0, le=MAX_TOP_N_TOKENS)] | None = Field(
         default=None, description="With each token, this many of the likeliest."
@@ -117,6 +118,7 @@ class GenerateRequest(BaseModel):
             sampling,
             tuple(parameters.stop),
             parameters.top_n_tokens or 0,
+            ignore_eos=parameters.ignore_eos,
             truncate=parameters.truncate,
             prompt_logprobs=scored,
         )

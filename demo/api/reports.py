@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from demo.api.replies import StreamDetails, TokenInfo
+from demo.api.replies import StreamDetails, StreamTimings, TokenInfo
 
 
 class Health(BaseModel):
@@ -75,13 +75,19 @@ class JobToken(TokenInfo):
     index: int
 
 
-class JobReport(BaseModel):
-    """What it took to get the answer to its reader, before this reply. Staleness in seconds."""
+class WayReport(BaseModel):
+    """What it took to bring the answer to its reader one way."""
 
     requests: int
-    empty_replies: int
-    bytes: int
-    mean_staleness: float | None
+    empty_replies: int = Field(description="replies without a token that the reader had not had")
+    bytes: int = Field(description="of the bodies; headers come on top, with each request")
+    mean_staleness: float | None = Field(
+        description="how long a token had been there when it was sent, in seconds, on average"
+    )
+    arrivals: list[tuple[float, int]] = Field(
+        description="for each sending that brought something: seconds since the job was submitted, and how many "
+        "tokens the reader then had"
+    )
 
 
 class WebhookAttempt(BaseModel):
@@ -98,7 +104,16 @@ class WebhookState(BaseModel):
     url: str
     state: Literal["waiting", "delivered", "failed"]
     attempts: list[WebhookAttempt]
-    report: JobReport | None
+    report: WayReport | None = Field(description="once it has been accepted or given up")
+
+
+class Report(BaseModel):
+    """What each way to a job's answer took. Times by the engine's clock, in seconds since the job was submitted."""
+
+    tokens: list[float] = Field(description="when each token was made")
+    streamed: WayReport
+    polled: WayReport
+    webhook: WebhookState | None
 
 
 class JobState(BaseModel):
@@ -111,9 +126,7 @@ class JobState(BaseModel):
     generated_text: str | None
     details: StreamDetails | None
     error: str | None
-    webhook: WebhookState | None
     webhook_secret: str | None = Field(None, description="told once, when the job begins: what signs its webhook")
-    report: JobReport
 
 
 class InboxDelivery(BaseModel):
@@ -128,3 +141,62 @@ class Inbox(BaseModel):
     """What arrived, oldest first."""
 
     deliveries: list[InboxDelivery]
+
+
+class CrowdAttempt(BaseModel):
+    """One request of a client: when it was asked, when the first of its answer came, and with which status."""
+
+    asked: float
+    answered: float | None
+    status: int | None
+
+
+class CrowdVisit(BaseModel):
+    """What one client of a crowd went through. Times in seconds since the crowd began, by the server's clock."""
+
+    client: int
+    outcome: Literal["served", "gave_up", "failed", "unfinished"]
+    attempts: list[CrowdAttempt]
+    admitted: float | None = Field(description="when the sandbox took it")
+    started: float | None = Field(description="when it left the engine's queue")
+    first_token: float | None = Field(description="when its client had its first text")
+    end: float | None
+    tokens: int
+    waited: float | None = Field(description="from its first attempt to its first text: refusals and pauses included")
+    timings: StreamTimings | None = Field(description="as its stream told them: milliseconds, by the engine's clock")
+    error: str | None
+
+
+class CrowdRefusal(BaseModel):
+    """A response as it was received."""
+
+    head: str
+    body: str
+
+
+class CrowdEvent(BaseModel):
+    """Something that happened to a client of a crowd; first and last, to the crowd itself.
+
+    `begun` comes with the plan, `limit` as it is held; `ended` with what each client went through.
+    """
+
+    event: Literal[
+        "begun", "asked", "refused", "backing_off", "admitted", "first_token", "served", "gave_up", "failed", "ended"
+    ]
+    at: float = Field(description="seconds since the crowd began, by the server's clock")
+    client: int | None = None
+    attempt: int | None = None
+    status: int | None = None
+    error_type: str | None = None
+    error: str | None = None
+    retry_after: str | None = None
+    pause: float | None = Field(None, description="seconds until the next attempt")
+    started: float | None = None
+    limit: int | None = None
+    retry: bool | None = None
+    attempts: int | None = Field(None, description="how often a client asks at most")
+    max_new_tokens: int | None = None
+    seed: int | None = None
+    in_time: bool | None = Field(None, description="whether everyone was done before the crowd was sent home")
+    clients: int | list[CrowdVisit] | None = Field(None, description="how many they are; at the end, their visits")
+    refusal: CrowdRefusal | None = Field(None, description="the first 429")

@@ -11,6 +11,7 @@ KEEP_ALIVE: Final = b": keep-alive\n\n"
 DONE: Final = b"data: [DONE]\n\n"  # with the space: huggingface_hub looks for exactly this
 
 
-def frame(payload: Mapping[str, Any]) -> bytes:
-    """One event on one line, ended by an empty one."""
-    return b"data: " + json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+def frame(payload: Mapping[str, Any], id: int | None = None) -> bytes:
+    """One event on one line, ended by an empty one. An `id` comes back as `Last-Event-ID` when a reader reconnects."""
+    numbered = b"" if id is None else b"id: %d\n" % id
+    return numbered + b"data: " + json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"

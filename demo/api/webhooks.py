@@ -48,6 +48,7 @@ class Webhook:
     secret: str = field(default_factory=lambda: SECRET_PREFIX + base64.b64encode(secrets.token_bytes(24)).decode())
     state: Literal["waiting", "delivered", "failed"] = "waiting"
     attempts: list[Attempt] = field(default_factory=list)
+    accepted: float | None = None  # `time.perf_counter()` when the receiver had said so
     report: Json | None = None
 
     def write(self) -> Json:
@@ -79,7 +80,7 @@ class Postman:
                 attempt = await self._post(client, webhook, id, body)
                 webhook.attempts.append(attempt)
                 if attempt.status is not None and 200 <= attempt.status < 300:
-                    webhook.state = "delivered"
+                    webhook.state, webhook.accepted = "delivered", time.perf_counter()
                     return
         webhook.state = "failed"
 

@@ -1,8 +1,8 @@
-"""The drawer: length, temperature, seed and the other dials; from their positions to a Sampling."""
+"""The drawer: length, temperature, seed and the other dials; from their positions to a Manner of answering."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TypeAlias
+from dataclasses import dataclass, field, fields, replace
+from typing import Final, TypeAlias
 
 import gradio as gr
 
@@ -14,6 +14,36 @@ Position: TypeAlias = float | str | None
 DEFAULT_LENGTH = 256
 DEFAULT_REPETITION_PENALTY = 1.1  # without one a model this small repeats itself before long
 MAX_LENGTH = 1024
+PACES: Final = (("real speed", 0), *((f"{rate} tokens/s", rate) for rate in (300, 100, 30, 10, 3)))
+# Where each dial stands at first, in the order in which `read_dials` takes their positions.
+DEFAULTS: Final[dict[str, float | str]] = {
+    "length": DEFAULT_LENGTH,
+    "temperature": 0,
+    "top_p": 1,
+    "top_k": 0,
+    "repetition": DEFAULT_REPETITION_PENALTY,
+    "frequency": 0,
+    "seed": "",
+    "pace": 0,
+}
+# From where to where each slider goes, and in which steps.
+RANGES: Final = {
+    "length": (1, MAX_LENGTH, 1),
+    "temperature": (0, 2, 0.05),
+    "top_p": (0.05, 1, 0.05),
+    "top_k": (0, 100, 1),
+    "repetition": (1, 2, 0.05),
+    "frequency": (-2, 2, 0.1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an answer is to be given. `pace` is a rate in tokens/s to which it is slowed down, None for real speed."""
+
+    max_new_tokens: int = DEFAULT_LENGTH
+    sampling: Sampling = field(default_factory=Sampling)
+    pace: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +57,7 @@ class Dials:
     repetition: gr.Slider
     frequency: gr.Slider
     seed: gr.Textbox
+    pace: gr.Dropdown
 
     @property
     def inputs(self) -> list[gr.components.Component]:
@@ -38,28 +69,35 @@ def build_dials() -> Dials:
     """The drawer, closed."""
     with gr.Accordion("Length, temperature, seed …", open=False, elem_id="dials"), gr.Row():
         return Dials(
-            length=_slider("length", "Length", 1, MAX_LENGTH, 1, DEFAULT_LENGTH, "at most so many tokens"),
-            temperature=_slider("temperature", "Temperature", 0, 2, 0.05, 0, "0 is greedy: the likeliest token"),
-            top_p=_slider("top-p", "Top p", 0.05, 1, 0.05, 1, "1 is off"),
-            top_k=_slider("top-k", "Top k", 0, 100, 1, 0, "0 is off"),
-            repetition=_slider(
-                "repetition-penalty", "Repetition penalty", 1, 2, 0.05, DEFAULT_REPETITION_PENALTY, "1 is off"
-            ),
-            frequency=_slider("frequency-penalty", "Frequency penalty", -2, 2, 0.1, 0, "0 is off"),
+            length=_slider("length", "Length", "at most so many tokens"),
+            temperature=_slider("temperature", "Temperature", "0 is greedy: the likeliest token"),
+            top_p=_slider("top_p", "Top p", "1 is off"),
+            top_k=_slider("top_k", "Top k", "0 is off"),
+            repetition=_slider("repetition", "Repetition penalty", "1 is off"),
+            frequency=_slider("frequency", "Frequency penalty", "0 is off"),
             seed=gr.Textbox("", label="Seed", info="empty: a new one each time", max_lines=1, elem_id="seed"),
+            pace=gr.Dropdown(
+                list(PACES),
+                value=0,
+                label="Pace",
+                info="slowed down on purpose, to watch",
+                elem_id="pace",
+                filterable=False,
+            ),
         )
 
 
-def read_dials(positions: Sequence[Position]) -> tuple[int, Sampling]:
-    """The length and the Sampling that the dials stand for. Raises BadRequest where a value is out of its range."""
-    length, temperature, top_p, top_k, repetition, frequency, seed = positions
+def read_dials(positions: Sequence[Position]) -> Manner:
+    """What the dials stand for. Raises BadRequest where a value is out of its range."""
+    length, temperature, top_p, top_k, repetition, frequency, seed, pace = positions
     common = Sampling(
         repetition_penalty=_number(repetition, 1.0),
         frequency_penalty=_number(frequency, 0.0),
         seed=_read_seed(str(seed or "").strip()),
     )
     heat = _number(temperature, 0.0)
-    return int(_number(length, DEFAULT_LENGTH)), common if heat == 0 else _warm(common, heat, top_p, top_k)
+    sampling = common if heat == 0 else _warm(common, heat, top_p, top_k)
+    return Manner(int(_number(length, DEFAULT_LENGTH)), sampling, _number(pace, 0.0) or None)
 
 
 def _warm(common: Sampling, temperature: float, top_p: Position, top_k: Position) -> Sampling:
@@ -84,5 +122,7 @@ def _number(position: Position, default: float) -> float:
     return default if position is None else float(position)
 
 
-def _slider(name: str, label: str, low: float, high: float, step: float, value: float, info: str) -> gr.Slider:
-    return gr.Slider(low, high, value, step=step, label=label, info=info, elem_id=name, min_width=220, buttons=[])
+def _slider(name: str, label: str, info: str) -> gr.Slider:
+    low, high, step = RANGES[name]
+    default, place = float(DEFAULTS[name]), name.replace("_", "-")
+    return gr.Slider(low, high, default, step=step, label=label, info=info, elem_id=place, min_width=220, buttons=[])

@@ -1,15 +1,18 @@
-"""The files that the page loads when they are first needed: the lesson's scripts, and plotly's own."""
+"""What the page loads when it is first needed: the lesson's scripts, plotly's own, and the README's snippets."""
 
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, JSONResponse
 from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
+
+from demo.ui.snippets import README, read_snippets
 
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
 PLACE: Final = "/lesson"
@@ -19,8 +22,13 @@ DAY: Final = {"Cache-Control": "public, max-age=86400"}
 
 def build_files() -> ASGIApp:
     """What is served at `PLACE`."""
-    return GZipMiddleware(Router([Route("/plotly.min.js", _send_plotly), Mount("", StaticFiles(directory=LESSON))]))
+    routes = [Route("/plotly.min.js", _send_plotly), Route("/snippets.json", _send_snippets)]
+    return GZipMiddleware(Router([*routes, Mount("", StaticFiles(directory=LESSON))]))
 
 
 def _send_plotly(request: Request) -> FileResponse:
     return FileResponse(str(files("plotly") / "package_data" / "plotly.min.js"), headers=DAY)
+
+
+def _send_snippets(request: Request) -> JSONResponse:
+    return JSONResponse([asdict(snippet) for snippet in read_snippets(README.read_text("utf-8"))])

@@ -1,8 +1,6 @@
 """The page's components and where they stand. Knows no listener and no engine."""
 
-import html
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,9 +9,8 @@ import gradio as gr
 from demo.ui.chart import build_chart
 from demo.ui.dials import Dials, build_dials
 from demo.ui.files import ASSETS
-from demo.ui.lesson import build_lesson
+from demo.ui.lesson import Lesson, build_lesson
 from demo.ui.pane import Pane, build_pane
-from demo.ui.plots import COLUMNS
 
 INTRO: Final = """
 <h1>Token streaming</h1>
@@ -40,6 +37,9 @@ class Layout:
     timeline: gr.HTML
     latency: gr.HTML
     table: gr.HTML
+    trace: gr.HTML
+    fragment: gr.Textbox
+    lesson: Lesson
 
     @property
     def panes(self) -> tuple[Pane, Pane]:
@@ -47,14 +47,17 @@ class Layout:
         return self.streamed, self.whole
 
     @property
-    def shared_outputs(self) -> list[gr.components.Component]:
-        """What a race that begins sets beside the two panes' own."""
-        return [self.prompt, self.message, self.question, self.streamed.past, self.whole.past]
+    def start(self) -> list[gr.components.Component]:
+        """What a race that begins sets."""
+        own = [*self.streamed.outputs, *self.whole.outputs]
+        return [*own, self.prompt, self.message, self.question, self.streamed.past, self.whole.past]
 
     @property
-    def result_outputs(self) -> list[gr.blocks.Block]:
-        """What a race that has ended sets beside the two panes' own."""
-        return [self.results, self.timeline, self.latency, self.table]
+    def settled(self) -> list[gr.blocks.Block]:
+        """What a race that has ended sets."""
+        own = [*self.streamed.outputs, *self.whole.outputs]
+        shared = [self.results, self.timeline, self.latency, self.table, self.trace]
+        return [*own, *shared, self.lesson.example, self.lesson.saved]
 
 
 def build_layout() -> Layout:
@@ -68,8 +71,9 @@ def build_layout() -> Layout:
     question = _field("question", "")
     with gr.Row(elem_id="panes", equal_height=True):
         streamed, whole = build_pane("streamed"), build_pane("whole")
-    results, timeline, latency, table = _build_results()
-    build_lesson()
+    results, timeline, latency, table, trace = _build_results()
+    lesson = build_lesson()
+    fragment = gr.Textbox(visible=False)
     gr.HTML('<div id="announcer" role="status" aria-live="polite" class="unseen"></div>', js_on_load=None)
     return Layout(
         prompt,
@@ -87,6 +91,9 @@ def build_layout() -> Layout:
         timeline,
         latency,
         table,
+        trace,
+        fragment,
+        lesson,
     )
 
 
@@ -127,7 +134,7 @@ def _build_examples(prompt: gr.Textbox) -> None:
             )
 
 
-def _build_results() -> tuple[gr.Column, gr.HTML, gr.HTML, gr.HTML]:
+def _build_results() -> tuple[gr.Column, gr.HTML, gr.HTML, gr.HTML, gr.HTML]:
     with gr.Column(visible=False, elem_id="results") as results:
         with gr.Row():
             with gr.Column(min_width=320):
@@ -137,15 +144,13 @@ def _build_results() -> tuple[gr.Column, gr.HTML, gr.HTML, gr.HTML]:
                 gr.HTML("<h2>Time to first token against total latency</h2>", js_on_load=None)
                 latency = build_chart("latency")
         table = gr.HTML("", elem_id="numbers", js_on_load=None)
-    return results, timeline, latency, table
-
-
-def write_table(rows: Sequence[tuple[str, ...]]) -> str:
-    """The table's markup."""
-    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in COLUMNS)
-    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    caption = "<caption>Every run of this tab, newest first</caption>"
-    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        trace = gr.HTML(
+            None,
+            html_template=(ASSETS / "lesson" / "exports.html").read_text("utf-8"),
+            js_on_load="tokenStreaming.mountRun(element, props, watch)",
+            apply_default_css=False,
+        )
+    return results, timeline, latency, table, trace
 
 
 def _field(name: str, value: str, role: str = "") -> gr.HTML:

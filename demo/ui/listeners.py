@@ -1,22 +1,24 @@
 """What happens on each click: the page's listeners. Both sides read one run: one yields, the other returns once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import gradio as gr
 
-from demo.errors import DemoError
+from demo.errors import DemoError, NotReady, Overloaded
 from demo.events import Broken, Engine, Loading, Ready, Status
-from demo.ui.chart import show_chart
+from demo.replay import choose_recording
+from demo.trace import Trace
 from demo.ui.dials import Position, read_dials
-from demo.ui.layout import Layout, write_table
-from demo.ui.pane import Updates, show, show_growth, show_past
+from demo.ui.layout import Layout
+from demo.ui.pane import Updates, show, show_growth
 from demo.ui.panes import PaneView
-from demo.ui.plots import draw_latency, draw_timeline, list_rows, say_latency, say_timeline
-from demo.ui.visitor import Visitor, Visitors
+from demo.ui.updates import nothing, say, show_results, show_start, show_turns
+from demo.ui.visitor import Asked, Visitor, Visitors
 
 KEYS = "Enter sends, Shift+Enter starts a new line, Esc stops"
+STANDS_IN = "A recorded run stands in."
 POLL = 0.2  # seconds between two looks at a model that is still loading
 
 
@@ -27,33 +29,57 @@ class Listeners:
     engine: Engine
     page: Layout
     visitors: Visitors
+    recordings: Sequence[Trace] = ()
 
     async def begin(self, request: gr.Request, prompt: str, *dials: Position) -> Updates:
         """Start a race for what was typed, or say why not."""
         visitor = self.visitors.find(request.session_hash)
-        try:
-            visitor.begin(self.engine, prompt, *read_dials(dials))
-        except DemoError as error:
-            return self._say(visitor, str(error))
-        return {**self._show_start(visitor), self.page.prompt: ""}
+        before = visitor.race
+        updates = self._start(visitor, Asked(prompt, "turn"), dials)
+        taken = visitor.race is not before and visitor.question == prompt
+        return {**updates, self.page.prompt: ""} if taken else updates
 
     async def begin_again(self, request: gr.Request, *dials: Position) -> Updates:
         """Ask the last question once more, as the same turn."""
         visitor = self.visitors.find(request.session_hash)
         await _end(visitor)
-        again = visitor.take_back()
-        try:
-            visitor.begin(self.engine, again.question if again else "", *read_dials(dials))
-        except DemoError as error:
+        again, before = visitor.take_back(), visitor.race
+        updates = self._start(visitor, again.asked if again else Asked("", "turn"), dials)
+        if visitor.race is before:
             visitor.put_back(again)
-            return self._say(visitor, str(error))
-        return self._show_start(visitor)
+        return updates
+
+    def _start(self, visitor: Visitor, asked: Asked, dials: Sequence[Position]) -> Updates:
+        """Begin a race: with the model, or with a recorded run where that can't answer now; or say why not."""
+        try:
+            visitor.check(asked.question)
+            if asked.kind == "turn" and is_recorded(self.engine):
+                return self._stand_in(visitor, asked.question, "")
+            visitor.begin_again(self.engine, asked, read_dials(dials))
+        except (NotReady, Overloaded) as error:
+            return self._stand_in(visitor, asked.question, str(error))
+        except DemoError as error:
+            return say(self.page, visitor, str(error))
+        return show_start(self.page, visitor)
+
+    def _stand_in(self, visitor: Visitor, question: str, reason: str) -> Updates:
+        """A recorded run in place of an answer that can't be had, and both said."""
+        trace = choose_recording(self.recordings, question)
+        if trace is None:
+            return say(self.page, visitor, reason)
+        try:
+            visitor.replay(trace)
+        except DemoError as refusal:
+            return say(self.page, visitor, str(refusal))
+        if not reason and trace.question != question.strip():
+            reason = "This server plays recorded runs only, and none of this prompt"
+        return show_start(self.page, visitor, f"{reason.rstrip('.')}. {STANDS_IN}" if reason else "")
 
     async def stream(self, request: gr.Request) -> AsyncIterator[Updates]:
         """The streaming side: a generator that yields the text as it grows."""
         race = self.visitors.find(request.session_hash).claim("stream")
         if race is None:
-            yield _nothing()
+            yield nothing()
             return
         shown = None
         async for view in race.stream():
@@ -63,31 +89,21 @@ class Listeners:
     async def wait_whole(self, request: gr.Request) -> Updates:
         """The non-streaming side: a function that returns once, when all of the text is there."""
         race = self.visitors.find(request.session_hash).claim("wait")
-        return _nothing() if race is None else show(self.page.whole, await race.wait())
+        return nothing() if race is None else show(self.page.whole, await race.wait())
 
     async def narrate(self, request: gr.Request) -> AsyncIterator[Updates]:
         """What the non-streaming side is waiting for, in words: it has nothing else to show."""
         race = self.visitors.find(request.session_hash).claim("narrate")
         if race is None:
-            yield _nothing()
+            yield nothing()
             return
         async for view in race.narrate():
             yield show(self.page.whole, view)
 
-    async def settle(self, request: gr.Request) -> Updates:
-        """When both sides have ended: their last words, the plots and the table. Drawn once."""
+    async def settle(self, request: gr.Request, price: float) -> Updates:
+        """When both sides have ended: their last words, the charts and the tables. Drawn once."""
         visitor = self.visitors.find(request.session_hash)
-        if not visitor.settle():
-            return _nothing()
-        last = visitor.turns[-1]
-        return {
-            **show(self.page.streamed, last.streamed),
-            **show(self.page.whole, last.whole),
-            self.page.results: gr.Column(visible=True),
-            self.page.timeline: show_chart(draw_timeline(last.streamed, last.whole), say_timeline(last)),
-            self.page.latency: show_chart(draw_latency(visitor.runs), say_latency(visitor.runs)),
-            self.page.table: write_table(list_rows(visitor.runs)),
-        }
+        return show_results(self.page, visitor, price) if visitor.settle() else nothing()
 
     def stop_streamed(self, request: gr.Request) -> None:
         """Freeze the streaming side; the other goes on."""
@@ -108,8 +124,8 @@ class Listeners:
         visitor.start_over()
         idle = {**show(self.page.streamed, PaneView("streamed")), **show(self.page.whole, PaneView("whole"))}
         return {
-            **self._say(visitor, ""),
-            **self._show_turns(visitor),
+            **say(self.page, visitor, ""),
+            **show_turns(self.page, visitor),
             **idle,
             self.page.results: gr.Column(visible=False),
         }
@@ -123,7 +139,8 @@ class Listeners:
         status, said = self.engine.status, ""
         while True:
             if said != (words := say_status(status)):
-                yield {self.page.model: words, self.page.generate: gr.Button(interactive=isinstance(status, Ready))}
+                askable = isinstance(status, Ready) or bool(self.recordings)
+                yield {self.page.model: words, self.page.generate: gr.Button(interactive=askable)}
             if not isinstance(status, Loading):
                 break
             said = words
@@ -135,19 +152,6 @@ class Listeners:
         """The tab has gone."""
         self.visitors.drop(request.session_hash)
 
-    def _say(self, visitor: Visitor, sentence: str) -> Updates:
-        # Numbered, so that the same sentence said twice still is news to the page.
-        visitor.attempts += 1
-        return {self.page.message: {"text": sentence, "number": visitor.attempts}}
-
-    def _show_start(self, visitor: Visitor) -> Updates:
-        queued = [show(pane, PaneView(pane.side, "queued")) for pane in self.page.panes]
-        return {**self._say(visitor, ""), **self._show_turns(visitor), **queued[0], **queued[1]}
-
-    def _show_turns(self, visitor: Visitor) -> Updates:
-        past = [show_past(pane, visitor.turns) for pane in self.page.panes]
-        return {**past[0], **past[1], self.page.question: {"text": visitor.question}}
-
 
 async def _end(visitor: Visitor) -> None:
     """Stop what is under way and wait until both sides have shown their last."""
@@ -156,9 +160,10 @@ async def _end(visitor: Visitor) -> None:
         await visitor.race.over.wait()
 
 
-def _nothing() -> Updates:
-    nothing: Updates = gr.skip()
-    return nothing
+def is_recorded(engine: Engine) -> bool:
+    """Whether there is no model, only recorded runs."""
+    status = engine.status
+    return isinstance(status, Ready) and status.card.source == "recorded"
 
 
 def say_status(status: Status) -> str:
@@ -169,4 +174,6 @@ def say_status(status: Status) -> str:
         percent = "" if status.fraction is None else f" {status.fraction:.0%}"
         return f"Loading the model: {status.step}{percent} …"
     card = status.card
+    if card.source == "recorded":
+        return f"Recorded runs of {card.model_id} on {card.device}, {card.dtype}; no model answers here"
     return f"{card.model_id} ({card.source}) on {card.device}, {card.dtype} · {KEYS}"

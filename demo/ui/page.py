@@ -1,13 +1,17 @@
 """The page: components wired to listeners, mounted on an app. The only place that knows Gradio's events."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
+from gradio.events import Dependency
 
 from demo.events import Engine
+from demo.trace import Trace
 from demo.ui.files import ASSETS, PLACE, build_files
 from demo.ui.layout import Layout, build_layout
+from demo.ui.lesson_listeners import LessonListeners
 from demo.ui.listeners import Listeners
 from demo.ui.visitor import Visitors
 
@@ -18,22 +22,27 @@ EACH_TIME: dict[str, Any] = {**FREE, "trigger_mode": "multiple"}
 QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
 
 
-def build_page(engine: Engine, visitors: Visitors | None = None) -> gr.Blocks:
-    """The page in front of `engine`."""
+def build_page(engine: Engine, visitors: Visitors | None = None, recordings: Sequence[Trace] = ()) -> gr.Blocks:
+    """The page in front of `engine`; one of `recordings` stands in where it can't answer."""
+    visitors = Visitors() if visitors is None else visitors
     blocks: gr.Blocks
     with gr.Blocks(title="Token streaming", analytics_enabled=False) as blocks:
         page = build_layout()
-        wire(blocks, page, Listeners(engine, page, Visitors() if visitors is None else visitors))
+        listeners = Listeners(engine, page, visitors, recordings)
+        wire_race(blocks, page, listeners)
+        wire_lesson(blocks, page, listeners, LessonListeners(engine, page, visitors))
     blocks.queue(max_size=1000, default_concurrency_limit=None)
     return blocks
 
 
-def mount_page(app: FastAPI, engine: Engine, visitors: Visitors | None = None) -> FastAPI:
+def mount_page(
+    app: FastAPI, engine: Engine, visitors: Visitors | None = None, recordings: Sequence[Trace] = ()
+) -> FastAPI:
     """Serve the page in front of `engine` at `/` of `app`."""
     app.mount(PLACE, build_files())
     mounted: FastAPI = gr.mount_gradio_app(
         app,
-        build_page(engine, visitors),
+        build_page(engine, visitors, recordings),
         path="/",
         theme=build_theme(),
         head=read_head(),
@@ -59,25 +68,41 @@ def read_head() -> str:
     return f"<style>{style}</style><script>{script}</script>"
 
 
-def wire(blocks: gr.Blocks, page: Layout, listeners: Listeners) -> None:
-    """Tie every component to its listener."""
+def wire_race(blocks: gr.Blocks, page: Layout, listeners: Listeners) -> None:
+    """Tie the race's components to their listeners."""
     dials = page.dials.inputs
-    start = [*page.streamed.outputs, *page.whole.outputs, *page.shared_outputs]
-    settled = [*page.streamed.outputs, *page.whole.outputs, *page.result_outputs]
-    asked = gr.on([page.generate.click, page.prompt.submit], listeners.begin, [page.prompt, *dials], start, **FREE)
+    asked = gr.on([page.generate.click, page.prompt.submit], listeners.begin, [page.prompt, *dials], page.start, **FREE)
+    follow(asked, page, listeners)
     halted = page.retry.click(listeners.stop_all, **QUICK)
-    asked_again = halted.then(listeners.begin_again, dials, start, **FREE)
-    for begun in (asked, asked_again):
-        # Two listeners of one click would run one after the other; those that follow a quick first step run together.
-        begun.then(listeners.narrate, None, page.whole.outputs, **EACH_TIME)
-        for ended in (
-            begun.then(listeners.stream, None, page.streamed.outputs, **EACH_TIME),
-            begun.then(listeners.wait_whole, None, page.whole.outputs, **EACH_TIME),
-        ):
-            ended.then(listeners.settle, None, settled, **EACH_TIME)
+    follow(halted.then(listeners.begin_again, dials, page.start, **FREE), page, listeners)
     page.stop.click(listeners.stop_all, **QUICK)
     page.streamed.stop.click(listeners.stop_streamed, **QUICK)
     page.whole.stop.click(listeners.stop_whole, **QUICK)
-    page.clear.click(listeners.stop_all, **QUICK).then(listeners.clear, None, [*start, page.results], **FREE)
+    cleared = page.clear.click(listeners.stop_all, **QUICK)
+    cleared.then(listeners.clear, None, [*page.start, page.results], **FREE)
     blocks.load(listeners.watch_model, None, [page.model, page.generate], **FREE)
     blocks.unload(listeners.drop)
+
+
+def wire_lesson(blocks: gr.Blocks, page: Layout, race: Listeners, listeners: LessonListeners) -> None:
+    """Tie the lesson's components to their listeners."""
+    lesson, dials = page.lesson, page.dials.inputs
+    follow(lesson.example_run.click(listeners.begin_example, lesson.example_inputs, page.start, **FREE), page, race)
+    for dial in (lesson.example_length, lesson.example_pace):
+        dial.change(listeners.predict, lesson.example_inputs, lesson.example, **QUICK)
+    lesson.price.change(listeners.weigh, lesson.price, lesson.saved, **QUICK)
+    lesson.share.click(listeners.share, [page.prompt, *dials], lesson.link, **QUICK)
+    read_address = "() => [window.location.hash.slice(1)]"
+    arrived = blocks.load(listeners.arrive, page.fragment, [*dials, *page.start], js=read_address, **FREE)
+    follow(arrived, page, race)
+
+
+def follow(begun: Dependency, page: Layout, listeners: Listeners) -> None:
+    """What comes after a listener that may have begun a race: both sides of it, together, and their end."""
+    # Two listeners of one click would run one after the other; those that follow a quick first step run together.
+    begun.then(listeners.narrate, None, page.whole.outputs, **EACH_TIME)
+    for ended in (
+        begun.then(listeners.stream, None, page.streamed.outputs, **EACH_TIME),
+        begun.then(listeners.wait_whole, None, page.whole.outputs, **EACH_TIME),
+    ):
+        ended.then(listeners.settle, page.lesson.price, page.settled, **EACH_TIME)

@@ -23,6 +23,7 @@ TTFT_HELP: Final[dict[Side, str]] = {
 HEAD: Final = """
 <div class="pane-head" data-side="{side}">
   <h2>{title}</h2><span class="subtitle">{subtitle}</span>
+  <span class="label" id="{side}-label" data-field="label"></span>
   <span class="phase" id="{side}-phase" data-field="phase"></span>
   <span class="clock" id="{side}-clock" title="Your browser's own clock, from Generate to the end">0.00 s</span>
 </div>"""
@@ -91,7 +92,13 @@ def show_growth(pane: Pane, view: PaneView) -> Updates:
 
 def show_head(view: PaneView) -> dict[str, object]:
     """The fields above the text."""
-    return {"side": view.side, "phase": PHASES[view.phase], "state": view.phase, "active": view.active}
+    return {
+        "side": view.side,
+        "phase": PHASES[view.phase],
+        "state": view.phase,
+        "active": view.active,
+        "label": view.label,
+    }
 
 
 def show_numbers(view: PaneView) -> dict[str, object]:

@@ -12,7 +12,8 @@ from demo.ui.words import ACTIVE, Phase, Side, say_seconds
 class Reading:
     """One side's reading of a run: the events it was told of, and when it left before the end, if it did.
 
-    `submitted` and `left` are moments of the engine's clock.
+    `submitted` and `left` are moments of the engine's clock. `label` says so where the run is not the model's at its
+    own speed, now.
     """
 
     side: Side
@@ -20,6 +21,7 @@ class Reading:
     submitted: float
     events: tuple[Event, ...] = ()
     left: float | None = None
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class PaneView:
     text: str = ""
     timeline: Timeline = field(default_factory=Timeline)
     note: str = ""
+    label: str = ""
 
     @property
     def active(self) -> bool:
@@ -47,7 +50,8 @@ def view_reading(reading: Reading) -> PaneView:
     """The view of a side that has been told of `reading.events`."""
     phase = find_phase(reading)
     timeline = measure_reading(reading)
-    return PaneView(reading.side, phase, read_text(reading), timeline, _explain(reading, phase, timeline))
+    note = _explain(reading, phase, timeline)
+    return PaneView(reading.side, phase, read_text(reading), timeline, note, reading.label)
 
 
 def find_phase(reading: Reading) -> Phase:

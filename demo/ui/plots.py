@@ -91,7 +91,7 @@ def list_rows(runs: Sequence[Turn]) -> list[tuple[str, ...]]:
 def _row(number: int, view: PaneView) -> tuple[str, ...]:
     timeline = view.timeline
     return (
-        str(number),
+        f"{number} · {view.label}" if view.label else str(number),
         TITLES[view.side],
         say_seconds(timeline.ttft),
         say_seconds(timeline.total),

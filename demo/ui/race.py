@@ -16,18 +16,20 @@ class Race:
     """One generation, read twice at once: streamed, token by token, and whole, at its end.
 
     Raises what `Engine.submit` raises. Both sides are attached before the first token, so both see all of it.
+    `label` is shown with every view.
     """
 
-    def __init__(self, engine: Engine, request: Request) -> None:
+    def __init__(self, engine: Engine, request: Request, label: str = "") -> None:
         self.run = Run(engine, request)
+        self.label = label
         self.over = asyncio.Event()
         self._readers = {side: self.run.attach() for side in SIDES}
         self._narrator = self.run.attach()
         self._narrated = asyncio.Event()
-        self._readings = {side: Reading(side, request, self.run.submitted) for side in SIDES}
+        self._left: dict[Side, float] = {}
+        self._readings = {side: self._read(side, ()) for side in SIDES}
         self._claimed: set[str] = set()
         self._ended: set[Side] = set()
-        self._left: dict[Side, float] = {}
 
     def claim(self, role: str) -> bool:
         """Whether the caller is the first to ask for `role`: each is played once."""
@@ -98,7 +100,7 @@ class Race:
         return view_reading(self._read(side, events))
 
     def _read(self, side: Side, events: Sequence[Event]) -> Reading:
-        return Reading(side, self.run.request, self.run.submitted, tuple(events), self._left.get(side))
+        return Reading(side, self.run.request, self.run.submitted, tuple(events), self._left.get(side), self.label)
 
     def _end(self, side: Side, events: Sequence[Event]) -> PaneView:
         self.leave(side)

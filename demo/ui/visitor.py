@@ -1,29 +1,58 @@
 """Visitor: one open tab's conversation and runs; the registry of those that are here. Nothing is shared."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from demo.errors import BadRequest
-from demo.events import Engine, Message, Request, Sampling
+from demo.events import Engine, Message, Ready, Request
+from demo.pace import Paced
+from demo.replay import Replay
+from demo.trace import Trace, trace_run
+from demo.ui.dials import Manner
 from demo.ui.panes import PaneView, read_answer
 from demo.ui.race import Race
-from demo.ui.words import Side
+from demo.ui.words import Side, say_recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a race is about: a turn of the conversation, a text that is gone on with, or a recording played again."""
+
+    question: str
+    kind: Literal["turn", "text", "recording"]
+    recording: Trace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """The documentation's example: so many tokens at so many a second; `pace` None is as fast as the machine can."""
+
+    tokens: int
+    pace: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question and what each side showed as its answer."""
+    """What was asked and what each side showed as its answer. `trace` is the run behind both, if it came to its end."""
 
-    question: str
+    asked: Asked
     streamed: PaneView
     whole: PaneView
+    trace: Trace | None = None
+
+    @property
+    def question(self) -> str:
+        """What a person typed."""
+        return self.asked.question
 
     @property
     def messages(self) -> tuple[Message, ...]:
         """The turn as the model reads it; nothing where there is no answer to go on from."""
         answer = read_answer((self.streamed, self.whole))
         failed = "failed" in (self.streamed.phase, self.whole.phase)
-        if failed or not answer:
+        if failed or not answer or self.asked.kind != "turn":
             return ()
         return (Message("user", self.question), Message("assistant", answer))
 
@@ -34,8 +63,10 @@ class Visitor:
     def __init__(self) -> None:
         self.turns: list[Turn] = []
         self.runs: list[Turn] = []
-        self.question = ""
         self.race: Race | None = None
+        self.example: Example | None = None
+        self._asked = Asked("", "turn")
+        self._trace: Callable[[], Trace | None] = lambda: None
         self.attempts = 0
         self.gone = asyncio.Event()
         self._settled: Race | None = None
@@ -45,18 +76,54 @@ class Visitor:
         """Whether an answer is still being written or read."""
         return self.race is not None and not self.race.over.is_set()
 
-    def begin(self, engine: Engine, question: str, max_new_tokens: int, sampling: Sampling) -> Race:
+    @property
+    def question(self) -> str:
+        """What was asked last."""
+        return self._asked.question
+
+    def begin(self, engine: Engine, question: str, manner: Manner) -> None:
         """Start a race for the next turn. Raises BadRequest, Overloaded or NotReady, and then changes nothing."""
+        self.check(question)
+        past = tuple(message for turn in self.turns for message in turn.messages)
+        request = Request((*past, Message("user", question)), manner.max_new_tokens, manner.sampling)
+        self._start(engine, request, manner.pace, Asked(question, "turn"))
+
+    def go_on(self, engine: Engine, text: str, manner: Manner) -> None:
+        """Start a race that goes on with `text` for exactly as long as asked. Raises as `begin`."""
+        self.check(text)
+        request = Request(text, manner.max_new_tokens, manner.sampling, ignore_eos=True)
+        self._start(engine, request, manner.pace, Asked(text, "text"))
+
+    def replay(self, trace: Trace) -> None:
+        """Start a race of a recorded run. Raises as `begin`."""
+        self.check(trace.question)
+        self.race = Race(Replay((trace,)), trace.request, say_recorded(trace))
+        self._asked = Asked(trace.question, "recording", trace)
+        self._trace = lambda: trace
+
+    def begin_again(self, engine: Engine, asked: Asked, manner: Manner) -> None:
+        """Start a race for what was asked before. Raises as `begin`."""
+        if asked.recording is not None:
+            self.replay(asked.recording)
+        elif asked.kind == "text":
+            self.go_on(engine, asked.question, manner)
+        else:
+            self.begin(engine, asked.question, manner)
+
+    def check(self, question: str) -> None:
+        """Raise BadRequest where nothing could be begun, whatever answers."""
         if self.racing:
             raise BadRequest("The answer is still being written: wait for it, or press Stop first.")
         if not question.strip():
             raise BadRequest("The prompt is empty: type something first.")
         self.settle()
-        past = tuple(message for turn in self.turns for message in turn.messages)
-        prompt = (*past, Message("user", question))
-        self.race = Race(engine, Request(prompt, max_new_tokens, sampling))
-        self.question = question
-        return self.race
+
+    def _start(self, engine: Engine, request: Request, pace: float | None, asked: Asked) -> None:
+        status = engine.status
+        label = f"slowed to {pace:g} tokens/s" if pace else ""
+        race = Race(Paced(engine, pace) if pace else engine, request, label)
+        self.race, self._asked = race, asked
+        self._trace = lambda: trace_run(race.run, status.card, pace) if isinstance(status, Ready) else None
 
     def settle(self) -> bool:
         """Record the race that is over: once. Whether there was one to record."""
@@ -64,7 +131,7 @@ class Visitor:
         if race is None or race is self._settled or not race.over.is_set():
             return False
         self._settled = race
-        turn = Turn(self.question, *race.settle())
+        turn = Turn(self._asked, *race.settle(), self._trace())
         self.turns.append(turn)
         self.runs.append(turn)
         return True
@@ -81,7 +148,7 @@ class Visitor:
 
     def start_over(self) -> None:
         """Forget the conversation and the runs. For when no race is under way."""
-        self.turns, self.runs, self.question = [], [], ""
+        self.turns, self.runs, self._asked = [], [], Asked("", "turn")
         self.race = self._settled = None
 
     def claim(self, role: str) -> Race | None:

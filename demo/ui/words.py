@@ -2,6 +2,8 @@
 
 from typing import Final, Literal, TypeAlias
 
+from demo.trace import Trace
+
 Side: TypeAlias = Literal["streamed", "whole"]
 Phase: TypeAlias = Literal["idle", "queued", "reading", "writing", "waiting", "done", "stopped", "failed"]
 
@@ -38,3 +40,9 @@ def say_count(count: int | None) -> str:
 def say_rate(rate: float | None) -> str:
     """A rate in tokens a second: "91.5"."""
     return NOTHING if rate is None else f"{rate:.1f}"
+
+
+def say_recorded(trace: Trace) -> str:
+    """That a run is not being made now: when and where it was."""
+    slowed = f", slowed to {trace.pace:g} tokens/s" if trace.pace else ""
+    return f"recorded {trace.made.isoformat()} on {trace.device}{slowed}"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from starlette.types import Message
 
+from demo.api import provoked
 from tests.api.client import MINIMAL, PATIENCE, parse, read_events
 from tests.api.script import ENDED, HELD_BACK, HELLO, RANKED, AnsweringEngine, open_api
 from tests.api.visit import make_scope
@@ -23,6 +24,13 @@ WITH_BODY = [name for name, operation in OPERATIONS.items() if operation.body]
 patient = settings(
     max_examples=80, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
+
+
+@pytest.fixture(autouse=True)
+def haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is slow on purpose is slow only for people."""
+    monkeypatch.setattr(provoked, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(provoked, "BEAT_SECONDS", 0.0)
 
 
 def check(status: int, content_type: str, body: bytes, documented: set[int]) -> None:

@@ -46,6 +46,36 @@ async def poll(client: Client, id: str, since: int = 0) -> dict[str, Any]:
     return told
 
 
+async def read_report(client: Client, id: str) -> dict[str, Any]:
+    reply = await client.get(f"/jobs/{id}/report")
+    assert reply.status_code == 200, reply.text
+    report: dict[str, Any] = reply.json()
+    return report
+
+
+def test_what_is_asked_of_a_report_is_neither_counted_nor_within_the_replies_that_it_counts() -> None:
+    engine = ScriptedEngine()
+
+    async def scene(client: Client) -> None:
+        job = await begin(client, webhook_url="/webhooks/inbox/mine")
+        first = await read_report(client, job["id"])
+        assert await read_report(client, job["id"]) == first
+        nothing: dict[str, Any] = {
+            "requests": 0,
+            "empty_replies": 0,
+            "bytes": 0,
+            "mean_staleness": None,
+            "arrivals": [],
+        }
+        assert first["polled"] == first["streamed"] == nothing
+        assert first["tokens"] == []
+        told = await poll(client, job["id"])
+        assert not {"report", "webhook"} & set(told)
+        assert (await client.get("/jobs/nobody/report")).status_code == 404
+
+    play(engine, scene)
+
+
 def test_polling_tells_what_is_new_and_then_the_whole() -> None:
     engine = ScriptedEngine()
 
@@ -84,11 +114,21 @@ def test_a_job_counts_its_replies_the_empty_ones_their_bytes_and_how_stale_each_
         engine.tickets[0].write("a", "b")
         reply = await client.get(f"/jobs/{id}")
         sizes.append(len(reply.content))
-        report = (await poll(client, id, since=2))["report"]
-        assert (report["requests"], report["empty_replies"], report["bytes"]) == (3, 2, sum(sizes))
-        assert 0 < report["mean_staleness"] < 10
-        again = (await poll(client, id))["report"]
-        assert again["mean_staleness"] == report["mean_staleness"]
+        engine.tickets[0].write("c")
+        report = await read_report(client, id)
+        polled = report["polled"]
+        assert (polled["requests"], polled["empty_replies"], polled["bytes"]) == (3, 2, sum(sizes))
+        assert 0 < polled["mean_staleness"] < 10
+        ((at, told),) = polled["arrivals"]
+        assert told == 2
+        made = report["tokens"]
+        assert 0 < made[0] < made[1] < at < made[2]
+        assert polled["mean_staleness"] == pytest.approx(((at - made[0]) + (at - made[1])) / 2)
+        await poll(client, id, since=2)
+        await poll(client, id)
+        again = (await read_report(client, id))["polled"]
+        assert [told for _, told in again["arrivals"]] == [2, 3]
+        assert (again["requests"], again["empty_replies"]) == (5, 3)
 
     play(engine, scene)
 
@@ -129,8 +169,8 @@ def test_an_unknown_job_is_404_and_so_is_one_whose_result_has_expired(monkeypatc
         monkeypatch.setattr(jobs, "KEEP_SECONDS", -1.0)
         assert (await poll(client, id))["state"] == "queued"
         engine.tickets[0].finish()
-        for method in ("GET", "DELETE"):
-            assert (await client.request(method, f"/jobs/{id}")).status_code == 404
+        for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/events"), ("GET", "/report")):
+            assert (await client.request(method, f"/jobs/{id}{path}")).status_code == 404
 
     play(engine, scene)
 
@@ -166,14 +206,14 @@ def test_a_result_is_posted_signed_to_the_own_inbox() -> None:
     async def scene(client: Client) -> None:
         job = await begin(client, webhook_url="/webhooks/inbox/mine")
         assert job["webhook_secret"].startswith("whsec_")
-        told = await poll(client, job["id"])
+        assert json.dumps(await poll(client, job["id"])).find("whsec_") == -1
+        told = await read_report(client, job["id"])
         assert told["webhook"] == {
             "url": "http://127.0.0.1:7860/webhooks/inbox/mine",
             "state": "waiting",
             "attempts": [],
             "report": None,
         }
-        assert "webhook_secret" not in told
         assert json.dumps(told).find("whsec_") == -1
 
     play(ScriptedEngine(), scene)

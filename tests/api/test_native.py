@@ -210,6 +210,16 @@ def test_100_tokens_are_asked_for_unless_the_client_says_otherwise() -> None:
     assert [request.max_new_tokens for request in engine.requests] == [100, None]
 
 
+@pytest.mark.parametrize("path", ["/", "/generate", "/generate_stream"])
+def test_the_end_token_is_passed_only_where_that_is_asked_for(path: str) -> None:
+    engine = AnsweringEngine()
+    app = open_api(engine)
+    for parameters in ({"ignore_eos": True}, {"ignore_eos": False}, {}):
+        post(app, path, parameters=parameters)
+    post(app, path)
+    assert [request.ignore_eos for request in engine.requests] == [True, False, False, False]
+
+
 def test_unknown_parameters_are_ignored() -> None:
     assert whole(HELLO, unknown="x", use_cache=True) == '{"generated_text":"Héllo"}'
 
@@ -234,6 +244,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"stop": [""]}, "stop"),
     ({"top_n_tokens": 6}, "top_n_tokens"),
     ({"truncate": 0}, "truncate"),
+    ({"ignore_eos": 1}, "ignore_eos"),
+    ({"ignore_eos": "true"}, "ignore_eos"),
+    ({"ignore_eos": None}, "ignore_eos"),
     ({"seed": -1}, "seed"),
     ({"seed": 2**64}, "seed"),
     ({"grammar": {"type": "json", "value": "{}"}}, "grammar"),

@@ -91,9 +91,10 @@ def test_the_result_of_a_job_arrives_once_signed_at_the_own_inbox() -> None:
         deliveries: list[dict[str, Any]] = []
         while not deliveries:
             deliveries = client.get("/webhooks/inbox/mine").json()["deliveries"]
-        told = client.get(f"/jobs/{job['id']}").json()["webhook"]
-        while told["report"] is None:
-            told = client.get(f"/jobs/{job['id']}").json()["webhook"]
+        report = client.get(f"/jobs/{job['id']}/report").json()
+        while report["webhook"]["report"] is None:
+            report = client.get(f"/jobs/{job['id']}/report").json()
+        told = report["webhook"]
     (delivery,) = deliveries
     headers, body = delivery["headers"], delivery["body"]
     result = json.loads(body)
@@ -107,7 +108,10 @@ def test_the_result_of_a_job_arrives_once_signed_at_the_own_inbox() -> None:
     assert told["state"] == "delivered"
     assert [attempt["status"] for attempt in told["attempts"]] == [204]
     assert (told["report"]["requests"], told["report"]["bytes"]) == (1, len(body.encode()))
-    assert told["report"]["mean_staleness"] > 0
+    ((at, count),) = told["report"]["arrivals"]
+    assert count == 2
+    assert told["report"]["mean_staleness"] == pytest.approx(sum(at - made for made in report["tokens"]) / 2)
+    assert at > max(report["tokens"])
 
 
 def test_a_result_that_is_not_accepted_is_sent_again() -> None:

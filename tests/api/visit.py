@@ -32,9 +32,11 @@ def make_scope(path: str, method: str = "POST", headers: dict[str, str] | None =
 class Visit:
     """One request. `hold` makes sends wait for `release`; `break_at` makes that send, counted from 1, fail."""
 
-    def __init__(self, app: ASGIApp, path: str, body: Any, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, path: str, body: Any, headers: dict[str, str] | None = None, method: str = "POST"
+    ) -> None:
         self._app = app
-        self._scope = make_scope(path, headers=headers)
+        self._scope = make_scope(path, method, headers)
         self._body = json.dumps(body).encode()
         self.sent: list[Message] = []
         self.listening = asyncio.Event()  # the body has been read, the runs have begun

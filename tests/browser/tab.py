@@ -20,7 +20,7 @@ SIZES: Final[dict[str, ViewportSize]] = {
 class Tab:
     """One open tab; remembers what the console complained of and which other hosts were asked."""
 
-    def __init__(self, page: Page, url: str, theme: str = "light") -> None:
+    def __init__(self, page: Page, url: str, theme: str = "light", fragment: str = "") -> None:
         self.page = page
         self.complaints: list[str] = []
         self.foreign_requests: list[str] = []
@@ -29,7 +29,7 @@ class Tab:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._see)
         page.set_default_timeout(PATIENCE)
-        page.goto(f"{url}/?__theme={theme}")
+        page.goto(f"{url}/?__theme={theme}{fragment}")
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -51,6 +51,7 @@ class Tab:
 
     def wait_until_ready(self) -> None:
         """Until the model can answer."""
+        expect(self.find("model")).not_to_contain_text("Loading", timeout=PATIENCE)
         expect(self.find("generate")).to_be_enabled(timeout=PATIENCE)
 
     def ask(self, question: str) -> None:
@@ -101,9 +102,11 @@ class Tabs:
         self._browser = browser
         self._tabs: list[Tab] = []
 
-    def __call__(self, url: str, size: str = "wide", theme: str = "light", ready: bool = True) -> Tab:
+    def __call__(
+        self, url: str, size: str = "wide", theme: str = "light", ready: bool = True, fragment: str = ""
+    ) -> Tab:
         """A new tab in which the model can answer, or, with `ready` off, one just opened."""
-        tab = Tab(self._browser.new_page(viewport=SIZES[size]), url, theme)
+        tab = Tab(self._browser.new_page(viewport=SIZES[size]), url, theme, fragment)
         self._tabs.append(tab)
         if ready:
             tab.wait_until_ready()

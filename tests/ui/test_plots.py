@@ -1,9 +1,13 @@
 """What the figures and the table hold."""
 
+from dataclasses import replace
+
 from demo.ui.panes import PaneView
-from demo.ui.plots import DIAGONAL, draw_latency, draw_timeline, list_rows, step_points
-from demo.ui.visitor import Turn
+from demo.ui.plots import DIAGONAL, draw_latency, draw_timeline, list_rows, say_latency, say_timeline, step_points
+from demo.ui.visitor import Asked, Turn
 from tests.ui.test_panes import view, write_log
+
+HELLO = Asked("Hello", "turn")
 
 
 def race(tokens: int) -> tuple[PaneView, PaneView]:
@@ -35,7 +39,7 @@ def test_a_stopped_side_stays_at_the_level_it_had_reached() -> None:
 
 
 def test_every_run_is_a_point_and_the_whole_side_lies_on_the_diagonal() -> None:
-    turns = [Turn("Hello", *race(5)), Turn("Hello", *race(20))]
+    turns = [Turn(HELLO, *race(5)), Turn(HELLO, *race(20))]
     figure = draw_latency(turns)
     diagonal, streamed, whole = figure.data
     assert list(diagonal.x) == list(diagonal.y)
@@ -47,19 +51,19 @@ def test_every_run_is_a_point_and_the_whole_side_lies_on_the_diagonal() -> None:
 
 def test_the_sides_differ_in_more_than_colour() -> None:
     lines = draw_timeline(*race(3)).data
-    points = draw_latency([Turn("Hello", *race(3))]).data[1:]
+    points = draw_latency([Turn(HELLO, *race(3))]).data[1:]
     assert len({trace.line.dash for trace in lines}) == len({trace.marker.symbol for trace in points}) == 2
 
 
 def test_a_stopped_run_draws_no_point_but_stands_in_the_table() -> None:
     events = write_log(["a"] * 5, reason=None)
-    turn = Turn("Hello", view("streamed", events, left=11.1), view("whole", events, left=11.1))
+    turn = Turn(HELLO, view("streamed", events, left=11.1), view("whole", events, left=11.1))
     assert not any(len(trace.x) for trace in draw_latency([turn]).data[1:])
     assert [row[-1] for row in list_rows([turn])] == ["stopped", "stopped"]
 
 
 def test_the_table_has_the_newest_run_first_and_a_row_for_each_side() -> None:
-    rows = list_rows([Turn("Hello", *race(5)), Turn("Hello", *race(20))])
+    rows = list_rows([Turn(HELLO, *race(5)), Turn(HELLO, *race(20))])
     assert [row[:2] for row in rows] == [
         ("2", "Streaming"),
         ("2", "Non-streaming"),
@@ -67,3 +71,15 @@ def test_the_table_has_the_newest_run_first_and_a_row_for_each_side() -> None:
         ("1", "Non-streaming"),
     ]
     assert rows[0] == ("2", "Streaming", "600 ms", "2.60 s", "20", "7.7", "done")
+
+
+def test_a_run_that_is_slowed_or_recorded_is_marked_in_the_table() -> None:
+    streamed, whole = race(3)
+    turn = Turn(HELLO, replace(streamed, label="slowed to 30 tokens/s"), whole)
+    assert list_rows([turn])[0][0] == "1 · slowed to 30 tokens/s"
+
+
+def test_the_figures_are_told_in_words_too() -> None:
+    turn = Turn(HELLO, *race(10))
+    assert "Streaming: first text 600 ms, all after 1.60 s" in say_timeline(turn)
+    assert "2 runs" in say_latency([turn, turn])

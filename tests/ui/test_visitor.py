@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from demo.errors import BadRequest, EngineFailed, Overloaded
-from demo.events import Message, Sampling
+from demo.events import Message
+from demo.ui.dials import Manner
 from demo.ui.panes import PaneView
 from demo.ui.race import Race
 from demo.ui.visitor import Visitor, Visitors
@@ -14,7 +15,9 @@ from tests.scripted import ScriptedEngine
 
 
 def begin(visitor: Visitor, engine: ScriptedEngine, question: str = "Hello") -> Race:
-    return visitor.begin(engine, question, 256, Sampling())
+    visitor.begin(engine, question, Manner())
+    assert visitor.race is not None
+    return visitor.race
 
 
 async def collect(views: AsyncIterator[PaneView]) -> list[PaneView]:

@@ -1,0 +1,46 @@
+// Streamed against whole, in pairs: their order, what streaming cost, and that in words. Pure; demo/bench/pairs.py in the
+// browser. A pair is {streamed, whole, first}: two samples, and which was asked for first.
+"use strict";
+
+import { estimateMean, scale } from "./interval.js";
+
+// For each pair which mode goes first: each as often as the other, shuffled, so that the order can't favour one.
+export function orderPairs(count) {
+  const extra = Math.random() < 0.5 ? 1 : 0;
+  const order = Array.from({ length: count }, (_, at) => ((at + extra) % 2 ? ["whole", "streamed"] : ["streamed", "whole"]));
+  for (let at = count - 1; at > 0; at -= 1) {
+    const other = Math.floor(Math.random() * (at + 1));
+    [order[at], order[other]] = [order[other], order[at]];
+  }
+  return order;
+}
+
+// How much longer the streamed one took, in seconds.
+export const difference = (pair) => pair.streamed.total - pair.whole.total;
+
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+// What streaming cost, from at least two pairs: in seconds, and in % of the whole's mean, which is taken as exact.
+export function comparePairs(pairs) {
+  const seconds = estimateMean(pairs.map(difference));
+  const [streamed, whole] = ["streamed", "whole"].map((mode) => mean(pairs.map((pair) => pair[mode].total)));
+  return { seconds, percent: scale(seconds, 100 / whole), streamed, whole };
+}
+
+export function sayComparison({ percent }) {
+  if (percent.low <= 0 && percent.high >= 0) {
+    const bound = Math.ceil(10 * Math.max(-percent.low, percent.high)) / 10; // a bound is rounded up
+    return `No difference seen beyond ±${bound.toFixed(1)} %.`;
+  }
+  const [low, high] = [Math.abs(percent.low), Math.abs(percent.high)].sort((one, two) => one - two);
+  const word = percent.mean > 0 ? "slower" : "faster";
+  return `Streaming was ${round(Math.abs(percent.mean))} % ${word} (95 % interval ${round(low)} to ${round(high)} %).`;
+}
+
+export function sayTexts(pairs) {
+  const differing = pairs.filter((pair) => pair.streamed.text !== pair.whole.text).length;
+  if (!differing) return `The streamed and the whole text were equal in all ${pairs.length} pairs.`;
+  return `The texts differed in ${differing} of ${pairs.length} pairs: a faster different answer is not faster.`;
+}
+
+const round = (percent) => (percent >= 0.1 ? percent.toFixed(1) : String(Number(percent.toPrecision(2))));

@@ -1,0 +1,35 @@
+// What a teacher takes along from the last run: its trace, the table, a link that plays it again. Made in the browser.
+"use strict";
+
+import { copy, download } from "./dom.js";
+
+export function mount(root) {
+  const find = (id) => root.querySelector(`#${id}`);
+  const show = () => {
+    root.hidden = !tokenStreaming.run;
+    find("run-link-label").hidden = true;
+  };
+  document.addEventListener("run", show);
+  show();
+  find("save-trace").addEventListener("click", () => {
+    const { number, trace } = tokenStreaming.run;
+    download(`run-${number}.json`, JSON.stringify(trace, null, 1), "application/json");
+  });
+  find("save-table").addEventListener("click", () => download("runs.csv", writeTable(), "text/csv"));
+  find("link-run").addEventListener("click", (event) => {
+    const link = address(tokenStreaming.run.fragment);
+    find("run-link").value = link;
+    find("run-link-label").hidden = false;
+    find("run-link").select();
+    copy(link, event.target);
+  });
+}
+
+export const address = (fragment) => `${location.href.split("#")[0]}#${fragment}`;
+
+// RFC 4180: cells with commas, quotes or line ends in quotes, which are doubled within.
+function writeTable() {
+  const rows = [...document.querySelectorAll("#numbers tr")].map((row) => [...row.cells].map((cell) => cell.textContent));
+  const quote = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+  return rows.map((row) => `${row.map(quote).join(",")}\r\n`).join("");
+}

@@ -1,0 +1,47 @@
+// The requests that station 6 sends, what is to be said of each, and the same as a command.
+"use strict";
+
+import { address, putInTemplate } from "./stream.js";
+
+export const JSON_TYPE = "application/json";
+
+// What each choice sends, and what is to be said of it.
+export const KINDS = {
+  native: {
+    note: "The native route goes on with a text, so the question is first put into the model's chat template (by POST "
+      + "/chat_tokenize). This stream ends by closing.",
+    compose: async (question, tokens, signal) => ({
+      method: "POST", path: "/generate_stream",
+      body: { inputs: await putInTemplate(question, { signal }), parameters: { max_new_tokens: tokens, details: true } },
+    }),
+  },
+  chat: {
+    note: "The same question by OpenAI's route: the same tokens, in other words. This stream ends with data: [DONE].",
+    compose: async (question, tokens) => ({
+      method: "POST", path: "/v1/chat/completions",
+      body: {
+        messages: [{ role: "user", content: question }], max_tokens: tokens, temperature: 0, logprobs: true, stream: true,
+        stream_options: { include_usage: true },
+      },
+    }),
+  },
+  pause: {
+    note: "Provoked on purpose: a script, not the model, says a few words (with log-probability 0: certain), falls silent "
+      + "for five seconds and goes on. The server's own code fills the silence with comments, which clients skip and "
+      + "proxies take for a sign of life: here after about 1 s, otherwise after 15 s.",
+    compose: async () => ({ method: "GET", path: "/provoked/pause" }),
+  },
+  break: {
+    note: "Provoked on purpose: a script, not the model, breaks off after a few words. The status was 200 by then, so the "
+      + "error is the stream's last event, made by the server's own code.",
+    compose: async () => ({ method: "GET", path: "/provoked/break" }),
+  },
+};
+
+// A command for a POSIX shell.
+export function writeCurl({ method, path, body }) {
+  const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+  const parts = ["curl", "-N", quote(address(path))];
+  if (method === "POST") parts.push("-H", quote(`Content-Type: ${JSON_TYPE}`), "-d", quote(JSON.stringify(body)));
+  return parts.join(" ");
+}

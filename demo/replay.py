@@ -1,0 +1,102 @@
+"""Replay: an engine without a model. It plays recorded runs at the times they had, and refuses everything else."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from demo.errors import BadRequest, NotReady, Overloaded
+from demo.events import Done, Engine, Event, Load, Log, ModelCard, Piece, Prompt, Ready, Request, Status, Ticket, Token
+from demo.playback import Playback
+from demo.trace import Trace, read_trace
+
+RECORDINGS: Final = Path(__file__).resolve().parents[1] / "assets" / "traces"
+
+
+class NotRecorded(BadRequest):
+    """There is no recording of what was asked."""
+
+
+class Replay(Engine):
+    """Plays whichever of `traces`, at least one, was made for the same prompt and settings; at most `limit` at once."""
+
+    def __init__(self, traces: Sequence[Trace], limit: int = 64) -> None:
+        self._traces = traces
+        self._limit = limit
+        self._playing: set[Playback] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def status(self) -> Status:
+        first = self._traces[0]
+        length = max(len(trace.tokens) for trace in self._traces)
+        return Ready(ModelCard(first.model_id, None, "recorded", first.device, first.dtype, length, length + 1))
+
+    @property
+    def load(self) -> Load:
+        with self._lock:
+            self._playing = {playback for playback in self._playing if playback.playing}
+            return Load(len(self._playing), waiting=0, limit=self._limit, stalled=0.0)
+
+    def admit(self) -> None:
+        if self._closed:
+            raise NotReady("The server is shutting down: try again in a minute.")
+        if self.load.running >= self._limit:
+            raise Overloaded("As many runs as allowed are being played: try again in a moment.")
+
+    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+        raise NotReady("This server plays recorded runs and has no tokenizer: start it without --replay-only.")
+
+    def submit(self, request: Request, log: Log) -> Ticket:
+        self.admit()
+        now = time.perf_counter()
+        playback = Playback(schedule_trace(find_trace(self._traces, request), request.max_new_tokens, now), log)
+        with self._lock:
+            self._playing.add(playback)
+        return playback
+
+    def close(self) -> None:
+        self._closed = True
+        with self._lock:
+            playing = tuple(self._playing)
+        for playback in playing:
+            playback.cancel()
+        for playback in playing:
+            playback.join()
+
+
+def find_trace(traces: Sequence[Trace], request: Request) -> Trace:
+    """The recording of `request`, of any length. Raises NotRecorded."""
+    for trace in traces:
+        if replace(request, max_new_tokens=trace.request.max_new_tokens) == trace.request:
+            return trace
+    raise NotRecorded(
+        "This server plays recorded runs only, and none is of this prompt with these settings: ask one of "
+        f"{', '.join(repr(trace.question) for trace in traces)} with the settings it was recorded with."
+    )
+
+
+def schedule_trace(trace: Trace, max_new_tokens: int | None, start: float) -> Iterator[Sequence[Event]]:
+    """The events of a trace from `start` on, cut where `max_new_tokens` cuts; the last token together with its end."""
+    events = [replace(event, time=start + event.time) for event in trace.events]
+    *told, done = events
+    count = len(trace.tokens)
+    if max_new_tokens is not None and max_new_tokens < count:
+        told = told[: 1 + max_new_tokens]
+        done = Done(told[-1].time, "length", max_new_tokens)
+    together = isinstance(told[-1], Token) and isinstance(done, Done) and done.finish_reason != "cancelled"
+    yield from ([event] for event in told[: len(told) - together])
+    yield [told[-1], done] if together else [done]
+
+
+def read_recordings(folder: Path = RECORDINGS) -> tuple[Trace, ...]:
+    """The recorded runs that ship with the demo, in the order of their names."""
+    return tuple(read_trace(path.read_text("utf-8")) for path in sorted(folder.glob("*.json")))
+
+
+def choose_recording(traces: Sequence[Trace], question: str) -> Trace | None:
+    """The recording of `question` if there is one, else the first."""
+    return next((trace for trace in traces if trace.question == question.strip()), traces[0] if traces else None)

@@ -1,0 +1,236 @@
+"""Trace: a run that has ended, as a value to keep: exported as JSON, carried in a link, played again elsewhere.
+
+Its times are seconds since the request was submitted, on the clock of the engine that made it. What comes from outside
+is believed nothing: whoever reads it gets a Trace that could have been, or one sentence.
+"""
+
+import base64
+import binascii
+import json
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import date, datetime, timezone
+from itertools import pairwise
+from typing import Any, Final, TypeVar, get_args
+
+from demo.errors import BadRequest
+from demo.events import Done, Event, FinishReason, Message, ModelCard, Request, Role, Sampling, Started, Token
+from demo.run import Run
+
+VERSION: Final = 1
+MAX_BYTES: Final = 2 * 1024 * 1024
+MAX_TOKENS: Final = 8192
+MAX_SECONDS: Final = 3600.0
+CHANGED: Final = "The link to this recorded run was cut off or changed: copy it again, whole."
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One run: what was asked, which model answered where and when, and every event, the last a Done.
+
+    `pace` is the rate in tokens/s to which it was slowed down, if it was.
+    """
+
+    request: Request
+    model_id: str
+    device: str
+    dtype: str
+    made: date
+    events: tuple[Event, ...]
+    pace: float | None = None
+
+    @property
+    def question(self) -> str:
+        """What a person typed."""
+        prompt = self.request.prompt
+        return prompt if isinstance(prompt, str) else prompt[-1].content
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """All tokens."""
+        return tuple(event for event in self.events if isinstance(event, Token))
+
+
+def trace_run(run: Run, card: ModelCard, pace: float | None = None) -> Trace | None:
+    """The trace of a run; None where it has not ended with a Done, or never started."""
+    events = run.events
+    if not isinstance(run.end, Done) or not isinstance(events[0], Started):
+        return None
+    kept = [event for event in events if isinstance(event, Started | Token | Done)]
+    shifted = tuple(replace(event, time=event.time - run.submitted) for event in kept)
+    today = datetime.now(timezone.utc).date()
+    return Trace(run.request, card.model_id, card.device, card.dtype, today, shifted, pace)
+
+
+def write_trace(trace: Trace) -> dict[str, Any]:
+    """As JSON. A token is [seconds, id, text, logprob, special]."""
+    started, *tokens, done = trace.events
+    assert isinstance(started, Started)
+    assert isinstance(done, Done)
+    prompt = trace.request.prompt
+    return {
+        "version": VERSION,
+        "model_id": trace.model_id,
+        "device": trace.device,
+        "dtype": trace.dtype,
+        "made": trace.made.isoformat(),
+        "pace": trace.pace,
+        "prompt": prompt if isinstance(prompt, str) else [asdict(message) for message in prompt],
+        "max_new_tokens": trace.request.max_new_tokens,
+        "ignore_eos": trace.request.ignore_eos,
+        "sampling": _write_sampling(trace.request.sampling),
+        "started": _round(started.time),
+        "input_tokens": started.input_tokens,
+        "seed": started.seed,
+        "tokens": [
+            [_round(token.time), token.id, token.text, _round(token.logprob), token.special]
+            for token in tokens
+            if isinstance(token, Token)
+        ],
+        "end": _round(done.time),
+        "finish_reason": done.finish_reason,
+    }
+
+
+def read_trace(text: str) -> Trace:
+    """The trace that `text`, JSON, holds. Raises BadRequest: one sentence that says what is wrong with it."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadRequest("This is no recorded run: it is not JSON.") from None
+    if not isinstance(document, dict) or document.get("version") != VERSION:
+        raise BadRequest(f"This is no recorded run of version {VERSION}, the one that is played here.")
+    sampling = Sampling(**_read_sampling(_take(document, "sampling", dict)))
+    request = Request(
+        _read_prompt(document.get("prompt")),
+        _take_or_none(document, "max_new_tokens", int),
+        sampling,
+        ignore_eos=_take(document, "ignore_eos", bool),
+    )
+    return Trace(
+        request,
+        _take(document, "model_id", str),
+        _take(document, "device", str),
+        _take(document, "dtype", str),
+        _read_date(_take(document, "made", str)),
+        _read_events(document),
+        _take_or_none(document, "pace", float),
+    )
+
+
+def write_fragment(trace: Trace) -> str:
+    """The trace as text for the end of an address: JSON, gzip (RFC 1952, with its checksum), base64url (RFC 4648)."""
+    text = json.dumps(write_trace(trace), ensure_ascii=False, separators=(",", ":"))
+    packer = zlib.compressobj(9, wbits=31)
+    packed = packer.compress(text.encode()) + packer.flush()
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def read_fragment(fragment: str) -> Trace:
+    """The trace that `write_fragment` wrote. Raises BadRequest; never unpacks more than `MAX_BYTES`."""
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        packed = base64.b64decode(fragment + "=" * (-len(fragment) % 4), altchars=b"-_", validate=True)
+        text = unpacker.decompress(packed, MAX_BYTES)
+    except (binascii.Error, ValueError, zlib.error):
+        raise BadRequest(CHANGED) from None
+    if not unpacker.eof or unpacker.unused_data:
+        raise BadRequest(CHANGED)
+    return read_trace(text.decode(errors="replace"))
+
+
+def _round(number: float) -> float:
+    return round(number, 6)
+
+
+def _write_sampling(sampling: Sampling) -> dict[str, Any]:
+    """Only what differs from the default."""
+    default = Sampling()
+    return {
+        field.name: value
+        for field in fields(Sampling)
+        if (value := getattr(sampling, field.name)) != getattr(default, field.name)
+    }
+
+
+def _read_sampling(document: dict[str, Any]) -> dict[str, Any]:
+    kinds: dict[str, type] = {"do_sample": bool, "top_k": int, "seed": int}
+    names = {field.name for field in fields(Sampling)}
+    if not names.issuperset(document):
+        raise BadRequest("This is no recorded run: `sampling` holds what is not known here.")
+    return {name: _take(document, name, kinds.get(name, float)) for name in document}
+
+
+def _read_prompt(prompt: object) -> str | tuple[Message, ...]:
+    if isinstance(prompt, str):
+        return prompt
+    if not isinstance(prompt, list) or not all(isinstance(each, dict) for each in prompt):
+        raise BadRequest("This is no recorded run: `prompt` is neither a text nor a conversation.")
+    if any(each.get("role") not in get_args(Role) for each in prompt):
+        raise BadRequest("This is no recorded run: a message of `prompt` has no known role.")
+    return tuple(Message(each["role"], _take(each, "content", str)) for each in prompt)
+
+
+def _read_date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadRequest("This is no recorded run: `made` is not a date.") from None
+
+
+def _read_events(document: dict[str, Any]) -> tuple[Event, ...]:
+    rows = _take(document, "tokens", list)
+    if len(rows) > MAX_TOKENS or not all(isinstance(row, list) and len(row) == 5 for row in rows):
+        raise BadRequest(f"This is no recorded run: `tokens` must be at most {MAX_TOKENS} rows of five.")
+    if document.get("finish_reason") not in get_args(FinishReason):
+        raise BadRequest("This is no recorded run: `finish_reason` is not one that there is.")
+    events: list[Event] = [
+        Started(_take(document, "started", float), _take(document, "input_tokens", int), _take(document, "seed", int)),
+        *(_read_token(row, index) for index, row in enumerate(rows, start=1)),
+        Done(_take(document, "end", float), document["finish_reason"], len(rows)),
+    ]
+    _check_times([event.time for event in events])
+    return tuple(events)
+
+
+def _read_token(row: list[Any], index: int) -> Token:
+    names = ("time", "id", "text", "logprob", "special")
+    token = dict(zip(names, row, strict=True))
+    return Token(
+        _take(token, "time", float),
+        index,
+        _take(token, "id", int),
+        _take(token, "text", str),
+        _take(token, "logprob", float),
+        _take(token, "special", bool),
+    )
+
+
+def _check_times(times: Sequence[float]) -> None:
+    in_order = all(earlier <= later for earlier, later in pairwise(times))
+    if not in_order or not times[0] >= 0 or not times[-1] <= MAX_SECONDS:
+        raise BadRequest("This is no recorded run: its times do not follow one another.")
+
+
+def _take(document: dict[str, Any], name: str, kind: type[T]) -> T:
+    """The value of `name`, which must be of `kind`: exactly, but a whole number is a float too."""
+    value = document.get(name)
+    if kind is float and type(value) is int:
+        value = float(value) if abs(value) < 2**53 else math.nan
+    fits = type(value) is kind and not (isinstance(value, float) and not math.isfinite(value))
+    if not fits or (isinstance(value, str) and _is_broken(value)):
+        raise BadRequest(f"This is no recorded run: `{name}` is missing or not as it should be.")
+    assert isinstance(value, kind)
+    return value
+
+
+def _take_or_none(document: dict[str, Any], name: str, kind: type[T]) -> T | None:
+    return None if document.get(name) is None else _take(document, name, kind)
+
+
+def _is_broken(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)

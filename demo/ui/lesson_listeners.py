@@ -1,0 +1,75 @@
+"""What happens in the lesson's own stations and on arrival by a link. The rest of the lesson lives in the browser."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import gradio as gr
+
+from demo.errors import DemoError
+from demo.events import Engine, Sampling
+from demo.trace import Trace
+from demo.ui.dials import DEFAULT_REPETITION_PENALTY, Manner, Position
+from demo.ui.layout import Layout
+from demo.ui.links import Shared, read_link, write_link
+from demo.ui.pane import Updates
+from demo.ui.tables import write_example, write_saved
+from demo.ui.updates import nothing, say, show_start
+from demo.ui.visitor import Example, Visitors
+
+EXAMPLE_TEXT: Final = "Once upon a time, in a small village by the sea,"  # gone on with for as long as it takes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LessonListeners:
+    """The functions behind the lesson's components, each in the name of the tab that asks."""
+
+    engine: Engine
+    page: Layout
+    visitors: Visitors
+
+    async def begin_example(self, request: gr.Request, length: float, pace: float) -> Updates:
+        """The documentation's example in the two panels: so many tokens at such a pace, whatever the drawer says."""
+        visitor = self.visitors.find(request.session_hash)
+        example = _read_example(length, pace)
+        manner = Manner(example.tokens, Sampling(repetition_penalty=DEFAULT_REPETITION_PENALTY), example.pace)
+        try:
+            visitor.go_on(self.engine, EXAMPLE_TEXT, manner)
+        except DemoError as error:
+            return say(self.page, visitor, str(error))
+        visitor.example = example
+        return show_start(self.page, visitor)
+
+    def predict(self, request: gr.Request, length: float, pace: float) -> Updates:
+        """What the example's dials let one expect."""
+        runs = self.visitors.find(request.session_hash).runs
+        return {self.page.lesson.example: write_example(_read_example(length, pace), runs, None)}
+
+    def weigh(self, request: gr.Request, price: float) -> Updates:
+        """What the last run's early stop saved, at this price."""
+        return {self.page.lesson.saved: write_saved(self.visitors.find(request.session_hash).runs, price)}
+
+    def share(self, prompt: str, *dials: Position) -> Updates:
+        """The end of a link that brings back this prompt and these dials."""
+        return {self.page.lesson.link: {"fragment": write_link(Shared(prompt, dials))}}
+
+    async def arrive(self, request: gr.Request, fragment: str) -> Updates:
+        """What the address asks for after its `#`: a prompt with dials, or a recorded run, which begins at once."""
+        visitor = self.visitors.find(request.session_hash)
+        try:
+            asked = read_link(fragment)
+            if isinstance(asked, Trace):
+                visitor.replay(asked)
+        except DemoError as error:
+            return say(self.page, visitor, str(error))
+        if isinstance(asked, Trace):
+            return show_start(self.page, visitor)
+        return nothing() if asked is None else self._show_shared(asked)
+
+    def _show_shared(self, shared: Shared) -> Updates:
+        positions: Sequence[Position] = shared.positions
+        return {self.page.prompt: shared.prompt, **dict(zip(self.page.dials.inputs, positions, strict=True))}
+
+
+def _read_example(length: float, pace: float) -> Example:
+    return Example(int(length), pace or None)

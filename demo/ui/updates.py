@@ -1,0 +1,64 @@
+"""From a tab's state to what the page shows of it: `{component: value}`. Knows no event."""
+
+from typing import Any
+
+import gradio as gr
+
+from demo.trace import Trace, write_fragment, write_trace
+from demo.ui.chart import show_chart
+from demo.ui.layout import Layout
+from demo.ui.pane import Updates, show, show_past
+from demo.ui.panes import PaneView
+from demo.ui.plots import COLUMNS, draw_latency, draw_timeline, list_rows, say_latency, say_timeline
+from demo.ui.tables import write_example, write_saved, write_table
+from demo.ui.visitor import Visitor
+
+
+def nothing() -> Updates:
+    """No change."""
+    skipped: Updates = gr.skip()
+    return skipped
+
+
+def say(page: Layout, visitor: Visitor, sentence: str) -> Updates:
+    """The line below the buttons."""
+    # Numbered, so that the same sentence said twice still is news to the page.
+    visitor.attempts += 1
+    return {page.message: {"text": sentence, "number": visitor.attempts}}
+
+
+def show_start(page: Layout, visitor: Visitor, sentence: str = "") -> Updates:
+    """A race that has begun."""
+    queued = [show(pane, PaneView(pane.side, "queued")) for pane in page.panes]
+    return {**say(page, visitor, sentence), **show_turns(page, visitor), **queued[0], **queued[1]}
+
+
+def show_turns(page: Layout, visitor: Visitor) -> Updates:
+    """The conversation so far, and what was asked last."""
+    past = [show_past(pane, visitor.turns) for pane in page.panes]
+    return {**past[0], **past[1], page.question: {"text": visitor.question}}
+
+
+def show_results(page: Layout, visitor: Visitor, price: float) -> Updates:
+    """A race that has ended, and all before it: last words, charts, tables."""
+    last, runs = visitor.turns[-1], visitor.runs
+    updates = {
+        **show(page.streamed, last.streamed),
+        **show(page.whole, last.whole),
+        page.results: gr.Column(visible=True),
+        page.timeline: show_chart(draw_timeline(last.streamed, last.whole), say_timeline(last)),
+        page.latency: show_chart(draw_latency(runs), say_latency(runs)),
+        page.table: write_table("Every run of this tab, newest first", COLUMNS, list_rows(runs)),
+        page.trace: show_trace(last.trace, len(runs)),
+        page.lesson.saved: write_saved(runs, price),
+    }
+    if visitor.example is not None and last.asked.kind == "text":
+        updates[page.lesson.example] = write_example(visitor.example, runs, last)
+    return updates
+
+
+def show_trace(trace: Trace | None, number: int) -> dict[str, Any] | None:
+    """What the browser needs to save, link to and draw run `number`; None where it came to no end."""
+    if trace is None:
+        return None
+    return {"number": number, "trace": write_trace(trace), "fragment": f"trace={write_fragment(trace)}"}

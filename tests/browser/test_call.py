@@ -1,0 +1,218 @@
+"""Station 9: the programs are the README's, aimed at this server; the strip's numbers are the API's."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from demo.errors import Overloaded
+from tests.api.client import read_events
+from tests.api.script import RANKED, AnsweringEngine
+from tests.browser.serving import Served, serve
+from tests.browser.tab import PATIENCE, Tab, Tabs
+from tests.browser.test_events import fix
+from tests.clients.snippets import ADDRESS, find_snippet, read_snippets
+from tests.scripted import ScriptedEngine
+
+BODY: dict[str, Any] = {"inputs": "What is Deep Learning?", "parameters": {"max_new_tokens": 20}}
+
+
+def open_station(open_tab: Tabs, url: str, size: str = "wide", theme: str = "light") -> Tab:
+    """A tab with the station in view and alive."""
+    tab = open_tab(url, size, theme)
+    tab.find("station-call").scroll_into_view_if_needed()
+    expect(tab.find("call-tab-curl")).to_be_visible()
+    return tab
+
+
+def run_program(tab: Tab, name: str) -> str:
+    """Run a program and read what it printed."""
+    tab.find(f"call-tab-{name}").click()
+    tab.find("call-run").click()
+    expect(tab.find("call-status")).to_have_text("Done.", timeout=PATIENCE)
+    return tab.find("call-output").text_content() or ""
+
+
+def test_every_program_of_the_readme_is_shown_with_this_servers_address(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_station(open_tab, typing_url)
+    assert tab.page.locator("#call-tabs [role=tab]").count() == len(read_snippets())
+    for snippet in read_snippets():
+        tab.find(f"call-tab-{snippet.name}").click()
+        text = tab.find("call-text").text_content()
+        assert text == snippet.aimed_at(typing_url)
+        assert text is not None
+        assert ADDRESS not in text
+        expect(tab.find("call-tab-" + snippet.name)).to_have_attribute("aria-selected", "true")
+        expect(tab.find("call-note")).not_to_be_empty()
+
+
+def test_the_arrow_keys_lead_through_the_programs(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_station(open_tab, typing_url)
+    tab.find("call-tab-curl").focus()
+    tab.page.keyboard.press("ArrowRight")
+    expect(tab.find("call-tab-python")).to_be_focused()
+    assert tab.find("call-text").text_content() == find_snippet("python").aimed_at(typing_url)
+    tab.page.keyboard.press("Home")
+    tab.page.keyboard.press("ArrowLeft")
+    expect(tab.find("call-tab-webhook")).to_be_focused()
+    assert tab.page.locator("#call-tabs [tabindex='0']").count() == 1
+
+
+def test_what_is_copied_is_what_is_shown(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_station(open_tab, typing_url)
+    tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.find("call-tab-openai").click()
+    tab.find("call-copy").click()
+    expect(tab.find("call-copy")).to_have_text("Copied")
+    assert tab.page.evaluate("navigator.clipboard.readText()") == find_snippet("openai").aimed_at(typing_url)
+
+
+def test_the_program_that_is_run_prints_the_text_that_the_api_gives(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_station(open_tab, typing_url)
+    printed = run_program(tab, "fetch")
+    tokens = [
+        event["token"]["text"] for event in read_events(httpx.post(f"{typing_url}/generate_stream", json=BODY).content)
+    ]
+    assert printed == "".join("".join(tokens[: count + 1]) + "\n" for count in range(len(tokens)))
+
+
+def test_the_commands_request_prints_the_stream_as_it_is(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_station(open_tab, typing_url)
+    printed = run_program(tab, "curl")
+    assert fix(printed) == fix(httpx.post(f"{typing_url}/generate_stream", json=BODY).text)
+    expect(tab.find("call-note")).to_contain_text("the same request, made by this browser")
+
+
+@pytest.mark.parametrize("name", ["python", "openai", "js"])
+def test_what_can_not_run_here_says_so_and_has_no_button(open_tab: Tabs, typing_url: str, name: str) -> None:
+    tab = open_station(open_tab, typing_url)
+    tab.find(f"call-tab-{name}").click()
+    expect(tab.find("call-run")).to_be_hidden()
+    expect(tab.find("call-stop")).to_be_hidden()
+    expect(tab.find("call-note")).to_contain_text("install")
+
+
+@pytest.mark.parametrize("name", ["fetch", "curl"])
+def test_stop_ends_a_program_and_its_work(open_tab: Tabs, served: Served, engine: ScriptedEngine, name: str) -> None:
+    tab = open_station(open_tab, served.url)
+    tab.find(f"call-tab-{name}").click()
+    tab.find("call-run").click()
+    ticket = engine.wait_for_ticket()
+    ticket.start()
+    ticket.write("One ")
+    expect(tab.find("call-output")).to_contain_text("One")
+    tab.find("call-stop").click()
+    assert ticket.stopped.wait(20)
+    expect(tab.find("call-status")).to_have_text("Stopped.")
+
+
+@pytest.mark.parametrize("name", ["fetch", "curl"])
+def test_a_refusal_of_a_program_is_one_sentence(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine, name: str
+) -> None:
+    tab = open_station(open_tab, served.url)
+    engine.refusal = Overloaded("Model is overloaded: try again in a moment.")
+    tab.find(f"call-tab-{name}").click()
+    tab.find("call-run").click()
+    expect(tab.find("call-status")).to_have_text("Model is overloaded: try again in a moment.")
+    assert [("429" in complaint) for complaint in tab.complaints] == [True]
+    tab.complaints.clear()
+
+
+def show_tokens(tab: Tab, question: str, tokens: int = 48) -> None:
+    tab.find("heat-question").fill(question)
+    tab.find("heat-tokens").fill(str(tokens))
+    tab.find("heat-run").click()
+    expect(tab.find("heat-status")).to_contain_text("Done:", timeout=PATIENCE)
+
+
+def read_table(tab: Tab) -> list[list[str]]:
+    if tab.find("heat-table").is_hidden():
+        tab.find("heat-as-table").click()
+    return [row.locator("td").all_inner_texts() for row in tab.page.locator("#heat-table tbody tr").all()]
+
+
+def test_the_strip_tells_what_the_api_tells_of_the_real_model(open_tab: Tabs, app_url: str) -> None:
+    tab = open_station(open_tab, app_url)
+    expect(tab.find("model")).to_contain_text(" on cpu", timeout=PATIENCE)
+    question = "What is 1 + 1? One word."
+    show_tokens(tab, question, 32)
+    messages = [{"role": "user", "content": question}]
+    inputs = httpx.post(f"{app_url}/chat_tokenize", json={"messages": messages}).json()["templated_text"]
+    parameters = {"max_new_tokens": 32, "details": True, "top_n_tokens": 5}
+    told = httpx.post(f"{app_url}/generate_stream", json={"inputs": inputs, "parameters": parameters}, timeout=120)
+    events = read_events(told.content)
+    strip = tab.page.locator("#heat-strip [role=option]")
+    texts = strip.evaluate_all("options => options.map((option) => option.dataset.text)")
+    logprobs = strip.evaluate_all("options => options.map((option) => Number(option.dataset.logprob))")
+    assert "".join(texts) == events[-1]["generated_text"]
+    assert logprobs == [event["token"]["logprob"] for event in events]
+    shown = [(row[1], row[3], row[5]) for row in read_table(tab)]
+    tokens = [event["token"] for event in events]
+    assert shown == [(str(each["id"]), f"{each['logprob']:.4f}", "yes" if each["special"] else "no") for each in tokens]
+    assert f"finish reason: {events[-1]['details']['finish_reason']}" in tab.read("heat-status")
+    least = min(range(len(tokens)), key=lambda index: tokens[index]["logprob"])
+    facts = tab.page.locator("#heat-facts dd").all_inner_texts()
+    assert facts[0] == str(least + 1)
+    others = tab.page.locator("#heat-facts li code").all_text_contents()
+    assert others == [
+        each["text"] if each["special"] else json.dumps(each["text"], ensure_ascii=False)
+        for each in events[least]["top_tokens"]
+    ]
+
+
+def test_a_special_token_is_spelled_out_and_no_part_of_the_text(open_tab: Tabs) -> None:
+    with serve(AnsweringEngine(RANKED)) as served:
+        tab = open_station(open_tab, served.url)
+        show_tokens(tab, "hi")
+        special = tab.page.locator("#heat-strip .special")
+        expect(special).to_have_text("<end>")
+        expect(special).to_have_attribute("data-text", "")
+        assert read_table(tab) == [
+            ["1", "101", '"a"', "-0.5000", "60.7 %", "no"],
+            ["2", "102", "<end>", "-0.5000", "60.7 %", "yes"],
+        ]
+        open_tab.close()
+
+
+def test_the_arrow_keys_lead_through_the_tokens_by_one_tab_stop(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_station(open_tab, typing_url)
+    show_tokens(tab, "hi", 8)
+    assert tab.page.locator("#heat-strip [tabindex='0']").count() == 1
+    tab.page.locator("#heat-strip [role=option]").nth(2).hover()
+    expect(tab.page.locator("#heat-facts dd").first).to_have_text("3")
+    tab.page.locator("#heat-strip [tabindex='0']").focus()
+    tab.page.keyboard.press("ArrowRight")
+    assert tab.page.locator("#heat-facts dd").all_inner_texts() == ["4", "4", '"word3 "', "-0.5000", "60.7 %", "no"]
+    tab.page.keyboard.press("End")
+    expect(tab.page.locator("#heat-facts dd").first).to_have_text("8")
+    assert tab.page.locator("#heat-strip [tabindex='0']").count() == 1
+
+
+def test_stop_ends_the_strip_and_its_work(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
+    tab = open_station(open_tab, served.url)
+    tab.find("heat-run").click()
+    ticket = engine.wait_for_ticket()
+    ticket.start()
+    ticket.write("One ")
+    expect(tab.page.locator("#heat-strip [role=option]")).to_have_count(1)
+    tab.find("heat-stop").click()
+    assert ticket.stopped.wait(20)
+    expect(tab.find("heat-status")).to_have_text("Stopped.")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["wide", "phone"])
+def test_nobody_is_shut_out_of_it(open_tab: Tabs, size: str, theme: str) -> None:
+    with serve(AnsweringEngine(RANKED)) as served:
+        tab = open_station(open_tab, served.url, size, theme)
+        run_program(tab, "curl")
+        show_tokens(tab, "hi")
+        tab.find("heat-as-table").click()
+        found = Axe().run(tab.page, context="#station-call").response["violations"]
+        assert [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found] == []
+        assert tab.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        open_tab.close()

@@ -1,0 +1,75 @@
+"""What is said of pairs, and how sure: the browser's own arithmetic against the benchmark's."""
+
+import random
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from demo.bench.interval import estimate_mean, t_quantile
+from demo.bench.pairs import compare_pairs, say_comparison, say_texts
+from tests.bench.samples import make_pair
+from tests.browser.tab import Tabs
+
+
+@pytest.fixture
+def page(open_tab: Tabs, typing_url: str) -> Page:
+    return open_tab(typing_url).page
+
+
+def call(page: Page, module: str, name: str, *arguments: Any) -> Any:
+    """What a function of a module that the page serves returns."""
+    script = "async ([module, name, values]) => (await import(`/lesson/${module}.js`))[name](...values)"
+    return page.evaluate(script, [module, name, list(arguments)])
+
+
+def test_the_browsers_quantile_and_interval_are_the_benchmarks(page: Page) -> None:
+    for freedom in (1, 2, 3, 4, 9, 10, 39, 40, 120):
+        assert call(page, "interval", "tQuantile", freedom) == pytest.approx(t_quantile(freedom), rel=1e-9)
+    draw = random.Random(4)
+    for count in (2, 3, 4, 10, 40):
+        values = [draw.gauss(0.01, 0.03) for _ in range(count)]
+        found, expected = call(page, "interval", "estimateMean", values), estimate_mean(values)
+        for name in ("mean", "low", "high"):
+            assert found[name] == pytest.approx(getattr(expected, name), rel=1e-9), (name, count)
+
+
+def test_the_browser_says_what_the_benchmark_says_of_the_same_pairs(page: Page) -> None:
+    draw = random.Random(5)
+    sentences = set()
+    for shift in (-0.3, -0.01, -0.0004, 0.0, 0.0004, 0.01, 0.3):
+        wholes = [draw.uniform(1, 2) for _ in range(6)]
+        totals = [(whole + shift + draw.gauss(0, 0.002), whole) for whole in wholes]
+        said, expected = _compare(page, totals)
+        assert said == [f"{sentence[0].upper()}{sentence[1:]}." for sentence in expected]
+        sentences.add(re.sub(r"[\d.]+", "", said[0]))
+    assert {words.split()[0] for words in sentences} == {"No", "Streaming"}
+    assert any("slower" in words for words in sentences)
+    assert any("faster" in words for words in sentences)
+
+
+def _compare(page: Page, totals: list[tuple[float, float]]) -> tuple[list[str], list[str]]:
+    """What the browser says of pairs of (streamed, whole), the last with differing texts; and the benchmark."""
+    texts = ["same"] * (len(totals) - 1) + ["other"]
+    shown = [
+        {"streamed": {"total": streamed, "text": "same"}, "whole": {"total": whole, "text": text}}
+        for (streamed, whole), text in zip(totals, texts, strict=True)
+    ]
+    pairs = [make_pair(streamed, whole) for streamed, whole in totals[:-1]]
+    pairs.append(make_pair(*totals[-1], text="other"))
+    comparison = compare_pairs(pairs)
+    found = call(page, "comparison", "comparePairs", shown)
+    assert found["percent"]["mean"] == pytest.approx(comparison.percent.mean, rel=1e-9)
+    said = [call(page, "comparison", "sayComparison", found), call(page, "comparison", "sayTexts", shown)]
+    return said, [say_comparison(comparison), say_texts(pairs)]
+
+
+def test_each_order_occurs_as_often_as_the_other_and_is_shuffled(page: Page) -> None:
+    orders = [call(page, "comparison", "orderPairs", 40) for _ in range(3)]
+    for order in orders:
+        assert Counter(map(tuple, order)) == {("streamed", "whole"): 20, ("whole", "streamed"): 20}
+    assert orders[0] != orders[1] != orders[2]
+    odd = Counter(map(tuple, call(page, "comparison", "orderPairs", 5)))
+    assert sorted(odd.values()) == [2, 3]

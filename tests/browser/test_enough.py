@@ -1,0 +1,230 @@
+"""Station 8: many people click at once. What the page says is what the server told it."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, expect
+
+from demo.settings import Settings
+from tests.browser.serving import serve
+from tests.browser.tab import PATIENCE, Tab, Tabs, read_seconds
+from tests.scripted import ScriptedEngine, TypingEngine
+
+WORDS = [f"word{index} " for index in range(64)]
+GONE = re.compile(r"^The crowd has gone after [\d.]+ m?s\.$")
+
+
+class Station:
+    """The station, as a person uses it."""
+
+    def __init__(self, tab: Tab) -> None:
+        self.tab = tab
+        tab.find("station-enough").scroll_into_view_if_needed()
+        expect(self.find("once")).not_to_be_empty()
+
+    def find(self, name: str) -> Locator:
+        return self.tab.find(f"enough-{name}")
+
+    def turn(self, dial: str, value: int) -> None:
+        """Set a dial."""
+        self.find(dial).fill(str(value))
+        expect(self.find(f"{dial}-said")).to_have_text(str(value))
+
+    def click(self, way: str) -> Any:
+        """One crowd, to its end; returns what the server's last event told."""
+        with self.tab.page.expect_response("**/crowds") as asked:
+            self.find(way).click()
+        expect(self.find("status")).to_have_text(GONE, timeout=PATIENCE)
+        told = [line.removeprefix("data: ") for line in asked.value.text().splitlines() if line.startswith("data: ")]
+        return json.loads(told[-1])
+
+    def verdict(self, way: str) -> Locator:
+        return self.find(f"result-{way}").locator(".verdict")
+
+    def rows(self, way: str) -> list[list[str]]:
+        """The table's cells."""
+        rows = self.find(f"result-{way}").locator("tbody tr").all()
+        return [row.locator("td").all_inner_texts() for row in rows]
+
+    def charts(self, way: str) -> Locator:
+        return self.find(f"result-{way}").locator("[role=img]")
+
+
+@pytest.fixture
+def typing() -> Iterator[str]:
+    """The page in front of an engine whose answers take a third of a second."""
+    with serve(TypingEngine(WORDS, 0.02)) as served:
+        yield served.url
+
+
+def assert_same(shown: str, told: float | None) -> None:
+    """A time in words, and what the server said in seconds."""
+    if told is None:
+        assert shown == "–"
+    else:
+        assert read_seconds(shown) == pytest.approx(told, abs=0.0006 if told < 0.9995 else 0.06)
+
+
+def assert_rows_tell(rows: list[list[str]], clients: list[dict[str, Any]]) -> None:
+    assert len(rows) == len(clients)
+    for row, visit in zip(rows, clients, strict=True):
+        client, attempts, statuses, queue, ttft, waited, end = row
+        timings = visit["timings"] or {}
+        assert (int(client), int(attempts)) == (visit["client"], len(visit["attempts"]))
+        said = [each["status"] for each in visit["attempts"]]
+        assert ("200" in statuses, "429" in statuses) == (200 in said, 429 in said)
+        for shown, told in ((queue, timings.get("queue_time")), (ttft, timings.get("time_to_first_token"))):
+            assert_same(shown, None if told is None else told / 1000)
+        assert_same(waited, visit["waited"])
+        assert_same(end, visit["end"])
+
+
+def test_a_click_shows_who_is_served_and_who_is_refused_as_the_server_told_it(open_tab: Tabs, typing: str) -> None:
+    station = Station(open_tab(typing))
+    expect(station.find("columns")).to_be_hidden()  # nothing yet: no empty boxes
+    expect(station.find("refusal")).to_be_hidden()
+    ended = station.click("once")
+    assert [visit["outcome"] for visit in ended["clients"]].count("served") == 4
+    refusals = [1000 * (first["answered"] - first["asked"]) for first in firsts(ended) if first["status"] == 429]
+    least, most = round(min(refusals)), round(max(refusals))
+    told = f"4 of 20 were served at once, 16 got 429 overloaded after {least} to {most} ms."
+    assert station.verdict("once").inner_text() in (told, told.replace(f"{least} to ", ""))
+    assert_rows_tell(station.rows("once"), ended["clients"])
+    expect(station.charts("once")).to_have_count(2)
+    expect(station.charts("once").first).to_have_attribute("aria-label", station.verdict("once").inner_text())
+    shown = station.find("refusal").locator("pre").inner_text()
+    assert shown == f"{ended['refusal']['head']}\n\n{ended['refusal']['body']}"
+    assert shown.startswith("HTTP/1.1 429 Too Many Requests")
+    assert "retry-after: 1" in shown
+    open_tab.close()
+
+
+def firsts(ended: dict[str, Any]) -> list[dict[str, Any]]:
+    return [visit["attempts"][0] for visit in ended["clients"]]
+
+
+def test_with_back_off_everyone_is_served_and_both_results_stay_side_by_side(open_tab: Tabs, typing: str) -> None:
+    station = Station(open_tab(typing))
+    station.turn("clients", 10)
+    station.click("once")
+    before = station.verdict("once").inner_text()
+    ended = station.click("patient")
+    assert {visit["outcome"] for visit in ended["clients"]} == {"served"}
+    expect(station.verdict("patient")).to_contain_text("With back-off all 10 were served; the last first token came")
+    shown = re.search(r"came after (.+)\.$", station.verdict("patient").inner_text())
+    assert shown
+    assert_same(shown[1], max(visit["first_token"] for visit in ended["clients"]))
+    assert_rows_tell(station.rows("patient"), ended["clients"])
+    assert station.verdict("once").inner_text() == before
+    boxes = [station.find(f"result-{way}").bounding_box() for way in ("once", "patient")]
+    assert boxes[0]
+    assert boxes[1]
+    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+    for way in ("once", "patient"):
+        for chart in station.charts(way).all():
+            assert chart.evaluate("(plot) => plot.querySelector('.main-svg').clientWidth <= plot.clientWidth")
+    open_tab.close()
+
+
+def test_the_dials_say_how_many_come_and_how_many_are_served(open_tab: Tabs, typing: str) -> None:
+    station = Station(open_tab(typing))
+    expect(station.find("once")).to_have_text("Twenty people click at once")
+    station.turn("clients", 35)
+    expect(station.find("once")).to_have_text("Thirty-five people click at once")
+    station.turn("clients", 5)
+    expect(station.find("once")).to_have_text("Five people click at once")
+    station.turn("limit", 2)
+    station.click("once")
+    expect(station.verdict("once")).to_contain_text("2 of 5 were served at once, 3 got 429 overloaded")
+    station.turn("limit", 8)
+    station.click("once")
+    expect(station.verdict("once")).to_have_text("5 of 5 were served at once, and nobody was refused.")
+    assert len(station.rows("once")) == 5
+    open_tab.close()
+
+
+def test_the_chart_is_drawn_while_it_happens_and_stop_sends_everyone_home(open_tab: Tabs) -> None:
+    engine = ScriptedEngine()
+    with serve(engine) as served:
+        station = Station(open_tab(served.url))
+        expect(station.find("stop")).to_be_disabled()
+        station.find("patient").click()
+        expect(station.find("once")).to_be_disabled()
+        expect(station.charts("patient").locator(".main-svg").first).to_be_visible()
+        tickets = [engine.wait_for_ticket(number) for number in range(1, 5)]
+        assert not any(ticket.cancelled for ticket in tickets)
+        expect(station.find("status")).to_have_text("The crowd is at the door.")
+        station.find("stop").click()
+        expect(station.find("status")).to_have_text("Stopped.")
+        assert all(ticket.stopped.wait(20) for ticket in tickets)
+        expect(station.verdict("patient")).to_be_empty()
+        for way in ("once", "patient"):
+            expect(station.find(way)).to_be_enabled()
+        open_tab.close()
+
+
+def test_leaving_the_page_sends_everyone_home(open_tab: Tabs) -> None:
+    engine = ScriptedEngine()
+    with serve(engine) as served:
+        station = Station(open_tab(served.url))
+        station.find("once").click()
+        tickets = [engine.wait_for_ticket(number) for number in range(1, 5)]
+        station.tab.page.close()
+        assert all(ticket.stopped.wait(20) for ticket in tickets)
+
+
+def test_a_second_crowd_and_a_missing_key_are_one_sentence_each(open_tab: Tabs) -> None:
+    with serve(ScriptedEngine()) as served:
+        first, second = Station(open_tab(served.url)), Station(open_tab(served.url))
+        first.find("once").click()
+        expect(first.charts("once").locator(".main-svg").first).to_be_visible()
+        second.find("once").click()
+        expect(second.find("status")).to_have_text("Another crowd is at the door: try again when it has gone.")
+        assert_complains_of(second.tab, 429)
+        open_tab.close()
+    with serve(ScriptedEngine(), Settings(port=0, api_key="secret")) as served:
+        station = Station(open_tab(served.url))
+        station.find("once").click()
+        expect(station.find("status")).to_contain_text("The API key is missing or wrong")
+        assert_complains_of(station.tab, 401)
+        open_tab.close()
+
+
+def assert_complains_of(tab: Tab, status: int) -> None:
+    """Chromium's own line about a refusal, and no other."""
+    (complaint,) = tab.complaints
+    assert f"the server responded with a status of {status}" in complaint
+    tab.complaints.clear()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["wide", "phone"])
+def test_axe_finds_nothing_to_object_to_after_a_run(open_tab: Tabs, typing: str, size: str, theme: str) -> None:
+    station = Station(open_tab(typing, size, theme))
+    station.turn("clients", 10)
+    station.click("once")
+    station.click("patient")
+    assert station.tab.find_violations() == []
+    assert station.tab.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    open_tab.close()
+
+
+def test_the_embedded_model_says_enough(open_tab: Tabs, app_url: str) -> None:
+    tab = open_tab(app_url)
+    while httpx.get(f"{app_url}/health", trust_env=False).status_code != 200:
+        pass  # the page may be ready before the model, with recordings
+    station = Station(tab)
+    station.turn("clients", 5)
+    station.turn("limit", 2)
+    ended = station.click("once")
+    assert [visit["outcome"] for visit in ended["clients"]].count("served") == 2
+    expect(station.verdict("once")).to_contain_text("2 of 5 were served at once, 3 got 429 overloaded")
+    assert {visit["tokens"] for visit in ended["clients"]} == {0, 16}
+    assert_rows_tell(station.rows("once"), ended["clients"])
+    ended = station.click("patient")
+    expect(station.verdict("patient")).to_contain_text("With back-off all 5 were served")
+    assert_rows_tell(station.rows("patient"), ended["clients"])

@@ -1,0 +1,205 @@
+"""Station 6: what is shown of a stream are the bytes that this server sends."""
+
+import json
+import re
+import subprocess
+from typing import Any, Final
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, expect
+
+from demo.api.provoked import BREAK, PAUSE_SECONDS, WORDS
+from demo.errors import Overloaded
+from tests.browser.serving import Served
+from tests.browser.tab import PATIENCE, Tab, Tabs, read_seconds
+from tests.scripted import ScriptedEngine
+
+PATHS: Final = {"native": "/generate_stream", "chat": "/v1/chat/completions"}
+QUESTION: Final = 'What\'s a "token"?'
+
+
+def open_station(open_tab: Tabs, url: str, size: str = "wide", theme: str = "light") -> Tab:
+    """A tab with the station in view and alive."""
+    tab = open_tab(url, size, theme)
+    tab.find("station-events").scroll_into_view_if_needed()
+    expect(tab.find("events-note")).not_to_be_empty()
+    return tab
+
+
+def rows(tab: Tab) -> Locator:
+    return tab.page.locator("#events-wire li code")
+
+
+def send(tab: Tab, kind: str, outcome: str = "Done:") -> None:
+    """Send one request and wait for its end."""
+    tab.find("events-kind").select_option(kind)
+    if kind in PATHS:
+        tab.find("events-question").fill(QUESTION)
+    tab.find("events-send").click()
+    expect(tab.find("events-status")).to_contain_text(outcome, timeout=PATIENCE)
+
+
+def fix(text: str) -> str:
+    """A stream, but what differs from one time to the next."""
+    text = re.sub(r'"id":"chatcmpl-[0-9a-f]+"', '"id":"1"', text)
+    return re.sub(r'"created":\d+', '"created":1', re.sub(r'"timings":\{[^}]*\}', '"timings":{}', text))
+
+
+def read_shown(tab: Tab) -> str:
+    """The stream that the rows show; the empty line after each event is drawn as a sign."""
+    return "".join(f"{text}\n\n" for text in rows(tab).all_text_contents())
+
+
+def read_body(tab: Tab) -> Any:
+    return json.loads(tab.page.locator("#events-request .body").inner_text())
+
+
+@pytest.mark.parametrize("kind", PATHS)
+def test_the_events_shown_are_the_bytes_that_the_api_sends(open_tab: Tabs, typing_url: str, kind: str) -> None:
+    tab = open_station(open_tab, typing_url)
+    send(tab, kind)
+    sent = httpx.post(f"{typing_url}{PATHS[kind]}", json=read_body(tab)).text
+    assert fix(read_shown(tab)) == fix(sent)
+    assert rows(tab).count() == {"native": 24, "chat": 26}[kind]  # 24 tokens; the usage and [DONE]
+    length = len(read_shown(tab).encode())
+    expect(tab.find("events-status")).to_contain_text(f"{rows(tab).count()} events, {length:,} bytes in ")
+
+
+def test_the_request_and_the_headers_are_those_that_were_sent(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_station(open_tab, typing_url)
+    send(tab, "native")
+    host = typing_url.removeprefix("http://")
+    for line in ("POST /generate_stream", f"Host: {host}", "Content-Type: application/json"):
+        expect(tab.find("events-request")).to_contain_text(line)
+    assert read_body(tab) == {"inputs": QUESTION, "parameters": {"max_new_tokens": 24, "details": True}}
+    sent = httpx.post(f"{typing_url}/generate_stream", json=read_body(tab)).headers
+    for name in ("content-type", "cache-control", "x-accel-buffering"):
+        expect(tab.find("events-response")).to_contain_text(f"{name}: {sent[name]}")
+    expect(tab.find("events-response")).to_contain_text("200 OK")
+
+
+def test_every_event_has_its_time_and_the_times_never_fall(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_station(open_tab, typing_url)
+    send(tab, "native")
+    times = [read_seconds(text) for text in tab.page.locator("#events-wire .when").all_inner_texts()]
+    assert len(times) == 24
+    assert times == sorted(times)
+    assert times[-1] >= 24 * 0.02
+    assert f"in {tab.page.locator('#events-wire .when').last.inner_text()}," in tab.read("events-status")
+
+
+@pytest.mark.parametrize("kind", [*PATHS, "break"])
+def test_the_command_does_what_the_page_did(open_tab: Tabs, typing_url: str, kind: str) -> None:
+    tab = open_station(open_tab, typing_url)
+    send(tab, kind, "It broke off" if kind == "break" else "Done:")
+    tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.page.get_by_text("The same request as a command").click()
+    tab.find("events-copy").click()
+    expect(tab.find("events-copy")).to_have_text("Copied")
+    command = tab.page.evaluate("navigator.clipboard.readText()")
+    assert command == tab.find("events-curl").text_content()
+    assert command.startswith("curl -N ")
+    told = subprocess.run(command, shell=True, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert fix(told) == fix(read_shown(tab))
+
+
+def test_the_same_token_is_shown_in_both_dialects(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_station(open_tab, typing_url)
+    send(tab, "native")
+    send(tab, "chat")
+    expect(tab.find("events-same-native")).to_contain_text('"text":"word0 "')
+    expect(tab.find("events-same-chat")).to_contain_text('"delta":{"role":"assistant","content":"word0 "}')
+    tab.find("events-question").fill("Another")
+    tab.find("events-send").click()
+    expect(tab.find("events-same-native")).to_have_text("Send the same question by this route.")
+
+
+def test_the_parts_of_an_event_are_told_apart(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_station(open_tab, typing_url)
+    send(tab, "native")
+    last = rows(tab).last
+    for part, text in (
+        ("index", '"index"24'),
+        ("id", '"id"24'),
+        ("text", '"text""word23 "'),
+        ("logprob", '"logprob"-0.5'),
+    ):
+        assert "".join(last.locator(f".part-{part}").all_text_contents()).replace(":", "") == text
+    assert '"finish_reason":"eos_token"' in "".join(last.locator(".part-end").all_text_contents())
+    assert rows(tab).first.locator(".part-end").count() == 0
+
+
+def test_a_pause_shows_the_comments_that_keep_it_alive(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_station(open_tab, typing_url)
+    send(tab, "pause")
+    shown = rows(tab).all_text_contents()
+    comments = [text for text in shown if text == ": keep-alive"]
+    assert 2 <= len(comments) < PAUSE_SECONDS
+    assert len(shown) == len(WORDS["pause"]) + len(comments)
+    assert tab.page.locator("#events-wire .part-comment").count() == len(comments)
+    expect(tab.find("events-note")).to_contain_text("Provoked on purpose: a script, not the model")
+
+
+def test_an_error_in_mid_stream_is_shown_as_its_last_event(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_station(open_tab, typing_url)
+    send(tab, "break", f"It broke off: {len(WORDS['break']) + 1} events")
+    assert json.loads(rows(tab).all_text_contents()[-1].removeprefix("data: ")) == {
+        "error": str(BREAK),
+        "error_type": "generation",
+    }
+    expect(tab.find("events-response")).to_contain_text("200 OK")
+    expect(tab.find("events-status")).to_contain_text(str(BREAK))
+
+
+def test_stop_hangs_up_and_the_work_ends(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
+    tab = open_station(open_tab, served.url)
+    tab.find("events-send").click()
+    ticket = engine.wait_for_ticket()
+    ticket.start()
+    ticket.write("One ")
+    expect(rows(tab)).to_have_count(1)
+    expect(tab.find("events-flow")).to_have_text("1 event, one way")
+    tab.find("events-stop").click()
+    assert ticket.stopped.wait(20)
+    expect(tab.find("events-wire")).to_contain_text("You hung up")
+    expect(tab.find("events-status")).to_have_text("Stopped.")
+
+
+def test_a_refusal_is_a_true_status_and_one_sentence(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
+    tab = open_station(open_tab, served.url)
+    engine.refusal = Overloaded("Model is overloaded: try again in a moment.")
+    send(tab, "native", "Model is overloaded: try again in a moment.")
+    expect(tab.find("events-response")).to_contain_text("429")
+    assert len(tab.complaints) == 1
+    assert "429" in tab.complaints[0]
+    tab.complaints.clear()
+
+
+def test_new_events_are_followed_unless_the_reader_has_scrolled_up(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_station(open_tab, typing_url)
+    tab.find("events-tokens").fill("120")
+    send(tab, "native")
+    place = "(({scrollTop, scrollHeight, clientHeight}) => [scrollTop, scrollHeight - clientHeight - scrollTop])"
+    _, below = tab.page.evaluate(f"{place}(document.querySelector('#events-wire'))")
+    assert below < 5
+    tab.find("events-send").click()
+    expect(rows(tab).nth(25)).to_be_attached()
+    tab.find("events-wire").evaluate("wire => { wire.scrollTop = 0; }")
+    expect(tab.find("events-status")).to_contain_text("Done: 120 events", timeout=PATIENCE)
+    above, _ = tab.page.evaluate(f"{place}(document.querySelector('#events-wire'))")
+    assert above == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["wide", "phone"])
+def test_nobody_is_shut_out_of_it(open_tab: Tabs, typing_url: str, size: str, theme: str) -> None:
+    tab = open_station(open_tab, typing_url, size, theme)
+    send(tab, "chat")
+    send(tab, "native")
+    send(tab, "break", "It broke off")
+    found = Axe().run(tab.page, context="#station-events").response["violations"]
+    assert [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found] == []
+    assert tab.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert tab.page.locator("#station-events [role=status] ol, #station-events [aria-live] ol").count() == 0

@@ -1,0 +1,276 @@
+"""The lesson around its stations: the example, savings, the journey, links, keys, and what is loaded when."""
+
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.serving import Served, serve
+from tests.browser.tab import SIZES, Tab, Tabs, read_seconds
+from tests.scripted import ScriptedEngine, TypingEngine
+
+BUDGET = 300_000  # bytes of ours before the first interaction
+
+
+def read_rows(tab: Tab, name: str) -> list[list[str]]:
+    rows = tab.page.locator(f"#{name} tbody tr")
+    return [row.locator("td").all_inner_texts() for row in rows.all()]
+
+
+def choose_pace(tab: Tab, name: str, words: str) -> None:
+    tab.find(name).get_by_role("combobox").click()
+    tab.page.get_by_role("option", name=words, exact=True).click()
+
+
+def scroll_to(tab: Tab, name: str) -> None:
+    tab.find(name).scroll_into_view_if_needed()
+
+
+# --- the documentation's example -------------------------------------------------------------------------------------
+
+
+def test_before_the_run_the_example_predicts_half_after_five_seconds_and_all_after_ten(
+    open_tab: Tabs, typing_url: str
+) -> None:
+    tab = open_tab(typing_url)
+    rows = read_rows(tab, "example")
+    assert rows[0] == ["Streaming, predicted", "at once", "5.00 s", "10.0 s"]
+    assert rows[2] == ["Non-streaming, predicted", "10.0 s", "10.0 s", "10.0 s"]
+    choose_pace(tab, "example-pace", "10 tokens/s")
+    expect(tab.find("example")).to_contain_text("100.0 s")
+    tab.find("example-length").get_by_label("100 tokens", exact=True).check()
+    expect(tab.page.locator("#example caption")).to_contain_text("100 tokens at 10 tokens/s")
+
+
+def test_slowed_to_a_pace_the_measured_numbers_are_the_predicted_and_are_labelled(open_tab: Tabs) -> None:
+    with serve(TypingEngine(["word "] * 100, 0)) as served:
+        tab = open_tab(served.url)
+        tab.find("example-length").get_by_label("100 tokens", exact=True).check()
+        choose_pace(tab, "example-pace", "30 tokens/s")
+        expect(tab.page.locator("#example caption")).to_contain_text("100 tokens at 30 tokens/s")
+        tab.find("example-run").click()
+        tab.expect_some_text("streamed")
+        assert tab.read("streamed-label") == tab.read("whole-label") == "slowed to 30 tokens/s"
+        expect(tab.find("streamed-pane")).to_be_in_viewport()
+        tab.expect_results(1)
+        streamed, measured, _, waited = read_rows(tab, "example")
+        assert streamed[2:] == ["1.67 s", "3.33 s"]
+        assert read_seconds(measured[1]) < 0.5
+        assert read_seconds(measured[2]) == pytest.approx(50 / 30, rel=0.25)
+        assert read_seconds(measured[3]) == pytest.approx(100 / 30, rel=0.25)
+        assert waited[1] == waited[2] == waited[3] == measured[3]
+        open_tab.close()
+
+
+def test_a_machine_slower_than_the_dial_is_said_to_be(open_tab: Tabs) -> None:
+    with serve(TypingEngine(["word "] * 100, 0.03)) as served:
+        tab = open_tab(served.url)
+        tab.find("example-length").get_by_label("100 tokens", exact=True).check()
+        tab.find("example-run").click()
+        expect(tab.find("example")).to_contain_text("slower than the dial's 100: predicted from the rate it has")
+        open_tab.close()
+
+
+def test_the_example_is_a_text_gone_on_with_whatever_the_model_would_end_with(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine
+) -> None:
+    tab = open_tab(served.url)
+    tab.find("example-run").click()
+    request = engine.wait_for_ticket().request
+    assert (request.max_new_tokens, request.ignore_eos) == (1000, True)
+    assert isinstance(request.prompt, str)
+    engine.close()
+    tab.expect_both("stopped")
+
+
+def test_the_drawers_pace_slows_any_race(open_tab: Tabs) -> None:
+    with serve(TypingEngine(["word "] * 5, 0)) as served:
+        tab = open_tab(served.url)
+        tab.page.locator("#dials > button").click()
+        choose_pace(tab, "pace", "10 tokens/s")
+        tab.ask("Hello")
+        tab.expect_both("done")
+        assert tab.read("streamed-label") == "slowed to 10 tokens/s"
+        assert read_seconds(tab.read("whole-total")) >= 0.4
+        open_tab.close()
+
+
+# --- what would you have saved? --------------------------------------------------------------------------------------
+
+
+def test_stopping_early_tells_tokens_seconds_and_money_and_the_price_dial_turns_it(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine
+) -> None:
+    tab = open_tab(served.url)
+    assert "press Stop in the streaming panel" in tab.read("saved")
+    tab.ask("Why?")
+    ticket = engine.wait_for_ticket()
+    ticket.start()
+    ticket.write("One ", "two ")
+    tab.expect_text("streamed", "One two")
+    tab.find("streamed-stop").click()
+    tab.expect_phase("streamed", "stopped")
+    ticket.write("three ", "four")
+    ticket.finish()
+    tab.expect_results(1)
+    rows = read_rows(tab, "saved")
+    assert [row[1] for row in rows] == ["2", "4", "2", "0"]
+    assert rows[2][3] == "$0.000020"
+    assert rows[3][3] == "$0.000000"
+    price = tab.find("price").locator("input[type=number]")
+    price.fill("100")
+    price.press("Enter")
+    expect(tab.page.locator("#saved tbody tr").nth(2)).to_contain_text("$0.000200")
+
+
+# --- a token's journey -----------------------------------------------------------------------------------------------
+
+
+def test_the_journey_tells_every_part_of_both_sides_and_they_add_up_to_what_the_browser_saw(
+    open_tab: Tabs, typing_url: str
+) -> None:
+    tab = open_tab(typing_url)
+    tab.ask("Hello")
+    tab.expect_results(1)
+    scroll_to(tab, "station-journey")
+    expect(tab.page.locator("#station-journey .main-svg").first).to_be_visible()
+    streamed, whole = tab.page.locator("#station-journey .status").inner_text().split(". Non-streaming")
+    for part in ("prefill", "network", "paint"):
+        assert part in streamed
+        assert part in whole
+    assert "tokens" in whole
+    told = sum(read_seconds(each) for each in re.findall(r"[\d.]+ m?s", streamed))
+    seen = read_seconds(tab.read("streamed-browser").removeprefix("in your browser: first text after "))
+    assert told == pytest.approx(seen, abs=0.02)
+
+
+# --- links -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_link_restores_prompt_dials_and_section_in_a_fresh_browser(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_tab(typing_url)
+    tab.prompt.fill("Why & how?")
+    tab.page.locator("#dials > button").click()
+    temperature = tab.find("temperature").locator("input[type=number]")
+    temperature.fill("0.7")
+    temperature.press("Enter")
+    tab.find("seed").locator("input, textarea").fill("42")
+    scroll_to(tab, "share")
+    tab.find("share").click()
+    link = tab.find("shared-link")
+    expect(link).to_have_value(re.compile("seed=42"))
+    fragment = "#" + link.input_value().split("#")[1]
+    assert "station=9" in fragment
+    other = open_tab(typing_url, fragment=fragment)
+    expect(other.find("station-call")).to_be_in_viewport()
+    expect(other.prompt).to_have_value("Why & how?")
+    other.page.locator("#dials > button").first.click()
+    expect(other.find("temperature").locator("input[type=number]")).to_have_value("0.7")
+    expect(other.find("seed").locator("input, textarea")).to_have_value("42")
+
+
+def test_a_link_with_a_dial_that_cannot_stand_there_is_a_sentence(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_tab(typing_url, fragment="#prompt=Hi&length=100000")
+    expect(tab.find("message")).to_contain_text("length to '100000', where the dial can't stand")
+    expect(tab.prompt).to_have_value("")
+
+
+# --- presenter view --------------------------------------------------------------------------------------------------
+
+
+def size_of(page: Page, selector: str) -> float:
+    return float(page.locator(selector).first.evaluate("(e) => parseFloat(getComputedStyle(e).fontSize)"))
+
+
+def test_presenter_view_is_large_and_its_keys_run_the_lesson(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine
+) -> None:
+    tab = open_tab(served.url)
+    before = size_of(tab.page, "#streamed-text")
+    tab.find("presenter").click()
+    assert size_of(tab.page, "#streamed-text") > 1.3 * before
+    keys = tab.page.keyboard
+    for key, name in (("3", "station-sweep"), ("9", "station-call"), ("5", "station-saved"), ("1", "intro")):
+        keys.press(key)
+        expect(tab.find(name)).to_be_in_viewport()
+        focused = f"document.activeElement.closest('#{name}') !== null"
+        assert tab.page.evaluate(focused)
+    keys.press("g")
+    engine.wait_for_ticket()
+    tab.expect_phase("streamed", "queued")
+    keys.press("Escape")
+    tab.expect_both("stopped")
+    tab.expect_results(1)
+    keys.press("r")
+    engine.wait_for_ticket(2).finish()
+    tab.expect_results(2)
+    keys.press("p")
+    assert size_of(tab.page, "#streamed-text") == before
+
+
+def test_keys_are_letters_while_somebody_types_and_outside_of_presenter_view(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine
+) -> None:
+    tab = open_tab(served.url)
+    tab.page.locator("#intro h1").click()
+    for key in ("g", "r", "9"):
+        tab.page.keyboard.press(key)
+    tab.find("presenter").click()
+    tab.prompt.focus()
+    tab.page.keyboard.type("grp159")
+    expect(tab.prompt).to_have_value("grp159")
+    assert engine.tickets == []
+    assert tab.page.evaluate("document.body.hasAttribute('data-presenting')")
+
+
+def test_a_link_can_ask_for_presenter_view(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_tab(typing_url, fragment="#present=1")
+    expect(tab.find("presenter")).to_have_attribute("aria-pressed", "true")
+
+
+# --- the frame, and what is loaded -----------------------------------------------------------------------------------
+
+
+def test_in_the_documentations_frame_there_is_nothing_but_the_race(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_tab(typing_url)
+    tab.page.evaluate(
+        """() => { const frame = document.createElement("iframe"); frame.id = "embedded"; frame.src = "/?__theme=light";
+        frame.width = 850; frame.height = 350; document.body.prepend(frame); }"""
+    )
+    frame = tab.page.frame_locator("#embedded")
+    expect(frame.locator("#generate")).to_be_enabled()
+    expect(frame.locator("#streamed-pane")).to_be_visible()
+    expect(frame.locator("#lesson")).to_be_hidden()
+    height = frame.locator("html").evaluate("(e) => e.scrollHeight")
+    assert height <= SIZES["frame"]["height"]
+
+
+def test_before_the_first_interaction_little_of_ours_is_loaded_and_no_charts(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_tab(typing_url, ready=False)
+    asked: set[str] = set()
+    tab.page.on("request", lambda request: asked.add(request.url))
+    tab.page.reload()
+    tab.wait_until_ready()
+    expect(tab.find("presenter")).to_be_visible()
+    own = [url for url in asked if "/lesson/" in url]
+    inline = tab.page.evaluate(
+        "[...document.querySelectorAll('head style, head script:not([src])')].map((e) => e.textContent)"
+    )
+    ours = [text for text in inline if "tokenStreaming" in text or "--streamed" in text]
+    assert len(ours) == 2
+    assert own
+    assert sum(len(httpx.get(url).content) for url in own) + sum(map(len, ours)) < BUDGET
+    assert not [url for url in own if "plotly" in url]
+
+
+def test_every_section_of_the_contents_is_there(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_tab(typing_url)
+    links = tab.page.locator("#contents a")
+    expect(links).to_have_count(9)
+    for number, link in enumerate(links.all(), start=1):
+        target = tab.page.locator(link.get_attribute("href") or "")
+        if number > 1:
+            assert target.locator(".key").first.inner_text() == str(number)
+        link.click()
+        expect(target).to_be_in_viewport()

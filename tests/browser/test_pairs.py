@@ -1,0 +1,268 @@
+"""Is streaming slower? As a person runs it: what is asked, in which order, and what is said of the numbers."""
+
+import json
+import math
+import re
+from collections import Counter
+
+import pytest
+from playwright.sync_api import Request, Response, expect
+
+from demo.bench.interval import estimate_mean
+from demo.errors import Overloaded
+from tests.browser.conftest import WORDS
+from tests.browser.serving import Served, serve
+from tests.browser.tab import PATIENCE, SIZES, Tab, Tabs, read_seconds
+from tests.scripted import ScriptedEngine, ScriptedTicket, TypingEngine
+
+BUSY = "Model is overloaded: 4 requests are being answered. Try again in a moment."
+
+
+class Pairs:
+    """The station in a tab, and every request to generate that it made."""
+
+    def __init__(self, tab: Tab, pairs: int = 4) -> None:
+        self.tab = tab
+        self.asked: list[Request] = []
+        self.seconds: dict[Request, float] = {}
+        tab.page.on("request", self._see)
+        tab.page.on("requestfinished", self._time)
+        tab.find("station-pairs").scroll_into_view_if_needed()
+        expect(tab.find("pairs-plan")).not_to_be_empty()
+        tab.find("pairs-count").fill(str(pairs))
+
+    def _see(self, request: Request) -> None:
+        if request.url.endswith(("/generate", "/generate_stream")):
+            self.asked.append(request)
+
+    def _time(self, request: Request) -> None:
+        if request in self.asked:
+            self.seconds[request] = request.timing["responseEnd"] / 1000
+
+    @property
+    def orders(self) -> list[tuple[str, str]]:
+        """Of each pair of requests, the warm-up's first, which mode went first and which second."""
+        modes = ["streamed" if request.url.endswith("stream") else "whole" for request in self.asked]
+        return list(zip(modes[::2], modes[1::2], strict=True))
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The table of each pair, cell by cell."""
+        rows = self.tab.page.locator("#pairs-rows tbody tr").all()
+        return [row.locator("td").all_text_contents() for row in rows]
+
+    def begin(self) -> None:
+        self.tab.find("pairs-begin").click()
+
+    def wait(self) -> None:
+        """Until the button can be pressed again."""
+        expect(self.tab.find("pairs-begin")).to_be_enabled(timeout=2 * PATIENCE)
+
+    def run(self) -> None:
+        self.begin()
+        self.wait()
+
+
+@pytest.fixture
+def station(open_tab: Tabs, typing_url: str) -> Pairs:
+    return Pairs(open_tab(typing_url))
+
+
+def answer(ticket: ScriptedTicket, text: str = "two") -> None:
+    ticket.start()
+    ticket.write("One ")
+    ticket.write_last(text, "length")
+
+
+def read_signed(text: str) -> float:
+    """ "−1.2" as a number."""
+    return float(text.replace("−", "-"))
+
+
+def test_both_orders_are_asked_greedily_past_the_end_token_after_a_warm_up_pair(open_tab: Tabs) -> None:
+    engine = TypingEngine(WORDS, 0)
+    with serve(engine) as served:
+        station = Pairs(open_tab(served.url), pairs=12)
+        station.run()
+        warm_up, *orders = station.orders
+        assert set(warm_up) == {"streamed", "whole"}
+        assert Counter(orders) == {("streamed", "whole"): 6, ("whole", "streamed"): 6}
+        asked = [ticket.request for ticket in engine.tickets]
+        assert len(asked) == len(station.asked) == 26
+        assert {request.max_new_tokens for request in asked} == {32}
+        assert all(request.ignore_eos and not request.sampling.is_random for request in asked)
+        assert len({request.prompt for request in asked}) == 1
+        open_tab.close()
+
+
+def test_the_table_is_of_the_requests_made_without_the_warm_up(station: Pairs) -> None:
+    station.run()
+    counted = station.asked[2:]
+    assert len(station.rows) == 4
+    for number, (pair, first, tokens, streamed, whole, less, texts) in enumerate(station.rows):
+        requests = counted[2 * number : 2 * number + 2]
+        by_mode = {"streamed" if each.url.endswith("stream") else "whole": station.seconds[each] for each in requests}
+        assert (pair, tokens, texts) == (str(number + 1), "32", "equal")
+        assert first == ("streamed" if requests[0].url.endswith("stream") else "whole")
+        assert read_seconds(streamed) == pytest.approx(by_mode["streamed"], abs=0.25)
+        assert read_seconds(whole) == pytest.approx(by_mode["whole"], abs=0.25)
+        assert min(read_seconds(streamed), read_seconds(whole)) >= 0.95 * 32 * 0.02
+        difference = 1000 * (read_seconds(streamed) - read_seconds(whole))
+        assert read_signed(less.removesuffix(" ms")) == pytest.approx(difference, abs=10.1)
+    expect(station.tab.find("pairs-status")).to_contain_text("Done: 4 pairs, after a warm-up pair that was dropped.")
+
+
+def test_the_interval_and_the_sentence_are_those_of_the_table(station: Pairs) -> None:
+    station.run()
+    differences = [read_signed(row[5].removesuffix(" ms")) for row in station.rows]
+    whole = sum(read_seconds(row[4]) for row in station.rows) / len(station.rows)
+    expected = estimate_mean(differences)
+    means = [row.locator("td").all_inner_texts() for row in station.tab.page.locator("#pairs-table tbody tr").all()]
+    for (unit, mean, interval), factor, error in zip(means, (1, 0.1 / whole), (0.3, 0.1), strict=True):
+        low, high = map(read_signed, interval.split(" to "))
+        scaled = expected.scale(factor)
+        assert unit in ("in ms", "in % of the whole's mean")
+        assert [read_signed(mean), low, high] == pytest.approx([scaled.mean, scaled.low, scaled.high], abs=error)
+    percent = expected.scale(0.1 / whole)
+    said = station.tab.read("pairs-verdict")
+    if said.startswith("No difference seen"):
+        bound = float(re.findall(r"±([\d.]+) %", said)[0])
+        assert bound == pytest.approx(math.ceil(10 * max(-percent.low, percent.high)) / 10, abs=0.11)
+    else:
+        word = "slower" if percent.mean > 0 else "faster"
+        assert re.fullmatch(rf"Streaming was [\d.]+ % {word} \(95 % interval [\d.]+ to [\d.]+ %\)\.", said)
+    expect(station.tab.find("pairs-texts")).to_have_text("The streamed and the whole text were equal in all 4 pairs.")
+
+
+def test_the_chart_has_a_dot_for_each_pair_and_the_interval_around_their_mean(station: Pairs) -> None:
+    station.run()
+    plot = station.tab.page.locator("#pairs-chart .plot")
+    drawn = plot.evaluate("(plot) => plot.data.map(({ name, x, y }) => [name ?? 'low', [...x], [...y]])")
+    (_, _, low), (band, _, high), (mean, _, middle), *dots = drawn
+    assert (band, mean, [name for name, _, _ in dots]) == (
+        "95 % interval",
+        "mean",
+        ["a pair, streamed first", "a pair, whole first"],
+    )
+    by_pair = {pair: y for _, x, y in dots for pair, y in zip(x, y, strict=True)}
+    assert sorted(by_pair) == [1, 2, 3, 4]
+    for number, row in enumerate(station.rows, 1):
+        assert by_pair[number] == pytest.approx(read_signed(row[5].removesuffix(" ms")), abs=0.051)
+    expected = estimate_mean(list(by_pair.values()))
+    assert (low[0], middle[0], high[0]) == pytest.approx((expected.low, expected.mean, expected.high))
+    assert station.tab.read("pairs-verdict") in (plot.get_attribute("aria-label") or "")
+
+
+def test_nothing_is_said_of_one_pair_and_the_sentence_follows_from_the_second_on(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine
+) -> None:
+    station = Pairs(open_tab(served.url))
+    verdict, status = station.tab.find("pairs-verdict"), station.tab.find("pairs-status")
+    station.begin()
+    expect(status).to_have_text("Warming up: a pair that is dropped.")
+    for number in range(1, 5):
+        answer(engine.wait_for_ticket(number))
+    expect(status).to_contain_text("Pair 2 of 4; about")
+    assert len(station.rows) == 1
+    expect(verdict).to_be_hidden()
+    for number in (5, 6):
+        answer(engine.wait_for_ticket(number))
+    expect(status).to_contain_text("Pair 3 of 4; about")
+    expect(verdict).to_have_text(re.compile("^(No difference seen beyond|Streaming was) "))
+    expect(station.tab.find("pairs-texts")).to_contain_text("equal in all 2 pairs")
+    engine.wait_for_ticket(7)
+    station.tab.find("pairs-stop").click()
+    station.wait()
+
+
+def test_texts_that_differ_are_counted_and_said(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
+    station = Pairs(open_tab(served.url))
+    station.begin()
+    for number in range(1, 11):
+        answer(engine.wait_for_ticket(number), "another" if number == 6 else "two")
+    station.wait()
+    expect(station.tab.find("pairs-texts")).to_have_text(
+        "The texts differed in 1 of 4 pairs: a faster different answer is not faster."
+    )
+    assert [row[6] for row in station.rows] == ["equal", "differ", "equal", "equal"]
+    assert [row[2] for row in station.rows] == ["2"] * 4  # what came, not the 32 that were asked for
+
+
+def test_stop_aborts_the_request_under_way_and_keeps_the_pairs_there_are(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine
+) -> None:
+    station = Pairs(open_tab(served.url))
+    station.begin()
+    for number in range(1, 8):
+        answer(engine.wait_for_ticket(number))
+    under_way = engine.wait_for_ticket(8)
+    under_way.start()
+    said = station.tab.read("pairs-verdict")
+    station.tab.find("pairs-stop").click()
+    assert under_way.stopped.wait(20)
+    assert under_way.cancelled
+    station.wait()
+    expect(station.tab.find("pairs-status")).to_have_text("Stopped.")
+    assert len(engine.tickets) == 8
+    assert len(station.rows) == 2
+    assert station.tab.read("pairs-verdict") == said != ""
+
+
+def test_a_refused_request_is_one_sentence_and_keeps_what_was_measured_before(open_tab: Tabs) -> None:
+    engine = TypingEngine(WORDS, 0)
+    with serve(engine) as served:
+        station = Pairs(open_tab(served.url))
+        station.run()
+        said = station.tab.read("pairs-verdict")
+        engine.refusal = Overloaded(BUSY)
+        station.run()
+        expect(station.tab.find("pairs-status")).to_have_text(BUSY)
+        assert station.tab.read("pairs-verdict") == said
+        assert len(station.rows) == 4
+        assert len(station.tab.complaints) == 1
+        assert "429" in station.tab.complaints[0]
+        station.tab.complaints.clear()
+        open_tab.close()
+
+
+def test_it_says_how_much_is_asked_for_as_the_dials_are_turned(station: Pairs) -> None:
+    plan = station.tab.find("pairs-plan")
+    station.tab.find("pairs-count").fill("10")
+    expect(station.tab.find("pairs-count-shown")).to_have_text("10")
+    expect(plan).to_contain_text("22 requests, 704 tokens in all")
+    station.tab.find("pairs-length").select_option("64")
+    expect(plan).to_contain_text("22 requests, 1,408 tokens in all")
+    limits = station.tab.find("pairs-count").evaluate("(dial) => [dial.min, dial.max, dial.defaultValue]")
+    assert limits == ["4", "40", "10"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["wide", "phone"])
+def test_before_and_after_axe_is_content_and_nothing_scrolls_sideways(open_tab: Tabs, size: str, theme: str) -> None:
+    with serve(TypingEngine(WORDS, 0)) as served:
+        station = Pairs(open_tab(served.url, size, theme))
+        assert station.tab.find_violations() == []
+        station.run()
+        station.tab.page.locator("#pairs-each summary").click()
+        expect(station.tab.page.locator("#pairs-rows table")).to_be_visible()
+        assert station.tab.find_violations() == []
+        assert station.tab.page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+        open_tab.close()
+
+
+def test_the_real_models_numbers_are_those_of_the_api(open_tab: Tabs, app_url: str) -> None:
+    station = Pairs(open_tab(app_url))
+    replies: list[Response] = []
+    station.tab.page.on("response", lambda reply: replies.append(reply) if reply.request in station.asked else None)
+    station.run()
+    by_pair = list(zip(replies[2::2], replies[3::2], strict=True))
+    assert len(by_pair) == 4
+    for row, pair in zip(station.rows, by_pair, strict=True):
+        stream, whole = sorted(pair, key=lambda reply: reply.url, reverse=True)
+        details = json.loads(stream.text().split("data:")[-1])["details"]
+        assert (row[2], details["generated_tokens"], whole.headers["x-generated-tokens"]) == ("32", 32, "32")
+        assert row[6] == "equal"
+        for shown, engines in ((row[3], details["timings"]["total_time"]), (row[4], whole.headers["x-total-time"])):
+            seconds = float(engines) / 1000
+            assert seconds - 0.06 <= read_seconds(shown) <= 1.25 * seconds + 0.6
+    expect(station.tab.find("pairs-texts")).to_have_text("The streamed and the whole text were equal in all 4 pairs.")

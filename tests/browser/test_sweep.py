@@ -1,0 +1,299 @@
+"""The sweep, as a person runs it: what is asked, what is shown, and that both are the same numbers."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from playwright.sync_api import Request, Response, expect
+
+from demo.errors import Overloaded
+from demo.events import Ready
+from tests.browser.conftest import WORDS
+from tests.browser.serving import Served, serve
+from tests.browser.tab import PATIENCE, SIZES, Tab, Tabs, read_seconds
+from tests.scripted import CARD, ScriptedEngine, TypingEngine
+
+PROMPT = "Once upon a time, in a small village by the sea,"
+WARM_UP = 8
+BUSY = "Model is overloaded: 4 requests are being answered. Try again in a moment."
+
+
+class SmallEngine(TypingEngine):
+    """A typing engine whose server takes few tokens in all; the prompt's are its characters."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__(WORDS, 0.001)
+        self._status = Ready(replace(CARD, max_input_tokens=len(PROMPT), max_total_tokens=len(PROMPT) + room))
+
+
+class Sweep:
+    """The station in a tab, and every request to generate that it made."""
+
+    def __init__(self, tab: Tab, longest: int = 128) -> None:
+        self.tab = tab
+        self.asked: list[Request] = []
+        tab.page.on("request", self._see)
+        tab.find("station-sweep").scroll_into_view_if_needed()
+        expect(tab.find("sweep-plan")).not_to_be_empty()
+        tab.find("sweep-longest").select_option(str(longest))
+
+    def _see(self, request: Request) -> None:
+        if request.url.endswith(("/generate", "/generate_stream")):
+            self.asked.append(request)
+
+    @property
+    def lengths(self) -> list[tuple[str, int]]:
+        """Of each request the route and how many tokens it asked for."""
+        return [(request.url.rsplit("/", 1)[1], _parameters(request)["max_new_tokens"]) for request in self.asked]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The table, cell by cell."""
+        rows = self.tab.page.locator("#sweep-table tbody tr").all()
+        return [row.locator("td").all_inner_texts() for row in rows]
+
+    def begin(self) -> None:
+        self.tab.find("sweep-begin").click()
+
+    def wait(self) -> None:
+        """Until the button can be pressed again."""
+        expect(self.tab.find("sweep-begin")).to_be_enabled(timeout=2 * PATIENCE)
+
+    def run(self) -> None:
+        self.begin()
+        self.wait()
+
+
+def _parameters(request: Request) -> dict[str, int]:
+    parameters: dict[str, int] = json.loads(request.post_data or "")["parameters"]
+    return parameters
+
+
+def test_one_click_asks_for_every_length_streamed_and_whole_greedily_and_past_the_end_token(open_tab: Tabs) -> None:
+    engine = TypingEngine(WORDS, 0.002)
+    with serve(engine) as served:
+        sweep = Sweep(open_tab(served.url))
+        sweep.run()
+        both = [(route, length) for length in (16, 32, 64, 128) for route in ("generate_stream", "generate")]
+        assert sweep.lengths == [("generate_stream", WARM_UP), *both]
+        asked = [ticket.request for ticket in engine.tickets]
+        assert [request.max_new_tokens for request in asked] == [length for _, length in sweep.lengths]
+        assert all(request.ignore_eos and not request.sampling.is_random for request in asked)
+        assert {request.prompt for request in asked} == {PROMPT}
+        open_tab.close()
+
+
+def test_the_table_has_each_requests_times_and_the_tokens_that_really_came(open_tab: Tabs, typing_url: str) -> None:
+    sweep = Sweep(open_tab(typing_url))
+    ends: dict[tuple[str, int], float] = {}
+
+    def time(request: Request) -> None:
+        if request in sweep.asked:
+            ends[sweep.lengths[sweep.asked.index(request)]] = request.timing["responseEnd"] / 1000
+
+    sweep.tab.page.on("requestfinished", time)
+    sweep.run()
+    rows = sweep.rows
+    assert [row[0] for row in rows] == ["16", "32", "64", "120 (of 128)"]
+    for (_, ttft, total, whole), length in zip(rows, (16, 32, 64, 128), strict=True):
+        assert read_seconds(total) == pytest.approx(ends["generate_stream", length], abs=0.25)
+        assert read_seconds(whole) == pytest.approx(ends["generate", length], abs=0.25)
+        tokens = min(length, len(WORDS))
+        assert read_seconds(total) >= 0.02 * tokens * 0.95
+        assert read_seconds(ttft) < read_seconds(total) / 2
+
+
+def test_streamings_first_text_stays_flat_while_waiting_grows_and_a_sentence_says_so(
+    open_tab: Tabs, typing_url: str
+) -> None:
+    sweep = Sweep(open_tab(typing_url))
+    sweep.run()
+    ttfts = [read_seconds(row[1]) for row in sweep.rows]
+    waits = [read_seconds(row[3]) for row in sweep.rows]
+    assert waits == sorted(waits)
+    assert waits[-1] > 3 * waits[0]
+    said = sweep.tab.read("sweep-verdict")
+    first = _say_range([f"{round(1000 * ttft)} ms" for ttft in (min(ttfts), max(ttfts))])
+    waited = f"{waits[0]:.2f} to {waits[-1]:.2f} s"
+    assert said == f"From 16 to 120 tokens the first text when streaming came after {first}; waiting took {waited}."
+
+
+def _say_range(ends: list[str]) -> str:
+    low, high = ends
+    return low if low == high else f"{low.removesuffix(' ms')} to {high}"
+
+
+def test_the_chart_draws_the_numbers_of_the_table(open_tab: Tabs, typing_url: str) -> None:
+    sweep = Sweep(open_tab(typing_url))
+    sweep.run()
+    plot = sweep.tab.page.locator("#sweep-chart .plot")
+    drawn = plot.evaluate("(plot) => plot.data.map(({ name, x, y }) => [name, [...x], [...y]])")
+    assert [name for name, _, _ in drawn] == [
+        "whole: first text = total",
+        "streamed: total",
+        "streamed: first text (TTFT)",
+    ]
+    for (_, tokens, seconds), column in zip(drawn, (3, 2, 1), strict=True):
+        assert tokens == [16, 32, 64, 120]
+        assert seconds == pytest.approx([read_seconds(row[column]) for row in sweep.rows], abs=0.0051)
+    assert "From 16 to 120 tokens" in (plot.get_attribute("aria-label") or "")
+
+
+def test_it_says_how_much_is_asked_for_and_about_how_long_that_takes_here(open_tab: Tabs) -> None:
+    with serve(TypingEngine(WORDS, 0.01)) as served:
+        sweep = Sweep(open_tab(served.url), longest=512)
+        plan = sweep.tab.find("sweep-plan")
+        expect(plan).to_contain_text("13 requests, 2,024 tokens in all. How long that takes here is said as soon as")
+        sweep.tab.find("sweep-longest").select_option("128")
+        expect(plan).to_contain_text("9 requests, 488 tokens in all.")
+        sweep.run()
+        found = re.search(r"about (\d+) s here, at the ([\d.]+) tokens/s", plan.inner_text())
+        assert found is not None
+        assert float(found[1]) == pytest.approx(488 / float(found[2]), abs=0.6)
+        again = Sweep(open_tab(served.url))
+        expect(again.tab.find("sweep-plan")).to_contain_text("that this server has had so far, by its own clock")
+        open_tab.close()
+
+
+def test_progress_names_the_length_the_mode_and_what_is_left(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine
+) -> None:
+    sweep = Sweep(open_tab(served.url))
+    status = sweep.tab.find("sweep-status")
+    sweep.begin()
+    expect(status).to_have_text("Warming up: a short request that is dropped.")
+    steps = ["16 tokens, streamed: 1 of 8;", "16 tokens, whole: 2 of 8;", "32 tokens, streamed: 3 of 8;"]
+    for number, said in enumerate(steps, 1):
+        ticket = engine.wait_for_ticket(number)
+        ticket.start()
+        ticket.write("One ")
+        ticket.write_last("two", "length")
+        expect(status).to_contain_text(said)
+        expect(status).to_contain_text(re.compile(r"about .+ left\."))
+    assert status.get_attribute("role") == "status"
+    sweep.tab.find("sweep-stop").click()
+    expect(status).to_have_text("Stopped.")
+
+
+@pytest.mark.parametrize("answered", [1, 2], ids=["streamed", "whole"])
+def test_stop_aborts_the_request_under_way_and_keeps_what_has_been_measured(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine, answered: int
+) -> None:
+    sweep = Sweep(open_tab(served.url))
+    sweep.begin()
+    for number in range(1, 3 + answered):
+        ticket = engine.wait_for_ticket(number)
+        ticket.start()
+        ticket.write("One ")
+        ticket.write_last("two", "length")
+    under_way = engine.wait_for_ticket(3 + answered)
+    under_way.start()
+    under_way.write("One ")
+    expect(sweep.tab.page.locator("#sweep-table tbody tr")).to_have_count(answered)
+    sweep.tab.find("sweep-stop").click()
+    assert under_way.stopped.wait(20)
+    assert under_way.cancelled
+    expect(sweep.tab.find("sweep-status")).to_have_text("Stopped.")
+    sweep.wait()
+    assert len(engine.tickets) == 3 + answered
+    rows = sweep.rows
+    assert len(rows) == answered
+    assert all(cell != "–" for cell in rows[0])
+    assert [row[3] for row in rows[1:]] == ["–"] * (answered - 1)
+    expect(sweep.tab.find("sweep-verdict")).to_contain_text("At 2 tokens the first text when streaming came after")
+
+
+def test_a_length_that_the_server_can_not_take_is_left_out_and_said(open_tab: Tabs) -> None:
+    with serve(SmallEngine(room=40)) as served:
+        sweep = Sweep(open_tab(served.url))
+        sweep.run()
+        assert [length for _, length in sweep.lengths] == [WARM_UP, 16, 16, 32, 32]
+        left_out = "Left out: 64, 128 tokens, since with the prompt's 48 tokens that is more than the 88 this server"
+        expect(sweep.tab.find("sweep-left-out")).to_contain_text(left_out)
+        expect(sweep.tab.find("sweep-status")).to_contain_text("Done: 4 requests")
+        open_tab.close()
+
+
+def test_a_server_that_takes_none_of_the_lengths_is_one_sentence(open_tab: Tabs) -> None:
+    with serve(SmallEngine(room=10)) as served:
+        sweep = Sweep(open_tab(served.url))
+        sweep.run()
+        status = sweep.tab.find("sweep-status")
+        expect(status).to_have_text(
+            "This server takes none of these lengths: start it with a larger --max-total-tokens."
+        )
+        assert sweep.asked == []
+        open_tab.close()
+
+
+def test_a_refused_request_is_one_sentence_and_the_sweep_can_be_run_again(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine
+) -> None:
+    sweep = Sweep(open_tab(served.url))
+    engine.refusal = Overloaded(BUSY)
+    sweep.run()
+    expect(sweep.tab.find("sweep-status")).to_have_text(BUSY)
+    assert sweep.tab.find("sweep-status").evaluate("(status) => status.classList.contains('wrong')")
+    assert len(sweep.tab.complaints) == 1
+    assert "429" in sweep.tab.complaints[0]
+    sweep.tab.complaints.clear()
+    engine.refusal = None
+    sweep.begin()
+    expect(sweep.tab.find("sweep-status")).to_have_text("Warming up: a short request that is dropped.")
+    engine.wait_for_ticket(1)
+    sweep.tab.find("sweep-stop").click()
+    sweep.wait()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["wide", "phone"])
+def test_before_and_after_axe_is_content_and_nothing_scrolls_sideways(open_tab: Tabs, size: str, theme: str) -> None:
+    with serve(TypingEngine(WORDS, 0)) as served:
+        sweep = Sweep(open_tab(served.url, size, theme))
+        assert sweep.tab.find_violations() == []
+        sweep.run()
+        expect(sweep.tab.page.locator("#sweep-chart .main-svg").first).to_be_visible()
+        assert sweep.tab.find_violations() == []
+        assert sweep.tab.page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+        open_tab.close()
+
+
+def test_it_can_be_run_from_the_keyboard_alone(open_tab: Tabs) -> None:
+    with serve(TypingEngine(WORDS, 0)) as served:
+        sweep = Sweep(open_tab(served.url), longest=512)
+        keyboard = sweep.tab.page.keyboard
+        sweep.tab.find("sweep-longest").focus()
+        keyboard.press("ArrowUp")
+        keyboard.press("Tab")
+        keyboard.press("Enter")
+        expect(sweep.tab.find("sweep-status")).to_contain_text("Done: 10 requests", timeout=PATIENCE)
+        open_tab.close()
+
+
+def test_the_real_models_numbers_are_those_of_the_api(open_tab: Tabs, app_url: str) -> None:
+    sweep = Sweep(open_tab(app_url))
+    replies: list[Response] = []
+    sweep.tab.page.on("response", lambda reply: replies.append(reply) if reply.request in sweep.asked else None)
+    sweep.begin()
+    expect(sweep.tab.page.locator("#sweep-table tbody tr:nth-child(2) td").last).to_contain_text(
+        "s", timeout=2 * PATIENCE
+    )
+    sweep.tab.find("sweep-stop").click()
+    sweep.wait()
+    assert [row[0] for row in sweep.rows[:2]] == ["16", "32"]
+    _, *streamed = [reply for reply in replies if reply.url.endswith("stream")]
+    whole = [reply for reply in replies if reply.url.endswith("generate")]
+    for row, stream, reply in zip(sweep.rows[:2], streamed[:2], whole[:2], strict=True):
+        details = json.loads(stream.text().split("data:")[-1])["details"]
+        timings = details["timings"]
+        assert details["generated_tokens"] == int(row[0]) == int(reply.headers["x-generated-tokens"])
+        assert_holds(row[1], timings["time_to_first_token"])
+        assert_holds(row[2], timings["total_time"])
+        assert_holds(row[3], float(reply.headers["x-total-time"]))
+
+
+def assert_holds(shown: str, milliseconds: float) -> None:
+    """What the browser saw lasted as long as the engine's own, as far as it is shown, and little longer."""
+    seconds = milliseconds / 1000
+    assert seconds - 0.06 <= read_seconds(shown) <= 1.25 * seconds + 0.6, f"{shown} shown, the engine took {seconds} s"

@@ -1,0 +1,88 @@
+"""An engine without a model."""
+
+from itertools import pairwise
+
+import pytest
+
+from demo.errors import NotReady, Overloaded
+from demo.events import Done, Event, Message, Ready, Request, Sampling
+from demo.replay import NotRecorded, Replay, choose_recording, read_recordings
+from demo.run import Run
+from demo.trace import Trace
+from demo.ui.layout import read_examples
+from tests.traces import make_trace
+
+
+def ask(question: str = "What is cheese?", max_new_tokens: int | None = 256) -> Request:
+    return Request((Message("user", question),), max_new_tokens)
+
+
+def play(traces: list[Trace], request: Request) -> tuple[Run, list[Event]]:
+    run = Run(Replay(traces), request)
+    return run, [event for batch in run.attach() for event in batch]
+
+
+def test_a_recorded_run_is_played_with_the_times_it_had() -> None:
+    trace = make_trace(gap=0.03)
+    run, events = play([trace], ask())
+    assert [type(event) for event in events] == [type(event) for event in trace.events]
+    since = events[0].time - trace.events[0].time
+    assert run.submitted <= since <= run.admitted
+    for played, recorded in zip(events, trace.events, strict=True):
+        assert played.time - since == pytest.approx(recorded.time)
+
+
+def test_fewer_tokens_than_recorded_end_as_a_length() -> None:
+    _, events = play([make_trace()], ask(max_new_tokens=2))
+    assert len(events) == 4
+    assert isinstance(events[-1], Done)
+    assert (events[-1].finish_reason, events[-1].generated_tokens) == ("length", 2)
+
+
+def test_what_was_not_recorded_is_refused_with_what_was() -> None:
+    replay = Replay([make_trace()])
+    for request in (ask("Why?"), Request("What is cheese?"), Request(ask().prompt, 256, Sampling(do_sample=True))):
+        with pytest.raises(NotRecorded, match="What is cheese"):
+            replay.submit(request, lambda *events: None)
+
+
+def test_it_is_ready_and_says_that_it_is_recorded() -> None:
+    status = Replay([make_trace()]).status
+    assert isinstance(status, Ready)
+    assert (status.card.source, status.card.model_id) == ("recorded", "a-model")
+
+
+def test_no_more_are_played_than_its_limit_and_closing_ends_them() -> None:
+    replay = Replay([make_trace(gap=600)], limit=1)
+    run = Run(replay, ask())
+    assert replay.load.running == 1
+    with pytest.raises(Overloaded):
+        replay.admit()
+    replay.close()
+    assert isinstance(run.end, Done)
+    assert run.end.finish_reason == "cancelled"
+    assert replay.load.running == 0
+    with pytest.raises(NotReady):
+        replay.admit()
+
+
+def test_it_has_no_tokenizer() -> None:
+    with pytest.raises(NotReady):
+        Replay([make_trace()]).tokenize("Hello")
+
+
+def test_the_recording_of_a_question_stands_in_for_it_else_the_first() -> None:
+    traces = [make_trace(question="One?"), make_trace(question="Two?")]
+    assert choose_recording(traces, " Two? ") == traces[1]
+    assert choose_recording(traces, "Three?") == traces[0]
+    assert choose_recording([], "One?") is None
+
+
+def test_the_recordings_that_ship_are_real_runs_of_the_pages_examples() -> None:
+    traces = read_recordings()
+    assert [trace.question for trace in traces] == read_examples()
+    for trace in traces:
+        assert len(trace.tokens) > 10
+        assert trace.model_id == "HuggingFaceTB/SmolLM2-135M-Instruct"
+        gaps = [later.time - earlier.time for earlier, later in pairwise(trace.tokens)]
+        assert len({round(gap, 4) for gap in gaps}) > len(gaps) / 10, "times of a real run are not all alike"

@@ -1,0 +1,159 @@
+"""A run as a value to keep: what is written is read again, and what was tampered with is one sentence."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from demo.errors import BadRequest, EngineFailed
+from demo.events import Message, Request, Sampling
+from demo.run import Run
+from demo.trace import CHANGED, MAX_BYTES, Trace, read_fragment, read_trace, trace_run, write_fragment, write_trace
+from tests.scripted import CARD, ScriptedEngine
+from tests.traces import make_trace
+
+TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), max_size=30)
+SAMPLINGS = st.builds(
+    Sampling,
+    do_sample=st.booleans(),
+    temperature=st.floats(0.1, 3),
+    top_k=st.none() | st.integers(1, 100),
+    seed=st.none() | st.integers(0, 2**53),
+)
+TRACES = st.builds(
+    make_trace,
+    texts=TEXTS,
+    gap=st.floats(0.002, 1).map(lambda gap: round(gap, 4)),
+    pace=st.none() | st.floats(1, 100),
+    request=st.builds(
+        Request,
+        prompt=st.just("Once") | st.just((Message("system", "Be kind."), Message("user", "Hello"))),
+        max_new_tokens=st.none() | st.integers(1, 2000),
+        sampling=SAMPLINGS,
+        ignore_eos=st.booleans(),
+    ),
+)
+
+
+def document(**changes: Any) -> str:
+    return json.dumps({**write_trace(make_trace()), **changes})
+
+
+def round_times(trace: Trace) -> Trace:
+    return replace(trace, events=tuple(replace(event, time=round(event.time, 6)) for event in trace.events))
+
+
+@given(TRACES)
+def test_what_is_written_is_read_again_as_json_and_as_a_link(trace: Trace) -> None:
+    assert read_trace(json.dumps(write_trace(trace))) == round_times(trace)
+    assert read_fragment(write_fragment(trace)) == round_times(trace)
+
+
+def read_or_refuse(text: str, read: Callable[[str], Trace]) -> Trace | str:
+    """A trace, or the sentence that refused it; anything else raises."""
+    try:
+        return read(text)
+    except BadRequest as refusal:
+        return str(refusal)
+
+
+@given(TRACES, st.data())
+def test_a_link_with_one_character_changed_is_a_sentence_or_the_same_run(trace: Trace, data: st.DataObject) -> None:
+    fragment = write_fragment(trace)
+    at = data.draw(st.integers(0, len(fragment) - 1))
+    other = data.draw(st.sampled_from("ABCxyz019-_ %&é"))
+    # The same: what gzip does not protect, bits of its header and of the last character that mean nothing.
+    assert read_or_refuse(fragment[:at] + other + fragment[at + 1 :], read_fragment) in (CHANGED, round_times(trace))
+
+
+@given(TRACES, st.integers(0, 200))
+def test_a_link_that_was_cut_off_is_a_sentence(trace: Trace, missing: int) -> None:
+    fragment = write_fragment(trace)
+    with pytest.raises(BadRequest, match="copy it again"):
+        read_fragment(fragment[: max(len(fragment) - 4 - missing, 0)])
+
+
+@given(st.text(max_size=300))
+def test_whatever_stands_in_a_link_is_at_worst_a_sentence(text: str) -> None:
+    with pytest.raises(BadRequest):
+        read_fragment(text)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.integers(), st.lists, max_leaves=4
+)
+
+
+@given(ANYTHING, st.sampled_from(list(write_trace(make_trace()))))
+def test_any_field_may_hold_anything(value: object, name: str) -> None:
+    read = read_or_refuse(json.dumps({**json.loads(document()), name: value}), read_trace)
+    assert isinstance(read, Trace) or read.endswith(".")
+
+
+def test_a_link_never_unpacks_into_more_than_a_run_can_be() -> None:
+    huge = make_trace(["a" * MAX_BYTES])
+    with pytest.raises(BadRequest, match="copy it again"):
+        read_fragment(write_fragment(huge))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"version": 2}, "version 1"),
+        ({"tokens": [[1, 2, 3]]}, "rows of five"),
+        ({"tokens": [["soon", 1, "a", -1.0, False]]}, "`time`"),
+        ({"tokens": [[0.5, 1, "\ud800", -1.0, False]]}, "`text`"),
+        ({"tokens": [[0.5, 1, "a", float("nan"), False]]}, "`logprob`"),
+        ({"end": 0.01}, "times"),
+        ({"end": 1e9}, "times"),
+        ({"started": -1}, "times"),
+        ({"finish_reason": "boredom"}, "finish_reason"),
+        ({"prompt": 7}, "`prompt`"),
+        ({"prompt": [{"role": "king", "content": "Hello"}]}, "role"),
+        ({"prompt": []}, "empty"),
+        ({"made": "yesterday"}, "`made`"),
+        ({"sampling": {"temperature": -1}}, "temperature is -1"),
+        ({"sampling": {"wings": 2}}, "sampling"),
+        ({"max_new_tokens": 0}, "max_new_tokens"),
+        ({"device": None}, "`device`"),
+    ],
+)
+def test_what_could_not_have_been_is_refused_in_one_sentence(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        read_trace(document(**changes))
+    assert said in str(refusal.value)
+
+
+def test_what_is_not_json_is_refused() -> None:
+    for text in ("", "{", "[" * 100_000, "9" * 5000):
+        with pytest.raises(BadRequest):
+            read_trace(text)
+
+
+def test_a_runs_trace_tells_times_since_it_was_submitted() -> None:
+    engine = ScriptedEngine()
+    run = Run(engine, Request("Hello"))
+    reader = run.attach()
+    assert trace_run(run, CARD) is None
+    ticket = engine.tickets[0]
+    ticket.start()
+    ticket.write("one ", "two")
+    ticket.finish()
+    trace = trace_run(run, CARD, pace=30)
+    assert trace is not None
+    assert (trace.model_id, trace.question, trace.pace) == ("scripted", "Hello", 30)
+    assert [token.text for token in trace.tokens] == ["one ", "two"]
+    assert [event.time for event in trace.events] == [event.time - run.submitted for event in run.events]
+    reader.close()
+
+
+def test_a_run_that_broke_leaves_no_trace() -> None:
+    engine = ScriptedEngine()
+    run = Run(engine, Request("Hello"))
+    engine.tickets[0].start()
+    engine.tickets[0].fail(EngineFailed("It broke."))
+    assert trace_run(run, CARD) is None
