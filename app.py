@@ -23,7 +23,7 @@ from demo.api.server import Server
 from demo.engine.worker import open_engine
 from demo.errors import DemoError
 from demo.events import Broken
-from demo.replay import Replay, read_recordings
+from demo.replay import open_replay, read_recordings
 from demo.settings import Settings, read_settings
 
 
@@ -34,13 +34,13 @@ def main(arguments: Sequence[str]) -> int:
     logger.addHandler(logging.StreamHandler())
     try:
         settings = read_settings(arguments)
+        recordings = read_recordings()
         server = Server(settings)
     except DemoError as error:
         return _refuse(error)
     # Before the engine imports torch in its thread: the page would be there a second later.
     mount_page = import_page(settings)
-    recordings = read_recordings()
-    real = Replay(recordings) if settings.replay_only else open_engine(settings, on_broken=server.stop)
+    real = open_replay(recordings) if settings.replay_only else open_engine(settings, on_broken=server.stop)
     engine = MeasuredEngine(real)
     page = mount_page(FastAPI(), engine, recordings=recordings) if mount_page else None
     server.serve(create_api(engine, settings, page, server.url), on_exit=engine.close)

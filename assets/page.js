@@ -171,22 +171,22 @@ window.tokenStreaming = (() => {
     load(root.dataset.station).then((station) => station.mount(root, { props, watch }));
   }
 
-  // The last run, for whoever draws, saves or links to it: {number, trace, fragment}; they hear a `run` event.
+  // The last run, for whoever draws, saves or links to it: {number, trace, fragment}, as JSON; they hear a `run` event.
   function mountRun(element, props, watch) {
     mountNow(element, props, watch);
     const tell = () => {
-      page.run = props.value;
+      page.run = props.value ? JSON.parse(props.value) : null;
       document.dispatchEvent(new CustomEvent("run"));
     };
     tell();
     watch("value", tell);
   }
 
-  // `value` is {figure, summary}, or nothing yet.
+  // `value` is {figure, summary} as JSON, or nothing yet.
   function mountChart(element, props, watch) {
     const host = element.firstElementChild;
     const apply = () => {
-      const { figure, summary } = props.value ?? {};
+      const { figure, summary } = JSON.parse(props.value || "{}");
       if (figure) load("charts").then((charts) => charts.draw(host, figure, { name: host.dataset.name, summary }));
     };
     apply();

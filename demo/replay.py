@@ -1,5 +1,6 @@
 """Replay: an engine without a model. It plays recorded runs at the times they had, and refuses everything else."""
 
+import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -7,10 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from demo.errors import BadRequest, NotReady, Overloaded
+from demo.errors import BadRequest, NotReady, Overloaded, SettingError
 from demo.events import Done, Engine, Event, Load, Log, ModelCard, Piece, Prompt, Ready, Request, Status, Ticket, Token
 from demo.playback import Playback
+from demo.settings import Choice
 from demo.trace import Trace, read_trace
+
+logger = logging.getLogger(__name__)
 
 RECORDINGS: Final = Path(__file__).resolve().parents[1] / "assets" / "traces"
 
@@ -68,6 +72,12 @@ class Replay(Engine):
             playback.join()
 
 
+def open_replay(traces: Sequence[Trace]) -> Replay:
+    """An engine of `traces`, and a line that says so to the operator."""
+    logger.info("%s", Choice("model", traces[0].model_id, f"{len(traces)} recorded runs, as --replay-only says"))
+    return Replay(traces)
+
+
 def find_trace(traces: Sequence[Trace], request: Request) -> Trace:
     """The recording of `request`, of any length. Raises NotRecorded."""
     for trace in traces:
@@ -93,8 +103,11 @@ def schedule_trace(trace: Trace, max_new_tokens: int | None, start: float) -> It
 
 
 def read_recordings(folder: Path = RECORDINGS) -> tuple[Trace, ...]:
-    """The recorded runs that ship with the demo, in the order of their names."""
-    return tuple(read_trace(path.read_text("utf-8")) for path in sorted(folder.glob("*.json")))
+    """The recorded runs that ship with the demo, in the order of their names. Raises SettingError without any."""
+    traces = tuple(read_trace(path.read_text("utf-8")) for path in sorted(folder.glob("*.json")))
+    if not traces:
+        raise SettingError(f"There are no recorded runs in {folder}: make some with `python -m tests.recordings`.")
+    return traces
 
 
 def choose_recording(traces: Sequence[Trace], question: str) -> Trace | None:

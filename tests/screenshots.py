@@ -1,6 +1,6 @@
 """Pictures of the running page, for eyes and for the README: `python -m tests.screenshots [URL] [FOLDER]`.
 
-Takes the page before, during and after a run, in every size and theme it is made for.
+The page before, during and after a run, in every size and theme it is made for; then every station after it was tried.
 """
 
 import sys
@@ -11,28 +11,43 @@ from typing import Final
 
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
+from demo.ui.lesson import CHAPTERS
 from tests.browser.chromium import launch
 
 SIZES: Final[dict[str, ViewportSize]] = {
     "wide": {"width": 1280, "height": 900},
+    "tablet": {"width": 768, "height": 1024},
     "frame": {"width": 850, "height": 350},
     "phone": {"width": 390, "height": 844},
 }
 THEMES: Final = ("light", "dark")
 PROMPT: Final = "How do you make cheese?"
-PATIENCE = 120_000  # milliseconds
+PATIENCE = 180_000  # milliseconds
+# What to press in each station; it can be pressed again when all is told.
+BUTTONS: Final = {
+    "sweep": "sweep-begin",
+    "pairs": "pairs-begin",
+    "events": "events-send",
+    "ways": "ways-begin",
+    "enough": "enough-patient",
+    "call": "heat-run",
+}
 
 
 def take_pictures(browser: Browser, url: str, folder: Path) -> Iterator[Path]:
-    """Three pictures for each size and theme."""
+    """Three pictures of the race for each size and theme, and one of each station."""
     for (size, viewport), theme in product(SIZES.items(), THEMES):
         page = browser.new_page(viewport=viewport, color_scheme="dark" if theme == "dark" else "light")
         page.goto(f"{url}/?__theme={theme}")
         yield from _take_run(page, folder / f"{size}-{theme}")
         page.close()
+    page = browser.new_page(viewport=SIZES["wide"])
+    page.goto(url)
+    yield from _take_stations(page, folder)
 
 
 def _take_run(page: Page, stem: Path) -> Iterator[Path]:
+    expect(page.locator("#model")).not_to_contain_text("Loading", timeout=PATIENCE)
     expect(page.locator("#generate")).to_be_enabled(timeout=PATIENCE)
     yield _take(page, stem, "1-before")
     page.locator("#prompt textarea").fill(PROMPT)
@@ -48,6 +63,33 @@ def _take(page: Page, stem: Path, moment: str, whole: bool = False) -> Path:
     path = stem.with_name(f"{stem.name}-{moment}.png")
     page.screenshot(path=path, full_page=whole)
     return path
+
+
+def _take_stations(page: Page, folder: Path) -> Iterator[Path]:
+    """Every station, tried once; then its picture in every size and theme."""
+    expect(page.locator("#generate")).to_be_enabled(timeout=PATIENCE)
+    page.locator("#prompt textarea").fill(PROMPT)
+    page.locator("#generate").click()
+    page.wait_for_function("() => document.querySelector('#streamed-text').innerText.length > 250", timeout=PATIENCE)
+    page.locator("#streamed-stop").click()
+    expect(page.locator("#whole-phase")).to_have_text("done", timeout=PATIENCE)
+    page.locator("#sweep-longest").select_option("128")
+    for name, id in BUTTONS.items():
+        station, button = page.locator(f"#station-{name}"), page.locator(f"#{id}")
+        station.scroll_into_view_if_needed()
+        expect(station.locator(":disabled").first).to_be_attached()  # Stop: then its script is there
+        button.click()
+        expect(button).to_be_disabled()
+        expect(button).to_be_enabled(timeout=PATIENCE)
+    for (size, viewport), theme in product(SIZES.items(), THEMES):
+        page.set_viewport_size(viewport)
+        page.evaluate("(dark) => document.body.classList.toggle('dark', dark)", theme == "dark")
+        for name in (name for names in CHAPTERS.values() for name in names):
+            station = page.locator(f"#station-{name}")
+            station.scroll_into_view_if_needed()
+            path = folder / f"station-{name}-{size}-{theme}.png"
+            station.screenshot(path=path)
+            yield path
 
 
 def main(url: str = "http://127.0.0.1:7860", folder: str = "screenshots") -> None:

@@ -96,6 +96,20 @@ def test_help_exits_0_and_lists_every_setting(environment: dict[str, str]) -> No
         assert variable_of(setting) in ended.stdout
 
 
+def test_recorded_runs_are_served_without_any_model(environment: dict[str, str]) -> None:
+    with start(["--port", "0", "--replay-only", "--model-id", "/no/such/model"], environment) as process:
+        lines = read_until(process, "Listening on")
+        url = url_in(lines)
+        assert any("6 recorded runs, as --replay-only says" in line for line in lines)
+        assert "Token streaming" in get(url)[1]
+        assert '"model_id":"HuggingFaceTB/SmolLM2-135M-Instruct"' in get(f"{url}/info")[1]
+        assert "torch" not in Path(f"/proc/{process.pid}/maps").read_text()
+        seconds, rest = end(process, signal.SIGTERM)
+        assert process.returncode == -signal.SIGTERM
+        assert seconds < SHUTDOWN_SECONDS
+        assert "Traceback" not in rest
+
+
 @pytest.mark.parametrize(
     ("arguments", "variables", "words"),
     [

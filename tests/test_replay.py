@@ -1,10 +1,11 @@
 """An engine without a model."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from demo.errors import NotReady, Overloaded
+from demo.errors import NotReady, Overloaded, SettingError
 from demo.events import Done, Event, Message, Ready, Request, Sampling
 from demo.replay import NotRecorded, Replay, choose_recording, read_recordings
 from demo.run import Run
@@ -86,3 +87,8 @@ def test_the_recordings_that_ship_are_real_runs_of_the_pages_examples() -> None:
         assert trace.model_id == "HuggingFaceTB/SmolLM2-135M-Instruct"
         gaps = [later.time - earlier.time for earlier, later in pairwise(trace.tokens)]
         assert len({round(gap, 4) for gap in gaps}) > len(gaps) / 10, "times of a real run are not all alike"
+
+
+def test_a_folder_without_recordings_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="no recorded runs"):
+        read_recordings(tmp_path)

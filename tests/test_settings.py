@@ -19,6 +19,7 @@ GOOD = {
     "device": ("cuda:1", "cuda:1"),
     "threads": ("2", 2),
     "no_ui": ("true", True),
+    "replay_only": ("true", True),
     "api_key": ("secret!", "secret!"),
     "cors_allow_origin": ("https://a.example, http://b:8000", ("https://a.example", "http://b:8000")),
     "webhook_allow": ("hooks.example, 10.0.0.0/8", ("hooks.example", "10.0.0.0/8")),

@@ -111,7 +111,10 @@ function plot(pairs, { seconds }) {
   return { data, layout: frame("pair", "streamed − whole, ms", {
     height: 360, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal" },
     xaxis: { range: [0.5, edge], dtick: Math.ceil(pairs.length / 10), tick0: 1, rangemode: "normal" },
-    yaxis: { range: spread(pairs, seconds), rangemode: "normal", zeroline: true, zerolinecolor: "#808080", zerolinewidth: 2 },
+    yaxis: {
+      range: spread(pairs, seconds), rangemode: "normal", exponentformat: "none",
+      zeroline: true, zerolinecolor: "#808080", zerolinewidth: 2,
+    },
   }) };
 }
 

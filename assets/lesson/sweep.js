@@ -9,13 +9,13 @@ import { findRoom, measure } from "./sample.js";
 const LENGTHS = [16, 32, 64, 128, 256, 512];
 const MODES = ["streamed", "whole"];
 const ABOVE = { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal" };
-const WARM_UP = 8; // tokens of the request before the first that counts: it opens the connection, and tells the pace
+const WARM_UP = 8; // tokens of the two requests before the first that counts: one for each mode, and they tell the pace
 
 export function mount(root) {
   const find = (name) => root.querySelector(`#sweep-${name}`);
   const longest = find("longest");
   const chosen = () => LENGTHS.filter((length) => length <= Number(longest.value));
-  const count = () => ({ requests: 2 * chosen().length + 1, tokens: 2 * sum(chosen()) + WARM_UP });
+  const count = () => ({ requests: 2 * chosen().length + 2, tokens: 2 * sum(chosen()) + 2 * WARM_UP });
   const plan = tiePlan(root, find("plan"), [longest], count);
   tieRun({ begin: find("begin"), stop: find("stop"), status: find("status") }, (signal) => sweep(find, chosen(), plan, signal));
 }
@@ -23,9 +23,10 @@ export function mount(root) {
 // Every length in both modes, shown after each request and never during one: drawing takes time that is not the server's.
 async function sweep(find, chosen, plan, signal) {
   const status = find("status");
-  status.textContent = "Warming up: a short request that is dropped.";
+  status.textContent = "Warming up: two short requests that are dropped.";
   const lengths = await fit(find("left-out"), chosen, signal);
   let latest = await measure("streamed", WARM_UP, signal);
+  await measure("whole", WARM_UP, signal);
   const steps = lengths.flatMap((length) => MODES.map((mode) => ({ length, mode })));
   const points = [];
   for (const [at, { length, mode }] of steps.entries()) {
@@ -40,7 +41,7 @@ async function sweep(find, chosen, plan, signal) {
     await show(find, points, lengths);
   }
   const heard = element("span", { class: "unseen" }, ` ${saySweep(points)}`); // read out; seen below
-  status.replaceChildren(`Done: ${steps.length} requests, after a short one that was dropped.`, heard);
+  status.replaceChildren(`Done: ${steps.length} requests, after two short ones that were dropped.`, heard);
 }
 
 // The lengths that this server takes; says which are left out, and why.

@@ -96,7 +96,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "max_client_batch_size": 4,
         "watermark": "accepted, not applied",
         "router": "token-streaming",
-        "version": "0.2.0",
+        "version": "0.3.0",
     },
     "Models": {
         "object": "list",

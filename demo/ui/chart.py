@@ -17,6 +17,9 @@ def build_chart(name: str) -> gr.HTML:
     )
 
 
-def show_chart(figure: go.Figure, summary: str) -> dict[str, object]:
-    """The value of a chart; `summary` says in words what it shows."""
-    return {"figure": json.loads(figure.to_json()), "summary": summary}
+def show_chart(figure: go.Figure, summary: str) -> str:
+    """The value of a chart; `summary` says in words what it shows.
+
+    As text: Gradio's client copies every object that a component holds, deeply, whenever a listener begins or ends.
+    """
+    return json.dumps({"figure": json.loads(figure.to_json()), "summary": summary})

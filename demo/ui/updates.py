@@ -1,6 +1,6 @@
 """From a tab's state to what the page shows of it: `{component: value}`. Knows no event."""
 
-from typing import Any
+import json
 
 import gradio as gr
 
@@ -29,7 +29,8 @@ def say(page: Layout, visitor: Visitor, sentence: str) -> Updates:
 
 def show_start(page: Layout, visitor: Visitor, sentence: str = "") -> Updates:
     """A race that has begun."""
-    queued = [show(pane, PaneView(pane.side, "queued")) for pane in page.panes]
+    label = visitor.race.label if visitor.race else ""
+    queued = [show(pane, PaneView(pane.side, "queued", label=label)) for pane in page.panes]
     return {**say(page, visitor, sentence), **show_turns(page, visitor), **queued[0], **queued[1]}
 
 
@@ -57,8 +58,8 @@ def show_results(page: Layout, visitor: Visitor, price: float) -> Updates:
     return updates
 
 
-def show_trace(trace: Trace | None, number: int) -> dict[str, Any] | None:
-    """What the browser needs to save, link to and draw run `number`; None where it came to no end."""
+def show_trace(trace: Trace | None, number: int) -> str | None:
+    """What the browser needs to save, link to and draw run `number`, as text; None where it came to no end."""
     if trace is None:
         return None
-    return {"number": number, "trace": write_trace(trace), "fragment": f"trace={write_fragment(trace)}"}
+    return json.dumps({"number": number, "trace": write_trace(trace), "fragment": f"trace={write_fragment(trace)}"})

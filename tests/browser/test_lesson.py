@@ -257,7 +257,7 @@ def test_before_the_first_interaction_little_of_ours_is_loaded_and_no_charts(ope
     inline = tab.page.evaluate(
         "[...document.querySelectorAll('head style, head script:not([src])')].map((e) => e.textContent)"
     )
-    ours = [text for text in inline if "tokenStreaming" in text or "--streamed" in text]
+    ours = [text for text in inline if "window.tokenStreaming =" in text or "--streamed:" in text]
     assert len(ours) == 2
     assert own
     assert sum(len(httpx.get(url).content) for url in own) + sum(map(len, ours)) < BUDGET
