@@ -12,7 +12,7 @@ test: .venv/test.stamp browser clients
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile $(TESTS)
 
 figures: .venv/test.stamp
 	$(BIN)/python -m tests.figures

@@ -153,22 +153,25 @@ window.tokenStreaming = (() => {
 
   // --- what is loaded when it is first needed: the lesson's stations, and the charts ----------------------------------
 
-  const load = (name) => import(new URL(`lesson/${name}.js`, document.baseURI));
+  const load = (name, folder = name) => import(new URL(`lesson/${folder}/${name}.js`, document.baseURI));
 
   // A part of the page that has a script of its own, named by its `data-station`: loaded when it comes near.
   function mountStation(element, props, watch) {
-    const root = element.querySelector("[data-station]");
     const nearing = new IntersectionObserver((entries) => {
       if (!entries.some((entry) => entry.isIntersecting)) return;
       nearing.disconnect();
       mountNow(element, props, watch);
     }, { rootMargin: "400px" });
-    nearing.observe(root);
+    nearing.observe(element.querySelector("[data-station]"));
+    for (const button of element.querySelectorAll("button")) button.disabled = true;
   }
 
-  function mountNow(element, props, watch) {
+  // Its buttons can be pressed once there is something behind them.
+  async function mountNow(element, props, watch) {
     const root = element.querySelector("[data-station]");
-    load(root.dataset.station).then((station) => station.mount(root, { props, watch }));
+    const station = await load(root.dataset.station);
+    for (const button of root.querySelectorAll("button")) button.disabled = false;
+    station.mount(root, { props, watch });
   }
 
   // The last run, for whoever draws, saves or links to it: {number, trace, fragment}, as JSON; they hear a `run` event.
@@ -187,7 +190,7 @@ window.tokenStreaming = (() => {
     const host = element.firstElementChild;
     const apply = () => {
       const { figure, summary } = JSON.parse(props.value || "{}");
-      if (figure) load("charts").then((charts) => charts.draw(host, figure, { name: host.dataset.name, summary }));
+      if (figure) load("charts", "shared").then((charts) => charts.draw(host, figure, { name: host.dataset.name, summary }));
     };
     apply();
     watch("value", apply);

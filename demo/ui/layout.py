@@ -8,7 +8,7 @@ import gradio as gr
 
 from demo.ui.chart import build_chart
 from demo.ui.dials import Dials, build_dials
-from demo.ui.files import ASSETS
+from demo.ui.files import ASSETS, LESSON
 from demo.ui.lesson import Lesson, build_lesson
 from demo.ui.pane import Pane, build_pane
 
@@ -146,7 +146,7 @@ def _build_results() -> tuple[gr.Column, gr.HTML, gr.HTML, gr.HTML, gr.HTML]:
         table = gr.HTML("", elem_id="numbers", js_on_load=None)
         trace = gr.HTML(
             None,
-            html_template=(ASSETS / "lesson" / "exports.html").read_text("utf-8"),
+            html_template=(LESSON / "exports" / "exports.html").read_text("utf-8"),
             js_on_load="tokenStreaming.mountRun(element, props, watch)",
             apply_default_css=False,
         )

@@ -1,7 +1,7 @@
 """The lesson below the race: its stations in their chapters.
 
-Most are a piece of markup, `assets/lesson/<name>.html`, and a script, `<name>.js`, that is loaded when it comes near
-and calls the API by itself. Those about this tab's own runs are made of components.
+Most are a piece of markup, `assets/lesson/<name>/<name>.html`, and a script beside it, which is loaded when it comes
+near and calls the API by itself. Those about this tab's own runs are made of components.
 """
 
 from dataclasses import dataclass
@@ -104,4 +104,4 @@ def _build_teach() -> dict[str, gr.components.Component]:
 
 
 def _show(name: str, script: str | None = None) -> None:
-    gr.HTML((LESSON / f"{name}.html").read_text("utf-8"), js_on_load=script, apply_default_css=False)
+    gr.HTML((LESSON / name / f"{name}.html").read_text("utf-8"), js_on_load=script, apply_default_css=False)

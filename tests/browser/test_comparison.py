@@ -21,7 +21,7 @@ def page(open_tab: Tabs, typing_url: str) -> Page:
 
 def call(page: Page, module: str, name: str, *arguments: Any) -> Any:
     """What a function of a module that the page serves returns."""
-    script = "async ([module, name, values]) => (await import(`/lesson/${module}.js`))[name](...values)"
+    script = "async ([module, name, values]) => (await import(`/lesson/pairs/${module}.js`))[name](...values)"
     return page.evaluate(script, [module, name, list(arguments)])
 
 

@@ -2,8 +2,8 @@
 // reader has it; what it took is the server's own report (ways-report.js), on the engine's clock.
 "use strict";
 
-import { saySeconds, tieDial, tieRun } from "./dom.js";
-import { Refused, address, ask } from "./stream.js";
+import { saySeconds, tieDial, tieRun } from "../shared/dom.js";
+import { Refused, address, ask } from "../shared/stream.js";
 import { WAYS, plural, show } from "./ways-report.js";
 
 const LOOK_AGAIN_MS = 100;

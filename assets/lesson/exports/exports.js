@@ -1,7 +1,7 @@
 // What a teacher takes along from the last run: its trace, the table, a link that plays it again. Made in the browser.
 "use strict";
 
-import { copy, download } from "./dom.js";
+import { copy, download } from "../shared/dom.js";
 
 export function mount(root) {
   const find = (id) => root.querySelector(`#${id}`);

@@ -9,7 +9,7 @@ let loading = null;
 // Plotly itself (1.4 MB over the wire), once.
 export function loadPlotly() {
   loading ??= new Promise((resolve, reject) => {
-    const script = element("script", { src: new URL("plotly.min.js", import.meta.url).href });
+    const script = element("script", { src: new URL("../plotly.min.js", import.meta.url).href });
     script.onload = () => resolve(window.Plotly);
     script.onerror = () => reject(new Error("The charts can't be loaded: is the server still running?"));
     document.head.append(script);

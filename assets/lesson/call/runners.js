@@ -1,7 +1,7 @@
 // How this browser runs a program of the README: each takes its text, prints what comes, and ends with `signal`.
 "use strict";
 
-import { Refused } from "./stream.js";
+import { Refused } from "../shared/stream.js";
 
 const AsyncFunction = (async () => {}).constructor;
 

@@ -1,8 +1,8 @@
 // A token's journey: the last race as durations, one line for each side.
 "use strict";
 
-import { accent, draw, frame } from "./charts.js";
-import { saySeconds } from "./dom.js";
+import { accent, draw, frame } from "../shared/charts.js";
+import { saySeconds } from "../shared/dom.js";
 
 const SIDES = { streamed: "Streaming", whole: "Non-streaming" };
 const PARTS = ["queued", "prefill", "tokens", "network", "paint"];

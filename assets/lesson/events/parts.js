@@ -1,7 +1,7 @@
 // The parts of an event, told apart: from its raw text to spans that hold the same text, to the last character.
 "use strict";
 
-import { element } from "./dom.js";
+import { element } from "../shared/dom.js";
 
 const PIECES = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null|[^]/g;
 const ENDS = new Set(["generated_text", "details", "finish_reason", "usage"]);

@@ -1,11 +1,11 @@
 // Station 4: is streaming slower? Pairs of a streamed and a whole request, and what their totals differ by.
 "use strict";
 
-import { accent, draw, frame } from "./charts.js";
+import { accent, draw, frame } from "../shared/charts.js";
 import { comparePairs, difference, orderPairs, sayComparison, sayTexts } from "./comparison.js";
-import { element, fillTable, sayCount, saySeconds, tieDial, tieRun } from "./dom.js";
-import { sayAbout, tiePlan } from "./plan.js";
-import { measure } from "./sample.js";
+import { element, fillTable, sayCount, saySeconds, tieDial, tieRun } from "../shared/dom.js";
+import { sayAbout, tiePlan } from "../shared/plan.js";
+import { measure } from "../shared/sample.js";
 
 export function mount(root) {
   const find = (name) => root.querySelector(`#pairs-${name}`);

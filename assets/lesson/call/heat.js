@@ -1,8 +1,8 @@
 // A stream's tokens over its text: how likely each was, by its colour, and everything that the API tells of one.
 "use strict";
 
-import { element, fillTable, NOTHING, tieDial, tieRun } from "./dom.js";
-import { generateStreamed, putInTemplate } from "./stream.js";
+import { element, fillTable, NOTHING, tieDial, tieRun } from "../shared/dom.js";
+import { generateStreamed, putInTemplate } from "../shared/stream.js";
 
 const DEEPEST = 3; // the log-probability, less its sign, from which on the colour is the deepest
 const PERCENT = 50; // of the accent in the deepest colour

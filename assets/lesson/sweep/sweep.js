@@ -1,10 +1,10 @@
 // Station 3: time to first text and total against the length of the answer, streamed and whole. Knows no engine's clock.
 "use strict";
 
-import { accent, draw, frame } from "./charts.js";
-import { element, fillTable, sayCount, saySeconds, tieRun } from "./dom.js";
-import { sayAbout, tiePlan } from "./plan.js";
-import { findRoom, measure } from "./sample.js";
+import { accent, draw, frame } from "../shared/charts.js";
+import { element, fillTable, sayCount, saySeconds, tieRun } from "../shared/dom.js";
+import { sayAbout, tiePlan } from "../shared/plan.js";
+import { findRoom, measure } from "../shared/sample.js";
 
 const LENGTHS = [16, 32, 64, 128, 256, 512];
 const MODES = ["streamed", "whole"];

@@ -1,10 +1,10 @@
 // One stream, byte for byte: the request, the response's headers, and each event as it arrives. This browser's clock.
 "use strict";
 
-import { copy, element, sayCount, sayError, saySeconds, tieDial, tieRun } from "./dom.js";
+import { copy, element, sayCount, sayError, saySeconds, tieDial, tieRun } from "../shared/dom.js";
 import { colour } from "./parts.js";
 import { JSON_TYPE, KINDS, writeCurl } from "./requests.js";
-import { address, ask, readEvents, Refused } from "./stream.js";
+import { address, ask, readEvents, Refused } from "../shared/stream.js";
 
 const MAX_ROWS = 400;
 const WHY = {

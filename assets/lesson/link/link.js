@@ -1,9 +1,9 @@
 // The link that brings back the prompt, the dials and the section; the server writes all but the last.
 "use strict";
 
-import { copy, element } from "./dom.js";
-import { address } from "./exports.js";
-import { currentSection, presenting } from "./presenter.js";
+import { copy, element } from "../shared/dom.js";
+import { address } from "../exports/exports.js";
+import { currentSection, presenting } from "../contents/presenter.js";
 
 export function mount(root, { props, watch }) {
   const input = element("input", { type: "text", id: "shared-link", readonly: true, "aria-label": "The link" });

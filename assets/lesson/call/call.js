@@ -1,10 +1,10 @@
 // The README's programs with this server's address, and a run of those that a browser can run; then the tokens.
 "use strict";
 
-import { copy, element, sayError, tieRun } from "./dom.js";
+import { copy, element, sayError, tieRun } from "../shared/dom.js";
 import { mountHeat } from "./heat.js";
 import { RUNNERS } from "./runners.js";
-import { address, ask } from "./stream.js";
+import { address, ask } from "../shared/stream.js";
 
 const PRINTED_ADDRESS = "http://127.0.0.1:7860";
 const PYTHON = "Python does not run in a browser: save it as a file and run it, after";

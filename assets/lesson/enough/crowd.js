@@ -1,7 +1,7 @@
 // What happens to each client of a crowd, from the server's events to figures.
 "use strict";
 
-import { accent, frame } from "./charts.js";
+import { accent, frame } from "../shared/charts.js";
 
 // One for each client: moments in seconds since the crowd began, null where they have not come.
 export function beginVisits(count) {

@@ -2,10 +2,10 @@
 // All times are the server's: seconds since the crowd began.
 "use strict";
 
-import { draw } from "./charts.js";
+import { draw } from "../shared/charts.js";
 import { beginVisits, drawGantt, drawTimes, follow } from "./crowd.js";
-import { NOTHING, element, fillTable, saySeconds, tieDial, tieRun } from "./dom.js";
-import { ask, readEvents } from "./stream.js";
+import { NOTHING, element, fillTable, saySeconds, tieDial, tieRun } from "../shared/dom.js";
+import { ask, readEvents } from "../shared/stream.js";
 
 const WORDS = { 5: "Five", 10: "Ten", 15: "Fifteen", 20: "Twenty", 25: "Twenty-five", 30: "Thirty", 35: "Thirty-five", 40: "Forty" };
 const COLUMNS = ["client", "attempts", "answered with", "queue (engine)", "TTFT (engine)", "waited (client)", "end"];

@@ -1,7 +1,7 @@
 // The requests that station 6 sends, what is to be said of each, and the same as a command.
 "use strict";
 
-import { address, putInTemplate } from "./stream.js";
+import { address, putInTemplate } from "../shared/stream.js";
 
 export const JSON_TYPE = "application/json";
 

@@ -2,8 +2,8 @@
 // Every time here is of the engine's clock, in seconds since the job was asked for.
 "use strict";
 
-import { accent, draw, frame } from "./charts.js";
-import { fillTable, sayCount, saySeconds } from "./dom.js";
+import { accent, draw, frame } from "../shared/charts.js";
+import { fillTable, sayCount, saySeconds } from "../shared/dom.js";
 
 export const WAYS = [
   { name: "streamed", title: "Server-sent events", of: (report) => report.streamed },
