@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, expect, sync_playwright
 
 from demo.ui.lesson import CHAPTERS
 from tests.browser.chromium import launch
@@ -56,12 +56,24 @@ def _take_run(page: Page, stem: Path) -> Iterator[Path]:
     yield _take(page, stem, "2-during")
     expect(page.locator("#whole-phase")).to_have_text("done", timeout=PATIENCE)
     expect(page.locator("#plot-latency .main-svg").first).to_be_visible(timeout=PATIENCE)
-    yield _take(page, stem, "3-after", whole=True)
+    yield _take_race(page, stem, "3-after")
 
 
-def _take(page: Page, stem: Path, moment: str, whole: bool = False) -> Path:
+def _take(page: Page, stem: Path, moment: str) -> Path:
     path = stem.with_name(f"{stem.name}-{moment}.png")
-    page.screenshot(path=path, full_page=whole)
+    page.screenshot(path=path)
+    return path
+
+
+def _take_race(page: Page, stem: Path, moment: str) -> Path:
+    """All that stands above the lesson."""
+    path = stem.with_name(f"{stem.name}-{moment}.png")
+    page.evaluate("scrollTo(0, 0)")
+    lesson, viewport = page.locator("#lesson").bounding_box(), page.viewport_size
+    assert lesson is not None
+    assert viewport is not None
+    clip: FloatRect = {"x": 0, "y": 0, "width": viewport["width"], "height": lesson["y"]}
+    page.screenshot(path=path, full_page=True, clip=clip)
     return path
 
 
