@@ -67,8 +67,8 @@ def typing_url() -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def app_url() -> Iterator[str]:
-    """The real app with the embedded model, as its own process."""
-    command = [sys.executable, "app.py", "--port", "0"]
+    """The real app with the embedded model, as its own process. One thread: two workers' models share the cores."""
+    command = [sys.executable, "app.py", "--port", "0", "--threads", "1"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

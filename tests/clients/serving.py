@@ -74,7 +74,7 @@ class Served:
 @contextmanager
 def serve(arguments: Sequence[str] = ()) -> Iterator[Served]:
     """Start the app without its page, wait until it is ready, and end it with the block."""
-    command = [sys.executable, "app.py", "--no-ui", "--port", "0", *arguments]
+    command = [sys.executable, "app.py", "--no-ui", "--threads", "1", "--port", "0", *arguments]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DEMO_", "SPACE_"))}
     with subprocess.Popen(
         command, cwd=ROOT, env=kept, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
