@@ -17,14 +17,13 @@ from starlette.types import Receive, Scope, Send
 
 from demo.api import documents, reports, sse
 from demo.api.crowd import LONGEST_SECONDS, Crowd, Plan
-from demo.api.delivery import Streamed
+from demo.api.delivery import KEEP_ALIVE_SECONDS, Streamed, wait_until_left
 from demo.api.errors import Refused
 from demo.api.generation import find_card, start_run
 from demo.api.native import GenerateRequest, NativeDialect
 from demo.errors import Overloaded
 from demo.events import Engine
 
-KEEP_ALIVE_SECONDS: Final = 15.0
 GRACE_SECONDS: Final = 30.0  # for whoever is slow to read what the crowd went through
 MAX_CLIENTS: Final = 40
 
@@ -88,7 +87,7 @@ class Told(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._crowds.let_in(self._plan) as crowd:
-            tasks = [asyncio.ensure_future(each) for each in (_wait_until_left(receive), self._tell(crowd, send))]
+            tasks = [asyncio.ensure_future(each) for each in (wait_until_left(receive), self._tell(crowd, send))]
             try:
                 limit = LONGEST_SECONDS + GRACE_SECONDS
                 await asyncio.wait(tasks, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
@@ -148,8 +147,3 @@ def build_crowd_routes(engine: Engine, server_url: str) -> APIRouter:
     options: Any = {"methods": ["POST"], "include_in_schema": False, "route_class_override": Guarded}
     router.add_api_route("/crowds/{id}/generate_stream", generate_stream, **options)
     return router
-
-
-async def _wait_until_left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -65,7 +65,7 @@ class Delivery(Response, ABC):
         scope.setdefault("state", {})["answers"] = self._answers
         self._path, self._send, self._clock = scope["path"], send, asyncio.get_running_loop().time
         self._sent_at = self._clock()
-        tasks = [asyncio.ensure_future(each) for each in (_wait_until_left(receive), self._beat(), self._tell())]
+        tasks = [asyncio.ensure_future(each) for each in (wait_until_left(receive), self._beat(), self._tell())]
         try:
             while not await _any_done(tasks) and not self._is_stalled():
                 pass
@@ -218,7 +218,8 @@ async def _any_done(tasks: "Sequence[asyncio.Task[None]]") -> bool:
     return bool(done)
 
 
-async def _wait_until_left(receive: Receive) -> None:
+async def wait_until_left(receive: Receive) -> None:
+    """Returns when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
