@@ -55,6 +55,8 @@ class Race:
         """The streamed side: its view again and again, as the text grows. Never more often than a screen shows."""
         events: list[Event] = []
         try:
+            for view in self._queued("streamed"):
+                yield view
             async for batch in self._readers["streamed"]:
                 events.extend(batch)
                 yield self._view("streamed", events)
@@ -83,6 +85,8 @@ class Race:
         """The whole side's view while it waits, without any text: only its phase, until the first token."""
         events: list[Event] = []
         try:
+            for view in self._queued("whole"):
+                yield view
             async for batch in self._narrator:
                 events.extend(batch)
                 yield self._view("whole", [event for event in events if not isinstance(event, Done | Failed)])
@@ -95,6 +99,10 @@ class Race:
     def settle(self) -> tuple[PaneView, PaneView]:
         """Both sides' last views: streamed, whole. To be asked when the race is `over`."""
         return settle_views(self._readings["streamed"], self._readings["whole"])
+
+    def _queued(self, side: Side) -> Sequence[PaneView]:
+        """The side's view if it has to wait its turn: Gradio may show what a race before it said last only now."""
+        return [] if self.run.events else [self._view(side, ())]
 
     def _view(self, side: Side, events: Sequence[Event]) -> PaneView:
         return view_reading(self._read(side, events))

@@ -153,16 +153,17 @@ def test_a_link_restores_prompt_dials_and_section_in_a_fresh_browser(open_tab: T
     tab = open_tab(typing_url)
     tab.prompt.fill("Why & how?")
     tab.page.locator("#dials > button").click()
-    temperature = tab.find("temperature").locator("input[type=number]")
-    temperature.fill("0.7")
-    temperature.press("Enter")
     tab.find("seed").locator("input, textarea").fill("42")
+    temperature = tab.find("temperature").locator("input[type=number]")
+    temperature.press_sequentially("0.7", delay=50)
+    temperature.press("Enter")
     scroll_to(tab, "share")
     tab.find("share").click()
     link = tab.find("shared-link")
     expect(link).to_have_value(re.compile("seed=42"))
     fragment = "#" + link.input_value().split("#")[1]
     assert "station=9" in fragment
+    assert "temperature=0.7" in fragment
     other = open_tab(typing_url, fragment=fragment)
     expect(other.find("station-call")).to_be_in_viewport()
     expect(other.prompt).to_have_value("Why & how?")
