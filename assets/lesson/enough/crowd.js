@@ -1,7 +1,7 @@
 // What happens to each client of a crowd, from the server's events to figures.
 "use strict";
 
-import { accent, frame } from "../shared/charts.js";
+import { NEUTRAL, accent, frame } from "../shared/charts.js";
 
 // One for each client: moments in seconds since the crowd began, null where they have not come.
 export function beginVisits(count) {
@@ -35,11 +35,11 @@ export function drawGantt(visits) {
   };
   const waiting = visits.filter((visit) => visit.asked !== null);
   const marks = visits.flatMap((visit) => visit.refused.map((at) => [at, visit.client]));
-  const line = { type: "scatter", mode: "lines", name: "asking, backing off", line: { color: accent("soft"), width: 1 }, hoverinfo: "skip" };
-  const cross = { type: "scatter", mode: "markers", name: "429", marker: { symbol: "x-thin", size: 7, line: { color: accent("ink"), width: 1.5 } } };
+  const line = { type: "scatter", mode: "lines", name: "asking, backing off", line: { color: NEUTRAL, width: 1 }, hoverinfo: "skip" };
+  const cross = { type: "scatter", mode: "markers", name: "429", marker: { symbol: "x-thin", size: 7, line: { color: NEUTRAL, width: 1.5 } } };
   const data = [
     { ...line, x: waiting.flatMap((visit) => [visit.asked, visit.admitted ?? ends(visit), null]), y: waiting.flatMap((visit) => [visit.client, visit.client, null]) },
-    bars("queue", pale(accent("soft")), (visit) => visit.admitted, (visit) => visit.started ?? ends(visit)),
+    bars("queue", pale(NEUTRAL), (visit) => visit.admitted, (visit) => visit.started ?? ends(visit)),
     bars("prefill", pale(accent("streamed")), (visit) => visit.started, (visit) => visit.first),
     bars("streaming", accent("streamed"), (visit) => visit.first, ends),
     { ...cross, x: marks.map(([at]) => at), y: marks.map(([, client]) => client), hovertemplate: "client %{y}: refused at %{x:.3f} s<extra></extra>" },
@@ -57,9 +57,9 @@ export function drawTimes(clients) {
     type: "bar", name, x, y, marker: { color }, hovertemplate: `client %{x}: ${name}, %{y:.3f} s<extra></extra>`, ...axes,
   });
   const data = [
-    bar("queue", pale(accent("soft")), clients.map((visit) => seconds(visit.timings?.queue_time)), { yaxis: "y2" }),
+    bar("queue", pale(NEUTRAL), clients.map((visit) => seconds(visit.timings?.queue_time)), { yaxis: "y2" }),
     bar("TTFT", accent("streamed"), clients.map((visit) => seconds(visit.timings?.time_to_first_token)), { yaxis: "y2" }),
-    bar("waited since the click", accent("ink"), clients.map((visit) => visit.waited)),
+    bar("waited since the click", NEUTRAL, clients.map((visit) => visit.waited)),
   ];
   const height = 340;
   const layout = frame("client", "s, client", { height, bargap: 0.25, legend: placeLegend(height), yaxis: { domain: [0, 0.44] }, xaxis: { range: [0.3, clients.length + 0.7], dtick: 5, tick0: 0, showgrid: false } });

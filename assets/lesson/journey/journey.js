@@ -1,7 +1,7 @@
 // A token's journey: the last race as durations, one line for each side.
 "use strict";
 
-import { accent, draw, frame } from "../shared/charts.js";
+import { NEUTRAL, accent, draw, frame } from "../shared/charts.js";
 import { saySeconds } from "../shared/dom.js";
 
 const SIDES = { streamed: "Streaming", whole: "Non-streaming" };
@@ -54,7 +54,7 @@ function drawJourneys(host, journeys, trace) {
   const ticks = {
     type: "scatter", mode: "markers", showlegend: false,
     x: trace.tokens.map(([time]) => time), y: trace.tokens.map(() => MADE),
-    marker: { symbol: "line-ns-open", size: 12, color: "#767676" }, hovertemplate: "%{x:.3f} s<extra>a token</extra>",
+    marker: { symbol: "line-ns-open", size: 12, color: NEUTRAL }, hovertemplate: "%{x:.3f} s<extra>a token</extra>",
   };
   const layout = frame("seconds", "", {
     height: 240, barmode: "stack", uniformtext: { mode: "hide", minsize: 12 },

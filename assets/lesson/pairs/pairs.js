@@ -1,7 +1,7 @@
 // Station 4: is streaming slower? Pairs of a streamed and a whole request, and what their totals differ by.
 "use strict";
 
-import { accent, draw, frame } from "../shared/charts.js";
+import { NEUTRAL, draw, frame } from "../shared/charts.js";
 import { comparePairs, difference, orderPairs, sayComparison, sayTexts } from "./comparison.js";
 import { element, fillTable, sayCount, saySeconds, tieDial, tieRun } from "../shared/dom.js";
 import { sayAbout, tiePlan } from "../shared/plan.js";
@@ -92,7 +92,7 @@ function saySigned(value) {
 }
 
 function plot(pairs, { seconds }) {
-  const [ink, edge] = [accent("soft"), pairs.length + 0.5];
+  const [ink, edge] = [NEUTRAL, pairs.length + 0.5];
   const dots = (first, symbol) => {
     const there = pairs.map((pair, at) => ({ pair, at })).filter(({ pair }) => pair.first === first);
     return {
@@ -113,7 +113,7 @@ function plot(pairs, { seconds }) {
     xaxis: { range: [0.5, edge], dtick: Math.ceil(pairs.length / 10), tick0: 1, rangemode: "normal" },
     yaxis: {
       range: spread(pairs, seconds), rangemode: "normal", exponentformat: "none",
-      zeroline: true, zerolinecolor: "#808080", zerolinewidth: 2,
+      zeroline: true, zerolinecolor: NEUTRAL, zerolinewidth: 2,
     },
   }) };
 }

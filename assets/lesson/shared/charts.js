@@ -20,9 +20,12 @@ export function loadPlotly() {
 // The one accent of each way of delivery: streamed, whole, polling, webhook.
 export const accent = (name) => getComputedStyle(document.body).getPropertyValue(`--${name}`).trim();
 
+// For what belongs to no way of delivery: it can be seen in both themes, which may change under a chart.
+export const NEUTRAL = "#808080";
+
 // What every chart has in common; `layout` is merged over it.
 export function frame(xTitle, yTitle, layout = {}) {
-  const axis = { zeroline: false, rangemode: "tozero", gridcolor: "#808080", gridwidth: 0.5, automargin: true };
+  const axis = { zeroline: false, rangemode: "tozero", gridcolor: NEUTRAL, gridwidth: 0.5, automargin: true };
   return {
     autosize: true, height: 300, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, sans-serif", size: 13, color: "#767676" },

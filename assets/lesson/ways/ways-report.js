@@ -2,7 +2,7 @@
 // Every time here is of the engine's clock, in seconds since the job was asked for.
 "use strict";
 
-import { accent, draw, frame } from "../shared/charts.js";
+import { NEUTRAL, accent, draw, frame } from "../shared/charts.js";
 import { fillTable, sayCount, saySeconds } from "../shared/dom.js";
 
 export const WAYS = [
@@ -46,7 +46,7 @@ async function drawArrivals(host, { name, title, of }, report) {
   };
   const data = [
     { ...steps(arrivals), name: "its reader", line: { shape: "hv", width: 3, color: accent(name) } },
-    { ...steps(made), name: "the engine", line: { shape: "hv", width: 1, color: "#808080" } },
+    { ...steps(made), name: "the engine", line: { shape: "hv", width: 1, color: NEUTRAL } },
   ];
   const layout = frame("seconds since the job was asked for", "tokens", {
     margin: { l: 8, r: 12, t: 34, b: 8 }, title: { text: title, font: { size: 13 }, x: 0 },
