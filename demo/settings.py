@@ -14,7 +14,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 from demo.errors import SettingError
 
 DEVICES = "auto, cpu, cuda, cuda:N or mps"
-DTYPES = ("auto", "float32", "bfloat16", "float16")
+DTYPES = ("auto", "stored", "float32", "bfloat16", "float16")
 ENVIRONMENT_PREFIX = "DEMO_"
 
 T = TypeVar("T")
@@ -104,7 +104,9 @@ class Settings:
         "a whole number from 2",
         "prompt and answer together [the model's, up to 4096]",
     )
-    dtype: str = _setting("auto", _dtype, f"one of {', '.join(DTYPES)}", "number format of the weights")
+    dtype: str = _setting(
+        "auto", _dtype, f"one of {', '.join(DTYPES)}", "number format of the weights; stored: as in their GGUF file"
+    )
     device: str = _setting("auto", _device, DEVICES, "where the model runs")
     threads: int | None = _setting(
         None, _whole_number(1, 1024), "a whole number from 1 to 1024", "CPU threads for the model [one per usable core]"

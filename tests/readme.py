@@ -31,7 +31,7 @@ def modules() -> Iterator[Path]:
     """app.py, then the core, then the leaves."""
     yield ROOT / "app.py"
     demo = ROOT / "demo"
-    for folder in (demo, *sorted(path for path in demo.iterdir() if (path / "__init__.py").exists())):
+    for folder in (demo, *sorted(path.parent for path in demo.rglob("__init__.py") if path.parent != demo)):
         yield from sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
 
 

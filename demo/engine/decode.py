@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from demo.engine.batch import Batch
-from demo.engine.forward import Prefill
+from demo.engine.batch import Batch, Prefill
 from demo.engine.generation import Chosen
 from demo.engine.sampling import Sampler
 from demo.events import Request

@@ -9,14 +9,13 @@ from typing import Any, TypeVar
 
 import torch
 from jinja2 import TemplateError
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
-from demo.engine.batch import make_batch
-from demo.engine.conversion import convert_once
 from demo.engine.decode import Decoder
 from demo.engine.generation import Vocabulary
-from demo.engine.loading import load_network, load_tokenizer
-from demo.engine.placement import choose_device, choose_dtype, choose_threads
+from demo.engine.llama.loading import find_obstacle, load_llama
+from demo.engine.loaded import Loaded
+from demo.engine.placement import STORED, choose_device, choose_dtype, choose_threads
 from demo.engine.source import ModelSource, choose_source, find_embedded
 from demo.errors import BadRequest, SettingError, TemplateRefused
 from demo.events import Loading, ModelCard, Piece, Prompt, Request
@@ -94,40 +93,62 @@ def load_model(settings: Settings, report: Callable[[Loading], None], converted:
     device = _announce(choose_device(settings))
     source = choose_source(settings, device, find_embedded())
     _announce(Choice("model", source.model_id, source.reason))
-    dtype: torch.dtype = getattr(torch, _announce(choose_dtype(settings, device)))
-    revision = settings.revision if source.kind == "hub" else None
+    dtype = _announce(choose_dtype(settings, device, _find_obstacle(source, device)))
     report(Loading(f"loading {source.model_id}"))
-    place = str(converted or source.place)
-    if converted is None and source.kind in ("embedded", "gguf"):
-        place = str(convert_once(Path(place), lambda step: report(Loading(f"{source.model_id}: {step}"))))
-    tokenizer = load_tokenizer(source, place, revision)
-    network = load_network(source, place, revision, device, dtype)
-    if len(places := set(getattr(network, "hf_device_map", {}).values())) > 1:
-        _announce(Choice("devices", sorted(map(str, places)), "one is too small for the model"))
-    model = build_model(network, tokenizer, source, settings)
+    if dtype == STORED:
+        loaded = load_llama(Path(source.place))
+    else:
+        loaded = _load_general(source, settings, device, dtype, report, converted)
+    model = build_model(loaded, source, settings)
     report(Loading("warming up"))
     _warm_up(model)
     return model
 
 
-def build_model(
-    network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, source: ModelSource, settings: Settings
-) -> Model:
-    """A model from its loaded parts."""
-    max_total = _choose_max_total_tokens(settings, network)
+def _find_obstacle(source: ModelSource, device: str) -> str:
+    """What stands in the way of answering from weights as they are stored; empty where nothing."""
+    if device != "cpu":
+        return f"packed weights are for a CPU, not for {device}"
+    if source.kind not in ("embedded", "gguf"):
+        return "the model is not a GGUF file"
+    return find_obstacle(Path(source.place))
+
+
+def _load_general(
+    source: ModelSource,
+    settings: Settings,
+    device: str,
+    dtype: str,
+    report: Callable[[Loading], None],
+    converted: Path | None,
+) -> Loaded:
+    # Here, since it takes a second that the fast path does without.
+    from demo.engine.general.conversion import convert_once
+    from demo.engine.general.loading import load_general
+
+    revision = settings.revision if source.kind == "hub" else None
+    place = str(converted or source.place)
+    if converted is None and source.kind in ("embedded", "gguf"):
+        place = str(convert_once(Path(place), lambda step: report(Loading(f"{source.model_id}: {step}"))))
+    return load_general(source, place, revision, device, getattr(torch, dtype))
+
+
+def build_model(loaded: Loaded, source: ModelSource, settings: Settings) -> Model:
+    """A model from what was loaded."""
+    max_total = _choose_max_total_tokens(settings, loaded.context)
     max_input = settings.max_input_tokens or max_total - 1
     if max_input >= max_total:
         raise SettingError(f"--max-input-tokens is {max_input}: it must be less than {max_total}, the total possible.")
     card = ModelCard(
         model_id=source.model_id,
-        revision=getattr(network.config, "_commit_hash", None),
+        revision=loaded.revision,
         source=source.kind,
-        device=str(network.device),
-        dtype=str(network.dtype).removeprefix("torch."),
+        device=loaded.device,
+        dtype=loaded.dtype,
         max_input_tokens=max_input,
         max_total_tokens=max_total,
     )
-    return Model(tokenizer, card, _read_vocabulary(network, tokenizer), Decoder(lambda: make_batch(network)))
+    return Model(loaded.tokenizer, card, _read_vocabulary(loaded), Decoder(loaded.new_batch))
 
 
 def _announce(choice: Choice[T]) -> T:
@@ -135,8 +156,7 @@ def _announce(choice: Choice[T]) -> T:
     return choice.value
 
 
-def _choose_max_total_tokens(settings: Settings, network: PreTrainedModel) -> int:
-    context = getattr(network.config.get_text_config(decoder=True), "max_position_embeddings", None)
+def _choose_max_total_tokens(settings: Settings, context: int | None) -> int:
     if settings.max_total_tokens is None:
         reason = f"the model's context is {context or 'not limited'}"
         chosen = Choice("max_total_tokens", min(context or DEFAULT_MAX_TOTAL_TOKENS, DEFAULT_MAX_TOTAL_TOKENS), reason)
@@ -148,14 +168,14 @@ def _choose_max_total_tokens(settings: Settings, network: PreTrainedModel) -> in
     return settings.max_total_tokens
 
 
-def _read_vocabulary(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
-    configured = network.generation_config.eos_token_id if network.generation_config else None
-    eos = set(configured if isinstance(configured, list) else [configured]) | {tokenizer.eos_token_id}
+def _read_vocabulary(loaded: Loaded) -> Vocabulary:
+    tokenizer = loaded.tokenizer
+    end = frozenset() if tokenizer.eos_token_id is None else frozenset([tokenizer.eos_token_id])
     return Vocabulary(
         decode=lambda ids: str(tokenizer.decode(list(ids), skip_special_tokens=True)),
         spell=lambda ids: str(tokenizer.decode(list(ids))),
         special_ids=frozenset(tokenizer.all_special_ids),
-        eos_ids=frozenset(id for id in eos if id is not None),
+        eos_ids=loaded.eos_ids | end,
     )
 
 

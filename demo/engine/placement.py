@@ -8,6 +8,7 @@ from demo.errors import SettingError
 from demo.settings import Choice, Settings
 
 ASKED = "as set"
+STORED = "stored"
 
 
 def choose_device(settings: Settings) -> Choice[str]:
@@ -26,8 +27,13 @@ def choose_device(settings: Settings) -> Choice[str]:
     return Choice("device", settings.device, ASKED)
 
 
-def choose_dtype(settings: Settings, device: str) -> Choice[str]:
-    """The torch dtype of the weights, by its name."""
+def choose_dtype(settings: Settings, device: str, obstacle: str) -> Choice[str]:
+    """The torch dtype of the weights, by its name, or STORED; `obstacle` says why that is not possible.
+
+    Raises SettingError where it was asked for all the same.
+    """
+    if settings.dtype == STORED and obstacle:
+        raise SettingError(f"--dtype is 'stored', but {obstacle}: use auto.")
     if settings.dtype != "auto":
         return Choice("dtype", settings.dtype, ASKED)
     if device == "cpu":

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from demo.engine.conversion import find_converted
+from demo.engine.general.conversion import find_converted
 from demo.engine.generation import Chosen, Generation
 from demo.engine.source import find_gguf
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded
@@ -275,7 +275,7 @@ def open_engine(settings: Settings, on_broken: Callable[[], None]) -> Engine:
     def load(report: Report) -> "Model":
         # The cache is checked on one core while torch and transformers are imported on another.
         with ThreadPoolExecutor(1) as pool:
-            gguf = find_gguf(settings)
+            gguf = find_gguf(settings) if settings.dtype != "stored" else None
             converted = pool.submit(find_converted, gguf) if gguf is not None else None
             from demo.engine.model import load_model
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from demo.engine.conversion import convert_once
+from demo.engine.general.conversion import convert_once
 from demo.engine.model import Model
 from demo.engine.source import find_embedded
 from demo.engine.worker import Worker

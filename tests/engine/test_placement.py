@@ -47,13 +47,18 @@ def test_the_cpu_may_be_asked_for() -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_the_dtype_that_is_asked_for_is_taken_and_torch_has_it(dtype: str) -> None:
-    choice = choose_dtype(Settings(dtype=dtype), "cpu")
+    choice = choose_dtype(Settings(dtype=dtype), "cpu", "")
     assert (choice.value, choice.reason) == (dtype, "as set")
     assert isinstance(getattr(torch, choice.value), torch.dtype)
 
 
 def test_on_a_cpu_the_numbers_are_exact_unless_asked_otherwise() -> None:
-    assert str(choose_dtype(Settings(), "cpu")).startswith("dtype=float32 (on a CPU: exact")
+    assert str(choose_dtype(Settings(), "cpu", "")).startswith("dtype=float32 (on a CPU: exact")
+
+
+def test_asking_for_stored_weights_where_they_cannot_be_is_a_sentence() -> None:
+    with pytest.raises(SettingError, match=r"--dtype is 'stored', but .* no AVX-512: use auto"):
+        choose_dtype(Settings(dtype="stored"), "cpu", "this processor has no AVX-512")
 
 
 def test_the_threads_that_are_asked_for_are_taken() -> None:

@@ -17,6 +17,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from demo.engine.general.loading import wrap_network
 from demo.engine.model import Model, build_model
 from demo.engine.source import ModelSource
 from demo.settings import Settings
@@ -88,4 +89,4 @@ def make_network(architecture: str = "llama", seed: int = 0) -> PreTrainedModel:
 def make_model(network: PreTrainedModel | None = None, settings: Settings | None = None) -> Model:
     """A Model of `network`, a random Llama if none is given."""
     source = ModelSource("tiny", "folder", "tiny", "made by a test")
-    return build_model(network or make_network(), make_tokenizer(), source, settings or Settings())
+    return build_model(wrap_network(network or make_network(), make_tokenizer()), source, settings or Settings())

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.generation.streamers import BaseStreamer
 
-from demo.engine.conversion import convert_once
+from demo.engine.general.conversion import convert_once
 from demo.engine.model import load_model
 from demo.engine.source import find_embedded
 from demo.engine.worker import Worker

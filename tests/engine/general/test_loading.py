@@ -15,7 +15,7 @@ from huggingface_hub.errors import (
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, T5Config
 
-from demo.engine.loading import explain
+from demo.engine.general.loading import explain
 from demo.engine.model import Model, load_model
 from demo.errors import ModelError
 from demo.settings import Settings

@@ -1,5 +1,6 @@
 """Config, tokenizer and weights through transformers; what goes wrong, in one sentence with the remedy."""
 
+import logging
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,12 +26,41 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
 from transformers.utils import logging as transformers_logging
 
+from demo.engine.general.batch import make_batch
+from demo.engine.loaded import Loaded
 from demo.engine.placement import device_map
 from demo.engine.source import ModelSource
 from demo.errors import ModelError
+from demo.settings import Choice
+
+logger = logging.getLogger(__name__)
 
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()  # what matters of its warnings is raised here, in one sentence
+
+
+def load_general(source: ModelSource, place: str, revision: str | None, device: str, dtype: torch.dtype) -> Loaded:
+    """A model of transformers. Raises ModelError: one sentence with the remedy."""
+    tokenizer = load_tokenizer(source, place, revision)
+    network = load_network(source, place, revision, device, dtype)
+    if len(places := set(getattr(network, "hf_device_map", {}).values())) > 1:
+        logger.info("%s", Choice("devices", sorted(map(str, places)), "one is too small for the model"))
+    return wrap_network(network, tokenizer)
+
+
+def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Loaded:
+    """A network of transformers, as the engine wants it."""
+    configured = network.generation_config.eos_token_id if network.generation_config else None
+    eos_ids = configured if isinstance(configured, list) else [configured]
+    return Loaded(
+        tokenizer=tokenizer,
+        new_batch=lambda: make_batch(network),
+        eos_ids=frozenset(id for id in eos_ids if id is not None),
+        context=getattr(network.config.get_text_config(decoder=True), "max_position_embeddings", None),
+        device=str(network.device),
+        dtype=str(network.dtype).removeprefix("torch."),
+        revision=getattr(network.config, "_commit_hash", None),
+    )
 
 
 def load_tokenizer(source: ModelSource, place: str, revision: str | None) -> PreTrainedTokenizerBase:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from demo.engine.conversion import MANIFEST, cache_home, convert_once, is_intact
+from demo.engine.general.conversion import MANIFEST, cache_home, convert_once, is_intact
 from demo.engine.model import load_model
 from demo.errors import ModelError
 from demo.events import Message
 from demo.settings import Settings
 from tests.engine.tiny_files import write_gguf
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent.parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -151,7 +151,7 @@ def test_threads_at_once_convert_once_and_all_get_an_intact_folder(gguf: Path, c
 
 def test_processes_at_once_convert_once_and_all_get_an_intact_folder(gguf: Path, cache: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from demo.engine.conversion import convert_once, is_intact\n"
+        "import sys; from pathlib import Path; from demo.engine.general.conversion import convert_once, is_intact\n"
         "assert is_intact(convert_once(Path(sys.argv[1]), print))"
     )
     command = [sys.executable, "-c", code, str(gguf)]

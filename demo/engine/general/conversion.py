@@ -80,7 +80,7 @@ def _write(gguf: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
-    from demo.engine.loading import explain
+    from demo.engine.general.loading import explain
 
     transformers_logging.enable_progress_bar()
     try:

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.engine.cache import ROOM, RowsCache, RowsLayer
+from demo.engine.general.cache import ROOM, RowsCache, RowsLayer
 
 HEADS, SIZE = 2, 3
 

@@ -47,7 +47,7 @@ class Forward:
 SCORED_AT_ONCE = 64  # prompt tokens whose logits are all kept: a vocabulary of numbers for each
 
 
-class Prefill:
+class NetworkPrefill:
     """One prompt, read into a cache of its own: in chunks, unless `whole` says that the cache can't continue."""
 
     def __init__(self, forward: Forward, cache: Cache, prompt: Sequence[int], whole: bool = False) -> None:

@@ -1,0 +1,171 @@
+"""A Llama out of a GGUF file, its weights as they are stored there. The file is read by transformers' own reader."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.integrations.gguf.dequant import GGML_BLOCK, GGML_NAME, dequantize
+from transformers.integrations.gguf.reader import GgufHeader, read_gguf_metadata
+
+from demo.engine.llama.linear import GROUP, Dense, EightBit, FourBit, Linear, Stacked
+from demo.engine.llama.network import Layer, Llama, RMSNorm, Shape, Table
+
+PLAIN = {0: torch.float32, 1: torch.float16, 30: torch.bfloat16}  # GGML's numbers of the forms that pack nothing
+NAMES = {**GGML_NAME, 0: "F32", 1: "F16", 30: "BF16"}
+
+
+class GgufFile:
+    """A GGUF file's metadata and tensors. Raises ValueError where it is none that can be read."""
+
+    def __init__(self, path: Path) -> None:
+        header = GgufHeader.from_file(str(path))
+        self.metadata, _ = read_gguf_metadata(str(path))
+        self._tensors = {info.name: info for info in header.tensors}
+        self._start = header.data_start
+        # Mapped: what is not read yet costs no memory, and what is read belongs to the system's file cache.
+        self._bytes = torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8)
+
+    def find_obstacle(self) -> str:
+        """Why this file is not a Llama of the kind that `build_llama` builds; empty where it is."""
+        if (architecture := self.metadata["general.architecture"]) != "llama":
+            return f"{architecture} is not of the Llama family"
+        if self.metadata.get("llama.rope.scaling.type", "none") != "none":
+            return "it scales its rotary embeddings"
+        if self.metadata.get("llama.expert_count", 0):
+            return "it is a mixture of experts"
+        if any(name.endswith(".bias") for name in self._tensors):
+            return "its projections have biases"
+        if "tokenizer.chat_template" not in self.metadata:
+            return "it has no chat template"
+        return ""
+
+    def forms(self) -> list[str]:
+        """GGML's name of the form in which each matrix is stored."""
+        return [NAMES[info.ggml_type] for info in self._tensors.values() if len(info.shape) > 1]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._tensors
+
+    def stored(self, name: str) -> tuple[Tensor, int]:
+        """A tensor's rows as they are stored, and GGML's number of that form: bytes where it packs blocks."""
+        info = self._tensors[name]
+        stored = self._bytes[self._start + info.offset :][: info.nbytes]
+        if info.ggml_type in GGML_BLOCK:
+            return stored.view(info.shape[0], -1), info.ggml_type
+        return stored.view(PLAIN[info.ggml_type]).view(info.shape), info.ggml_type
+
+    def read(self, name: str) -> Tensor:
+        """A tensor in float32, unpacked."""
+        return _unpack(*self.stored(name))
+
+    def pack(self, *names: str) -> Linear:
+        """The matrices of these names, one below the other, in the form in which they are stored."""
+        kinds = {self._tensors[name].ggml_type for name in names}
+        if len(kinds) > 1:
+            return Stacked([self.pack(name) for name in names])
+        kind = kinds.pop()
+        stored = torch.cat([self.stored(name)[0] for name in names])
+        if read := FOUR_BITS.get(NAMES[kind]):
+            return FourBit(*read(stored.unflatten(-1, (-1, GGML_BLOCK[kind][1]))))
+        return EightBit(_unpack(stored, kind)) if kind in GGML_BLOCK else Dense(stored.float())
+
+
+class StoredTable(Table):
+    """Rows of a matrix, unpacked as they are asked for; the matrix stays in the file."""
+
+    def __init__(self, stored: Tensor, kind: int) -> None:
+        self._stored = stored
+        self._kind = kind
+
+    def rows(self, ids: Tensor) -> Tensor:
+        return _unpack(self._stored[ids], self._kind)
+
+
+def _unpack(stored: Tensor, kind: int) -> Tensor:
+    """float32 of stored rows."""
+    return dequantize(stored, kind).view(len(stored), -1) if kind in GGML_BLOCK else stored.float()
+
+
+def build_llama(file: GgufFile) -> Llama:
+    """The network of a file without an obstacle."""
+    shape = read_shape(file.metadata)
+    head = "output.weight" if "output.weight" in file else "token_embd.weight"
+    return Llama(
+        shape,
+        StoredTable(*file.stored("token_embd.weight")),
+        [_build_layer(file, f"blk.{number}.") for number in range(shape.layers)],
+        _read_norm(file, "output_norm.weight"),
+        file.pack(head),
+        StoredTable(*file.stored(head)),
+        _read_frequencies(file, shape),
+    )
+
+
+def read_shape(metadata: Mapping[str, Any]) -> Shape:
+    """The numbers of a Llama's metadata."""
+    heads = metadata["llama.attention.head_count"]
+    hidden = metadata["llama.embedding_length"]
+    return Shape(
+        layers=metadata["llama.block_count"],
+        hidden=hidden,
+        heads=heads,
+        kv_heads=metadata.get("llama.attention.head_count_kv", heads),
+        head_size=metadata.get("llama.rope.dimension_count", hidden // heads),
+        context=metadata["llama.context_length"],
+    )
+
+
+def _build_layer(file: GgufFile, at: str) -> Layer:
+    return Layer(
+        before_attention=_read_norm(file, f"{at}attn_norm.weight"),
+        qkv=file.pack(*(f"{at}attn_{part}.weight" for part in "qkv")),
+        out=file.pack(f"{at}attn_output.weight"),
+        before_mlp=_read_norm(file, f"{at}ffn_norm.weight"),
+        gate_up=file.pack(f"{at}ffn_gate.weight", f"{at}ffn_up.weight"),
+        down=file.pack(f"{at}ffn_down.weight"),
+    )
+
+
+def _read_norm(file: GgufFile, name: str) -> RMSNorm:
+    return RMSNorm(file.read(name), file.metadata["llama.attention.layer_norm_rms_epsilon"])
+
+
+def _read_frequencies(file: GgufFile, shape: Shape) -> Tensor:
+    base = file.metadata.get("llama.rope.freq_base", 10000.0)
+    frequencies: Tensor = base ** (-torch.arange(0, shape.head_size, 2) / shape.head_size)
+    if "rope_freqs.weight" in file:  # Llama 3's stretching of the slow ones
+        frequencies /= file.read("rope_freqs.weight")
+    return frequencies
+
+
+def _read_q4_0(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """w = d · (q − 8); a block is d and 16 bytes of which the low nibbles come first."""
+    scales = blocks[..., :2].view(torch.float16).squeeze(-1)
+    return _split(blocks[..., 2:]), scales, -8 * scales
+
+
+def _read_q4_1(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """w = d · q + m."""
+    scales, offsets = blocks[..., :4].view(torch.float16).unbind(dim=-1)
+    return _split(blocks[..., 4:]), scales, offsets
+
+
+def _read_q4_k(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """w = d · scale · q − m · minimum: eight groups share d and m, their scales and minima have six bits."""
+    d, m = blocks[..., :4].view(torch.float16).float().split(1, dim=-1)
+    low, middle, high = blocks[..., 4:16].split(4, dim=-1)
+    scales = torch.cat([low & 63, (high & 15) | (low >> 6 << 4)], dim=-1)
+    minima = torch.cat([middle & 63, (high >> 4) | (middle >> 6 << 4)], dim=-1)
+    values = _split(blocks[..., 16:].unflatten(-1, (4, GROUP)))
+    return values.flatten(1), (d * scales).flatten(1), (-m * minima).flatten(1)
+
+
+def _split(bytes: Tensor) -> Tensor:
+    """Values [rows, columns] of bytes [rows, …, n]: n low nibbles, then n high ones, again and again."""
+    return torch.cat([bytes & 15, bytes >> 4], dim=-1).flatten(1)
+
+
+# By GGML's name: the bytes of one block, and how to read values [rows, columns], scales and offsets of [rows, groups].
+FOUR_BITS = {"Q4_0": _read_q4_0, "Q4_1": _read_q4_1, "Q4_K": _read_q4_k}

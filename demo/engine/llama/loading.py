@@ -1,0 +1,38 @@
+"""Whether a GGUF file can be answered from as it is stored, and if so, its network and tokenizer."""
+
+import struct
+from collections import Counter
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerFast
+
+from demo.engine.llama.batch import LlamaBatch
+from demo.engine.llama.gguf import GgufFile, build_llama
+from demo.engine.llama.linear import find_missing_kernels
+from demo.engine.loaded import Loaded
+
+
+def find_obstacle(gguf: Path) -> str:
+    """What stands in the way of the fast path for this file on this machine; empty where nothing."""
+    if missing := find_missing_kernels():
+        return missing
+    try:
+        return GgufFile(gguf).find_obstacle()
+    except (OSError, ValueError, KeyError, RuntimeError, struct.error) as error:
+        return f"the file can't be read as it is ({error})"
+
+
+def load_llama(gguf: Path) -> Loaded:
+    """The model of a file without an obstacle. The tokenizer is the one that transformers makes of it."""
+    file = GgufFile(gguf)
+    tokenizer = PreTrainedTokenizerFast(gguf_file=gguf.name, name_or_path=str(gguf.parent))
+    network = build_llama(file)
+    ends = (file.metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot"))
+    return Loaded(
+        tokenizer=tokenizer,
+        new_batch=lambda: LlamaBatch(network),
+        eos_ids=frozenset(id for id in ends if id is not None),
+        context=network.shape.context,
+        device="cpu",
+        dtype=Counter(file.forms()).most_common(1)[0][0],
+    )

@@ -1,0 +1,21 @@
+"""What every way of loading a model gives: its tokenizer, and rows that get their next tokens."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from demo.engine.batch import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model on its device. `context` is how many tokens it can read, None where nothing bounds them."""
+
+    tokenizer: PreTrainedTokenizerBase
+    new_batch: Callable[[], Batch]
+    eos_ids: frozenset[int]
+    context: int | None
+    device: str
+    dtype: str
+    revision: str | None = None
