@@ -93,7 +93,8 @@ def load_model(settings: Settings, report: Callable[[Loading], None], converted:
     device = _announce(choose_device(settings))
     source = choose_source(settings, device, find_embedded())
     _announce(Choice("model", source.model_id, source.reason))
-    dtype = _announce(choose_dtype(settings, device, _find_obstacle(source, device)))
+    obstacle = _find_obstacle(source, device) if settings.dtype == STORED else ""
+    dtype = _announce(choose_dtype(settings, device, obstacle))
     report(Loading(f"loading {source.model_id}"))
     if dtype == STORED:
         loaded = load_llama(Path(source.place))
