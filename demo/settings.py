@@ -14,7 +14,8 @@ from typing import Any, Generic, NoReturn, TypeVar
 from demo.errors import SettingError
 
 DEVICES = "auto, cpu, cuda, cuda:N or mps"
-DTYPES = ("auto", "stored", "float32", "bfloat16", "float16")
+STORED = "stored"  # the weights as their file packs them
+DTYPES = ("auto", STORED, "float32", "bfloat16", "float16")
 ENVIRONMENT_PREFIX = "DEMO_"
 
 T = TypeVar("T")

@@ -15,11 +15,11 @@ from demo.engine.decode import Decoder
 from demo.engine.generation import Vocabulary
 from demo.engine.llama.loading import find_obstacle, load_llama
 from demo.engine.loaded import Loaded
-from demo.engine.placement import STORED, choose_device, choose_dtype, choose_threads
+from demo.engine.placement import choose_device, choose_dtype, choose_threads
 from demo.engine.source import ModelSource, choose_source, find_embedded
 from demo.errors import BadRequest, SettingError, TemplateRefused
 from demo.events import Loading, ModelCard, Piece, Prompt, Request
-from demo.settings import Choice, Settings
+from demo.settings import STORED, Choice, Settings
 
 logger = logging.getLogger(__name__)
 

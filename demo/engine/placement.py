@@ -5,10 +5,9 @@ import os
 import torch
 
 from demo.errors import SettingError
-from demo.settings import Choice, Settings
+from demo.settings import STORED, Choice, Settings
 
 ASKED = "as set"
-STORED = "stored"
 
 
 def choose_device(settings: Settings) -> Choice[str]:

@@ -20,7 +20,7 @@ from demo.engine.generation import Chosen, Generation
 from demo.engine.source import find_gguf
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded
 from demo.events import Broken, Engine, Load, Loading, Log, Piece, Prompt, Ready, Request, Status, Ticket
-from demo.settings import Settings
+from demo.settings import STORED, Settings
 
 if TYPE_CHECKING:
     from demo.engine.decode import Line
@@ -275,7 +275,7 @@ def open_engine(settings: Settings, on_broken: Callable[[], None]) -> Engine:
     def load(report: Report) -> "Model":
         # The cache is checked on one core while torch and transformers are imported on another.
         with ThreadPoolExecutor(1) as pool:
-            gguf = find_gguf(settings) if settings.dtype != "stored" else None
+            gguf = find_gguf(settings) if settings.dtype != STORED else None
             converted = pool.submit(find_converted, gguf) if gguf is not None else None
             from demo.engine.model import load_model
 
