@@ -142,7 +142,9 @@ class Llama:
 
         `many` says that there are dozens of tokens: their weights are then unpacked first.
         """
-        hidden: Tensor = self._layers(x, memory, at, many, first, end or self.shape.layers)
+        # Optimising costs the first calls half a second, and gains nothing.
+        with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+            hidden: Tensor = self._layers(x, memory, at, many, first, end or self.shape.layers)
         return hidden
 
     def score(self, hidden: Tensor) -> Tensor:
