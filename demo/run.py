@@ -7,9 +7,10 @@ from any thread or event loop; nobody waits for anybody else.
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 
+from demo.bell import find_bell
 from demo.events import Done, Engine, Event, Failed, Request
 
 
@@ -59,9 +60,9 @@ class Run:
     def _append(self, *events: Event) -> None:
         with self._lock:
             self._events.extend(events)
-            waiting = [future for reader in self._readers if (future := reader._take_waiting()) is not None]
-        for future in waiting:
-            _wake(future)
+            wakers = [waker for reader in self._readers if (waker := reader._take_waker()) is not None]
+        for wake in wakers:
+            wake()
 
     def _find_end(self) -> Done | Failed | None:
         last = self._events[-1] if self._events else None
@@ -86,50 +87,49 @@ class Reader:
         self.run = run
         self.closed = False
         self._position = 0
-        self._waiting: Future[None] | None = None
+        self._wake: Callable[[], None] | None = None
 
     def close(self) -> None:
         """Leave. Wakes and ends an iteration that is under way; the last to leave stops the work."""
         with self.run._lock:
             self.closed = True
-            future = self._take_waiting()
-        if future is not None:
-            _wake(future)
+            wake = self._take_waker()
+        if wake is not None:
+            wake()
         self.run._detach(self)
 
     def __iter__(self) -> Iterator[Sequence[Event]]:
-        while (batch := self._take()) is not None:
-            if isinstance(batch, Future):
-                batch.result()
-            else:
+        while True:
+            news = threading.Event()
+            if (batch := self._take(news.set)) is None:
+                return
+            if batch:
                 yield batch
+            else:
+                news.wait()
 
     async def __aiter__(self) -> AsyncIterator[Sequence[Event]]:
-        while (batch := self._take()) is not None:
-            if isinstance(batch, Future):
-                await asyncio.wrap_future(batch)
-            else:
+        bell, loop = find_bell(), asyncio.get_running_loop()
+        while True:
+            news: asyncio.Future[None] = loop.create_future()
+            if (batch := self._take(partial(bell.ring, news))) is None:
+                return
+            if batch:
                 yield batch
+            else:
+                await news
 
-    def _take(self) -> Sequence[Event] | Future[None] | None:
-        """The events not yet read, or a future to wait for, or None at the end."""
+    def _take(self, wake: Callable[[], None]) -> Sequence[Event] | None:
+        """The events not yet read; where there are none, `wake` is called when there are. None at the end."""
         with self.run._lock:
             events = self.run._events
             if self.closed or (self._position == len(events) and self.run._find_end() is not None):
                 return None
-            if self._position < len(events):
-                batch = tuple(events[self._position :])
-                self._position = len(events)
-                return batch
-            self._waiting = Future()
-            return self._waiting
+            batch = tuple(events[self._position :])
+            self._position = len(events)
+            self._wake = None if batch else wake
+            return batch
 
-    def _take_waiting(self) -> "Future[None] | None":
-        waiting, self._waiting = self._waiting, None
-        return waiting
-
-
-def _wake(future: "Future[None]") -> None:
-    # A waiting coroutine that was cancelled has cancelled its future too: then nobody is left to wake.
-    if future.set_running_or_notify_cancel():
-        future.set_result(None)
+    def _take_waker(self) -> Callable[[], None] | None:
+        wake, self._wake = self._wake, None
+        return wake

@@ -59,7 +59,7 @@ def wait_in_background(pool: ThreadPoolExecutor, collect: Collect, reader: Reade
 
 
 def is_waiting(reader: Reader) -> bool:
-    return reader._waiting is not None
+    return reader._wake is not None
 
 
 @both_ways

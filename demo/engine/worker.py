@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 Report: TypeAlias = Callable[[Loading], None]
 
 CHUNK_ALONE = 512  # prompt tokens read at a time, which bounds how late a cancel is noticed
-CHUNK_AMONG_OTHERS = 32  # and how long the others wait for their next token
+CHUNK_AMONG_OTHERS = 8  # and one more for each row: about as long as the step that the others wait for anyway
 SEED_BITS = 53  # what JavaScript can repeat exactly
 CLOSING_SECONDS = 2.0
 
@@ -174,7 +174,8 @@ class Worker(Engine):
             return
         try:
             line = self._line = self._line or model.decoder.open(generation.prompt, generation.request, generation.seed)
-            chosen = model.decoder.read(line, CHUNK_AMONG_OTHERS if self._rows else CHUNK_ALONE)
+            size = CHUNK_AMONG_OTHERS + len(self._rows) if self._rows else CHUNK_ALONE
+            chosen = model.decoder.read(line, size)
         except Exception as error:
             self._fail([self._stop_reading()], error)
             return
