@@ -4,11 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from demo.engine.batch import Batch, Prefill
 from demo.engine.generation import Chosen
-from demo.engine.sampling import Sampler
+from demo.engine.sampling import Chooser, Outcome, Sampler
 from demo.events import Request
 
 
@@ -29,6 +28,7 @@ class Decoder:
         self._new_batch = new_batch
         self._batch = new_batch()
         self._lines: list[Line] = []
+        self._chooser: Chooser | None = None  # of the lines; None when they have changed
 
     def open(self, prompt: Sequence[int], request: Request, seed: int) -> Line:
         """A sequence that will join once its prompt has been read."""
@@ -39,13 +39,18 @@ class Decoder:
     def read(self, line: Line, size: int) -> Chosen | None:
         """Read up to `size` tokens of the prompt. The first token once all is read, None before."""
         logits = line.prefill.score() if line.scores_prompt else line.prefill.read(size)
-        return None if logits is None else _choose(line, logits)
+        if logits is None:
+            return None
+        chosen = line.sampler.choose(logits)
+        line.last = chosen.id
+        return chosen
 
     @torch.inference_mode()
     def join(self, line: Line) -> None:
         """Make a sequence whose first token is sampled the last row."""
         self._batch.join(line.prefill)
         self._lines.append(line)
+        self._chooser = None
 
     @torch.inference_mode()
     def leave(self, row: int) -> None:
@@ -54,31 +59,25 @@ class Decoder:
         last = self._lines.pop()
         if row < len(self._lines):
             self._lines[row] = last
+        self._chooser = None
 
     @torch.inference_mode()
-    def step(self) -> list[Chosen | Exception]:
+    def step(self) -> list[Outcome]:
         """The next token of every row, or what went wrong in choosing that row's.
 
         Raises what the forward pass raises; the rows are then unusable: `reset`.
         """
         logits = self._batch.step([line.last for line in self._lines])
-        return [_try_to_choose(line, row) for line, row in zip(self._lines, logits, strict=True)]
+        if self._chooser is None:
+            self._chooser = Chooser([line.sampler for line in self._lines], logits.device)
+        outcomes = self._chooser.draw(logits).read()
+        for line, outcome in zip(self._lines, outcomes, strict=True):
+            line.last = outcome.id if isinstance(outcome, Chosen) else line.last
+        return outcomes
 
     def reset(self) -> None:
         """Drop all rows and their memory, on a GPU to the last byte: what broke may have been for want of it."""
         self._lines = []
+        self._chooser = None
         self._batch = self._new_batch()
         torch.cuda.empty_cache()
-
-
-def _choose(line: Line, logits: Tensor) -> Chosen:
-    chosen = line.sampler.choose(logits)
-    line.last = chosen.id
-    return chosen
-
-
-def _try_to_choose(line: Line, logits: Tensor) -> Chosen | Exception:
-    try:
-        return _choose(line, logits)
-    except Exception as error:
-        return error

@@ -1,123 +1,172 @@
-"""From logits to the next token: penalties, warpers, and a draw from the request's own random generator.
+"""From logits to the next tokens: what one request remembers, and the draw for many requests at once.
 
-Order and meaning follow text-generation-inference: repetition and frequency penalty, temperature, top-k,
-top-p, typical-p. Log-probabilities are natural, of the distribution that the token was drawn from.
+Rows that need the same steps go through them together, and all that the CPU wants to know comes in one tensor.
+Log-probabilities are natural, of the distribution that the token was drawn from.
 """
 
 from collections.abc import Sequence
+from itertools import islice
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from demo.engine.generation import Chosen
+from demo.engine.transfer import Arrival, send
+from demo.engine.warping import (
+    REMOVED,
+    make_warpers,
+    penalise_frequency,
+    penalise_presence,
+    penalise_repetition,
+)
 from demo.events import Sampling
 
-REMOVED = float("-inf")
+Outcome: TypeAlias = Chosen | Exception
 
 
 class Sampler:
-    """Chooses the tokens of one request. Same sampling, seed and logits: same tokens."""
+    """What the choices of one request depend on. Same sampling, seed and logits: same tokens."""
 
     def __init__(self, sampling: Sampling, seed: int, prompt: Sequence[int], top_n: int = 0) -> None:
-        self._sampling = sampling
-        self._top_n = top_n
+        self.sampling = sampling
+        self.top_n = top_n
         penalties = (sampling.repetition_penalty - 1.0, sampling.frequency_penalty, sampling.presence_penalty)
-        self._looks_back = any(penalties)
+        self.looks_back = any(penalties)
         self._random = torch.Generator().manual_seed(seed)
         self._seen = torch.tensor(prompt, dtype=torch.long)
         self._generated = torch.empty(0, dtype=torch.long)
 
     def choose(self, logits: Tensor) -> Chosen:
-        """The next token for `logits` of shape [vocabulary].
+        """The next token for `logits` [vocabulary], alone. Raises ValueError where they hold no usable number."""
+        (outcome,) = Chooser([self], logits.device).draw(logits[None]).read()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
-        Raises ValueError where the logits hold no usable number.
-        """
-        logprobs = self._warp(self._penalise(logits.float())).log_softmax(dim=-1)
-        id = self._draw(logprobs) if self._sampling.is_random else int(logprobs.argmax())
-        logprob = float(logprobs[id])
-        if logprob != logprob:
-            raise ValueError("the model's logits are not numbers (NaN)")
-        self._remember(id)
-        return Chosen(id, logprob, self._likeliest(logprobs))
-
-    def _penalise(self, logits: Tensor) -> Tensor:
-        sampling = self._sampling
+    def penalise(self, logits: Tensor) -> Tensor:
+        """Logits [vocabulary] less what this request's past takes off them."""
+        sampling, device = self.sampling, logits.device
+        self._seen, self._generated = self._seen.to(device), self._generated.to(device)
         if sampling.repetition_penalty != 1.0:
-            logits = penalise_repetition(logits, self._seen.to(logits.device), sampling.repetition_penalty)
+            logits = penalise_repetition(logits, self._seen, sampling.repetition_penalty)
         if sampling.frequency_penalty != 0.0:
-            logits = penalise_frequency(logits, self._generated.to(logits.device), sampling.frequency_penalty)
+            logits = penalise_frequency(logits, self._generated, sampling.frequency_penalty)
         if sampling.presence_penalty != 0.0:
-            logits = penalise_frequency(
-                logits, torch.unique(self._generated).to(logits.device), sampling.presence_penalty
-            )
+            logits = penalise_presence(logits, self._generated, sampling.presence_penalty)
         return logits
 
-    def _warp(self, logits: Tensor) -> Tensor:
-        sampling = self._sampling
-        if sampling.temperature != 1.0:
-            # From the greatest down, so that a temperature near 0 gives greedy choices and not infinities.
-            logits = (logits - logits.max()) / sampling.temperature
-        if sampling.top_k is not None:
-            logits = keep_top_k(logits, sampling.top_k)
-        if sampling.top_p is not None:
-            logits = keep_top_p(logits, sampling.top_p)
-        if sampling.typical_p is not None:
-            logits = keep_typical_p(logits, sampling.typical_p)
-        return logits
+    def remember(self, id: Tensor) -> None:
+        """Note a chosen id [1], for the penalties of the tokens after it."""
+        self._seen = torch.cat([self._seen, id])
+        self._generated = torch.cat([self._generated, id])
 
-    def _draw(self, logprobs: Tensor) -> int:
-        # One uniform number inverted through the cumulative sum: the same draw on every device.
-        cumulative = logprobs.exp().double().cumsum(dim=-1)
-        point = torch.rand((), generator=self._random, dtype=torch.float64).to(cumulative.device)
-        return int(torch.searchsorted(cumulative, point * cumulative[-1], right=True).clamp(max=len(logprobs) - 1))
+    def point(self) -> Tensor:
+        """A number from 0 to 1, the next of this request's own."""
+        return torch.rand((), generator=self._random, dtype=torch.float64)
 
-    def _remember(self, id: int) -> None:
+
+class Group:
+    """Requests whose tokens are chosen by the same steps, each with its own numbers."""
+
+    def __init__(self, samplers: Sequence[Sampler], device: torch.device) -> None:
+        self._samplers = samplers
+        self._is_random = samplers[0].sampling.is_random
+        self._looks_back = samplers[0].looks_back
+        self.top_n = samplers[0].top_n
+        self._room: Tensor | None = None
+        self._warpers = make_warpers([sampler.sampling for sampler in samplers], device)
+
+    def draw(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Ids [rows] for logits [rows, vocabulary]; and [rows, 2 + 2 top n], all that is to be read of them."""
         if self._looks_back:
-            chosen = torch.tensor([id], dtype=torch.long)
-            self._seen = torch.cat([self._seen, chosen])
-            self._generated = torch.cat([self._generated, chosen])
+            logits = torch.stack([each.penalise(row) for each, row in zip(self._samplers, logits, strict=True)])
+        for warp in self._warpers:
+            logits = warp(logits)
+        logprobs = logits.log_softmax(dim=-1)
+        chosen, ids = self._pick(logprobs) if self._is_random else logprobs.max(dim=-1, keepdim=True)
+        if self._looks_back:
+            for sampler, id in zip(self._samplers, ids, strict=True):
+                sampler.remember(id)
+        parts = [ids, chosen]
+        if self.top_n:
+            likeliest = logprobs.topk(self.top_n)
+            parts += [likeliest.indices, likeliest.values]
+        # In one format, which holds ids and numbers exactly, so that one copy takes all.
+        return ids[:, 0], torch.cat([part.double() for part in parts], dim=-1)
 
-    def _likeliest(self, logprobs: Tensor) -> tuple[tuple[int, float], ...]:
-        if not self._top_n:
-            return ()
-        top = logprobs.topk(self._top_n)
-        ranked = zip(top.indices.tolist(), top.values.tolist(), strict=True)
-        return tuple((id, logprob) for id, logprob in ranked if logprob > REMOVED)
+    def _pick(self, logprobs: Tensor) -> tuple[Tensor, Tensor]:
+        # One uniform number inverted through the cumulative sum: the same draw on every device.
+        cumulative = self._make_room(logprobs).copy_(logprobs.exp()).cumsum_(dim=-1)
+        points = send(torch.stack([sampler.point() for sampler in self._samplers]), cumulative.device)
+        reached = torch.searchsorted(cumulative, points[:, None] * cumulative[:, -1:], right=True)
+        ids = reached.clamp(max=logprobs.shape[-1] - 1)
+        return logprobs.gather(-1, ids), ids
 
-
-def penalise_repetition(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
-    """Divide what is positive and multiply what is negative, for every seen id (CTRL, arXiv:1909.05858)."""
-    scores = logits[seen]
-    return logits.scatter(0, seen, torch.where(scores < 0, scores * penalty, scores / penalty))
-
-
-def penalise_frequency(logits: Tensor, generated: Tensor, penalty: float) -> Tensor:
-    """Subtract `penalty` once for every time that an id was generated (OpenAI's definition)."""
-    return logits.scatter_add(0, generated, torch.full_like(generated, -penalty, dtype=logits.dtype))
-
-
-def keep_top_k(logits: Tensor, k: int) -> Tensor:
-    """Remove all but the k likeliest (arXiv:1805.04833)."""
-    weakest = logits.topk(min(k, len(logits))).values[-1]
-    return logits.masked_fill(logits < weakest, REMOVED)
-
-
-def keep_top_p(logits: Tensor, p: float) -> Tensor:
-    """Keep the smallest set of likeliest tokens whose probability reaches p (arXiv:1904.09751)."""
-    return _keep_mass(logits, -logits, p)
+    def _make_room(self, logprobs: Tensor) -> Tensor:
+        # Kept from step to step: fetching fresh memory for it takes a CPU longer than the sum itself.
+        if self._room is None:
+            self._room = torch.empty_like(logprobs, dtype=torch.float64)
+        return self._room
 
 
-def keep_typical_p(logits: Tensor, p: float) -> Tensor:
-    """Keep the tokens nearest to the expected surprise until their probability reaches p (arXiv:2202.00666)."""
-    logprobs = logits.log_softmax(dim=-1)
-    entropy = -(logprobs.exp() * logprobs).nansum()
-    return _keep_mass(logits, (-logprobs - entropy).abs(), p)
+class Drawn:
+    """Chosen tokens, on their way from the device. `ids` [rows] stay there."""
+
+    def __init__(self, ids: Tensor, groups: Sequence[tuple[Group, Sequence[int]]], report: Tensor) -> None:
+        self.ids = ids
+        self._groups = groups
+        self._report = Arrival(report)
+
+    def wait(self) -> None:
+        """Return when they have been chosen."""
+        self._report.wait()
+
+    def read(self) -> list[Outcome]:
+        """The token of every row, or what went wrong in choosing it."""
+        numbers = iter(self._report.read().tolist())
+        outcomes: dict[int, Outcome] = {}
+        for group, rows in self._groups:
+            for row in rows:
+                outcomes[row] = _read_outcome(list(islice(numbers, 2 + 2 * group.top_n)))
+        return [outcomes[row] for row in range(len(outcomes))]
 
 
-def _keep_mass(logits: Tensor, order: Tensor, p: float) -> Tensor:
-    """Remove what comes, by rising `order`, after the tokens that together reach probability p."""
-    ranked = order.sort(stable=True).indices
-    mass = logits.softmax(dim=-1)[ranked].cumsum(dim=-1)
-    beyond = torch.zeros_like(mass, dtype=torch.bool)
-    beyond[1:] = mass[:-1] >= p
-    return logits.masked_fill(torch.zeros_like(beyond).scatter(0, ranked, beyond), REMOVED)
+class Chooser:
+    """Chooses the next tokens of requests that stand together, in the order of `samplers`."""
+
+    def __init__(self, samplers: Sequence[Sampler], device: torch.device) -> None:
+        kinds: dict[tuple[object, ...], list[int]] = {}
+        for row, sampler in enumerate(samplers):
+            kinds.setdefault(_name_kind(sampler), []).append(row)
+        self._groups = [(Group([samplers[row] for row in rows], device), rows) for rows in kinds.values()]
+        self._indices = [send(torch.tensor(rows), device) for rows in kinds.values()]
+
+    def draw(self, logits: Tensor) -> Drawn:
+        """Start to choose a token for each row of `logits` [rows, vocabulary]."""
+        logits = logits.float()
+        if len(self._groups) == 1:
+            ids, report = self._groups[0][0].draw(logits)
+            return Drawn(ids, self._groups, report.flatten())
+        ids = torch.empty(len(logits), dtype=torch.long, device=logits.device)
+        reports = []
+        for (group, _), index in zip(self._groups, self._indices, strict=True):
+            ids[index], report = group.draw(logits[index])
+            reports.append(report.flatten())
+        return Drawn(ids, self._groups, torch.cat(reports))
+
+
+def _name_kind(sampler: Sampler) -> tuple[object, ...]:
+    """What decides which steps a request's tokens go through."""
+    sampling = sampler.sampling
+    warped = (sampling.temperature == 1.0, sampling.top_k is None, sampling.top_p is None, sampling.typical_p is None)
+    return (sampling.is_random, *warped, sampler.looks_back, sampler.top_n)
+
+
+def _read_outcome(numbers: list[float]) -> Outcome:
+    id, logprob, *top = numbers
+    if logprob != logprob:
+        return ValueError("the model's logits are not numbers (NaN)")
+    half = len(top) // 2
+    ranked = zip(map(int, top[:half]), top[half:], strict=True)
+    return Chosen(int(id), logprob, tuple((id, logprob) for id, logprob in ranked if logprob > REMOVED))

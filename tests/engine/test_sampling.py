@@ -1,4 +1,4 @@
-"""Warpers equal transformers' own, draws depend on the seed alone, logprobs are of what was drawn from."""
+"""Draws depend on the seed alone and not on who is drawn for beside; logprobs are of what was drawn from."""
 
 import math
 
@@ -6,67 +6,78 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import (
-    LogitsProcessor,
-    RepetitionPenaltyLogitsProcessor,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-    TypicalLogitsWarper,
-)
 
-from demo.engine.sampling import (
-    Sampler,
-    keep_top_k,
-    keep_top_p,
-    keep_typical_p,
-    penalise_frequency,
-    penalise_repetition,
-)
+from demo.engine.generation import Chosen
+from demo.engine.sampling import Chooser, Sampler
+from demo.engine.warping import keep_top_k
 from demo.events import Sampling
 
 VOCABULARY = 50
+CPU = torch.device("cpu")
 seeds = st.integers(0, 2**32)
-probabilities = st.floats(0.05, 0.95)
+
+maybe = st.none() | st.floats(0.1, 0.9)
+samplings = st.builds(
+    Sampling,
+    do_sample=st.booleans(),
+    temperature=st.sampled_from([1.0, 0.3, 1.7]),
+    top_k=st.none() | st.integers(1, VOCABULARY + 5),
+    top_p=maybe,
+    typical_p=maybe,
+    repetition_penalty=st.sampled_from([1.0, 1.3]),
+    frequency_penalty=st.sampled_from([0.0, 0.4]),
+    presence_penalty=st.sampled_from([0.0, 0.4]),
+)
 
 
-def random_logits(seed: int) -> torch.Tensor:
-    return torch.randn(VOCABULARY, generator=torch.Generator().manual_seed(seed)) * 3
+def random_logits(seed: int, rows: int | None = None, vocabulary: int = VOCABULARY) -> torch.Tensor:
+    shape = (vocabulary,) if rows is None else (rows, vocabulary)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 3
 
 
-def reference(processor: LogitsProcessor, logits: torch.Tensor, ids: torch.Tensor | None = None) -> torch.Tensor:
-    seen = torch.zeros(1, 1, dtype=torch.long) if ids is None else ids[None]
-    scores: torch.Tensor = processor(seen, logits.clone()[None])
-    return scores[0]
+def make_samplers(samplings: list[Sampling]) -> list[Sampler]:
+    return [Sampler(each, row, prompt=[row, 3], top_n=row % 3) for row, each in enumerate(samplings)]
 
 
-@given(seeds, st.integers(1, VOCABULARY + 5))
-def test_top_k_equals_transformers(seed: int, k: int) -> None:
-    logits = random_logits(seed)
-    assert torch.equal(keep_top_k(logits, k), reference(TopKLogitsWarper(k), logits))
+@given(seeds, st.lists(samplings, min_size=1, max_size=8))
+def test_rows_chosen_for_together_get_what_each_gets_alone(seed: int, samplings: list[Sampling]) -> None:
+    together, alone = make_samplers(samplings), make_samplers(samplings)
+    chooser = Chooser(together, CPU)
+    for step in range(3):
+        logits = random_logits(seed + step, len(samplings))
+        expected = [sampler.choose(row) for sampler, row in zip(alone, logits, strict=True)]
+        assert chooser.draw(logits).read() == expected
 
 
-@given(seeds, probabilities)
-def test_top_p_equals_transformers(seed: int, p: float) -> None:
-    logits = random_logits(seed)
-    assert torch.equal(keep_top_p(logits, p), reference(TopPLogitsWarper(p), logits))
+def test_a_large_vocabulary_is_no_exception() -> None:
+    drawn = Sampling(do_sample=True, typical_p=0.9)
+    samplings = [Sampling(), Sampling(), drawn, drawn, drawn, Sampling(top_p=0.8)]
+    logits = random_logits(5, len(samplings), vocabulary=49152)
+    alone = [sampler.choose(row) for sampler, row in zip(make_samplers(samplings), logits, strict=True)]
+    assert Chooser(make_samplers(samplings), CPU).draw(logits).read() == alone
 
 
-@given(seeds, probabilities)
-def test_typical_p_equals_transformers(seed: int, p: float) -> None:
-    logits = random_logits(seed)
-    assert torch.equal(keep_typical_p(logits, p), reference(TypicalLogitsWarper(p), logits))
+def test_the_ids_that_stay_on_the_device_are_those_that_are_read() -> None:
+    samplings = [Sampling(), Sampling(do_sample=True), Sampling(), Sampling(top_k=3)]
+    drawn = Chooser(make_samplers(samplings), CPU).draw(random_logits(9, len(samplings)))
+    assert drawn.ids.tolist() == [each.id for each in drawn.read() if isinstance(each, Chosen)]
 
 
-@given(seeds, st.floats(0.5, 2.0), st.lists(st.integers(0, VOCABULARY - 1), min_size=1))
-def test_repetition_penalty_equals_transformers(seed: int, penalty: float, ids: list[int]) -> None:
-    logits, seen = random_logits(seed), torch.tensor(ids)
-    expected = reference(RepetitionPenaltyLogitsProcessor(penalty), logits, seen)
-    assert torch.equal(penalise_repetition(logits, seen, penalty), expected)
+@pytest.mark.parametrize("sampling", [Sampling(), Sampling(do_sample=True), Sampling(frequency_penalty=1.0)])
+def test_a_row_that_is_no_number_fails_alone(sampling: Sampling) -> None:
+    logits = random_logits(2, rows=3)
+    logits[1] = math.nan
+    first, second, third = Chooser(make_samplers([sampling] * 3), CPU).draw(logits).read()
+    assert isinstance(second, ValueError)
+    assert isinstance(first, Chosen)
+    assert isinstance(third, Chosen)
 
 
-def test_frequency_penalty_counts_what_was_generated() -> None:
-    logits = penalise_frequency(torch.zeros(4), torch.tensor([1, 1, 3]), 0.5)
-    assert logits.tolist() == [0.0, -1.0, 0.0, -0.5]
+def test_of_two_equals_greedy_takes_the_first() -> None:
+    logits = torch.zeros(2, 49152)
+    logits[:, [7, 30000, 49151]] = 1.0
+    outcomes = Chooser(make_samplers([Sampling()] * 2), CPU).draw(logits).read()
+    assert [each.id for each in outcomes if isinstance(each, Chosen)] == [7, 7]
 
 
 def test_penalties_act_from_step_to_step() -> None:
@@ -89,7 +100,7 @@ def test_the_same_seed_draws_the_same_tokens(seed: int) -> None:
 def test_the_logprob_is_of_the_distribution_drawn_from(seed: int) -> None:
     logits = random_logits(seed)
     chosen = Sampler(Sampling(temperature=0.7, top_k=5), seed, prompt=[1], top_n=5).choose(logits)
-    expected = keep_top_k(logits / 0.7, 5).log_softmax(-1)
+    expected = keep_top_k(logits[None] / 0.7, torch.tensor([[5]]), 5)[0].log_softmax(-1)
     assert chosen.logprob == pytest.approx(float(expected[chosen.id]), abs=1e-5)
     assert math.fsum(math.exp(logprob) for _, logprob in chosen.top) == pytest.approx(1.0, abs=1e-5)
     assert chosen.id in [id for id, _ in chosen.top]
