@@ -100,7 +100,7 @@ def load_model(settings: Settings, report: Callable[[Loading], None], converted:
         loaded = load_llama(Path(source.place))
     else:
         loaded = _load_general(source, settings, device, dtype, report, converted)
-    model = build_model(loaded, source, settings)
+    model = build_model(loaded, source, settings, report)
     report(Loading("warming up"))
     _warm_up(model)
     return model
@@ -134,7 +134,9 @@ def _load_general(
     return load_general(source, place, revision, device, getattr(torch, dtype))
 
 
-def build_model(loaded: Loaded, source: ModelSource, settings: Settings) -> Model:
+def build_model(
+    loaded: Loaded, source: ModelSource, settings: Settings, report: Callable[[Loading], None] = lambda loading: None
+) -> Model:
     """A model from what was loaded."""
     max_total = _choose_max_total_tokens(settings, loaded.context)
     max_input = settings.max_input_tokens or max_total - 1
@@ -149,7 +151,25 @@ def build_model(loaded: Loaded, source: ModelSource, settings: Settings) -> Mode
         max_input_tokens=max_input,
         max_total_tokens=max_total,
     )
-    return Model(loaded.tokenizer, card, _read_vocabulary(loaded), Decoder(loaded.new_batch))
+    decoder = _capture(loaded, settings, max_total, report) or Decoder(loaded.new_batch)
+    return Model(loaded.tokenizer, card, _read_vocabulary(loaded), decoder)
+
+
+def _capture(loaded: Loaded, settings: Settings, max_total: int, report: Callable[[Loading], None]) -> Decoder | None:
+    """A decoder whose step is captured, on a GPU that allows it; None elsewhere."""
+    if loaded.network is None or loaded.network.device.type != "cuda" or not settings.cuda_graphs:
+        return None
+    # Here, as the general path that it builds on.
+    from demo.engine.captured.loading import CannotCapture, Plan, capture
+
+    plan = Plan(settings.max_concurrent_requests, max_total, settings.cuda_graphs)
+    try:
+        new_batch = capture(loaded.network, plan, report)
+    except CannotCapture as error:
+        _announce(Choice("cuda_graphs", 0, str(error)))
+        torch.cuda.empty_cache()
+        return None
+    return Decoder(new_batch, looks_ahead=True)
 
 
 def _announce(choice: Choice[T]) -> T:
