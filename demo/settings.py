@@ -124,6 +124,9 @@ class Settings:
         "numbers from 1 to 1024 separated by commas, or 0",
         "numbers of rows for which a GPU's step is captured at the start; 0 captures none",
     )
+    torch_compile: bool = _setting(
+        False, _truth, "true or false", "fuse a GPU's step with torch.compile before it is captured: a longer start"
+    )
     threads: int | None = _setting(
         None, _whole_number(1, 1024), "a whole number from 1 to 1024", "CPU threads for the model [one per usable core]"
     )

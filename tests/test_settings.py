@@ -18,6 +18,7 @@ GOOD = {
     "dtype": ("bfloat16", "bfloat16"),
     "device": ("cuda:1", "cuda:1"),
     "cuda_graphs": ("8, 1,8", (1, 8)),
+    "torch_compile": ("true", True),
     "threads": ("2", 2),
     "no_ui": ("true", True),
     "replay_only": ("true", True),

@@ -156,20 +156,24 @@ def build_model(
 
 
 def _capture(loaded: Loaded, settings: Settings, max_total: int, report: Callable[[Loading], None]) -> Decoder | None:
-    """A decoder whose step is captured, on a GPU that allows it; None elsewhere."""
-    if loaded.network is None or loaded.network.device.type != "cuda" or not settings.cuda_graphs:
+    """A decoder whose step is captured, on a GPU and for a model that allow it; None elsewhere."""
+    if loaded.network is None or not loaded.device.startswith("cuda") or not settings.cuda_graphs:
         return None
     # Here, as the general path that it builds on.
     from demo.engine.captured.loading import CannotCapture, Plan, capture
 
-    plan = Plan(settings.max_concurrent_requests, max_total, settings.cuda_graphs)
+    backend = "inductor" if settings.torch_compile else None
+    plan = Plan(settings.max_concurrent_requests, max_total, settings.cuda_graphs, backend)
     try:
-        new_batch = capture(loaded.network, plan, report)
+        decoder = Decoder(capture(loaded.network, plan, report), looks_ahead=True)
     except CannotCapture as error:
-        _announce(Choice("cuda_graphs", 0, str(error)))
-        torch.cuda.empty_cache()
-        return None
-    return Decoder(new_batch, looks_ahead=True)
+        obstacle = str(error)
+    else:
+        _announce(Choice("rows", decoder.room, f"room for {max_total} tokens in each, on the GPU"))
+        return decoder
+    _announce(Choice("cuda_graphs", 0, obstacle))
+    torch.cuda.empty_cache()  # of what was allocated for the attempt
+    return None
 
 
 def _announce(choice: Choice[T]) -> T:

@@ -12,38 +12,49 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 
 from demo.engine.general.cache import RowsLayer
 
+SPARE = 8  # columns that no window shows: to be all of a buffer would be a case of its own for torch.compile
+
 
 class Window:
-    """Which part of the buffers a step sees, and the column [rows] in which each row's next token belongs."""
+    """Which part of the buffers a step sees: `rows`, `columns`, and the column in which each row's next token belongs.
+
+    Tensors all three, so that what is made for one size of them need not be made again for the next.
+    """
 
     def __init__(self, rows: int, columns: int, device: torch.device) -> None:
-        self.rows, self.columns = rows, columns
-        self.positions = torch.zeros(rows, dtype=torch.long, device=device)
+        self._positions = torch.zeros(rows, dtype=torch.long, device=device)
         self._taken = torch.zeros(rows, dtype=torch.long, device=device)  # 1 for rows in use: the others stay at 0
-        self._numbers = torch.arange(rows, device=device)
+        self._rows = torch.arange(rows, device=device)
         self._columns = torch.arange(columns, device=device)
+        self.narrow(rows, columns)
 
-    @property
-    def targets(self) -> tuple[Tensor, slice, Tensor]:
-        """Where in a buffer the step's new columns belong."""
-        return self._numbers[: self.rows], slice(None), self.positions[: self.rows]
+    def narrow(self, rows: int, columns: int) -> None:
+        """See the first `rows` and `columns`."""
+        self.positions = self._positions[:rows]
+        self.rows = self._rows[:rows]
+        self.columns = self._columns[:columns]
 
     def make_mask(self, dtype: torch.dtype) -> Tensor:
         """[rows, 1, 1, columns], to be added to attention's scores: what lies beyond a row's new column is hidden."""
-        hidden = self._columns[: self.columns] > self.positions[: self.rows, None]
+        hidden = self.columns > self.positions[:, None]
         return torch.zeros_like(hidden, dtype=dtype).masked_fill(hidden, float("-inf"))[:, None, None]
 
     def advance(self) -> None:
         """Go on to the next column in every row in use."""
-        self.positions += self._taken
+        self._positions += self._taken
 
     def take(self, row: int, position: int) -> None:
         """Begin to use a row that holds `position` tokens."""
-        self.positions[row], self._taken[row] = position, 1
+        self._positions[row], self._taken[row] = position, 1
 
     def free(self, row: int) -> None:
         """End the use of a row."""
-        self.positions[row], self._taken[row] = 0, 0
+        self._positions[row], self._taken[row] = 0, 0
+
+    def clear(self) -> None:
+        """End the use of all rows."""
+        self._positions.zero_()
+        self._taken.zero_()
 
 
 class StaticLayer(CacheLayerMixin):
@@ -64,23 +75,25 @@ class StaticLayer(CacheLayerMixin):
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Write one column [rows, heads, 1, head size]; the keys and values that the window shows."""
-        self.keys[self._window.targets] = key_states[:, :, 0]
-        self.values[self._window.targets] = value_states[:, :, 0]
-        rows, columns = self._window.rows, self._window.columns
+        window = self._window
+        self.keys[window.rows, :, window.positions] = key_states[:, :, 0]
+        self.values[window.rows, :, window.positions] = value_states[:, :, 0]
+        rows, columns = len(window.rows), len(window.columns)
         return self.keys[:rows, :, :columns], self.values[:rows, :, :columns]
 
     def get_seq_length(self) -> int:
-        return self._window.columns - 1
+        return len(self._window.columns) - 1
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self._window.columns, 0
+        return len(self._window.columns), 0
 
     def get_max_length(self) -> int:
         return self.keys.shape[2]
 
     def _make_room(self, like: Tensor) -> Tensor:
         # Zeros: what is masked is multiplied by zero, and zero times an uninitialised NaN is NaN.
-        return like.new_zeros((self._window.rows, like.shape[1], self._window.columns, like.shape[3]))
+        rows, columns = len(self._window.rows), len(self._window.columns) + SPARE
+        return like.new_zeros((rows, like.shape[1], columns, like.shape[3]))
 
 
 class StaticCache(Cache):
@@ -125,8 +138,7 @@ class StaticCache(Cache):
 
     def clear(self) -> None:
         """Free all rows, whatever they hold."""
-        for row in range(self.room):
-            self.window.free(row)
+        self.window.clear()
         self.lengths = []
         self._written = [self.columns] * self.room
 

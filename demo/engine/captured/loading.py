@@ -1,6 +1,5 @@
 """Whether a model's step can be captured on its device, and if so, the rows to do it with, recorded beforehand."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,8 +17,6 @@ from demo.engine.general.cache import RowsCache, RowsLayer
 from demo.engine.general.forward import Forward
 from demo.events import Loading
 
-logger = logging.getLogger(__name__)
-
 SHARE = 0.75  # of the device's free memory for rows; the rest is for reading prompts
 NEARNESS = 0.1  # by how much of their size logits may differ from the general path's: bfloat16 rounds to 0.4 %
 PROBES = ((1, 2, 3, 4, 5), (6, 7))
@@ -27,11 +24,15 @@ PROBES = ((1, 2, 3, 4, 5), (6, 7))
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """For how many rows of how many tokens there should be room, and which numbers of rows are worth recording."""
+    """For how many rows of how many tokens there should be room, and which numbers of rows are worth recording.
+
+    `backend` of torch.compile fuses what is recorded; None records it as it is.
+    """
 
     rows: int
     columns: int
     recorded: Sequence[int]
+    backend: str | None = None
 
 
 class CannotCapture(Exception):
@@ -61,7 +62,7 @@ def capture(network: PreTrainedModel, plan: Plan, report: Callable[[Loading], No
     like = _read(forward, PROBES[0]).filled()
     rows = _fit(plan, like, network.device)
     try:
-        step = Step(network, StaticCache(rows, plan.columns, like))
+        step = Step(network, StaticCache(rows, plan.columns, like), plan.backend)
         _check(forward, step)
         _record(step, plan, report)
         _check(forward, step)
@@ -69,7 +70,6 @@ def capture(network: PreTrainedModel, plan: Plan, report: Callable[[Loading], No
         # Models differ in how they refuse an unusual cache or mask, and torch in how it refuses to record.
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CannotCapture(f"its step can't be captured ({reason})") from error
-    logger.info("Room for %d rows of %d tokens", rows, plan.columns)
     return torch.inference_mode()(lambda: CapturedBatch(forward, step))
 
 

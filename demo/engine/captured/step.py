@@ -16,9 +16,11 @@ FIRST_COLUMNS = 256
 class Step:
     """Appends one id to every row: by the smallest recorded size that holds the rows, or unrecorded beyond."""
 
-    def __init__(self, network: PreTrainedModel, cache: StaticCache) -> None:
+    def __init__(self, network: PreTrainedModel, cache: StaticCache, backend: str | None = None) -> None:
+        """`backend` of torch.compile fuses the many small operations of a layer; None leaves them as they are."""
         self.cache = cache
-        self._network = network
+        self._dtype = network.dtype
+        self._forward = torch.compile(network, backend=backend, fullgraph=True) if backend else network
         self._ids = torch.zeros(cache.room, dtype=torch.long, device=network.device)
         self._options = {"logits_to_keep": 1} if _takes_logits_to_keep(network) else {}
         self._recorded: dict[tuple[int, int], Callable[[], Tensor]] = {}
@@ -54,15 +56,15 @@ class Step:
     def _bind(self, rows: int, columns: int) -> Callable[[], Tensor]:
         def compute() -> Tensor:
             window = self.cache.window
-            window.rows, window.columns = rows, columns
-            logits: Tensor = self._network(
-                input_ids=self._ids[:rows, None],
-                position_ids=window.positions[:rows, None],
-                attention_mask=window.make_mask(self._network.dtype),
-                past_key_values=self.cache,
-                use_cache=True,
-                **self._options,
-            ).logits
+            window.narrow(rows, columns)
+            inputs = {
+                "input_ids": self._ids[:rows, None],
+                "position_ids": window.positions[:, None],
+                "attention_mask": window.make_mask(self._dtype),
+            }
+            for varying in (*inputs.values(), window.rows, window.columns, window.positions):
+                _vary(varying)
+            logits: Tensor = self._forward(**inputs, past_key_values=self.cache, use_cache=True, **self._options).logits
             window.advance()
             return logits[:, -1]
 
@@ -81,6 +83,12 @@ def list_columns(most: int) -> list[int]:
     while (half := FIRST_COLUMNS << (len(columns) - 1)) < most:
         columns.append(half)
     return sorted(columns)
+
+
+def _vary(tensor: Tensor) -> None:
+    """Let torch.compile make one program for all sizes of a tensor, beside one for a single row."""
+    for dimension in range(tensor.dim()):
+        torch._dynamo.maybe_mark_dynamic(tensor, dimension)
 
 
 def _takes_logits_to_keep(network: PreTrainedModel) -> bool:

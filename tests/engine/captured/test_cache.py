@@ -99,7 +99,7 @@ def test_rows_that_are_not_in_use_stay_in_the_first_column() -> None:
 def test_a_narrower_window_shows_fewer_rows_and_columns() -> None:
     cache = make_cache()
     cache.join(read_prompt(torch.ones(1, HEADS, 2, SIZE)), 2)
-    cache.window.rows, cache.window.columns = 1, 8
+    cache.window.narrow(1, 8)
     keys, _ = cache.update(torch.ones(1, HEADS, 1, SIZE), -torch.ones(1, HEADS, 1, SIZE), layer_idx=0)
     assert keys.shape == (1, HEADS, 8, SIZE)
     assert cache.window.make_mask(torch.float32).tolist() == [[[[0.0] * 3 + [-torch.inf] * 5]]]

@@ -16,11 +16,13 @@ COLUMNS = 400
 ROWS = 3
 
 
-def make_batches(recorded: tuple[int, ...] = (1, 2, 4)) -> tuple[SharedBatch, CapturedBatch, Step]:
+def make_batches(
+    recorded: tuple[int, ...] = (1, 2, 4), backend: str | None = None
+) -> tuple[SharedBatch, CapturedBatch, Step]:
     network = make_network()
     forward, cache = Forward(network), RowsCache()
     forward(torch.tensor([[1]]), cache, [0])
-    step = Step(network, StaticCache(ROWS, COLUMNS, cache.filled()))
+    step = Step(network, StaticCache(ROWS, COLUMNS, cache.filled()), backend)
     list(step.record(recorded))
     return SharedBatch(forward), CapturedBatch(forward, step), step
 
@@ -48,6 +50,19 @@ def test_steps_equal_the_general_paths_while_rows_join_and_leave(recorded: tuple
 
 
 @torch.inference_mode()
+def test_torch_compile_makes_two_programs_for_all_sizes_one_for_a_single_row() -> None:
+    # aot_eager traces as inductor does, and needs no compiler of C++ where the tests run.
+    general, captured, step = make_batches(backend="aot_eager")
+    torch._dynamo.utils.counters.clear()
+    for length in (5, 300, 9):
+        for batch in (general, captured):
+            join(batch, length)
+        ids = list(range(len(step.cache.lengths)))
+        torch.testing.assert_close(captured.step(ids), general.step(ids))
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2
+
+
+@torch.inference_mode()
 def test_ids_that_stay_on_the_device_give_the_same_step() -> None:
     _, here, _ = make_batches()
     _, there, _ = make_batches()
@@ -63,13 +78,13 @@ def test_the_smallest_recorded_size_that_fits_is_taken() -> None:
     window = step.cache.window
     join(captured, 5)
     captured.step([1])
-    assert (window.rows, window.columns) == (1, FIRST_COLUMNS)
+    assert (len(window.rows), len(window.columns)) == (1, FIRST_COLUMNS)
     join(captured, FIRST_COLUMNS)
     captured.step([1, 1])
-    assert (window.rows, window.columns) == (2, COLUMNS)
+    assert (len(window.rows), len(window.columns)) == (2, COLUMNS)
     join(captured, 5)
     captured.step([1, 1, 1])
-    assert (window.rows, window.columns) == (ROWS, COLUMNS)
+    assert (len(window.rows), len(window.columns)) == (ROWS, COLUMNS)
 
 
 def test_sizes_are_those_asked_for_that_the_cache_has_room_for() -> None:
