@@ -3,7 +3,7 @@
 What a step reads and where it writes is in tensors, since a captured step runs again with the same arguments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -113,14 +113,9 @@ class StaticCache(Cache):
 
     def join(self, layers: Sequence[RowsLayer], length: int) -> None:
         """Add the one sequence that `layers` hold, `length` tokens long, as the last row."""
-        row = len(self.lengths)
-        for mine, theirs in zip(self._static, layers, strict=True):
-            for to, source in ((mine.keys, theirs.keys), (mine.values, theirs.values)):
-                to[row, :, :length] = source[0, :, theirs.start : theirs.end]
-                to[row, :, length : self._written[row]] = 0  # it may be NaN, which no mask hides
         self.lengths.append(length)
-        self._written[row] = length
-        self.window.take(row, length)
+        columns = (each[0, :, layer.start : layer.end] for layer in layers for each in (layer.keys, layer.values))
+        self._fill(len(self.lengths) - 1, columns, length)
 
     def leave(self, row: int) -> None:
         """Remove a row; the last takes its place."""
@@ -128,7 +123,8 @@ class StaticCache(Cache):
         for freed in (row, last):
             self._written[freed] = max(self._written[freed], self.lengths[freed])
         if row < last:
-            self._move(last, row, length)
+            self.lengths[row] = length
+            self._fill(row, (buffer[last, :, :length] for buffer in self._buffers()), length)
         self.lengths.pop()
         self.window.free(last)
 
@@ -142,10 +138,14 @@ class StaticCache(Cache):
         self.lengths = []
         self._written = [self.columns] * self.room
 
-    def _move(self, row: int, to: int, length: int) -> None:
+    def _fill(self, row: int, columns: Iterable[Tensor], length: int) -> None:
+        """Put into a row what each buffer shall hold there [heads, length, head size], and begin to use it."""
+        for buffer, held in zip(self._buffers(), columns, strict=True):
+            buffer[row, :, :length] = held
+            buffer[row, :, length : self._written[row]] = 0  # it may be NaN, which no mask hides
+        self._written[row] = length
+        self.window.take(row, length)
+
+    def _buffers(self) -> Iterator[Tensor]:
         for layer in self._static:
-            for buffer in (layer.keys, layer.values):
-                buffer[to, :, :length] = buffer[row, :, :length]
-        self.lengths[to] = length
-        self._written[to] = max(self._written[to], length)
-        self.window.take(to, length)
+            yield from (layer.keys, layer.values)

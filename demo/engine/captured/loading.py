@@ -62,6 +62,7 @@ def capture(network: PreTrainedModel, plan: Plan, report: Callable[[Loading], No
     like = _read(forward, PROBES[0]).filled()
     rows = _fit(plan, like, network.device)
     try:
+        report(Loading("compiling the step" if plan.backend else "trying the step"))
         step = Step(network, StaticCache(rows, plan.columns, like), plan.backend)
         _check(forward, step)
         _record(step, plan, report)

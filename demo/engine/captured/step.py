@@ -20,6 +20,7 @@ class Step:
         """`backend` of torch.compile fuses the many small operations of a layer; None leaves them as they are."""
         self.cache = cache
         self._dtype = network.dtype
+        self._is_fused = backend is not None
         self._forward = torch.compile(network, backend=backend, fullgraph=True) if backend else network
         self._ids = torch.zeros(cache.room, dtype=torch.long, device=network.device)
         self._options = {"logits_to_keep": 1} if _takes_logits_to_keep(network) else {}
@@ -62,8 +63,8 @@ class Step:
                 "position_ids": window.positions[:, None],
                 "attention_mask": window.make_mask(self._dtype),
             }
-            for varying in (*inputs.values(), window.rows, window.columns, window.positions):
-                _vary(varying)
+            if self._is_fused:
+                _vary(*inputs.values(), window.rows, window.columns, window.positions)
             logits: Tensor = self._forward(**inputs, past_key_values=self.cache, use_cache=True, **self._options).logits
             window.advance()
             return logits[:, -1]
@@ -85,10 +86,11 @@ def list_columns(most: int) -> list[int]:
     return sorted(columns)
 
 
-def _vary(tensor: Tensor) -> None:
-    """Let torch.compile make one program for all sizes of a tensor, beside one for a single row."""
-    for dimension in range(tensor.dim()):
-        torch._dynamo.maybe_mark_dynamic(tensor, dimension)
+def _vary(*tensors: Tensor) -> None:
+    """Let torch.compile make one program for all sizes of these tensors, beside one for a single row."""
+    for tensor in tensors:
+        for dimension in range(tensor.dim()):
+            torch._dynamo.maybe_mark_dynamic(tensor, dimension)
 
 
 def _takes_logits_to_keep(network: PreTrainedModel) -> bool:

@@ -86,6 +86,14 @@ def test_what_a_row_left_behind_is_gone_when_another_takes_its_place() -> None:
     assert first_keys(cache)[0].isfinite().all()
 
 
+def test_what_a_row_left_behind_is_gone_when_the_last_takes_its_place() -> None:
+    cache = make_cache()
+    cache.join(read_prompt(torch.full((1, HEADS, 9, SIZE), torch.nan)), 9)
+    cache.join(read_prompt(torch.ones(1, HEADS, 2, SIZE)), 2)
+    cache.leave(0)
+    assert first_keys(cache)[0].isfinite().all()
+
+
 def test_rows_that_are_not_in_use_stay_in_the_first_column() -> None:
     cache = make_cache()
     cache.join(read_prompt(torch.ones(1, HEADS, 2, SIZE)), 2)

@@ -47,6 +47,7 @@ def test_a_model_whose_step_gives_other_logits_is_not_captured() -> None:
 def test_progress_names_every_size() -> None:
     steps: list[Loading] = []
     capture(make_network(), PLAN, steps.append)
-    assert steps[0].step == "capturing the step for 4 rows of 300 tokens, 1 of 6"
+    assert steps[0].step == "trying the step"
+    assert steps[1].step == "capturing the step for 4 rows of 300 tokens, 1 of 6"
     assert steps[-1].step == "capturing the step for 1 rows of 256 tokens, 6 of 6"
-    assert len(steps) == 6
+    assert len(steps) == 1 + 6
