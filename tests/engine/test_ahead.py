@@ -75,7 +75,7 @@ class CountingBatch(CapturedBatch):
     """The real batch, which counts its steps and may be told to stop before one, to break, or to give no number."""
 
     def __init__(self, batch: CapturedBatch) -> None:
-        super().__init__(batch._forward, batch._step)
+        super().__init__(batch._reader, batch._step)
         self.steps = 0
         self.followed = 0
         self.breaks_at = self.spoils_at = -1

@@ -112,9 +112,11 @@ class StaticCache(Cache):
         super().__init__(layers=list(self._static))
 
     def join(self, layers: Sequence[RowsLayer], length: int) -> None:
-        """Add the one sequence that `layers` hold, `length` tokens long, as the last row."""
+        """Add the one sequence that `layers` hold, of which the first `length` tokens count, as the last row."""
         self.lengths.append(length)
-        columns = (each[0, :, layer.start : layer.end] for layer in layers for each in (layer.keys, layer.values))
+        columns = (
+            each[0, :, layer.start : layer.start + length] for layer in layers for each in (layer.keys, layer.values)
+        )
         self._fill(len(self.lengths) - 1, columns, length)
 
     def leave(self, row: int) -> None:

@@ -1,9 +1,11 @@
 """One computation as a CUDA graph: launched as a whole, with the same memory every time. Knows no model."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+
+T = TypeVar("T")
 
 
 class Recorder:
@@ -13,9 +15,10 @@ class Recorder:
         self._device = device
         self._pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
 
-    def record(self, compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        """`compute` as a graph, run twice to record it. On a CPU, which has no graphs, `compute` itself.
+    def record(self, compute: Callable[[], T]) -> Callable[[], T]:
+        """`compute` as a graph, run twice to record it: what it gives is always the same tensors, with new values.
 
+        On a CPU, which has no graphs, `compute` itself.
         Raises RuntimeError where it does what no graph can hold, as waiting for a result.
         """
         if self._device.type != "cuda":
@@ -25,13 +28,13 @@ class Recorder:
         with torch.cuda.device(self._device), torch.cuda.graph(graph, pool=self._pool):
             result = compute()
 
-        def replay() -> Tensor:
+        def replay() -> T:
             graph.replay()
             return result
 
         return replay
 
-    def _warm_up(self, compute: Callable[[], Tensor]) -> None:
+    def _warm_up(self, compute: Callable[[], object]) -> None:
         # Libraries set themselves up at a first call, which a graph must not hold; beside the default stream, as asked.
         beside = torch.cuda.Stream(self._device)
         beside.wait_stream(torch.cuda.current_stream(self._device))

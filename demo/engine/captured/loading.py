@@ -11,6 +11,8 @@ from transformers.cache_utils import get_layer_types_and_kwargs
 from demo.engine.batch import Batch
 from demo.engine.captured.batch import CapturedBatch
 from demo.engine.captured.cache import StaticCache
+from demo.engine.captured.graph import Recorder
+from demo.engine.captured.prompt import LENGTHS, PromptReader
 from demo.engine.captured.step import Step, list_sizes
 from demo.engine.general.batch import SharedBatch
 from demo.engine.general.cache import RowsCache, RowsLayer
@@ -58,32 +60,36 @@ def capture(network: PreTrainedModel, plan: Plan, report: Callable[[Loading], No
     """What makes an empty batch over one static cache. Raises CannotCapture: why this model can't have one."""
     if obstacle := find_obstacle(network):
         raise CannotCapture(obstacle)
-    forward = Forward(network)
-    like = _read(forward, PROBES[0]).filled()
+    reader = PromptReader(network)
+    like = _read(reader.forward, PROBES[0]).filled()
     rows = _fit(plan, like, network.device)
     try:
         report(Loading("compiling the step" if plan.backend else "trying the step"))
         step = Step(network, StaticCache(rows, plan.columns, like), plan.backend)
-        _check(forward, step)
-        _record(step, plan, report)
-        _check(forward, step)
+        _check(reader, step)
+        _record(reader, step, plan, report)
+        _check(reader, step)
     except Exception as error:
         # Models differ in how they refuse an unusual cache or mask, and torch in how it refuses to record.
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CannotCapture(f"its step can't be captured ({reason})") from error
-    return torch.inference_mode()(lambda: CapturedBatch(forward, step))
+    return torch.inference_mode()(lambda: CapturedBatch(reader, step))
 
 
-def _record(step: Step, plan: Plan, report: Callable[[Loading], None]) -> None:
+def _record(reader: PromptReader, step: Step, plan: Plan, report: Callable[[Loading], None]) -> None:
+    recorder = Recorder(step.cache.window.positions.device)
     total = len(list_sizes(plan.recorded, step.cache))
-    for done, (rows, columns) in enumerate(step.record(plan.recorded), start=1):
+    for done, (rows, columns) in enumerate(step.record(recorder, plan.recorded), start=1):
         report(Loading(f"capturing the step for {rows} rows of {columns} tokens, {done} of {total}"))
+    for length in reader.record(recorder, [length for length in LENGTHS if length <= plan.columns]):
+        report(Loading(f"capturing the reading of prompts of up to {length} tokens"))
 
 
-def _check(forward: Forward, step: Step) -> None:
+def _check(reader: PromptReader, step: Step) -> None:
     """Raise RuntimeError where a step doesn't give what the general path gives."""
     prompts = PROBES[: step.cache.room]
-    expected, found = _probe(SharedBatch(forward), prompts), _probe(CapturedBatch(forward, step), prompts)
+    expected = _probe(SharedBatch(reader.forward), prompts)
+    found = _probe(CapturedBatch(reader, step), prompts)
     if not _size(found - expected) <= NEARNESS * _size(expected):
         raise RuntimeError("it gives other logits than the model's own cache")
     step.cache.clear()

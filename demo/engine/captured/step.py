@@ -26,9 +26,8 @@ class Step:
         self._options = {"logits_to_keep": 1} if _takes_logits_to_keep(network) else {}
         self._recorded: dict[tuple[int, int], Callable[[], Tensor]] = {}
 
-    def record(self, rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    def record(self, recorder: Recorder, rows: Sequence[int]) -> Iterator[tuple[int, int]]:
         """Record it for so many rows at once, and any number of columns; names each size before it is recorded."""
-        recorder = Recorder(self._ids.device)
         # From the largest down, so that the smaller ones fit into the memory of the larger.
         for size in sorted(list_sizes(rows, self.cache), reverse=True):
             yield size

@@ -49,5 +49,7 @@ def test_progress_names_every_size() -> None:
     capture(make_network(), PLAN, steps.append)
     assert steps[0].step == "trying the step"
     assert steps[1].step == "capturing the step for 4 rows of 300 tokens, 1 of 6"
-    assert steps[-1].step == "capturing the step for 1 rows of 256 tokens, 6 of 6"
-    assert len(steps) == 1 + 6
+    assert steps[6].step == "capturing the step for 1 rows of 256 tokens, 6 of 6"
+    assert [each.step for each in steps[7:]] == [
+        f"capturing the reading of prompts of up to {length} tokens" for length in (256, 128, 64, 32)
+    ]

@@ -6,6 +6,8 @@ import torch
 from demo.engine.batch import Batch
 from demo.engine.captured.batch import CapturedBatch
 from demo.engine.captured.cache import StaticCache
+from demo.engine.captured.graph import Recorder
+from demo.engine.captured.prompt import PromptReader
 from demo.engine.captured.step import FIRST_COLUMNS, Step, list_columns, list_sizes
 from demo.engine.general.batch import SharedBatch
 from demo.engine.general.cache import RowsCache
@@ -23,8 +25,8 @@ def make_batches(
     forward, cache = Forward(network), RowsCache()
     forward(torch.tensor([[1]]), cache, [0])
     step = Step(network, StaticCache(ROWS, COLUMNS, cache.filled()), backend)
-    list(step.record(recorded))
-    return SharedBatch(forward), CapturedBatch(forward, step), step
+    list(step.record(Recorder(network.device), recorded))
+    return SharedBatch(forward), CapturedBatch(PromptReader(network), step), step
 
 
 def join(batch: Batch, length: int) -> None:
@@ -110,7 +112,7 @@ def test_an_empty_batch_over_a_used_cache_knows_nothing_of_it() -> None:
     general, captured, step = make_batches()
     join(captured, 30)
     captured.step([1])
-    again = CapturedBatch(captured._forward, step)
+    again = CapturedBatch(captured._reader, step)
     for batch in (general, again):
         join(batch, 4)
     torch.testing.assert_close(again.step([1]), general.step([1]))
