@@ -223,7 +223,7 @@ def test_a_gguf_file_is_converted_with_a_bar_and_nothing_else_is_printed(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
     gguf = write_gguf(tmp_path / "small.gguf")
-    with start(["--model-id", str(gguf), "--port", "0"], environment) as process:
+    with start(["--model-id", str(gguf), "--dtype", "float32", "--port", "0"], environment) as process:
         *lines, _ = read_until(process, LOADED)
     bars = [line for line in lines if "%|" in line]
     assert bars

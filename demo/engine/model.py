@@ -83,23 +83,22 @@ class Model:
             )
 
 
-def load_model(settings: Settings, report: Callable[[Loading], None], converted: Path | None = None) -> Model:
+def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
     """The model that the settings name, ready to answer. Announces every choice with its reason.
 
-    `converted` is where `find_converted` found the model's GGUF file as a folder, if it did.
     Raises ModelError or SettingError: one sentence with the remedy.
     """
     torch.set_num_threads(_announce(choose_threads(settings)))
     device = _announce(choose_device(settings))
     source = choose_source(settings, device, find_embedded())
     _announce(Choice("model", source.model_id, source.reason))
-    obstacle = _find_obstacle(source, device) if settings.dtype == STORED else ""
+    obstacle = _find_obstacle(source, device) if settings.dtype in ("auto", STORED) else ""
     dtype = _announce(choose_dtype(settings, device, obstacle))
     report(Loading(f"loading {source.model_id}"))
     if dtype == STORED:
         loaded = load_llama(Path(source.place))
     else:
-        loaded = _load_general(source, settings, device, dtype, report, converted)
+        loaded = _load_general(source, settings, device, dtype, report)
     model = build_model(loaded, source, settings, report)
     report(Loading("warming up"))
     _warm_up(model)
@@ -121,15 +120,14 @@ def _load_general(
     device: str,
     dtype: str,
     report: Callable[[Loading], None],
-    converted: Path | None,
 ) -> Loaded:
     # Here, since it takes a second that the fast path does without.
     from demo.engine.general.conversion import convert_once
     from demo.engine.general.loading import load_general
 
     revision = settings.revision if source.kind == "hub" else None
-    place = str(converted or source.place)
-    if converted is None and source.kind in ("embedded", "gguf"):
+    place = source.place
+    if source.kind in ("embedded", "gguf"):
         place = str(convert_once(Path(place), lambda step: report(Loading(f"{source.model_id}: {step}"))))
     return load_general(source, place, revision, device, getattr(torch, dtype))
 

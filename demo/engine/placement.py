@@ -35,8 +35,10 @@ def choose_dtype(settings: Settings, device: str, obstacle: str) -> Choice[str]:
         raise SettingError(f"--dtype is 'stored', but {obstacle}: use auto.")
     if settings.dtype != "auto":
         return Choice("dtype", settings.dtype, ASKED)
+    if device == "cpu" and not obstacle:
+        return Choice("dtype", STORED, "on a CPU: several times as fast as float32")
     if device == "cpu":
-        return Choice("dtype", "float32", "on a CPU: exact, and a seed gives the same tokens in every batch")
+        return Choice("dtype", "float32", f"on a CPU; weights as they are stored are not possible: {obstacle}")
     if device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False):
         return Choice("dtype", "bfloat16", "this GPU has it")
     return Choice("dtype", "float16", "this GPU has no bfloat16")

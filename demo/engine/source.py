@@ -38,14 +38,6 @@ def choose_source(settings: Settings, device: str, embedded: Path | None) -> Mod
     return ModelSource(model_id, "hub", model_id, f"from the hub, sized for {device}: no model is embedded")
 
 
-def find_gguf(settings: Settings) -> Path | None:
-    """The .gguf file that the settings lead to, asked for or embedded; None where they lead elsewhere."""
-    if settings.model_id is None:
-        return find_embedded()
-    asked = os.path.expanduser(settings.model_id)
-    return Path(asked) if asked.endswith(".gguf") and os.path.isfile(asked) else None
-
-
 def find_embedded(package: str = EMBEDDED_PACKAGE) -> Path | None:
     """The .gguf file of an installed model package, found without importing it."""
     try:

@@ -11,16 +11,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from demo.engine.general.conversion import find_converted
 from demo.engine.generation import Chosen, Generation
-from demo.engine.source import find_gguf
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded
 from demo.events import Broken, Engine, Load, Loading, Log, Piece, Prompt, Ready, Request, Status, Ticket
-from demo.settings import STORED, Settings
+from demo.settings import Settings
 
 if TYPE_CHECKING:
     from demo.engine.decode import Line
@@ -286,13 +283,9 @@ def open_engine(settings: Settings, on_broken: Callable[[], None]) -> Engine:
     """The engine that `settings` ask for. Returns at once: torch and the model load in the engine's thread."""
 
     def load(report: Report) -> "Model":
-        # The cache is checked on one core while torch and transformers are imported on another.
-        with ThreadPoolExecutor(1) as pool:
-            gguf = find_gguf(settings) if settings.dtype != STORED else None
-            converted = pool.submit(find_converted, gguf) if gguf is not None else None
-            from demo.engine.model import load_model
+        from demo.engine.model import load_model
 
-            model = load_model(settings, report, converted.result() if converted is not None else None)
+        model = load_model(settings, report)
         gc.freeze()  # what is here stays: looking at it again and again would cost pauses
         gc.enable()
         return model

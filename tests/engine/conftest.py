@@ -1,16 +1,25 @@
-"""Engines over tiny models, closed when their test ends."""
+"""Engines over tiny models, closed when their test ends, and the embedded model in exact numbers."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import pytest
 
-from demo.engine.model import Model
+from demo.engine.model import Model, load_model
+from demo.engine.source import EMBEDDED_PACKAGE, find_embedded
 from demo.engine.worker import Worker
 from demo.events import Loading
+from demo.settings import Settings
 from tests.engine.tiny import make_model
 
 OpenWorker: TypeAlias = Callable[..., Worker]
+
+
+@pytest.fixture(scope="session")
+def exact() -> Model:
+    """The embedded model, unpacked to float32. Where its package is missing this fails: `make test` installs it."""
+    assert find_embedded() is not None, f"the package {EMBEDDED_PACKAGE} is missing: run `make test`"
+    return load_model(Settings(dtype="float32"), lambda loading: None)
 
 
 @pytest.fixture

@@ -52,8 +52,14 @@ def test_the_dtype_that_is_asked_for_is_taken_and_torch_has_it(dtype: str) -> No
     assert isinstance(getattr(torch, choice.value), torch.dtype)
 
 
-def test_on_a_cpu_the_numbers_are_exact_unless_asked_otherwise() -> None:
-    assert str(choose_dtype(Settings(), "cpu", "")).startswith("dtype=float32 (on a CPU: exact")
+def test_on_a_cpu_weights_stay_as_they_are_stored() -> None:
+    assert str(choose_dtype(Settings(), "cpu", "")).startswith("dtype=stored (on a CPU: ")
+
+
+def test_where_they_cannot_the_numbers_are_exact_and_the_reason_is_told() -> None:
+    choice = str(choose_dtype(Settings(), "cpu", "this processor has no AVX-512"))
+    assert choice.startswith("dtype=float32 (on a CPU; ")
+    assert choice.endswith("this processor has no AVX-512)")
 
 
 def test_asking_for_stored_weights_where_they_cannot_be_is_a_sentence() -> None:

@@ -41,12 +41,6 @@ def convert_once(gguf: Path, report: Callable[[str], None]) -> Path:
     return folder
 
 
-def find_converted(gguf: Path) -> Path | None:
-    """The folder converted from `gguf` earlier, if it is there and undamaged. Raises ModelError as `convert_once`."""
-    folder = _name_folder(gguf)
-    return folder if is_intact(folder) else None
-
-
 def cache_home() -> Path:
     """Where converted models are kept: `$XDG_CACHE_HOME/token-streaming`, else under `~/.cache`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "token-streaming"

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from demo.engine.batch import Batch, Prefill
-from demo.engine.llama.cache import OneMore, Rows, Several
+from demo.engine.llama.cache import Rows, append_one, append_several
+from demo.engine.llama.linear import FEW
 from demo.engine.llama.network import Llama
 
-SHORT_PROMPT = 64  # tokens up to which a prompt is read as rows are; beyond, weights are unpacked for
-BLOCK = 128  # this many at once: the prompt alone decides, so that its neighbours never change what it gives
+BLOCK = 128  # tokens of a prompt that go through the layers together
 
 
 class LlamaBatch(Batch):
@@ -31,14 +31,18 @@ class LlamaBatch(Batch):
         self._rows.leave(row)
 
     def step(self, ids: Sequence[int]) -> Tensor:
-        attend = OneMore(self._rows)
-        hidden = self._network.run(torch.tensor(ids), attend.positions, attend)
+        at = append_one(self._rows, self._network)
+        hidden = self._network.run(self._network.embed(torch.tensor(ids)), self._rows.memory, at)
         self._rows.lengths = [length + 1 for length in self._rows.lengths]
         return self._network.score(hidden)
 
 
 class LlamaPrefill(Prefill):
-    """One prompt, read into rows of its own: a short one as rows are, a long one in blocks."""
+    """One prompt, read into a row of its own: block by block, and each block as many layers at a time as asked.
+
+    The prompt alone decides how it is blocked, so that its neighbours, for whose sake it is read in small pieces,
+    never change what it gives.
+    """
 
     def __init__(self, network: Llama, prompt: Sequence[int]) -> None:
         self.rows = Rows(network.shape)
@@ -46,16 +50,18 @@ class LlamaPrefill(Prefill):
         self.logprobs: list[float] = []
         self._network = network
         self._prompt = torch.tensor(prompt)
-        self._is_long = len(prompt) > SHORT_PROMPT
+        self._layer = network.shape.layers  # up to which the block has been read
+        self._hidden = torch.empty(0)
 
     def read(self, size: int) -> Tensor | None:
-        hidden = self._advance(size)
-        while self._is_long and self._left and (size := size - BLOCK) > 0:
-            hidden = self._advance(size)
-        return None if self._left else self._network.score(hidden[-1:])[0]
+        work = size * self._network.shape.layers  # of one token in one layer each
+        while work > 0 and self._left:
+            work -= self._advance(work)
+        return None if self._left else self._network.score(self._hidden[-1:])[0]
 
     def score(self) -> Tensor | None:
-        logits = self._network.score(self._advance(BLOCK))
+        self._advance(BLOCK * self._network.shape.layers)
+        logits = self._network.score(self._hidden)
         followers = self._prompt[len(self.logprobs) + 1 : self.rows.lengths[0] + 1]
         logprobs = logits[: len(followers)].log_softmax(dim=-1)
         self.logprobs += logprobs.gather(1, followers[:, None])[:, 0].tolist()
@@ -65,11 +71,22 @@ class LlamaPrefill(Prefill):
     def _left(self) -> int:
         return len(self._prompt) - self.rows.lengths[0]
 
-    def _advance(self, size: int) -> Tensor:
-        """Hidden states after the next tokens: one block of a long prompt, or `size` of a short one."""
+    def _advance(self, work: int) -> int:
+        """Take a block through one layer, or as many as `work` allows. Returns the work done."""
+        layers = self._network.shape.layers
+        if self._layer == layers:
+            self._start_block()
+        tokens, first = len(self._hidden), self._layer
+        self._layer = min(layers, first + max(1, work // tokens))
+        many = tokens > FEW
+        self._hidden = self._network.run(self._hidden, self.rows.memory, self._at, many, first, self._layer)
+        if self._layer == layers:
+            self.rows.lengths = [self.rows.lengths[0] + tokens]
+        return (self._layer - first) * tokens
+
+    def _start_block(self) -> None:
         first = self.rows.lengths[0]
-        ids = self._prompt[first : first + (BLOCK if self._is_long else size)]
-        attend = Several(self.rows, len(ids))
-        hidden = self._network.run(ids, attend.positions, attend, many=self._is_long)
-        self.rows.lengths = [first + len(ids)]
-        return hidden
+        ids = self._prompt[first : first + BLOCK]
+        self._at = append_several(self.rows, len(ids), self._network)
+        self._hidden = self._network.embed(ids)
+        self._layer = 0

@@ -85,7 +85,10 @@ class StoredTable(Table):
 
 def _unpack(stored: Tensor, kind: int) -> Tensor:
     """float32 of stored rows."""
-    return dequantize(stored, kind).view(len(stored), -1) if kind in GGML_BLOCK else stored.float()
+    if kind not in GGML_BLOCK:
+        return stored.float()
+    values, bytes = GGML_BLOCK[kind]
+    return dequantize(stored, kind).view(len(stored), stored.shape[1] // bytes * values)
 
 
 def build_llama(file: GgufFile) -> Llama:
@@ -95,12 +98,20 @@ def build_llama(file: GgufFile) -> Llama:
     return Llama(
         shape,
         StoredTable(*file.stored("token_embd.weight")),
-        [_build_layer(file, f"blk.{number}.") for number in range(shape.layers)],
+        [_build_layer(file, shape, f"blk.{number}.") for number in range(shape.layers)],
         _read_norm(file, "output_norm.weight"),
-        file.pack(head),
+        _round_head(file, head),
         StoredTable(*file.stored(head)),
         _read_frequencies(file, shape),
     )
+
+
+def _round_head(file: GgufFile, name: str) -> Linear:
+    """A head in four bits, if it is stored in more: it only finds the tokens whose logits are then sharpened."""
+    stored, kind = file.stored(name)
+    if kind not in GGML_BLOCK or NAMES[kind] in FOUR_BITS:
+        return file.pack(name)
+    return FourBit.round(_unpack(stored, kind))
 
 
 def read_shape(metadata: Mapping[str, Any]) -> Shape:
@@ -117,8 +128,9 @@ def read_shape(metadata: Mapping[str, Any]) -> Shape:
     )
 
 
-def _build_layer(file: GgufFile, at: str) -> Layer:
+def _build_layer(file: GgufFile, shape: Shape, at: str) -> Layer:
     return Layer(
+        shape,
         before_attention=_read_norm(file, f"{at}attn_norm.weight"),
         qkv=file.pack(*(f"{at}attn_{part}.weight" for part in "qkv")),
         out=file.pack(f"{at}attn_output.weight"),

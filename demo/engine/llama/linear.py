@@ -1,27 +1,39 @@
 """Weight matrices in the form in which they are stored, and the products with them.
 
-`few` is for the rows of a decode step: its result for a row does not depend on what rows are beside it.
-`many` is for the tokens of a long prompt: it unpacks the matrix for the moment, once for all of them.
+For the rows of a decode step a row's result does not depend on what rows are beside it; for the many tokens of a
+prompt the matrix is unpacked for the moment, once for all of them. TorchScript compiles the products.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import Module, ModuleList
 from torch.nn.functional import linear
 
 GROUP = 32  # weights that share a scale and an offset
 
 
-class Linear(Protocol):
+def _has_bfloat16_tiles() -> bool:
+    asks = [getattr(torch.cpu, f"_is_{name}_supported", lambda: False) for name in ("amx_tile", "avx512_bf16")]
+    return all(ask() for ask in asks)
+
+
+HAS_BFLOAT16_TILES = _has_bfloat16_tiles()
+FEW = 32 if HAS_BFLOAT16_TILES else 64  # tokens up to which a matrix is better not unpacked
+
+
+class Linear(Module):
     """A matrix [out, in] that multiplies vectors."""
 
-    def few(self, x: Tensor) -> Tensor:
-        """[rows, out] of x [rows, in], in the matrix's own dtype."""
+    def __init__(self) -> None:
+        super().__init__()
+        self._group = GROUP  # TorchScript knows no globals
+        self._has_tiles = HAS_BFLOAT16_TILES
 
-    def many(self, x: Tensor) -> Tensor:
-        """The same, at less cost for each row where there are dozens."""
+    def forward(self, x: Tensor, many: bool) -> Tensor:
+        """[rows, out] of x [rows, in], in the matrix's own dtype; `many`: at less cost for each of dozens of rows."""
+        raise NotImplementedError
 
 
 class FourBit(Linear):
@@ -33,7 +45,8 @@ class FourBit(Linear):
 
     def __init__(self, values: Tensor, scales: Tensor, offsets: Tensor) -> None:
         """`values` uint8 [out, in]; `scales` and `offsets` float16 [out, in / 32]."""
-        self._shape = values.shape
+        super().__init__()
+        self._out, self._in = values.shape
         zeros = offsets.float() + 8 * scales.float()
         self._scales = torch.stack([scales.float(), zeros], dim=-1).transpose(0, 1).bfloat16().contiguous()
         self._packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(values.int(), 1)
@@ -41,13 +54,22 @@ class FourBit(Linear):
         affine = torch.stack([scales.half(), offsets.half()], dim=-1).view(-1, 2).view(torch.uint8)
         self._groups = torch.cat([nibbles.view(-1, GROUP // 2), affine], dim=1)  # [groups, 20]
 
-    def few(self, x: Tensor) -> Tensor:
-        product: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(x.bfloat16(), self._packed, GROUP, self._scales)
-        return product
+    @classmethod
+    def round(cls, weight: Tensor) -> "FourBit":
+        """The nearest to `weight` float [out, in] whose groups reach from their least to their greatest."""
+        groups = weight.unflatten(-1, (-1, GROUP))
+        offsets, greatest = groups.amin(dim=-1).half(), groups.amax(dim=-1)
+        scales = ((greatest - offsets) / 15).clamp(min=1e-7).half()
+        values = (groups - offsets.float()[..., None]) / scales.float()[..., None]
+        return cls(values.round().clamp(0, 15).to(torch.uint8).flatten(1), scales, offsets)
 
-    def many(self, x: Tensor) -> Tensor:
-        weight = torch.ops.quantized.embedding_bag_4bit_unpack(self._groups).view(self._shape)
-        return _multiply(x, weight)
+    def forward(self, x: Tensor, many: bool) -> Tensor:
+        if many:
+            weight = torch.ops.quantized.embedding_bag_4bit_unpack(self._groups).view(self._out, self._in)
+            return _multiply(x, weight, self._has_tiles)
+        x = x.to(torch.bfloat16)
+        product: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(x, self._packed, self._group, self._scales)
+        return product
 
 
 class EightBit(Linear):
@@ -55,42 +77,39 @@ class EightBit(Linear):
 
     def __init__(self, weight: Tensor) -> None:
         """`weight` float [out, in]."""
+        super().__init__()
         # The scale is rounded first, up, so that the values make good for what it lost.
         scales = (weight.abs().amax(dim=1).clamp(min=1e-12) / 127 * 1.004).bfloat16()
         self._scales = scales
         self._values = (weight / scales.float()[:, None]).round().clamp(-127, 127).to(torch.int8)
 
-    def few(self, x: Tensor) -> Tensor:
-        product: Tensor = torch.ops.aten._weight_int8pack_mm(x.bfloat16(), self._values, self._scales)
+    def forward(self, x: Tensor, many: bool) -> Tensor:
+        if many:
+            return _multiply(x, self._values.float() * self._scales.float()[:, None], self._has_tiles)
+        product: Tensor = torch.ops.aten._weight_int8pack_mm(x.to(torch.bfloat16), self._values, self._scales)
         return product
-
-    def many(self, x: Tensor) -> Tensor:
-        return _multiply(x, self._values.float() * self._scales.float()[:, None])
 
 
 class Dense(Linear):
     """Plain numbers, of whatever dtype."""
 
     def __init__(self, weight: Tensor) -> None:
+        super().__init__()
         self._weight = weight
 
-    def few(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, many: bool) -> Tensor:
         return linear(x.to(self._weight.dtype), self._weight)
-
-    many = few
 
 
 class Stacked(Linear):
     """Matrices of different forms, one below the other."""
 
     def __init__(self, parts: Sequence[Linear]) -> None:
-        self._parts = parts
+        super().__init__()
+        self._parts = ModuleList(parts)
 
-    def few(self, x: Tensor) -> Tensor:
-        return torch.cat([part.few(x) for part in self._parts], dim=-1)
-
-    def many(self, x: Tensor) -> Tensor:
-        return torch.cat([part.many(x) for part in self._parts], dim=-1)
+    def forward(self, x: Tensor, many: bool) -> Tensor:
+        return torch.cat([part(x, many) for part in self._parts], dim=-1)
 
 
 def find_missing_kernels() -> str:
@@ -102,16 +121,8 @@ def find_missing_kernels() -> str:
     return ""
 
 
-def _has_bfloat16_tiles() -> bool:
-    asks = [getattr(torch.cpu, f"_is_{name}_supported", lambda: False) for name in ("amx_tile", "avx512_bf16")]
-    return all(ask() for ask in asks)
-
-
-HAS_BFLOAT16_TILES = _has_bfloat16_tiles()
-
-
-def _multiply(x: Tensor, weight: Tensor) -> Tensor:
+def _multiply(x: Tensor, weight: Tensor, has_tiles: bool) -> Tensor:
     """x times a float32 weight, transposed; in bfloat16 where the processor has tiles for that."""
-    if HAS_BFLOAT16_TILES:
-        return linear(x.bfloat16(), weight.bfloat16())
+    if has_tiles:
+        return linear(x.to(torch.bfloat16), weight.to(torch.bfloat16))
     return linear(x.float(), weight)

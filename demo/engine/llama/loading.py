@@ -2,6 +2,7 @@
 
 import struct
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerFast
@@ -25,11 +26,12 @@ def find_obstacle(gguf: Path) -> str:
 def load_llama(gguf: Path) -> Loaded:
     """The model of a file without an obstacle. The tokenizer is the one that transformers makes of it."""
     file = GgufFile(gguf)
-    tokenizer = PreTrainedTokenizerFast(gguf_file=gguf.name, name_or_path=str(gguf.parent))
-    network = build_llama(file)
+    with ThreadPoolExecutor(1) as pool:  # half a second beside almost one
+        tokenizer = pool.submit(PreTrainedTokenizerFast, gguf_file=gguf.name, name_or_path=str(gguf.parent))
+        network = build_llama(file)
     ends = (file.metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot"))
     return Loaded(
-        tokenizer=tokenizer,
+        tokenizer=tokenizer.result(),
         new_batch=lambda: LlamaBatch(network),
         eos_ids=frozenset(id for id in ends if id is not None),
         context=network.shape.context,

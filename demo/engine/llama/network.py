@@ -4,17 +4,21 @@ Heads come interleaved for rotation: dimensions 2i and 2i + 1 are one complex nu
 embeddings (arXiv:2104.09864) and in GGUF files; transformers' checkpoints are rearranged when they are loaded.
 """
 
+import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import Module, ModuleList
 from torch.nn.functional import silu
 
+from demo.engine.llama.attention import Pass, attend
 from demo.engine.llama.linear import Linear
 
-SHARPENED = 4.0  # logits this near to the greatest are computed again in full precision
+SHARPENED = 128  # likeliest tokens whose logits are computed again in full precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +40,7 @@ class Table(Protocol):
         """float32 [ids, hidden]."""
 
 
-class Attend(Protocol):
-    """Remembers keys and values of a layer, and attends to all that are remembered."""
-
-    def __call__(self, layer: int, heads: Tensor) -> Tensor:
-        """Of heads [tokens, queries + keys + values, head size] to float32 [tokens, queries · head size]."""
-
-
-class RMSNorm:
+class RMSNorm(Module):
     """x over its root mean square, times a weight (arXiv:1910.07467).
 
     √(mean square + ε) is the hypotenuse of the norm and √(nε), over √n: one operation, and one in the weight.
@@ -51,25 +48,62 @@ class RMSNorm:
 
     def __init__(self, weight: Tensor, epsilon: float) -> None:
         """`weight` float32 [n]."""
+        super().__init__()
         self._weight = weight * len(weight) ** 0.5
         self._floor = torch.tensor((len(weight) * epsilon) ** 0.5)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
+        """Of x float32 [tokens, n] to the same shape."""
         length = torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True), self._floor)
         normalised: Tensor = x / length * self._weight
         return normalised
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One block."""
+class Layer(Module):
+    """One block: attention, then the gated perceptron."""
 
-    before_attention: RMSNorm
-    qkv: Linear
-    out: Linear
-    before_mlp: RMSNorm
-    gate_up: Linear
-    down: Linear
+    def __init__(
+        self,
+        shape: Shape,
+        before_attention: RMSNorm,
+        qkv: Linear,
+        out: Linear,
+        before_mlp: RMSNorm,
+        gate_up: Linear,
+        down: Linear,
+    ) -> None:
+        super().__init__()
+        self._queries, self._turned, self._head_size = shape.heads, shape.heads + shape.kv_heads, shape.head_size
+        self._before_attention = before_attention
+        self._qkv = qkv
+        self._out = out
+        self._before_mlp = before_mlp
+        self._gate_up = gate_up
+        self._down = down
+
+    def forward(self, x: Tensor, memory: Tensor, at: Pass, many: bool) -> Tensor:
+        """Of x float32 [tokens, hidden] to the same shape; `memory` is the layer's."""
+        heads = self._qkv(self._before_attention(x), many).float().view(len(x), -1, self._head_size)
+        torch.view_as_complex(heads[:, : self._turned].unflatten(-1, [-1, 2])).mul_(at.turns)
+        x = x + self._out(attend(heads, memory, at, self._queries), many).float()
+        gate, up = self._gate_up(self._before_mlp(x), many).chunk(2, dim=-1)
+        after: Tensor = x + self._down(silu(gate) * up, many).float()
+        return after
+
+
+class Layers(Module):
+    """All blocks, of which a pass may take some now and the next ones later."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__()
+        self._layers = ModuleList(layers)
+
+    def forward(self, x: Tensor, memory: Tensor, at: Pass, many: bool, first: int, end: int) -> Tensor:
+        """Of x to x after the blocks from `first` to before `end`; memory [2, layers, rows, keys, columns, size]."""
+        for number, layer in enumerate(self._layers):
+            if first <= number < end:
+                x = layer(x, memory[:, number], at, many)
+        return x
 
 
 class Llama:
@@ -88,44 +122,50 @@ class Llama:
         """`frequencies` float32 [head size / 2], radians a position; `sharpen` is the head where `head` rounds."""
         self.shape = shape
         self._table = table
-        self._layers = layers
+        self._layers = _compile(Layers(layers))
         self._before_head = before_head
         self._head = head
         self._sharpen = sharpen
         self._frequencies = frequencies.double()
 
-    def run(self, ids: Tensor, positions: Tensor, attend: Attend, many: bool = False) -> Tensor:
-        """Hidden states float32 [tokens, hidden] after ids [tokens] at positions [tokens].
+    def turn(self, positions: Tensor) -> Tensor:
+        """The rotations complex64 [tokens, 1, head size / 2] of tokens at positions [tokens]."""
+        angles = positions[:, None, None] * self._frequencies
+        return torch.polar(torch.ones_like(angles), angles).to(torch.complex64)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Hidden states float32 [tokens, hidden] before the first layer, of ids [tokens]."""
+        return self._table.rows(ids)
+
+    def run(self, x: Tensor, memory: Tensor, at: Pass, many: bool = False, first: int = 0, end: int = 0) -> Tensor:
+        """Hidden states [tokens, hidden] after the layers from `first` to before `end` (0: after the last).
 
         `many` says that there are dozens of tokens: their weights are then unpacked first.
         """
-        product = _many if many else _few
-        turned = self.shape.heads + self.shape.kv_heads
-        angles = positions[:, None, None] * self._frequencies
-        turns = torch.polar(torch.ones_like(angles), angles).to(torch.complex64)  # [tokens, 1, head size / 2]
-        x = self._table.rows(ids)
-        for number, layer in enumerate(self._layers):
-            qkv = product(layer.qkv, layer.before_attention(x))
-            heads = qkv.float().view(len(x), -1, self.shape.head_size)
-            torch.view_as_complex(heads[:, :turned].unflatten(-1, (-1, 2))).mul_(turns)
-            x = x + product(layer.out, attend(number, heads))
-            gate, up = product(layer.gate_up, layer.before_mlp(x)).chunk(2, dim=-1)
-            x += product(layer.down, silu(gate) * up)
-        return x
+        # Optimising costs the first calls half a second, and gains nothing.
+        with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+            hidden: Tensor = self._layers(x, memory, at, many, first, end or self.shape.layers)
+        return hidden
 
     def score(self, hidden: Tensor) -> Tensor:
-        """Logits float32 [tokens, vocabulary] of hidden states [tokens, hidden]."""
+        """Logits float32 [tokens, vocabulary] of hidden states [tokens, hidden] after the last layer."""
         x = self._before_head(hidden)
-        logits = self._head.few(x).float()
+        logits: Tensor = self._head(x, False).float()
         if self._sharpen is not None:
-            rows, ids = (logits >= logits.amax(dim=-1, keepdim=True) - SHARPENED).nonzero(as_tuple=True)
-            logits[rows, ids] = (self._sharpen.rows(ids) * x[rows]).sum(dim=-1)
+            ids = logits.topk(min(SHARPENED, logits.shape[-1]), dim=-1, sorted=False).indices
+            exact = self._sharpen.rows(ids.flatten()).view(*ids.shape, -1) * x[:, None]
+            logits.scatter_(1, ids, exact.sum(dim=-1))
         return logits
 
 
-def _few(matrix: Linear, x: Tensor) -> Tensor:
-    return matrix.few(x)
+def _compile(layers: Layers) -> Module:
+    """The same, run by TorchScript's interpreter: a thousand small operations without Python and without its lock.
 
-
-def _many(matrix: Linear, x: Tensor) -> Tensor:
-    return matrix.many(x)
+    Its successors need a C++ compiler where the app runs; where TorchScript has ended, Python runs the layers.
+    """
+    if sys.version_info >= (3, 14):
+        return layers
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        compiled: Module = torch.jit.script(layers)
+    return compiled

@@ -50,7 +50,7 @@ def test_a_file_is_converted_once_and_says_so(gguf: Path, cache: Path) -> None:
 
 
 def test_the_converted_model_loads_and_knows_its_template_and_end(gguf: Path) -> None:
-    model = load_model(Settings(model_id=str(gguf)), lambda loading: None)
+    model = load_model(Settings(model_id=str(gguf), dtype="float32"), lambda loading: None)
     assert model.card.model_id == "tiny.Q4_1"
     assert model.card.source == "gguf"
     assert model.card.max_total_tokens == 512

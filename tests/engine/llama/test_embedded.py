@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from demo.engine.llama.batch import BLOCK, SHORT_PROMPT
+from demo.engine.llama.batch import BLOCK
+from demo.engine.llama.linear import FEW
 from demo.engine.llama.loading import find_obstacle
 from demo.engine.model import Model, load_model
 from demo.engine.source import find_embedded
@@ -43,25 +44,24 @@ def test_nothing_stands_in_the_way_of_the_embedded_model() -> None:
 
 def test_it_answers_how_to_make_cheese(engine: Worker, stored: Model) -> None:
     (answer,) = ask(engine, Request(CHEESE, max_new_tokens=80))
-    assert "To make cheese" in answer.text
+    assert "cheese" in answer.text
+    assert "milk" in answer.text
     assert answer.text.count(".") >= 3
     assert stored.card.dtype == "Q4_1"
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_every_text_has_the_ids_that_transformers_own_conversion_gives(
-    text: str, stored: Model, embedded: Model
-) -> None:
-    assert stored.encode(text) == embedded.encode(text)
-    assert stored.vocabulary.eos_ids == embedded.vocabulary.eos_ids
-    assert stored.encode(CHEESE) == embedded.encode(CHEESE)
+def test_every_text_has_the_ids_that_transformers_own_conversion_gives(text: str, stored: Model, exact: Model) -> None:
+    assert stored.encode(text) == exact.encode(text)
+    assert stored.vocabulary.eos_ids == exact.vocabulary.eos_ids
+    assert stored.encode(CHEESE) == exact.encode(CHEESE)
 
 
 @pytest.mark.parametrize("prompt", [LONG, LONG[:100]], ids=["long prompt", "short prompt"])
-def test_logprobs_of_a_text_are_near_those_of_the_exact_weights(prompt: str, stored: Model, embedded: Model) -> None:
-    ours, exact = (score(model, prompt) for model in (stored, embedded))
-    assert len(ours) == len(exact) == len(stored.encode(prompt)) - 1
-    difference = torch.tensor(ours) - torch.tensor(exact)
+def test_logprobs_of_a_text_are_near_those_of_the_exact_weights(prompt: str, stored: Model, exact: Model) -> None:
+    ours, theirs = (score(model, prompt) for model in (stored, exact))
+    assert len(ours) == len(theirs) == len(stored.encode(prompt)) - 1
+    difference = torch.tensor(ours) - torch.tensor(theirs)
     assert difference.abs().mean() < 0.05
     assert abs(difference.mean()) < 0.01
 
@@ -74,7 +74,7 @@ def score(model: Model, prompt: str) -> list[float]:
 
 
 def test_tokens_are_the_same_alone_and_among_others(engine: Worker, stored: Model) -> None:
-    assert len(stored.encode(CHEESE)) < SHORT_PROMPT < BLOCK < len(stored.encode(LONG))
+    assert len(stored.encode("One")) < FEW < BLOCK < len(stored.encode(LONG))
     drawn = Sampling(do_sample=True, temperature=0.9, top_p=0.95, seed=11)
     requests = [Request(CHEESE, 24, drawn), Request(LONG, 12), Request("One", 40), Request(LONG * 3, 30, drawn)]
     together = [answer.tokens for answer in ask(engine, *requests)]

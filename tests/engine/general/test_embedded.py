@@ -17,8 +17,8 @@ QUESTIONS = [CHEESE, (Message("user", "Count to 10"),), (Message("user", "What i
 
 
 @pytest.fixture
-def engine(embedded: Model, open_worker: OpenWorker) -> Worker:
-    return open_worker(embedded)
+def engine(exact: Model, open_worker: OpenWorker) -> Worker:
+    return open_worker(exact)
 
 
 def test_it_answers_how_to_make_cheese(engine: Worker) -> None:
@@ -35,13 +35,13 @@ def test_it_stops_by_itself(engine: Worker) -> None:
     assert answer.tokens[-1].special
 
 
-def test_greedy_rows_together_equal_generate_alone(engine: Worker, embedded: Model) -> None:
+def test_greedy_rows_together_equal_generate_alone(engine: Worker, exact: Model) -> None:
     file = find_embedded()
     assert file is not None
     network: PreTrainedModel = AutoModelForCausalLM.from_pretrained(convert_once(file, print), dtype=torch.float32)
     answers = ask(engine, *(Request(question, 24, ignore_eos=True) for question in QUESTIONS))
     for question, answer in zip(QUESTIONS, answers, strict=True):
-        assert answer.ids == generate(network, torch.tensor([embedded.encode(question)]), 24)
+        assert answer.ids == generate(network, torch.tensor([exact.encode(question)]), 24)
 
 
 def test_a_seed_gives_the_same_tokens_alone_and_among_others(engine: Worker) -> None:
@@ -51,9 +51,9 @@ def test_a_seed_gives_the_same_tokens_alone_and_among_others(engine: Worker) -> 
     assert together[0].ids == together[-1].ids == alone.ids
 
 
-def test_a_conversation_is_read_in_the_model_s_own_chat_template(embedded: Model) -> None:
+def test_a_conversation_is_read_in_the_model_s_own_chat_template(exact: Model) -> None:
     turns = (Message("user", "I am Ada."), Message("assistant", "Hello Ada!"), Message("user", "Who am I?"))
-    assert str(embedded.tokenizer.decode(embedded.encode(turns))).endswith(
+    assert str(exact.tokenizer.decode(exact.encode(turns))).endswith(
         "<|im_start|>user\nI am Ada.<|im_end|>\n<|im_start|>assistant\nHello Ada!<|im_end|>\n"
         "<|im_start|>user\nWho am I?<|im_end|>\n<|im_start|>assistant\n"
     )

@@ -1,0 +1,48 @@
+"""Grouped-query attention (arXiv:2305.13245) over remembered keys and values, for one pass through a network.
+
+TorchScript compiles what is here: that is why the types are as plain as they are.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+
+class Pass(NamedTuple):
+    """Where the new tokens of a pass stand: as many for each row, one row after the other.
+
+    Rows that are read to the same width are neighbours, and attend together: (first row, end, columns), with a mask
+    [rows or 1, 1, new tokens · queries of a key, columns] each, to be added to the scores.
+    """
+
+    turns: Tensor  # complex64 [tokens, 1, head size / 2]: the rotation of each token's queries and keys
+    positions: Tensor  # [tokens]
+    first: int  # the first of them
+    rows: Tensor  # [rows]
+    neighbours: list[tuple[int, int, int]]
+    masks: list[Tensor]
+
+
+def attend(heads: Tensor, memory: Tensor, at: Pass, queries: int) -> Tensor:
+    """Remember a layer's new keys and values, then attend to all that are remembered.
+
+    Of heads float32 [tokens, queries + keys + values, head size] and memory [2, rows, keys, columns, head size] to
+    float32 [tokens, queries · head size].
+    """
+    rows = len(at.rows)
+    each = len(heads) // rows
+    keys = memory.size(2)
+    new = heads[:, queries:].unflatten(1, [2, keys])
+    if rows == 1:  # many times cheaper than by numbers
+        memory[:, 0, :, at.first : at.first + each].copy_(new.permute(1, 2, 0, 3))
+    else:
+        memory[:, at.rows, :, at.positions] = new
+    asks = heads[:, :queries].reshape(rows, each, keys, queries // keys, heads.size(2)).transpose(1, 2).flatten(2, 3)
+    seen: list[Tensor] = []
+    for number, (row, end, columns) in enumerate(at.neighbours):
+        known = memory[:, row:end, :, :columns]
+        seen.append(scaled_dot_product_attention(asks[row:end], known[0], known[1], attn_mask=at.masks[number]))
+    together = seen[0] if len(seen) == 1 else torch.cat(seen)  # [rows, keys, each · queries of a key, head size]
+    return together.view(rows, keys, each, -1).transpose(1, 2).reshape(len(heads), -1)
