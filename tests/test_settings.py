@@ -4,7 +4,7 @@ from dataclasses import fields
 import pytest
 
 from demo.errors import SettingError
-from demo.settings import Settings, flag_of, read_settings, variable_of
+from demo.settings import Settings, flag_of, read_settings, spell_default, variable_of
 
 SETTINGS = fields(Settings)
 GOOD = {
@@ -17,6 +17,8 @@ GOOD = {
     "max_total_tokens": ("6", 6),
     "dtype": ("bfloat16", "bfloat16"),
     "device": ("cuda:1", "cuda:1"),
+    "cuda_graphs": ("8, 1,8", (1, 8)),
+    "torch_compile": ("true", True),
     "threads": ("2", 2),
     "no_ui": ("true", True),
     "replay_only": ("true", True),
@@ -43,6 +45,10 @@ BAD = [
     ("device", "cuda:x"),
     ("device", "cuda:²"),
     ("device", "cpu:0"),
+    ("cuda_graphs", "0,1"),
+    ("cuda_graphs", "-1"),
+    ("cuda_graphs", "2000"),
+    ("cuda_graphs", "yes"),
     ("threads", "0"),
     ("threads", "many"),
     ("no_ui", "maybe"),
@@ -54,6 +60,10 @@ BAD = [
     ("webhook_allow", "a,,b"),
     ("log_prompts", "ja"),
 ]
+
+
+def test_no_cuda_graphs_are_none() -> None:
+    assert read_settings(["--cuda-graphs", "0"], {}).cuda_graphs == ()
 
 
 def flag(name: str) -> str:
@@ -129,7 +139,7 @@ def test_help_lists_every_setting_with_its_variable_its_default_and_what_is_allo
         assert setting.metadata["help"] in text
         assert setting.metadata["allowed"] in text
         if setting.default:
-            assert f"[{setting.default}]" in text
+            assert f"[{spell_default(setting)}]" in text
 
 
 def test_variables_that_shells_and_containers_set_for_themselves_are_not_read() -> None:

@@ -1,9 +1,22 @@
 """The sequences that get their next tokens together: rows that join and leave between steps. A protocol."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """How many tokens of a prompt are read at a time."""
+
+    alone: int = 512  # bounds how late a cancel is noticed
+    among_others: int = 8  # and one more for each row: about as long as the step that the rows wait for anyway
+
+    def choose(self, rows: int) -> int:
+        """The size for a prompt that is read beside so many rows."""
+        return self.among_others + rows if rows else self.alone
 
 
 class Prefill(Protocol):
@@ -21,6 +34,9 @@ class Prefill(Protocol):
 class Batch(Protocol):
     """Rows are numbered in joining order; where one leaves, the last takes its number."""
 
+    chunks: Chunks = Chunks()
+    room: int | None = None  # rows at most; None where memory alone bounds them
+
     def begin(self, prompt: Sequence[int]) -> Prefill:
         """Start to read a prompt that will join."""
 
@@ -32,3 +48,11 @@ class Batch(Protocol):
 
     def step(self, ids: Sequence[int]) -> Tensor:
         """Append one id to every row. The logits after it: [rows, vocabulary]."""
+
+
+@runtime_checkable
+class AheadBatch(Batch, Protocol):
+    """A batch on a device that works on its own: a step can be launched before the last one's ids are known here."""
+
+    def follow(self, ids: Tensor) -> Tensor:
+        """`step` with ids [rows] that are on the device. Returns at once."""

@@ -4,14 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from demo.engine.batch import Batch, Prefill
+from demo.engine.batch import AheadBatch, Batch, Chunks, Prefill
 from demo.engine.generation import Chosen
-from demo.engine.sampling import Chooser, Outcome, Sampler
+from demo.engine.sampling import Chooser, Drawn, Outcome, Sampler
+from demo.engine.transfer import send
 from demo.events import Request
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Line:
     """One sequence: its prompt being read, then its place among the rows. `last` is the id to append next."""
 
@@ -21,14 +23,56 @@ class Line:
     last: int = -1
 
 
-class Decoder:
-    """Rows in the order in which they joined; where one leaves, the last takes its number."""
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A step that has been launched and not been read: for these lines, in this order."""
 
-    def __init__(self, new_batch: Callable[[], Batch]) -> None:
+    lines: tuple[Line, ...]
+    drawn: Drawn
+
+    def read(self) -> dict[Line, Outcome]:
+        """What came of it for each line, waiting until it is known."""
+        outcomes = dict(zip(self.lines, self.drawn.read(), strict=True))
+        for line, outcome in outcomes.items():
+            line.last = outcome.id if isinstance(outcome, Chosen) else line.last
+        return outcomes
+
+    def ids_for(self, lines: Sequence[Line]) -> Tensor:
+        """The chosen ids [lines] of those lines that are still there, on the device."""
+        if self.lines == tuple(lines):
+            return self.drawn.ids
+        places = {line: place for place, line in enumerate(self.lines)}
+        return self.drawn.ids[send(torch.tensor([places[line] for line in lines]), self.drawn.ids.device)]
+
+
+class Decoder:
+    """Rows in the order in which they joined; where one leaves, the last takes its number.
+
+    With `looks_ahead`, for an AheadBatch, a step may be launched before the last one is read.
+    """
+
+    def __init__(self, new_batch: Callable[[], Batch], looks_ahead: bool = False) -> None:
         self._new_batch = new_batch
         self._batch = new_batch()
+        self._looks_ahead = looks_ahead
         self._lines: list[Line] = []
         self._chooser: Chooser | None = None  # of the lines; None when they have changed
+        self._flight: Flight | None = None
+
+    @property
+    def chunks(self) -> Chunks:
+        """How much of a prompt to read at a time."""
+        return self._batch.chunks
+
+    @property
+    def room(self) -> int | None:
+        """How many rows there can be; None where nothing bounds them beforehand."""
+        return self._batch.room
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether a step is under way. Nothing may join then: it would have no place in that step."""
+        return self._flight is not None
 
     def open(self, prompt: Sequence[int], request: Request, seed: int) -> Line:
         """A sequence that will join once its prompt has been read."""
@@ -48,36 +92,51 @@ class Decoder:
     @torch.inference_mode()
     def join(self, line: Line) -> None:
         """Make a sequence whose first token is sampled the last row."""
+        assert self._flight is None
         self._batch.join(line.prefill)
         self._lines.append(line)
         self._chooser = None
 
     @torch.inference_mode()
     def leave(self, row: int) -> None:
-        """Remove a row; the last takes its number."""
+        """Remove a row; the last takes its number. What a step under way computes for it is thrown away."""
         self._batch.leave(row)
         last = self._lines.pop()
         if row < len(self._lines):
             self._lines[row] = last
         self._chooser = None
+        if not self._lines:
+            self._flight = None
+
+    def wait(self) -> None:
+        """Return when the device has ended the step under way, if there is one. Raises what the step raises."""
+        if self._flight is not None:
+            self._flight.drawn.wait()
 
     @torch.inference_mode()
-    def step(self) -> list[Outcome]:
+    def step(self, ahead: bool = False) -> list[Outcome]:
         """The next token of every row, or what went wrong in choosing that row's.
 
+        `ahead` allows to launch the step after it before this one is read, so that the device need not wait.
         Raises what the forward pass raises; the rows are then unusable: `reset`.
         """
-        logits = self._batch.step([line.last for line in self._lines])
+        flight, self._flight = self._flight, None
+        if flight is None:
+            flight = self._launch(self._batch.step([line.last for line in self._lines]))
+        if ahead and self._looks_ahead and isinstance(self._batch, AheadBatch):
+            self._flight = self._launch(self._batch.follow(flight.ids_for(self._lines)))
+        outcomes = flight.read()
+        return [outcomes[line] for line in self._lines]
+
+    def _launch(self, logits: Tensor) -> Flight:
         if self._chooser is None:
             self._chooser = Chooser([line.sampler for line in self._lines], logits.device)
-        outcomes = self._chooser.draw(logits).read()
-        for line, outcome in zip(self._lines, outcomes, strict=True):
-            line.last = outcome.id if isinstance(outcome, Chosen) else line.last
-        return outcomes
+        return Flight(tuple(self._lines), self._chooser.draw(logits))
 
     def reset(self) -> None:
         """Drop all rows and their memory, on a GPU to the last byte: what broke may have been for want of it."""
         self._lines = []
         self._chooser = None
+        self._flight = None
         self._batch = self._new_batch()
         torch.cuda.empty_cache()

@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from demo.engine.batch import Batch
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model on its device. `context` is how many tokens it can read, None where nothing bounds them."""
+    """A model on its device. `context` is how many tokens it can read, None where nothing bounds them.
+
+    `network` is what of transformers makes its logits, None where transformers has no part in them.
+    """
 
     tokenizer: PreTrainedTokenizerBase
     new_batch: Callable[[], Batch]
@@ -19,3 +22,4 @@ class Loaded:
     device: str
     dtype: str
     revision: str | None = None
+    network: PreTrainedModel | None = None

@@ -99,7 +99,7 @@ def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
         loaded = load_llama(Path(source.place))
     else:
         loaded = _load_general(source, settings, device, dtype, report)
-    model = build_model(loaded, source, settings)
+    model = build_model(loaded, source, settings, report)
     report(Loading("warming up"))
     _warm_up(model)
     return model
@@ -132,7 +132,9 @@ def _load_general(
     return load_general(source, place, revision, device, getattr(torch, dtype))
 
 
-def build_model(loaded: Loaded, source: ModelSource, settings: Settings) -> Model:
+def build_model(
+    loaded: Loaded, source: ModelSource, settings: Settings, report: Callable[[Loading], None] = lambda loading: None
+) -> Model:
     """A model from what was loaded."""
     max_total = _choose_max_total_tokens(settings, loaded.context)
     max_input = settings.max_input_tokens or max_total - 1
@@ -147,7 +149,29 @@ def build_model(loaded: Loaded, source: ModelSource, settings: Settings) -> Mode
         max_input_tokens=max_input,
         max_total_tokens=max_total,
     )
-    return Model(loaded.tokenizer, card, _read_vocabulary(loaded), Decoder(loaded.new_batch))
+    decoder = _capture(loaded, settings, max_total, report) or Decoder(loaded.new_batch)
+    return Model(loaded.tokenizer, card, _read_vocabulary(loaded), decoder)
+
+
+def _capture(loaded: Loaded, settings: Settings, max_total: int, report: Callable[[Loading], None]) -> Decoder | None:
+    """A decoder whose step is captured, on a GPU and for a model that allow it; None elsewhere."""
+    if loaded.network is None or not loaded.device.startswith("cuda") or not settings.cuda_graphs:
+        return None
+    # Here, as the general path that it builds on.
+    from demo.engine.captured.loading import CannotCapture, Plan, capture
+
+    backend = "inductor" if settings.torch_compile else None
+    plan = Plan(settings.max_concurrent_requests, max_total, settings.cuda_graphs, backend)
+    try:
+        decoder = Decoder(capture(loaded.network, plan, report), looks_ahead=True)
+    except CannotCapture as error:
+        obstacle = str(error)
+    else:
+        _announce(Choice("rows", decoder.room, f"room for {max_total} tokens in each, on the GPU"))
+        return decoder
+    _announce(Choice("cuda_graphs", 0, obstacle))
+    torch.cuda.empty_cache()  # of what was allocated for the attempt
+    return None
 
 
 def _announce(choice: Choice[T]) -> T:

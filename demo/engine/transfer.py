@@ -19,7 +19,7 @@ class Arrival:
             return
         self._values = torch.empty(values.shape, dtype=values.dtype, pin_memory=True).copy_(values, non_blocking=True)
         self._landed = torch.cuda.Event()
-        self._landed.record()
+        self._landed.record(torch.cuda.current_stream(values.device))
 
     def wait(self) -> None:
         """Return when it is here."""

@@ -27,8 +27,6 @@ logger = logging.getLogger(__name__)
 
 Report: TypeAlias = Callable[[Loading], None]
 
-CHUNK_ALONE = 512  # prompt tokens read at a time, which bounds how late a cancel is noticed
-CHUNK_AMONG_OTHERS = 8  # and one more for each row: about as long as the step that the others wait for anyway
 SEED_BITS = 53  # what JavaScript can repeat exactly
 CLOSING_SECONDS = 2.0
 
@@ -139,8 +137,10 @@ class Worker(Engine):
             logger.info("Ready to answer")
             while self._wait_for_work():
                 self._alive = time.perf_counter()
+                self._wait_for_step(model)
                 self._drop_cancelled(model)
-                self._read_prompt(model)
+                if not model.decoder.is_ahead:
+                    self._read_prompt(model)
                 self._step(model)
         except DemoError as error:
             self._break(error)
@@ -154,6 +154,13 @@ class Worker(Engine):
         with self._changed:
             self._changed.wait_for(lambda: self._closing or self._queue or self._reading or self._rows)
             return not self._closing
+
+    def _wait_for_step(self, model: "Model") -> None:
+        """Let a step under way end before the next is launched, so that nobody who cancels meanwhile is in that."""
+        try:
+            model.decoder.wait()
+        except Exception as error:
+            self._fail_rows(model, error)
 
     def _drop_cancelled(self, model: "Model") -> None:
         for row in reversed(range(len(self._rows))):
@@ -169,13 +176,12 @@ class Worker(Engine):
 
     def _read_prompt(self, model: "Model") -> None:
         """Read one chunk of one prompt; with its first token sampled, the request joins the rows."""
-        generation = self._reading or self._start_next()
+        generation = self._reading or self._start_next(model)
         if generation is None:
             return
         try:
             line = self._line = self._line or model.decoder.open(generation.prompt, generation.request, generation.seed)
-            size = CHUNK_AMONG_OTHERS + len(self._rows) if self._rows else CHUNK_ALONE
-            chosen = model.decoder.read(line, size)
+            chosen = model.decoder.read(line, model.decoder.chunks.choose(rows=len(self._rows)))
         except Exception as error:
             self._fail([self._stop_reading()], error)
             return
@@ -187,13 +193,17 @@ class Worker(Engine):
             if not generation.ended:
                 self._join(model, generation, line)
 
-    def _start_next(self) -> Generation | None:
+    def _start_next(self, model: "Model") -> Generation | None:
         with self._changed:
-            if not self._queue:
+            if not self._queue or not self._has_room(model):
                 return None
             self._reading = generation = self._queue.popleft()
         generation.start()
         return generation
+
+    def _has_room(self, model: "Model") -> bool:
+        room = model.decoder.room
+        return room is None or len(self._rows) < room
 
     def _stop_reading(self) -> Generation:
         assert self._reading is not None
@@ -211,8 +221,10 @@ class Worker(Engine):
         """The next token of every row."""
         if not self._rows:
             return
+        # Not ahead of a prompt: it joins between steps, and should not wait for one more.
+        reads_next = self._reading is not None or (self._queue and self._has_room(model))
         try:
-            outcomes = model.decoder.step()
+            outcomes = model.decoder.step(ahead=not reads_next)
         except Exception as error:
             self._fail_rows(model, error)
             return

@@ -1,14 +1,17 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tokenizers.processors import TemplateProcessing
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from demo.engine.model import Model, load_model
+from demo.engine.general.loading import wrap_network
+from demo.engine.model import Model, build_model, load_model
+from demo.engine.source import ModelSource
 from demo.errors import BadRequest, SettingError
 from demo.events import Loading, Message
 from demo.settings import Settings
-from tests.engine.tiny import make_model, make_tokenizer
+from tests.engine.tiny import make_model, make_network, make_tokenizer
 from tests.engine.tiny_files import save_folder
 
 CONTEXT = 512
@@ -41,6 +44,32 @@ def test_loading_prints_nothing_but_the_choices(
     names = [message.partition("=")[0] for message in caplog.messages]
     assert names == ["threads", "device", "model", "dtype", "max_total_tokens"]
     assert all(message.endswith(")") and " (" in message for message in caplog.messages)
+
+
+def build_for_gpu(architecture: str, settings: Settings | None = None) -> Model:
+    """A model as it is built for a GPU, its tensors on the CPU."""
+    loaded = replace(wrap_network(make_network(architecture), make_tokenizer()), device="cuda")
+    return build_model(loaded, ModelSource("tiny", "folder", "tiny", "made by a test"), settings or Settings())
+
+
+def test_on_a_gpu_the_step_is_captured_and_the_room_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="demo")
+    model = build_for_gpu("llama", Settings(max_concurrent_requests=5))
+    assert model.decoder.room == 5
+    assert f"rows=5 (room for {CONTEXT} tokens in each, on the GPU)" in caplog.messages
+
+
+def test_a_model_that_cannot_be_captured_keeps_the_general_path_and_the_log_says_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", logger="demo")
+    model = build_for_gpu("sliding window")
+    assert model.decoder.room is None
+    assert "cuda_graphs=0 (the model has layers of type sliding_attention)" in caplog.messages
+
+
+def test_no_cuda_graphs_means_the_general_path() -> None:
+    assert build_for_gpu("llama", Settings(cuda_graphs=())).decoder.room is None
 
 
 def test_raw_text_is_encoded_as_it_is() -> None:

@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from demo.engine.generation import Chosen
 from demo.engine.sampling import Chooser, Sampler
@@ -61,6 +62,17 @@ def test_the_ids_that_stay_on_the_device_are_those_that_are_read() -> None:
     samplings = [Sampling(), Sampling(do_sample=True), Sampling(), Sampling(top_k=3)]
     drawn = Chooser(make_samplers(samplings), CPU).draw(random_logits(9, len(samplings)))
     assert drawn.ids.tolist() == [each.id for each in drawn.read() if isinstance(each, Chosen)]
+
+
+@settings(deadline=None)
+@given(st.lists(samplings, min_size=1, max_size=4))
+def test_to_choose_reads_nothing_from_the_device(samplings: list[Sampling]) -> None:
+    # A tensor that has a shape and no values can't be waited for: whatever tries, raises.
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        drawn = Chooser(make_samplers(samplings), CPU).draw(torch.empty(len(samplings), VOCABULARY))
+        assert drawn.ids.shape == (len(samplings),)
+        with pytest.raises(DataDependentOutputException):
+            drawn.ids[0].item()
 
 
 @pytest.mark.parametrize("sampling", [Sampling(), Sampling(do_sample=True), Sampling(frequency_penalty=1.0)])

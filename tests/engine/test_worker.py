@@ -141,14 +141,14 @@ class PausingDecoder(Decoder):
         self.permits = threading.Semaphore(0)
         self.error: Exception | None = None
 
-    def step(self) -> list[Chosen | Exception]:
+    def step(self, ahead: bool = False) -> list[Chosen | Exception]:
         self.arrived.release()
         assert self.permits.acquire(timeout=30)
         self.steps += 1
         if self.error is not None:
             error, self.error = self.error, None
             raise error
-        return super().step()
+        return super().step(ahead)
 
     def let(self, steps: int) -> None:
         """Let `steps` more steps happen, and wait until the engine stands before the next."""
@@ -225,8 +225,8 @@ def test_out_of_memory_is_survived_and_said(paused: tuple[Worker, PausingDecoder
 
 def test_a_row_whose_token_cannot_be_chosen_fails_alone(open_worker: OpenWorker) -> None:
     class OneBadRow(Decoder):
-        def step(self) -> list[Chosen | Exception]:
-            outcomes = super().step()
+        def step(self, ahead: bool = False) -> list[Chosen | Exception]:
+            outcomes = super().step(ahead)
             return [ValueError("no number") if index == 1 else each for index, each in enumerate(outcomes)]
 
     model = make_model()

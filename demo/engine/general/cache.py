@@ -95,7 +95,7 @@ class RowsCache(Cache):
         if not self.lengths:
             self.layers = other.layers
         else:
-            for mine, theirs in zip(self._filled(), other._filled(), strict=True):
+            for mine, theirs in zip(self.filled(), other.filled(), strict=True):
                 mine.join(theirs)
         self.lengths.append(length)
 
@@ -107,7 +107,7 @@ class RowsCache(Cache):
         if not self.lengths:
             self.layers = []
             return
-        for layer in self._filled():
+        for layer in self.filled():
             layer.leave(row, max(self.lengths))
 
     def padding_mask(self, new: int) -> Tensor | None:
@@ -122,7 +122,8 @@ class RowsCache(Cache):
         """Count `new` columns that a forward pass has appended to every row."""
         self.lengths = [length + new for length in self.lengths]
 
-    def _filled(self) -> Sequence[RowsLayer]:
+    def filled(self) -> Sequence[RowsLayer]:
+        """The layers that hold something."""
         return [layer for layer in self.layers if isinstance(layer, RowsLayer) and layer.is_initialized]
 
 

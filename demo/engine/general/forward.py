@@ -17,7 +17,7 @@ class Forward:
         known = inspect.signature(network.forward).parameters
         self._network = network
         self._cache_name = "cache_params" if "cache_params" in known else "past_key_values"
-        self._takes_positions = "position_ids" in known
+        self.takes_positions = "position_ids" in known
         self._takes_logits_to_keep = "logits_to_keep" in known
 
     def __call__(self, ids: Tensor, cache: Cache, lengths: Sequence[int], mask: Tensor | None = None) -> Tensor:
@@ -35,7 +35,7 @@ class Forward:
         arguments: dict[str, Any] = {self._cache_name: cache, "use_cache": True}
         if mask is not None:
             arguments["attention_mask"] = mask.to(device)
-        if self._takes_positions:
+        if self.takes_positions:
             first = torch.tensor(lengths, device=device)[:, None]
             arguments["position_ids"] = first + torch.arange(ids.shape[1], device=device)
         if self._takes_logits_to_keep:

@@ -60,6 +60,7 @@ def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -
         device=str(network.device),
         dtype=str(network.dtype).removeprefix("torch."),
         revision=getattr(network.config, "_commit_hash", None),
+        network=network,
     )
 
 
