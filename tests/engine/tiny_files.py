@@ -31,7 +31,9 @@ class Recipe:
     architecture: str = "llama"
     template: str = TEMPLATE
     biases: bool = False
-    add_metadata: Callable[[GGUFWriter], None] = lambda writer: None
+    rotated: int | None = None  # dimensions of each head; None says all
+    left_out: str = ""
+    change: Callable[[GGUFWriter], None] = lambda writer: None
 
     @property
     def head_size(self) -> int:
@@ -55,7 +57,7 @@ def write_gguf(path: Path, recipe: Recipe | None = None) -> Path:
     _add_shape(writer, recipe)
     words = _add_vocabulary(writer, recipe.template)
     _add_weights(writer, words, recipe)
-    recipe.add_metadata(writer)
+    recipe.change(writer)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -71,7 +73,7 @@ def _add_shape(writer: GGUFWriter, recipe: Recipe) -> None:
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(KV_HEADS)
     writer.add_layer_norm_rms_eps(EPSILON)
-    writer.add_rope_dimension_count(recipe.head_size)
+    writer.add_rope_dimension_count(recipe.rotated or recipe.head_size)
     writer.add_rope_freq_base(10000.0)
 
 
@@ -118,4 +120,4 @@ def _list_matrices(words: int, recipe: Recipe) -> dict[str, tuple[int, int]]:
             f"blk.{layer}.ffn_up": (mlp, hidden),
             f"blk.{layer}.ffn_down": (hidden, mlp),
         }
-    return shapes
+    return {name: shape for name, shape in shapes.items() if name != recipe.left_out}
