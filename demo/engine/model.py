@@ -13,7 +13,8 @@ from transformers import PreTrainedTokenizerBase
 
 from demo.engine.decode import Decoder
 from demo.engine.generation import Vocabulary
-from demo.engine.llama.loading import find_obstacle, load_llama
+from demo.engine.llama.loading import load_llama
+from demo.engine.llama.obstacle import find_obstacle
 from demo.engine.loaded import Loaded
 from demo.engine.placement import choose_device, choose_dtype, choose_threads
 from demo.engine.source import ModelSource, choose_source, find_embedded

@@ -1,14 +1,43 @@
 """Random two-layer Llamas on disk: as a folder, and as a GGUF file with tokenizer and chat template inside."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from gguf import GGUFWriter, TokenType
+from gguf import GGMLQuantizationType, GGUFWriter, TokenType
 
 from tests.engine.tiny import EOS, TEMPLATE, make_network, make_tokenizer
+from tests.engine.tiny_weights import make_weights
 
-HIDDEN, HEADS, KV_HEADS, MLP, LAYERS, CONTEXT = 32, 4, 2, 64, 2, 512
+HEADS, KV_HEADS, LAYERS, CONTEXT, EPSILON = 4, 2, 2, 512, 1e-5
 MERGED = "ab"  # transformers asks for one merge at least
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a GGUF file holds. `forms` are GGML's names of how single matrices are stored, `form` that of the others.
+
+    A `hidden` of 256 and more is what the forms with blocks of 256 weights need. Other seeds give other weights.
+    """
+
+    seed: int = 0
+    form: str = "F32"
+    forms: Mapping[str, str] = field(default_factory=dict)
+    hidden: int = 32
+    context: int = CONTEXT
+    tied: bool = False
+    rope_freqs: tuple[float, ...] = ()
+    architecture: str = "llama"
+    template: str = TEMPLATE
+    biases: bool = False
+    rotated: int | None = None  # dimensions of each head; None says all
+    left_out: str = ""
+    change: Callable[[GGUFWriter], None] = lambda writer: None
+
+    @property
+    def head_size(self) -> int:
+        return self.hidden // HEADS
 
 
 def save_folder(folder: Path, with_template: bool = True) -> Path:
@@ -21,12 +50,14 @@ def save_folder(folder: Path, with_template: bool = True) -> Path:
     return folder
 
 
-def write_gguf(path: Path, seed: int = 0) -> Path:
-    """Write the file; other seeds give other weights."""
-    writer = GGUFWriter(path, "llama")
-    _add_shape(writer)
-    words = _add_vocabulary(writer)
-    _add_weights(writer, words, np.random.default_rng(seed))
+def write_gguf(path: Path, recipe: Recipe | None = None) -> Path:
+    """Write the file."""
+    recipe = recipe or Recipe()
+    writer = GGUFWriter(path, recipe.architecture)
+    _add_shape(writer, recipe)
+    words = _add_vocabulary(writer, recipe.template)
+    _add_weights(writer, words, recipe)
+    recipe.change(writer)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -34,19 +65,19 @@ def write_gguf(path: Path, seed: int = 0) -> Path:
     return path
 
 
-def _add_shape(writer: GGUFWriter) -> None:
-    writer.add_context_length(CONTEXT)
-    writer.add_embedding_length(HIDDEN)
+def _add_shape(writer: GGUFWriter, recipe: Recipe) -> None:
+    writer.add_context_length(recipe.context)
+    writer.add_embedding_length(recipe.hidden)
     writer.add_block_count(LAYERS)
-    writer.add_feed_forward_length(MLP)
+    writer.add_feed_forward_length(2 * recipe.hidden)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(KV_HEADS)
-    writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_rope_dimension_count(HIDDEN // HEADS)
+    writer.add_layer_norm_rms_eps(EPSILON)
+    writer.add_rope_dimension_count(recipe.rotated or recipe.head_size)
     writer.add_rope_freq_base(10000.0)
 
 
-def _add_vocabulary(writer: GGUFWriter) -> int:
+def _add_vocabulary(writer: GGUFWriter, template: str) -> int:
     ids = make_tokenizer().get_vocab()
     words = [*sorted(ids, key=lambda word: ids[word]), MERGED]
     writer.add_vocab_size(len(words))
@@ -56,28 +87,37 @@ def _add_vocabulary(writer: GGUFWriter) -> int:
     writer.add_token_merges([" ".join(MERGED)])
     writer.add_bos_token_id(ids[EOS])
     writer.add_eos_token_id(ids[EOS])
-    writer.add_chat_template(TEMPLATE)
+    if template:
+        writer.add_chat_template(template)
     return len(words)
 
 
-def _add_weights(writer: GGUFWriter, words: int, random: np.random.Generator) -> None:
-    kv = KV_HEADS * HIDDEN // HEADS
-    shapes: dict[str, tuple[int, ...]] = {
-        "token_embd": (words, HIDDEN),
-        "output_norm": (HIDDEN,),
-        "output": (words, HIDDEN),
-    }
+def _add_weights(writer: GGUFWriter, words: int, recipe: Recipe) -> None:
+    random = np.random.default_rng(recipe.seed)
+    for name, (rows, columns) in _list_matrices(words, recipe).items():
+        form = recipe.forms.get(name.rpartition(".")[2], recipe.form)
+        weights = make_weights(form, rows, columns, random)
+        writer.add_tensor(f"{name}.weight", weights, raw_dtype=GGMLQuantizationType[form])
+        if recipe.biases:
+            writer.add_tensor(f"{name}.bias", np.zeros(rows, np.float32))
+    norms = [f"blk.{layer}.{norm}" for layer in range(LAYERS) for norm in ("attn_norm", "ffn_norm")]
+    for name in [*norms, "output_norm"]:
+        writer.add_tensor(f"{name}.weight", random.normal(1, 0.2, recipe.hidden).astype(np.float32))
+    if recipe.rope_freqs:
+        writer.add_tensor("rope_freqs.weight", np.array(recipe.rope_freqs, np.float32))
+
+
+def _list_matrices(words: int, recipe: Recipe) -> dict[str, tuple[int, int]]:
+    hidden, mlp, kv = recipe.hidden, 2 * recipe.hidden, KV_HEADS * recipe.head_size
+    shapes = {"token_embd": (words, hidden)} | ({} if recipe.tied else {"output": (words, hidden)})
     for layer in range(LAYERS):
         shapes |= {
-            f"blk.{layer}.attn_norm": (HIDDEN,),
-            f"blk.{layer}.attn_q": (HIDDEN, HIDDEN),
-            f"blk.{layer}.attn_k": (kv, HIDDEN),
-            f"blk.{layer}.attn_v": (kv, HIDDEN),
-            f"blk.{layer}.attn_output": (HIDDEN, HIDDEN),
-            f"blk.{layer}.ffn_norm": (HIDDEN,),
-            f"blk.{layer}.ffn_gate": (MLP, HIDDEN),
-            f"blk.{layer}.ffn_up": (MLP, HIDDEN),
-            f"blk.{layer}.ffn_down": (HIDDEN, MLP),
+            f"blk.{layer}.attn_q": (hidden, hidden),
+            f"blk.{layer}.attn_k": (kv, hidden),
+            f"blk.{layer}.attn_v": (kv, hidden),
+            f"blk.{layer}.attn_output": (hidden, hidden),
+            f"blk.{layer}.ffn_gate": (mlp, hidden),
+            f"blk.{layer}.ffn_up": (mlp, hidden),
+            f"blk.{layer}.ffn_down": (hidden, mlp),
         }
-    for name, shape in shapes.items():
-        writer.add_tensor(f"{name}.weight", random.normal(size=shape).astype(np.float32))
+    return {name: shape for name, shape in shapes.items() if name != recipe.left_out}

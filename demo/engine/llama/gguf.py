@@ -27,19 +27,19 @@ class GgufFile:
         # Mapped: what is not read yet costs no memory, and what is read belongs to the system's file cache.
         self._bytes = torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8)
 
-    def find_obstacle(self) -> str:
-        """Why this file is not a Llama of the kind that `build_llama` builds; empty where it is."""
-        if (architecture := self.metadata["general.architecture"]) != "llama":
-            return f"{architecture} is not of the Llama family"
-        if self.metadata.get("llama.rope.scaling.type", "none") != "none":
-            return "it scales its rotary embeddings"
-        if self.metadata.get("llama.expert_count", 0):
-            return "it is a mixture of experts"
-        if any(name.endswith(".bias") for name in self._tensors):
-            return "its projections have biases"
-        if "tokenizer.chat_template" not in self.metadata:
-            return "it has no chat template"
-        return ""
+    @property
+    def is_whole(self) -> bool:
+        """Whether every tensor that the file lists is in it to its end."""
+        return all(self._start + info.offset + info.nbytes <= len(self._bytes) for info in self._tensors.values())
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether any tensor is stored in blocks."""
+        return any(info.ggml_type in GGML_BLOCK for info in self._tensors.values())
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of each tensor."""
+        return {name: info.shape for name, info in self._tensors.items()}
 
     def forms(self) -> list[str]:
         """GGML's name of the form in which each matrix is stored."""
@@ -94,14 +94,15 @@ def _unpack(stored: Tensor, kind: int) -> Tensor:
 def build_llama(file: GgufFile) -> Llama:
     """The network of a file without an obstacle."""
     shape = read_shape(file.metadata)
-    head = "output.weight" if "output.weight" in file else "token_embd.weight"
+    name = "output.weight" if "output.weight" in file else "token_embd.weight"
+    head = _round_head(file, name)
     return Llama(
         shape,
         StoredTable(*file.stored("token_embd.weight")),
         [_build_layer(file, shape, f"blk.{number}.") for number in range(shape.layers)],
         _read_norm(file, "output_norm.weight"),
-        _round_head(file, head),
-        StoredTable(*file.stored(head)),
+        head,
+        None if isinstance(head, Dense) else StoredTable(*file.stored(name)),
         _read_frequencies(file, shape),
     )
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.nn import Module, ModuleList
-from torch.nn.functional import linear
+from torch.nn.functional import linear, pad
 
 GROUP = 32  # weights that share a scale and an offset
+ROWS_AT_ONCE = 16  # what the kernel for four bits takes is a multiple of
 
 
 def _has_bfloat16_tiles() -> bool:
@@ -46,7 +47,10 @@ class FourBit(Linear):
     def __init__(self, values: Tensor, scales: Tensor, offsets: Tensor) -> None:
         """`values` uint8 [out, in]; `scales` and `offsets` float16 [out, in / 32]."""
         super().__init__()
-        self._out, self._in = values.shape
+        self._out = len(values)
+        padding = (0, 0, 0, -len(values) % ROWS_AT_ONCE)
+        values, scales, offsets = (pad(each, padding) for each in (values, scales, offsets))
+        self._shape = values.shape
         zeros = offsets.float() + 8 * scales.float()
         self._scales = torch.stack([scales.float(), zeros], dim=-1).transpose(0, 1).bfloat16().contiguous()
         self._packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(values.int(), 1)
@@ -65,11 +69,11 @@ class FourBit(Linear):
 
     def forward(self, x: Tensor, many: bool) -> Tensor:
         if many:
-            weight = torch.ops.quantized.embedding_bag_4bit_unpack(self._groups).view(self._out, self._in)
+            weight = torch.ops.quantized.embedding_bag_4bit_unpack(self._groups).view(self._shape)[: self._out]
             return _multiply(x, weight, self._has_tiles)
         x = x.to(torch.bfloat16)
         product: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(x, self._packed, self._group, self._scales)
-        return product
+        return product if product.size(1) == self._out else product[:, : self._out]
 
 
 class EightBit(Linear):

@@ -1,6 +1,5 @@
-"""Whether a GGUF file can be answered from as it is stored, and if so, its network and tokenizer."""
+"""The network and the tokenizer of a GGUF file that can be answered from as it is stored."""
 
-import struct
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,18 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from demo.engine.llama.batch import LlamaBatch
 from demo.engine.llama.gguf import GgufFile, build_llama
-from demo.engine.llama.linear import find_missing_kernels
 from demo.engine.loaded import Loaded
-
-
-def find_obstacle(gguf: Path) -> str:
-    """What stands in the way of the fast path for this file on this machine; empty where nothing."""
-    if missing := find_missing_kernels():
-        return missing
-    try:
-        return GgufFile(gguf).find_obstacle()
-    except (OSError, ValueError, KeyError, RuntimeError, struct.error) as error:
-        return f"the file can't be read as it is ({error})"
 
 
 def load_llama(gguf: Path) -> Loaded:

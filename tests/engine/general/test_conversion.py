@@ -13,7 +13,7 @@ from demo.engine.model import load_model
 from demo.errors import ModelError
 from demo.events import Message
 from demo.settings import Settings
-from tests.engine.tiny_files import write_gguf
+from tests.engine.tiny_files import Recipe, write_gguf
 
 ROOT = Path(__file__).parent.parent.parent.parent
 
@@ -68,7 +68,7 @@ def test_the_same_content_under_another_folder_is_not_converted_again(gguf: Path
 
 def test_other_content_under_the_same_name_is_converted_anew(gguf: Path, tmp_path: Path) -> None:
     folder, _ = convert(gguf)
-    other, steps = convert(write_gguf(tmp_path / gguf.name, seed=1))
+    other, steps = convert(write_gguf(tmp_path / gguf.name, Recipe(seed=1)))
     assert other != folder
     assert steps
     assert is_intact(folder)

@@ -7,7 +7,7 @@ import torch
 
 from demo.engine.llama.batch import BLOCK
 from demo.engine.llama.linear import FEW
-from demo.engine.llama.loading import find_obstacle
+from demo.engine.llama.obstacle import find_obstacle
 from demo.engine.model import Model, load_model
 from demo.engine.source import find_embedded
 from demo.engine.worker import Worker

@@ -1,0 +1,120 @@
+"""Products with matrices as they are stored, against the same with all that is stored unpacked by gguf's own reader."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from gguf import GGUFReader
+from gguf.quants import dequantize
+from torch import Tensor
+from torch.nn.functional import linear
+
+from demo.engine.llama.gguf import GgufFile
+from demo.engine.llama.linear import FEW, HAS_BFLOAT16_TILES, Dense, EightBit, FourBit, Linear, find_missing_kernels
+from tests.engine.tiny_files import Recipe, write_gguf
+from tests.engine.tiny_weights import EIGHT_BIT_FORMS, FOUR_BIT_FORMS, PLAIN_FORMS
+
+NAME = "blk.0.ffn_gate.weight"
+PACKED_FORMS = [*FOUR_BIT_FORMS, *EIGHT_BIT_FORMS]
+ROUNDING = 2.0**-9  # bfloat16's, at most, of what is rounded
+
+pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("forms")
+
+
+def read_matrix(folder: Path, form: str) -> tuple[Linear, Tensor]:
+    """A matrix [512, 256] of that form: as the fast path packs it, and in float32."""
+    path = folder / f"{form}.gguf"
+    if not path.exists():
+        write_gguf(path, Recipe(form=form, hidden=256))
+    (stored,) = (tensor for tensor in GGUFReader(path).tensors if tensor.name == NAME)
+    exact = torch.from_numpy(dequantize(stored.data, stored.tensor_type).copy())
+    return GgufFile(path).pack(NAME), exact
+
+
+def make_vectors(rows: int) -> Tensor:
+    return torch.randn(rows, 256, generator=torch.Generator().manual_seed(rows))
+
+
+def distance(ours: Tensor, exact: Tensor) -> float:
+    """How far it is, beside how large it is."""
+    return float((ours.float() - exact).norm() / exact.norm())
+
+
+@pytest.mark.parametrize("form", FOUR_BIT_FORMS)
+def test_four_bit_values_are_multiplied_as_stored_but_for_bfloat16_s_rounding(form: str, folder: Path) -> None:
+    matrix, exact = read_matrix(folder, form)
+    assert isinstance(matrix, FourBit)
+    x = make_vectors(8)
+    # What is rounded: the vector, each group's scale and zero, and the product.
+    assert distance(matrix(x, False), linear(x, exact)) < 4 * ROUNDING
+
+
+@pytest.mark.parametrize("form", FOUR_BIT_FORMS)
+def test_four_bit_values_are_unpacked_to_what_is_stored(form: str, folder: Path) -> None:
+    matrix, exact = read_matrix(folder, form)
+    x = make_vectors(100)
+    allowed = 3 * ROUNDING if HAS_BFLOAT16_TILES else 1e-3  # of Q4_K, scales and minima are rounded to float16
+    assert distance(matrix(x, True), linear(x, exact)) < allowed
+
+
+@pytest.mark.parametrize("form", EIGHT_BIT_FORMS)
+@pytest.mark.parametrize("rows", [8, 100])
+def test_other_packed_forms_are_rounded_to_eight_bits_a_row(form: str, rows: int, folder: Path) -> None:
+    matrix, exact = read_matrix(folder, form)
+    assert isinstance(matrix, EightBit)
+    x = make_vectors(rows)
+    product = matrix(x, rows > FEW)
+    # Half a step of 1/127 of a row's greatest weight, at most; and what bfloat16 rounds.
+    steps = exact.abs().amax(dim=1, keepdim=True) / 127
+    allowed = float(steps.expand_as(exact).norm() / exact.norm()) / 2 + 3 * ROUNDING
+    assert distance(product, linear(x, exact)) < allowed
+
+
+@pytest.mark.parametrize("form", PLAIN_FORMS)
+def test_plain_numbers_are_multiplied_as_they_are(form: str, folder: Path) -> None:
+    matrix, exact = read_matrix(folder, form)
+    assert isinstance(matrix, Dense)
+    for rows in (1, 8, 100):
+        x = make_vectors(rows)
+        assert torch.equal(matrix(x, False), linear(x, exact))
+        assert torch.equal(matrix(x, True), linear(x, exact))
+
+
+@pytest.mark.parametrize("form", PACKED_FORMS)
+def test_a_row_gets_the_same_alone_and_among_others(form: str, folder: Path) -> None:
+    matrix, _ = read_matrix(folder, form)
+    for rows in (2, 3, 8, 33):
+        x = make_vectors(rows)
+        together = matrix(x, False)
+        for row in range(rows):
+            assert torch.equal(matrix(x[row : row + 1], False)[0], together[row])
+
+
+@pytest.mark.parametrize("form", FOUR_BIT_FORMS)
+def test_a_number_of_rows_that_the_kernel_does_not_take_is_multiplied_all_the_same(form: str, folder: Path) -> None:
+    path = folder / f"{form}.gguf"
+    read_matrix(folder, form)
+    file, x = GgufFile(path), make_vectors(3)
+    assert len(file.read("output.weight")) % 16 != 0
+    for many in (False, True):
+        product = file.pack("output.weight")(x, many)
+        assert distance(product, linear(x, file.read("output.weight"))) < 4 * ROUNDING
+
+
+@pytest.mark.parametrize("forms", [("Q4_K", "Q6_K", "Q8_0"), ("Q4_0", "F16", "Q5_K"), ("F32", "BF16", "Q4_1")])
+def test_matrices_of_different_forms_stand_below_each_other(forms: tuple[str, str, str], folder: Path) -> None:
+    path = folder / f"{'-'.join(forms)}.gguf"
+    names = [f"blk.0.attn_{part}.weight" for part in "qkv"]
+    mixed = dict(zip(("attn_q", "attn_k", "attn_v"), forms, strict=True))
+    file = GgufFile(write_gguf(path, Recipe(forms=mixed, hidden=256)))
+    exact = torch.cat([file.read(name) for name in names])
+    for rows in (5, 100):
+        x = make_vectors(rows)
+        together = file.pack(*names)
+        assert distance(together(x, False), linear(x, exact)) < 0.01
+        assert distance(together(x, True), linear(x, exact)) < 0.01
