@@ -10,6 +10,8 @@ from dataclasses import asdict
 import torch
 import transformers
 
+from demo.engine.llama.obstacle import find_obstacle
+from demo.engine.source import find_embedded
 from tests.figures.page import measure_page, measure_paint
 from tests.figures.speed import NEW_TOKENS, measure_speed
 from tests.figures.start import measure_start
@@ -18,10 +20,12 @@ from tests.figures.wire import measure_wire
 
 def describe() -> str:
     """The conditions, on one line."""
+    file = find_embedded()
+    weights = "as stored" if file is not None and not find_obstacle(file) else "in float32"
     return (
-        f"SmolLM2-135M-Instruct, cpu, float32, {torch.get_num_threads()} threads, 36 prompt and {NEW_TOKENS} new "
-        f"tokens, greedy; Python {platform.python_version()}, torch {torch.__version__}, "
-        f"transformers {transformers.__version__}, {platform.machine()}"
+        f"SmolLM2-135M-Instruct, cpu, weights {weights}, generate's in float32, {torch.get_num_threads()} threads, "
+        f"36 prompt and {NEW_TOKENS} new tokens, greedy; Python {platform.python_version()}, "
+        f"torch {torch.__version__}, transformers {transformers.__version__}, {platform.machine()}"
     )
 
 
