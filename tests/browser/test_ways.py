@@ -246,7 +246,8 @@ def test_the_embedded_model_can_be_read_three_ways(open_tab: Tabs, app_url: str)
     while httpx.get(f"{app_url}/health", trust_env=False).status_code != 200:
         pass  # recordings stand in on the page while the model loads
     ways = Ways(open_tab(app_url))
-    ways.begin()
+    ways.turn(0.5)
+    ways.begin(128)
     ways.wait()
     texts = {ways.find(f"{way}-text").text_content() for way in WAYS}
     assert len(texts) == 1

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import pytest
+import torch
 
 from demo.engine.model import Model, load_model
 from demo.engine.source import EMBEDDED_PACKAGE, find_embedded
@@ -11,6 +12,8 @@ from demo.engine.worker import Worker
 from demo.events import Loading
 from demo.settings import Settings
 from tests.engine.tiny import make_model
+
+torch.set_num_threads(1)  # two workers share two cores, and threads that wait for each other spin
 
 OpenWorker: TypeAlias = Callable[..., Worker]
 
