@@ -6,7 +6,7 @@ from typing import Final
 
 from playwright.sync_api import sync_playwright
 
-from demo.engine.model import Model, load_model
+from demo.engine.model import load_model
 from demo.engine.worker import Worker
 from demo.events import Done, Event, Failed, Log, Request, Ticket, Token
 from demo.run import Run
@@ -34,8 +34,8 @@ def measure_paint() -> Figure:
 class _Paced(Worker):
     """The engine, noting when each token of the last request was sampled."""
 
-    def __init__(self, model: Model) -> None:
-        super().__init__(lambda report: model, ROWS)
+    def __init__(self) -> None:
+        super().__init__(lambda report: load_model(Settings(), report), ROWS)
         self.tokens: list[float] = []
         self.ended = threading.Event()
 
@@ -60,7 +60,7 @@ class _Paced(Worker):
 
 def measure_page() -> list[Figure]:
     """What a browser on the same cores costs the engine: a run alone, one that a page shows, one behind another tab."""
-    engine = _Paced(load_model(Settings(), lambda loading: None))
+    engine = _Paced()
     wait_until_ready(engine)
     with serve(engine) as served, sync_playwright() as playwright:
         tabs = launch(playwright).new_context()
