@@ -29,7 +29,8 @@ def read_exactly(path: Path) -> PreTrainedModel:
     network: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         path.parent, gguf_file=path.name, dtype=torch.float32
     )
-    return network.eval()
+    network.eval()
+    return network
 
 
 def make_exact_batch(network: PreTrainedModel) -> Batch:
