@@ -153,7 +153,7 @@ def test_a_link_restores_prompt_dials_and_section_in_a_fresh_browser(open_tab: T
     tab = open_tab(typing_url)
     tab.prompt.fill("Why & how?")
     tab.page.locator("#dials > button").click()
-    tab.find("seed").locator("input, textarea").fill("42")
+    tab.find("seed").locator("input, textarea").press_sequentially("42", delay=50)
     temperature = tab.find("temperature").locator("input[type=number]")
     temperature.press_sequentially("0.7", delay=50)
     temperature.press("Enter")
