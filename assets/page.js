@@ -4,33 +4,29 @@
 
 window.tokenStreaming = (() => {
   const NOTHING_YET = "0.00 s";
+  const TICK = 100; // ms
   const SIDES = ["streamed", "whole"];
   const clocks = Object.fromEntries(SIDES.map((side) => [side, { started: null, running: false, asked: null }]));
   // When this browser's visitor asked, when the first text came, and when it was on the screen.
   const marks = Object.fromEntries(SIDES.map((side) => [side, { asked: null, arrived: null, painted: null }]));
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
-  let ticking = false;
+  let ticking = null;
 
   const find = (id) => document.getElementById(id);
-  const seconds = (ms) => `${(ms / 1000).toFixed(calm.matches && ticking ? 1 : 2)} s`;
   const duration = (ms) => (ms < 999.5 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`);
   const write = (node, text) => { if (node && node.textContent !== text) node.textContent = text; };
   const anyRunning = () => SIDES.some((side) => clocks[side].running);
 
   // --- clocks ---------------------------------------------------------------------------------------------------
 
+  // Ten times a second, and with every text that comes: a frame costs cores that the model may be using.
   function tick() {
     const now = performance.now();
     for (const side of SIDES) {
-      if (clocks[side].running) write(find(`${side}-clock`), seconds(now - clocks[side].started));
+      if (clocks[side].running) write(find(`${side}-clock`), `${((now - clocks[side].started) / 1000).toFixed(1)} s`);
     }
-    ticking = anyRunning();
-    // Twenty times a second: smooth to the eye, and a third of the painting, which may share its cores with the model.
-    if (ticking) setTimeout(() => requestAnimationFrame(tick), 45);
-  }
-
-  function run() {
-    if (!ticking) { ticking = true; requestAnimationFrame(tick); }
+    clearTimeout(ticking);
+    ticking = anyRunning() ? setTimeout(tick, TICK) : null;
   }
 
   // On a click, before the server has answered: `asked` remembers what to show again should it refuse.
@@ -41,7 +37,7 @@ window.tokenStreaming = (() => {
       clock.started = performance.now();
       clock.running = true;
     }
-    run();
+    tick();
   }
 
   function refuse() {
@@ -61,7 +57,7 @@ window.tokenStreaming = (() => {
       clock.started ??= performance.now();
       clock.running = true;
       if (state === "queued") marks[side] = { asked: clock.started, arrived: null, painted: null };
-      run();
+      tick();
     } else if (clock.running) {
       clock.running = false;
       write(find(`${side}-clock`), `${((performance.now() - clock.started) / 1000).toFixed(2)} s`);
@@ -110,6 +106,7 @@ window.tokenStreaming = (() => {
   function mountText(element, props, watch) {
     const root = element.firstElementChild;
     const side = root.id.split("-")[0];
+    if (side === SIDES[0]) stopLoadingTimer();
     const node = root.appendChild(document.createTextNode(props.value?.text ?? ""));
     const body = root.closest(".pane-body");
     makeReachable(body, side);
@@ -132,6 +129,7 @@ window.tokenStreaming = (() => {
       }
       if (text === "") begin();
       count();
+      tick();
       if (atEnd) body.scrollTop = body.scrollHeight;
     });
   }
@@ -194,6 +192,23 @@ window.tokenStreaming = (() => {
     };
     apply();
     watch("value", apply);
+  }
+
+  // Gradio's loading screen leaves a timer behind that asks for every frame until the tab is closed. It took the
+  // browser's own function before this script ran: a handle that nobody got through `window` is the timer's.
+  function stopLoadingTimer() {
+    const own = window.requestAnimationFrame;
+    const known = new Set();
+    const first = own.call(window, () => setTimeout(() => {
+      window.requestAnimationFrame = own;
+      const last = own.call(window, () => {});
+      for (let handle = first + 1; handle < last; handle++) if (!known.has(handle)) cancelAnimationFrame(handle);
+    }));
+    window.requestAnimationFrame = (draw) => {
+      const handle = own.call(window, draw);
+      known.add(handle);
+      return handle;
+    };
   }
 
   // --- keys and clicks, on the document: Gradio may draw its components anew ------------------------------------------

@@ -36,9 +36,14 @@ class Batch(Protocol):
 
     chunks: Chunks = Chunks()
     room: int | None = None  # rows at most; None where memory alone bounds them
+    together: int = 1  # prompts that are read together at most
 
     def begin(self, prompt: Sequence[int]) -> Prefill:
         """Start to read a prompt that will join."""
+
+    def read(self, prefills: Sequence[Prefill], size: int) -> list[Tensor | None]:
+        """Read about `size` more tokens of up to `together` prompts: for each what its own `read` returns."""
+        return [prefill.read(size) for prefill in prefills]
 
     def join(self, prefill: Prefill) -> None:
         """Add a sequence whose prompt has been read as the last row."""

@@ -70,6 +70,11 @@ class Decoder:
         return self._batch.room
 
     @property
+    def together(self) -> int:
+        """How many prompts are read together at most."""
+        return self._batch.together
+
+    @property
     def is_ahead(self) -> bool:
         """Whether a step is under way. Nothing may join then: it would have no place in that step."""
         return self._flight is not None
@@ -80,14 +85,18 @@ class Decoder:
         return Line(self._batch.begin(prompt), sampler, request.prompt_logprobs)
 
     @torch.inference_mode()
-    def read(self, line: Line, size: int) -> Chosen | None:
-        """Read up to `size` tokens of the prompt. The first token once all is read, None before."""
-        logits = line.prefill.score() if line.scores_prompt else line.prefill.read(size)
-        if logits is None:
-            return None
-        chosen = line.sampler.choose(logits)
-        line.last = chosen.id
-        return chosen
+    def read(self, lines: Sequence[Line], size: int) -> list[Outcome | None]:
+        """Read about `size` tokens of these prompts. The first token of each that has been read, None for the others.
+
+        One that scores its prompt is read by itself, and the others wait. Raises what the forward pass raises; none
+        of the lines can go on then.
+        """
+        scored = next((line for line in lines if line.scores_prompt), None)
+        if scored is not None:
+            found = [line.prefill.score() if line is scored else None for line in lines]
+        else:
+            found = self._batch.read([line.prefill for line in lines], size)
+        return [None if logits is None else _begin(line, logits) for line, logits in zip(lines, found, strict=True)]
 
     @torch.inference_mode()
     def join(self, line: Line) -> None:
@@ -140,3 +149,13 @@ class Decoder:
         self._flight = None
         self._batch = self._new_batch()
         torch.cuda.empty_cache()
+
+
+def _begin(line: Line, logits: Tensor) -> Outcome:
+    """The first token of a line, or what went wrong in choosing it."""
+    try:
+        chosen = line.sampler.choose(logits)
+    except Exception as error:
+        return error
+    line.last = chosen.id
+    return chosen

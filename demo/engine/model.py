@@ -208,7 +208,7 @@ def _warm_up(model: Model) -> None:
     request = Request("warm up")
     prompt = model.encode(request.prompt)
     line = model.decoder.open(prompt, request, seed=0)
-    model.decoder.read(line, len(prompt))
+    model.decoder.read([line], len(prompt))
     model.decoder.join(line)
     model.decoder.step()
     model.decoder.leave(0)

@@ -53,8 +53,7 @@ class Worker(Engine):
         self._alive = time.perf_counter()  # when the thread last had nothing to do or ended a step
         self._open: set[Generation] = set()  # admitted and not ended: queued, reading or a row
         self._queue: deque[Generation] = deque()
-        self._reading: Generation | None = None
-        self._line: Line | None = None
+        self._reading: dict[Generation, Line] = {}  # in the order in which they came
         self._rows: list[Generation] = []  # in the decoder's order
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
@@ -140,7 +139,7 @@ class Worker(Engine):
                 self._wait_for_step(model)
                 self._drop_cancelled(model)
                 if not model.decoder.is_ahead:
-                    self._read_prompt(model)
+                    self._read_prompts(model)
                 self._step(model)
         except DemoError as error:
             self._break(error)
@@ -166,49 +165,56 @@ class Worker(Engine):
         for row in reversed(range(len(self._rows))):
             if self._rows[row].cancelled:
                 self._remove_row(model, row).finish("cancelled")
-        if self._reading and self._reading.cancelled:
-            self._stop_reading().finish("cancelled")
+        unread = [generation for generation in self._reading if generation.cancelled]
+        for generation in unread:
+            del self._reading[generation]
         with self._changed:
-            dropped = [generation for generation in self._queue if generation.cancelled]
+            unread += [generation for generation in self._queue if generation.cancelled]
             self._queue = deque(generation for generation in self._queue if not generation.cancelled)
-        for generation in dropped:
+        for generation in unread:
             generation.finish("cancelled")
 
-    def _read_prompt(self, model: "Model") -> None:
-        """Read one chunk of one prompt; with its first token sampled, the request joins the rows."""
-        generation = self._reading or self._start_next(model)
-        if generation is None:
+    def _read_prompts(self, model: "Model") -> None:
+        """Read a chunk of the prompts that are next; with its first token sampled, a request joins the rows."""
+        while len(self._reading) < model.decoder.together and self._has_room(model):
+            if not self._start_next(model):
+                break
+        if not self._reading:
             return
+        generations, lines = list(self._reading), list(self._reading.values())
         try:
-            line = self._line = self._line or model.decoder.open(generation.prompt, generation.request, generation.seed)
-            chosen = model.decoder.read(line, model.decoder.chunks.choose(rows=len(self._rows)))
+            outcomes = model.decoder.read(lines, model.decoder.chunks.choose(rows=len(self._rows)))
         except Exception as error:
-            self._fail([self._stop_reading()], error)
+            self._reading = {}
+            self._fail(generations, error)
             return
-        if chosen is not None:
-            self._stop_reading()
-            if generation.request.prompt_logprobs:
-                generation.score(line.prefill.logprobs)
-            self._accept(generation, chosen)
-            if not generation.ended:
-                self._join(model, generation, line)
+        for generation, outcome in zip(generations, outcomes, strict=True):
+            if outcome is not None:
+                self._begin_answer(model, generation, outcome)
 
-    def _start_next(self, model: "Model") -> Generation | None:
+    def _start_next(self, model: "Model") -> bool:
         with self._changed:
-            if not self._queue or not self._has_room(model):
-                return None
-            self._reading = generation = self._queue.popleft()
+            if not self._queue:
+                return False
+            generation = self._queue.popleft()
         generation.start()
-        return generation
+        try:
+            self._reading[generation] = model.decoder.open(generation.prompt, generation.request, generation.seed)
+        except Exception as error:
+            self._fail([generation], error)
+        return True
+
+    def _begin_answer(self, model: "Model", generation: Generation, outcome: Chosen | Exception) -> None:
+        line = self._reading.pop(generation)
+        if generation.request.prompt_logprobs:
+            generation.score(line.prefill.logprobs)
+        self._accept(generation, outcome)
+        if not generation.ended:
+            self._join(model, generation, line)
 
     def _has_room(self, model: "Model") -> bool:
         room = model.decoder.room
-        return room is None or len(self._rows) < room
-
-    def _stop_reading(self) -> Generation:
-        assert self._reading is not None
-        generation, self._reading, self._line = self._reading, None, None
-        return generation
+        return room is None or len(self._rows) + len(self._reading) < room
 
     def _join(self, model: "Model", generation: Generation, line: "Line") -> None:
         self._rows.append(generation)
@@ -222,7 +228,7 @@ class Worker(Engine):
         if not self._rows:
             return
         # Not ahead of a prompt: it joins between steps, and should not wait for one more.
-        reads_next = self._reading is not None or (self._queue and self._has_room(model))
+        reads_next = self._reading or (self._queue and self._has_room(model))
         try:
             outcomes = model.decoder.step(ahead=not reads_next)
         except Exception as error:

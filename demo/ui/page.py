@@ -15,11 +15,13 @@ from demo.ui.lesson_listeners import LessonListeners
 from demo.ui.listeners import Listeners
 from demo.ui.visitor import Visitors
 
+# Nothing of Gradio's shows progress, and no component is told of it: that costs the browser more than the text does.
+SILENT: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 # Without a limit: who may run, and how many, is for the engine to say.
-FREE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+FREE: dict[str, Any] = {**SILENT, "concurrency_limit": None}
 # By default Gradio drops a trigger while it has not heard of the end of the last.
 EACH_TIME: dict[str, Any] = {**FREE, "trigger_mode": "multiple"}
-QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+QUICK: dict[str, Any] = {**SILENT, "queue": False}
 
 
 def build_page(engine: Engine, visitors: Visitors | None = None, recordings: Sequence[Trace] = ()) -> gr.Blocks:

@@ -9,7 +9,7 @@ from demo.run import Run
 from demo.ui.panes import PaneView, Reading, settle_views, view_reading
 from demo.ui.words import SIDES, Side
 
-PACE = 0.08  # seconds between two updates of a growing text: each costs cores that the model may be using
+PACE = 0.1  # seconds between two updates of a growing text: each costs cores that the model may be using
 
 
 class Race:

@@ -12,7 +12,9 @@ import transformers
 
 from demo.engine.llama.obstacle import find_obstacle
 from demo.engine.source import find_embedded
+from tests.figures.answers import compare_answers
 from tests.figures.page import measure_page, measure_paint
+from tests.figures.quality import measure_quality
 from tests.figures.speed import NEW_TOKENS, measure_speed
 from tests.figures.start import measure_start
 from tests.figures.wire import measure_wire
@@ -31,12 +33,16 @@ def describe() -> str:
 
 def main() -> None:
     """Measure everything and print it."""
-    figures = [*measure_speed(), *measure_start(), measure_paint(), *measure_page(), *measure_wire()]
+    speed = [*measure_speed(), *measure_start(), measure_paint(), *measure_page(), *measure_wire()]
+    figures, answers = [*speed, *measure_quality()], compare_answers()
     conditions = describe()
     print(conditions)
     for figure in figures:
         print(figure)
-    print(json.dumps({"conditions": conditions, "figures": [asdict(figure) for figure in figures]}))
+    for pair in answers:
+        print(pair)
+    measured = {"figures": [asdict(each) for each in figures], "answers": [asdict(each) for each in answers]}
+    print(json.dumps({"conditions": conditions} | measured))
 
 
 if __name__ == "__main__":

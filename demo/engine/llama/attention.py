@@ -25,6 +25,19 @@ class Pass(NamedTuple):
     masks: list[Tensor]
 
 
+def attend_each(heads: Tensor, memories: list[Tensor], ats: list[Pass], queries: int) -> Tensor:
+    """`attend` for several passes: heads [tokens of all, …], and a memory for each."""
+    if len(ats) == 1:
+        return attend(heads, memories[0], ats[0], queries)
+    attended: list[Tensor] = []
+    first = 0
+    for place, at in enumerate(ats):
+        end = first + len(at.positions)
+        attended.append(attend(heads[first:end], memories[place], at, queries))
+        first = end
+    return torch.cat(attended)
+
+
 def attend(heads: Tensor, memory: Tensor, at: Pass, queries: int) -> Tensor:
     """Remember a layer's new keys and values, then attend to all that are remembered.
 

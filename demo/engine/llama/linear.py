@@ -1,7 +1,8 @@
 """Weight matrices in the form in which they are stored, and the products with them.
 
 For the rows of a decode step a row's result does not depend on what rows are beside it; for the many tokens of a
-prompt the matrix is unpacked for the moment, once for all of them. TorchScript compiles the products.
+prompt the matrix is unpacked for the moment, once for all prompts that are read together, each of which is multiplied
+by itself. TorchScript compiles the products.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ def _has_bfloat16_tiles() -> bool:
 
 
 HAS_BFLOAT16_TILES = _has_bfloat16_tiles()
-FEW = 32 if HAS_BFLOAT16_TILES else 64  # tokens up to which a matrix is better not unpacked
+FEW = 24 if HAS_BFLOAT16_TILES else 64  # tokens up to which a matrix is better not unpacked
 
 
 class Linear(Module):
@@ -32,8 +33,11 @@ class Linear(Module):
         self._group = GROUP  # TorchScript knows no globals
         self._has_tiles = HAS_BFLOAT16_TILES
 
-    def forward(self, x: Tensor, many: bool) -> Tensor:
-        """[rows, out] of x [rows, in], in the matrix's own dtype; `many`: at less cost for each of dozens of rows."""
+    def forward(self, x: Tensor, parts: list[int]) -> Tensor:
+        """[rows, out] of x [rows, in], in the matrix's own dtype.
+
+        `parts` are the numbers of rows that are multiplied by themselves, each dozens; empty where rows are few.
+        """
         raise NotImplementedError
 
 
@@ -67,10 +71,10 @@ class FourBit(Linear):
         values = (groups - offsets.float()[..., None]) / scales.float()[..., None]
         return cls(values.round().clamp(0, 15).to(torch.uint8).flatten(1), scales, offsets)
 
-    def forward(self, x: Tensor, many: bool) -> Tensor:
-        if many:
+    def forward(self, x: Tensor, parts: list[int]) -> Tensor:
+        if len(parts) > 0:
             weight = torch.ops.quantized.embedding_bag_4bit_unpack(self._groups).view(self._shape)[: self._out]
-            return _multiply(x, weight, self._has_tiles)
+            return _multiply(x, weight, parts, self._has_tiles)
         x = x.to(torch.bfloat16)
         product: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(x, self._packed, self._group, self._scales)
         return product if product.size(1) == self._out else product[:, : self._out]
@@ -87,9 +91,9 @@ class EightBit(Linear):
         self._scales = scales
         self._values = (weight / scales.float()[:, None]).round().clamp(-127, 127).to(torch.int8)
 
-    def forward(self, x: Tensor, many: bool) -> Tensor:
-        if many:
-            return _multiply(x, self._values.float() * self._scales.float()[:, None], self._has_tiles)
+    def forward(self, x: Tensor, parts: list[int]) -> Tensor:
+        if len(parts) > 0:
+            return _multiply(x, self._values.float() * self._scales.float()[:, None], parts, self._has_tiles)
         product: Tensor = torch.ops.aten._weight_int8pack_mm(x.to(torch.bfloat16), self._values, self._scales)
         return product
 
@@ -101,8 +105,8 @@ class Dense(Linear):
         super().__init__()
         self._weight = weight
 
-    def forward(self, x: Tensor, many: bool) -> Tensor:
-        return linear(x.to(self._weight.dtype), self._weight)
+    def forward(self, x: Tensor, parts: list[int]) -> Tensor:
+        return _multiply_each(x.to(self._weight.dtype), self._weight, parts)
 
 
 class Stacked(Linear):
@@ -112,8 +116,8 @@ class Stacked(Linear):
         super().__init__()
         self._parts = ModuleList(parts)
 
-    def forward(self, x: Tensor, many: bool) -> Tensor:
-        return torch.cat([part(x, many) for part in self._parts], dim=-1)
+    def forward(self, x: Tensor, parts: list[int]) -> Tensor:
+        return torch.cat([part(x, parts) for part in self._parts], dim=-1)
 
 
 def find_missing_kernels() -> str:
@@ -125,8 +129,15 @@ def find_missing_kernels() -> str:
     return ""
 
 
-def _multiply(x: Tensor, weight: Tensor, has_tiles: bool) -> Tensor:
+def _multiply(x: Tensor, weight: Tensor, parts: list[int], has_tiles: bool) -> Tensor:
     """x times a float32 weight, transposed; in bfloat16 where the processor has tiles for that."""
     if has_tiles:
-        return linear(x.to(torch.bfloat16), weight.to(torch.bfloat16))
-    return linear(x.float(), weight)
+        return _multiply_each(x.to(torch.bfloat16), weight.to(torch.bfloat16), parts)
+    return _multiply_each(x.float(), weight, parts)
+
+
+def _multiply_each(x: Tensor, weight: Tensor, parts: list[int]) -> Tensor:
+    """The matrix library cuts its sums by the number of rows: what a part gets must not depend on the others."""
+    if len(parts) <= 1:
+        return linear(x, weight)
+    return torch.cat([linear(part, weight) for part in x.split(parts)])

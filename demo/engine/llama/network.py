@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import Module, ModuleList
 from torch.nn.functional import silu
 
-from demo.engine.llama.attention import Pass, attend
+from demo.engine.llama.attention import Pass, attend_each
 from demo.engine.llama.linear import Linear
 
 SHARPENED = 128  # likeliest tokens whose logits are computed again in full precision
@@ -81,13 +81,13 @@ class Layer(Module):
         self._gate_up = gate_up
         self._down = down
 
-    def forward(self, x: Tensor, memory: Tensor, at: Pass, many: bool) -> Tensor:
-        """Of x float32 [tokens, hidden] to the same shape; `memory` is the layer's."""
-        heads = self._qkv(self._before_attention(x), many).float().view(len(x), -1, self._head_size)
-        torch.view_as_complex(heads[:, : self._turned].unflatten(-1, [-1, 2])).mul_(at.turns)
-        x = x + self._out(attend(heads, memory, at, self._queries), many).float()
-        gate, up = self._gate_up(self._before_mlp(x), many).chunk(2, dim=-1)
-        after: Tensor = x + self._down(silu(gate) * up, many).float()
+    def forward(self, x: Tensor, turns: Tensor, memories: list[Tensor], ats: list[Pass], parts: list[int]) -> Tensor:
+        """Of x float32 [tokens, hidden] to the same shape; `memories` are the layer's, `turns` those of all passes."""
+        heads = self._qkv(self._before_attention(x), parts).float().view(len(x), -1, self._head_size)
+        torch.view_as_complex(heads[:, : self._turned].unflatten(-1, [-1, 2])).mul_(turns)
+        x = x + self._out(attend_each(heads, memories, ats, self._queries), parts).float()
+        gate, up = self._gate_up(self._before_mlp(x), parts).chunk(2, dim=-1)
+        after: Tensor = x + self._down(silu(gate) * up, parts).float()
         return after
 
 
@@ -98,11 +98,14 @@ class Layers(Module):
         super().__init__()
         self._layers = ModuleList(layers)
 
-    def forward(self, x: Tensor, memory: Tensor, at: Pass, many: bool, first: int, end: int) -> Tensor:
-        """Of x to x after the blocks from `first` to before `end`; memory [2, layers, rows, keys, columns, size]."""
+    def forward(
+        self, x: Tensor, memories: list[Tensor], ats: list[Pass], parts: list[int], first: int, end: int
+    ) -> Tensor:
+        """x after the blocks from `first` to before `end`; memories [2, layers, rows, keys, columns, head size]."""
+        turns = ats[0].turns if len(ats) == 1 else torch.cat([at.turns for at in ats])
         for number, layer in enumerate(self._layers):
             if first <= number < end:
-                x = layer(x, memory[:, number], at, many)
+                x = layer(x, turns, [memory[:, number] for memory in memories], ats, parts)
         return x
 
 
@@ -137,20 +140,26 @@ class Llama:
         """Hidden states float32 [tokens, hidden] before the first layer, of ids [tokens]."""
         return self._table.rows(ids)
 
-    def run(self, x: Tensor, memory: Tensor, at: Pass, many: bool = False, first: int = 0, end: int = 0) -> Tensor:
-        """Hidden states [tokens, hidden] after the layers from `first` to before `end` (0: after the last).
+    def run(self, x: Tensor, memory: Tensor, at: Pass) -> Tensor:
+        """Hidden states [tokens, hidden] after all layers, of few tokens."""
+        return self.read(x, [memory], [at], [], 0, self.shape.layers)
 
-        `many` says that there are dozens of tokens: their weights are then unpacked first.
+    def read(
+        self, x: Tensor, memories: list[Tensor], ats: list[Pass], parts: list[int], first: int, end: int
+    ) -> Tensor:
+        """Hidden states [tokens, hidden] of prompts, one after the other, after the layers `first` to before `end`.
+
+        Each prompt has a memory and a pass; `parts` are their lengths, or empty where one has only a few tokens.
         """
         # Optimising costs the first calls half a second, and gains nothing.
         with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-            hidden: Tensor = self._layers(x, memory, at, many, first, end or self.shape.layers)
+            hidden: Tensor = self._layers(x, memories, ats, parts, first, end)
         return hidden
 
     def score(self, hidden: Tensor) -> Tensor:
         """Logits float32 [tokens, vocabulary] of hidden states [tokens, hidden] after the last layer."""
         x = self._before_head(hidden)
-        logits: Tensor = self._head(x, False).float()
+        logits: Tensor = self._head(x, []).float()
         if self._sharpen is not None:
             ids = logits.topk(min(SHARPENED, logits.shape[-1]), dim=-1, sorted=False).indices
             exact = self._sharpen.rows(ids.flatten()).view(*ids.shape, -1) * x[:, None]

@@ -141,6 +141,21 @@ def test_prompts_may_be_read_in_turns_while_rows_go_on(empty: Batch) -> None:
     assert all(logits is not None and torch.equal(logits, each) for logits, each in zip(found, expected, strict=True))
 
 
+@pytest.mark.parametrize("size", [7, 40, 1000])
+def test_prompts_may_be_read_together(size: int, empty: Batch) -> None:
+    prompts = [make_ids(length, seed=length) for length in (60, 390, 5, 128, 100, 129, 24, 40)]
+    expected = [read_prompt(empty, prompt)[1] for prompt in prompts]
+    found: dict[int, Tensor] = {}
+    with torch.inference_mode():
+        prefills = {place: empty.begin(prompt) for place, prompt in enumerate(prompts)}
+        while prefills:
+            read = empty.read(list(prefills.values()), size)
+            ends = {place: logits for place, logits in zip(prefills, read, strict=True) if logits is not None}
+            prefills = {place: prefill for place, prefill in prefills.items() if place not in ends}
+            found.update(ends)
+    assert all(torch.equal(found[place], logits) for place, logits in enumerate(expected))
+
+
 def test_a_prompt_read_at_once_and_token_by_token_are_near_each_other(empty: Batch) -> None:
     ids = make_ids(600)
     at_once, by_steps = read_prompt(empty, ids)[1], follow(empty, ids[:1], ids[1:])[-1]

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from demo.engine.llama.batch import BLOCK
 from demo.engine.llama.linear import FEW
 from demo.engine.llama.obstacle import find_obstacle
+from demo.engine.llama.prefill import BLOCK
 from demo.engine.model import Model, load_model
 from demo.engine.source import find_embedded
 from demo.engine.worker import Worker
@@ -68,7 +68,7 @@ def test_logprobs_of_a_text_are_near_those_of_the_exact_weights(prompt: str, sto
 
 def score(model: Model, prompt: str) -> list[float]:
     line = model.decoder.open(model.encode(prompt), Request(prompt, prompt_logprobs=True), seed=0)
-    while model.decoder.read(line, BLOCK) is None:
+    while model.decoder.read([line], BLOCK) == [None]:
         pass
     return line.prefill.logprobs
 

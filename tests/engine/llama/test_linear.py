@@ -51,7 +51,7 @@ def test_four_bit_values_are_multiplied_as_stored_but_for_bfloat16_s_rounding(fo
     assert isinstance(matrix, FourBit)
     x = make_vectors(8)
     # What is rounded: the vector, each group's scale and zero, and the product.
-    assert distance(matrix(x, False), linear(x, exact)) < 4 * ROUNDING
+    assert distance(matrix(x, []), linear(x, exact)) < 4 * ROUNDING
 
 
 @pytest.mark.parametrize("form", FOUR_BIT_FORMS)
@@ -59,7 +59,7 @@ def test_four_bit_values_are_unpacked_to_what_is_stored(form: str, folder: Path)
     matrix, exact = read_matrix(folder, form)
     x = make_vectors(100)
     allowed = 3 * ROUNDING if HAS_BFLOAT16_TILES else 1e-3  # of Q4_K, scales and minima are rounded to float16
-    assert distance(matrix(x, True), linear(x, exact)) < allowed
+    assert distance(matrix(x, [len(x)]), linear(x, exact)) < allowed
 
 
 @pytest.mark.parametrize("form", EIGHT_BIT_FORMS)
@@ -68,7 +68,7 @@ def test_other_packed_forms_are_rounded_to_eight_bits_a_row(form: str, rows: int
     matrix, exact = read_matrix(folder, form)
     assert isinstance(matrix, EightBit)
     x = make_vectors(rows)
-    product = matrix(x, rows > FEW)
+    product = matrix(x, [rows] if rows > FEW else [])
     # Half a step of 1/127 of a row's greatest weight, at most; and what bfloat16 rounds.
     steps = exact.abs().amax(dim=1, keepdim=True) / 127
     allowed = float(steps.expand_as(exact).norm() / exact.norm()) / 2 + 3 * ROUNDING
@@ -81,8 +81,8 @@ def test_plain_numbers_are_multiplied_as_they_are(form: str, folder: Path) -> No
     assert isinstance(matrix, Dense)
     for rows in (1, 8, 100):
         x = make_vectors(rows)
-        assert torch.equal(matrix(x, False), linear(x, exact))
-        assert torch.equal(matrix(x, True), linear(x, exact))
+        assert torch.equal(matrix(x, []), linear(x, exact))
+        assert torch.equal(matrix(x, [len(x)]), linear(x, exact))
 
 
 @pytest.mark.parametrize("form", PACKED_FORMS)
@@ -90,9 +90,18 @@ def test_a_row_gets_the_same_alone_and_among_others(form: str, folder: Path) -> 
     matrix, _ = read_matrix(folder, form)
     for rows in (2, 3, 8, 33):
         x = make_vectors(rows)
-        together = matrix(x, False)
+        together = matrix(x, [])
         for row in range(rows):
-            assert torch.equal(matrix(x[row : row + 1], False)[0], together[row])
+            assert torch.equal(matrix(x[row : row + 1], [])[0], together[row])
+
+
+@pytest.mark.parametrize("form", [*PACKED_FORMS, *PLAIN_FORMS])
+def test_a_part_gets_what_it_gets_by_itself(form: str, folder: Path) -> None:
+    matrix, _ = read_matrix(folder, form)
+    parts = [30, 1, 100, 36]
+    x = make_vectors(sum(parts))
+    for part, product in zip(x.split(parts), matrix(x, parts).split(parts), strict=True):
+        assert torch.equal(product, matrix(part, [len(part)]))
 
 
 @pytest.mark.parametrize("form", FOUR_BIT_FORMS)
@@ -101,8 +110,8 @@ def test_a_number_of_rows_that_the_kernel_does_not_take_is_multiplied_all_the_sa
     read_matrix(folder, form)
     file, x = GgufFile(path), make_vectors(3)
     assert len(file.read("output.weight")) % 16 != 0
-    for many in (False, True):
-        product = file.pack("output.weight")(x, many)
+    for parts in ([], [3]):
+        product = file.pack("output.weight")(x, parts)
         assert distance(product, linear(x, file.read("output.weight"))) < 4 * ROUNDING
 
 
@@ -116,5 +125,5 @@ def test_matrices_of_different_forms_stand_below_each_other(forms: tuple[str, st
     for rows in (5, 100):
         x = make_vectors(rows)
         together = file.pack(*names)
-        assert distance(together(x, False), linear(x, exact)) < 0.01
-        assert distance(together(x, True), linear(x, exact)) < 0.01
+        assert distance(together(x, []), linear(x, exact)) < 0.01
+        assert distance(together(x, [len(x)]), linear(x, exact)) < 0.01

@@ -1,0 +1,100 @@
+"""What answering from weights as they are stored costs in quality: beside the same weights in float32, run by
+transformers.
+
+The text, prose.txt, was written for this measurement, and is no part of any corpus.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp
+from pathlib import Path
+from typing import Any, Final, cast
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from demo.engine.batch import Batch
+from demo.engine.llama.loading import load_llama
+from demo.engine.source import find_embedded
+from tests.figures.figure import Figure, summarise
+from tests.figures.speed import load_network
+
+TEXT: Final = Path(__file__).with_name("prose.txt")
+CONTEXT: Final = 512  # tokens scored in each of the contexts, which are read beside each other
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Of `tokens` scored tokens: both perplexities, and the mean of KL(exact || stored) in nats."""
+
+    tokens: int
+    stored: float
+    exact: float
+    divergence: float
+
+    @property
+    def rise(self) -> float:
+        """How much higher the perplexity is than with exact weights, as a share of that."""
+        return self.stored / self.exact - 1
+
+
+def measure_quality() -> list[Figure]:
+    """The embedded model's quality, as figures."""
+    quality = compare_weights()
+    return [
+        summarise(f"perplexity of {quality.tokens} tokens: in float32", "", [quality.exact]),
+        summarise(f"perplexity of {quality.tokens} tokens: as stored", "", [quality.stored]),
+        summarise("perplexity: as stored, above float32", "%", [quality.rise * 100]),
+        summarise("mean KL(float32 || as stored)", "nats", [quality.divergence]),
+    ]
+
+
+@torch.inference_mode()
+def compare_weights() -> Quality:
+    """Score the text with the embedded model in both ways, by the decode steps that answers are made of."""
+    file = find_embedded()
+    assert file is not None, "the embedded model is missing: make run installs it"
+    loaded, network = load_llama(file), load_network()
+    contexts = _cut(loaded.tokenizer(TEXT.read_text(), verbose=False)["input_ids"])
+    batch, hidden = loaded.new_batch(), _read_exactly(network, contexts[:, :-1])
+    logits, losses, divergences = _start(batch, contexts[:, 0]), [], []
+    for place, followers in enumerate(contexts[:, 1:].T):
+        exact = _score(network, hidden[:, place])
+        stored = logits.log_softmax(dim=-1)
+        losses.append(torch.stack([-each.gather(1, followers[:, None]).mean() for each in (stored, exact)]))
+        divergences.append((exact.exp() * (exact - stored)).sum(dim=-1).mean())
+        logits = batch.step(followers.tolist())
+    stored_loss, exact_loss = torch.stack(losses).mean(dim=0).tolist()
+    tokens = contexts[:, 1:].numel()
+    return Quality(tokens, exp(stored_loss), exp(exact_loss), float(torch.stack(divergences).mean()))
+
+
+def _cut(ids: Sequence[int]) -> Tensor:
+    """Contexts [contexts, CONTEXT + 1]; what is left of the text is not scored."""
+    count = len(ids) // (CONTEXT + 1)
+    return torch.tensor(ids[: count * (CONTEXT + 1)]).view(count, CONTEXT + 1)
+
+
+def _start(batch: Batch, first: Tensor) -> Tensor:
+    """A row for each of these first ids, and the logits [rows, vocabulary] after it."""
+    logits = []
+    for id in first.tolist():
+        prefill = batch.begin([id])
+        read = prefill.read(1)
+        assert read is not None
+        batch.join(prefill)
+        logits.append(read)
+    return torch.stack(logits)
+
+
+def _read_exactly(network: PreTrainedModel, contexts: Tensor) -> Tensor:
+    """Hidden states [contexts, tokens, hidden]: the logits of all of them would be as large as the model."""
+    read = cast(Any, network).model
+    return torch.cat([read(input_ids=context[None]).last_hidden_state for context in contexts])
+
+
+def _score(network: PreTrainedModel, hidden: Tensor) -> Tensor:
+    """Log-probabilities [rows, vocabulary] after hidden states [rows, hidden]."""
+    logits: Tensor = cast(Any, network).lm_head(hidden)
+    return logits.log_softmax(dim=-1)
