@@ -46,6 +46,14 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 
 GROUPED: dict[str, Any] = {**SMALL, "intermediate_size": 64, "num_key_value_heads": 2}
 LLAMA: dict[str, Any] = {**GROUPED, "max_position_embeddings": 512}
+LLAMA_3: dict[str, Any] = {  # its stretching of rotary embeddings
+    "rope_type": "llama3",
+    "rope_theta": 10000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
 
 
 def _llama() -> PreTrainedConfig:

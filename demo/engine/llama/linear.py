@@ -1,8 +1,8 @@
 """Weight matrices in the form in which they are stored, and the products with them.
 
-For the rows of a decode step a row's result does not depend on what rows are beside it; for the many tokens of a
-prompt the matrix is unpacked for the moment, once for all prompts that are read together, each of which is multiplied
-by itself. TorchScript compiles the products.
+For the rows of a decode step a row's result does not depend on what rows are beside it, but for the last bits from
+float32 numbers; for the many tokens of a prompt a packed matrix is unpacked for the moment, once for all prompts that
+are read together, each of which is multiplied by itself. TorchScript compiles the products.
 """
 
 from collections.abc import Sequence
@@ -99,7 +99,7 @@ class EightBit(Linear):
 
 
 class SixteenBit(Linear):
-    """float16 numbers, which fbgemm multiplies by float32 vectors and sums in float32."""
+    """float16 numbers, which fbgemm multiplies by float32 vectors and sums in float32, each row as if alone."""
 
     def __init__(self, weight: Tensor) -> None:
         """`weight` float [out, in], of which float16 holds the numbers."""
@@ -141,7 +141,7 @@ def pack_plain(stored: Tensor) -> Linear:
 
 
 def _fits_float16(stored: Tensor) -> bool:
-    """Whether float16 loses next to nothing: of bfloat16 it lacks the largest and, below 2⁻¹⁴, the least numbers."""
+    """Whether float16 loses next to nothing: it lacks bfloat16's largest numbers, and places of those below 2⁻¹⁴."""
     if stored.dtype == torch.float16:
         return True
     weight = stored.float()

@@ -15,20 +15,12 @@ from demo.engine.llama.checkpoint import build_llama
 from demo.engine.llama.folder import LlamaFolder
 from demo.engine.llama.obstacle import find_obstacle
 from tests.engine.following import follow, make_ids
-from tests.engine.tiny import GROUPED, LLAMA, build_network, make_tokenizer
+from tests.engine.tiny import GROUPED, LLAMA, LLAMA_3, build_network, make_tokenizer
 from tests.engine.tiny_files import change_json, save_folder
 
 LENGTHS = [20, 200]  # a short prompt and one that is read in blocks
 NEW = make_ids(24, seed=1)
 DTYPES = ["float32", "bfloat16", "float16"]
-LLAMA_3 = {
-    "rope_type": "llama3",
-    "rope_theta": 10000.0,
-    "factor": 8.0,
-    "low_freq_factor": 1.0,
-    "high_freq_factor": 4.0,
-    "original_max_position_embeddings": 64,
-}
 
 
 def save_llama(folder: Path, dtype: str = "float32", max_shard_size: str = "1GB", **changes: Any) -> Path:

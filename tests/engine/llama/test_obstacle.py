@@ -122,7 +122,10 @@ def set_weight(name: str, weight: Tensor | None) -> Callable[[Path], None]:
 
 
 def damage_file(name: str, damage: Callable[[bytes], bytes]) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_bytes(damage((folder / name).read_bytes())) and None
+    def change(folder: Path) -> None:
+        (folder / name).write_bytes(damage((folder / name).read_bytes()))
+
+    return change
 
 
 def remove_file(name: str) -> Callable[[Path], None]:
@@ -130,8 +133,7 @@ def remove_file(name: str) -> Callable[[Path], None]:
 
 
 def lose_a_shard(folder: Path) -> None:
-    make_network().save_pretrained(folder, max_shard_size="30KB")
-    (folder / "model.safetensors").unlink(missing_ok=True)
+    make_network().save_pretrained(folder, max_shard_size="30KB")  # takes away the one file
     min(folder.glob("model-*.safetensors")).unlink()
 
 

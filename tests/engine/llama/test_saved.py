@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from huggingface_hub import constants
 
 from demo.engine.model import Model, load_model
@@ -24,7 +23,7 @@ DRAWN = Sampling(do_sample=True, temperature=1.1, top_p=0.9, seed=7)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return save_folder(tmp_path / "tiny", make_network().to(torch.bfloat16))
+    return save_folder(tmp_path / "tiny", make_network().bfloat16())
 
 
 @pytest.fixture
@@ -81,7 +80,7 @@ def test_a_model_of_the_hub_is_answered_from_as_it_is_stored(folder: Path, hub: 
 
 
 def test_a_model_of_the_hub_in_several_files_is_found(hub: Path) -> None:
-    save_folder(hub, make_network().to(torch.bfloat16), max_shard_size="30KB")
+    save_folder(hub, make_network().bfloat16(), max_shard_size="30KB")
     assert load(HUB_ID).card.dtype == "bfloat16"
 
 
