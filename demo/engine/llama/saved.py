@@ -4,7 +4,7 @@ from pathlib import Path
 
 from huggingface_hub import hf_hub_download, snapshot_download
 from transformers import GenerationConfig
-from transformers.utils import SAFE_WEIGHTS_INDEX_NAME
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 from transformers.utils import logging as transformers_logging
 
 from demo.engine.general.loading import explained, list_ends, load_tokenizer
@@ -14,7 +14,7 @@ from demo.engine.llama.folder import LlamaFolder
 from demo.engine.loaded import Loaded
 from demo.engine.source import ModelSource
 
-WEIGHTS = ["model*.safetensors", SAFE_WEIGHTS_INDEX_NAME, "generation_config.json"]
+FILES = [SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, "model-*-of-*.safetensors", "generation_config.json"]
 
 
 def find_saved(source: ModelSource, revision: str | None) -> Path:
@@ -25,7 +25,7 @@ def find_saved(source: ModelSource, revision: str | None) -> Path:
         folder = Path(hf_hub_download(source.place, "config.json", revision=revision)).parent
         if not LlamaFolder(folder).find_difference():
             transformers_logging.enable_progress_bar()  # a download takes minutes
-            snapshot_download(source.place, revision=folder.name, allow_patterns=WEIGHTS)
+            snapshot_download(source.place, revision=folder.name, allow_patterns=FILES)
     return folder
 
 
