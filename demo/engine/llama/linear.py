@@ -6,6 +6,7 @@ are read together, each of which is multiplied by itself. TorchScript compiles t
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,13 +17,28 @@ GROUP = 32  # weights that share a scale and an offset
 ROWS_AT_ONCE = 16  # what the kernel for four bits takes is a multiple of
 
 
-def _has_bfloat16_tiles() -> bool:
-    asks = [getattr(torch.cpu, f"_is_{name}_supported", lambda: False) for name in ("amx_tile", "avx512_bf16")]
-    return all(ask() for ask in asks)
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """Products with an unpacked matrix. The unit of work is one token's product with a packed one, as measured."""
+
+    in_bfloat16: bool
+    few: int  # tokens up to which a matrix is better not unpacked
+    unpacking: float  # the work of that
+    token: float  # the work for each token more
 
 
-HAS_BFLOAT16_TILES = _has_bfloat16_tiles()
-FEW = 24 if HAS_BFLOAT16_TILES else 64  # tokens up to which a matrix is better not unpacked
+def _choose_unpacked() -> Unpacked:
+    """The way that is fastest on this processor."""
+    if _has("avx512_bf16"):
+        return Unpacked(True, 24, 20, 1 / 6) if _has("amx_tile") else Unpacked(True, 32, 20, 1 / 2)
+    return Unpacked(False, 64, 53, 1 / 6)
+
+
+def _has(instructions: str) -> bool:
+    return bool(getattr(torch.cpu, f"_is_{instructions}_supported", lambda: False)())
+
+
+UNPACKED = _choose_unpacked()
 
 
 class Linear(Module):
@@ -31,7 +47,7 @@ class Linear(Module):
     def __init__(self) -> None:
         super().__init__()
         self._group = GROUP  # TorchScript knows no globals
-        self._has_tiles = HAS_BFLOAT16_TILES
+        self._in_bfloat16 = UNPACKED.in_bfloat16
 
     def forward(self, x: Tensor, parts: list[int]) -> Tensor:
         """[rows, out] of x [rows, in], in the matrix's own dtype.
@@ -74,7 +90,7 @@ class FourBit(Linear):
     def forward(self, x: Tensor, parts: list[int]) -> Tensor:
         if len(parts) > 0:
             weight = torch.ops.quantized.embedding_bag_4bit_unpack(self._groups).view(self._shape)[: self._out]
-            return _multiply(x, weight, parts, self._has_tiles)
+            return _multiply(x, weight, parts, self._in_bfloat16)
         x = x.to(torch.bfloat16)
         product: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(x, self._packed, self._group, self._scales)
         return product if product.size(1) == self._out else product[:, : self._out]
@@ -93,7 +109,7 @@ class EightBit(Linear):
 
     def forward(self, x: Tensor, parts: list[int]) -> Tensor:
         if len(parts) > 0:
-            return _multiply(x, self._values.float() * self._scales.float()[:, None], parts, self._has_tiles)
+            return _multiply(x, self._values.float() * self._scales.float()[:, None], parts, self._in_bfloat16)
         product: Tensor = torch.ops.aten._weight_int8pack_mm(x.to(torch.bfloat16), self._values, self._scales)
         return product
 
@@ -157,9 +173,9 @@ def find_missing_kernels() -> str:
     return ""
 
 
-def _multiply(x: Tensor, weight: Tensor, parts: list[int], has_tiles: bool) -> Tensor:
-    """x times a float32 weight, transposed; in bfloat16 where the processor has tiles for that."""
-    if has_tiles:
+def _multiply(x: Tensor, weight: Tensor, parts: list[int], in_bfloat16: bool) -> Tensor:
+    """x times a float32 weight, transposed; in bfloat16 where the processor multiplies that faster."""
+    if in_bfloat16:
         return _multiply_each(x.to(torch.bfloat16), weight.to(torch.bfloat16), parts)
     return _multiply_each(x.float(), weight, parts)
 
