@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from demo.bell import ring_together
 from demo.engine.generation import Chosen, Generation
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded
 from demo.events import Broken, Engine, Load, Loading, Log, Piece, Prompt, Ready, Request, Status, Ticket
@@ -234,10 +235,11 @@ class Worker(Engine):
         except Exception as error:
             self._fail_rows(model, error)
             return
-        for row in reversed(range(len(outcomes))):
-            self._accept(self._rows[row], outcomes[row])
-            if self._rows[row].ended:
-                self._remove_row(model, row)
+        with ring_together():
+            for row in reversed(range(len(outcomes))):
+                self._accept(self._rows[row], outcomes[row])
+                if self._rows[row].ended:
+                    self._remove_row(model, row)
 
     def _accept(self, generation: Generation, outcome: Chosen | Exception) -> None:
         try:
