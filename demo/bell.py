@@ -19,7 +19,8 @@ _held = _Held()
 @contextmanager
 def ring_together() -> Iterator[None]:
     """Whoever this thread rings for in this block is woken at its end: all of them by one call of their loop."""
-    _held.bells = bells = []
+    bells: list[Bell] = []
+    _held.bells = bells
     try:
         yield
     finally:

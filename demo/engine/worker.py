@@ -177,9 +177,8 @@ class Worker(Engine):
 
     def _read_prompts(self, model: "Model") -> None:
         """Read a chunk of the prompts that are next; with its first token sampled, a request joins the rows."""
-        while len(self._reading) < model.decoder.together and self._has_room(model):
-            if not self._start_next(model):
-                break
+        while len(self._reading) < model.decoder.together and self._has_room(model) and self._start_next(model):
+            pass
         if not self._reading:
             return
         generations, lines = list(self._reading), list(self._reading.values())
@@ -224,6 +223,7 @@ class Worker(Engine):
         except Exception as error:
             self._fail_rows(model, error)
 
+    @ring_together()
     def _step(self, model: "Model") -> None:
         """The next token of every row."""
         if not self._rows:
@@ -235,11 +235,10 @@ class Worker(Engine):
         except Exception as error:
             self._fail_rows(model, error)
             return
-        with ring_together():
-            for row in reversed(range(len(outcomes))):
-                self._accept(self._rows[row], outcomes[row])
-                if self._rows[row].ended:
-                    self._remove_row(model, row)
+        for row in reversed(range(len(outcomes))):
+            self._accept(self._rows[row], outcomes[row])
+            if self._rows[row].ended:
+                self._remove_row(model, row)
 
     def _accept(self, generation: Generation, outcome: Chosen | Exception) -> None:
         try:
