@@ -110,14 +110,13 @@ class Reader:
 
     async def __aiter__(self) -> AsyncIterator[Sequence[Event]]:
         bell, loop = find_bell(), asyncio.get_running_loop()
-        while True:
-            news: asyncio.Future[None] = loop.create_future()
-            if (batch := self._take(partial(bell.ring, news))) is None:
-                return
+        news: asyncio.Future[None] = loop.create_future()
+        while (batch := self._take(partial(bell.ring, news))) is not None:
             if batch:
                 yield batch
             else:
                 await news
+                news = loop.create_future()
 
     def _take(self, wake: Callable[[], None]) -> Sequence[Event] | None:
         """The events not yet read; where there are none, `wake` is called when there are. None at the end."""
