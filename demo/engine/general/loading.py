@@ -27,6 +27,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, 
 from transformers.utils import logging as transformers_logging
 
 from demo.engine.general.batch import make_batch
+from demo.engine.general.tokenizer import Pretrained
 from demo.engine.loaded import Loaded
 from demo.engine.placement import device_map
 from demo.engine.source import ModelSource
@@ -53,7 +54,7 @@ def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -
     configured = network.generation_config.eos_token_id if network.generation_config else None
     eos_ids = configured if isinstance(configured, list) else [configured]
     return Loaded(
-        tokenizer=tokenizer,
+        tokenizer=Pretrained(tokenizer),
         new_batch=lambda: make_batch(network),
         eos_ids=frozenset(id for id in eos_ids if id is not None),
         context=getattr(network.config.get_text_config(decoder=True), "max_position_embeddings", None),

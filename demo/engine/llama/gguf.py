@@ -1,41 +1,42 @@
-"""A Llama out of a GGUF file, its weights as they are stored there. The file is read by transformers' own reader."""
+"""A Llama out of a GGUF file, its weights as they are stored there."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.integrations.gguf.dequant import GGML_BLOCK, GGML_NAME, dequantize
-from transformers.integrations.gguf.reader import GgufHeader, read_gguf_metadata
 
+from demo.engine.llama.blocks import BLOCKS, NAMES, PLAIN, unpack
+from demo.engine.llama.header import read_header
 from demo.engine.llama.linear import GROUP, Dense, EightBit, FourBit, Linear, Stacked
 from demo.engine.llama.network import Layer, Llama, RMSNorm, Shape, Table
 
-PLAIN = {0: torch.float32, 1: torch.float16, 30: torch.bfloat16}  # GGML's numbers of the forms that pack nothing
-NAMES = {**GGML_NAME, 0: "F32", 1: "F16", 30: "BF16"}
+ROUNDED_AT_ONCE = 4096  # rows: what they take for a moment stays in the processor's cache
 
 
 class GgufFile:
     """A GGUF file's metadata and tensors. Raises ValueError where it is none that can be read."""
 
     def __init__(self, path: Path) -> None:
-        header = GgufHeader.from_file(str(path))
-        self.metadata, _ = read_gguf_metadata(str(path))
-        self._tensors = {info.name: info for info in header.tensors}
-        self._start = header.data_start
-        # Mapped: what is not read yet costs no memory, and what is read belongs to the system's file cache.
-        self._bytes = torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8)
+        self._path = path
+        header = read_header(path)
+        self.metadata = header.metadata
+        self._tensors = header.tensors
+        self._start = header.start
+        self._bytes = _map(path)
 
     @property
     def is_whole(self) -> bool:
         """Whether every tensor that the file lists is in it to its end."""
-        return all(self._start + info.offset + info.nbytes <= len(self._bytes) for info in self._tensors.values())
+        return all(self._start + info.offset + info.size <= len(self._bytes) for info in self._tensors.values())
 
     @property
     def is_packed(self) -> bool:
         """Whether any tensor is stored in blocks."""
-        return any(info.ggml_type in GGML_BLOCK for info in self._tensors.values())
+        return any(info.kind not in PLAIN for info in self._tensors.values())
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Of each tensor."""
@@ -43,33 +44,48 @@ class GgufFile:
 
     def forms(self) -> list[str]:
         """GGML's name of the form in which each matrix is stored."""
-        return [NAMES[info.ggml_type] for info in self._tensors.values() if len(info.shape) > 1]
+        return [NAMES[info.kind] for info in self._tensors.values() if len(info.shape) > 1]
 
     def __contains__(self, name: str) -> bool:
         return name in self._tensors
 
     def stored(self, name: str) -> tuple[Tensor, int]:
         """A tensor's rows as they are stored, and GGML's number of that form: bytes where it packs blocks."""
+        return self._find(name, self._bytes)
+
+    def look_up(self, name: str) -> Table:
+        """A matrix of which single rows are read.
+
+        It has a mapping of its own: what was read of the other, once, to be packed, leaves the memory with that.
+        """
+        return StoredTable(*self._find(name, _map(self._path)))
+
+    def _find(self, name: str, bytes: Tensor) -> tuple[Tensor, int]:
         info = self._tensors[name]
-        stored = self._bytes[self._start + info.offset :][: info.nbytes]
-        if info.ggml_type in GGML_BLOCK:
-            return stored.view(info.shape[0], -1), info.ggml_type
-        return stored.view(PLAIN[info.ggml_type]).view(info.shape), info.ggml_type
+        stored = bytes[self._start + info.offset :][: info.size]
+        if info.kind in PLAIN:
+            return stored.view(PLAIN[info.kind]).view(info.shape), info.kind
+        return stored.view(info.shape[0], -1), info.kind
 
     def read(self, name: str) -> Tensor:
         """A tensor in float32, unpacked."""
-        return _unpack(*self.stored(name))
+        return unpack(*self.stored(name))
 
     def pack(self, *names: str) -> Linear:
         """The matrices of these names, one below the other, in the form in which they are stored."""
-        kinds = {self._tensors[name].ggml_type for name in names}
+        kinds = {self._tensors[name].kind for name in names}
         if len(kinds) > 1:
             return Stacked([self.pack(name) for name in names])
         kind = kinds.pop()
         stored = torch.cat([self.stored(name)[0] for name in names])
         if read := FOUR_BITS.get(NAMES[kind]):
-            return FourBit(*read(stored.unflatten(-1, (-1, GGML_BLOCK[kind][1]))))
-        return EightBit(_unpack(stored, kind)) if kind in GGML_BLOCK else Dense(stored.float())
+            return FourBit(*read(stored.unflatten(-1, (-1, BLOCKS[kind][1]))))
+        return Dense(stored.float()) if kind in PLAIN else EightBit(unpack(stored, kind))
+
+
+def _map(path: Path) -> Tensor:
+    """A file's bytes: what is not read yet costs no memory, and what is read belongs to the system's file cache."""
+    return torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8)
 
 
 class StoredTable(Table):
@@ -80,29 +96,36 @@ class StoredTable(Table):
         self._kind = kind
 
     def rows(self, ids: Tensor) -> Tensor:
-        return _unpack(self._stored[ids], self._kind)
+        return unpack(self._stored[ids], self._kind)
 
 
-def _unpack(stored: Tensor, kind: int) -> Tensor:
-    """float32 of stored rows."""
-    if kind not in GGML_BLOCK:
-        return stored.float()
-    values, bytes = GGML_BLOCK[kind]
-    return dequantize(stored, kind).view(len(stored), stored.shape[1] // bytes * values)
+@contextmanager
+def side_by_side() -> Iterator[ThreadPoolExecutor]:
+    """As many threads as an operation would have, in which each has one: those of one operation wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)
 
 
 def build_llama(file: GgufFile) -> Llama:
     """The network of a file without an obstacle."""
     shape = read_shape(file.metadata)
     name = "output.weight" if "output.weight" in file else "token_embd.weight"
-    head = _round_head(file, name)
+    with side_by_side() as pool:
+        rounded = pool.submit(_round_head, file, name)
+        layers = list(pool.map(lambda number: _build_layer(file, shape, f"blk.{number}."), range(shape.layers)))
+    head = rounded.result()
     return Llama(
         shape,
-        StoredTable(*file.stored("token_embd.weight")),
-        [_build_layer(file, shape, f"blk.{number}.") for number in range(shape.layers)],
+        file.look_up("token_embd.weight"),
+        layers,
         _read_norm(file, "output_norm.weight"),
         head,
-        None if isinstance(head, Dense) else StoredTable(*file.stored(name)),
+        None if isinstance(head, Dense) else file.look_up(name),
         _read_frequencies(file, shape),
     )
 
@@ -110,9 +133,9 @@ def build_llama(file: GgufFile) -> Llama:
 def _round_head(file: GgufFile, name: str) -> Linear:
     """A head in four bits, if it is stored in more: it only finds the tokens whose logits are then sharpened."""
     stored, kind = file.stored(name)
-    if kind not in GGML_BLOCK or NAMES[kind] in FOUR_BITS:
+    if kind in PLAIN or NAMES[kind] in FOUR_BITS:
         return file.pack(name)
-    return FourBit.round(_unpack(stored, kind))
+    return FourBit.round(unpack(rows, kind) for rows in stored.split(ROUNDED_AT_ONCE))
 
 
 def read_shape(metadata: Mapping[str, Any]) -> Shape:

@@ -48,7 +48,7 @@ def _list_shapes(file: GgufFile) -> dict[str, tuple[int, ...]]:
     """The shape that each tensor must have."""
     shape, mlp = read_shape(file.metadata), file.metadata["llama.feed_forward_length"]
     hidden, queries, keys = shape.hidden, shape.heads * shape.head_size, shape.kv_heads * shape.head_size
-    table = (file.metadata["tokenizer.ggml.tokens"], hidden)
+    table = (len(file.metadata["tokenizer.ggml.tokens"]), hidden)
     layer: dict[str, tuple[int, ...]] = {
         "attn_norm": (hidden,),
         "attn_q": (queries, hidden),
