@@ -12,6 +12,7 @@ from jinja2 import TemplateError
 
 from demo.engine.decode import Decoder
 from demo.engine.generation import Vocabulary
+from demo.engine.libc import release_memory
 from demo.engine.llama.loading import load_llama
 from demo.engine.llama.obstacle import find_obstacle
 from demo.engine.loaded import Loaded
@@ -96,6 +97,7 @@ def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
     model = build_model(loaded, source, settings, report)
     report(Loading("warming up"))
     _warm_up(model)
+    release_memory()
     return model
 
 
