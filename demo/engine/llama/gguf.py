@@ -14,6 +14,7 @@ from demo.engine.llama.header import read_header
 from demo.engine.llama.linear import GROUP, Dense, EightBit, FourBit, Linear, Stacked
 from demo.engine.llama.network import Layer, Llama, RMSNorm, Shape, Table
 
+LOW_NIBBLES = 0x0F0F0F0F0F0F0F0F
 ROUNDED_AT_ONCE = 4096  # rows: what they take for a moment stays in the processor's cache
 
 
@@ -200,7 +201,8 @@ def _read_q4_k(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _split(bytes: Tensor) -> Tensor:
     """Values [rows, columns] of bytes [rows, …, n]: n low nibbles, then n high ones, again and again."""
-    return torch.cat([bytes & 15, bytes >> 4], dim=-1).flatten(1)
+    words = bytes.contiguous().view(torch.int64)  # eight at a time
+    return torch.stack([words & LOW_NIBBLES, (words >> 4) & LOW_NIBBLES], dim=-2).flatten(1).view(torch.uint8)
 
 
 # By GGML's name: the bytes of one block, and how to read values [rows, columns], scales and offsets of [rows, groups].

@@ -58,7 +58,8 @@ class FourBit(Linear):
         zeros = offsets.float() + 8 * scales.float()
         self._scales = torch.stack([scales.float(), zeros], dim=-1).transpose(0, 1).bfloat16().contiguous()
         self._packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(values.int(), 1)
-        nibbles = values[:, 0::2] | (values[:, 1::2] << 4)
+        pairs = values.view(torch.int16)
+        nibbles = (pairs >> 4).bitwise_or_(pairs).to(torch.uint8)  # of each pair the first is the low one
         affine = torch.stack([scales.half(), offsets.half()], dim=-1).view(-1, 2).view(torch.uint8)
         self._groups = torch.cat([nibbles.view(-1, GROUP // 2), affine], dim=1)  # [groups, 20]
 
