@@ -41,7 +41,7 @@ def load_tokenizer(gguf: Path, metadata: Mapping[str, Any]) -> Tokenizer:
 
 def is_byte_level(said: Mapping[str, Any]) -> bool:
     """Whether what a file says of its tokenizer is what is built here."""
-    kind, cut = said["model"], said.get("pre")
+    kind, cut = said.get("model"), said.get("pre")
     return kind == "gpt2" and cut in GPT2_CUTS and "merges" in said and len(said["tokens"]) <= LARGEST
 
 
@@ -95,16 +95,22 @@ def read_roles(said: Mapping[str, Any]) -> dict[str, str]:
 
 
 def build_backend(said: Mapping[str, Any]) -> Backend:
-    """The tokenizer itself; its tokens are added in transformers' order."""
-    tokens: Sequence[str] = said["tokens"]
+    """The tokenizer itself."""
+    vocabulary = _spell(said["tokens"])
     merges = [tuple(merge.split(" ")) for merge in said["merges"]]
-    backend = Backend(
-        models.BPE(vocab=_spell(tokens), merges=merges, continuing_subword_prefix="", end_of_word_suffix="")
-    )
+    model = models.BPE(vocab=vocabulary, merges=merges, continuing_subword_prefix="", end_of_word_suffix="")
+    backend = Backend(model)
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
+    _add_tokens(backend, said)
+    backend.post_processor = _frame(backend, said)
+    return backend
+
+
+def _add_tokens(backend: Backend, said: Mapping[str, Any]) -> None:
+    """Those that are found in a text as a whole, in transformers' order."""
     backend.add_tokens([AddedToken(GPT2_END, special=True)])
-    kinds = list(zip(tokens, said.get("token_type", ()), strict=False))
+    kinds = list(zip(said["tokens"], said.get("token_type", ()), strict=False))
     control = [token for token, kind in kinds if kind == CONTROL and ALPHABET.issuperset(token)]
     backend.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in control])
     whole = [token for token, kind in kinds if kind == USER_DEFINED and backend.token_to_id(token) is not None]
@@ -112,8 +118,6 @@ def build_backend(said: Mapping[str, Any]) -> Backend:
     added = {token.content for token in backend.get_added_tokens_decoder().values()}
     roles = [token for token in read_roles(said).values() if token not in added]
     backend.add_tokens([AddedToken(token, special=True) for token in roles])
-    backend.post_processor = _frame(backend, said)
-    return backend
 
 
 def _spell(tokens: Sequence[str]) -> dict[str, int]:
