@@ -6,7 +6,7 @@ embeddings (arXiv:2104.09864) and in GGUF files; transformers' checkpoints are r
 
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -185,7 +185,8 @@ def _compile(layers: Layers) -> Module:
 @contextmanager
 def _each_class_read_once() -> Iterator[None]:
     """TorchScript reads the source of a module's class for each of two hundred modules: two thirds of the time."""
-    read, known = recursive.infer_methods_to_compile, {}
+    read: Callable[[Module], Any] = recursive.infer_methods_to_compile
+    known: dict[type[Module], Any] = {}
 
     def read_once(module: Module) -> Any:
         if type(module) not in known:
