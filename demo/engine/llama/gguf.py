@@ -1,24 +1,21 @@
 """A Llama out of a GGUF file, its weights as they are stored there."""
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from demo.engine.llama.blocks import BLOCKS, NAMES, PLAIN, unpack
+from demo.engine.llama.checkpoint import Checkpoint
 from demo.engine.llama.header import read_header
-from demo.engine.llama.linear import GROUP, Dense, EightBit, FourBit, Linear, Stacked
-from demo.engine.llama.network import Layer, Llama, RMSNorm, Shape, Table
+from demo.engine.llama.linear import GROUP, EightBit, FourBit, Linear, Stacked, find_missing_kernels, pack_plain
+from demo.engine.llama.network import Shape, Table, spread_frequencies
 
 LOW_NIBBLES = 0x0F0F0F0F0F0F0F0F
 ROUNDED_AT_ONCE = 4096  # rows: what they take for a moment stays in the processor's cache
 
 
-class GgufFile:
+class GgufFile(Checkpoint):
     """A GGUF file's metadata and tensors. Raises ValueError where it is none that can be read."""
 
     def __init__(self, path: Path) -> None:
@@ -30,36 +27,91 @@ class GgufFile:
         self._bytes = _map(path)
 
     @property
-    def is_whole(self) -> bool:
-        """Whether every tensor that the file lists is in it to its end."""
+    def shape(self) -> Shape:
+        heads = self.metadata["llama.attention.head_count"]
+        hidden = self.metadata["llama.embedding_length"]
+        return Shape(
+            layers=self.metadata["llama.block_count"],
+            hidden=hidden,
+            heads=heads,
+            kv_heads=self.metadata.get("llama.attention.head_count_kv", heads),
+            head_size=self.metadata.get("llama.rope.dimension_count", hidden // heads),
+            mlp=self.metadata["llama.feed_forward_length"],
+            vocabulary=len(self.metadata["tokenizer.ggml.tokens"]),
+            context=self.metadata["llama.context_length"],
+            epsilon=self.metadata["llama.attention.layer_norm_rms_epsilon"],
+        )
+
+    def find_obstacle(self) -> str:
+        if (architecture := self.metadata["general.architecture"]) != "llama":
+            return f"{architecture} is not of the Llama family"
+        if self.metadata.get("llama.rope.scaling.type", "none") != "none":
+            return "it scales its rotary embeddings"
+        if self.metadata.get("llama.expert_count", 0):
+            return "it is a mixture of experts"
+        if any(name.endswith(".bias") for name in self._tensors):
+            return "its projections have biases"
+        if "tokenizer.chat_template" not in self.metadata:
+            return "it has no chat template"
+        if not self._is_whole:
+            return "the file ends before its weights do"
+        return find_missing_kernels() if self._is_packed else ""
+
+    @property
+    def _is_whole(self) -> bool:
         return all(self._start + info.offset + info.size <= len(self._bytes) for info in self._tensors.values())
 
     @property
-    def is_packed(self) -> bool:
+    def _is_packed(self) -> bool:
         """Whether any tensor is stored in blocks."""
         return any(info.kind not in PLAIN for info in self._tensors.values())
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of each tensor."""
-        return {name: info.shape for name, info in self._tensors.items()}
 
     def forms(self) -> list[str]:
         """GGML's name of the form in which each matrix is stored."""
         return [NAMES[info.kind] for info in self._tensors.values() if len(info.shape) > 1]
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._tensors
+    def spell(self, name: str) -> str:
+        return name
 
-    def stored(self, name: str) -> tuple[Tensor, int]:
-        """A tensor's rows as they are stored, and GGML's number of that form: bytes where it packs blocks."""
-        return self._find(name, self._bytes)
+    def measure(self, name: str) -> tuple[int, ...] | None:
+        return self._tensors[name].shape if name in self._tensors else None
+
+    def read(self, name: str) -> Tensor:
+        return unpack(*self._read_stored(name))
 
     def look_up(self, name: str) -> Table:
-        """A matrix of which single rows are read.
-
-        It has a mapping of its own: what was read of the other, once, to be packed, leaves the memory with that.
-        """
+        # Of a mapping of its own: what was read of the other, once, to be packed, leaves the memory with that.
         return StoredTable(*self._find(name, _map(self._path)))
+
+    def pack(self, *names: str) -> Linear:
+        kinds = {self._tensors[name].kind for name in names}
+        if len(kinds) > 1:
+            return Stacked([self.pack(name) for name in names])
+        kind = kinds.pop()
+        stored = torch.cat([self._read_stored(name)[0] for name in names])
+        if read := FOUR_BITS.get(NAMES[kind]):
+            return FourBit(*read(stored.unflatten(-1, (-1, BLOCKS[kind][1]))))
+        return pack_plain(stored) if kind in PLAIN else EightBit(unpack(stored, kind))
+
+    def pack_head(self, name: str) -> tuple[Linear, Table | None]:
+        """In four bits, if it is stored in more: it only finds the tokens whose logits are then sharpened."""
+        stored, kind = self._read_stored(name)
+        if kind in PLAIN:
+            return self.pack(name), None
+        if NAMES[kind] in FOUR_BITS:
+            return self.pack(name), self.look_up(name)
+        rounded = FourBit.round(unpack(rows, kind) for rows in stored.split(ROUNDED_AT_ONCE))
+        return rounded, self.look_up(name)
+
+    def frequencies(self) -> Tensor:
+        frequencies = spread_frequencies(self.metadata.get("llama.rope.freq_base", 10000.0), self.shape.head_size)
+        if "rope_freqs.weight" in self._tensors:  # Llama 3's stretching of the slow ones
+            frequencies /= self.read("rope_freqs.weight")
+        return frequencies
+
+    def _read_stored(self, name: str) -> tuple[Tensor, int]:
+        """A tensor's rows as they are stored, and GGML's number of that form: bytes where it packs blocks."""
+        return self._find(name, self._bytes)
 
     def _find(self, name: str, bytes: Tensor) -> tuple[Tensor, int]:
         info = self._tensors[name]
@@ -67,21 +119,6 @@ class GgufFile:
         if info.kind in PLAIN:
             return stored.view(PLAIN[info.kind]).view(info.shape), info.kind
         return stored.view(info.shape[0], -1), info.kind
-
-    def read(self, name: str) -> Tensor:
-        """A tensor in float32, unpacked."""
-        return unpack(*self.stored(name))
-
-    def pack(self, *names: str) -> Linear:
-        """The matrices of these names, one below the other, in the form in which they are stored."""
-        kinds = {self._tensors[name].kind for name in names}
-        if len(kinds) > 1:
-            return Stacked([self.pack(name) for name in names])
-        kind = kinds.pop()
-        stored = torch.cat([self.stored(name)[0] for name in names])
-        if read := FOUR_BITS.get(NAMES[kind]):
-            return FourBit(*read(stored.unflatten(-1, (-1, BLOCKS[kind][1]))))
-        return Dense(stored.float()) if kind in PLAIN else EightBit(unpack(stored, kind))
 
 
 def _map(path: Path) -> Tensor:
@@ -98,83 +135,6 @@ class StoredTable(Table):
 
     def rows(self, ids: Tensor) -> Tensor:
         return unpack(self._stored[ids], self._kind)
-
-
-@contextmanager
-def side_by_side() -> Iterator[ThreadPoolExecutor]:
-    """As many threads as an operation would have, in which each has one: those of one operation wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(threads) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(threads)
-
-
-def build_llama(file: GgufFile) -> Llama:
-    """The network of a file without an obstacle."""
-    shape = read_shape(file.metadata)
-    name = "output.weight" if "output.weight" in file else "token_embd.weight"
-    with side_by_side() as pool:
-        rounded = pool.submit(_round_head, file, name)
-        layers = list(pool.map(lambda number: _build_layer(file, shape, f"blk.{number}."), range(shape.layers)))
-    head = rounded.result()
-    return Llama(
-        shape,
-        file.look_up("token_embd.weight"),
-        layers,
-        _read_norm(file, "output_norm.weight"),
-        head,
-        None if isinstance(head, Dense) else file.look_up(name),
-        _read_frequencies(file, shape),
-    )
-
-
-def _round_head(file: GgufFile, name: str) -> Linear:
-    """A head in four bits, if it is stored in more: it only finds the tokens whose logits are then sharpened."""
-    stored, kind = file.stored(name)
-    if kind in PLAIN or NAMES[kind] in FOUR_BITS:
-        return file.pack(name)
-    return FourBit.round(unpack(rows, kind) for rows in stored.split(ROUNDED_AT_ONCE))
-
-
-def read_shape(metadata: Mapping[str, Any]) -> Shape:
-    """The numbers of a Llama's metadata."""
-    heads = metadata["llama.attention.head_count"]
-    hidden = metadata["llama.embedding_length"]
-    return Shape(
-        layers=metadata["llama.block_count"],
-        hidden=hidden,
-        heads=heads,
-        kv_heads=metadata.get("llama.attention.head_count_kv", heads),
-        head_size=metadata.get("llama.rope.dimension_count", hidden // heads),
-        context=metadata["llama.context_length"],
-    )
-
-
-def _build_layer(file: GgufFile, shape: Shape, at: str) -> Layer:
-    return Layer(
-        shape,
-        before_attention=_read_norm(file, f"{at}attn_norm.weight"),
-        qkv=file.pack(*(f"{at}attn_{part}.weight" for part in "qkv")),
-        out=file.pack(f"{at}attn_output.weight"),
-        before_mlp=_read_norm(file, f"{at}ffn_norm.weight"),
-        gate_up=file.pack(f"{at}ffn_gate.weight", f"{at}ffn_up.weight"),
-        down=file.pack(f"{at}ffn_down.weight"),
-    )
-
-
-def _read_norm(file: GgufFile, name: str) -> RMSNorm:
-    return RMSNorm(file.read(name), file.metadata["llama.attention.layer_norm_rms_epsilon"])
-
-
-def _read_frequencies(file: GgufFile, shape: Shape) -> Tensor:
-    base = file.metadata.get("llama.rope.freq_base", 10000.0)
-    frequencies: Tensor = base ** (-torch.arange(0, shape.head_size, 2) / shape.head_size)
-    if "rope_freqs.weight" in file:  # Llama 3's stretching of the slow ones
-        frequencies /= file.read("rope_freqs.weight")
-    return frequencies
 
 
 def _read_q4_0(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:

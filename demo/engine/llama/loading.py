@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from demo.engine.llama.batch import LlamaBatch
-from demo.engine.llama.gguf import GgufFile, build_llama
+from demo.engine.llama.checkpoint import build_llama
+from demo.engine.llama.gguf import GgufFile
 from demo.engine.llama.tokenizer import load_tokenizer
 from demo.engine.loaded import Loaded
 
