@@ -14,7 +14,7 @@ from pathlib import Path
 def preload_torch() -> None:
     """Begin to load PyTorch's largest library in a thread, while Python imports what the page needs.
 
-    Importing PyTorch then takes a fifth of a second less, all of which Python's lock would be held.
+    The import would take a fifth of a second for it, and hold Python's lock meanwhile.
     """
     spec = find_spec("torch")
     if sys.platform == "linux" and spec is not None and spec.origin is not None:

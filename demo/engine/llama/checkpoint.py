@@ -54,7 +54,7 @@ def find_head(checkpoint: Checkpoint) -> str:
 
 @contextmanager
 def _side_by_side() -> Iterator[ThreadPoolExecutor]:
-    """As many threads as an operation would have, in which each has one: those of one operation wait for each other."""
+    """As many threads as one operation has otherwise, for operations that have one each and wait for no other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

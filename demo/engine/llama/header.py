@@ -62,7 +62,7 @@ class _Reader:
             raise ValueError(f"it is GGUF version {version}, and {VERSIONS} are read here")
         said = dict(self._read_entry() for _ in range(metadata))
         stored = dict(self._read_tensor() for _ in range(tensors))
-        alignment = said.get("general.alignment", ALIGNMENT)
+        alignment = said.get("general.alignment") or ALIGNMENT
         return Header(said, stored, -(-self._at // alignment) * alignment)
 
     def _read_entry(self) -> tuple[str, Any]:
