@@ -9,6 +9,7 @@ from gradio.events import Dependency
 
 from demo.events import Engine
 from demo.trace import Trace
+from demo.ui import without_apps
 from demo.ui.files import ASSETS, PLACE, build_files
 from demo.ui.layout import Layout, build_layout
 from demo.ui.lesson_listeners import LessonListeners
@@ -24,6 +25,7 @@ EACH_TIME: dict[str, Any] = {**FREE, "trigger_mode": "multiple"}
 QUICK: dict[str, Any] = {**SILENT, "queue": False}
 
 
+@without_apps()
 def build_page(engine: Engine, visitors: Visitors | None = None, recordings: Sequence[Trace] = ()) -> gr.Blocks:
     """The page in front of `engine`; one of `recordings` stands in where it can't answer."""
     visitors = Visitors() if visitors is None else visitors

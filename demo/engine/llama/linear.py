@@ -5,7 +5,7 @@ float32 numbers; for the many tokens of a prompt a packed matrix is unpacked for
 are read together, each of which is multiplied by itself. TorchScript compiles the products.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -68,24 +68,21 @@ class FourBit(Linear):
         """`values` uint8 [out, in]; `scales` and `offsets` float16 [out, in / 32]."""
         super().__init__()
         self._out = len(values)
-        padding = (0, 0, 0, -len(values) % ROWS_AT_ONCE)
-        values, scales, offsets = (pad(each, padding) for each in (values, scales, offsets))
+        if missing := -len(values) % ROWS_AT_ONCE:
+            values, scales, offsets = (pad(each, (0, 0, 0, missing)) for each in (values, scales, offsets))
         self._shape = values.shape
         zeros = offsets.float() + 8 * scales.float()
         self._scales = torch.stack([scales.float(), zeros], dim=-1).transpose(0, 1).bfloat16().contiguous()
         self._packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(values.int(), 1)
-        nibbles = values[:, 0::2] | (values[:, 1::2] << 4)
+        pairs = values.view(torch.int16)
+        nibbles = (pairs >> 4).bitwise_or_(pairs).to(torch.uint8)  # of each pair the first is the low one
         affine = torch.stack([scales.half(), offsets.half()], dim=-1).view(-1, 2).view(torch.uint8)
         self._groups = torch.cat([nibbles.view(-1, GROUP // 2), affine], dim=1)  # [groups, 20]
 
     @classmethod
-    def round(cls, weight: Tensor) -> "FourBit":
-        """The nearest to `weight` float [out, in] whose groups reach from their least to their greatest."""
-        groups = weight.unflatten(-1, (-1, GROUP))
-        offsets, greatest = groups.amin(dim=-1).half(), groups.amax(dim=-1)
-        scales = ((greatest - offsets) / 15).clamp(min=1e-7).half()
-        values = (groups - offsets.float()[..., None]) / scales.float()[..., None]
-        return cls(values.round().clamp(0, 15).to(torch.uint8).flatten(1), scales, offsets)
+    def round(cls, weights: Iterable[Tensor]) -> "FourBit":
+        """The nearest to `weights` float [out, in], one below the other, whose groups reach from least to greatest."""
+        return cls(*map(torch.cat, zip(*map(_round_groups, weights), strict=True)))
 
     def forward(self, x: Tensor, parts: list[int]) -> Tensor:
         if len(parts) > 0:
@@ -171,6 +168,14 @@ def find_missing_kernels() -> str:
     if torch.backends.cpu.get_cpu_capability() != "AVX512":
         return "this processor has no AVX-512"
     return ""
+
+
+def _round_groups(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    groups = weight.unflatten(-1, (-1, GROUP))
+    offsets, greatest = groups.amin(dim=-1).half(), groups.amax(dim=-1)
+    scales = ((greatest - offsets) / 15).clamp(min=1e-7).half()
+    values = (groups - offsets.float()[..., None]).div_(scales.float()[..., None]).round_().clamp_(0, 15)
+    return values.to(torch.uint8).flatten(1), scales, offsets
 
 
 def _multiply(x: Tensor, weight: Tensor, parts: list[int], in_bfloat16: bool) -> Tensor:
