@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from demo.errors import EngineFailed, ModelError, NotReady, Overloaded
 from demo.events import Broken, Loading, Message, Ready
+from tests.browser.conftest import WORDS
 from tests.browser.serving import Served, serve
 from tests.browser.tab import Tabs
 from tests.scripted import CARD, ScriptedEngine, ScriptedTicket, TypingEngine
@@ -231,6 +232,24 @@ def test_closing_the_tab_stops_the_work(open_tab: Tabs, served: Served, engine: 
     cancelled = watch_cancel(engine.tickets[0])
     tab.page.close()
     assert cancelled.wait(20)
+
+
+def test_behind_another_tab_less_is_shown_and_the_tail_still_arrives(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_tab(typing_url)
+    count = """() => {
+      Object.defineProperty(document, "hidden", { value: true, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+      window.changes = 0;
+      const text = document.getElementById("streamed-text");
+      new MutationObserver(() => { window.changes += text.textContent !== ""; })
+        .observe(text, { characterData: true, subtree: true });
+    }"""
+    with tab.page.expect_response(lambda response: "/run/predict" in response.url):
+        tab.page.evaluate(count)
+    tab.ask("Hello")
+    tab.expect_both("done")
+    assert tab.read("streamed-text") == tab.read("whole-text") == "".join(WORDS).strip()
+    assert 0 < tab.page.evaluate("window.changes") < len(WORDS) / 20
 
 
 def test_an_overload_is_one_sentence_and_the_prompt_stays(
