@@ -104,7 +104,10 @@ class Listeners:
     async def settle(self, request: gr.Request, price: float) -> Updates:
         """When both sides have ended: their last words, the charts and the tables. Drawn once."""
         visitor = self.visitors.find(request.session_hash)
-        return show_results(self.page, visitor, price) if visitor.settle() else nothing()
+        if not visitor.settle():
+            return nothing()
+        # Aside: drawing takes long enough to be noticed by everybody else whom this event loop serves.
+        return await asyncio.to_thread(show_results, self.page, tuple(visitor.runs), visitor.example, price)
 
     def stop_streamed(self, request: gr.Request) -> None:
         """Freeze the streaming side; the other goes on."""

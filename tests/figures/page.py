@@ -17,17 +17,13 @@ from demo.settings import Settings
 from tests.browser.chromium import launch
 from tests.browser.paint_delay import TimedEngine, measure_delays
 from tests.browser.serving import serve
+from tests.browser.tab import LOOK_AWAY
 from tests.figures.figure import Figure, summarise
 from tests.figures.speed import PROMPT, ROUNDS, ROWS, wait_until_ready
 
 PAINTS: Final = 20
 PAGE_TOKENS: Final = 256  # some two seconds: in a quarter of that the first paint and layout are most of what is seen
 SETTLING: Final = 4000  # ms, about what a visitor takes to type: a page that has just opened is still animated
-# Headless tabs are always told that they are seen.
-LOOK_AWAY: Final = """() => {
-  Object.defineProperty(document, "hidden", { value: true });
-  document.dispatchEvent(new Event("visibilitychange"));
-}"""
 
 
 def measure_paint() -> Figure:
