@@ -1,7 +1,9 @@
 """The page: components wired to listeners, mounted on an app. The only place that knows Gradio's events."""
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
@@ -52,6 +54,9 @@ def _calm(blocks: gr.Blocks) -> None:
     """
     blocks._queue.sleep_when_free = LOOK
     blocks._queue.progress_update_sleep_when_free = IDLE
+    # And with every update it looks for matplotlib, twice, in every folder of packages: here is the answer.
+    if find_spec("matplotlib") is None:
+        sys.modules["matplotlib"] = None  # type: ignore[assignment]
 
 
 def mount_page(
