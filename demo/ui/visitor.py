@@ -15,8 +15,9 @@ from demo.ui.panes import PaneView, read_answer
 from demo.ui.race import BEAT, Race
 from demo.ui.words import Side, say_recorded
 
-SHARED_BEAT = 0.2  # the same where server, model and browser are on the same cores: each update stops the model
-UNSEEN_BEAT = 1.0  # the same behind another tab
+# Seconds between two updates, where these are not shown at race.py's BEAT.
+SHARED_BEAT = 0.2  # the browser is on the model's own cores: each update takes time from the model
+UNSEEN_BEAT = 1.0  # another tab is in front
 MOST_UPDATES = 40  # a second, of all tabs together: each takes the server some 2 ms
 
 
