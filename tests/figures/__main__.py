@@ -13,6 +13,7 @@ import transformers
 from demo.engine.llama.obstacle import find_obstacle
 from demo.engine.source import find_embedded
 from tests.figures.answers import compare_answers
+from tests.figures.crowd import measure_crowd
 from tests.figures.page import measure_page, measure_paint
 from tests.figures.quality import measure_quality
 from tests.figures.speed import NEW_TOKENS, measure_speed
@@ -34,7 +35,8 @@ def describe() -> str:
 
 def main() -> None:
     """Measure everything and print it."""
-    speed = [*measure_speed(), *measure_start(), measure_paint(), *measure_page(), *measure_wire(), *measure_streams()]
+    speed = [*measure_speed(), *measure_start(), measure_paint(), *measure_page()]
+    speed += [*measure_crowd(), *measure_wire(), *measure_streams()]
     figures, answers = [*speed, *measure_quality()], compare_answers()
     conditions = describe()
     print(conditions)
