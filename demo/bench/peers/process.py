@@ -1,0 +1,102 @@
+"""A process of somebody else's: started, watched, paused, and ended with all that it started. Knows no HTTP."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.bench.sample import Unmeasured
+
+PATIENCE = 10.0  # seconds for an orderly end
+_POLL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A running process, the leader of its own group: Ctrl-C at the terminal reaches it only through us."""
+
+    name: str
+    popen: "subprocess.Popen[str]"
+    log: Path
+
+    def pause(self) -> None:
+        """Stop the whole group, which then uses no processor."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def wait_until(self, is_ready: Callable[[], bool], seconds: float) -> None:
+        """Return once `is_ready`. Raises Unmeasured where the process ends before, or it takes too long."""
+        deadline = time.monotonic() + seconds
+        while not is_ready():
+            if self.popen.poll() is not None:
+                raise self.explain("ended before it was ready")
+            if time.monotonic() > deadline:
+                raise self.explain(f"was not ready after {seconds:.0f} s")
+            time.sleep(_POLL)
+
+    def explain(self, what: str) -> Unmeasured:
+        """What happened, with the process's own last words and where there are more."""
+        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        said = f" It said last: {lines[-1][:200]}" if lines else ""
+        return Unmeasured(f"{self.name} {what}.{said} (More in {self.log}.)")
+
+    def read_memory(self) -> int | None:
+        """The resident bytes of the process, without those it started; None where the system does not tell."""
+        with suppress(OSError, StopIteration):
+            status = Path(f"/proc/{self.popen.pid}/status").read_text()
+            line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+            return int(line.split()[1]) * 1024
+        return None
+
+    def end(self) -> None:
+        """End the group, at first politely."""
+        self._signal(signal.SIGTERM)
+        self.resume()  # a stopped process would not notice
+        with suppress(subprocess.TimeoutExpired):
+            self.popen.wait(PATIENCE)
+        self._signal(signal.SIGKILL)  # also what it left behind
+        self.popen.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, number)
+
+
+@contextmanager
+def start(
+    name: str,
+    command: Sequence[str],
+    logs: Path,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    talks: bool = False,
+) -> Iterator[Child]:
+    """The process, ended on leaving. What it says goes into a file; with `talks`, its standard output is kept for us."""
+    log = logs / f"{name.replace(' ', '-')}.log"
+    with log.open("w") as file:
+        popen = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if talks else file,
+            stderr=file,
+            text=True,
+            env={**os.environ, **(environment or {})},
+            cwd=folder,
+            start_new_session=True,
+        )
+    child = Child(name, popen, log)
+    try:
+        yield child
+    finally:
+        child.end()
+        for pipe in (popen.stdin, popen.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
