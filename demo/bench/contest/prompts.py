@@ -92,4 +92,4 @@ def ask_at_length(key: str, words: int = LONG_WORDS, new_tokens: int = 4) -> Que
 def _open_conversation(key: str) -> dict[str, str]:
     random = Random(key)
     name = "".join(random.choice("bdfgklmnprstvz") + random.choice("aeiou") for _ in range(3)).capitalize()
-    return {"role": "system", "content": f"{name} is asking you. You are a helpful assistant."}
+    return {"role": "system", "content": f"{name} is asking you. You are a helpful assistant who explains each step."}

@@ -158,7 +158,7 @@ def _open_llama_cpp_python(ground: Ground) -> Iterator[Contestant]:
         "llama-cpp-python", find_version("llama-cpp-python") or "", _STORED, size, "HTTP", together=False
     )
     threads = str(ground.threads)
-    options = ["--n_threads", threads, "--n_threads_batch", threads, "--n_ctx", str(CONTEXT)]
+    options = ["--n_threads", threads, "--n_threads_batch", threads, "--n_ctx", str(CONTEXT), "--logits_all", "false"]
     command = [sys.executable, "-m", "llama_cpp.server", "--model", str(ground.gguf), "--port", "{port}", *options]
     with _start_server(identity, command, ground) as (child, address):
         yield Served(identity, address, choose_model(address), child=child)
