@@ -16,6 +16,7 @@ from demo.bench.contest.result import sum_up
 from demo.bench.contest.table import say_missing
 from demo.bench.contest.turns import Field
 from demo.bench.peers.contestant import Contestant
+from demo.bench.peers.process import SIGNALS
 from demo.bench.peers.roster import OURS, Ground, list_peers, open_address, open_ours
 from demo.bench.sample import Unmeasured
 from demo.embedded import EMBEDDED_PACKAGE, find_embedded
@@ -142,8 +143,7 @@ def _ended_in_order() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signals = (signal.SIGTERM, signal.SIGHUP)
-    before = {each: signal.signal(each, interrupt) for each in signals}
+    before = {each: signal.signal(each, interrupt) for each in SIGNALS}
     try:
         yield
     finally:

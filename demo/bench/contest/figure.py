@@ -49,9 +49,10 @@ def draw_curves(curves: Curves, title: str) -> Figure:
 def write_page(figures: Sequence[Figure], body: str) -> str:
     """One HTML document with plotly's script inside it."""
     parts = [_write_figure(figure, index) for index, figure in enumerate(figures)]
-    head = '<meta charset="utf-8"><title>Token streaming: the benchmark</title>'
-    style = "<style>body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1200px}pre{white-space:pre-wrap}</style>"
-    return f"<!doctype html><html><head>{head}{style}</head><body>{''.join(parts)}<pre>{body}</pre></body></html>"
+    meta = '<meta charset="utf-8"><title>Token streaming: the benchmark</title>'
+    style = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1200px}pre{white-space:pre-wrap}"
+    head = f"<head>{meta}<style>{style}</style></head>"
+    return f"<!doctype html><html>{head}<body>{''.join(parts)}<pre>{body}</pre></body></html>"
 
 
 def _write_figure(figure: Figure, index: int) -> str:

@@ -10,7 +10,7 @@ TOO_MUCH = 0.25  # share of the greatest cost from which a square is called one
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The fit cost = constant + linear · size + square · size², and the last term's share of the cost at the greatest size."""
+    """cost = constant + linear · size + square · size². `share`: the last term's, in the cost of the greatest size."""
 
     constant: float
     linear: float
@@ -35,6 +35,6 @@ def say_growth(what: str, against: str, growth: Growth) -> str:
     """Whether it grows quadratically, in one sentence."""
     verdict = "grows quadratically" if growth.is_quadratic else "does not grow quadratically"
     return (
-        f"{what} {verdict} with the {against}: in the fit a + b·x + c·x² the square is {100 * growth.share:.0f} % of it "
-        "at the greatest"
+        f"{what} {verdict} with the {against}: in the fit a + b·x + c·x² the square is {100 * growth.share:.0f} % "
+        "of it at the greatest"
     )

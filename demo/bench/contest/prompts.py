@@ -1,6 +1,6 @@
 """What the contestants are asked. Pure.
 
-No two questions begin alike: a server that keeps prompts finds nothing of the next one, beyond the template's first words.
+No two questions begin alike: of a prompt that a server kept it finds nothing again but the template's first words.
 """
 
 from random import Random

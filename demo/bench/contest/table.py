@@ -34,11 +34,12 @@ def write_conditions(machine: Machine, rounds: int, date: str) -> str:
     """What a reader of the numbers must know, in a paragraph."""
     return (
         f"{machine.processor}, {machine.cores} cores, {machine.system}, {date}; memory is read at "
-        f"{machine.bandwidth / 1e9:.1f} GB/s, by all cores. As many threads for every model. Greedy, {NEW_TOKENS} new tokens, prompts of about 40 tokens that begin "
-        f"like no other, so that none is found in a cache. Median of {rounds} rounds in one run; the order is drawn anew "
-        "for each measure of each round; who is not asked is stopped, and a short request before each measured one is "
-        "dropped, as is a whole warm-up. One stream's speed is (n − 1) / (last − first token), several streams' all "
-        "tokens / (first request to last token). In brackets: this server's number over the contestant's, paired by round."
+        f"{machine.bandwidth / 1e9:.1f} GB/s by all cores, and every model has as many threads. Greedy, {NEW_TOKENS} "
+        "new tokens, prompts of about 40 tokens that begin like no other, so that none is found in a cache. "
+        f"Median of {rounds} rounds in one run; the order is drawn anew for each measure of each round; who is not "
+        "asked is stopped. A warm-up round is dropped, and a short request before each measured one. One stream's "
+        "speed is (n − 1) / (last − first token), several streams' all tokens / (first request to last token). "
+        "In brackets: this server's number over the contestant's, paired by round."
     )
 
 
@@ -84,9 +85,9 @@ def say_curves(curves: Curves) -> Iterator[str]:
         memories = [point.memory for point in points if point.memory is not None]
         if len(memories) == len(points):
             yield say_growth("resident memory", against, fit_growth(sizes, [float(each) for each in memories]))
-    sizes = [point.size for point in curves.lengths]
-    per_token = [point.ttft / point.size for point in curves.lengths]
-    yield say_growth("time to read each token of the prompt", "context", fit_growth(sizes, per_token))
+    long, longest = next(point for point in curves.lengths if point.size > 500), curves.lengths[-1]
+    slower = (longest.ttft / longest.size) / (long.ttft / long.size)
+    yield f"each token of a prompt of {longest.size:,} took {slower:.2f} times as long to read as one of {long.size:,}"
 
 
 def say_missing(package: str) -> str:

@@ -5,13 +5,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from demo.bench.sample import Unmeasured
 
 PATIENCE = 10.0  # seconds for an orderly end
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # that tell us to go
 _POLL = 0.05
 
 
@@ -57,12 +58,17 @@ class Child:
 
     def end(self) -> None:
         """End the group, at first politely."""
-        self._signal(signal.SIGTERM)
-        self.resume()  # a stopped process would not notice
-        with suppress(subprocess.TimeoutExpired):
-            self.popen.wait(PATIENCE)
-        self._signal(signal.SIGKILL)  # also what it left behind
-        self.popen.wait()
+        with _signals_deferred():
+            self._signal(signal.SIGTERM)
+            self.resume()  # a stopped process would not notice
+            with suppress(subprocess.TimeoutExpired):
+                self.popen.wait(PATIENCE)
+            self._signal(signal.SIGKILL)  # also what it left behind
+            self.popen.wait()
+        for pipe in (self.popen.stdin, self.popen.stdout):
+            with suppress(BrokenPipeError):
+                if pipe is not None:
+                    pipe.close()
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
@@ -78,25 +84,34 @@ def start(
     folder: Path | None = None,
     talks: bool = False,
 ) -> Iterator[Child]:
-    """The process, ended on leaving. What it says goes into a file; with `talks`, its standard output is kept for us."""
+    """The process, ended on leaving. What it says goes into a file; with `talks`, its standard output comes to us."""
     log = logs / f"{name.replace(' ', '-')}.log"
-    with log.open("w") as file:
-        popen = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if talks else file,
-            stderr=file,
-            text=True,
-            env={**os.environ, **(environment or {})},
-            cwd=folder,
-            start_new_session=True,
-        )
-    child = Child(name, popen, log)
-    try:
+    with ExitStack() as stack:
+        with log.open("w") as file, _signals_deferred():
+            popen = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if talks else file,
+                stderr=file,
+                text=True,
+                env={**os.environ, **(environment or {})},
+                cwd=folder,
+                start_new_session=True,
+            )
+            child = Child(name, popen, log)
+            stack.callback(child.end)
         yield child
+
+
+@contextmanager
+def _signals_deferred() -> Iterator[None]:
+    """A signal to go takes effect afterwards: none may come between a process's start and the promise to end it."""
+    noted: list[int] = []
+    before = {each: signal.signal(each, lambda number, frame: noted.append(number)) for each in SIGNALS}
+    try:
+        yield
     finally:
-        child.end()
-        for pipe in (popen.stdin, popen.stdout):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        for number in noted[:1]:
+            signal.raise_signal(number)

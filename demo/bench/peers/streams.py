@@ -59,7 +59,7 @@ def read_address(url: str) -> Address:
 def post_together(
     address: Address, path: str, bodies: Sequence[Json], apart: float, silence: float
 ) -> list[tuple[int, Arrivals]]:
-    """Each reply, with its status. The requests are sent `apart` seconds after each other, over connections opened before.
+    """Each reply with its status. The requests are sent `apart` seconds after each other, all over new connections.
 
     Raises Unmeasured where nothing comes for `silence` seconds, or a connection fails.
     """

@@ -42,7 +42,7 @@ def test_a_program_answers_with_its_own_times_whatever_its_library_prints(tmp_pa
 
 def test_a_program_that_dies_in_the_middle_is_quoted(tmp_path: Path) -> None:
     with opened(tmp_path, "raise SystemExit('out of memory')") as aside:
-        with pytest.raises(Unmeasured, match="program ended in the middle. It said last: out of memory"):
+        with pytest.raises(Unmeasured, match=r"program ended in the middle\. It said last: out of memory"):
             aside.ask([QUESTION])
         with pytest.raises(Unmeasured, match="ended in the middle"):
             aside.ask([QUESTION])

@@ -14,7 +14,8 @@ STUBBORN = (
     "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here', flush=True)\nwhile 1: signal.pause()"
 )
 PARENT = (
-    "import subprocess, sys, signal; child = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()']); "
+    "import subprocess, sys, signal\n"
+    "child = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'])\n"
     "print(child.pid, flush=True); signal.pause()"
 )
 
@@ -61,7 +62,7 @@ def test_a_paused_process_is_stopped_and_goes_on_afterwards(tmp_path: Path) -> N
 def test_a_process_that_ends_before_it_is_ready_says_its_last_words(tmp_path: Path) -> None:
     with (
         start("peer", python("raise SystemExit('no such model')"), tmp_path) as child,
-        pytest.raises(Unmeasured, match="peer ended before it was ready. It said last: no such model"),
+        pytest.raises(Unmeasured, match=r"peer ended before it was ready\. It said last: no such model"),
     ):
         child.wait_until(lambda: False, 10)
 
