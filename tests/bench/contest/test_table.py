@@ -46,7 +46,7 @@ def test_who_was_left_out_and_why_is_said() -> None:
 
 
 def test_answers_stand_side_by_side_and_an_odd_one_is_marked() -> None:
-    assert "- peer (the first 21 of 21 words as ours; sane): To make cheese" in TEXT
+    assert "- peer (the first 23 of 23 words as ours; sane): To make cheese" in TEXT
     odd = "\n".join(write_markdown(make_report(text="The weather is fine today and it will be fine. " * 3)))
     assert "ODD: nothing of cheese, milk, curd" in odd
 
