@@ -42,8 +42,8 @@ class Reply:
 class FakeServer(ThreadingHTTPServer):
     daemon_threads = False  # so that closing waits for every connection
 
-    def __init__(self, script: Script) -> None:
-        super().__init__(("127.0.0.1", 0), _Conversation)
+    def __init__(self, script: Script, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Conversation)
         self.script = script
         self.replies: list[Reply] = []
         self.asked: list[dict[str, Any]] = []

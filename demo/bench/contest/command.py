@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -16,8 +16,9 @@ from demo.bench.contest.result import sum_up
 from demo.bench.contest.table import say_missing
 from demo.bench.contest.turns import Field
 from demo.bench.peers.contestant import Contestant
+from demo.bench.peers.ground import Ground
 from demo.bench.peers.process import SIGNALS
-from demo.bench.peers.roster import OURS, Ground, list_peers, open_address, open_ours
+from demo.bench.peers.roster import OURS, PEERS, open_address, open_ours, open_peer
 from demo.bench.sample import Unmeasured
 from demo.embedded import EMBEDDED_PACKAGE, find_embedded
 
@@ -63,22 +64,24 @@ def hold_contest(options: argparse.Namespace) -> Report:
 def gather(stack: ExitStack, ground: Ground, options: argparse.Namespace) -> tuple[list[Contestant], dict[str, str]]:
     """Everybody who could be started, paused; and who could not, and why."""
     contestants: list[Contestant] = []
-    absent: dict[str, str] = {}
-    ways = {peer.name: peer.open for peer in list_peers() if peer.name not in options.without}
-    addresses = {name: open_address(name, url, ground) for name, url in options.peer}
-    missing = {peer.name: peer.missing for peer in list_peers() if peer.missing}
-    for name in [*ways, *addresses]:
-        if name in missing:
-            absent[name] = say_missing(missing[name])
-            continue
+    absent = {peer.name: say_missing(peer.missing) for peer in PEERS if peer.missing}
+    openings: dict[str, AbstractContextManager[Contestant]] = {
+        OURS: open_ours(ground),
+        **{peer.name: open_peer(peer, ground) for peer in PEERS if not peer.missing},
+        **{name: open_address(name, url, ground) for name, url in options.peer},
+    }
+    for name in options.without:
+        openings.pop(name, None)
+        absent.pop(name, None)
+    for name, opening in openings.items():
         say(f"starting {name}")
         try:
-            contestant = stack.enter_context(addresses[name] if name in addresses else ways[name](ground))
+            contestant = stack.enter_context(opening)
         except Unmeasured as error:
             absent[name] = str(error)
             say(f"{name} is left out: {error}")
         else:
-            contestant.pause()
+            contestant.pause()  # so that the next one starts undisturbed
             contestants.append(contestant)
     return contestants, absent
 
@@ -96,7 +99,7 @@ def measure_own_curves(ground: Ground) -> Curves | None:
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """The options; exits with 2 and a sentence where one is wrong."""
-    names = [peer.name for peer in list_peers()]
+    names = [OURS, *(peer.name for peer in PEERS)]
     parser = argparse.ArgumentParser(
         prog="python -m demo.bench --peers",
         description="Measure this project's own server beside its peers, on the same weights, in turns of one run.",

@@ -35,6 +35,6 @@ def say_growth(what: str, against: str, growth: Growth) -> str:
     """Whether it grows quadratically, in one sentence."""
     verdict = "grows quadratically" if growth.is_quadratic else "does not grow quadratically"
     return (
-        f"{what} {verdict} with the {against}: in the fit a + b·x + c·x² the square is {100 * growth.share:.0f} % "
+        f"{what} {verdict} with the {against}: in the fit a + b·x + c·x² the square is {round(100 * growth.share)} % "
         "of it at the greatest"
     )

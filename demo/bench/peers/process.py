@@ -42,9 +42,13 @@ class Child:
                 raise self.explain(f"was not ready after {seconds:.0f} s")
             time.sleep(_POLL)
 
+    def read_log(self) -> str:
+        """What it has said so far."""
+        return self.log.read_text(errors="replace")
+
     def explain(self, what: str) -> Unmeasured:
         """What happened, with the process's own last words and where there are more."""
-        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        lines = [line.strip() for line in self.read_log().splitlines() if line.strip()]
         said = f" It said last: {lines[-1][:200]}" if lines else ""
         return Unmeasured(f"{self.name} {what}.{said} (More in {self.log}.)")
 

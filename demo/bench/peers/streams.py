@@ -56,6 +56,12 @@ def read_address(url: str) -> Address:
     return Address(host, port or 80, parts.path.rstrip("/"))
 
 
+def find_port() -> int:
+    """A port that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
 def post_together(
     address: Address, path: str, bodies: Sequence[Json], apart: float, silence: float
 ) -> list[tuple[int, Arrivals]]:

@@ -10,11 +10,12 @@ import psutil
 import pytest
 
 from demo.bench.__main__ import main
-from demo.bench.peers.roster import list_peers
+from demo.bench.peers.roster import OURS, PEERS
 from tests.bench.fake import Script, serve
 
 ROOT = Path(__file__).parent.parent.parent.parent
-NOBODY = [option for peer in list_peers() for option in ("--without", peer.name)]
+NO_PEERS = [option for peer in PEERS for option in ("--without", peer.name)]
+NOBODY = ["--without", OURS, *NO_PEERS]
 CHEESE = Script(words=("To make ", "cheese ", *(f"you warm milk {n} times " for n in range(5))), capacity=8, gap=0.001)
 
 
@@ -74,8 +75,7 @@ def test_a_wrong_option_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_however_it_is_stopped_no_process_is_left(tmp_path: Path, number: signal.Signals) -> None:
-    without = [option for peer in list_peers()[1:] for option in ("--without", peer.name)]
-    command = [sys.executable, "-m", "demo.bench", "--peers", "--output", str(tmp_path), *without]
+    command = [sys.executable, "-m", "demo.bench", "--peers", "--output", str(tmp_path), *NO_PEERS]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as bench:
         assert bench.stderr is not None
         assert "starting this server" in bench.stderr.readline()
