@@ -115,7 +115,7 @@ class Settings:
         "prompt and answer together [the model's, up to 4096]",
     )
     dtype: str = _setting(
-        "auto", _dtype, f"one of {', '.join(DTYPES)}", "number format of the weights; stored: as in their GGUF file"
+        "auto", _dtype, f"one of {', '.join(DTYPES)}", "number format of the weights; stored: as in their file"
     )
     device: str = _setting("auto", _device, DEVICES, "where the model runs")
     cuda_graphs: tuple[int, ...] = _setting(

@@ -94,11 +94,12 @@ def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
     device = _announce(choose_device(settings))
     source = choose_source(settings, device, find_embedded())
     _announce(Choice("model", source.model_id, source.reason))
-    obstacle = _find_obstacle(source, device) if settings.dtype in ("auto", STORED) else ""
-    dtype = _announce(choose_dtype(settings, device, obstacle))
     report(Loading(f"loading {source.model_id}"))
-    if dtype == STORED:
-        loaded = load_llama(Path(source.place))
+    place = _find_place(source, settings, device)
+    obstacle = f"that is for a CPU, not for {device}" if place is None else find_obstacle(place)
+    dtype = _announce(choose_dtype(settings, device, obstacle))
+    if place is not None and dtype == STORED:
+        loaded = _load_stored(source, place)
     else:
         loaded = _load_general(source, settings, device, dtype, report)
     model = build_model(loaded, source, settings, report)
@@ -107,13 +108,24 @@ def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
     return model
 
 
-def _find_obstacle(source: ModelSource, device: str) -> str:
-    """What stands in the way of answering from weights as they are stored; empty where nothing."""
-    if device != "cpu":
-        return f"packed weights are for a CPU, not for {device}"
-    if source.kind not in ("embedded", "gguf"):
-        return "the model is not a GGUF file"
-    return find_obstacle(Path(source.place))
+def _find_place(source: ModelSource, settings: Settings, device: str) -> Path | None:
+    """The file or folder to answer from as it is stored, if it may be so; None where it may not."""
+    if device != "cpu" or settings.dtype not in ("auto", STORED):
+        return None
+    if source.kind in ("embedded", "gguf"):
+        return Path(source.place)
+    # Here, since it takes a second that a GGUF file does without.
+    from demo.engine.llama.saved import find_saved
+
+    return find_saved(source, settings.revision)
+
+
+def _load_stored(source: ModelSource, place: Path) -> Loaded:
+    if source.kind in ("embedded", "gguf"):
+        return load_llama(place)
+    from demo.engine.llama.saved import load_saved
+
+    return load_saved(source, place)
 
 
 def _load_general(

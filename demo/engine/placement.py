@@ -36,7 +36,7 @@ def choose_dtype(settings: Settings, device: str, obstacle: str) -> Choice[str]:
     if settings.dtype != "auto":
         return Choice("dtype", settings.dtype, ASKED)
     if device == "cpu" and not obstacle:
-        return Choice("dtype", STORED, "on a CPU: several times as fast as float32")
+        return Choice("dtype", STORED, "on a CPU: the fewer bits it reads, the faster")
     if device == "cpu":
         return Choice("dtype", "float32", f"on a CPU; weights as they are stored are not possible: {obstacle}")
     if device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False):

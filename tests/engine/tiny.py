@@ -44,12 +44,24 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     return fast
 
 
+GROUPED: dict[str, Any] = {**SMALL, "intermediate_size": 64, "num_key_value_heads": 2}
+LLAMA: dict[str, Any] = {**GROUPED, "max_position_embeddings": 512}
+LLAMA_3: dict[str, Any] = {  # its stretching of rotary embeddings
+    "rope_type": "llama3",
+    "rope_theta": 10000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+
+
 def _llama() -> PreTrainedConfig:
-    return LlamaConfig(**SMALL, intermediate_size=64, num_key_value_heads=2, max_position_embeddings=512)
+    return LlamaConfig(**LLAMA)
 
 
 def _sliding_window() -> PreTrainedConfig:
-    return MistralConfig(**SMALL, intermediate_size=64, num_key_value_heads=2, sliding_window=8)
+    return MistralConfig(**GROUPED, sliding_window=8)
 
 
 def _fused_qkv() -> PreTrainedConfig:
@@ -75,7 +87,11 @@ ARCHITECTURES: dict[str, Callable[[], PreTrainedConfig]] = {
 
 def make_network(architecture: str = "llama", seed: int = 0) -> PreTrainedModel:
     """A random network with sharp enough logits that answers differ."""
-    config = ARCHITECTURES[architecture]()
+    return build_network(ARCHITECTURES[architecture](), seed)
+
+
+def build_network(config: PreTrainedConfig, seed: int = 0) -> PreTrainedModel:
+    """The same, with these numbers."""
     config.eos_token_id = VOCABULARY - 4
     torch.manual_seed(seed)
     network: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)

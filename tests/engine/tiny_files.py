@@ -1,11 +1,13 @@
 """Random two-layer Llamas on disk: as a folder, and as a GGUF file with tokenizer and chat template inside."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, TokenType
+from transformers import PreTrainedModel
 
 from tests.engine.tiny import EOS, TEMPLATE, make_network, make_tokenizer
 from tests.engine.tiny_weights import make_weights
@@ -40,14 +42,22 @@ class Recipe:
         return self.hidden // HEADS
 
 
-def save_folder(folder: Path, with_template: bool = True) -> Path:
-    """A folder as `save_pretrained` leaves it."""
+def save_folder(
+    folder: Path, network: PreTrainedModel | None = None, with_template: bool = True, max_shard_size: str = "1GB"
+) -> Path:
+    """A folder as `save_pretrained` leaves it, of a random Llama if no network is given."""
     tokenizer = make_tokenizer()
     if not with_template:
         tokenizer.chat_template = None
-    make_network().save_pretrained(folder)
+    (network or make_network()).save_pretrained(folder, max_shard_size=max_shard_size)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def change_json(file: Path, **changes: object) -> None:
+    """Other values for some names in a file of JSON; None takes a name out."""
+    held = json.loads(file.read_text()) | changes
+    file.write_text(json.dumps({name: value for name, value in held.items() if value is not None}))
 
 
 def write_gguf(path: Path, recipe: Recipe | None = None) -> Path:

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from demo.engine.captured.graph import Recorder
 from demo.engine.general.cache import RowsCache
-from demo.engine.general.forward import Forward, NetworkPrefill
+from demo.engine.general.forward import Forward, NetworkPrefill, name_cache
 
 LENGTHS = (32, 64, 128, 256, 512)
 
@@ -29,6 +29,7 @@ class PromptReader:
         self._ids = torch.zeros((1, LENGTHS[-1]), dtype=torch.long, device=network.device)
         self._positions = torch.arange(LENGTHS[-1], device=network.device)[None]
         self._last = torch.zeros(1, dtype=torch.long, device=network.device)  # place of the prompt's last token
+        self._cache_name = name_cache(network)
         self._takes_last = "logits_to_keep" in inspect.signature(network.forward).parameters
         self._recorded: dict[int, Callable[[], Read]] = {}
 
@@ -54,7 +55,8 @@ class PromptReader:
             cache = RowsCache()
             options = {"logits_to_keep": self._last} if self._takes_last else {}
             inputs = {"input_ids": self._ids[:, :length], "position_ids": self._positions[:, :length]}
-            logits: Tensor = self._network(**inputs, past_key_values=cache, use_cache=True, **options).logits
+            remembered = {self._cache_name: cache, "use_cache": True}
+            logits: Tensor = self._network(**inputs, **remembered, **options).logits
             return logits if self._takes_last else logits[:, self._last], cache
 
         return compute

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from demo.engine.captured.cache import StaticCache
 from demo.engine.captured.graph import Recorder
+from demo.engine.general.forward import name_cache
 
 FIRST_COLUMNS = 256
 
@@ -23,6 +24,7 @@ class Step:
         self._is_fused = backend is not None
         self._forward = torch.compile(network, backend=backend, fullgraph=True) if backend else network
         self._ids = torch.zeros(cache.room, dtype=torch.long, device=network.device)
+        self._cache_name = name_cache(network)
         self._options = {"logits_to_keep": 1} if _takes_logits_to_keep(network) else {}
         self._recorded: dict[tuple[int, int], Callable[[], Tensor]] = {}
 
@@ -64,7 +66,8 @@ class Step:
             }
             if self._is_fused:
                 _vary(*inputs.values(), window.rows, window.columns, window.positions)
-            logits: Tensor = self._forward(**inputs, past_key_values=self.cache, use_cache=True, **self._options).logits
+            remembered = {self._cache_name: self.cache, "use_cache": True}
+            logits: Tensor = self._forward(**inputs, **remembered, **self._options).logits
             window.advance()
             return logits[:, -1]
 

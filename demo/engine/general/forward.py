@@ -16,7 +16,7 @@ class Forward:
     def __init__(self, network: PreTrainedModel) -> None:
         known = inspect.signature(network.forward).parameters
         self._network = network
-        self._cache_name = "cache_params" if "cache_params" in known else "past_key_values"
+        self._cache_name = name_cache(network)
         self.takes_positions = "position_ids" in known
         self._takes_logits_to_keep = "logits_to_keep" in known
 
@@ -42,6 +42,12 @@ class Forward:
             arguments["logits_to_keep"] = keep
         logits: Tensor = self._network(input_ids=ids.to(device), **arguments).logits
         return logits
+
+
+def name_cache(network: PreTrainedModel) -> str:
+    """What the network's forward calls the memory that it goes on with: models of other versions have other names."""
+    known = inspect.signature(network.forward).parameters
+    return next(name for name in ("cache", "cache_params", "past_key_values") if name in known)
 
 
 SCORED_AT_ONCE = 64  # prompt tokens whose logits are all kept: a vocabulary of numbers for each

@@ -19,6 +19,7 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    GenerationConfig,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -50,12 +51,10 @@ def load_general(source: ModelSource, place: str, revision: str | None, device: 
 
 def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Loaded:
     """A network of transformers, as the engine wants it."""
-    configured = network.generation_config.eos_token_id if network.generation_config else None
-    eos_ids = configured if isinstance(configured, list) else [configured]
     return Loaded(
         tokenizer=tokenizer,
         new_batch=lambda: make_batch(network),
-        eos_ids=frozenset(id for id in eos_ids if id is not None),
+        eos_ids=list_ends(network.generation_config),
         context=getattr(network.config.get_text_config(decoder=True), "max_position_embeddings", None),
         device=str(network.device),
         dtype=str(network.dtype).removeprefix("torch."),
@@ -64,16 +63,23 @@ def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -
     )
 
 
+def list_ends(config: GenerationConfig | None) -> frozenset[int]:
+    """The ids that end an answer."""
+    configured = config.eos_token_id if config else None
+    ids = configured if isinstance(configured, list) else [configured]
+    return frozenset(id for id in ids if id is not None)
+
+
 def load_tokenizer(source: ModelSource, place: str, revision: str | None) -> PreTrainedTokenizerBase:
     """The tokenizer of a causal model with a chat template. Raises ModelError where it is anything else."""
-    with _explained(source):
+    with explained(source):
         config = AutoConfig.from_pretrained(place, revision=revision)
     if not _is_causal(config):
         raise ModelError(
             f"{source.model_id} is a {config.model_type} model, which does not generate text token by token: "
             "give a causal language model."
         )
-    with _explained(source):
+    with explained(source):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place, revision=revision)
     if not tokenizer.chat_template:
         raise ModelError(f"{source.model_id} has no chat template: give an instruct or chat model.")
@@ -86,7 +92,7 @@ def load_network(
     """The weights on their device, in evaluation mode. Raises ModelError where they can't be had or don't fit."""
     if source.kind == "hub":
         transformers_logging.enable_progress_bar()  # a download takes minutes
-    with _explained(source):
+    with explained(source):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             place,
             revision=revision,
@@ -118,7 +124,8 @@ def _check_complete(source: ModelSource, report: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _explained(source: ModelSource) -> Iterator[None]:
+def explained(source: ModelSource) -> Iterator[None]:
+    """Whatever goes wrong within, as a ModelError."""
     try:
         yield
     except Exception as error:

@@ -13,7 +13,7 @@ from demo.engine.llama.prefill import LlamaPrefill, read_prompts
 
 
 class LlamaBatch(Batch):
-    """Rows over packed weights."""
+    """Rows over weights as they are stored."""
 
     chunks = Chunks(alone=160, among_others=4)  # of such work as reading a token alone: see `read_prompts`
     together = 8

@@ -1,22 +1,21 @@
 """A Llama out of a GGUF file, its weights as they are stored there. The file is read by transformers' own reader."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 from transformers.integrations.gguf.dequant import GGML_BLOCK, GGML_NAME, dequantize
 from transformers.integrations.gguf.reader import GgufHeader, read_gguf_metadata
 
-from demo.engine.llama.linear import GROUP, Dense, EightBit, FourBit, Linear, Stacked
-from demo.engine.llama.network import Layer, Llama, RMSNorm, Shape, Table
+from demo.engine.llama.checkpoint import Checkpoint
+from demo.engine.llama.linear import GROUP, EightBit, FourBit, Linear, Stacked, find_missing_kernels, pack_plain
+from demo.engine.llama.network import Shape, Table, spread_frequencies
 
 PLAIN = {0: torch.float32, 1: torch.float16, 30: torch.bfloat16}  # GGML's numbers of the forms that pack nothing
 NAMES = {**GGML_NAME, 0: "F32", 1: "F16", 30: "BF16"}
 
 
-class GgufFile:
+class GgufFile(Checkpoint):
     """A GGUF file's metadata and tensors. Raises ValueError where it is none that can be read."""
 
     def __init__(self, path: Path) -> None:
@@ -28,48 +27,92 @@ class GgufFile:
         self._bytes = torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8)
 
     @property
-    def is_whole(self) -> bool:
-        """Whether every tensor that the file lists is in it to its end."""
+    def shape(self) -> Shape:
+        heads = self.metadata["llama.attention.head_count"]
+        hidden = self.metadata["llama.embedding_length"]
+        return Shape(
+            layers=self.metadata["llama.block_count"],
+            hidden=hidden,
+            heads=heads,
+            kv_heads=self.metadata.get("llama.attention.head_count_kv", heads),
+            head_size=self.metadata.get("llama.rope.dimension_count", hidden // heads),
+            mlp=self.metadata["llama.feed_forward_length"],
+            vocabulary=self.metadata["tokenizer.ggml.tokens"],
+            context=self.metadata["llama.context_length"],
+            epsilon=self.metadata["llama.attention.layer_norm_rms_epsilon"],
+        )
+
+    def find_obstacle(self) -> str:
+        if (architecture := self.metadata["general.architecture"]) != "llama":
+            return f"{architecture} is not of the Llama family"
+        if self.metadata.get("llama.rope.scaling.type", "none") != "none":
+            return "it scales its rotary embeddings"
+        if self.metadata.get("llama.expert_count", 0):
+            return "it is a mixture of experts"
+        if any(name.endswith(".bias") for name in self._tensors):
+            return "its projections have biases"
+        if "tokenizer.chat_template" not in self.metadata:
+            return "it has no chat template"
+        if not self._is_whole:
+            return "the file ends before its weights do"
+        return find_missing_kernels() if self._is_packed else ""
+
+    @property
+    def _is_whole(self) -> bool:
         return all(self._start + info.offset + info.nbytes <= len(self._bytes) for info in self._tensors.values())
 
     @property
-    def is_packed(self) -> bool:
+    def _is_packed(self) -> bool:
         """Whether any tensor is stored in blocks."""
         return any(info.ggml_type in GGML_BLOCK for info in self._tensors.values())
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of each tensor."""
-        return {name: info.shape for name, info in self._tensors.items()}
 
     def forms(self) -> list[str]:
         """GGML's name of the form in which each matrix is stored."""
         return [NAMES[info.ggml_type] for info in self._tensors.values() if len(info.shape) > 1]
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._tensors
+    def spell(self, name: str) -> str:
+        return name
 
-    def stored(self, name: str) -> tuple[Tensor, int]:
+    def measure(self, name: str) -> tuple[int, ...] | None:
+        return self._tensors[name].shape if name in self._tensors else None
+
+    def read(self, name: str) -> Tensor:
+        return _unpack(*self._read_stored(name))
+
+    def look_up(self, name: str) -> Table:
+        return StoredTable(*self._read_stored(name))
+
+    def pack(self, *names: str) -> Linear:
+        kinds = {self._tensors[name].ggml_type for name in names}
+        if len(kinds) > 1:
+            return Stacked([self.pack(name) for name in names])
+        kind = kinds.pop()
+        stored = torch.cat([self._read_stored(name)[0] for name in names])
+        if read := FOUR_BITS.get(NAMES[kind]):
+            return FourBit(*read(stored.unflatten(-1, (-1, GGML_BLOCK[kind][1]))))
+        return EightBit(_unpack(stored, kind)) if kind in GGML_BLOCK else pack_plain(stored)
+
+    def pack_head(self, name: str) -> tuple[Linear, Table | None]:
+        """In four bits, if it is stored in more: it only finds the tokens whose logits are then sharpened."""
+        stored, kind = self._read_stored(name)
+        if kind not in GGML_BLOCK:
+            return self.pack(name), None
+        head = self.pack(name) if NAMES[kind] in FOUR_BITS else FourBit.round(_unpack(stored, kind))
+        return head, StoredTable(stored, kind)
+
+    def frequencies(self) -> Tensor:
+        frequencies = spread_frequencies(self.metadata.get("llama.rope.freq_base", 10000.0), self.shape.head_size)
+        if "rope_freqs.weight" in self._tensors:  # Llama 3's stretching of the slow ones
+            frequencies /= self.read("rope_freqs.weight")
+        return frequencies
+
+    def _read_stored(self, name: str) -> tuple[Tensor, int]:
         """A tensor's rows as they are stored, and GGML's number of that form: bytes where it packs blocks."""
         info = self._tensors[name]
         stored = self._bytes[self._start + info.offset :][: info.nbytes]
         if info.ggml_type in GGML_BLOCK:
             return stored.view(info.shape[0], -1), info.ggml_type
         return stored.view(PLAIN[info.ggml_type]).view(info.shape), info.ggml_type
-
-    def read(self, name: str) -> Tensor:
-        """A tensor in float32, unpacked."""
-        return _unpack(*self.stored(name))
-
-    def pack(self, *names: str) -> Linear:
-        """The matrices of these names, one below the other, in the form in which they are stored."""
-        kinds = {self._tensors[name].ggml_type for name in names}
-        if len(kinds) > 1:
-            return Stacked([self.pack(name) for name in names])
-        kind = kinds.pop()
-        stored = torch.cat([self.stored(name)[0] for name in names])
-        if read := FOUR_BITS.get(NAMES[kind]):
-            return FourBit(*read(stored.unflatten(-1, (-1, GGML_BLOCK[kind][1]))))
-        return EightBit(_unpack(stored, kind)) if kind in GGML_BLOCK else Dense(stored.float())
 
 
 class StoredTable(Table):
@@ -89,68 +132,6 @@ def _unpack(stored: Tensor, kind: int) -> Tensor:
         return stored.float()
     values, bytes = GGML_BLOCK[kind]
     return dequantize(stored, kind).view(len(stored), stored.shape[1] // bytes * values)
-
-
-def build_llama(file: GgufFile) -> Llama:
-    """The network of a file without an obstacle."""
-    shape = read_shape(file.metadata)
-    name = "output.weight" if "output.weight" in file else "token_embd.weight"
-    head = _round_head(file, name)
-    return Llama(
-        shape,
-        StoredTable(*file.stored("token_embd.weight")),
-        [_build_layer(file, shape, f"blk.{number}.") for number in range(shape.layers)],
-        _read_norm(file, "output_norm.weight"),
-        head,
-        None if isinstance(head, Dense) else StoredTable(*file.stored(name)),
-        _read_frequencies(file, shape),
-    )
-
-
-def _round_head(file: GgufFile, name: str) -> Linear:
-    """A head in four bits, if it is stored in more: it only finds the tokens whose logits are then sharpened."""
-    stored, kind = file.stored(name)
-    if kind not in GGML_BLOCK or NAMES[kind] in FOUR_BITS:
-        return file.pack(name)
-    return FourBit.round(_unpack(stored, kind))
-
-
-def read_shape(metadata: Mapping[str, Any]) -> Shape:
-    """The numbers of a Llama's metadata."""
-    heads = metadata["llama.attention.head_count"]
-    hidden = metadata["llama.embedding_length"]
-    return Shape(
-        layers=metadata["llama.block_count"],
-        hidden=hidden,
-        heads=heads,
-        kv_heads=metadata.get("llama.attention.head_count_kv", heads),
-        head_size=metadata.get("llama.rope.dimension_count", hidden // heads),
-        context=metadata["llama.context_length"],
-    )
-
-
-def _build_layer(file: GgufFile, shape: Shape, at: str) -> Layer:
-    return Layer(
-        shape,
-        before_attention=_read_norm(file, f"{at}attn_norm.weight"),
-        qkv=file.pack(*(f"{at}attn_{part}.weight" for part in "qkv")),
-        out=file.pack(f"{at}attn_output.weight"),
-        before_mlp=_read_norm(file, f"{at}ffn_norm.weight"),
-        gate_up=file.pack(f"{at}ffn_gate.weight", f"{at}ffn_up.weight"),
-        down=file.pack(f"{at}ffn_down.weight"),
-    )
-
-
-def _read_norm(file: GgufFile, name: str) -> RMSNorm:
-    return RMSNorm(file.read(name), file.metadata["llama.attention.layer_norm_rms_epsilon"])
-
-
-def _read_frequencies(file: GgufFile, shape: Shape) -> Tensor:
-    base = file.metadata.get("llama.rope.freq_base", 10000.0)
-    frequencies: Tensor = base ** (-torch.arange(0, shape.head_size, 2) / shape.head_size)
-    if "rope_freqs.weight" in file:  # Llama 3's stretching of the slow ones
-        frequencies /= file.read("rope_freqs.weight")
-    return frequencies
 
 
 def _read_q4_0(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,8 +1,8 @@
 """Weight matrices in the form in which they are stored, and the products with them.
 
-For the rows of a decode step a row's result does not depend on what rows are beside it; for the many tokens of a
-prompt the matrix is unpacked for the moment, once for all prompts that are read together, each of which is multiplied
-by itself. TorchScript compiles the products.
+For the rows of a decode step a row's result does not depend on what rows are beside it, but for the last bits from
+float32 numbers; for the many tokens of a prompt a packed matrix is unpacked for the moment, once for all prompts that
+are read together, each of which is multiplied by itself. TorchScript compiles the products.
 """
 
 from collections.abc import Sequence
@@ -98,15 +98,28 @@ class EightBit(Linear):
         return product
 
 
+class SixteenBit(Linear):
+    """float16 numbers, which fbgemm multiplies by float32 vectors and sums in float32, each row as if alone."""
+
+    def __init__(self, weight: Tensor) -> None:
+        """`weight` float [out, in], of which float16 holds the numbers."""
+        super().__init__()
+        self._packed = torch.ops.quantized.linear_prepack_fp16(weight.float(), None)
+
+    def forward(self, x: Tensor, parts: list[int]) -> Tensor:
+        product: Tensor = torch.ops.quantized.linear_dynamic_fp16(x.float(), self._packed)
+        return product
+
+
 class Dense(Linear):
-    """Plain numbers, of whatever dtype."""
+    """Plain float32 numbers."""
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         self._weight = weight
 
     def forward(self, x: Tensor, parts: list[int]) -> Tensor:
-        return _multiply_each(x.to(self._weight.dtype), self._weight, parts)
+        return _multiply_each(x.float(), self._weight, parts)
 
 
 class Stacked(Linear):
@@ -118,6 +131,21 @@ class Stacked(Linear):
 
     def forward(self, x: Tensor, parts: list[int]) -> Tensor:
         return torch.cat([part(x, parts) for part in self._parts], dim=-1)
+
+
+def pack_plain(stored: Tensor) -> Linear:
+    """Plain numbers [out, in] of 32 or 16 bits."""
+    if stored.dtype == torch.float32 or torch.backends.quantized.engine not in ("x86", "fbgemm"):
+        return Dense(stored.float())
+    return SixteenBit(stored) if _fits_float16(stored) else Dense(stored.float())
+
+
+def _fits_float16(stored: Tensor) -> bool:
+    """Whether float16 loses next to nothing: it lacks bfloat16's largest numbers, and places of those below 2⁻¹⁴."""
+    if stored.dtype == torch.float16:
+        return True
+    weight = stored.float()
+    return bool((weight - weight.half()).norm() <= 2.0**-16 * weight.norm())
 
 
 def find_missing_kernels() -> str:

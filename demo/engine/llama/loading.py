@@ -7,7 +7,8 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerFast
 
 from demo.engine.llama.batch import LlamaBatch
-from demo.engine.llama.gguf import GgufFile, build_llama
+from demo.engine.llama.checkpoint import build_llama
+from demo.engine.llama.gguf import GgufFile
 from demo.engine.loaded import Loaded
 
 

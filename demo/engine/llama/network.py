@@ -16,6 +16,7 @@ from torch.nn import Module, ModuleList
 from torch.nn.functional import silu
 
 from demo.engine.llama.attention import Pass, attend_each
+from demo.engine.llama.likeliest import find_likeliest
 from demo.engine.llama.linear import Linear
 
 SHARPENED = 128  # likeliest tokens whose logits are computed again in full precision
@@ -30,7 +31,16 @@ class Shape:
     heads: int
     kv_heads: int
     head_size: int
+    mlp: int
+    vocabulary: int
     context: int
+    epsilon: float
+
+
+def spread_frequencies(base: float, head_size: int) -> Tensor:
+    """float32 [head size / 2], radians a position: powers of `base` between 1 and nearly 1 / base."""
+    frequencies: Tensor = base ** (-torch.arange(0, head_size, 2) / head_size)
+    return frequencies
 
 
 class Table(Protocol):
@@ -161,7 +171,7 @@ class Llama:
         x = self._before_head(hidden)
         logits: Tensor = self._head(x, []).float()
         if self._sharpen is not None:
-            ids = logits.topk(min(SHARPENED, logits.shape[-1]), dim=-1, sorted=False).indices
+            ids = find_likeliest(logits, SHARPENED)
             exact = self._sharpen.rows(ids.flatten()).view(*ids.shape, -1) * x[:, None]
             logits.scatter_(1, ids, exact.sum(dim=-1))
         return logits

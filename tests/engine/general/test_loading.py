@@ -1,4 +1,3 @@
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from demo.engine.general.loading import explain
 from demo.engine.model import Model, load_model
 from demo.errors import ModelError
 from demo.settings import Settings
-from tests.engine.tiny_files import save_folder
+from tests.engine.tiny_files import change_json, save_folder
 
 WEIGHTS = "model.safetensors"
 
@@ -79,12 +78,7 @@ def remove_tokenizer(folder: Path) -> None:
 
 
 def name_an_unknown_architecture(folder: Path) -> None:
-    change_config(folder, "model_type", "no-such-architecture")
-
-
-def change_config(folder: Path, name: str, value: object) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {name: value}))
+    change_json(folder / "config.json", model_type="no-such-architecture")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +115,7 @@ def test_tensors_of_another_shape_are_not_filled_with_random_numbers(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = save_folder(tmp_path / "other")
-    change_config(folder, "hidden_size", 64)
+    change_json(folder / "config.json", hidden_size=64)
     assert "of the weights that its config.json asks for" in refuse(folder, capfd)
 
 

@@ -1,4 +1,4 @@
-"""Rows over packed weights never change each other, to the last bit; nor does it matter how a prompt was cut."""
+"""Rows over weights of sixteen bits and less never change each other, to the last bit; nor does a prompt's cutting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ LENGTHS = [1, 2, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 383, 384, 385, 386,
 CONTEXT = 2048
 
 
-@pytest.fixture(scope="module", params=["Q4_1", "Q8_0"])
+@pytest.fixture(scope="module", params=["Q4_1", "Q8_0", "BF16"])
 def file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = Recipe(form=request.param, hidden=256, context=CONTEXT)
     return write_gguf(tmp_path_factory.mktemp("batch") / f"{request.param}.gguf", recipe)
@@ -99,7 +99,7 @@ def test_rows_that_grow_beyond_where_attention_reads_wider_go_on_as_alone(empty:
 plans = st.builds(Plan, st.sampled_from(LENGTHS[:18]), st.integers(0, 8), st.integers(1, 12))
 
 
-def test_rows_of_plain_numbers_are_within_rounding_of_what_they_are_alone(tmp_path: Path) -> None:
+def test_rows_of_thirty_two_bit_numbers_are_within_rounding_of_what_they_are_alone(tmp_path: Path) -> None:
     """As on the general path: the matrix library blocks its float32 sums by the number of rows."""
     batch = load_llama(write_gguf(tmp_path / "plain.gguf", Recipe(hidden=256, context=CONTEXT))).new_batch()
     plans = [Plan(length, length % 5, 6) for length in LENGTHS]

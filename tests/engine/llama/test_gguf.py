@@ -13,7 +13,7 @@ from demo.engine.llama.linear import find_missing_kernels
 from demo.engine.llama.loading import load_llama
 from demo.engine.llama.obstacle import find_obstacle
 from tests.engine.following import follow, make_ids
-from tests.engine.tiny import make_tokenizer
+from tests.engine.tiny import LLAMA_3, make_tokenizer
 from tests.engine.tiny_files import Recipe, write_gguf
 from tests.engine.tiny_weights import EIGHT_BIT_FORMS, FOUR_BIT_FORMS, PLAIN_FORMS
 
@@ -91,16 +91,6 @@ MIXED = {"attn_v": "Q6_K", "ffn_down": "Q6_K", "output": "Q6_K", "token_embd": "
 def test_a_file_may_mix_its_forms(recipe: Recipe, tmp_path: Path) -> None:
     ours, exact = follow_both(write_gguf(tmp_path / "mixed.gguf", recipe), 20)
     assert distance(ours, exact) < 0.03
-
-
-LLAMA_3 = {
-    "rope_type": "llama3",
-    "rope_theta": 10000.0,
-    "factor": 8.0,
-    "low_freq_factor": 1.0,
-    "high_freq_factor": 4.0,
-    "original_max_position_embeddings": 64,
-}
 
 
 def test_stretched_frequencies_are_those_of_llama_3(tmp_path: Path) -> None:

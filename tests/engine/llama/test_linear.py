@@ -10,11 +10,22 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from demo.engine.llama.gguf import GgufFile
-from demo.engine.llama.linear import FEW, HAS_BFLOAT16_TILES, Dense, EightBit, FourBit, Linear, find_missing_kernels
+from demo.engine.llama.linear import (
+    FEW,
+    HAS_BFLOAT16_TILES,
+    Dense,
+    EightBit,
+    FourBit,
+    Linear,
+    SixteenBit,
+    find_missing_kernels,
+    pack_plain,
+)
 from tests.engine.tiny_files import Recipe, write_gguf
 from tests.engine.tiny_weights import EIGHT_BIT_FORMS, FOUR_BIT_FORMS, PLAIN_FORMS
 
 NAME = "blk.0.ffn_gate.weight"
+SIXTEEN_BIT_FORMS = ["F16", "BF16"]
 PACKED_FORMS = [*FOUR_BIT_FORMS, *EIGHT_BIT_FORMS]
 ROUNDING = 2.0**-9  # bfloat16's, at most, of what is rounded
 
@@ -75,9 +86,8 @@ def test_other_packed_forms_are_rounded_to_eight_bits_a_row(form: str, rows: int
     assert distance(product, linear(x, exact)) < allowed
 
 
-@pytest.mark.parametrize("form", PLAIN_FORMS)
-def test_plain_numbers_are_multiplied_as_they_are(form: str, folder: Path) -> None:
-    matrix, exact = read_matrix(folder, form)
+def test_plain_numbers_are_multiplied_as_they_are(folder: Path) -> None:
+    matrix, exact = read_matrix(folder, "F32")
     assert isinstance(matrix, Dense)
     for rows in (1, 8, 100):
         x = make_vectors(rows)
@@ -85,7 +95,25 @@ def test_plain_numbers_are_multiplied_as_they_are(form: str, folder: Path) -> No
         assert torch.equal(matrix(x, [len(x)]), linear(x, exact))
 
 
-@pytest.mark.parametrize("form", PACKED_FORMS)
+@pytest.mark.parametrize("form", SIXTEEN_BIT_FORMS)
+@pytest.mark.parametrize("rows", [1, 8, 100])
+def test_sixteen_bits_are_multiplied_as_exactly_as_if_they_were_thirty_two(form: str, rows: int, folder: Path) -> None:
+    matrix, exact = read_matrix(folder, form)
+    assert isinstance(matrix, SixteenBit)
+    x = make_vectors(rows)
+    assert distance(matrix(x, []), linear(x, exact)) < 1e-6
+    assert torch.equal(matrix(x, [rows]), matrix(x, []))
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e5])
+def test_numbers_that_float16_cannot_hold_are_multiplied_in_float32(scale: float) -> None:
+    stored = (scale * make_vectors(16)).bfloat16()
+    matrix, x = pack_plain(stored), make_vectors(3)
+    assert isinstance(matrix, Dense)
+    assert torch.equal(matrix(x, []), linear(x, stored.float()))
+
+
+@pytest.mark.parametrize("form", [*PACKED_FORMS, *SIXTEEN_BIT_FORMS])
 def test_a_row_gets_the_same_alone_and_among_others(form: str, folder: Path) -> None:
     matrix, _ = read_matrix(folder, form)
     for rows in (2, 3, 8, 33):

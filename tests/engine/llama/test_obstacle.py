@@ -6,15 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from gguf import GGMLQuantizationType, GGUFWriter
 from gguf.quants import quantize
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from demo.engine.llama.linear import find_missing_kernels
 from demo.engine.llama.obstacle import find_obstacle
 from demo.engine.model import load_model
 from demo.errors import SettingError
 from demo.settings import Settings
-from tests.engine.tiny_files import Recipe, write_gguf
+from tests.engine.tiny import make_network
+from tests.engine.tiny_files import Recipe, change_json, save_folder, write_gguf
 
 PLAIN = Recipe()
 MISFIT = ".weight is not of the shape that its metadata tell"
@@ -100,6 +104,85 @@ def test_plain_numbers_need_no_kernels_and_packed_ones_do(tmp_path: Path) -> Non
     assert find_obstacle(write_gguf(tmp_path / "plain.gguf", PLAIN)) == ""
     packed = find_obstacle(write_gguf(tmp_path / "packed.gguf", replace(PLAIN, forms={"attn_q": "Q8_0"})))
     assert packed == find_missing_kernels()
+
+
+def set_config(**changes: object) -> Callable[[Path], None]:
+    return lambda folder: change_json(folder / "config.json", **changes)
+
+
+def set_weight(name: str, weight: Tensor | None) -> Callable[[Path], None]:
+    """Another tensor of this name, or none."""
+
+    def change(folder: Path) -> None:
+        file = folder / "model.safetensors"
+        tensors = {each: tensor for each, tensor in load_file(file).items() if each != name}
+        save_file(tensors if weight is None else tensors | {name: weight}, file, {"format": "pt"})
+
+    return change
+
+
+def damage_file(name: str, damage: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / name).write_bytes(damage((folder / name).read_bytes()))
+
+    return change
+
+
+def remove_file(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def lose_a_shard(folder: Path) -> None:
+    make_network().save_pretrained(folder, max_shard_size="30KB")
+    (folder / "model.safetensors").unlink()
+    min(folder.glob("model-*.safetensors")).unlink()
+
+
+UP = "model.layers.1.mlp.up_proj.weight"
+YARN = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0}
+PARTIAL = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (set_config(model_type="qwen2"), "qwen2 is not of the Llama family"),
+        (set_config(model_type=None), "the file does not say its model_type"),
+        (set_config(model_type="mistral", sliding_window=8), "it attends to a window that slides"),
+        (set_config(model_type="mistral"), "it attends to a window that slides"),
+        (set_config(quantization_config={"quant_method": "gptq"}), "its weights are quantized in a form that trans"),
+        (set_config(attention_bias=True), "its projections have biases"),
+        (set_config(mlp_bias=True), "its projections have biases"),
+        (set_config(hidden_act="gelu"), "its activation is gelu"),
+        (set_config(rope_parameters=YARN), "it scales its rotary embeddings"),
+        (set_config(rope_parameters=PARTIAL), "it scales its rotary embeddings"),
+        (set_config(hidden_size=64), "its model.embed_tokens.weight is not of the shape that its metadata tell"),
+        (set_config(num_key_value_heads=1), "its model.layers.0.self_attn.k_proj.weight is not of the shape that"),
+        (set_config(num_attention_heads=5), "the file can't be read as it is (Class validation error "),
+        (set_weight(UP, None), f"it has no {UP}"),
+        (set_weight(UP, torch.ones(64, 31)), f"its {UP} is not of the shape that its metadata tell"),
+        (set_weight(UP, torch.ones(64, 32).to(torch.float8_e4m3fn)), "it has weights of the form F8_E4M3"),
+        (set_weight("lm_head.weight", None), "it has no lm_head.weight"),
+        (remove_file("model.safetensors"), "its weights are not in safetensors files"),
+        (lose_a_shard, "the file can't be read as it is (No such file or directory: "),
+        (remove_file("config.json"), "the file can't be read as it is ([Errno 2] No such file or directory: "),
+        (damage_file("config.json", lambda whole: b"{"), "the file can't be read as it is ("),
+        (damage_file("model.safetensors", keep(0.9)), "the file can't be read as it is (Error while deserializing "),
+        (damage_file("model.safetensors", keep(0)), "the file can't be read as it is ("),
+        (damage_file("model.safetensors", lambda whole: b"text"), "the file can't be read as it is ("),
+    ],
+)
+def test_a_folder_that_is_no_plain_llama_says_what_it_is(
+    change: Callable[[Path], None], said: str, tmp_path: Path
+) -> None:
+    folder = save_folder(tmp_path / "stranger")
+    assert find_obstacle(folder) == ""
+    change(folder)
+    told = find_obstacle(folder)
+    assert told.startswith(said)
+    assert len(told) < 300
+    assert len(told.splitlines()) == 1
+    assert ". " not in told
 
 
 def test_who_asks_for_stored_weights_is_told_the_obstacle_and_the_remedy(tmp_path: Path) -> None:

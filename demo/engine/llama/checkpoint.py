@@ -1,0 +1,75 @@
+"""A Llama's numbers and weights, whatever file holds them, and the network that is built of them.
+
+Weights go by the names that GGUF files give them.
+"""
+
+from typing import Protocol
+
+from torch import Tensor
+
+from demo.engine.llama.linear import Linear
+from demo.engine.llama.network import Layer, Llama, RMSNorm, Shape, Table
+
+
+class Checkpoint(Protocol):
+    """Reads a weight when it is asked for."""
+
+    @property
+    def shape(self) -> Shape:
+        """The network's numbers. Raises KeyError for one that is nowhere said."""
+
+    def find_obstacle(self) -> str:
+        """What of it is no part of the Llamas that `build_llama` builds, or can't be read; empty where nothing."""
+
+    def spell(self, name: str) -> str:
+        """What the file itself calls a weight."""
+
+    def measure(self, name: str) -> tuple[int, ...] | None:
+        """The shape of a weight; None where there is none of that name."""
+
+    def read(self, name: str) -> Tensor:
+        """A weight in float32."""
+
+    def look_up(self, name: str) -> Table:
+        """A matrix of which single rows are read."""
+
+    def pack(self, *names: str) -> Linear:
+        """Matrices, one below the other, in the form in which they are stored."""
+
+    def pack_head(self, name: str) -> tuple[Linear, Table | None]:
+        """The matrix that gives the logits; and the same to sharpen the likeliest of them, where the first is rough."""
+
+    def frequencies(self) -> Tensor:
+        """float32 [head size / 2], radians a position."""
+
+
+def find_head(checkpoint: Checkpoint) -> str:
+    """The name of the head: the embedding, where it has none of its own."""
+    return "token_embd.weight" if checkpoint.measure("output.weight") is None else "output.weight"
+
+
+def build_llama(checkpoint: Checkpoint) -> Llama:
+    """The network of a checkpoint without an obstacle."""
+    shape = checkpoint.shape
+    head, sharpen = checkpoint.pack_head(find_head(checkpoint))
+    return Llama(
+        shape,
+        checkpoint.look_up("token_embd.weight"),
+        [_build_layer(checkpoint, shape, f"blk.{number}.") for number in range(shape.layers)],
+        RMSNorm(checkpoint.read("output_norm.weight"), shape.epsilon),
+        head,
+        sharpen,
+        checkpoint.frequencies(),
+    )
+
+
+def _build_layer(checkpoint: Checkpoint, shape: Shape, at: str) -> Layer:
+    return Layer(
+        shape,
+        before_attention=RMSNorm(checkpoint.read(f"{at}attn_norm.weight"), shape.epsilon),
+        qkv=checkpoint.pack(*(f"{at}attn_{part}.weight" for part in "qkv")),
+        out=checkpoint.pack(f"{at}attn_output.weight"),
+        before_mlp=RMSNorm(checkpoint.read(f"{at}ffn_norm.weight"), shape.epsilon),
+        gate_up=checkpoint.pack(f"{at}ffn_gate.weight", f"{at}ffn_up.weight"),
+        down=checkpoint.pack(f"{at}ffn_down.weight"),
+    )
