@@ -1,4 +1,4 @@
-"""The contest and the cost curves as figures, on one page that needs no network: each has a button that saves a PNG."""
+"""The contest and the cost curves as figures, on a page that needs no network; a button saves each as PNG."""
 
 from collections.abc import Sequence
 from typing import Any

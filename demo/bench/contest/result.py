@@ -27,6 +27,7 @@ class Standing:
     """A contestant's numbers by key; `ratios`: this server's over its own, paired by round.
 
     `bound`: tokens per second of one stream if its weights were read at the memory's full speed and nothing else done.
+    `tokens`: of the shortest answer that was measured for its speed.
     """
 
     identity: Identity
@@ -90,7 +91,7 @@ def _stand(identity: Identity, ours: str | None, played: Played, bandwidth: floa
         if reference
     }
     plain = played.plain[identity.name]
-    singles = [answer for found in played.rounds.get("one", []) for answer in found.get(identity.name, [])]
+    singles = _collect("one", identity.name, played)
     return Standing(
         identity=identity,
         numbers={key: known for key, found in values.items() if (known := spread(list(found.values())))},
@@ -98,10 +99,14 @@ def _stand(identity: Identity, ours: str | None, played: Played, bandwidth: floa
         bound=bandwidth / identity.weight_bytes,
         memory=memory,
         prompt_tokens=singles[0].prompt_tokens if singles else None,
-        tokens=min((answer.tokens for answer in singles), default=None),
+        tokens=min((answer.tokens for answer in [*singles, *_collect("many", identity.name, played)]), default=None),
         answer=plain.text,
         oddity=find_oddity(plain),
     )
+
+
+def _collect(measure: str, name: str, played: Played) -> list[Answer]:
+    return [answer for found in played.rounds.get(measure, []) for answer in found.get(name, [])]
 
 
 def _read(number: Number, name: str, played: Played) -> dict[int, float]:

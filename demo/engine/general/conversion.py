@@ -123,4 +123,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 if __name__ == "__main__":
-    print(convert_once(Path(sys.argv[1]), lambda said: print(said, file=sys.stderr)))
+    try:
+        print(convert_once(Path(sys.argv[1]), lambda said: print(said, file=sys.stderr)))
+    except ModelError as error:
+        sys.exit(str(error))
