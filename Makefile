@@ -1,5 +1,6 @@
 # make run    a .venv, the pinned packages, the embedded model, and the page       (ARGS="--port 8000" for settings)
 # make test   all of that, a browser, Node, then ruff, mypy, pytest                 (TESTS="tests/engine" for a part)
+# make bench  the peers, then this server beside them, measured in turns            (BENCH="--without llama-cpp-python")
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -13,6 +14,9 @@ test: .venv/test.stamp browser clients
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2 --dist loadfile $(TESTS)
+
+bench: .venv/bench.stamp $(if $(findstring llama-cpp-python,$(BENCH)),,.venv/bench-compiled.stamp)
+	$(BIN)/python -m demo.bench --peers $(BENCH)
 
 figures: .venv/test.stamp
 	$(BIN)/python -m tests.figures
@@ -30,6 +34,16 @@ figures-gpu: .venv/test.stamp
 	$(PIP) --requirement requirements-test.txt
 	@touch $@
 
+.venv/bench.stamp: requirements-bench.txt .venv/run.stamp
+	@echo "Installing the peers into .venv ..."
+	@grep -v '^llama-cpp-python' requirements-bench.txt | $(PIP) --requirement /dev/stdin
+	@touch $@
+
+.venv/bench-compiled.stamp: requirements-bench.txt .venv/bench.stamp
+	@echo "Compiling llama-cpp-python (about five minutes; BENCH=\"--without llama-cpp-python\" leaves it out) ..."
+	@CMAKE_ARGS="$$($(BIN)/python -m demo.bench.peers.instructions)" $(PIP) --requirement requirements-bench.txt \
+		&& touch $@ || echo "It could not be compiled, and will be named as left out."
+
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
 		|| { echo "Python 3.10 or later is needed: make PYTHON=/path/to/python3.11"; exit 2; }
@@ -42,4 +56,4 @@ browser:
 clients:
 	@sh tests/clients/install.sh
 
-.PHONY: run test figures figures-gpu browser clients
+.PHONY: run test bench figures figures-gpu browser clients

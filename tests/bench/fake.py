@@ -25,6 +25,8 @@ class Script:
     reports_times: bool = False
     is_native: bool = True
     refusal: int | None = None  # the status of every generation
+    cuts_after: int | None = None  # tokens, then the connection is closed
+    usage: dict[str, int] | None = None  # told in an event after the last token
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class Reply:
 class FakeServer(ThreadingHTTPServer):
     daemon_threads = False  # so that closing waits for every connection
 
-    def __init__(self, script: Script) -> None:
-        super().__init__(("127.0.0.1", 0), _Conversation)
+    def __init__(self, script: Script, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Conversation)
         self.script = script
         self.replies: list[Reply] = []
         self.asked: list[dict[str, Any]] = []
@@ -107,10 +109,15 @@ class _Conversation(BaseHTTPRequestHandler):
             if streams and index == self.server.script.breaks_after:
                 self._write_event({"error": {"message": "out of memory"}})
                 break
+            if streams and index == self.server.script.cuts_after:
+                self.close_connection = True
+                return
             time.sleep(self.server.script.gap if index else self.server.script.delay)
             reply.tokens.append(time.perf_counter())
             if streams:
                 self._write_event(self._make_event(reply, index, word))
+        if streams and self.server.script.usage:
+            self._write_event({"choices": [], "usage": self.server.script.usage})
         reply.end.append(time.perf_counter())
         if streams:
             self.wfile.write(b"0\r\n\r\n")

@@ -6,8 +6,8 @@ from typing import TypeAlias
 import pytest
 import torch
 
+from demo.embedded import EMBEDDED_PACKAGE, find_embedded
 from demo.engine.model import Model, load_model
-from demo.engine.source import EMBEDDED_PACKAGE, find_embedded
 from demo.engine.worker import Worker
 from demo.events import Loading
 from demo.settings import Settings

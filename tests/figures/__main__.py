@@ -10,8 +10,8 @@ from dataclasses import asdict
 import torch
 import transformers
 
+from demo.embedded import find_embedded
 from demo.engine.llama.obstacle import find_obstacle
-from demo.engine.source import find_embedded
 from tests.figures.answers import compare_answers
 from tests.figures.crowd import measure_crowd
 from tests.figures.page import measure_page, measure_paint

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from demo.embedded import find_embedded
 from demo.engine.batch import Batch
 from demo.engine.llama.loading import load_llama
-from demo.engine.source import find_embedded
 from tests.figures.figure import Figure, summarise
 from tests.figures.speed import load_network
 

@@ -13,9 +13,9 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.generation.streamers import BaseStreamer
 
+from demo.embedded import find_embedded
 from demo.engine.general.conversion import convert_once
 from demo.engine.model import load_model
-from demo.engine.source import find_embedded
 from demo.engine.worker import Worker
 from demo.events import Engine, Loading, Message, Request
 from demo.metrics import measure_streamed

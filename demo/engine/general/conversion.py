@@ -1,12 +1,14 @@
 """A GGUF file as a folder that loads in an instant: converted once by transformers, into a cache keyed by content.
 
 Importing it does not import transformers, so the cache can be checked while that is on its way.
+`python -m demo.engine.general.conversion FILE` prints the folder.
 """
 
 import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -118,3 +120,10 @@ def _blocks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             yield block
+
+
+if __name__ == "__main__":
+    try:
+        print(convert_once(Path(sys.argv[1]), lambda said: print(said, file=sys.stderr)))
+    except ModelError as error:
+        sys.exit(str(error))

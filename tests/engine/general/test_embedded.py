@@ -4,9 +4,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
+from demo.embedded import find_embedded
 from demo.engine.general.conversion import convert_once
 from demo.engine.model import Model
-from demo.engine.source import find_embedded
 from demo.engine.worker import Worker
 from demo.events import Message, Request, Sampling
 from tests.engine.answers import ask, generate

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from demo.embedded import find_embedded
 from demo.engine.llama.linear import UNPACKED
 from demo.engine.llama.obstacle import find_obstacle
 from demo.engine.llama.prefill import BLOCK
 from demo.engine.model import Model, load_model
-from demo.engine.source import find_embedded
 from demo.engine.worker import Worker
 from demo.events import Message, Request, Sampling
 from demo.settings import Settings

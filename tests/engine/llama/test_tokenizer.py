@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from tokenizers import pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from demo.embedded import find_embedded
 from demo.engine.general.tokenizer import Pretrained
 from demo.engine.llama.header import read_header
 from demo.engine.llama.tokenizer import ByteLevel, load_tokenizer
-from demo.engine.source import find_embedded
 from demo.engine.tokenizer import Tokenizer
 from tests.engine.tiny import TEMPLATE
 

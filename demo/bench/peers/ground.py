@@ -1,0 +1,46 @@
+"""What every contestant stands on: the same weights, in a form that it can read, threads, a folder for its words."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import demo
+from demo.bench.sample import Unmeasured
+
+ROOT = Path(demo.__file__).parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The weights in one form: a file or a folder, and their bytes, each of which a token reads."""
+
+    form: str
+    place: Path
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The embedded model, as many threads as a model may have, and where processes leave what they say."""
+
+    gguf: Path
+    threads: int
+    logs: Path
+
+    def stored(self) -> Weights:
+        """As the GGUF file packs them."""
+        return Weights("as stored", self.gguf, self.gguf.stat().st_size)
+
+    def dequantise(self) -> Weights:
+        """As plain numbers, in the app's own cache; converted by transformers where they are not there yet.
+
+        The conversion is the engine's, which is no business of the benchmark: a process of its own runs it.
+        """
+        command = [sys.executable, "-m", "demo.engine.general.conversion", str(self.gguf)]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if ended.returncode:
+            last = ended.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+            raise Unmeasured(f"The weights can't be converted for transformers: {last[0]}")
+        folder = Path(ended.stdout.splitlines()[-1])
+        return Weights("float32", folder, sum(file.stat().st_size for file in folder.glob("*.safetensors")))

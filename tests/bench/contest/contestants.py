@@ -1,0 +1,53 @@
+"""A contestant that answers at a known pace, and fails or says something else where a test asks it to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from demo.bench.peers.contestant import Answer, Identity, Question
+from demo.bench.sample import Unmeasured
+
+TEXT = (
+    "To make cheese you warm the milk, add rennet, cut the curd, drain it, press it, salt it and wait for some weeks."
+)
+
+
+def make_identity(name: str = "peer", together: bool = True, is_ours: bool = False) -> Identity:
+    return Identity(name, "1.0", "as stored", 100_000_000, "HTTP", together, is_ours)
+
+
+def make_answer(
+    rate: float = 100.0, tokens: int = 11, ttft: float = 0.5, asked: float = 0.0, text: str = TEXT
+) -> Answer:
+    times = tuple(asked + ttft + index / rate for index in range(tokens))
+    return Answer(asked, times, tokens, text, 40)
+
+
+@dataclass
+class Scripted:
+    """Its `log` says what was done to it, in order; `fails_at` is the number of the request that it fails."""
+
+    identity: Identity = field(default_factory=make_identity)
+    rate: float = 100.0
+    text: str = TEXT
+    fails_at: int | None = None
+    log: list[str] = field(default_factory=list)
+    asked: list[list[Question]] = field(default_factory=list)
+
+    def ask(self, questions: Sequence[Question], apart: float = 0.0) -> list[Answer]:
+        self.log.append("ask")
+        self.asked.append(list(questions))
+        if len(self.asked) == self.fails_at:
+            raise Unmeasured("It is out of memory.")
+        return [
+            make_answer(self.rate, question.new_tokens, asked=apart * index, text=self.text)
+            for index, question in enumerate(questions)
+        ]
+
+    def pause(self) -> None:
+        self.log.append("pause")
+
+    def resume(self) -> None:
+        self.log.append("resume")
+
+    def read_memory(self) -> int | None:
+        return 500_000_000

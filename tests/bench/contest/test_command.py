@@ -1,0 +1,87 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from demo.bench.__main__ import main
+from demo.bench.peers.roster import OURS, PEERS
+from tests.bench.fake import Script, serve
+
+ROOT = Path(__file__).parent.parent.parent.parent
+NO_PEERS = [option for peer in PEERS for option in ("--without", peer.name)]
+NOBODY = ["--without", OURS, *NO_PEERS]
+CHEESE = Script(words=("To make ", "cheese ", *(f"you warm milk {n} times " for n in range(5))), capacity=8, gap=0.001)
+
+
+def run(folder: Path, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str, str]:
+    code = main(["--peers", "--rounds", "1", "--no-curves", "--output", str(folder), *NOBODY, *options])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def read_document(output: str) -> Any:
+    return json.loads(output.splitlines()[-1])
+
+
+def test_any_address_takes_part_and_the_last_line_is_the_document(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(CHEESE) as one, serve(CHEESE) as other:
+        code, output, _ = run(tmp_path, capsys, "--peer", f"one={one.url}", "--peer", f"other={other.url}")
+    assert code == 0
+    standings = read_document(output)["standings"]
+    assert [each["identity"]["name"] for each in standings] == ["one", "other"]
+    assert all(each["oddity"] is None and each["numbers"]["rate_of_many"]["n"] == 1 for each in standings)
+    assert {path.name for path in tmp_path.iterdir()} == {"report.md", "report.html", "report.json"}
+
+
+def test_who_is_not_there_or_breaks_off_is_left_out_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(CHEESE) as sound, serve(Script(cuts_after=1)) as frail, serve() as gone:
+        nowhere = gone.url
+    with serve(CHEESE) as sound, serve(Script(breaks_after=1)) as frail:
+        peers = {"sound": sound.url, "frail": frail.url, "gone": nowhere}
+        options = [option for name, url in peers.items() for option in ("--peer", f"{name}={url}")]
+        code, output, said = run(tmp_path, capsys, *options)
+    document = read_document(output)
+    assert code == 0
+    assert [each["identity"]["name"] for each in document["standings"]] == ["sound"]
+    assert "out of memory" in document["left_out"]["frail"]
+    assert "does not answer" in document["left_out"]["gone"]
+    assert "frail is left out" in said
+
+
+def test_where_nobody_is_left_it_is_one_sentence_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, output, said = run(tmp_path, capsys)
+    assert (code, output) == (2, "")
+    assert "Nobody is left to be measured" in said
+
+
+@pytest.mark.parametrize("option", [["--peer", "x"], ["--peer", "=http://x"], ["--rounds", "0"], ["--without", "x"]])
+def test_a_wrong_option_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], option: list[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        run(tmp_path, capsys, *option)
+    assert left.value.code == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_however_it_is_stopped_no_process_is_left(tmp_path: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "demo.bench", "--peers", "--output", str(tmp_path), *NO_PEERS]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as bench:
+        assert bench.stderr is not None
+        assert "starting this server" in bench.stderr.readline()
+        while not (children := psutil.Process(bench.pid).children(recursive=True)):
+            os.sched_yield()
+        bench.send_signal(number)
+        assert "has been ended" in bench.stderr.read()
+    assert bench.returncode == 130
+    assert not [child for child in children if child.is_running()]
