@@ -6,6 +6,7 @@
 import http.client
 import json
 import secrets
+import socket
 import sys
 import threading
 from typing import Any, Final
@@ -44,7 +45,8 @@ class Tab:
 
     def close(self) -> None:
         """The tab is gone."""
-        self._listening.close()
+        if self._listening.sock is not None:
+            self._listening.sock.shutdown(socket.SHUT_RDWR)
 
     def _find(self, event: str, target: int | None = None) -> list[Dependency]:
         return [
