@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -73,7 +74,7 @@ def _stream(url: str) -> Iterator[None]:
     yield
     for connection in connections:
         if connection.sock is not None:
-            connection.sock.shutdown(2)
+            connection.sock.shutdown(socket.SHUT_RDWR)
     for thread in threads:
         thread.join()
     _wait_until_free(url)

@@ -6,6 +6,7 @@
 import http.client
 import json
 import secrets
+import socket
 import sys
 import threading
 from typing import Any, Final
@@ -21,9 +22,8 @@ class Tab:
     def __init__(self, url: str) -> None:
         self._host = url.removeprefix("http://")
         self._listening = http.client.HTTPConnection(self._host)
-        self._posting = http.client.HTTPConnection(self._host)
         self._session = secrets.token_hex(6)
-        config = self._load()
+        config = self._fetch("GET", "/config")
         self._listeners: dict[int, Dependency] = {each["id"]: each for each in config["dependencies"]}
         self.values = {each["id"]: each["props"].get("value") for each in config["components"]}
         self.ids = {each["props"].get("elem_id"): each["id"] for each in config["components"]}
@@ -45,8 +45,8 @@ class Tab:
 
     def close(self) -> None:
         """The tab is gone."""
-        self._listening.close()
-        self._posting.close()
+        if self._listening.sock is not None:
+            self._listening.sock.shutdown(socket.SHUT_RDWR)
 
     def _find(self, event: str, target: int | None = None) -> list[Dependency]:
         return [
@@ -74,15 +74,17 @@ class Tab:
 
     def _post(self, path: str, listener: Dependency, given: list[Any]) -> Any:
         body = {"data": given, "event_data": None, "fn_index": listener["id"], "session_hash": self._session}
-        self._posting.request("POST", PREFIX + path, json.dumps(body), JSON)
-        response = self._posting.getresponse()
+        return self._fetch("POST", PREFIX + path, json.dumps(body))
+
+    def _fetch(self, method: str, path: str, body: str | None = None) -> Any:
+        # A new connection each time: the server closes those that are idle.
+        connection = http.client.HTTPConnection(self._host)
+        connection.request(method, path, body, JSON)
+        response = connection.getresponse()
         answer = json.loads(response.read())
+        connection.close()
         assert response.status == 200, answer
         return answer
-
-    def _load(self) -> Any:
-        self._posting.request("GET", "/config")
-        return json.loads(self._posting.getresponse().read())
 
     def _follow(self) -> None:
         self._listening.request("GET", f"{PREFIX}/queue/data?session_hash={self._session}")
