@@ -14,7 +14,7 @@ from demo.bench.contest.measures import list_measures
 from demo.bench.contest.report import Report, write_report
 from demo.bench.contest.result import sum_up
 from demo.bench.contest.table import say_missing
-from demo.bench.contest.turns import Field
+from demo.bench.contest.turns import Contest
 from demo.bench.peers.contestant import Contestant
 from demo.bench.peers.ground import Ground
 from demo.bench.peers.process import SIGNALS
@@ -52,13 +52,12 @@ def hold_contest(options: argparse.Namespace) -> Report:
         contestants, absent = gather(stack, ground, options)
         if not contestants:
             raise Unmeasured("Nobody is left to be measured. " + " ".join(absent.values()))
-        played = Field(contestants, list_measures(), say).play(options.rounds, options.seed)
+        played = Contest(contestants, list_measures(), say).play(options.rounds, options.seed)
         memories = {each.identity.name: each.read_memory() for each in contestants}
     standings = sum_up([each.identity for each in contestants], played, machine.bandwidth, memories)
-    curves = measure_own_curves(ground) if options.curves else None
-    return Report(
-        machine, options.rounds, options.seed, standings, {**absent, **played.left_out}, played.client, curves
-    )
+    left_out = {**absent, **played.left_out}
+    curves = measure_own_curves(ground, left_out) if options.curves else None
+    return Report(machine, options.rounds, options.seed, standings, left_out, played.client, curves)
 
 
 def gather(stack: ExitStack, ground: Ground, options: argparse.Namespace) -> tuple[list[Contestant], dict[str, str]]:
@@ -86,14 +85,14 @@ def gather(stack: ExitStack, ground: Ground, options: argparse.Namespace) -> tup
     return contestants, absent
 
 
-def measure_own_curves(ground: Ground) -> Curves | None:
-    """This server's cost curves, from a fresh start; None where it fails, which is said."""
+def measure_own_curves(ground: Ground, left_out: dict[str, str]) -> Curves | None:
+    """This server's cost curves, from a fresh start; None where it fails, and then left out."""
     options = ["--max-total-tokens", str(ROOM), "--max-concurrent-requests", str(max(ROWS))]
     try:
         with open_ours(ground, *options, name=f"{OURS} with room") as server:
             return measure_curves(server, say)
     except Unmeasured as error:
-        say(f"no cost curves: {error}")
+        left_out["the cost curves"] = str(error)
         return None
 
 

@@ -39,7 +39,7 @@ def write_conditions(machine: Machine, rounds: int, date: str) -> str:
         f"Median of {rounds} rounds in one run; the order is drawn anew for each measure of each round; who is not "
         "asked is stopped, but for servers that ran already. A warm-up round is dropped, and a short request before "
         "each measured one. One stream's speed is (n − 1) / (last − first token), several streams' all tokens / "
-        "(first request to last token). In brackets: this server's number over the contestant's, paired by round."
+        "(first request to last token); “—” where one is answered at a time. In brackets: this server's number over the contestant's, paired by round."
     )
 
 
@@ -108,13 +108,14 @@ def _write_standing(standing: Standing) -> str:
     reached = f" ({100 * rate.median / standing.bound:.0f} % reached)" if rate else ""
     bound = f"{identity.weight_bytes / 1e6:.0f} MB: {standing.bound:.0f}{reached}"
     name = f"**{identity.name}**" if identity.is_ours else identity.name
-    return _write_line([f"{name} {identity.version}, {identity.way}", identity.weights, *cells, memory, bound])
+    odd = ", ODD ANSWERS" if standing.oddity else ""
+    return _write_line([f"{name} {identity.version}, {identity.way}{odd}", identity.weights, *cells, memory, bound])
 
 
 def _write_number(standing: Standing, key: str, factor: float) -> str:
     number = standing.numbers.get(key)
     if number is None:
-        return "one at a time" if not standing.identity.together else "—"
+        return "—"
     ratio = standing.ratios.get(key)
     compared = f" ({_write(ratio.median)}×)" if ratio and not standing.identity.is_ours else ""
     return f"{_write(number.median * factor)}{compared}"

@@ -20,7 +20,7 @@ def test_each_number_has_its_ratio_to_ours_and_ours_has_none() -> None:
     _, _, ours, peer = (cells(line) for line in write_table(REPORT.standings))
     assert ours[2] == "100"
     assert peer[2] == "80.0 (1.25×)"
-    assert peer[4] == peer[5] == "one at a time"
+    assert peer[4] == peer[5] == "—"
 
 
 def test_the_last_column_is_the_bound_and_how_much_of_it_is_reached() -> None:
@@ -49,6 +49,7 @@ def test_answers_stand_side_by_side_and_an_odd_one_is_marked() -> None:
     assert "- peer (the first 23 of 23 words as ours; sane): To make cheese" in TEXT
     odd = "\n".join(write_markdown(make_report(text="The weather is fine today and it will be fine. " * 3)))
     assert "ODD: nothing of cheese, milk, curd" in odd
+    assert "| peer 1.0, HTTP, ODD ANSWERS |" in odd
 
 
 def test_the_joining_streams_evenness_is_said_and_what_the_client_cost() -> None:
