@@ -32,15 +32,18 @@ def write_table(standings: Sequence[Standing]) -> list[str]:
 
 def write_conditions(machine: Machine, rounds: int, date: str) -> str:
     """What a reader of the numbers must know, in a paragraph."""
-    return (
+    sentences = (
         f"{machine.processor}, {machine.cores} cores, {machine.system}, {date}; memory is read at "
-        f"{machine.bandwidth / 1e9:.1f} GB/s by all cores; each model has as many threads. Greedy, {NEW_TOKENS} new "
-        "tokens, prompts of about 40 tokens that begin like no other, so that none is found in a cache. "
-        f"Median of {rounds} rounds in one run; the order is drawn anew for each measure of each round; who is not "
-        "asked is stopped, but for servers that ran already. A warm-up round is dropped, and a short request before "
-        "each measured one. One stream's speed is (n − 1) / (last − first token), several streams' all tokens / "
-        "(first request to last token); “—” where one is answered at a time. In brackets: this server's number over the contestant's, paired by round."
+        f"{machine.bandwidth / 1e9:.1f} GB/s by all cores; each model has as many threads.",
+        f"Greedy, {NEW_TOKENS} new tokens; prompts of about 40 tokens begin like no other, so that none is in a cache.",
+        f"Median of {rounds} rounds in one run; the order is drawn anew for each measure of each round.",
+        "Who is not asked is stopped, but for servers that ran already.",
+        "A warm-up round is dropped, and a short request before each measured one.",
+        "One stream's speed is (n − 1) / (last − first token), several streams' all tokens / (first request to last "
+        "token), “—” where one is answered at a time.",
+        "In brackets: this server's number over the contestant's, paired by round.",
     )
+    return " ".join(sentences)
 
 
 def say_all(standings: Sequence[Standing], left_out: Mapping[str, str], client: float | None) -> Iterator[str]:
