@@ -3,6 +3,7 @@
 import argparse
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from demo.bench.sample import Unmeasured
 from demo.embedded import EMBEDDED_PACKAGE, find_embedded
 
 FOLDER = Path(".bench")
+_BEGIN = time.perf_counter()
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -122,7 +124,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def say(sentence: str) -> None:
     """What is going on, to who waits."""
-    print(f"· {sentence}", file=sys.stderr, flush=True)
+    print(f"· {time.perf_counter() - _BEGIN:4.0f} s  {sentence}", file=sys.stderr, flush=True)
 
 
 def _parse_peer(text: str) -> tuple[str, str]:

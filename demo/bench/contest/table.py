@@ -9,6 +9,7 @@ from demo.bench.contest.measures import APART, STREAMS
 from demo.bench.contest.prompts import NEW_TOKENS, QUESTION
 from demo.bench.contest.result import Spread, Standing, count_shared_words
 
+BUSY = 0.5  # load average from which others are said to have disturbed
 _COLUMNS = (
     ("one stream, tokens/s", "rate", 1.0),
     ("TTFT, ms", "ttft", 1e3),
@@ -46,8 +47,15 @@ def write_conditions(machine: Machine, rounds: int, date: str) -> str:
     return " ".join(sentences)
 
 
-def say_all(standings: Sequence[Standing], left_out: Mapping[str, str], client: float | None) -> Iterator[str]:
+def say_all(
+    standings: Sequence[Standing], left_out: Mapping[str, str], client: float | None, machine: Machine
+) -> Iterator[str]:
     """What else to know, each in a sentence."""
+    if machine.load is not None and machine.load > BUSY:
+        yield (
+            f"BUSY: in the minute before, {machine.load:.1f} other processes wanted a core on average: the ratios may "
+            "be off; measure again on an idle machine"
+        )
     for standing in standings:
         if standing.identity.is_ours and "unevenness" in standing.numbers:
             yield _say_unevenness(standing.numbers)

@@ -8,7 +8,7 @@ from demo.bench.contest.result import sum_up
 from demo.bench.contest.turns import Contest
 from tests.bench.contest.contestants import TEXT, Scripted, make_identity
 
-MACHINE = Machine("Some CPU", 2, "Linux x86_64, Python 3.11", 2e10)
+MACHINE = Machine("Some CPU", 2, "Linux x86_64, Python 3.11", 0.1, 2e10)
 
 
 def make_points(*sizes: int) -> tuple[Point, ...]:

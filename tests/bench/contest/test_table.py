@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from demo.bench.contest.report import write_markdown
 from demo.bench.contest.table import say_missing, write_table
 from tests.bench.contest.reports import make_report
@@ -38,6 +40,12 @@ def test_the_conditions_and_definitions_are_said() -> None:
         "(n − 1) / (last − first token)",
     ):
         assert words in TEXT
+
+
+def test_a_machine_that_was_busy_is_said() -> None:
+    busy = replace(REPORT, machine=replace(REPORT.machine, load=4.2))
+    assert "- BUSY: in the minute before, 4.2 other processes" in "\n".join(write_markdown(busy))
+    assert "BUSY" not in TEXT
 
 
 def test_who_was_left_out_and_why_is_said() -> None:
