@@ -4,7 +4,9 @@
 
 window.tokenStreaming = (() => {
   const NOTHING_YET = "0.00 s";
-  const TICK = 100; // ms
+  // ms between two ticks: a little longer than between two texts, for each text ticks as well, and a frame costs cores
+  // that on this machine the model may be using.
+  const TICK = /^(localhost$|127\.|\[::1\])/.test(location.hostname) ? 250 : 125;
   const SIDES = ["streamed", "whole"];
   const clocks = Object.fromEntries(SIDES.map((side) => [side, { started: null, running: false, asked: null }]));
   // When this browser's visitor asked, when the first text came, and when it was on the screen.
@@ -19,14 +21,14 @@ window.tokenStreaming = (() => {
 
   // --- clocks ---------------------------------------------------------------------------------------------------
 
-  // Ten times a second, and with every text that comes: a frame costs cores that the model may be using.
+  // Every so often, and with every text that comes.
   function tick() {
     const now = performance.now();
     for (const side of SIDES) {
       if (clocks[side].running) write(find(`${side}-clock`), `${((now - clocks[side].started) / 1000).toFixed(1)} s`);
     }
     clearTimeout(ticking);
-    ticking = anyRunning() ? setTimeout(tick, TICK) : null;
+    ticking = anyRunning() && !document.hidden ? setTimeout(tick, TICK) : null;
   }
 
   // On a click, before the server has answered: `asked` remembers what to show again should it refuse.
@@ -76,21 +78,6 @@ window.tokenStreaming = (() => {
 
   // --- components, called by Gradio as each is put on the page -------------------------------------------------------
 
-  function mountFields(element, props, watch) {
-    const root = element.firstElementChild;
-    const side = root.dataset.side;
-    const apply = () => {
-      for (const node of root.querySelectorAll("[data-field]")) write(node, String(props.value?.[node.dataset.field] ?? ""));
-      if (props.value?.state === undefined || props.value.state === root.dataset.state) return;
-      root.dataset.state = props.value.state;
-      follow(side, props.value);
-      announce(side, props.value);
-      document.body.toggleAttribute("data-racing", anyRunning());
-    };
-    apply();
-    watch("value", apply);
-  }
-
   function mountLine(element, props, watch) {
     const apply = () => {
       const value = props.value;
@@ -103,35 +90,54 @@ window.tokenStreaming = (() => {
     watch("value", apply);
   }
 
-  function mountText(element, props, watch) {
+  // One side of the race: its text, in `element`, and the fields around it, wherever they stand in its pane.
+  function mountPane(element, props, watch) {
     const root = element.firstElementChild;
     const side = root.id.split("-")[0];
     if (side === SIDES[0]) stopLoadingTimer();
-    const node = root.appendChild(document.createTextNode(props.value?.text ?? ""));
+    const node = root.appendChild(document.createTextNode(""));
     const body = root.closest(".pane-body");
     makeReachable(body, side);
-    const count = () => write(find(`${side}-tokens`), props.value?.tokens ?? "");
-    requestAnimationFrame(count);
-    // A new answer begins below the past turns, which Gradio may draw after this.
-    const begin = () => {
-      write(find(`${side}-browser`), "");
-      requestAnimationFrame(() => { body.scrollTop = body.scrollHeight; });
+    const toEnd = () => { body.scrollTop = body.scrollHeight; };
+    const apply = () => {
+      const value = props.value ?? {};
+      const pane = root.closest(".pane");
+      grow(value.text ?? "");
+      for (const field of pane.querySelectorAll("[data-field]")) write(field, String(value[field.dataset.field] ?? ""));
+      if (value.state !== root.dataset.state) turn(value);
+      else tick();
     };
-    watch("value", () => {
-      const text = props.value?.text ?? "";
-      const first = node.data === "" && text !== "";
-      const atEnd = text === "" || body.scrollHeight - body.scrollTop - body.clientHeight < 32;
+    const grow = (text) => {
+      if (text === node.data) return;
+      const first = node.data === "";
+      const atEnd = body.scrollHeight - body.scrollTop - body.clientHeight < 32;
       if (text.startsWith(node.data)) node.appendData(text.slice(node.data.length));
       else node.data = text;
-      if (first) {
+      if (text === "") write(find(`${side}-browser`), "");
+      else if (first) {
         marks[side].arrived = performance.now();
         requestAnimationFrame(() => setTimeout(() => notePaint(root, side)));
       }
-      if (text === "") begin();
-      count();
-      tick();
-      if (atEnd) body.scrollTop = body.scrollHeight;
-    });
+      if (atEnd) toEnd();
+    };
+    const turn = (value) => {
+      root.dataset.state = root.closest(".pane").querySelector(".pane-head").dataset.state = value.state;
+      follow(side, value);
+      announce(side, value);
+      document.body.toggleAttribute("data-racing", anyRunning());
+      // A new answer begins below the past turns, which Gradio may draw after this.
+      if (value.state === "queued") requestAnimationFrame(toEnd);
+    };
+    // Gradio may put the fields on the page after this.
+    requestAnimationFrame(apply);
+    watch("value", apply);
+  }
+
+  // Behind another tab, less is sent, and no clock ticks.
+  function mountSight(trigger) {
+    const tell = () => trigger(document.hidden ? "blur" : "focus");
+    if (document.hidden) tell();
+    document.addEventListener("visibilitychange", () => { tell(); tick(); });
   }
 
   // Called right after the frame that painted the first text.
@@ -239,6 +245,6 @@ window.tokenStreaming = (() => {
   window.addEventListener("hashchange", () => { if (location.hash.includes("=")) location.reload(); });
   document.documentElement.classList.toggle("framed", window.self !== window.top);
 
-  const page = { run: null, marks: (side) => marks[side], fill, mountChart, mountFields, mountLine, mountNow, mountRun, mountStation, mountText };
+  const page = { run: null, marks: (side) => marks[side], fill, mountChart, mountLine, mountNow, mountPane, mountRun, mountSight, mountStation };
   return page;
 })();

@@ -2,7 +2,31 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from weakref import WeakKeyDictionary
+
+
+class _Held(threading.local):
+    """The bells that this thread has rung and not sounded; None where it sounds them at once."""
+
+    bells: "list[Bell] | None" = None
+
+
+_held = _Held()
+
+
+@contextmanager
+def ring_together() -> Iterator[None]:
+    """Whoever this thread rings for in this block is woken at its end: all of them by one call of their loop."""
+    bells: list[Bell] = []
+    _held.bells = bells
+    try:
+        yield
+    finally:
+        _held.bells = None
+        for bell in bells:
+            bell.sound()
 
 
 class Bell:
@@ -22,6 +46,13 @@ class Bell:
             self._rung.append(waiting)
             if len(self._rung) > 1:
                 return
+        if _held.bells is None:
+            self.sound()
+        else:
+            _held.bells.append(self)
+
+    def sound(self) -> None:
+        """Call the loop to look."""
         try:
             self._loop.call_soon_threadsafe(self._answer)
         except RuntimeError:  # the loop is closed: nobody waits any more

@@ -46,9 +46,9 @@ class Run:
         """Whether the last event has been logged."""
         return self.end is not None
 
-    def attach(self) -> "Reader":
-        """A new reader, at the beginning of the log. Close it when done."""
-        reader = Reader(self)
+    def attach(self, patient: bool = False) -> "Reader":
+        """A new reader, at the beginning of the log; a patient one is woken at its end only. Close it when done."""
+        reader = Reader(self, patient)
         with self._lock:
             self._readers.add(reader)
         return reader
@@ -60,7 +60,9 @@ class Run:
     def _append(self, *events: Event) -> None:
         with self._lock:
             self._events.extend(events)
-            wakers = [waker for reader in self._readers if (waker := reader._take_waker()) is not None]
+            ended = self._find_end() is not None
+            awake = [reader for reader in self._readers if ended or not reader.patient]
+            wakers = [waker for reader in awake if (waker := reader._take_waker()) is not None]
         for wake in wakers:
             wake()
 
@@ -80,11 +82,14 @@ class Reader:
     """One reader's place in a run's log. Iterate it, from a thread (`for`) or a loop (`async for`), once.
 
     Each item is everything that has arrived since the last one, so a slow reader gets fewer, larger
-    batches and never loses the tail. Iteration ends after the final event, or when the reader is closed.
+    batches and never loses the tail; a patient one gets a single batch, at the end, and is not woken before: each
+    waking takes time of cores that the model may be using. Iteration ends after the final event, or when the reader
+    is closed.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, patient: bool = False) -> None:
         self.run = run
+        self.patient = patient
         self.closed = False
         self._position = 0
         self._wake: Callable[[], None] | None = None
@@ -98,6 +103,19 @@ class Reader:
             wake()
         self.run._detach(self)
 
+    async def rest(self, seconds: float) -> None:
+        """Let news gather for so long; not once the end of the log is among them, nor once this reader is closed."""
+        bell, over = find_bell(), asyncio.get_running_loop().create_future()
+        with self.run._lock:
+            if self.closed or self.run._find_end() is not None:
+                return
+            was_patient, self.patient, self._wake = self.patient, True, partial(bell.ring, over)
+        try:
+            await asyncio.wait({over}, timeout=seconds)
+        finally:
+            with self.run._lock:
+                self.patient, self._wake = was_patient, None
+
     def __iter__(self) -> Iterator[Sequence[Event]]:
         while True:
             news = threading.Event()
@@ -110,23 +128,23 @@ class Reader:
 
     async def __aiter__(self) -> AsyncIterator[Sequence[Event]]:
         bell, loop = find_bell(), asyncio.get_running_loop()
-        while True:
-            news: asyncio.Future[None] = loop.create_future()
-            if (batch := self._take(partial(bell.ring, news))) is None:
-                return
+        news: asyncio.Future[None] = loop.create_future()
+        while (batch := self._take(partial(bell.ring, news))) is not None:
             if batch:
                 yield batch
             else:
                 await news
+                news = loop.create_future()
 
     def _take(self, wake: Callable[[], None]) -> Sequence[Event] | None:
         """The events not yet read; where there are none, `wake` is called when there are. None at the end."""
         with self.run._lock:
-            events = self.run._events
-            if self.closed or (self._position == len(events) and self.run._find_end() is not None):
+            events, ended = self.run._events, self.run._find_end() is not None
+            if self.closed or (ended and self._position == len(events)):
                 return None
-            batch = tuple(events[self._position :])
-            self._position = len(events)
+            until = self._position if self.patient and not ended else len(events)
+            batch = tuple(events[self._position : until])
+            self._position = until
             self._wake = None if batch else wake
             return batch
 

@@ -4,7 +4,9 @@ import asyncio
 import threading
 from collections.abc import Callable
 
-from demo.bell import Bell, find_bell
+import pytest
+
+from demo.bell import Bell, find_bell, ring_together
 
 
 class CountingLoop:
@@ -29,6 +31,56 @@ def test_until_the_loop_comes_it_is_called_once_however_many_wait() -> None:
         assert all(each.done() for each in waiting)
         bell.ring(loop.create_future())
         assert len(door.calls) == 1
+
+    asyncio.run(ring())
+
+
+def test_who_is_rung_for_together_is_woken_at_the_end_by_one_call() -> None:
+    async def ring() -> None:
+        door, loop = CountingLoop(), asyncio.get_running_loop()
+        bell = Bell(door)  # type: ignore[arg-type]
+        waiting = [loop.create_future() for _ in range(5)]
+        with ring_together():
+            for each in waiting:
+                bell.ring(each)
+            assert not door.calls
+        assert len(door.calls) == 1
+        door.calls.pop()()
+        assert all(each.done() for each in waiting)
+
+    asyncio.run(ring())
+
+
+def test_what_breaks_while_rung_together_leaves_nobody_asleep() -> None:
+    async def ring() -> None:
+        door, waiting = CountingLoop(), asyncio.get_running_loop().create_future()
+        bell = Bell(door)  # type: ignore[arg-type]
+
+        def break_off() -> None:
+            with ring_together():
+                bell.ring(waiting)
+                raise ValueError
+
+        with pytest.raises(ValueError):
+            break_off()
+        assert len(door.calls) == 1
+        bell.ring(waiting)
+        door.calls.pop()()
+        bell.ring(waiting)
+        assert len(door.calls) == 1, "what is rung after the block is sounded at once"
+
+    asyncio.run(ring())
+
+
+def test_another_thread_is_not_kept_waiting_by_who_rings_together() -> None:
+    async def ring() -> None:
+        door, waiting = CountingLoop(), asyncio.get_running_loop().create_future()
+        bell = Bell(door)  # type: ignore[arg-type]
+        with ring_together():
+            thread = threading.Thread(target=bell.ring, args=(waiting,))
+            thread.start()
+            thread.join()
+            assert len(door.calls) == 1
 
     asyncio.run(ring())
 

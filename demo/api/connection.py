@@ -7,9 +7,11 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import h11
+from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from demo.api.errors import Refused, write_native
+from demo.api.framing import Framing
 
 HEADER_SECONDS: Final = 10.0  # from the first byte of a request until its headers are there
 BODY_SECONDS: Final = 20.0  # between two pieces of a body
@@ -22,6 +24,10 @@ class Connection(H11Protocol):
 
     _patience: asyncio.TimerHandle | None = None
     _has_spoken = False
+
+    def __init__(self, config: Config, *args: Any, **more: Any) -> None:
+        super().__init__(config, *args, **more)
+        self.conn = Framing(h11.SERVER)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

@@ -1,8 +1,8 @@
 """Server-Sent Events as bytes (WHATWG HTML, section 9.2): the only module that frames a stream."""
 
-import json
-from collections.abc import Mapping
 from typing import Any, Final
+
+import orjson
 
 CONTENT_TYPE: Final = "text/event-stream"
 # What keeps caches and proxies from holding a stream back, or packing it.
@@ -11,7 +11,7 @@ KEEP_ALIVE: Final = b": keep-alive\n\n"
 DONE: Final = b"data: [DONE]\n\n"  # with the space: huggingface_hub looks for exactly this
 
 
-def frame(payload: Mapping[str, Any], id: int | None = None) -> bytes:
+def frame(payload: dict[str, Any], id: int | None = None) -> bytes:
     """One event on one line, ended by an empty one. An `id` comes back as `Last-Event-ID` when a reader reconnects."""
     numbered = b"" if id is None else b"id: %d\n" % id
-    return numbered + b"data: " + json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    return b"%bdata: %b\n\n" % (numbered, orjson.dumps(payload))

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from demo.engine.batch import Batch
+from demo.engine.tokenizer import Tokenizer
+
+if TYPE_CHECKING:  # it takes two seconds, which what does without transformers is spared
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +18,11 @@ class Loaded:
     `network` is what of transformers makes its logits, None where transformers has no part in them.
     """
 
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: Tokenizer
     new_batch: Callable[[], Batch]
     eos_ids: frozenset[int]
     context: int | None
     device: str
     dtype: str
     revision: str | None = None
-    network: PreTrainedModel | None = None
+    network: "PreTrainedModel | None" = None

@@ -2,23 +2,24 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from jinja2 import TemplateError
-from transformers import PreTrainedTokenizerBase
 
 from demo.embedded import find_embedded
 from demo.engine.decode import Decoder
 from demo.engine.generation import Vocabulary
+from demo.engine.libc import release_memory
 from demo.engine.llama.loading import load_llama
 from demo.engine.llama.obstacle import find_obstacle
 from demo.engine.loaded import Loaded
 from demo.engine.placement import choose_device, choose_dtype, choose_threads
 from demo.engine.source import ModelSource, choose_source
+from demo.engine.tokenizer import Tokenizer
 from demo.errors import BadRequest, SettingError, TemplateRefused
 from demo.events import Loading, ModelCard, Piece, Prompt, Request
 from demo.settings import STORED, Choice, Settings
@@ -34,7 +35,7 @@ T = TypeVar("T")
 class Model:
     """A loaded model: what the engine's thread works with."""
 
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: Tokenizer
     card: ModelCard
     vocabulary: Vocabulary
     decoder: Decoder
@@ -43,32 +44,25 @@ class Model:
     def encode(self, prompt: Prompt) -> list[int]:
         """Token ids of raw text, or of a conversation in the model's chat template. From any thread.
 
-        Raises TemplateRefused where the template has no place for such a conversation. No warning about
-        length: `check_length` says it to the one who asked.
+        Raises TemplateRefused where the template has no place for such a conversation.
         """
         with self._encoding:
-            return list(self._tokenize(self._write_out(prompt), raw=isinstance(prompt, str))["input_ids"])
+            return self.tokenizer.encode(self._write_out(prompt), raw=isinstance(prompt, str))
 
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         """The text that the model reads, and its tokens, each with its place in it. Raises as `encode`."""
         with self._encoding:
             text = self._write_out(prompt)
-            encoding = self._tokenize(text, raw=isinstance(prompt, str), return_offsets_mapping=True)
-        places = zip(encoding["input_ids"], encoding["offset_mapping"], strict=True)
-        return text, tuple(Piece(id, start, stop) for id, (start, stop) in places)
+            return text, self.tokenizer.locate(text, raw=isinstance(prompt, str))
 
     def _write_out(self, prompt: Prompt) -> str:
         if isinstance(prompt, str):
             return prompt
         turns = [{"role": message.role, "content": message.content} for message in prompt]
         try:
-            return str(self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
+            return self.tokenizer.write_out(turns)
         except TemplateError as error:
             raise TemplateRefused(f"The model's chat template refuses this conversation: {error}.") from error
-
-    def _tokenize(self, text: str, raw: bool, **options: bool) -> Mapping[str, Any]:
-        encoding: Mapping[str, Any] = self.tokenizer(text, add_special_tokens=raw, verbose=False, **options)
-        return encoding
 
     def check_length(self, input_tokens: int, max_new_tokens: int | None) -> None:
         """Raise BadRequest, with the numbers, where a request is longer than the model takes."""
@@ -105,6 +99,7 @@ def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
     model = build_model(loaded, source, settings, report)
     report(Loading("warming up"))
     _warm_up(model)
+    release_memory()
     return model
 
 
@@ -207,11 +202,11 @@ def _choose_max_total_tokens(settings: Settings, context: int | None) -> int:
 
 def _read_vocabulary(loaded: Loaded) -> Vocabulary:
     tokenizer = loaded.tokenizer
-    end = frozenset() if tokenizer.eos_token_id is None else frozenset([tokenizer.eos_token_id])
+    end = frozenset() if tokenizer.eos_id is None else frozenset([tokenizer.eos_id])
     return Vocabulary(
-        decode=lambda ids: str(tokenizer.decode(list(ids), skip_special_tokens=True)),
-        spell=lambda ids: str(tokenizer.decode(list(ids))),
-        special_ids=frozenset(tokenizer.all_special_ids),
+        decode=lambda ids: tokenizer.decode(ids, special=False),
+        spell=tokenizer.decode,
+        special_ids=tokenizer.special_ids,
         eos_ids=loaded.eos_ids | end,
     )
 

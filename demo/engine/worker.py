@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from demo.bell import ring_together
 from demo.engine.generation import Chosen, Generation
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded
 from demo.events import Broken, Engine, Load, Loading, Log, Piece, Prompt, Ready, Request, Status, Ticket
@@ -176,9 +177,8 @@ class Worker(Engine):
 
     def _read_prompts(self, model: "Model") -> None:
         """Read a chunk of the prompts that are next; with its first token sampled, a request joins the rows."""
-        while len(self._reading) < model.decoder.together and self._has_room(model):
-            if not self._start_next(model):
-                break
+        while len(self._reading) < model.decoder.together and self._has_room(model) and self._start_next(model):
+            pass
         if not self._reading:
             return
         generations, lines = list(self._reading), list(self._reading.values())
@@ -223,6 +223,7 @@ class Worker(Engine):
         except Exception as error:
             self._fail_rows(model, error)
 
+    @ring_together()
     def _step(self, model: "Model") -> None:
         """The next token of every row."""
         if not self._rows:

@@ -1,17 +1,32 @@
-"""The web page: two panes fed by one run. Knows the core, and of engines only their protocol."""
+"""The web page: two panes fed by one run. Knows the core, and of engines only their protocol.
+
+Gradio is imported here first, and kept from work whose result nothing here uses.
+"""
 
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import jinja2
+
+
+class _Unwritten:
+    """A template that nobody reads."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def render(self, **values: object) -> str:
+        return self._text
+
 
 @contextmanager
-def _without_stubs() -> Iterator[None]:
-    """Gradio rewrites the .pyi stubs of its own components at every import, which takes half of its 1.8 s.
+def _without_documents() -> Iterator[None]:
+    """Gradio rewrites the .pyi stubs of its own components at every import, and the help of 216 listeners.
 
-    It leaves out a class whose file can't be named.
+    That would take more than half of its time. It leaves out the stub of a class whose file can't be named.
     """
-    find = inspect.getfile
+    find, template = inspect.getfile, jinja2.Template
 
     def find_other(thing: object) -> str:
         if isinstance(thing, type) and thing.__module__.startswith("gradio."):
@@ -19,11 +34,27 @@ def _without_stubs() -> Iterator[None]:
         return find(thing)  # type: ignore[arg-type]
 
     inspect.getfile = find_other  # type: ignore[assignment]
+    jinja2.Template = _Unwritten  # type: ignore[misc, assignment]
     try:
         yield
     finally:
-        inspect.getfile = find
+        inspect.getfile, jinja2.Template = find, template  # type: ignore[misc]
 
 
-with _without_stubs():
+with _without_documents():
     import gradio as gradio
+    from gradio.routes import App
+
+
+@contextmanager
+def without_apps() -> Iterator[None]:
+    """Gradio builds a web app of a hundred routes when a page begins, when it ends and when it gets its queue.
+
+    Within this it builds none: the one that answers is built when the page is mounted.
+    """
+    create = App.create_app
+    App.create_app = staticmethod(lambda *args, **options: None)  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        App.create_app = staticmethod(create)  # type: ignore[method-assign]

@@ -28,6 +28,7 @@ class Layout:
     retry: gr.Button
     clear: gr.Button
     dials: Dials
+    asked: gr.JSON
     model: gr.HTML
     message: gr.HTML
     question: gr.HTML
@@ -39,6 +40,7 @@ class Layout:
     table: gr.HTML
     trace: gr.HTML
     fragment: gr.Textbox
+    sight: gr.HTML
     lesson: Lesson
 
     @property
@@ -49,15 +51,14 @@ class Layout:
     @property
     def start(self) -> list[gr.components.Component]:
         """What a race that begins sets."""
-        own = [*self.streamed.outputs, *self.whole.outputs]
-        return [*own, self.prompt, self.message, self.question, self.streamed.past, self.whole.past]
+        panes = [component for pane in self.panes for component in (pane.run, pane.past)]
+        return [*panes, self.prompt, self.message, self.question]
 
     @property
     def settled(self) -> list[gr.blocks.Block]:
         """What a race that has ended sets."""
-        own = [*self.streamed.outputs, *self.whole.outputs]
         shared = [self.results, self.timeline, self.latency, self.table, self.trace]
-        return [*own, *shared, self.lesson.example, self.lesson.saved]
+        return [self.streamed.run, self.whole.run, *shared, self.lesson.example, self.lesson.saved]
 
 
 def build_layout() -> Layout:
@@ -67,13 +68,14 @@ def build_layout() -> Layout:
     prompt, generate, stop, retry, clear = _build_controls()
     message = _field("message", "", role="alert")
     _build_examples(prompt)
-    dials = build_dials()
+    dials, asked = build_dials(), gr.JSON(visible=False)
     question = _field("question", "")
     with gr.Row(elem_id="panes", equal_height=True):
         streamed, whole = build_pane("streamed"), build_pane("whole")
     results, timeline, latency, table, trace = _build_results()
     lesson = build_lesson()
     fragment = gr.Textbox(visible=False)
+    sight = gr.HTML("", js_on_load="tokenStreaming.mountSight(trigger)", apply_default_css=False)
     gr.HTML('<div id="announcer" role="status" aria-live="polite" class="unseen"></div>', js_on_load=None)
     return Layout(
         prompt,
@@ -82,6 +84,7 @@ def build_layout() -> Layout:
         retry,
         clear,
         dials,
+        asked,
         model,
         message,
         question,
@@ -93,6 +96,7 @@ def build_layout() -> Layout:
         table,
         trace,
         fragment,
+        sight,
         lesson,
     )
 

@@ -49,9 +49,9 @@ class LessonListeners:
         """What the last run's early stop saved, at this price."""
         return {self.page.lesson.saved: write_saved(self.visitors.find(request.session_hash).runs, price)}
 
-    def share(self, prompt: str, *dials: Position) -> Updates:
+    def share(self, asked: Sequence[Position]) -> Updates:
         """The end of a link that brings back this prompt and these dials."""
-        return {self.page.lesson.link: {"fragment": write_link(Shared(prompt, dials))}}
+        return {self.page.lesson.link: {"fragment": write_link(Shared(str(asked[0]), asked[1:]))}}
 
     async def arrive(self, request: gr.Request, fragment: str) -> Updates:
         """What the address asks for after its `#`: a prompt with dials, or a recorded run, which begins at once."""

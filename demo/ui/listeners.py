@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import gradio as gr
 
@@ -12,7 +13,7 @@ from demo.replay import choose_recording
 from demo.trace import Trace
 from demo.ui.dials import Position, read_dials
 from demo.ui.layout import Layout
-from demo.ui.pane import Updates, show, show_growth
+from demo.ui.pane import Updates, show
 from demo.ui.panes import PaneView
 from demo.ui.updates import nothing, say, show_results, show_start, show_turns
 from demo.ui.visitor import Asked, Visitor, Visitors
@@ -31,20 +32,21 @@ class Listeners:
     visitors: Visitors
     recordings: Sequence[Trace] = ()
 
-    async def begin(self, request: gr.Request, prompt: str, *dials: Position) -> Updates:
-        """Start a race for what was typed, or say why not."""
+    async def begin(self, request: gr.Request, asked: Sequence[Position]) -> Updates:
+        """Start a race for what was typed, with the dials as they stand, or say why not."""
+        prompt, dials = str(asked[0]), asked[1:]
         visitor = self.visitors.find(request.session_hash)
         before = visitor.race
         updates = self._start(visitor, Asked(prompt, "turn"), dials)
         taken = visitor.race is not before and visitor.question == prompt
         return {**updates, self.page.prompt: ""} if taken else updates
 
-    async def begin_again(self, request: gr.Request, *dials: Position) -> Updates:
+    async def begin_again(self, request: gr.Request, asked: Sequence[Position]) -> Updates:
         """Ask the last question once more, as the same turn."""
         visitor = self.visitors.find(request.session_hash)
         await _end(visitor)
         again, before = visitor.take_back(), visitor.race
-        updates = self._start(visitor, again.asked if again else Asked("", "turn"), dials)
+        updates = self._start(visitor, again.asked if again else Asked("", "turn"), asked[1:])
         if visitor.race is before:
             visitor.put_back(again)
         return updates
@@ -77,14 +79,13 @@ class Listeners:
 
     async def stream(self, request: gr.Request) -> AsyncIterator[Updates]:
         """The streaming side: a generator that yields the text as it grows."""
-        race = self.visitors.find(request.session_hash).claim("stream")
+        visitor = self.visitors.find(request.session_hash)
+        race = visitor.claim("stream")
         if race is None:
             yield nothing()
             return
-        shown = None
-        async for view in race.stream():
-            yield show_growth(self.page.streamed, view) if view.phase == shown else show(self.page.streamed, view)
-            shown = view.phase
+        async for view in race.stream(partial(self.visitors.choose_beat, visitor)):
+            yield show(self.page.streamed, view)
 
     async def wait_whole(self, request: gr.Request) -> Updates:
         """The non-streaming side: a function that returns once, when all of the text is there."""
@@ -103,7 +104,10 @@ class Listeners:
     async def settle(self, request: gr.Request, price: float) -> Updates:
         """When both sides have ended: their last words, the charts and the tables. Drawn once."""
         visitor = self.visitors.find(request.session_hash)
-        return show_results(self.page, visitor, price) if visitor.settle() else nothing()
+        if not visitor.settle():
+            return nothing()
+        # Aside: drawing takes long enough to be noticed by everybody else whom this event loop serves.
+        return await asyncio.to_thread(show_results, self.page, tuple(visitor.runs), visitor.example, price)
 
     def stop_streamed(self, request: gr.Request) -> None:
         """Freeze the streaming side; the other goes on."""
@@ -136,6 +140,8 @@ class Listeners:
         It lasts as long as the tab, for the sake of Gradio's client: that closes its event stream whenever no
         listener is running, and loses what has just been asked. Kept open, the next answer also begins sooner.
         """
+        visitor = self.visitors.find(request.session_hash)
+        visitor.near = is_near(request)
         status, said = self.engine.status, ""
         while True:
             if said != (words := say_status(status)):
@@ -146,7 +152,15 @@ class Listeners:
             said = words
             await asyncio.sleep(POLL)
             status = self.engine.status
-        await self.visitors.find(request.session_hash).gone.wait()
+        await visitor.gone.wait()
+
+    async def look_away(self, request: gr.Request) -> None:
+        """Another tab is in front."""
+        self.visitors.find(request.session_hash).away = True
+
+    async def look_back(self, request: gr.Request) -> None:
+        """This tab is in front again."""
+        self.visitors.find(request.session_hash).away = False
 
     def drop(self, request: gr.Request) -> None:
         """The tab has gone."""
@@ -158,6 +172,12 @@ async def _end(visitor: Visitor) -> None:
     visitor.leave_all()
     if visitor.race is not None:
         await visitor.race.over.wait()
+
+
+def is_near(request: gr.Request) -> bool:
+    """Whether the browser is on this machine."""
+    host = request.client.host if request.client else ""
+    return host == "::1" or host.startswith("127.")
 
 
 def is_recorded(engine: Engine) -> bool:

@@ -1,6 +1,9 @@
 """The page: components wired to listeners, mounted on an app. The only place that knows Gradio's events."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
@@ -9,6 +12,7 @@ from gradio.events import Dependency
 
 from demo.events import Engine
 from demo.trace import Trace
+from demo.ui import without_apps
 from demo.ui.files import ASSETS, PLACE, build_files
 from demo.ui.layout import Layout, build_layout
 from demo.ui.lesson_listeners import LessonListeners
@@ -21,9 +25,16 @@ SILENT: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "ap
 FREE: dict[str, Any] = {**SILENT, "concurrency_limit": None}
 # By default Gradio drops a trigger while it has not heard of the end of the last.
 EACH_TIME: dict[str, Any] = {**FREE, "trigger_mode": "multiple"}
+# What a pane shows needs no processing by its component, for which Gradio would change threads each time.
+OFTEN: dict[str, Any] = {**EACH_TIME, "postprocess": False}
 QUICK: dict[str, Any] = {**SILENT, "queue": False}
+TELLING: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
+
+LOOK = 0.02  # seconds between two looks at what was asked
+IDLE = 1.0  # the same for progress, which nothing here reports
 
 
+@without_apps()
 def build_page(engine: Engine, visitors: Visitors | None = None, recordings: Sequence[Trace] = ()) -> gr.Blocks:
     """The page in front of `engine`; one of `recordings` stands in where it can't answer."""
     visitors = Visitors() if visitors is None else visitors
@@ -34,7 +45,20 @@ def build_page(engine: Engine, visitors: Visitors | None = None, recordings: Seq
         wire_race(blocks, page, listeners)
         wire_lesson(blocks, page, listeners, LessonListeners(engine, page, visitors))
     blocks.queue(max_size=1000, default_concurrency_limit=None)
+    _calm(blocks)
     return blocks
+
+
+def _calm(blocks: gr.Blocks) -> None:
+    """Gradio's queue looks a thousand times a second whether anything was asked, and whether anything made progress.
+
+    Each look interrupts the model: together they took 4 % of its speed, on a page where nothing happened.
+    """
+    blocks._queue.sleep_when_free = LOOK
+    blocks._queue.progress_update_sleep_when_free = IDLE
+    # And with every update it looks for matplotlib, twice, in every folder of packages: here is the answer.
+    if find_spec("matplotlib") is None:
+        sys.modules["matplotlib"] = None  # type: ignore[assignment]
 
 
 def mount_page(
@@ -72,39 +96,49 @@ def read_head() -> str:
 
 def wire_race(blocks: gr.Blocks, page: Layout, listeners: Listeners) -> None:
     """Tie the race's components to their listeners."""
-    dials = page.dials.inputs
-    asked = gr.on([page.generate.click, page.prompt.submit], listeners.begin, [page.prompt, *dials], page.start, **FREE)
-    follow(asked, page, listeners)
-    halted = page.retry.click(listeners.stop_all, **QUICK)
-    follow(halted.then(listeners.begin_again, dials, page.start, **FREE), page, listeners)
+    asked = gather(partial(gr.on, [page.generate.click, page.prompt.submit]), page)
+    follow(asked.then(listeners.begin, page.asked, page.start, **QUICK), page, listeners)
+    again = gather(page.retry.click(listeners.stop_all, **QUICK).then, page)
+    follow(again.then(listeners.begin_again, page.asked, page.start, **FREE), page, listeners)
     page.stop.click(listeners.stop_all, **QUICK)
     page.streamed.stop.click(listeners.stop_streamed, **QUICK)
     page.whole.stop.click(listeners.stop_whole, **QUICK)
     cleared = page.clear.click(listeners.stop_all, **QUICK)
     cleared.then(listeners.clear, None, [*page.start, page.results], **FREE)
     blocks.load(listeners.watch_model, None, [page.model, page.generate], **FREE)
+    page.sight.blur(listeners.look_away, **TELLING)
+    page.sight.focus(listeners.look_back, **TELLING)
     blocks.unload(listeners.drop)
 
 
 def wire_lesson(blocks: gr.Blocks, page: Layout, race: Listeners, listeners: LessonListeners) -> None:
     """Tie the lesson's components to their listeners."""
-    lesson, dials = page.lesson, page.dials.inputs
+    lesson = page.lesson
     follow(lesson.example_run.click(listeners.begin_example, lesson.example_inputs, page.start, **FREE), page, race)
     for dial in (lesson.example_length, lesson.example_pace):
         dial.change(listeners.predict, lesson.example_inputs, lesson.example, **QUICK)
     lesson.price.change(listeners.weigh, lesson.price, lesson.saved, **QUICK)
-    lesson.share.click(listeners.share, [page.prompt, *dials], lesson.link, **QUICK)
+    gather(lesson.share.click, page).then(listeners.share, page.asked, lesson.link, **QUICK)
     read_address = "() => [window.location.hash.slice(1)]"
-    arrived = blocks.load(listeners.arrive, page.fragment, [*dials, *page.start], js=read_address, **FREE)
+    arrived = blocks.load(listeners.arrive, page.fragment, [*page.dials.inputs, *page.start], js=read_address, **FREE)
     follow(arrived, page, race)
+
+
+def gather(trigger: Callable[..., Dependency], page: Layout) -> Dependency:
+    """The prompt and the dials' positions become the one value of `page.asked`.
+
+    Of every component that a listener has ever read, Gradio's client renews the status with each message that comes:
+    so these are read in the browser, and the listeners read what was gathered.
+    """
+    return trigger(None, [page.prompt, *page.dials.inputs], page.asked, js="(...values) => [values]", **SILENT)
 
 
 def follow(begun: Dependency, page: Layout, listeners: Listeners) -> None:
     """What comes after a listener that may have begun a race: both sides of it, together, and their end."""
     # Two listeners of one click would run one after the other; those that follow a quick first step run together.
-    begun.then(listeners.narrate, None, page.whole.outputs, **EACH_TIME)
+    begun.then(listeners.narrate, None, page.whole.run, **OFTEN)
     for ended in (
-        begun.then(listeners.stream, None, page.streamed.outputs, **EACH_TIME),
-        begun.then(listeners.wait_whole, None, page.whole.outputs, **EACH_TIME),
+        begun.then(listeners.stream, None, page.streamed.run, **OFTEN),
+        begun.then(listeners.wait_whole, None, page.whole.run, **OFTEN),
     ):
         ended.then(listeners.settle, page.lesson.price, page.settled, **EACH_TIME)

@@ -19,7 +19,7 @@ TTFT_HELP: Final[dict[Side, str]] = {
     "whole": "Time to first token: here by definition the total, for nothing is visible before the end",
 }
 
-# The text of a field is set by page.js as text, never as markup: see `mountFields` and `mountText` there.
+# The text of a field is set by page.js as text, never as markup: see `mountPane` there.
 HEAD: Final = """
 <div class="pane-head" data-side="{side}">
   <h2>{title}</h2><span class="subtitle">{subtitle}</span>
@@ -33,7 +33,7 @@ NUMBERS: Final = """
     <div title="{ttft_help}"><dt>TTFT</dt><dd id="{side}-ttft" data-field="ttft"></dd></div>
     <div title="From the request to the last event, on the engine's clock"><dt>Total</dt>
       <dd id="{side}-total" data-field="total"></dd></div>
-    <div><dt>Tokens</dt><dd id="{side}-tokens"></dd></div>
+    <div><dt>Tokens</dt><dd id="{side}-tokens" data-field="tokens"></dd></div>
     <div title="Tokens over the total, prompt included"><dt>Tokens/s</dt>
       <dd id="{side}-rate" data-field="rate"></dd></div>
   </dl>
@@ -45,66 +45,55 @@ TEXT: Final = '<div class="answer" id="{side}-text" dir="auto"></div>'
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pane:
-    """The components of one side."""
+    """The components of one side. All that is shown of a run is the value of one of them, `run`.
+
+    A listener pays for each component that it may set, in the browser and on the server, whether it sets it or not.
+    """
 
     side: Side
-    head: gr.HTML
     stop: gr.Button
     past: gr.HTML
-    text: gr.HTML
-    numbers: gr.HTML
-
-    @property
-    def outputs(self) -> list[gr.components.Component]:
-        """What `show` sets."""
-        return [self.head, self.text, self.numbers]
+    run: gr.HTML
 
 
 def build_pane(side: Side) -> Pane:
     """One side's panel: title, phase and clock; Stop; the conversation and the text; the numbers."""
-    idle = PaneView(side)
     title = TITLES[side]
     with gr.Column(elem_classes=["pane", side], elem_id=f"{side}-pane", min_width=300):
         with gr.Row(elem_classes="pane-top"):
-            head = _mount("Fields", HEAD.format(side=side, title=title, subtitle=SUBTITLES[side]), show_head(idle))
+            _draw(HEAD.format(side=side, title=title, subtitle=SUBTITLES[side]))
             stop = gr.Button("Stop", elem_id=f"{side}-stop", size="sm", min_width=0, scale=0)
         with gr.Column(elem_classes="pane-body", elem_id=f"{side}-body"):
             past = gr.HTML("", elem_classes="past", js_on_load=None)
-            text = _mount("Text", TEXT.format(side=side), {"text": "", "tokens": say_count(idle.tokens)})
-        numbers = _mount("Fields", NUMBERS.format(side=side, ttft_help=TTFT_HELP[side]), show_numbers(idle))
-    return Pane(side, head, stop, past, text, numbers)
+            run = gr.HTML(
+                show_run(PaneView(side)),
+                html_template=TEXT.format(side=side),
+                js_on_load="tokenStreaming.mountPane(element, props, watch)",
+                apply_default_css=False,
+            )
+        _draw(NUMBERS.format(side=side, ttft_help=TTFT_HELP[side]))
+    return Pane(side, stop, past, run)
 
 
-def _mount(kind: str, template: str, value: object) -> gr.HTML:
-    script = f"tokenStreaming.mount{kind}(element, props, watch)"
-    return gr.HTML(value, html_template=template, js_on_load=script, apply_default_css=False)
+def _draw(markup: str) -> None:
+    gr.HTML(markup, js_on_load=None, apply_default_css=False)
 
 
 def show(pane: Pane, view: PaneView) -> Updates:
     """What the page shows of a view. Gradio sends only what changed: of a growing text, its new end."""
-    return {pane.head: show_head(view), pane.numbers: show_numbers(view), **show_growth(pane, view)}
+    return {pane.run: show_run(view)}
 
 
-def show_growth(pane: Pane, view: PaneView) -> Updates:
-    """What a token more changes: the text and the count of its tokens, in one component to be cheap."""
-    return {pane.text: {"text": view.text, "tokens": say_count(view.tokens)}}
-
-
-def show_head(view: PaneView) -> dict[str, object]:
-    """The fields above the text."""
+def show_run(view: PaneView) -> dict[str, object]:
+    """The text and all fields around it."""
+    timeline = view.timeline
     return {
-        "side": view.side,
+        "text": view.text,
+        "tokens": say_count(view.tokens),
         "phase": PHASES[view.phase],
         "state": view.phase,
         "active": view.active,
         "label": view.label,
-    }
-
-
-def show_numbers(view: PaneView) -> dict[str, object]:
-    """The fields below the text."""
-    timeline = view.timeline
-    return {
         "ttft": say_seconds(timeline.ttft),
         "total": say_seconds(timeline.total),
         "rate": say_rate(timeline.rate),

@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from demo.events import Done, Engine, Event, Failed, Request, Token
-from demo.run import Run
+from demo.run import Reader, Run
 from demo.ui.panes import PaneView, Reading, settle_views, view_reading
 from demo.ui.words import SIDES, Side
 
-PACE = 0.1  # seconds between two updates of a growing text: each costs cores that the model may be using
+BEAT = 0.1  # seconds between two updates of a growing text: smooth, and no more often than need be
 
 
 class Race:
@@ -23,7 +23,7 @@ class Race:
         self.run = Run(engine, request)
         self.label = label
         self.over = asyncio.Event()
-        self._readers = {side: self.run.attach() for side in SIDES}
+        self._readers: dict[Side, Reader] = {"streamed": self.run.attach(), "whole": self.run.attach(patient=True)}
         self._narrator = self.run.attach()
         self._narrated = asyncio.Event()
         self._left: dict[Side, float] = {}
@@ -51,17 +51,20 @@ class Race:
         for side in SIDES:
             self.leave(side)
 
-    async def stream(self) -> AsyncIterator[PaneView]:
-        """The streamed side: its view again and again, as the text grows. Never more often than a screen shows."""
-        events: list[Event] = []
+    async def stream(self, choose_beat: Callable[[], float] = lambda: BEAT) -> AsyncIterator[PaneView]:
+        """The streamed side: its view again and again, as the text grows; the first text and the end at once.
+
+        `choose_beat` says how many seconds to let pass before the next.
+        """
+        reader, events = self._readers["streamed"], list[Event]()
         try:
             for view in self._queued("streamed"):
                 yield view
-            async for batch in self._readers["streamed"]:
+            async for batch in reader:
                 events.extend(batch)
                 yield self._view("streamed", events)
-                if not self.run.ended and any(isinstance(event, Token) for event in batch):
-                    await asyncio.sleep(PACE)
+                if any(isinstance(event, Token) for event in batch):
+                    await reader.rest(choose_beat())
         finally:
             view = self._end("streamed", events)
         if "streamed" in self._left:
@@ -69,16 +72,15 @@ class Race:
 
     async def wait(self) -> PaneView:
         """The whole side: its view once, when all of the text is there."""
-        events: list[Event] = []
         try:
-            async for batch in self._readers["whole"]:
-                events.extend(batch)
+            async for _ in self._readers["whole"]:
+                pass
             if not self._narrated.is_set():
                 # Gradio repeats a generator's last view at its end: that must not come after this one.
                 await self._narrated.wait()
-                await asyncio.sleep(PACE)
+                await asyncio.sleep(BEAT)
         finally:
-            view = self._end("whole", events)
+            view = self._end("whole", self.run.events)
         return view
 
     async def narrate(self) -> AsyncIterator[PaneView]:

@@ -1,6 +1,7 @@
 """From a tab's state to what the page shows of it: `{component: value}`. Knows no event."""
 
 import json
+from collections.abc import Sequence
 
 import gradio as gr
 
@@ -11,7 +12,7 @@ from demo.ui.pane import Updates, show, show_past
 from demo.ui.panes import PaneView
 from demo.ui.plots import COLUMNS, draw_latency, draw_timeline, list_rows, say_latency, say_timeline
 from demo.ui.tables import write_example, write_saved, write_table
-from demo.ui.visitor import Visitor
+from demo.ui.visitor import Example, Turn, Visitor
 
 
 def nothing() -> Updates:
@@ -40,9 +41,9 @@ def show_turns(page: Layout, visitor: Visitor) -> Updates:
     return {**past[0], **past[1], page.question: {"text": visitor.question}}
 
 
-def show_results(page: Layout, visitor: Visitor, price: float) -> Updates:
-    """A race that has ended, and all before it: last words, charts, tables."""
-    last, runs = visitor.turns[-1], visitor.runs
+def show_results(page: Layout, runs: Sequence[Turn], example: Example | None, price: float) -> Updates:
+    """A race that has ended, the last of `runs`, and all before it: last words, charts, tables."""
+    last = runs[-1]
     updates = {
         **show(page.streamed, last.streamed),
         **show(page.whole, last.whole),
@@ -53,8 +54,8 @@ def show_results(page: Layout, visitor: Visitor, price: float) -> Updates:
         page.trace: show_trace(last.trace, len(runs)),
         page.lesson.saved: write_saved(runs, price),
     }
-    if visitor.example is not None and last.asked.kind == "text":
-        updates[page.lesson.example] = write_example(visitor.example, runs, last)
+    if example is not None and last.asked.kind == "text":
+        updates[page.lesson.example] = write_example(example, runs, last)
     return updates
 
 

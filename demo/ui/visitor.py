@@ -12,8 +12,13 @@ from demo.replay import Replay
 from demo.trace import Trace, trace_run
 from demo.ui.dials import Manner
 from demo.ui.panes import PaneView, read_answer
-from demo.ui.race import Race
+from demo.ui.race import BEAT, Race
 from demo.ui.words import Side, say_recorded
+
+# Seconds between two updates, where these are not shown at race.py's BEAT.
+SHARED_BEAT = 0.2  # the browser is on the model's own cores: each update takes time from the model
+UNSEEN_BEAT = 1.0  # another tab is in front
+MOST_UPDATES = 40  # a second, of all tabs together: each takes the server some 2 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,11 @@ class Visitor:
         self.race: Race | None = None
         self.example: Example | None = None
         self._asked = Asked("", "turn")
+        self.beat = BEAT
         self._trace: Callable[[], Trace | None] = lambda: None
         self.attempts = 0
+        self.near = False  # its browser is on this machine
+        self.away = False  # nobody sees it: another tab is in front
         self.gone = asyncio.Event()
         self._settled: Race | None = None
 
@@ -100,6 +108,7 @@ class Visitor:
         self.race = Race(Replay((trace,)), trace.request, say_recorded(trace))
         self._asked = Asked(trace.question, "recording", trace)
         self._trace = lambda: trace
+        self.beat = BEAT
 
     def begin_again(self, engine: Engine, asked: Asked, manner: Manner) -> None:
         """Start a race for what was asked before. Raises as `begin`."""
@@ -123,6 +132,8 @@ class Visitor:
         label = f"slowed to {pace:g} tokens/s" if pace else ""
         race = Race(Paced(engine, pace) if pace else engine, request, label)
         self.race, self._asked = race, asked
+        shared = self.near and pace is None and isinstance(status, Ready) and status.card.device == "cpu"
+        self.beat = SHARED_BEAT if shared else BEAT
         self._trace = lambda: trace_run(race.run, status.card, pace) if isinstance(status, Ready) else None
 
     def settle(self) -> bool:
@@ -175,6 +186,11 @@ class Visitors:
     def find(self, session: str | None) -> Visitor:
         """The visitor of `session`, new when it has not been here."""
         return self._here.setdefault(session or "", Visitor())
+
+    def choose_beat(self, visitor: Visitor) -> float:
+        """Seconds between two updates of the text that `visitor` sees grow."""
+        racing = sum(each.racing for each in self._here.values())
+        return UNSEEN_BEAT if visitor.away else max(visitor.beat, racing / MOST_UPDATES)
 
     def drop(self, session: str | None) -> None:
         """Forget who has gone, and stop what was being written for them."""

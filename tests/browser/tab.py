@@ -16,6 +16,12 @@ SIZES: Final[dict[str, ViewportSize]] = {
     "phone": {"width": 390, "height": 844},
 }
 
+# Headless tabs are always told that they are seen.
+LOOK_AWAY: Final = """() => {
+  Object.defineProperty(document, "hidden", { value: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
 
 class Tab:
     """One open tab; remembers what the console complained of and which other hosts were asked."""

@@ -7,12 +7,20 @@ from playwright.sync_api import expect
 
 from demo.errors import EngineFailed, ModelError, NotReady, Overloaded
 from demo.events import Broken, Loading, Message, Ready
+from tests.browser.conftest import WORDS
 from tests.browser.serving import Served, serve
-from tests.browser.tab import Tabs
+from tests.browser.tab import LOOK_AWAY, Tabs
 from tests.scripted import CARD, ScriptedEngine, ScriptedTicket, TypingEngine
 
 # Whatever a model writes is shown as it is: never markup, a template or a script.
 TRICKY = 'a  <b>b</b> &amp; ${1 + 1} {{value}} `c` \\n "d"\n\n<script>alert(1)</script> 🧀 漢字 ไทย שלום'
+
+COUNT_CHANGES = """() => {
+  window.changes = 0;
+  const text = document.getElementById("streamed-text");
+  const count = () => { changes += text.textContent !== ""; };
+  new MutationObserver(count).observe(text, { characterData: true, subtree: true });
+}"""
 
 
 class WakingEngine(ScriptedEngine):
@@ -231,6 +239,17 @@ def test_closing_the_tab_stops_the_work(open_tab: Tabs, served: Served, engine: 
     cancelled = watch_cancel(engine.tickets[0])
     tab.page.close()
     assert cancelled.wait(20)
+
+
+def test_behind_another_tab_less_is_shown_and_the_tail_still_arrives(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_tab(typing_url)
+    with tab.page.expect_response(lambda response: "/run/predict" in response.url):
+        tab.page.evaluate(LOOK_AWAY)
+    tab.page.evaluate(COUNT_CHANGES)
+    tab.ask("Hello")
+    tab.expect_both("done")
+    assert tab.read("streamed-text") == tab.read("whole-text") == "".join(WORDS)
+    assert 0 < tab.page.evaluate("changes") < len(WORDS) / 20
 
 
 def test_an_overload_is_one_sentence_and_the_prompt_stays(

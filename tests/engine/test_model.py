@@ -85,8 +85,7 @@ def test_a_conversation_is_encoded_in_the_models_template() -> None:
 
 
 def test_a_conversation_that_the_template_refuses_is_a_bad_request_with_its_reason() -> None:
-    model = make_model()
-    model.tokenizer.chat_template = "{{ raise_exception('System role not supported') }}"
+    model = make_model(tokenizer=make_tokenizer("{{ raise_exception('System role not supported') }}"))
     with pytest.raises(BadRequest, match=r"refuses this conversation: System role not supported\."):
         model.encode((Message("system", "be brief"),))
 
@@ -107,8 +106,9 @@ def test_a_prompt_and_answer_beyond_the_models_limit_say_the_numbers() -> None:
 def test_a_prompt_longer_than_the_tokenizer_expects_is_refused_without_a_warning(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    model = make_model()
-    model.tokenizer.model_max_length = 20
+    tokenizer = make_tokenizer()
+    tokenizer.model_max_length = 20
+    model = make_model(tokenizer=tokenizer)
     assert len(model.encode("x" * 100)) == 100
     assert len(model.encode((Message("user", "x" * 100),))) > 100
     assert capfd.readouterr() == ("", "")

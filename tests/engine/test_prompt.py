@@ -8,7 +8,7 @@ from demo.events import Message, PromptRead, Request, Sampling, Started
 from demo.run import Run
 from tests.engine.answers import ask, naive_ids
 from tests.engine.conftest import OpenWorker
-from tests.engine.tiny import ARCHITECTURES, make_model, make_network
+from tests.engine.tiny import ARCHITECTURES, make_model, make_network, make_tokenizer
 
 LONG = "a prompt of some length, longer than what is scored at once; " * 3
 
@@ -75,8 +75,7 @@ def test_a_conversation_is_shown_as_its_template_writes_it(open_worker: OpenWork
 
 
 def test_a_conversation_that_the_template_refuses_says_so() -> None:
-    model = make_model()
-    model.tokenizer.chat_template = "{{ raise_exception('roles must alternate') }}"
+    model = make_model(tokenizer=make_tokenizer("{{ raise_exception('roles must alternate') }}"))
     with pytest.raises(TemplateRefused, match="roles must alternate"):
         model.tokenize((Message("user", "hi"),))
 

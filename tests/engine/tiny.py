@@ -32,7 +32,7 @@ VOCABULARY = 260
 SMALL: dict[str, Any] = {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 
 
-def make_tokenizer() -> PreTrainedTokenizerFast:
+def make_tokenizer(template: str = TEMPLATE) -> PreTrainedTokenizerFast:
     """256 ids for the bytes, then the special tokens."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE(vocab={letter: id for id, letter in enumerate(alphabet)}, merges=[]))
@@ -40,7 +40,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(name, special=True) for name in (EOS, "<|user|>", "<|assistant|>")])
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=EOS)
-    fast.chat_template = TEMPLATE
+    fast.chat_template = template
     return fast
 
 
@@ -102,7 +102,12 @@ def build_network(config: PreTrainedConfig, seed: int = 0) -> PreTrainedModel:
     return network
 
 
-def make_model(network: PreTrainedModel | None = None, settings: Settings | None = None) -> Model:
+def make_model(
+    network: PreTrainedModel | None = None,
+    settings: Settings | None = None,
+    tokenizer: PreTrainedTokenizerFast | None = None,
+) -> Model:
     """A Model of `network`, a random Llama if none is given."""
     source = ModelSource("tiny", "folder", "tiny", "made by a test")
-    return build_model(wrap_network(network or make_network(), make_tokenizer()), source, settings or Settings())
+    loaded = wrap_network(network or make_network(), tokenizer or make_tokenizer())
+    return build_model(loaded, source, settings or Settings())

@@ -13,10 +13,12 @@ import transformers
 from demo.embedded import find_embedded
 from demo.engine.llama.obstacle import find_obstacle
 from tests.figures.answers import compare_answers
+from tests.figures.crowd import measure_crowd
 from tests.figures.page import measure_page, measure_paint
 from tests.figures.quality import measure_quality
 from tests.figures.speed import NEW_TOKENS, measure_speed
 from tests.figures.start import measure_start
+from tests.figures.streams import measure_streams
 from tests.figures.wire import measure_wire
 
 
@@ -33,7 +35,8 @@ def describe() -> str:
 
 def main() -> None:
     """Measure everything and print it."""
-    speed = [*measure_speed(), *measure_start(), measure_paint(), *measure_page(), *measure_wire()]
+    speed = [*measure_speed(), *measure_start(), measure_paint(), *measure_page()]
+    speed += [*measure_crowd(), *measure_wire(), *measure_streams()]
     figures, answers = [*speed, *measure_quality()], compare_answers()
     conditions = describe()
     print(conditions)

@@ -56,7 +56,7 @@ def compare_weights() -> Quality:
     file = find_embedded()
     assert file is not None, "the embedded model is missing: make run installs it"
     loaded, network = load_llama(file), load_network()
-    contexts = _cut(loaded.tokenizer(TEXT.read_text(), verbose=False)["input_ids"])
+    contexts = _cut(loaded.tokenizer.encode(TEXT.read_text(), raw=True))
     batch, hidden = loaded.new_batch(), _read_exactly(network, contexts[:, :-1])
     logits, losses, divergences = _start(batch, contexts[:, 0]), [], []
     for place, followers in enumerate(contexts[:, 1:].T):

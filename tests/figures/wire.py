@@ -25,16 +25,16 @@ LONG: Final = {"inputs": "Once upon a time", "parameters": {"max_new_tokens": 40
 
 def measure_wire() -> list[Figure]:
     """Everything, and what the benchmark says of streaming against whole."""
-    with start_api() as url:
+    with start_api("--no-ui", "--max-concurrent-requests", str(LIMIT)) as url:
         report = run_bench(url)
         print(report["sentence"])
         return [*read_bench(report), *measure_refusals(url)]
 
 
 @contextmanager
-def start_api() -> Iterator[str]:
-    """The address of the app without its page, ready, admitting `LIMIT` requests."""
-    command = [sys.executable, "app.py", "--no-ui", "--port", "0", "--max-concurrent-requests", str(LIMIT)]
+def start_api(*arguments: str) -> Iterator[str]:
+    """The address of the app, ready."""
+    command = [sys.executable, "app.py", "--port", "0", *arguments]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         said = ""

@@ -9,8 +9,8 @@ from demo.errors import BadRequest, EngineFailed, Overloaded
 from demo.events import Message
 from demo.ui.dials import Manner
 from demo.ui.panes import PaneView
-from demo.ui.race import Race
-from demo.ui.visitor import Visitor, Visitors
+from demo.ui.race import BEAT, Race
+from demo.ui.visitor import MOST_UPDATES, Visitor, Visitors
 from tests.scripted import ScriptedEngine
 
 
@@ -194,3 +194,48 @@ def test_who_goes_is_forgotten_and_the_work_for_them_stops() -> None:
     visitors.drop("a")
     assert engine.tickets[0].cancelled
     assert len(visitors) == 0
+
+
+def test_many_tabs_together_are_updated_no_more_often_than_a_few() -> None:
+    engine, visitors = ScriptedEngine(), Visitors()
+    one = visitors.find("one")
+    begin(one, engine)
+    alone = visitors.choose_beat(one)
+    for number in range(99):
+        begin(visitors.find(str(number)), engine)
+    assert 100 / visitors.choose_beat(one) == pytest.approx(MOST_UPDATES)
+    assert alone < visitors.choose_beat(one)
+
+
+def test_a_browser_on_the_models_own_cores_is_updated_less_often_than_another_and_one_behind_a_tab_least() -> None:
+    engine, visitors = ScriptedEngine(), Visitors()
+    far, near, away = (visitors.find(name) for name in ("far", "near", "away"))
+    near.near = away.near = away.away = True
+    for visitor in (far, near, away):
+        begin(visitor, engine)
+    assert visitors.choose_beat(far) < visitors.choose_beat(near) < visitors.choose_beat(away)
+
+
+def test_a_run_that_is_slowed_down_on_purpose_is_shown_smoothly_wherever_the_browser_is() -> None:
+    visitor = Visitor()
+    visitor.near = True
+    visitor.begin(ScriptedEngine(), "Hello", Manner(pace=30))
+    assert visitor.beat == BEAT
+
+
+def test_a_stopped_side_rests_no_longer() -> None:
+    async def scene() -> None:
+        engine, visitor = ScriptedEngine(), Visitor()
+        race = begin(visitor, engine)
+        views = race.stream(lambda: 1000.0)
+        engine.tickets[0].start()
+        engine.tickets[0].write("One")
+        while (await anext(views)).text != "One":
+            pass
+        following = asyncio.ensure_future(collect(views))
+        await asyncio.sleep(0)
+        race.leave("streamed")
+        assert (await asyncio.wait_for(following, 5))[-1].phase == "stopped"
+        race.leave_all()
+
+    asyncio.run(scene())

@@ -28,6 +28,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, 
 from transformers.utils import logging as transformers_logging
 
 from demo.engine.general.batch import make_batch
+from demo.engine.general.tokenizer import Pretrained
 from demo.engine.loaded import Loaded
 from demo.engine.placement import device_map
 from demo.engine.source import ModelSource
@@ -52,7 +53,7 @@ def load_general(source: ModelSource, place: str, revision: str | None, device: 
 def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Loaded:
     """A network of transformers, as the engine wants it."""
     return Loaded(
-        tokenizer=tokenizer,
+        tokenizer=Pretrained(tokenizer),
         new_batch=lambda: make_batch(network),
         eos_ids=list_ends(network.generation_config),
         context=getattr(network.config.get_text_config(decoder=True), "max_position_embeddings", None),

@@ -3,8 +3,12 @@
 Weights go by the names that GGUF files give them.
 """
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from demo.engine.llama.linear import Linear
@@ -48,14 +52,29 @@ def find_head(checkpoint: Checkpoint) -> str:
     return "token_embd.weight" if checkpoint.measure("output.weight") is None else "output.weight"
 
 
+@contextmanager
+def _side_by_side() -> Iterator[ThreadPoolExecutor]:
+    """As many threads as one operation has otherwise, for operations that have one each and wait for no other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)
+
+
 def build_llama(checkpoint: Checkpoint) -> Llama:
     """The network of a checkpoint without an obstacle."""
     shape = checkpoint.shape
-    head, sharpen = checkpoint.pack_head(find_head(checkpoint))
+    with _side_by_side() as pool:
+        packed = pool.submit(checkpoint.pack_head, find_head(checkpoint))
+        layers = list(pool.map(lambda number: _build_layer(checkpoint, shape, f"blk.{number}."), range(shape.layers)))
+    head, sharpen = packed.result()
     return Llama(
         shape,
         checkpoint.look_up("token_embd.weight"),
-        [_build_layer(checkpoint, shape, f"blk.{number}.") for number in range(shape.layers)],
+        layers,
         RMSNorm(checkpoint.read("output_norm.weight"), shape.epsilon),
         head,
         sharpen,

@@ -1,30 +1,30 @@
-"""A Llama out of a GGUF file, its weights as they are stored there. The file is read by transformers' own reader."""
+"""A Llama out of a GGUF file, its weights as they are stored there."""
 
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers.integrations.gguf.dequant import GGML_BLOCK, GGML_NAME, dequantize
-from transformers.integrations.gguf.reader import GgufHeader, read_gguf_metadata
 
+from demo.engine.llama.blocks import BLOCKS, NAMES, PLAIN, unpack
 from demo.engine.llama.checkpoint import Checkpoint
+from demo.engine.llama.header import read_header
 from demo.engine.llama.linear import GROUP, EightBit, FourBit, Linear, Stacked, find_missing_kernels, pack_plain
 from demo.engine.llama.network import Shape, Table, spread_frequencies
 
-PLAIN = {0: torch.float32, 1: torch.float16, 30: torch.bfloat16}  # GGML's numbers of the forms that pack nothing
-NAMES = {**GGML_NAME, 0: "F32", 1: "F16", 30: "BF16"}
+LOW_NIBBLES = 0x0F0F0F0F0F0F0F0F
+ROUNDED_AT_ONCE = 4096  # rows: what they take for a moment stays in the processor's cache
 
 
 class GgufFile(Checkpoint):
     """A GGUF file's metadata and tensors. Raises ValueError where it is none that can be read."""
 
     def __init__(self, path: Path) -> None:
-        header = GgufHeader.from_file(str(path))
-        self.metadata, _ = read_gguf_metadata(str(path))
-        self._tensors = {info.name: info for info in header.tensors}
-        self._start = header.data_start
-        # Mapped: what is not read yet costs no memory, and what is read belongs to the system's file cache.
-        self._bytes = torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8)
+        self._path = path
+        header = read_header(path)
+        self.metadata = header.metadata
+        self._tensors = header.tensors
+        self._start = header.start
+        self._bytes = _map(path)
 
     @property
     def shape(self) -> Shape:
@@ -37,7 +37,7 @@ class GgufFile(Checkpoint):
             kv_heads=self.metadata.get("llama.attention.head_count_kv", heads),
             head_size=self.metadata.get("llama.rope.dimension_count", hidden // heads),
             mlp=self.metadata["llama.feed_forward_length"],
-            vocabulary=self.metadata["tokenizer.ggml.tokens"],
+            vocabulary=len(self.metadata["tokenizer.ggml.tokens"]),
             context=self.metadata["llama.context_length"],
             epsilon=self.metadata["llama.attention.layer_norm_rms_epsilon"],
         )
@@ -59,16 +59,16 @@ class GgufFile(Checkpoint):
 
     @property
     def _is_whole(self) -> bool:
-        return all(self._start + info.offset + info.nbytes <= len(self._bytes) for info in self._tensors.values())
+        return all(self._start + info.offset + info.size <= len(self._bytes) for info in self._tensors.values())
 
     @property
     def _is_packed(self) -> bool:
         """Whether any tensor is stored in blocks."""
-        return any(info.ggml_type in GGML_BLOCK for info in self._tensors.values())
+        return any(info.kind not in PLAIN for info in self._tensors.values())
 
     def forms(self) -> list[str]:
         """GGML's name of the form in which each matrix is stored."""
-        return [NAMES[info.ggml_type] for info in self._tensors.values() if len(info.shape) > 1]
+        return [NAMES[info.kind] for info in self._tensors.values() if len(info.shape) > 1]
 
     def spell(self, name: str) -> str:
         return name
@@ -77,28 +77,31 @@ class GgufFile(Checkpoint):
         return self._tensors[name].shape if name in self._tensors else None
 
     def read(self, name: str) -> Tensor:
-        return _unpack(*self._read_stored(name))
+        return unpack(*self._read_stored(name))
 
     def look_up(self, name: str) -> Table:
-        return StoredTable(*self._read_stored(name))
+        # Of a mapping of its own: what was read of the other, once, to be packed, leaves the memory with that.
+        return StoredTable(*self._find(name, _map(self._path)))
 
     def pack(self, *names: str) -> Linear:
-        kinds = {self._tensors[name].ggml_type for name in names}
+        kinds = {self._tensors[name].kind for name in names}
         if len(kinds) > 1:
             return Stacked([self.pack(name) for name in names])
         kind = kinds.pop()
         stored = torch.cat([self._read_stored(name)[0] for name in names])
         if read := FOUR_BITS.get(NAMES[kind]):
-            return FourBit(*read(stored.unflatten(-1, (-1, GGML_BLOCK[kind][1]))))
-        return EightBit(_unpack(stored, kind)) if kind in GGML_BLOCK else pack_plain(stored)
+            return FourBit(*read(stored.unflatten(-1, (-1, BLOCKS[kind][1]))))
+        return pack_plain(stored) if kind in PLAIN else EightBit(unpack(stored, kind))
 
     def pack_head(self, name: str) -> tuple[Linear, Table | None]:
         """In four bits, if it is stored in more: it only finds the tokens whose logits are then sharpened."""
         stored, kind = self._read_stored(name)
-        if kind not in GGML_BLOCK:
+        if kind in PLAIN:
             return self.pack(name), None
-        head = self.pack(name) if NAMES[kind] in FOUR_BITS else FourBit.round(_unpack(stored, kind))
-        return head, StoredTable(stored, kind)
+        if NAMES[kind] in FOUR_BITS:
+            return self.pack(name), self.look_up(name)
+        rounded = FourBit.round(unpack(rows, kind) for rows in stored.split(ROUNDED_AT_ONCE))
+        return rounded, self.look_up(name)
 
     def frequencies(self) -> Tensor:
         frequencies = spread_frequencies(self.metadata.get("llama.rope.freq_base", 10000.0), self.shape.head_size)
@@ -108,11 +111,19 @@ class GgufFile(Checkpoint):
 
     def _read_stored(self, name: str) -> tuple[Tensor, int]:
         """A tensor's rows as they are stored, and GGML's number of that form: bytes where it packs blocks."""
+        return self._find(name, self._bytes)
+
+    def _find(self, name: str, bytes: Tensor) -> tuple[Tensor, int]:
         info = self._tensors[name]
-        stored = self._bytes[self._start + info.offset :][: info.nbytes]
-        if info.ggml_type in GGML_BLOCK:
-            return stored.view(info.shape[0], -1), info.ggml_type
-        return stored.view(PLAIN[info.ggml_type]).view(info.shape), info.ggml_type
+        stored = bytes[self._start + info.offset :][: info.size]
+        if info.kind in PLAIN:
+            return stored.view(PLAIN[info.kind]).view(info.shape), info.kind
+        return stored.view(info.shape[0], -1), info.kind
+
+
+def _map(path: Path) -> Tensor:
+    """A file's bytes: what is not read yet costs no memory, and what is read belongs to the system's file cache."""
+    return torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8)
 
 
 class StoredTable(Table):
@@ -123,15 +134,7 @@ class StoredTable(Table):
         self._kind = kind
 
     def rows(self, ids: Tensor) -> Tensor:
-        return _unpack(self._stored[ids], self._kind)
-
-
-def _unpack(stored: Tensor, kind: int) -> Tensor:
-    """float32 of stored rows."""
-    if kind not in GGML_BLOCK:
-        return stored.float()
-    values, bytes = GGML_BLOCK[kind]
-    return dequantize(stored, kind).view(len(stored), stored.shape[1] // bytes * values)
+        return unpack(self._stored[ids], self._kind)
 
 
 def _read_q4_0(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -158,7 +161,8 @@ def _read_q4_k(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _split(bytes: Tensor) -> Tensor:
     """Values [rows, columns] of bytes [rows, …, n]: n low nibbles, then n high ones, again and again."""
-    return torch.cat([bytes & 15, bytes >> 4], dim=-1).flatten(1)
+    words = bytes.contiguous().view(torch.int64)  # eight at a time
+    return torch.stack([words & LOW_NIBBLES, (words >> 4) & LOW_NIBBLES], dim=-2).flatten(1).view(torch.uint8)
 
 
 # By GGML's name: the bytes of one block, and how to read values [rows, columns], scales and offsets of [rows, groups].

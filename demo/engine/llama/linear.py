@@ -5,7 +5,8 @@ float32 numbers; for the many tokens of a prompt a packed matrix is unpacked for
 are read together, each of which is multiplied by itself. TorchScript compiles the products.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,13 +17,28 @@ GROUP = 32  # weights that share a scale and an offset
 ROWS_AT_ONCE = 16  # what the kernel for four bits takes is a multiple of
 
 
-def _has_bfloat16_tiles() -> bool:
-    asks = [getattr(torch.cpu, f"_is_{name}_supported", lambda: False) for name in ("amx_tile", "avx512_bf16")]
-    return all(ask() for ask in asks)
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """Products with an unpacked matrix. The unit of work is one token's product with a packed one, as measured."""
+
+    in_bfloat16: bool
+    few: int  # tokens up to which a matrix is better not unpacked
+    unpacking: float  # the work of that
+    token: float  # the work for each token more
 
 
-HAS_BFLOAT16_TILES = _has_bfloat16_tiles()
-FEW = 24 if HAS_BFLOAT16_TILES else 64  # tokens up to which a matrix is better not unpacked
+def _choose_unpacked() -> Unpacked:
+    """The way that is fastest on this processor."""
+    if _has("avx512_bf16"):
+        return Unpacked(True, 24, 20, 1 / 6) if _has("amx_tile") else Unpacked(True, 32, 20, 1 / 2)
+    return Unpacked(False, 64, 53, 1 / 6)
+
+
+def _has(instructions: str) -> bool:
+    return bool(getattr(torch.cpu, f"_is_{instructions}_supported", lambda: False)())
+
+
+UNPACKED = _choose_unpacked()
 
 
 class Linear(Module):
@@ -31,7 +47,7 @@ class Linear(Module):
     def __init__(self) -> None:
         super().__init__()
         self._group = GROUP  # TorchScript knows no globals
-        self._has_tiles = HAS_BFLOAT16_TILES
+        self._in_bfloat16 = UNPACKED.in_bfloat16
 
     def forward(self, x: Tensor, parts: list[int]) -> Tensor:
         """[rows, out] of x [rows, in], in the matrix's own dtype.
@@ -52,29 +68,26 @@ class FourBit(Linear):
         """`values` uint8 [out, in]; `scales` and `offsets` float16 [out, in / 32]."""
         super().__init__()
         self._out = len(values)
-        padding = (0, 0, 0, -len(values) % ROWS_AT_ONCE)
-        values, scales, offsets = (pad(each, padding) for each in (values, scales, offsets))
+        if missing := -len(values) % ROWS_AT_ONCE:
+            values, scales, offsets = (pad(each, (0, 0, 0, missing)) for each in (values, scales, offsets))
         self._shape = values.shape
         zeros = offsets.float() + 8 * scales.float()
         self._scales = torch.stack([scales.float(), zeros], dim=-1).transpose(0, 1).bfloat16().contiguous()
         self._packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(values.int(), 1)
-        nibbles = values[:, 0::2] | (values[:, 1::2] << 4)
+        pairs = values.view(torch.int16)
+        nibbles = (pairs >> 4).bitwise_or_(pairs).to(torch.uint8)  # of each pair the first is the low one
         affine = torch.stack([scales.half(), offsets.half()], dim=-1).view(-1, 2).view(torch.uint8)
         self._groups = torch.cat([nibbles.view(-1, GROUP // 2), affine], dim=1)  # [groups, 20]
 
     @classmethod
-    def round(cls, weight: Tensor) -> "FourBit":
-        """The nearest to `weight` float [out, in] whose groups reach from their least to their greatest."""
-        groups = weight.unflatten(-1, (-1, GROUP))
-        offsets, greatest = groups.amin(dim=-1).half(), groups.amax(dim=-1)
-        scales = ((greatest - offsets) / 15).clamp(min=1e-7).half()
-        values = (groups - offsets.float()[..., None]) / scales.float()[..., None]
-        return cls(values.round().clamp(0, 15).to(torch.uint8).flatten(1), scales, offsets)
+    def round(cls, weights: Iterable[Tensor]) -> "FourBit":
+        """The nearest to `weights` float [out, in], one below the other, whose groups reach from least to greatest."""
+        return cls(*map(torch.cat, zip(*map(_round_groups, weights), strict=True)))
 
     def forward(self, x: Tensor, parts: list[int]) -> Tensor:
         if len(parts) > 0:
             weight = torch.ops.quantized.embedding_bag_4bit_unpack(self._groups).view(self._shape)[: self._out]
-            return _multiply(x, weight, parts, self._has_tiles)
+            return _multiply(x, weight, parts, self._in_bfloat16)
         x = x.to(torch.bfloat16)
         product: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(x, self._packed, self._group, self._scales)
         return product if product.size(1) == self._out else product[:, : self._out]
@@ -93,7 +106,7 @@ class EightBit(Linear):
 
     def forward(self, x: Tensor, parts: list[int]) -> Tensor:
         if len(parts) > 0:
-            return _multiply(x, self._values.float() * self._scales.float()[:, None], parts, self._has_tiles)
+            return _multiply(x, self._values.float() * self._scales.float()[:, None], parts, self._in_bfloat16)
         product: Tensor = torch.ops.aten._weight_int8pack_mm(x.to(torch.bfloat16), self._values, self._scales)
         return product
 
@@ -157,9 +170,17 @@ def find_missing_kernels() -> str:
     return ""
 
 
-def _multiply(x: Tensor, weight: Tensor, parts: list[int], has_tiles: bool) -> Tensor:
-    """x times a float32 weight, transposed; in bfloat16 where the processor has tiles for that."""
-    if has_tiles:
+def _round_groups(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    groups = weight.unflatten(-1, (-1, GROUP))
+    offsets, greatest = groups.amin(dim=-1).half(), groups.amax(dim=-1)
+    scales = ((greatest - offsets) / 15).clamp(min=1e-7).half()
+    values = (groups - offsets.float()[..., None]).div_(scales.float()[..., None]).round_().clamp_(0, 15)
+    return values.to(torch.uint8).flatten(1), scales, offsets
+
+
+def _multiply(x: Tensor, weight: Tensor, parts: list[int], in_bfloat16: bool) -> Tensor:
+    """x times a float32 weight, transposed; in bfloat16 where the processor multiplies that faster."""
+    if in_bfloat16:
         return _multiply_each(x.to(torch.bfloat16), weight.to(torch.bfloat16), parts)
     return _multiply_each(x.float(), weight, parts)
 

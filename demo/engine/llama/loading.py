@@ -4,19 +4,18 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from transformers import PreTrainedTokenizerFast
-
 from demo.engine.llama.batch import LlamaBatch
 from demo.engine.llama.checkpoint import build_llama
 from demo.engine.llama.gguf import GgufFile
+from demo.engine.llama.tokenizer import load_tokenizer
 from demo.engine.loaded import Loaded
 
 
 def load_llama(gguf: Path) -> Loaded:
-    """The model of a file without an obstacle. The tokenizer is the one that transformers makes of it."""
+    """The model of a file without an obstacle."""
     file = GgufFile(gguf)
-    with ThreadPoolExecutor(1) as pool:  # half a second beside almost one
-        tokenizer = pool.submit(PreTrainedTokenizerFast, gguf_file=gguf.name, name_or_path=str(gguf.parent))
+    with ThreadPoolExecutor(1) as pool:
+        tokenizer = pool.submit(load_tokenizer, gguf, file.metadata)
         network = build_llama(file)
     ends = (file.metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot"))
     return Loaded(

@@ -10,7 +10,6 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
 from demo.engine.llama.checkpoint import Checkpoint, find_head
-from demo.engine.llama.folder import LlamaFolder
 from demo.engine.llama.gguf import GgufFile
 
 UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, struct.error, SafetensorError, StrictDataclassError)
@@ -19,12 +18,19 @@ UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, struct.error, Safete
 def find_obstacle(place: Path) -> str:
     """What stands in the way of the fast path for this file or folder on this machine; empty where nothing."""
     try:
-        checkpoint: Checkpoint = LlamaFolder(place) if place.is_dir() else GgufFile(place)
+        checkpoint = _open_folder(place) if place.is_dir() else GgufFile(place)
         return checkpoint.find_obstacle() or _find_misfit(checkpoint)
     except KeyError as error:
         return f"the file does not say its {error.args[0]}"
     except UNREADABLE as error:
         return f"the file can't be read as it is ({_shorten(error)})"
+
+
+def _open_folder(place: Path) -> Checkpoint:
+    # Here, since it takes a second that a GGUF file does without.
+    from demo.engine.llama.folder import LlamaFolder
+
+    return LlamaFolder(place)
 
 
 def _find_misfit(checkpoint: Checkpoint) -> str:

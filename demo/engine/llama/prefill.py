@@ -8,7 +8,7 @@ from torch import Tensor
 
 from demo.engine.batch import Prefill
 from demo.engine.llama.cache import Rows, append_several
-from demo.engine.llama.linear import FEW
+from demo.engine.llama.linear import UNPACKED
 from demo.engine.llama.network import Llama
 
 BLOCK: Final = 128  # tokens of a prompt that go through the layers together
@@ -89,7 +89,7 @@ def _choose_together(prefills: Sequence[LlamaPrefill]) -> list[LlamaPrefill]:
     together, tokens = [prefills[0]], _count_next(prefills[0])
     for prefill in prefills[1:]:
         tokens += _count_next(prefill)
-        if _count_next(prefill) > FEW and _count_next(prefills[0]) > FEW and tokens <= TOGETHER:
+        if _count_next(prefill) > UNPACKED.few and _count_next(prefills[0]) > UNPACKED.few and tokens <= TOGETHER:
             together.append(prefill)
     return together
 
@@ -111,7 +111,7 @@ def _advance(together: Sequence[LlamaPrefill], work: float) -> float:
         torch.cat([prefill._hidden for prefill in together]),
         [prefill.rows.memory for prefill in together],
         [prefill._at for prefill in together],
-        lengths if lengths[0] > FEW else [],
+        lengths if lengths[0] > UNPACKED.few else [],
         first,
         end,
     )
@@ -125,4 +125,6 @@ def _weigh(lengths: Sequence[int]) -> float:
 
     To unpack the weights costs much, but once for all; each prompt then costs something, and each token little.
     """
-    return lengths[0] if lengths[0] <= FEW else (5 * FEW + sum(length + 16 for length in lengths)) / 6
+    if lengths[0] <= UNPACKED.few:
+        return lengths[0]
+    return UNPACKED.unpacking + UNPACKED.token * sum(length + 16 for length in lengths)

@@ -8,6 +8,7 @@ from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 from transformers.utils import logging as transformers_logging
 
 from demo.engine.general.loading import explained, list_ends, load_tokenizer
+from demo.engine.general.tokenizer import Pretrained
 from demo.engine.llama.batch import LlamaBatch
 from demo.engine.llama.checkpoint import build_llama
 from demo.engine.llama.folder import LlamaFolder
@@ -36,7 +37,7 @@ def load_saved(source: ModelSource, folder: Path) -> Loaded:
     saved = LlamaFolder(folder)
     network = build_llama(saved)
     return Loaded(
-        tokenizer=tokenizer,
+        tokenizer=Pretrained(tokenizer),
         new_batch=lambda: LlamaBatch(network),
         eos_ids=list_ends(_read_generation_config(saved, folder)),
         context=network.shape.context,

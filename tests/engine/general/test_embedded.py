@@ -53,7 +53,7 @@ def test_a_seed_gives_the_same_tokens_alone_and_among_others(engine: Worker) -> 
 
 def test_a_conversation_is_read_in_the_model_s_own_chat_template(exact: Model) -> None:
     turns = (Message("user", "I am Ada."), Message("assistant", "Hello Ada!"), Message("user", "Who am I?"))
-    assert str(exact.tokenizer.decode(exact.encode(turns))).endswith(
+    assert exact.tokenizer.decode(exact.encode(turns)).endswith(
         "<|im_start|>user\nI am Ada.<|im_end|>\n<|im_start|>assistant\nHello Ada!<|im_end|>\n"
         "<|im_start|>user\nWho am I?<|im_end|>\n<|im_start|>assistant\n"
     )

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from demo.embedded import find_embedded
-from demo.engine.llama.linear import FEW
+from demo.engine.llama.linear import UNPACKED
 from demo.engine.llama.obstacle import find_obstacle
 from demo.engine.llama.prefill import BLOCK
 from demo.engine.model import Model, load_model
@@ -74,7 +74,7 @@ def score(model: Model, prompt: str) -> list[float]:
 
 
 def test_tokens_are_the_same_alone_and_among_others(engine: Worker, stored: Model) -> None:
-    assert len(stored.encode("One")) < FEW < BLOCK < len(stored.encode(LONG))
+    assert len(stored.encode("One")) < UNPACKED.few < BLOCK < len(stored.encode(LONG))
     drawn = Sampling(do_sample=True, temperature=0.9, top_p=0.95, seed=11)
     requests = [Request(CHEESE, 24, drawn), Request(LONG, 12), Request("One", 40), Request(LONG * 3, 30, drawn)]
     together = [answer.tokens for answer in ask(engine, *requests)]

@@ -11,8 +11,7 @@ from torch.nn.functional import linear
 
 from demo.engine.llama.gguf import GgufFile
 from demo.engine.llama.linear import (
-    FEW,
-    HAS_BFLOAT16_TILES,
+    UNPACKED,
     Dense,
     EightBit,
     FourBit,
@@ -69,7 +68,7 @@ def test_four_bit_values_are_multiplied_as_stored_but_for_bfloat16_s_rounding(fo
 def test_four_bit_values_are_unpacked_to_what_is_stored(form: str, folder: Path) -> None:
     matrix, exact = read_matrix(folder, form)
     x = make_vectors(100)
-    allowed = 3 * ROUNDING if HAS_BFLOAT16_TILES else 1e-3  # of Q4_K, scales and minima are rounded to float16
+    allowed = 3 * ROUNDING if UNPACKED.in_bfloat16 else 1e-3  # of Q4_K, scales and minima are rounded to float16
     assert distance(matrix(x, [len(x)]), linear(x, exact)) < allowed
 
 
@@ -79,7 +78,7 @@ def test_other_packed_forms_are_rounded_to_eight_bits_a_row(form: str, rows: int
     matrix, exact = read_matrix(folder, form)
     assert isinstance(matrix, EightBit)
     x = make_vectors(rows)
-    product = matrix(x, [rows] if rows > FEW else [])
+    product = matrix(x, [rows] if rows > UNPACKED.few else [])
     # Half a step of 1/127 of a row's greatest weight, at most; and what bfloat16 rounds.
     steps = exact.abs().amax(dim=1, keepdim=True) / 127
     allowed = float(steps.expand_as(exact).norm() / exact.norm()) / 2 + 3 * ROUNDING

@@ -61,7 +61,7 @@ def test_a_file_that_is_no_plain_llama_says_what_it_is(recipe: Recipe, said: str
 
 def test_a_form_that_is_not_read_here_is_named(tmp_path: Path) -> None:
     said = find_obstacle(write_gguf(tmp_path / "stranger.gguf", replace(PLAIN, change=add_an_unread_form)))
-    assert "holds tensors of ggml type 6, which is not supported yet" in said
+    assert "holds tensors of ggml type 6, which is not read here" in said
     assert ". " not in said
 
 

@@ -1,0 +1,82 @@
+"""Many streams over HTTP, from the engine's own process: beside the engine alone, and how late the event loop runs."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+from fastapi import FastAPI
+
+from demo.engine.model import load_model
+from demo.engine.worker import Worker
+from demo.metrics import percentile
+from demo.settings import Settings
+from tests.api.serving import serve_api, write_post
+from tests.figures.figure import Figure, summarise
+from tests.figures.speed import NEW_TOKENS, PROMPT, ROUNDS, ROWS, time_engine, wait_until_ready
+
+CROWD: Final = 16
+TICK: Final = 0.005
+
+
+class Lateness:
+    """How late an event loop makes the calls that are due every `TICK` seconds."""
+
+    @asynccontextmanager
+    async def watch(self, app: FastAPI) -> AsyncIterator[None]:
+        """As an application's lifespan: its loop is the one that is watched."""
+        self._loop = asyncio.get_running_loop()
+        yield
+
+    @contextmanager
+    def note(self) -> Iterator[list[float]]:
+        """What is seen in this block, in milliseconds. From another thread."""
+        self._seen: list[float] | None = []
+        self._loop.call_soon_threadsafe(self._expect, self._seen)
+        yield self._seen
+        self._seen = None
+
+    def _expect(self, seen: list[float]) -> None:
+        due = self._loop.time() + TICK
+        self._loop.call_at(due, self._come, seen, due)
+
+    def _come(self, seen: list[float], due: float) -> None:
+        if seen is self._seen:
+            seen.append(1e3 * (self._loop.time() - due))
+            self._expect(seen)
+
+
+def measure_streams() -> list[Figure]:
+    """The rate with and without HTTP, in turns, and then the loop's lateness while `CROWD` streams are written."""
+    engine, lateness = Worker(lambda report: load_model(Settings(), report), CROWD), Lateness()
+    wait_until_ready(engine)
+    prompt = engine.tokenize(PROMPT)[0]
+    with serve_api(engine, mount_page=lambda _: FastAPI(lifespan=lateness.watch)) as url:
+        rounds = [(time_engine(engine, ROWS).rate, _listen(url, prompt, ROWS)) for _ in range(ROUNDS + 1)][1:]
+        late = []
+        for _ in range(ROUNDS):
+            with lateness.note() as seen:
+                _listen(url, prompt, CROWD)
+            late.append(seen)
+    return [
+        summarise(f"wire: {ROWS} streams over HTTP: tokens/s in all", "tokens/s", [http for _, http in rounds]),
+        summarise(f"ratio: {ROWS} over HTTP / {ROWS} in process", "x", [http / alone for alone, http in rounds]),
+        *(
+            summarise(f"event loop beside {CROWD} streams: late by (p{q})", "ms", [percentile(e, q) or 0 for e in late])
+            for q in (50, 99)
+        ),
+    ]
+
+
+def _listen(url: str, prompt: str, streams: int) -> float:
+    """The rate as a client in a process of its own sees it."""
+    body = {"inputs": prompt, "parameters": {"max_new_tokens": NEW_TOKENS, "ignore_eos": True}}
+    request = write_post("/generate_stream", json.dumps(body).encode())
+    request = request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+    command = [sys.executable, "-m", "tests.figures.listener", url.rpartition(":")[-1], str(streams)]
+    events, seconds = subprocess.run(command, input=request, capture_output=True, check=True).stdout.split()
+    assert int(events) == streams * NEW_TOKENS, events
+    return int(events) / float(seconds)

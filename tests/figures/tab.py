@@ -1,0 +1,116 @@
+"""A tab without a screen: it speaks Gradio's queue protocol and throws away what it is shown.
+
+`python -m tests.figures.tab URL PROMPT` opens one in a process of its own; each line it reads is a click on Generate.
+"""
+
+import http.client
+import json
+import secrets
+import sys
+import threading
+from typing import Any, Final
+
+PREFIX: Final = "/gradio_api"
+JSON: Final = {"Content-Type": "application/json"}
+Dependency = dict[str, Any]
+
+
+class Tab:
+    """The page at `url`, opened. `clicked` sets off what a click sets off in Gradio's client, listener by listener."""
+
+    def __init__(self, url: str) -> None:
+        self._host = url.removeprefix("http://")
+        self._listening = http.client.HTTPConnection(self._host)
+        self._posting = http.client.HTTPConnection(self._host)
+        self._session = secrets.token_hex(6)
+        config = self._load()
+        self._listeners: dict[int, Dependency] = {each["id"]: each for each in config["dependencies"]}
+        self.values = {each["id"]: each["props"].get("value") for each in config["components"]}
+        self.ids = {each["props"].get("elem_id"): each["id"] for each in config["components"]}
+        self._asked: dict[str, Dependency] = {}  # the listener behind each event that a click set off
+        self._lock = threading.RLock()
+        self._running = 0
+        self.idle = threading.Event()
+        for listener in self._find("load"):
+            given = ["" if listener["js"] else self.values[each] for each in listener["inputs"]]
+            self._post("/queue/join", listener, given)
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def click(self, name: str) -> None:
+        """Press the button with the id `name`; `idle` is set when all that follows has ended."""
+        with self._lock:
+            self.idle.clear()
+            for listener in self._find("click", self.ids[name]):
+                self._play(listener)
+
+    def close(self) -> None:
+        """The tab is gone."""
+        self._listening.close()
+        self._posting.close()
+
+    def _find(self, event: str, target: int | None = None) -> list[Dependency]:
+        return [
+            each
+            for each in self._listeners.values()
+            if any(on == event and target in (None, of) for of, on in each["targets"])
+        ]
+
+    def _play(self, listener: Dependency) -> None:
+        given = [self.values[each] for each in listener["inputs"]]
+        if not listener["backend_fn"]:  # one of the browser's own, which gathers values
+            self.values[listener["outputs"][0]] = given
+            self._go_on(listener)
+        elif listener["queue"]:
+            self._running += 1
+            self._asked[self._post("/queue/join", listener, given)["event_id"]] = listener
+        else:
+            self._post("/run/predict", listener, given)
+            self._go_on(listener)
+
+    def _go_on(self, listener: Dependency) -> None:
+        for each in self._listeners.values():
+            if each["trigger_after"] == listener["id"]:
+                self._play(each)
+
+    def _post(self, path: str, listener: Dependency, given: list[Any]) -> Any:
+        body = {"data": given, "event_data": None, "fn_index": listener["id"], "session_hash": self._session}
+        self._posting.request("POST", PREFIX + path, json.dumps(body), JSON)
+        response = self._posting.getresponse()
+        answer = json.loads(response.read())
+        assert response.status == 200, answer
+        return answer
+
+    def _load(self) -> Any:
+        self._posting.request("GET", "/config")
+        return json.loads(self._posting.getresponse().read())
+
+    def _follow(self) -> None:
+        self._listening.request("GET", f"{PREFIX}/queue/data?session_hash={self._session}")
+        for line in self._listening.getresponse():
+            if b'"process_completed"' in line:
+                self._end(json.loads(line.removeprefix(b"data: ")))
+
+    def _end(self, message: dict[str, Any]) -> None:
+        assert message["success"], message
+        with self._lock:
+            listener = self._asked.pop(message["event_id"], None)
+            if listener is None:
+                return
+            self._running -= 1
+            self._go_on(listener)
+            if self._running == 0:
+                self.idle.set()
+
+
+def main(url: str, prompt: str) -> None:
+    """Click on Generate for each line; say when the run and all that follows has ended."""
+    tab = Tab(url)
+    tab.values[tab.ids["prompt"]] = prompt
+    for _ in sys.stdin:
+        tab.click("generate")
+        tab.idle.wait()
+        print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
