@@ -3,6 +3,7 @@
 import argparse
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from demo.bench.contest.measures import list_measures
 from demo.bench.contest.report import Report, write_report
 from demo.bench.contest.result import sum_up
 from demo.bench.contest.table import say_missing
-from demo.bench.contest.turns import Field
+from demo.bench.contest.turns import Contest
 from demo.bench.peers.contestant import Contestant
 from demo.bench.peers.ground import Ground
 from demo.bench.peers.process import SIGNALS
@@ -23,6 +24,7 @@ from demo.bench.sample import Unmeasured
 from demo.embedded import EMBEDDED_PACKAGE, find_embedded
 
 FOLDER = Path(".bench")
+_BEGIN = time.perf_counter()
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -52,13 +54,12 @@ def hold_contest(options: argparse.Namespace) -> Report:
         contestants, absent = gather(stack, ground, options)
         if not contestants:
             raise Unmeasured("Nobody is left to be measured. " + " ".join(absent.values()))
-        played = Field(contestants, list_measures(), say).play(options.rounds, options.seed)
+        played = Contest(contestants, list_measures(), say).play(options.rounds, options.seed)
         memories = {each.identity.name: each.read_memory() for each in contestants}
     standings = sum_up([each.identity for each in contestants], played, machine.bandwidth, memories)
-    curves = measure_own_curves(ground) if options.curves else None
-    return Report(
-        machine, options.rounds, options.seed, standings, {**absent, **played.left_out}, played.client, curves
-    )
+    left_out = {**absent, **played.left_out}
+    curves = measure_own_curves(ground, left_out) if options.curves else None
+    return Report(machine, options.rounds, options.seed, standings, left_out, played.client, curves)
 
 
 def gather(stack: ExitStack, ground: Ground, options: argparse.Namespace) -> tuple[list[Contestant], dict[str, str]]:
@@ -86,14 +87,14 @@ def gather(stack: ExitStack, ground: Ground, options: argparse.Namespace) -> tup
     return contestants, absent
 
 
-def measure_own_curves(ground: Ground) -> Curves | None:
-    """This server's cost curves, from a fresh start; None where it fails, which is said."""
+def measure_own_curves(ground: Ground, left_out: dict[str, str]) -> Curves | None:
+    """This server's cost curves, from a fresh start; None where it fails, and then left out."""
     options = ["--max-total-tokens", str(ROOM), "--max-concurrent-requests", str(max(ROWS))]
     try:
         with open_ours(ground, *options, name=f"{OURS} with room") as server:
             return measure_curves(server, say)
     except Unmeasured as error:
-        say(f"no cost curves: {error}")
+        left_out["the cost curves"] = str(error)
         return None
 
 
@@ -123,7 +124,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def say(sentence: str) -> None:
     """What is going on, to who waits."""
-    print(f"· {sentence}", file=sys.stderr, flush=True)
+    print(f"· {time.perf_counter() - _BEGIN:4.0f} s  {sentence}", file=sys.stderr, flush=True)
 
 
 def _parse_peer(text: str) -> tuple[str, str]:

@@ -16,19 +16,24 @@ _PASSES = 5
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """`bandwidth`: bytes per second that all usable cores together read from memory."""
+    """`load`: processes that wanted a core, on average of the minute before; None where the system does not tell.
+
+    `bandwidth`: bytes per second that all usable cores together read from memory.
+    """
 
     processor: str
     cores: int
     system: str
+    load: float | None
     bandwidth: float
 
 
 def describe_machine() -> Machine:
-    """This machine, its bandwidth measured now."""
+    """This machine, its load and its bandwidth measured now."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     cores = count_cores()
-    return Machine(_read_processor(), cores, system, measure_bandwidth(cores))
+    return Machine(_read_processor(), cores, system, load, measure_bandwidth(cores))
 
 
 def count_cores() -> int:

@@ -30,12 +30,11 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """What a measure's answers say. `higher`: whether more is better."""
+    """What a measure's answers say."""
 
     key: str
     measure: str
     read: Callable[[Answers], float | None]
-    higher: bool
 
 
 def read_rate(answers: Answers) -> float | None:
@@ -87,14 +86,14 @@ def list_measures() -> list[Measure]:
 
 
 NUMBERS = (
-    Number("rate", "one", read_rate, True),
-    Number("rate_with_prompt", "one", read_rate_overall, True),
-    Number("ttft", "one", read_ttft, False),
-    Number("rate_of_many", "many", read_rate_overall, True),
-    Number("ttft_of_many", "many", read_ttft, False),
-    Number("ttft_of_long", "long", read_ttft, False),
-    Number("unevenness", "joining", read_unevenness, False),
-    Number("unevenness_while_joining", "joining", read_unevenness_while_joining, False),
+    Number("rate", "one", read_rate),
+    Number("rate_with_prompt", "one", read_rate_overall),
+    Number("ttft", "one", read_ttft),
+    Number("rate_of_many", "many", read_rate_overall),
+    Number("ttft_of_many", "many", read_ttft),
+    Number("ttft_of_long", "long", read_ttft),
+    Number("unevenness", "joining", read_unevenness),
+    Number("unevenness_while_joining", "joining", read_unevenness_while_joining),
 )
 
 

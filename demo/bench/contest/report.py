@@ -48,7 +48,7 @@ def write_markdown(report: Report) -> list[str]:
     sections = [
         write_table(report.standings),
         [write_conditions(report.machine, report.rounds, report.date)],
-        write_list(say_all(report.standings, report.left_out, report.client.get("many"))),
+        write_list(say_all(report.standings, report.left_out, report.client.get("many"), report.machine)),
         list(write_answers(report.standings)),
         list(write_curves(report.curves)) if report.curves else [],
     ]

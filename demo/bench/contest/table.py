@@ -9,6 +9,7 @@ from demo.bench.contest.measures import APART, STREAMS
 from demo.bench.contest.prompts import NEW_TOKENS, QUESTION
 from demo.bench.contest.result import Spread, Standing, count_shared_words
 
+BUSY = 0.5  # load average from which others are said to have disturbed
 _COLUMNS = (
     ("one stream, tokens/s", "rate", 1.0),
     ("TTFT, ms", "ttft", 1e3),
@@ -32,19 +33,29 @@ def write_table(standings: Sequence[Standing]) -> list[str]:
 
 def write_conditions(machine: Machine, rounds: int, date: str) -> str:
     """What a reader of the numbers must know, in a paragraph."""
-    return (
+    sentences = (
         f"{machine.processor}, {machine.cores} cores, {machine.system}, {date}; memory is read at "
-        f"{machine.bandwidth / 1e9:.1f} GB/s by all cores; each model has as many threads. Greedy, {NEW_TOKENS} new "
-        "tokens, prompts of about 40 tokens that begin like no other, so that none is found in a cache. "
-        f"Median of {rounds} rounds in one run; the order is drawn anew for each measure of each round; who is not "
-        "asked is stopped, but for servers that ran already. A warm-up round is dropped, and a short request before "
-        "each measured one. One stream's speed is (n − 1) / (last − first token), several streams' all tokens / "
-        "(first request to last token). In brackets: this server's number over the contestant's, paired by round."
+        f"{machine.bandwidth / 1e9:.1f} GB/s by all cores; each model has as many threads.",
+        f"Greedy, {NEW_TOKENS} new tokens; prompts of about 40 tokens begin like no other, so that none is in a cache.",
+        f"Median of {rounds} rounds in one run; the order is drawn anew for each measure of each round.",
+        "Who is not asked is stopped, but for servers that ran already.",
+        "A warm-up round is dropped, and a short request before each measured one.",
+        "One stream's speed is (n − 1) / (last − first token), several streams' all tokens / (first request to last "
+        "token), “—” where one is answered at a time.",
+        "In brackets: this server's number over the contestant's, paired by round.",
     )
+    return " ".join(sentences)
 
 
-def say_all(standings: Sequence[Standing], left_out: Mapping[str, str], client: float | None) -> Iterator[str]:
+def say_all(
+    standings: Sequence[Standing], left_out: Mapping[str, str], client: float | None, machine: Machine
+) -> Iterator[str]:
     """What else to know, each in a sentence."""
+    if machine.load is not None and machine.load > BUSY:
+        yield (
+            f"BUSY: in the minute before, {machine.load:.1f} other processes wanted a core on average: the ratios may "
+            "be off; measure again on an idle machine"
+        )
     for standing in standings:
         if standing.identity.is_ours and "unevenness" in standing.numbers:
             yield _say_unevenness(standing.numbers)
@@ -108,13 +119,14 @@ def _write_standing(standing: Standing) -> str:
     reached = f" ({100 * rate.median / standing.bound:.0f} % reached)" if rate else ""
     bound = f"{identity.weight_bytes / 1e6:.0f} MB: {standing.bound:.0f}{reached}"
     name = f"**{identity.name}**" if identity.is_ours else identity.name
-    return _write_line([f"{name} {identity.version}, {identity.way}", identity.weights, *cells, memory, bound])
+    odd = ", ODD ANSWERS" if standing.oddity else ""
+    return _write_line([f"{name} {identity.version}, {identity.way}{odd}", identity.weights, *cells, memory, bound])
 
 
 def _write_number(standing: Standing, key: str, factor: float) -> str:
     number = standing.numbers.get(key)
     if number is None:
-        return "one at a time" if not standing.identity.together else "—"
+        return "—"
     ratio = standing.ratios.get(key)
     compared = f" ({_write(ratio.median)}×)" if ratio and not standing.identity.is_ours else ""
     return f"{_write(number.median * factor)}{compared}"

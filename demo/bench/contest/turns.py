@@ -7,11 +7,15 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
 
 from demo.bench.contest.measures import Answers, Measure
 from demo.bench.contest.prompts import ask_afresh, ask_plainly
 from demo.bench.peers.contestant import Answer, Contestant
 from demo.bench.sample import Unmeasured
+
+T = TypeVar("T")
 
 FEW = 8  # tokens of the request that comes before each measured one, and is dropped
 
@@ -29,7 +33,7 @@ class Played:
     client: dict[str, float] = field(default_factory=dict)
 
 
-class Field:
+class Contest:
     """The contestants that still take part. Only who is asked may use the processor."""
 
     def __init__(
@@ -57,7 +61,9 @@ class Field:
         order.shuffle(names)
         found: dict[str, Answers] = {}
         for name in names:
-            self._try(name, lambda contestant, name=name: found.update({name: self._ask(contestant, measure, turn)}))  # type: ignore[misc]
+            answers = self._try(name, partial(self._ask, measure, turn))
+            if answers is not None:
+                found[name] = answers
         return found
 
     def _warm_up(self, contestant: Contestant) -> None:
@@ -67,7 +73,7 @@ class Field:
             if measure.takes_part(contestant.identity):
                 contestant.ask([replace(question, new_tokens=FEW) for question in measure.ask(-1)])
 
-    def _ask(self, contestant: Contestant, measure: Measure, turn: int) -> Answers:
+    def _ask(self, measure: Measure, turn: int, contestant: Contestant) -> Answers:
         """A short question that is dropped, then those that are measured."""
         contestant.ask([ask_afresh(f"before {measure.key} {turn}", FEW)])
         begin, used = time.perf_counter(), time.process_time()
@@ -76,14 +82,16 @@ class Field:
         self.played.client[measure.key] = max(share, self.played.client.get(measure.key, 0.0))
         return answers
 
-    def _try(self, name: str, act: Callable[[Contestant], None]) -> None:
+    def _try(self, name: str, act: Callable[[Contestant], T]) -> T | None:
+        """What it answers; None where it fails, and is left out from then on."""
         contestant = self._contestants[name]
         contestant.resume()
         try:
-            act(contestant)
+            return act(contestant)
         except Unmeasured as error:
             self.played.left_out[name] = str(error)
             self._say(f"{name} is left out: {error}")
             del self._contestants[name]
+            return None
         finally:
             contestant.pause()

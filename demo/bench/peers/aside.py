@@ -38,6 +38,8 @@ class Aside:
 
     def _ask(self, question: Question) -> Answer:
         said = converse(self.child, asdict(question), self.silence)
+        if not said["times"]:
+            raise self.child.explain("answered without a word")
         return Answer(said["asked"], tuple(said["times"]), said["tokens"], said["text"], said["prompt_tokens"])
 
 

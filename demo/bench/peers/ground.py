@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import demo
@@ -33,14 +34,20 @@ class Ground:
         return Weights("as stored", self.gguf, self.gguf.stat().st_size)
 
     def dequantise(self) -> Weights:
-        """As plain numbers, in the app's own cache; converted by transformers where they are not there yet.
-
-        The conversion is the engine's, which is no business of the benchmark: a process of its own runs it.
-        """
-        command = [sys.executable, "-m", "demo.engine.general.conversion", str(self.gguf)]
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        if ended.returncode:
-            last = ended.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-            raise Unmeasured(f"The weights can't be converted for transformers: {last[0]}")
-        folder = Path(ended.stdout.splitlines()[-1])
+        """As plain numbers. Raises Unmeasured where they can't be had."""
+        folder = _convert(self.gguf)
         return Weights("float32", folder, sum(file.stat().st_size for file in folder.glob("*.safetensors")))
+
+
+@cache
+def _convert(gguf: Path) -> Path:
+    """The folder in the app's own cache; converted by transformers where it is not there yet.
+
+    The conversion is the engine's, of which the benchmark knows nothing: a process of its own runs it.
+    """
+    command = [sys.executable, "-m", "demo.engine.general.conversion", str(gguf)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        last = ended.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise Unmeasured(f"The weights can't be converted for transformers: {last[0]}")
+    return Path(ended.stdout.splitlines()[-1])

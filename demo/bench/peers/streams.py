@@ -101,14 +101,13 @@ def _connect(address: Address, silence: float) -> socket.socket:
 
 
 def _run(streams: Sequence[_Stream], silence: float) -> None:
-    begin = time.perf_counter()
-    waiting = list(streams)
+    first, *waiting = streams
     with selectors.DefaultSelector() as selector:
+        _send(selector, first)
         while waiting or selector.get_map():
-            now = time.perf_counter()
-            while waiting and now - begin >= waiting[0].due:
+            while waiting and time.perf_counter() >= first.sent + waiting[0].due:
                 _send(selector, waiting.pop(0))
-            wait = begin + waiting[0].due - time.perf_counter() if waiting else silence
+            wait = first.sent + waiting[0].due - time.perf_counter() if waiting else silence
             ready = selector.select(max(wait, 0))
             if not ready and not waiting:
                 raise TimeoutError

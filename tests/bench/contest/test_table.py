@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from demo.bench.contest.report import write_markdown
 from demo.bench.contest.table import say_missing, write_table
 from tests.bench.contest.reports import make_report
@@ -20,7 +22,7 @@ def test_each_number_has_its_ratio_to_ours_and_ours_has_none() -> None:
     _, _, ours, peer = (cells(line) for line in write_table(REPORT.standings))
     assert ours[2] == "100"
     assert peer[2] == "80.0 (1.25×)"
-    assert peer[4] == peer[5] == "one at a time"
+    assert peer[4] == peer[5] == "—"
 
 
 def test_the_last_column_is_the_bound_and_how_much_of_it_is_reached() -> None:
@@ -40,6 +42,12 @@ def test_the_conditions_and_definitions_are_said() -> None:
         assert words in TEXT
 
 
+def test_a_machine_that_was_busy_is_said() -> None:
+    busy = replace(REPORT, machine=replace(REPORT.machine, load=4.2))
+    assert "- BUSY: in the minute before, 4.2 other processes" in "\n".join(write_markdown(busy))
+    assert "BUSY" not in TEXT
+
+
 def test_who_was_left_out_and_why_is_said() -> None:
     assert "- Left out: other. It is not installed." in TEXT
     assert "`pip install -r requirements-bench.txt`" in say_missing("x")
@@ -49,6 +57,7 @@ def test_answers_stand_side_by_side_and_an_odd_one_is_marked() -> None:
     assert "- peer (the first 23 of 23 words as ours; sane): To make cheese" in TEXT
     odd = "\n".join(write_markdown(make_report(text="The weather is fine today and it will be fine. " * 3)))
     assert "ODD: nothing of cheese, milk, curd" in odd
+    assert "| peer 1.0, HTTP, ODD ANSWERS |" in odd
 
 
 def test_the_joining_streams_evenness_is_said_and_what_the_client_cost() -> None:

@@ -1,5 +1,5 @@
 from demo.bench.contest.measures import list_measures
-from demo.bench.contest.turns import FEW, Field
+from demo.bench.contest.turns import FEW, Contest
 from tests.bench.contest.contestants import TEXT, Scripted, make_identity
 
 
@@ -7,13 +7,13 @@ def silent(sentence: str) -> None:
     pass
 
 
-def make_field(*contestants: Scripted) -> Field:
-    return Field(contestants, list_measures(), silent)
+def make_contest(*contestants: Scripted) -> Contest:
+    return Contest(contestants, list_measures(), silent)
 
 
 def test_everybody_is_asked_the_same_and_each_round_something_else() -> None:
     one, other = Scripted(make_identity("one")), Scripted(make_identity("other"))
-    played = make_field(one, other).play(2, 0)
+    played = make_contest(one, other).play(2, 0)
     assert one.asked == other.asked
     assert [sorted(found) for found in played.rounds["one"]] == [["one", "other"]] * 2
     assert played.plain["one"].text == TEXT
@@ -24,7 +24,7 @@ def test_everybody_is_asked_the_same_and_each_round_something_else() -> None:
 def test_the_order_is_drawn_anew_and_the_same_seed_draws_the_same() -> None:
     def order(seed: int) -> list[str]:
         contestants = [Scripted(make_identity(name)) for name in "abcdef"]
-        played = make_field(*contestants).play(3, seed)
+        played = make_contest(*contestants).play(3, seed)
         return ["".join(found) for found in played.rounds["one"]]
 
     assert order(0) == order(0)
@@ -33,7 +33,7 @@ def test_the_order_is_drawn_anew_and_the_same_seed_draws_the_same() -> None:
 
 def test_only_who_is_asked_may_use_the_processor() -> None:
     contestant = Scripted()
-    make_field(contestant).play(1, 0)
+    make_contest(contestant).play(1, 0)
     runs = [step for step in contestant.log if step != "ask"]
     assert runs == ["resume", "pause"] * (len(runs) // 2)
     assert "pause ask" not in " ".join(contestant.log)
@@ -42,7 +42,7 @@ def test_only_who_is_asked_may_use_the_processor() -> None:
 def test_who_fails_in_the_middle_is_left_out_and_the_others_go_on() -> None:
     frail, sound = Scripted(make_identity("frail"), fails_at=6), Scripted(make_identity("sound"))
     said: list[str] = []
-    played = Field([frail, sound], list_measures(), said.append).play(2, 0)
+    played = Contest([frail, sound], list_measures(), said.append).play(2, 0)
     assert played.left_out == {"frail": "It is out of memory."}
     assert "frail is left out: It is out of memory." in said
     assert len(frail.asked) == 6
@@ -51,6 +51,6 @@ def test_who_fails_in_the_middle_is_left_out_and_the_others_go_on() -> None:
 
 
 def test_what_the_client_itself_used_is_noted() -> None:
-    played = make_field(Scripted()).play(1, 0)
+    played = make_contest(Scripted()).play(1, 0)
     assert set(played.client) == {"one", "many", "long"}
     assert all(share >= 0 for share in played.client.values())

@@ -48,6 +48,11 @@ def test_a_program_that_dies_in_the_middle_is_quoted(tmp_path: Path) -> None:
             aside.ask([QUESTION])
 
 
+def test_an_answer_without_a_word_is_none(tmp_path: Path) -> None:
+    with opened(tmp_path, "return '', 0, 5") as aside, pytest.raises(Unmeasured, match="without a word"):
+        aside.ask([QUESTION])
+
+
 def test_a_program_that_hangs_is_given_up(tmp_path: Path) -> None:
     with opened(tmp_path, "import signal; signal.pause()", 0.1) as aside, pytest.raises(Unmeasured):
         aside.ask([QUESTION])

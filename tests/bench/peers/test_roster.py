@@ -23,7 +23,13 @@ def make_ground(folder: Path) -> Ground:
     return Ground(gguf, 2, folder)
 
 
-PROGRAM = "from demo.bench.peers.program import answer_lines; answer_lines(lambda: lambda *_: ('Milk.', 2, 3))"
+PROGRAM = """
+from demo.bench.peers.program import answer_lines
+def generate(messages, new_tokens, listen):
+    listen("Milk.")
+    return "Milk.", new_tokens, 3
+answer_lines(lambda: generate)
+"""
 
 
 def make_peer(*arguments: str, packages: tuple[str, ...] = ("torch",)) -> Peer:
