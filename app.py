@@ -20,7 +20,6 @@ from fastapi import FastAPI
 from demo.api.application import create_api
 from demo.api.metrics import MeasuredEngine
 from demo.api.server import Server
-from demo.engine.libc import preload_torch
 from demo.engine.worker import open_engine
 from demo.errors import DemoError
 from demo.events import Broken
@@ -39,8 +38,6 @@ def main(arguments: Sequence[str]) -> int:
         server = Server(settings)
     except DemoError as error:
         return _refuse(error)
-    if not settings.replay_only:
-        preload_torch()
     # Before the engine imports torch in its thread: the page would be there a second later.
     mount_page = import_page(settings)
     real = open_replay(recordings) if settings.replay_only else open_engine(settings, on_broken=server.stop)

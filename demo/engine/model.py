@@ -13,10 +13,10 @@ from jinja2 import TemplateError
 from demo.embedded import find_embedded
 from demo.engine.decode import Decoder
 from demo.engine.generation import Vocabulary
-from demo.engine.libc import release_memory
 from demo.engine.llama.loading import load_llama
 from demo.engine.llama.obstacle import find_obstacle
 from demo.engine.loaded import Loaded
+from demo.engine.memory import release_memory
 from demo.engine.placement import choose_device, choose_dtype, choose_threads
 from demo.engine.source import ModelSource, choose_source
 from demo.engine.tokenizer import Tokenizer
