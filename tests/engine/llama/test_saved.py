@@ -1,11 +1,13 @@
 """Models as transformers saves them, in folders and on the hub: answered from as stored, as the general path does."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
+from transformers.utils import logging as transformers_logging
 
 from demo.engine.model import Model, load_model
 from demo.errors import ModelError, SettingError
@@ -27,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of `HUB_ID` in a cache of the hub, as a download leaves it; still empty."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     repository = tmp_path / "hub" / "models--org--tiny"
@@ -35,7 +37,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (repository / "refs" / "main").write_text(COMMIT)
     snapshot = repository / "snapshots" / COMMIT
     snapshot.mkdir(parents=True)
-    return snapshot
+    yield snapshot
+    transformers_logging.disable_progress_bar()  # which a download shows
 
 
 def load(model_id: Path | str, dtype: str = "auto", revision: str | None = None) -> Model:
