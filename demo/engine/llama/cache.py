@@ -40,8 +40,10 @@ class Rows:
         self.lengths.append(length)
 
     def leave(self, row: int) -> None:
-        """Remove a row; the last takes its place."""
+        """Remove a row; the last takes its place. With the last one goes the room that many or long ones took."""
         length = self.lengths.pop()
+        if not self.lengths and self._buffer.shape[2] * self._buffer.shape[4] > FIRST_COLUMNS:
+            self._buffer = self._make_room(1, FIRST_COLUMNS)
         if row < len(self.lengths):
             self._buffer[:, :, row, :, :length] = self._buffer[:, :, len(self.lengths), :, :length]
             self.lengths[row] = length
