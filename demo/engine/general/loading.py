@@ -26,6 +26,7 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
 from transformers.utils import logging as transformers_logging
+from transformers.utils.hub import cached_file, extract_commit_hash
 
 from demo.engine.general.batch import make_batch
 from demo.engine.general.tokenizer import Pretrained
@@ -47,10 +48,15 @@ def load_general(source: ModelSource, place: str, revision: str | None, device: 
     network = load_network(source, place, revision, device, dtype)
     if len(places := set(getattr(network, "hf_device_map", {}).values())) > 1:
         logger.info("%s", Choice("devices", sorted(map(str, places)), "one is too small for the model"))
-    return wrap_network(network, tokenizer)
+    return wrap_network(network, tokenizer, find_commit(place, revision) if source.kind == "hub" else None)
 
 
-def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Loaded:
+def find_commit(place: str, revision: str | None) -> str | None:
+    """The commit of a hub's model that has been fetched."""
+    return extract_commit_hash(cached_file(place, "config.json", revision=revision, local_files_only=True), None)
+
+
+def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, revision: str | None = None) -> Loaded:
     """A network of transformers, as the engine wants it."""
     return Loaded(
         tokenizer=Pretrained(tokenizer),
@@ -59,7 +65,7 @@ def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -
         context=getattr(network.config.get_text_config(decoder=True), "max_position_embeddings", None),
         device=str(network.device),
         dtype=str(network.dtype).removeprefix("torch."),
-        revision=getattr(network.config, "_commit_hash", None),
+        revision=revision,
         network=network,
     )
 

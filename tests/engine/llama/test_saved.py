@@ -87,11 +87,12 @@ def test_a_model_of_the_hub_in_several_files_is_found(hub: Path) -> None:
     assert load(HUB_ID).card.dtype == "bfloat16"
 
 
-def test_a_revision_is_the_one_that_is_asked_for(folder: Path, hub: Path) -> None:
+@pytest.mark.parametrize("dtype", ["auto", "float32"])
+def test_a_revision_is_the_one_that_is_asked_for(dtype: str, folder: Path, hub: Path) -> None:
     shutil.copytree(folder, hub, dirs_exist_ok=True)
     (hub.parent.parent / "refs" / "main").unlink()
     (hub.parent.parent / "refs" / "v2").write_text(COMMIT)
-    assert load(HUB_ID, revision="v2").card.revision == COMMIT
+    assert load(HUB_ID, dtype, revision="v2").card.revision == COMMIT
 
 
 def test_a_model_that_stands_in_the_way_takes_the_general_path_and_the_log_says_why(
