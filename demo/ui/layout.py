@@ -75,8 +75,8 @@ def build_layout() -> Layout:
     results, timeline, latency, table, trace = _build_results()
     lesson = build_lesson()
     fragment = gr.Textbox(visible=False)
-    sight = gr.HTML("", js_on_load="tokenStreaming.mountSight(trigger)", apply_default_css=False)
-    gr.HTML('<div id="announcer" role="status" aria-live="polite" class="unseen"></div>', js_on_load=None)
+    announcer = '<div id="announcer" role="status" aria-live="polite" class="unseen"></div>'
+    sight = gr.HTML(announcer, js_on_load="tokenStreaming.mountSight(trigger)")
     return Layout(
         prompt,
         generate,

@@ -30,7 +30,7 @@ class Unpacked:
 def _choose_unpacked() -> Unpacked:
     """The way that is fastest on this processor."""
     if _has("avx512_bf16"):
-        return Unpacked(True, 24, 20, 1 / 6) if _has("amx_tile") else Unpacked(True, 32, 20, 1 / 2)
+        return Unpacked(True, 24, 20, 1 / 6) if _has("amx_tile") else Unpacked(True, 64, 50, 0.4)
     return Unpacked(False, 64, 53, 1 / 6)
 
 
