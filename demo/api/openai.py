@@ -30,7 +30,10 @@ class StreamOptions(BaseModel):
 
 
 class OpenAIRequest(BaseModel):
-    """The parameters of both routes, and vLLM's `ignore_eos`. Unknown fields are ignored; known ones that can't be honoured are refused."""
+    """The parameters of both routes, and vLLM's `ignore_eos`.
+
+    Unknown fields are ignored; known ones that can't be honoured are refused.
+    """
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
