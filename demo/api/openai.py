@@ -30,7 +30,10 @@ class StreamOptions(BaseModel):
 
 
 class OpenAIRequest(BaseModel):
-    """The parameters of both routes. Unknown fields are ignored; known ones that can't be honoured are refused."""
+    """The parameters of both routes, and vLLM's `ignore_eos`.
+
+    Unknown fields are ignored; known ones that can't be honoured are refused.
+    """
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -52,6 +55,7 @@ class OpenAIRequest(BaseModel):
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
     repetition_penalty: Annotated[float, Field(gt=0)] | None = Field(default=None, description="TGI's; 1 means none.")
+    ignore_eos: bool | None = Field(default=False, description="Go on past the end token, to measure a given length.")
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     logit_bias: Any = Field(default=None, description="Not available here: refused unless null or empty.")
@@ -85,7 +89,8 @@ class OpenAIRequest(BaseModel):
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
     def repeat(self, request: Request) -> list[Request]:
-        """`request` n times, each with a seed of its own."""
+        """`request` n times, each with a seed of its own, past the end token where that is asked for."""
+        request = replace(request, ignore_eos=bool(self.ignore_eos))
         seed = request.sampling.seed
         seeds = [None if seed is None else (seed + index) % 2**64 for index in range(self.n or 1)]
         return [replace(request, sampling=replace(request.sampling, seed=each)) for each in seeds]

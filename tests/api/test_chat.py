@@ -140,6 +140,12 @@ def test_temperature_0_is_greedy_and_none_is_sampling(app: FastAPI, engine: Answ
     assert ask_engine(app, engine).sampling == Sampling(do_sample=True)
 
 
+def test_the_end_token_is_passed_only_where_that_is_asked_for(app: FastAPI, engine: AnsweringEngine) -> None:
+    assert ask_engine(app, engine, ignore_eos=True).ignore_eos
+    assert not ask_engine(app, engine, ignore_eos=None).ignore_eos
+    assert not ask_engine(app, engine).ignore_eos
+
+
 def test_top_p_1_keeps_all(app: FastAPI, engine: AnsweringEngine) -> None:
     assert ask_engine(app, engine, top_p=1).sampling.top_p is None
     assert ask_engine(app, engine, top_p=1.0).sampling.top_p is None

@@ -116,12 +116,13 @@ def test_equal_prompts_are_each_counted() -> None:
 def test_the_engine_is_asked_what_the_parameters_say(app: FastAPI, engine: AnsweringEngine) -> None:
     post(app, PATH, max_tokens=5, temperature=0.5, top_p=0.9, seed=3, stop="x", logprobs=4, presence_penalty=1)
     post(app, PATH, temperature=0)
-    post(app, PATH, max_tokens=None)
+    post(app, PATH, max_tokens=None, ignore_eos=True)
     first, second, third = engine.requests[-3:]
     assert first.sampling == Sampling(True, 0.5, None, 0.9, presence_penalty=1.0, seed=3)
     assert (first.prompt, first.max_new_tokens, first.stop, first.top_n_tokens) == ("hi", 5, ("x",), 4)
     assert (second.max_new_tokens, second.sampling) == (100, Sampling())
     assert (third.max_new_tokens, third.sampling) == (None, Sampling(do_sample=True))
+    assert [request.ignore_eos for request in (first, second, third)] == [False, False, True]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from statistics import median
 from demo.bench.contest.prompts import ask_afresh, ask_at_length
 from demo.bench.peers.contestant import Answer, Contestant
 
-LENGTHS = (64, 500, 1000, 2000, 4000, 6000, 8000)
+LENGTHS = (64, 500, 1000, 2000, 4000, 8000)
 ROWS = (1, 2, 4, 8, 16, 32)
 NEW_TOKENS = 48
 _TEMPLATE = 40  # tokens beside the words

@@ -85,7 +85,7 @@ def ask_at_length(key: str, words: int = LONG_WORDS, new_tokens: int = 4) -> Que
     """A prompt of about `words` tokens and 40 more, likewise."""
     random = Random(key)
     text = " ".join(random.choice(_WORDS) for _ in range(words))
-    content = f"Here are some words: {text}. Write a story that holds them all."
+    content = f"Here are some words: {text}. {QUESTION}"
     return Question((_open_conversation(key), {"role": "user", "content": content}), new_tokens)
 
 

@@ -65,7 +65,7 @@ def say_all(
     if client is not None:
         yield f"the client used at most {100 * client:.1f} % of one core while {STREAMS} streams ran"
     for name, why in left_out.items():
-        yield f"left out: {name}. {why.rstrip('.')}"
+        yield f"left out: {name}. {why}"
 
 
 def write_answers(standings: Sequence[Standing]) -> Iterator[str]:
@@ -108,7 +108,7 @@ def say_missing(package: str) -> str:
 
 def write_list(sentences: Iterator[str]) -> list[str]:
     """As items of a list."""
-    return [f"- {_capitalize(sentence)}." for sentence in sentences]
+    return [f"- {_capitalize(sentence)}{'' if sentence.endswith(('.', '?', '!')) else '.'}" for sentence in sentences]
 
 
 def _write_standing(standing: Standing) -> str:

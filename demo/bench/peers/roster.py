@@ -19,6 +19,8 @@ OURS = "this server"
 _STARTS_WITHIN = 180.0  # seconds
 # Nobody asks anybody outside while measuring.
 _ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+# vLLM's, which llama-server and this server know too; transformers' refuses what it does not know.
+_FULL_LENGTH = {"ignore_eos": True}
 # The command itself would first ask a registry for its own newest version.
 _SERVE = ("-c", "from transformers.cli.transformers import app; app()", "serve", "{model}", "--port", "{port}")
 
@@ -107,7 +109,7 @@ def open_ours(ground: Ground, *options: str, name: str = OURS) -> Iterator[Serve
         weights = ground.stored() if "dtype=stored" in said else ground.dequantise()
         version = f"{demo.__version__}, torch {find_version('torch')}"
         identity = Identity(name, version, weights.form, weights.size, "HTTP", is_ours=True)
-        yield Served(identity, address, choose_model(address), child=child)
+        yield Served(identity, address, choose_model(address), _FULL_LENGTH, child)
 
 
 @contextmanager
@@ -118,7 +120,7 @@ def open_address(name: str, url: str, ground: Ground) -> Iterator[Served]:
         raise Unmeasured(f"{name} does not answer at {url}: start it, or check the address.")
     weights = ground.stored()
     identity = Identity(name, ask_version(address), weights.form, weights.size, "HTTP")
-    yield Served(identity, address, choose_model(address), {"ignore_eos": True})
+    yield Served(identity, address, choose_model(address), _FULL_LENGTH)
 
 
 def ask_version(address: Address) -> str:

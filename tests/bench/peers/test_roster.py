@@ -71,6 +71,8 @@ def test_an_address_is_taken_to_read_the_stored_weights(tmp_path: Path) -> None:
     with serve() as server, open_address("mine", server.url, make_ground(tmp_path)) as peer:
         assert (peer.identity.name, peer.identity.weights, peer.model) == ("mine", "as stored", "fake/model")
         assert not peer.identity.is_ours
+        peer.ask([Question((), 2)])
+        assert server.asked[0]["ignore_eos"]
         peer.pause()  # it is not ours to stop
         peer.resume()
         assert peer.read_memory() is None
