@@ -44,18 +44,22 @@ def attend(heads: Tensor, memory: Tensor, at: Pass, queries: int) -> Tensor:
     Of heads float32 [tokens, queries + keys + values, head size] and memory [2, rows, keys, columns, head size] to
     float32 [tokens, queries · head size].
     """
-    rows = len(at.rows)
+    rows, keys, size = len(at.rows), memory.size(2), heads.size(2)
     each = len(heads) // rows
-    keys = memory.size(2)
-    new = heads[:, queries:].unflatten(1, [2, keys])
+    new = heads.narrow(1, queries, 2 * keys).unflatten(1, [2, keys])
     if rows == 1:  # many times cheaper than by numbers
-        memory[:, 0, :, at.first : at.first + each].copy_(new.permute(1, 2, 0, 3))
+        memory.select(1, 0).narrow(2, at.first, each).copy_(new.permute(1, 2, 0, 3))
     else:
         memory[:, at.rows, :, at.positions] = new
-    asks = heads[:, :queries].reshape(rows, each, keys, queries // keys, heads.size(2)).transpose(1, 2).flatten(2, 3)
+    asks = heads.narrow(1, 0, queries).view(rows, each, keys, -1, size)
+    # A view costs a step as much as many a small computation: few of them for single tokens.
+    asks = asks.squeeze(1) if each == 1 else asks.transpose(1, 2).flatten(2, 3)
     seen: list[Tensor] = []
     for number, (row, end, columns) in enumerate(at.neighbours):
-        known = memory[:, row:end, :, :columns]
-        seen.append(scaled_dot_product_attention(asks[row:end], known[0], known[1], attn_mask=at.masks[number]))
+        known = memory.narrow(1, row, end - row).narrow(3, 0, columns)
+        asked = asks.narrow(0, row, end - row)
+        seen.append(scaled_dot_product_attention(asked, known[0], known[1], attn_mask=at.masks[number]))
     together = seen[0] if len(seen) == 1 else torch.cat(seen)  # [rows, keys, each · queries of a key, head size]
+    if each == 1:
+        return together.reshape(rows, -1)
     return together.view(rows, keys, each, -1).transpose(1, 2).reshape(len(heads), -1)

@@ -96,10 +96,10 @@ class Layer(Module):
     def forward(self, x: Tensor, turns: Tensor, memories: list[Tensor], ats: list[Pass], parts: list[int]) -> Tensor:
         """Of x float32 [tokens, hidden] to the same shape; `memories` are the layer's, `turns` those of all passes."""
         heads = self._qkv(self._before_attention(x), parts).float().view(len(x), -1, self._head_size)
-        torch.view_as_complex(heads[:, : self._turned].unflatten(-1, [-1, 2])).mul_(turns)
-        x = x + self._out(attend_each(heads, memories, ats, self._queries), parts).float()
+        torch.view_as_complex(heads.narrow(1, 0, self._turned).unflatten(-1, [-1, 2])).mul_(turns)
+        x = x + self._out(attend_each(heads, memories, ats, self._queries), parts)
         gate, up = self._gate_up(self._before_mlp(x), parts).chunk(2, dim=-1)
-        after: Tensor = x + self._down(silu(gate) * up, parts).float()
+        after: Tensor = x + self._down(silu(gate) * up, parts)
         return after
 
 
@@ -117,7 +117,7 @@ class Layers(Module):
         turns = ats[0].turns if len(ats) == 1 else torch.cat([at.turns for at in ats])
         for number, layer in enumerate(self._layers):
             if first <= number < end:
-                x = layer(x, turns, [memory[:, number] for memory in memories], ats, parts)
+                x = layer(x, turns, [memory.select(1, number) for memory in memories], ats, parts)
         return x
 
 
