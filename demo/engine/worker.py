@@ -183,7 +183,7 @@ class Worker(Engine):
             return
         generations, lines = list(self._reading), list(self._reading.values())
         try:
-            outcomes = model.decoder.read(lines, model.decoder.chunks.choose(rows=len(self._rows)))
+            outcomes = model.decoder.read(lines, model.decoder.chunks.choose(len(self._rows), len(lines)))
         except Exception as error:
             self._reading = {}
             self._fail(generations, error)

@@ -1,0 +1,21 @@
+"""How much of a prompt is read at a time."""
+
+import pytest
+
+from demo.engine.batch import Chunks
+
+CHUNKS = Chunks(alone=100, among_others=4, of_many=40)
+
+
+def test_alone_as_much_as_a_cancel_may_wait_for() -> None:
+    assert CHUNKS.choose(rows=0, prompts=1) == CHUNKS.choose(rows=0, prompts=8) == 100
+
+
+@pytest.mark.parametrize(("rows", "size"), [(1, 5), (8, 12), (60, 64)])
+def test_among_others_as_long_as_their_step(rows: int, size: int) -> None:
+    assert CHUNKS.choose(rows) == size
+
+
+@pytest.mark.parametrize(("rows", "prompts", "size"), [(1, 3, 15), (1, 8, 40), (8, 2, 24), (8, 8, 40), (60, 8, 64)])
+def test_the_more_wait_the_more_is_read_up_to_a_limit(rows: int, prompts: int, size: int) -> None:
+    assert CHUNKS.choose(rows, prompts) == size
