@@ -63,4 +63,5 @@ def show_trace(trace: Trace | None, number: int) -> str | None:
     """What the browser needs to save, link to and draw run `number`, as text; None where it came to no end."""
     if trace is None:
         return None
-    return json.dumps({"number": number, "trace": write_trace(trace), "fragment": f"trace={write_fragment(trace)}"})
+    told = json.dumps({"number": number, "trace": write_trace(trace), "fragment": f"trace={write_fragment(trace)}"})
+    return told.replace("<", "\\u003c")  # Gradio takes it for markup, and warns of scripts in it

@@ -44,8 +44,8 @@ def test_nothing_stands_in_the_way_of_the_embedded_model() -> None:
 
 def test_it_answers_how_to_make_cheese(engine: Worker, stored: Model) -> None:
     (answer,) = ask(engine, Request(CHEESE, max_new_tokens=80))
-    assert "cheese" in answer.text
-    assert "milk" in answer.text
+    assert "To make cheese" in answer.text
+    assert "ingredients" in answer.text
     assert answer.text.count(".") >= 3
     assert stored.card.dtype == "Q4_1"
 
