@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Final
 
 import gradio as gr
 from fastapi import FastAPI
@@ -21,6 +21,7 @@ from demo.ui.visitor import Visitors
 
 # Nothing of Gradio's shows progress, and no component is told of it: that costs the browser more than the text does.
 SILENT: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
+MOST: Final = 1000  # listeners that wait, and that run: each tab takes three
 # Without a limit: who may run, and how many, is for the engine to say.
 FREE: dict[str, Any] = {**SILENT, "concurrency_limit": None}
 # By default Gradio drops a trigger while it has not heard of the end of the last.
@@ -44,7 +45,8 @@ def build_page(engine: Engine, visitors: Visitors | None = None, recordings: Seq
         listeners = Listeners(engine, page, visitors, recordings)
         wire_race(blocks, page, listeners)
         wire_lesson(blocks, page, listeners, LessonListeners(engine, page, visitors))
-    blocks.queue(max_size=1000, default_concurrency_limit=None)
+    blocks.queue(max_size=MOST, default_concurrency_limit=None)
+    blocks._queue.max_thread_count = MOST  # of listeners that run; Gradio's own 40 are used up by thirteen tabs
     _calm(blocks)
     return blocks
 
@@ -56,6 +58,7 @@ def _calm(blocks: gr.Blocks) -> None:
     """
     blocks._queue.sleep_when_free = LOOK
     blocks._queue.progress_update_sleep_when_free = IDLE
+    blocks._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize  # its spelling; of sums by pandas that nobody asks for
     # And with every update it looks for matplotlib, twice, in every folder of packages: here is the answer.
     if find_spec("matplotlib") is None:
         sys.modules["matplotlib"] = None  # type: ignore[assignment]

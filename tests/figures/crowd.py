@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from statistics import median
 from typing import Final
@@ -17,6 +17,7 @@ from tests.figures.wire import start_api
 CROWD: Final = 16
 PROBES: Final = 8
 ROUNDS: Final = 3
+PATIENCE: Final = 60.0  # seconds
 ARGUMENTS: Final = ("--max-concurrent-requests", str(2 * CROWD))
 PROBE: Final = {"messages": [{"role": "user", "content": "How do you make cheese?"}], "max_tokens": 8, "stream": True}
 LONG: Final = {"max_new_tokens": 1000, "ignore_eos": True, "repetition_penalty": 1.1}
@@ -95,19 +96,24 @@ def _open_tabs(url: str) -> Iterator[None]:
     for tab in tabs:
         tab.values[tab.ids["example-pace"]] = 0
         tab.click("example-run")
-    while _count_running(url) < CROWD:
-        time.sleep(0.1)
+    _wait_until(lambda: _count_running(url) == CROWD, "sixteen tabs have not begun")
     yield
     for tab in tabs:
         tab.click("stop")
     for tab in tabs:
-        tab.idle.wait()
+        assert tab.idle.wait(PATIENCE), "a tab that was stopped did not come to its end"
         tab.close()
     _wait_until_free(url)
 
 
 def _wait_until_free(url: str) -> None:
-    while _count_running(url):
+    _wait_until(lambda: _count_running(url) == 0, "somebody is still being answered")
+
+
+def _wait_until(reached: Callable[[], bool], otherwise: str) -> None:
+    end = time.perf_counter() + PATIENCE
+    while not reached():
+        assert time.perf_counter() < end, otherwise
         time.sleep(0.1)
 
 
