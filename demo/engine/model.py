@@ -116,6 +116,12 @@ def _find_place(source: ModelSource, settings: Settings, device: str) -> Path | 
 
 
 def _load_stored(source: ModelSource, place: Path) -> Loaded:
+    loaded = _open_stored(source, place)
+    torch.set_num_threads(1)  # the kernels have threads of their own, beside which torch's would wait and spin
+    return loaded
+
+
+def _open_stored(source: ModelSource, place: Path) -> Loaded:
     if source.kind in ("embedded", "gguf"):
         return load_llama(place)
     from demo.engine.llama.saved import load_saved

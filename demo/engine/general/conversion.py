@@ -6,7 +6,6 @@ Importing it does not import transformers, so the cache can be checked while tha
 
 import hashlib
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from demo.engine.home import cache_home
 from demo.errors import ModelError
 
 FORMAT = "1"  # part of the key: raise it when the folder's content changes
@@ -41,11 +41,6 @@ def convert_once(gguf: Path, report: Callable[[str], None]) -> Path:
             f"The converted model can't be kept in {folder.parent} ({error}): set XDG_CACHE_HOME to a folder with room."
         ) from error
     return folder
-
-
-def cache_home() -> Path:
-    """Where converted models are kept: `$XDG_CACHE_HOME/token-streaming`, else under `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "token-streaming"
 
 
 def is_intact(folder: Path) -> bool:

@@ -3,39 +3,39 @@
 from collections.abc import Sequence
 from typing import cast
 
-import torch
 from torch import Tensor
 
 from demo.engine.batch import Batch, Chunks, Prefill
-from demo.engine.llama.cache import Rows, append_one
+from demo.engine.llama.cache import Memory
 from demo.engine.llama.network import Llama
-from demo.engine.llama.prefill import LlamaPrefill, read_prompts
+from demo.engine.llama.passing import Stretch
+from demo.engine.llama.prefill import TOGETHER, LlamaPrefill, read_prompts
 
 
 class LlamaBatch(Batch):
     """Rows over weights as they are stored."""
 
-    chunks = Chunks(alone=160, among_others=4)  # of such work as reading a token alone: see `read_prompts`
+    chunks = Chunks(alone=TOGETHER, among_others=3)
     together = 8
 
     def __init__(self, network: Llama) -> None:
         self._network = network
-        self._rows = Rows(network.shape)
+        self._rows: list[Memory] = []
 
     def begin(self, prompt: Sequence[int]) -> Prefill:
         return LlamaPrefill(self._network, prompt)
 
     def read(self, prefills: Sequence[Prefill], size: int) -> list[Tensor | None]:
-        return read_prompts(cast(Sequence[LlamaPrefill], prefills), size)
+        return read_prompts(self._network, cast(Sequence[LlamaPrefill], prefills), size)
 
     def join(self, prefill: Prefill) -> None:
-        self._rows.join(cast(LlamaPrefill, prefill).rows)
+        self._rows.append(cast(LlamaPrefill, prefill).memory)
 
     def leave(self, row: int) -> None:
-        self._rows.leave(row)
+        last = self._rows.pop()
+        if row < len(self._rows):
+            self._rows[row] = last
 
     def step(self, ids: Sequence[int]) -> Tensor:
-        at = append_one(self._rows, self._network)
-        hidden = self._network.run(self._network.embed(torch.tensor(ids)), self._rows.memory, at)
-        self._rows.lengths = [length + 1 for length in self._rows.lengths]
-        return self._network.score(hidden)
+        stretches = [Stretch(memory, [id]) for memory, id in zip(self._rows, ids, strict=True)]
+        return self._network.read(stretches, range(len(ids)))

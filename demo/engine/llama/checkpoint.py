@@ -11,8 +11,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from demo.engine.llama.linear import Linear
-from demo.engine.llama.network import Layer, Llama, RMSNorm, Shape, Table
+from demo.engine.llama.matrix import Matrix
+from demo.engine.llama.network import Layer, Llama, Table
+from demo.engine.llama.shape import Shape
 
 
 class Checkpoint(Protocol):
@@ -37,11 +38,8 @@ class Checkpoint(Protocol):
     def look_up(self, name: str) -> Table:
         """A matrix of which single rows are read."""
 
-    def pack(self, *names: str) -> Linear:
-        """Matrices, one below the other, in the form in which they are stored."""
-
-    def pack_head(self, name: str) -> tuple[Linear, Table | None]:
-        """The matrix that gives the logits; and the same to sharpen the likeliest of them, where the first is rough."""
+    def pack(self, name: str) -> Matrix:
+        """A matrix in the form in which it is stored, or the nearest that the kernels have."""
 
     def frequencies(self) -> Tensor:
         """float32 [head size / 2], radians a position."""
@@ -68,27 +66,27 @@ def build_llama(checkpoint: Checkpoint) -> Llama:
     """The network of a checkpoint without an obstacle."""
     shape = checkpoint.shape
     with _side_by_side() as pool:
-        packed = pool.submit(checkpoint.pack_head, find_head(checkpoint))
-        layers = list(pool.map(lambda number: _build_layer(checkpoint, shape, f"blk.{number}."), range(shape.layers)))
-    head, sharpen = packed.result()
+        head = pool.submit(checkpoint.pack, find_head(checkpoint))
+        layers = list(pool.map(lambda number: _build_layer(checkpoint, f"blk.{number}."), range(shape.layers)))
     return Llama(
         shape,
         checkpoint.look_up("token_embd.weight"),
         layers,
-        RMSNorm(checkpoint.read("output_norm.weight"), shape.epsilon),
-        head,
-        sharpen,
+        checkpoint.read("output_norm.weight"),
+        head.result(),
         checkpoint.frequencies(),
     )
 
 
-def _build_layer(checkpoint: Checkpoint, shape: Shape, at: str) -> Layer:
+def _build_layer(checkpoint: Checkpoint, at: str) -> Layer:
     return Layer(
-        shape,
-        before_attention=RMSNorm(checkpoint.read(f"{at}attn_norm.weight"), shape.epsilon),
-        qkv=checkpoint.pack(*(f"{at}attn_{part}.weight" for part in "qkv")),
+        attention_norm=checkpoint.read(f"{at}attn_norm.weight"),
+        mlp_norm=checkpoint.read(f"{at}ffn_norm.weight"),
+        q=checkpoint.pack(f"{at}attn_q.weight"),
+        k=checkpoint.pack(f"{at}attn_k.weight"),
+        v=checkpoint.pack(f"{at}attn_v.weight"),
         out=checkpoint.pack(f"{at}attn_output.weight"),
-        before_mlp=RMSNorm(checkpoint.read(f"{at}ffn_norm.weight"), shape.epsilon),
-        gate_up=checkpoint.pack(f"{at}ffn_gate.weight", f"{at}ffn_up.weight"),
+        gate=checkpoint.pack(f"{at}ffn_gate.weight"),
+        up=checkpoint.pack(f"{at}ffn_up.weight"),
         down=checkpoint.pack(f"{at}ffn_down.weight"),
     )

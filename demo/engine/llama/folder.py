@@ -14,8 +14,10 @@ from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
 from demo.engine.llama.checkpoint import Checkpoint
-from demo.engine.llama.linear import Dense, Linear, pack_plain
-from demo.engine.llama.network import Shape, Table, spread_frequencies
+from demo.engine.llama.kernels import find_missing_kernels
+from demo.engine.llama.matrix import Matrix, pack_plain
+from demo.engine.llama.network import Table
+from demo.engine.llama.shape import Shape, spread_frequencies
 
 CONFIGS: dict[str, type[PreTrainedConfig]] = {"llama": LlamaConfig, "mistral": MistralConfig}
 FORMS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}  # by safetensors' names
@@ -62,7 +64,7 @@ class LlamaFolder(Checkpoint):
         )
 
     def find_obstacle(self) -> str:
-        return self.find_difference() or self._find_foreign_weights()
+        return self.find_difference() or self._find_foreign_weights() or find_missing_kernels()
 
     def find_difference(self) -> str:
         """What by its config alone is no part of the Llamas that `build_llama` builds."""
@@ -115,13 +117,8 @@ class LlamaFolder(Checkpoint):
     def look_up(self, name: str) -> Table:
         return PlainTable(self._map(name))
 
-    def pack(self, *names: str) -> Linear:
-        if len(names) == 1 and self._map(names[0]).dtype == torch.float32:
-            return Dense(self._map(names[0]))
-        return pack_plain(torch.cat([self._copy(name) for name in names]))
-
-    def pack_head(self, name: str) -> tuple[Linear, Table | None]:
-        return self.pack(name), None
+    def pack(self, name: str) -> Matrix:
+        return pack_plain(self._copy(name))
 
     def frequencies(self) -> Tensor:
         if self._rope["rope_type"] == "default":

@@ -5,11 +5,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from demo.engine.llama.blocks import BLOCKS, NAMES, PLAIN, unpack
+from demo.engine.llama.blocks import BLOCKS, NAMES, PLAIN, Q8_0, unpack
 from demo.engine.llama.checkpoint import Checkpoint
 from demo.engine.llama.header import read_header
-from demo.engine.llama.linear import GROUP, EightBit, FourBit, Linear, Stacked, find_missing_kernels, pack_plain
-from demo.engine.llama.network import Shape, Table, spread_frequencies
+from demo.engine.llama.kernels import find_missing_kernels
+from demo.engine.llama.kernels.activations import GROUP
+from demo.engine.llama.matrix import Matrix, pack_eight_bits, pack_four_bits, pack_plain, round_to_eight_bits
+from demo.engine.llama.network import Table
+from demo.engine.llama.shape import Shape, spread_frequencies
 
 LOW_NIBBLES = 0x0F0F0F0F0F0F0F0F
 ROUNDED_AT_ONCE = 4096  # rows: what they take for a moment stays in the processor's cache
@@ -55,16 +58,11 @@ class GgufFile(Checkpoint):
             return "it has no chat template"
         if not self._is_whole:
             return "the file ends before its weights do"
-        return find_missing_kernels() if self._is_packed else ""
+        return find_missing_kernels()
 
     @property
     def _is_whole(self) -> bool:
         return all(self._start + info.offset + info.size <= len(self._bytes) for info in self._tensors.values())
-
-    @property
-    def _is_packed(self) -> bool:
-        """Whether any tensor is stored in blocks."""
-        return any(info.kind not in PLAIN for info in self._tensors.values())
 
     def forms(self) -> list[str]:
         """GGML's name of the form in which each matrix is stored."""
@@ -83,25 +81,16 @@ class GgufFile(Checkpoint):
         # Of a mapping of its own: what was read of the other, once, to be packed, leaves the memory with that.
         return StoredTable(*self._find(name, _map(self._path)))
 
-    def pack(self, *names: str) -> Linear:
-        kinds = {self._tensors[name].kind for name in names}
-        if len(kinds) > 1:
-            return Stacked([self.pack(name) for name in names])
-        kind = kinds.pop()
-        stored = torch.cat([self._read_stored(name)[0] for name in names])
-        if read := FOUR_BITS.get(NAMES[kind]):
-            return FourBit(*read(stored.unflatten(-1, (-1, BLOCKS[kind][1]))))
-        return pack_plain(stored) if kind in PLAIN else EightBit(unpack(stored, kind))
-
-    def pack_head(self, name: str) -> tuple[Linear, Table | None]:
-        """In four bits, if it is stored in more: it only finds the tokens whose logits are then sharpened."""
+    def pack(self, name: str) -> Matrix:
         stored, kind = self._read_stored(name)
         if kind in PLAIN:
-            return self.pack(name), None
-        if NAMES[kind] in FOUR_BITS:
-            return self.pack(name), self.look_up(name)
-        rounded = FourBit.round(unpack(rows, kind) for rows in stored.split(ROUNDED_AT_ONCE))
-        return rounded, self.look_up(name)
+            return pack_plain(stored)
+        blocks = stored.unflatten(-1, (-1, BLOCKS[kind][1]))
+        if read := FOUR_BITS.get(NAMES[kind]):
+            return pack_four_bits(*read(blocks))
+        if kind == Q8_0:
+            return pack_eight_bits(*_read_q8_0(blocks))
+        return round_to_eight_bits(unpack(rows, kind) for rows in stored.split(ROUNDED_AT_ONCE))
 
     def frequencies(self) -> Tensor:
         frequencies = spread_frequencies(self.metadata.get("llama.rope.freq_base", 10000.0), self.shape.head_size)
@@ -157,6 +146,11 @@ def _read_q4_k(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     minima = torch.cat([middle & 63, (high >> 4) | (middle >> 6 << 4)], dim=-1)
     values = _split(blocks[..., 16:].unflatten(-1, (4, GROUP)))
     return values.flatten(1), (d * scales).flatten(1), (-m * minima).flatten(1)
+
+
+def _read_q8_0(blocks: Tensor) -> tuple[Tensor, Tensor]:
+    """w = d · q."""
+    return blocks[..., 2:].flatten(1).view(torch.int8), blocks[..., :2].view(torch.float16).squeeze(-1)
 
 
 def _split(bytes: Tensor) -> Tensor:

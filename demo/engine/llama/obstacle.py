@@ -11,6 +11,8 @@ from safetensors import SafetensorError
 
 from demo.engine.llama.checkpoint import Checkpoint, find_head
 from demo.engine.llama.gguf import GgufFile
+from demo.engine.llama.kernels.activations import GROUP
+from demo.engine.llama.shape import Shape
 
 UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, struct.error, SafetensorError, StrictDataclassError)
 
@@ -19,7 +21,7 @@ def find_obstacle(place: Path) -> str:
     """What stands in the way of the fast path for this file or folder on this machine; empty where nothing."""
     try:
         checkpoint = _open_folder(place) if place.is_dir() else GgufFile(place)
-        return checkpoint.find_obstacle() or _find_misfit(checkpoint)
+        return checkpoint.find_obstacle() or _find_misfit(checkpoint) or _find_odd_size(checkpoint.shape)
     except KeyError as error:
         return f"the file does not say its {error.args[0]}"
     except UNREADABLE as error:
@@ -41,6 +43,19 @@ def _find_misfit(checkpoint: Checkpoint) -> str:
             return f"it has no {spelled}"
         if measured != shape:
             return f"its {spelled} is not of the shape that its metadata tell"
+    return ""
+
+
+def _find_odd_size(shape: Shape) -> str:
+    """What the kernels can't cut into groups."""
+    lengths = {
+        "hidden vectors": shape.hidden,
+        "heads": shape.heads * shape.head_size,
+        "feed-forward vectors": shape.mlp,
+    }
+    for name, length in lengths.items():
+        if length % GROUP:
+            return f"its {name} have {length} numbers, which is no multiple of {GROUP}"
     return ""
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.engine.general.conversion import MANIFEST, cache_home, convert_once, is_intact
+from demo.engine.general.conversion import MANIFEST, convert_once, is_intact
+from demo.engine.home import cache_home
 from demo.engine.model import load_model
 from demo.errors import ModelError
 from demo.events import Message

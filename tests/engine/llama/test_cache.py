@@ -1,25 +1,32 @@
-"""Rows take the room that they need and give it back."""
+"""A sequence takes pages as it grows, which stay where they are."""
 
-from demo.engine.llama.cache import FIRST_COLUMNS, Rows
-from demo.engine.llama.network import Shape
+import ctypes
+
+import pytest
+
+from demo.engine.llama.cache import Memory
+from demo.engine.llama.kernels.attention import PAGE
+from demo.engine.llama.shape import Shape
 
 SHAPE = Shape(layers=2, hidden=8, mlp=16, vocabulary=32, heads=2, kv_heads=1, head_size=4, context=4096, epsilon=1e-5)
 
 
-def take_bytes(rows: Rows) -> int:
-    return rows.memory.untyped_storage().nbytes()
+def list_pages(memory: Memory, count: int) -> list[int]:
+    """The pages' addresses, as the kernels find them."""
+    return list((ctypes.c_int64 * count).from_address(memory.pages))
 
 
-def test_the_room_that_long_rows_took_goes_with_the_last_of_them() -> None:
-    rows = Rows(SHAPE)
-    before = take_bytes(rows)
-    for length in (4 * FIRST_COLUMNS, 3):
-        prompt = Rows(SHAPE)
-        prompt.reserve(1, length)
-        prompt.lengths = [length]
-        rows.join(prompt)
-    assert take_bytes(rows) >= 8 * before
-    rows.leave(0)
-    assert rows.lengths == [3]
-    rows.leave(0)
-    assert take_bytes(rows) == before
+@pytest.mark.parametrize(("tokens", "pages"), [(1, 1), (PAGE, 1), (PAGE + 1, 2), (5 * PAGE, 5)])
+def test_there_is_a_page_for_every_begun_dozen_of_tokens(tokens: int, pages: int) -> None:
+    memory = Memory(SHAPE)
+    memory.reserve(tokens)
+    assert len(set(list_pages(memory, pages))) == pages
+
+
+def test_pages_stay_where_they_are_when_more_are_taken() -> None:
+    memory = Memory(SHAPE)
+    memory.reserve(2 * PAGE)
+    before = list_pages(memory, 2)
+    memory.reserve(PAGE)
+    memory.reserve(4 * PAGE)
+    assert list_pages(memory, 4)[:2] == before

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Pr
 
 from demo.engine.batch import Batch
 from demo.engine.general.loading import wrap_network
-from demo.engine.llama.linear import find_missing_kernels
+from demo.engine.llama.kernels import find_missing_kernels
 from demo.engine.llama.loading import load_llama
 from demo.engine.llama.obstacle import find_obstacle
 from tests.engine.following import follow, make_ids

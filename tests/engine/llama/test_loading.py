@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.engine.llama.linear import find_missing_kernels
+from demo.engine.llama.kernels import find_missing_kernels
 from tests.engine.tiny_files import Recipe, write_gguf
 
 ROOT = Path(__file__).parents[3]

@@ -12,7 +12,7 @@ from gguf.quants import quantize
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from demo.engine.llama.linear import find_missing_kernels
+from demo.engine.llama.kernels import find_missing_kernels
 from demo.engine.llama.obstacle import find_obstacle
 from demo.engine.model import load_model
 from demo.errors import SettingError

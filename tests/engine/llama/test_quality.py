@@ -2,7 +2,7 @@
 
 import pytest
 
-from demo.engine.llama.linear import find_missing_kernels
+from demo.engine.llama.kernels import find_missing_kernels
 from tests.figures.quality import Quality, compare_weights
 
 pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
@@ -23,4 +23,4 @@ def test_perplexity_is_within_a_hundredth_of_the_exact_weights(quality: Quality)
 
 
 def test_the_mean_divergence_from_the_exact_weights_is_small(quality: Quality) -> None:
-    assert 0 < quality.divergence < 0.012
+    assert 0 < quality.divergence < 0.005

@@ -1,0 +1,154 @@
+"""Products with matrices as they are stored, against the same with all that is stored unpacked by gguf's own reader."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from gguf import GGUFReader
+from gguf.quants import dequantize
+from torch import Tensor
+from torch.nn.functional import linear
+
+from demo.engine.llama.gguf import GgufFile
+from demo.engine.llama.kernels import entry, find_missing_kernels
+from demo.engine.llama.kernels.activations import GROUP, GROUP_BYTES, round_to_bytes
+from demo.engine.llama.kernels.lanes import LANES
+from demo.engine.llama.kernels.products import BFLOAT16, EIGHT_BITS, FLOAT16, FLOAT32, FOUR_BITS, multiply
+from demo.engine.llama.matrix import Matrix
+from tests.engine.tiny_files import Recipe, write_gguf
+from tests.engine.tiny_weights import EIGHT_BIT_FORMS, FOUR_BIT_FORMS, PLAIN_FORMS
+
+NAME = "blk.0.ffn_gate.weight"
+PACKED_FORMS = [*FOUR_BIT_FORMS, *EIGHT_BIT_FORMS]
+FORMS = {"F32": FLOAT32, "F16": FLOAT16, "BF16": BFLOAT16}
+ROUNDING = 0.01  # of vectors to eight bits, beside a product with them
+
+pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("forms")
+
+
+def read_matrix(folder: Path, form: str, name: str = NAME) -> tuple[Matrix, Tensor]:
+    """A matrix [512, 256] of that form: as the fast path packs it, and in float32."""
+    path = folder / f"{form}.gguf"
+    if not path.exists():
+        write_gguf(path, Recipe(form=form, hidden=256))
+    (stored,) = (tensor for tensor in GGUFReader(path).tensors if tensor.name == name)
+    exact = torch.from_numpy(dequantize(stored.data, stored.tensor_type).copy())
+    return GgufFile(path).pack(name), exact
+
+
+def make_vectors(rows: int) -> Tensor:
+    return torch.randn(rows, 256, generator=torch.Generator().manual_seed(rows))
+
+
+@entry
+def multiply_all(
+    form: int, tiles: int, count: int, size: int, columns: int, packed: int, plain: int, tokens: int, out: int, add: int
+) -> None:
+    for token in range(tokens):
+        round_to_bytes(plain + 4 * columns * token, columns, packed + columns // GROUP * GROUP_BYTES * token)
+    for tile in range(count):
+        at = out + 4 * LANES * tile
+        multiply(form, tiles + size * tile, columns, packed, plain, tokens, at, 4 * LANES * count, add)
+
+
+def multiply_by(matrix: Matrix, x: Tensor, onto: Tensor | None = None) -> Tensor:
+    """float32 [tokens, rows], added to `onto` [tokens, rows filled up] if it is given."""
+    form, padded, columns, tiles, size = matrix.describe()
+    x = x.contiguous()
+    packed = np.empty((len(x), columns // GROUP * GROUP_BYTES), np.uint8)
+    out: Tensor = torch.full((len(x), padded), torch.nan) if onto is None else onto.clone()
+    count, add = padded // LANES, int(onto is not None)
+    multiply_all(form, tiles, count, size, columns, packed.ctypes.data, x.data_ptr(), len(x), out.data_ptr(), add)
+    product: Tensor = out[:, : matrix.rows]
+    return product
+
+
+def distance(ours: Tensor, exact: Tensor) -> float:
+    """How far it is, beside how large it is."""
+    return float((ours - exact).norm() / exact.norm())
+
+
+def round_vectors(x: Tensor) -> Tensor:
+    """What is left of vectors in eight bits."""
+    groups = x.unflatten(-1, (-1, GROUP))
+    scales = groups.abs().amax(dim=-1, keepdim=True) / 127
+    return ((groups / scales).round() * scales).flatten(1)
+
+
+@pytest.mark.parametrize("form", FOUR_BIT_FORMS)
+def test_four_bit_values_are_multiplied_as_stored(form: str, folder: Path) -> None:
+    matrix, exact = read_matrix(folder, form)
+    assert matrix.form == FOUR_BITS
+    x = make_vectors(9)
+    assert distance(multiply_by(matrix, x), linear(x, exact)) < ROUNDING
+    # Of Q4_K, scales and minima are rounded to float16.
+    assert distance(multiply_by(matrix, x), linear(round_vectors(x), exact)) < (1e-3 if form == "Q4_K" else 1e-5)
+
+
+def test_eight_bit_values_are_multiplied_as_stored(folder: Path) -> None:
+    matrix, exact = read_matrix(folder, "Q8_0")
+    assert matrix.form == EIGHT_BITS
+    x = make_vectors(9)
+    assert distance(multiply_by(matrix, x), linear(x, exact)) < ROUNDING
+    assert distance(multiply_by(matrix, x), linear(round_vectors(x), exact)) < 1e-5
+
+
+@pytest.mark.parametrize("form", EIGHT_BIT_FORMS)
+def test_other_packed_forms_are_rounded_to_eight_bits_a_group(form: str, folder: Path) -> None:
+    matrix, exact = read_matrix(folder, form)
+    assert matrix.form == EIGHT_BITS
+    x = make_vectors(9)
+    # Half a step of 1/127 of a group's greatest weight, at most, and the scale in float16.
+    groups = exact.unflatten(-1, (-1, GROUP))
+    steps = groups.abs().amax(dim=-1, keepdim=True).expand_as(groups) / 127
+    assert (
+        distance(multiply_by(matrix, x), linear(round_vectors(x), exact))
+        < float(steps.norm() / exact.norm()) / 2 + 1e-3
+    )
+
+
+@pytest.mark.parametrize("form", PLAIN_FORMS)
+@pytest.mark.parametrize("tokens", [1, 8, 101])
+def test_plain_numbers_are_multiplied_as_exactly_as_float32_allows(form: str, tokens: int, folder: Path) -> None:
+    matrix, exact = read_matrix(folder, form)
+    assert matrix.form == FORMS[form]
+    x = make_vectors(tokens)
+    assert distance(multiply_by(matrix, x), linear(x, exact)) < 1e-6
+
+
+@pytest.mark.parametrize("form", [*PACKED_FORMS, *PLAIN_FORMS])
+def test_a_vector_gets_the_same_alone_and_among_others(form: str, folder: Path) -> None:
+    matrix, _ = read_matrix(folder, form)
+    for tokens in (2, 3, 4, 8, 33):
+        x = make_vectors(tokens)
+        together = multiply_by(matrix, x)
+        for token in range(tokens):
+            assert torch.equal(multiply_by(matrix, x[token : token + 1])[0], together[token])
+
+
+@pytest.mark.parametrize("form", ["Q4_1", "Q8_0", "F16"])
+def test_a_product_is_added_to_what_is_there(form: str, folder: Path) -> None:
+    matrix, _ = read_matrix(folder, form)
+    x, there = make_vectors(5), torch.randn(5, 512)
+    assert torch.equal(multiply_by(matrix, x, onto=there), there + multiply_by(matrix, x))
+
+
+@pytest.mark.parametrize("form", ["Q4_K", "Q6_K", "Q8_0", "BF16"])
+def test_rows_that_fill_no_tile_are_multiplied_all_the_same(form: str, folder: Path) -> None:
+    matrix, exact = read_matrix(folder, form, "output.weight")
+    assert len(exact) % LANES != 0
+    x = make_vectors(3)
+    assert multiply_by(matrix, x).shape == (3, len(exact))
+    assert distance(multiply_by(matrix, x), linear(x, exact)) < 2 * ROUNDING
+
+
+@pytest.mark.parametrize("form", ["Q4_1", "Q8_0"])
+def test_a_vector_of_zeros_gives_zeros(form: str, folder: Path) -> None:
+    matrix, _ = read_matrix(folder, form)
+    assert torch.equal(multiply_by(matrix, torch.zeros(5, 256)), torch.zeros(5, 512))
