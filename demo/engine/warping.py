@@ -15,6 +15,7 @@ from demo.engine.transfer import send
 from demo.events import Sampling
 
 REMOVED = float("-inf")
+RANKED_FIRST = 2048  # of a vocabulary: nearly always enough to reach a probability
 
 Warper: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -78,11 +79,21 @@ def keep_typical_p(logits: Tensor, p: Tensor) -> Tensor:
 
 def _keep_mass(logits: Tensor, order: Tensor, p: Tensor) -> Tensor:
     """Remove what comes, by rising `order`, after the tokens that together reach probability p."""
-    ranked = order.sort(dim=-1, stable=True).indices
-    mass = logits.softmax(dim=-1).gather(-1, ranked).cumsum(dim=-1)
-    beyond = torch.zeros_like(mass, dtype=torch.bool)
-    beyond[:, 1:] = mass[:, :-1] >= p
-    return logits.masked_fill(torch.zeros_like(beyond).scatter(-1, ranked, beyond), REMOVED)
+    probabilities = logits.softmax(dim=-1)
+    vocabulary = order.shape[-1]
+    first = min(RANKED_FIRST, vocabulary) if order.device.type == "cpu" else vocabulary
+    ranked, mass = _rank(order, probabilities, first)
+    # Only a CPU can look without waiting; to rank all takes it dozens of times as long.
+    if first < vocabulary and bool((mass[:, -1:] < p).any()):
+        ranked, mass = _rank(order, probabilities, vocabulary)
+    last = (mass < p).sum(dim=-1, keepdim=True).clamp(max=mass.shape[-1] - 1)
+    return logits.masked_fill(order > ranked.gather(-1, last), REMOVED)
+
+
+def _rank(order: Tensor, probabilities: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The first by rising `order`, and the probability of each with those before it: both [rows, count]."""
+    ranked, ids = order.topk(count, dim=-1, largest=False)
+    return ranked, probabilities.gather(-1, ids).cumsum(dim=-1)
 
 
 def _send_column(values: Sequence[float], device: torch.device) -> Tensor:

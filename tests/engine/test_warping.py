@@ -1,5 +1,6 @@
 """Warpers equal transformers' own, for every row its own numbers, and no row changes another."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from transformers import (
 )
 
 from demo.engine.warping import (
+    RANKED_FIRST,
     heat,
     keep_top_k,
     keep_top_p,
@@ -56,6 +58,14 @@ def test_top_p_equals_transformers(seed: int, ps: list[float]) -> None:
 @given(seeds, probabilities)
 def test_typical_p_equals_transformers(seed: int, ps: list[float]) -> None:
     logits = random_logits(seed, len(ps))
+    assert torch.equal(keep_typical_p(logits, column(ps)), refer([TypicalLogitsWarper(p) for p in ps], logits))
+
+
+@pytest.mark.parametrize("spread", [0.1, 8], ids=["nearly all are needed", "few are"])
+def test_of_a_large_vocabulary_the_same_is_kept_however_many_are_needed(spread: float) -> None:
+    logits, ps = spread * torch.randn(2, 49152, generator=torch.Generator().manual_seed(0)), [0.5, 0.95]
+    assert (logits.softmax(dim=-1).topk(RANKED_FIRST).values.sum(dim=-1) > 0.95).tolist() == [spread > 1] * 2
+    assert torch.equal(keep_top_p(logits, column(ps)), refer([TopPLogitsWarper(p) for p in ps], logits))
     assert torch.equal(keep_typical_p(logits, column(ps)), refer([TypicalLogitsWarper(p) for p in ps], logits))
 
 

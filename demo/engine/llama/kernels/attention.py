@@ -28,7 +28,7 @@ from demo.engine.llama.kernels.lanes import (
     write_float,
 )
 
-PAGE = 64  # columns
+PAGE = 128  # columns
 
 
 @compiled

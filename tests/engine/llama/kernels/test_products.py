@@ -78,7 +78,8 @@ def round_vectors(x: Tensor) -> Tensor:
     """What is left of vectors in eight bits."""
     groups = x.unflatten(-1, (-1, GROUP))
     scales = groups.abs().amax(dim=-1, keepdim=True) / 127
-    return ((groups / scales).round() * scales).flatten(1)
+    rounded: Tensor = ((groups / scales).round() * scales).flatten(1)
+    return rounded
 
 
 @pytest.mark.parametrize("form", FOUR_BIT_FORMS)
