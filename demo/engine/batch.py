@@ -14,12 +14,13 @@ class Chunks:
     alone: int = 512  # bounds how late a cancel is noticed
     among_others: int = 8  # and one more for each row: about as long as the step that the rows wait for anyway
     of_many: int = 40  # at most, where many wait
+    unit: int = 1  # that costs no more than a part of it: chunks beside rows are whole multiples
 
     def choose(self, rows: int, prompts: int = 1) -> int:
         """The size beside so many rows. Each prompt that waits holds up those behind it: the more, the larger."""
         if not rows:
             return self.alone
-        size = self.among_others + rows
+        size = -(-(self.among_others + rows) // self.unit) * self.unit
         return max(size, min(size * prompts, self.of_many))
 
 

@@ -15,7 +15,7 @@ from demo.engine.llama.prefill import TOGETHER, LlamaPrefill, read_prompts
 class LlamaBatch(Batch):
     """Rows over weights as they are stored."""
 
-    chunks = Chunks(alone=TOGETHER, among_others=3)
+    chunks = Chunks(alone=TOGETHER, among_others=0, unit=4)  # four tokens share the unpacking of weights
     together = 8
 
     def __init__(self, network: Llama) -> None:

@@ -1,0 +1,12 @@
+"""Compile ahead, so that the first start need not: python -m demo.engine.llama.kernels"""
+
+import numba
+import numpy as np
+
+from demo.engine.llama.kernels import find_missing_kernels
+from demo.engine.llama.kernels.layers import HEAD, LAYER, PASS, compute
+from demo.engine.llama.kernels.meeting import SEMAPHORE_BYTES
+
+if not find_missing_kernels():
+    records = (np.zeros(1, kind) for kind in (PASS, LAYER, HEAD, np.int64))
+    compute.compile(tuple(map(numba.typeof, (*records, np.zeros((1, SEMAPHORE_BYTES), np.uint8), 0))))  # type: ignore[attr-defined]
