@@ -5,27 +5,22 @@ The sums are for weights with an offset: four bits have one for each group, eigh
 """
 
 from demo.engine.llama.kernels import compiled
-from demo.engine.llama.kernels.lanes import (
-    LANES,
-    Floats,
+from demo.engine.llama.kernels.addresses import load_floats, store_bytes, store_floats, write_float, write_int
+from demo.engine.llama.kernels.arithmetic import (
     absolute,
     fma,
     larger,
     largest,
-    load_floats,
     no_floats,
     power_of_two,
     smaller,
     spread,
-    store_bytes,
-    store_floats,
     to_floats,
     to_ints,
     total,
     total_ints,
-    write_float,
-    write_int,
 )
+from demo.engine.llama.kernels.lanes import LANES, Floats
 
 GROUP = 32  # numbers that share a scale
 GROUP_BYTES = 48

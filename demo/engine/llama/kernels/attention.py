@@ -11,22 +11,9 @@ import numpy as np
 
 from demo.engine.llama.kernels import compiled
 from demo.engine.llama.kernels.activations import exponential
-from demo.engine.llama.kernels.lanes import (
-    LANES,
-    fill_lanes,
-    fill_up,
-    fma,
-    larger,
-    largest,
-    load_floats,
-    no_floats,
-    read_float,
-    read_long,
-    spread,
-    store_floats,
-    total,
-    write_float,
-)
+from demo.engine.llama.kernels.addresses import load_floats, read_float, read_long, store_floats, write_float
+from demo.engine.llama.kernels.arithmetic import fill_up, fma, larger, largest, no_floats, spread, total
+from demo.engine.llama.kernels.lanes import LANES, fill_lanes
 
 PAGE = 128  # columns
 

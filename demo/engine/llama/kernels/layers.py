@@ -9,8 +9,9 @@ import numpy as np
 
 from demo.engine.llama.kernels import compiled, entry, inlined
 from demo.engine.llama.kernels.activations import GROUP, GROUP_BYTES, gate, normalise, round_to_bytes
+from demo.engine.llama.kernels.addresses import read_long
 from demo.engine.llama.kernels.attention import PAGE, Asking, attend, remember, turn
-from demo.engine.llama.kernels.lanes import LANES, fill_lanes, read_long
+from demo.engine.llama.kernels.lanes import LANES, fill_lanes
 from demo.engine.llama.kernels.meeting import meet, sem_post, sem_wait
 from demo.engine.llama.kernels.products import MATRIX, multiply
 

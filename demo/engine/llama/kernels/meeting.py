@@ -9,7 +9,8 @@ from typing import Any, cast
 from numba import types
 
 from demo.engine.llama.kernels import compiled
-from demo.engine.llama.kernels.lanes import add_atomically, pause, read_atomically
+from demo.engine.llama.kernels.addresses import add_atomically, read_atomically
+from demo.engine.llama.kernels.arithmetic import pause
 
 SEMAPHORE_BYTES = 64  # more than glibc's take, and a line of the cache for each
 SPINS = 2000  # some ten microseconds; then whoever else waits for the core has it

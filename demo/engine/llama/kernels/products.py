@@ -8,26 +8,26 @@ import numpy as np
 
 from demo.engine.llama.kernels import compiled
 from demo.engine.llama.kernels.activations import BIAS, GROUP, GROUP_BYTES, SCALE, SUM
-from demo.engine.llama.kernels.lanes import (
-    LANES,
-    Floats,
-    Ints,
-    add_products,
-    fma,
-    high_nibbles,
+from demo.engine.llama.kernels.addresses import (
     load_bfloats,
     load_bytes,
     load_floats,
     load_halfs,
+    read_float,
+    spread_bytes,
+    store_floats,
+)
+from demo.engine.llama.kernels.arithmetic import (
+    add_products,
+    fma,
+    high_nibbles,
     low_nibbles,
     no_floats,
     no_ints,
-    read_float,
     spread,
-    spread_bytes,
-    store_floats,
     to_floats,
 )
+from demo.engine.llama.kernels.lanes import LANES, Floats, Ints
 
 FOUR_BITS, EIGHT_BITS, FLOAT16, BFLOAT16, FLOAT32 = range(5)  # the forms of a matrix
 # Bytes of sixteen rows' groups of 32: of four bits with a scale and an offset for each row, of eight bits with a scale.

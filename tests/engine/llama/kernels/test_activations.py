@@ -19,7 +19,7 @@ from demo.engine.llama.kernels.activations import (
     normalise,
     round_to_bytes,
 )
-from demo.engine.llama.kernels.lanes import load_floats, store_floats
+from demo.engine.llama.kernels.addresses import load_floats, store_floats
 
 pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
 

@@ -7,8 +7,9 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from demo.engine.llama.kernels import entry, find_missing_kernels
+from demo.engine.llama.kernels.addresses import read_long
 from demo.engine.llama.kernels.attention import PAGE, Asking, attend, remember, turn
-from demo.engine.llama.kernels.lanes import LANES, fill_lanes, read_long
+from demo.engine.llama.kernels.lanes import LANES, fill_lanes
 
 pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
 
