@@ -9,6 +9,7 @@ import secrets
 import socket
 import sys
 import threading
+from contextlib import suppress
 from typing import Any, Final
 
 PREFIX: Final = "/gradio_api"
@@ -17,11 +18,10 @@ Dependency = dict[str, Any]
 
 
 class Tab:
-    """The page at `url`, opened. `clicked` sets off what a click sets off in Gradio's client, listener by listener."""
+    """The page at `url`, opened. `click` sets off what a click sets off in Gradio's client, listener by listener."""
 
     def __init__(self, url: str) -> None:
         self._host = url.removeprefix("http://")
-        self._listening = http.client.HTTPConnection(self._host)
         self._session = secrets.token_hex(6)
         config = self._fetch("GET", "/config")
         self._listeners: dict[int, Dependency] = {each["id"]: each for each in config["dependencies"]}
@@ -30,11 +30,16 @@ class Tab:
         self._asked: dict[str, Dependency] = {}  # the listener behind each event that a click set off
         self._lock = threading.RLock()
         self._running = 0
+        self.told = threading.Event()  # something while a listener of a click went on
         self.idle = threading.Event()
         for listener in self._find("load"):
             given = ["" if listener["js"] else self.values[each] for each in listener["inputs"]]
             self._post("/queue/join", listener, given)
-        threading.Thread(target=self._follow, daemon=True).start()
+        self._listening = http.client.HTTPConnection(self._host)
+        self._listening.request("GET", f"{PREFIX}/queue/data?session_hash={self._session}")
+        self._socket: socket.socket = self._listening.sock
+        self._follower = threading.Thread(target=self._follow, daemon=True)
+        self._follower.start()
 
     def click(self, name: str) -> None:
         """Press the button with the id `name`; `idle` is set when all that follows has ended."""
@@ -45,8 +50,9 @@ class Tab:
 
     def close(self) -> None:
         """The tab is gone."""
-        if self._listening.sock is not None:
-            self._listening.sock.shutdown(socket.SHUT_RDWR)
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._follower.join()
+        self._listening.close()
 
     def _find(self, event: str, target: int | None = None) -> list[Dependency]:
         return [
@@ -87,10 +93,12 @@ class Tab:
         return answer
 
     def _follow(self) -> None:
-        self._listening.request("GET", f"{PREFIX}/queue/data?session_hash={self._session}")
-        for line in self._listening.getresponse():
-            if b'"process_completed"' in line:
-                self._end(json.loads(line.removeprefix(b"data: ")))
+        with suppress(http.client.IncompleteRead), self._listening.getresponse() as response:
+            for line in response:
+                if b'"process_generating"' in line:
+                    self.told.set()
+                elif b'"process_completed"' in line:
+                    self._end(json.loads(line.removeprefix(b"data: ")))
 
     def _end(self, message: dict[str, Any]) -> None:
         assert message["success"], message

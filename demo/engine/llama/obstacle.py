@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 
 from demo.engine.llama.checkpoint import Checkpoint, find_head
 from demo.engine.llama.gguf import GgufFile
-from demo.engine.llama.kernels.activations import GROUP
+from demo.engine.llama.kernels.lanes import LANES
 from demo.engine.llama.shape import Shape
 
 UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, struct.error, SafetensorError, StrictDataclassError)
@@ -47,15 +47,15 @@ def _find_misfit(checkpoint: Checkpoint) -> str:
 
 
 def _find_odd_size(shape: Shape) -> str:
-    """What the kernels can't cut into groups."""
+    """What the kernels can't cut into whole lanes."""
     lengths = {
         "hidden vectors": shape.hidden,
         "heads": shape.heads * shape.head_size,
         "feed-forward vectors": shape.mlp,
     }
     for name, length in lengths.items():
-        if length % GROUP:
-            return f"its {name} have {length} numbers, which is no multiple of {GROUP}"
+        if length % LANES:
+            return f"its {name} have {length} numbers, which is no multiple of {LANES}"
     return ""
 
 

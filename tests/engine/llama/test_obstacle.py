@@ -11,13 +11,14 @@ from gguf import GGMLQuantizationType, GGUFWriter
 from gguf.quants import quantize
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import LlamaConfig
 
 from demo.engine.llama.kernels import find_missing_kernels
 from demo.engine.llama.obstacle import find_obstacle
 from demo.engine.model import load_model
 from demo.errors import SettingError
 from demo.settings import Settings
-from tests.engine.tiny import make_network
+from tests.engine.tiny import LLAMA, build_network, make_network
 from tests.engine.tiny_files import Recipe, change_json, save_folder, write_gguf
 
 PLAIN = Recipe()
@@ -100,10 +101,18 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     assert find_obstacle(tmp_path / "nowhere.gguf").startswith("the file can't be read as it is (")
 
 
-def test_plain_numbers_need_no_kernels_and_packed_ones_do(tmp_path: Path) -> None:
-    assert find_obstacle(write_gguf(tmp_path / "plain.gguf", PLAIN)) == ""
-    packed = find_obstacle(write_gguf(tmp_path / "packed.gguf", replace(PLAIN, forms={"attn_q": "Q8_0"})))
-    assert packed == find_missing_kernels()
+def test_what_the_processor_lacks_is_an_obstacle_for_files_and_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, folder = write_gguf(tmp_path / "plain.gguf"), save_folder(tmp_path / "saved")
+    assert find_obstacle(file) == find_obstacle(folder) == find_missing_kernels()
+    monkeypatch.setattr("numba.config.CPU_FEATURES", "+avx2,+f16c")
+    assert find_obstacle(file) == find_obstacle(folder) == "this processor has no FMA"
+
+
+def test_vectors_that_fill_no_lanes_are_an_obstacle(tmp_path: Path) -> None:
+    folder = save_folder(tmp_path, build_network(LlamaConfig(**{**LLAMA, "intermediate_size": 40})))
+    assert find_obstacle(folder) == "its feed-forward vectors have 40 numbers, which is no multiple of 16"
 
 
 def set_config(**changes: object) -> Callable[[Path], None]:
