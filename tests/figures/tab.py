@@ -95,8 +95,9 @@ class Tab:
     def _follow(self) -> None:
         with suppress(http.client.IncompleteRead), self._listening.getresponse() as response:
             for line in response:
-                if b'"process_generating"' in line:
-                    self.told.set()
+                if b'"process_generating"' in line and not self.told.is_set():
+                    if json.loads(line.removeprefix(b"data: "))["event_id"] in self._asked:
+                        self.told.set()
                 elif b'"process_completed"' in line:
                     self._end(json.loads(line.removeprefix(b"data: ")))
 
