@@ -22,7 +22,7 @@ from tests.figures.figure import Figure, summarise
 from tests.figures.speed import PROMPT, ROUNDS, ROWS, wait_until_ready
 
 PAINTS: Final = 20
-PAGE_TOKENS: Final = 256  # some two seconds: in a quarter of that the first paint and layout are most of what is seen
+PAGE_TOKENS: Final = 512  # some two seconds: in a quarter of that the first paint and layout are most of what is seen
 SETTLING: Final = 4000  # ms, about what a visitor takes to type: a page that has just opened is still animated
 
 
