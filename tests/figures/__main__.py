@@ -5,6 +5,7 @@ What is compared takes turns in one run, after a warm-up that is dropped. The la
 
 import json
 import platform
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import torch
@@ -14,6 +15,7 @@ from demo.embedded import find_embedded
 from demo.engine.llama.obstacle import find_obstacle
 from tests.figures.answers import compare_answers
 from tests.figures.crowd import measure_crowd
+from tests.figures.figure import Figure
 from tests.figures.page import measure_page, measure_paint
 from tests.figures.quality import measure_quality
 from tests.figures.speed import NEW_TOKENS, measure_speed
@@ -33,15 +35,23 @@ def describe() -> str:
     )
 
 
+def measure_all() -> Iterator[Figure]:
+    """One figure after the other."""
+    yield from measure_speed()
+    yield from measure_start()
+    yield measure_paint()
+    for measure in (measure_page, measure_crowd, measure_wire, measure_streams, measure_quality):
+        yield from measure()
+
+
 def main() -> None:
     """Measure everything and print it."""
-    speed = [*measure_speed(), *measure_start(), measure_paint(), *measure_page()]
-    speed += [*measure_crowd(), *measure_wire(), *measure_streams()]
-    figures, answers = [*speed, *measure_quality()], compare_answers()
-    conditions = describe()
+    conditions, figures = describe(), []
     print(conditions)
-    for figure in figures:
-        print(figure)
+    for figure in measure_all():
+        print(figure, flush=True)
+        figures.append(figure)
+    answers = compare_answers()
     for pair in answers:
         print(pair)
     measured = {"figures": [asdict(each) for each in figures], "answers": [asdict(each) for each in answers]}

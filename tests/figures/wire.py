@@ -20,7 +20,7 @@ from tests.figures.figure import Figure, summarise
 PAIRS: Final = 40
 LIMIT: Final = 4
 REFUSALS: Final = 100
-LONG: Final = {"inputs": "Once upon a time", "parameters": {"max_new_tokens": 400}}
+LONG: Final = {"inputs": "Once upon a time", "parameters": {"max_new_tokens": 1500, "ignore_eos": True}}
 
 
 def measure_wire() -> list[Figure]:

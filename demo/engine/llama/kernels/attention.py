@@ -22,12 +22,8 @@ PAGE = 128  # columns
 def turn(head: int, turns: int, size: int) -> None:
     """Rotate the numbers 2i and 2i + 1 of a head (arXiv:2104.09864), in place; turns [size / 2] of cosine and sine."""
     for at in range(0, 4 * size, 8):
-        x, y, cosine, sine = (
-            read_float(head + at),
-            read_float(head + at + 4),
-            read_float(turns + at),
-            read_float(turns + at + 4),
-        )
+        x, y = read_float(head + at), read_float(head + at + 4)
+        cosine, sine = read_float(turns + at), read_float(turns + at + 4)
         write_float(head + at, x * cosine - y * sine)
         write_float(head + at + 4, x * sine + y * cosine)
 
