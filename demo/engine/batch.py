@@ -12,7 +12,8 @@ class Chunks:
     """How many tokens of a prompt are read at a time."""
 
     alone: int = 512  # bounds how late a cancel is noticed
-    among_others: int = 8  # and one more for each row: about as long as the step that the rows wait for anyway
+    among_others: int = 8  # and so many more
+    each_row: int = 1  # for each row: about as long as the step that the rows wait for anyway
     of_many: int = 40  # at most, where many wait
     unit: int = 1  # that costs no more than a part of it: chunks beside rows are whole multiples
 
@@ -20,7 +21,7 @@ class Chunks:
         """The size beside so many rows. Each prompt that waits holds up those behind it: the more, the larger."""
         if not rows:
             return self.alone
-        size = -(-(self.among_others + rows) // self.unit) * self.unit
+        size = -(-(self.among_others + self.each_row * rows) // self.unit) * self.unit
         return max(size, min(size * prompts, self.of_many))
 
 

@@ -16,9 +16,9 @@ def test_among_others_as_long_as_their_step(rows: int, size: int) -> None:
     assert CHUNKS.choose(rows) == size
 
 
-@pytest.mark.parametrize(("rows", "size"), [(1, 4), (4, 4), (5, 8), (9, 12)])
+@pytest.mark.parametrize(("rows", "size"), [(1, 4), (2, 4), (3, 8), (16, 32)])
 def test_beside_rows_in_whole_units(rows: int, size: int) -> None:
-    assert Chunks(among_others=0, unit=4).choose(rows) == size
+    assert Chunks(among_others=0, each_row=2, unit=4).choose(rows) == size
 
 
 @pytest.mark.parametrize(("rows", "prompts", "size"), [(1, 3, 15), (1, 8, 40), (8, 2, 24), (8, 8, 40), (60, 8, 64)])

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from statistics import median
 from typing import Final
 
@@ -85,8 +85,9 @@ def _read(connection: http.client.HTTPConnection, begun: threading.Semaphore) ->
     connection.request("POST", "/generate_stream", json.dumps({"inputs": TEXT, "parameters": LONG}), JSON)
     response = connection.getresponse()
     begun.release()
-    while response.readline():
-        pass
+    with suppress(ConnectionResetError):  # which is how it ends
+        while response.readline():
+            pass
 
 
 @contextmanager

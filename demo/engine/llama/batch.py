@@ -15,7 +15,8 @@ from demo.engine.llama.prefill import TOGETHER, LlamaPrefill, read_prompts
 class LlamaBatch(Batch):
     """Rows over weights as they are stored."""
 
-    chunks = Chunks(alone=TOGETHER, among_others=0, unit=4)  # four tokens share the unpacking of weights
+    # A token of a prompt costs half of a row's, and four share the unpacking of weights.
+    chunks = Chunks(alone=TOGETHER, among_others=0, each_row=2, unit=4)
     together = 8
 
     def __init__(self, network: Llama) -> None:

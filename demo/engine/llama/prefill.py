@@ -29,9 +29,9 @@ class LlamaPrefill(Prefill):
         return len(self._prompt) - self.memory.length
 
     def cut(self, size: int) -> Stretch:
-        """The next tokens, so many or as many as there are."""
+        """The next tokens, so many; or all there are, where hardly more would be left for a turn of its own."""
         first = self.memory.length
-        return Stretch(self.memory, self._prompt[first : first + size])
+        return Stretch(self.memory, self._prompt[first : first + (size if self.left > size * 5 // 4 else self.left)])
 
     def read(self, size: int) -> Tensor | None:
         (logits,) = read_prompts(self._network, [self], size)
