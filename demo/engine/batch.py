@@ -48,7 +48,10 @@ class Batch(Protocol):
         """Start to read a prompt that will join."""
 
     def read(self, prefills: Sequence[Prefill], size: int) -> list[Tensor | None]:
-        """Read about `size` more tokens of up to `together` prompts: for each what its own `read` returns."""
+        """Read about `size` more tokens of up to `together` prompts: for each what its own `read` returns.
+
+        Where there are rows that may happen in the next step, and be returned after it.
+        """
         return [prefill.read(size) for prefill in prefills]
 
     def join(self, prefill: Prefill) -> None:

@@ -1,4 +1,4 @@
-"""Rows of a Llama that get their next tokens together."""
+"""Rows of a Llama that get their next tokens together, in one pass with what is read of prompts meanwhile."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -9,7 +9,7 @@ from demo.engine.batch import Batch, Chunks, Prefill
 from demo.engine.llama.cache import Memory
 from demo.engine.llama.network import Llama
 from demo.engine.llama.passing import Stretch
-from demo.engine.llama.prefill import TOGETHER, LlamaPrefill, read_prompts
+from demo.engine.llama.prefill import TOGETHER, LlamaPrefill, read_beside, read_prompts
 
 
 class LlamaBatch(Batch):
@@ -22,12 +22,19 @@ class LlamaBatch(Batch):
     def __init__(self, network: Llama) -> None:
         self._network = network
         self._rows: list[Memory] = []
+        self._planned: tuple[Sequence[LlamaPrefill], int] = ((), 0)  # what to read with the next step
 
     def begin(self, prompt: Sequence[int]) -> Prefill:
         return LlamaPrefill(self._network, prompt)
 
     def read(self, prefills: Sequence[Prefill], size: int) -> list[Tensor | None]:
-        return read_prompts(self._network, cast(Sequence[LlamaPrefill], prefills), size)
+        """Beside rows, what the last step has read; the next one goes on."""
+        prompts = cast(Sequence[LlamaPrefill], prefills)
+        unread = [prompt for prompt in prompts if prompt.left]
+        self._planned = (unread, size) if self._rows else ((), 0)
+        if not self._rows and len(unread) == len(prompts):
+            read_prompts(self._network, prompts, size)
+        return [prompt.take() for prompt in prompts]
 
     def join(self, prefill: Prefill) -> None:
         self._rows.append(cast(LlamaPrefill, prefill).memory)
@@ -38,5 +45,6 @@ class LlamaBatch(Batch):
             self._rows[row] = last
 
     def step(self, ids: Sequence[int]) -> Tensor:
-        stretches = [Stretch(memory, [id]) for memory, id in zip(self._rows, ids, strict=True)]
-        return self._network.read(stretches, range(len(ids)))
+        rows = [Stretch(memory, [id]) for memory, id in zip(self._rows, ids, strict=True)]
+        (prompts, size), self._planned = self._planned, ((), 0)
+        return read_beside(self._network, rows, prompts, size)

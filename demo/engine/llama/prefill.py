@@ -20,6 +20,7 @@ class LlamaPrefill(Prefill):
     def __init__(self, network: Llama, prompt: Sequence[int]) -> None:
         self.memory = Memory(network.shape)
         self.logprobs: list[float] = []
+        self.logits: Tensor | None = None  # after the last token, until somebody asks for them
         self._network = network
         self._prompt = prompt
 
@@ -33,9 +34,14 @@ class LlamaPrefill(Prefill):
         first = self.memory.length
         return Stretch(self.memory, self._prompt[first : first + (size if self.left > size * 5 // 4 else self.left)])
 
-    def read(self, size: int) -> Tensor | None:
-        (logits,) = read_prompts(self._network, [self], size)
+    def take(self) -> Tensor | None:
+        """The logits, if they are there: once."""
+        logits, self.logits = self.logits, None
         return logits
+
+    def read(self, size: int) -> Tensor | None:
+        read_prompts(self._network, [self], size)
+        return self.take()
 
     def score(self) -> Tensor | None:
         stretch = self.cut(TOGETHER)
@@ -46,17 +52,29 @@ class LlamaPrefill(Prefill):
         return None if self.left else logits[-1]
 
 
-def read_prompts(network: Llama, prefills: Sequence[LlamaPrefill], size: int) -> list[Tensor | None]:
-    """Read so many more tokens in all, those of the first prompts first; or until some of them have been read.
+def read_prompts(network: Llama, prefills: Sequence[LlamaPrefill], size: int) -> None:
+    """Read so many more tokens in all, those of the first prompts first; or until some of them have been read."""
+    while size > 0 and all(prefill.left for prefill in prefills):
+        read_beside(network, [], prefills, min(size, TOGETHER))
+        size -= TOGETHER
 
-    The logits [vocabulary] after each prompt that has been read, None for the others.
+
+def read_beside(network: Llama, rows: Sequence[Stretch], prefills: Sequence[LlamaPrefill], size: int) -> Tensor:
+    """Read about so many more tokens of prompts in one pass with rows' new tokens [rows]: weights are fetched once.
+
+    The rows' logits [rows, vocabulary]; a prompt that has been read has its own.
     """
-    found: dict[LlamaPrefill, Tensor] = {}
-    while size > 0 and not found:
-        stretches = _cut_together(prefills, min(size, TOGETHER))
-        size -= sum(len(stretch.ids) for stretch in stretches)
-        found = _read_together(network, prefills, stretches)
-    return [found.get(prefill) for prefill in prefills]
+    stretches = _cut_together(prefills, size)
+    ends = accumulate((len(stretch.ids) for stretch in stretches), initial=len(rows))
+    last = {
+        prefill: end - 1
+        for prefill, stretch, end in zip(prefills, stretches, list(ends)[1:], strict=False)
+        if prefill.left == len(stretch.ids)
+    }
+    logits = network.read([*rows, *stretches], [*range(len(rows)), *last.values()])
+    for prefill, each in zip(last, logits[len(rows) :], strict=True):
+        prefill.logits = each
+    return logits[: len(rows)]
 
 
 def _cut_together(prefills: Sequence[LlamaPrefill], room: int) -> list[Stretch]:
@@ -66,17 +84,3 @@ def _cut_together(prefills: Sequence[LlamaPrefill], room: int) -> list[Stretch]:
             stretches.append(prefill.cut(room))
             room -= len(stretches[-1].ids)
     return stretches
-
-
-def _read_together(
-    network: Llama, prefills: Sequence[LlamaPrefill], stretches: Sequence[Stretch]
-) -> dict[LlamaPrefill, Tensor]:
-    """The logits after those of the first prompts whose stretch is their last."""
-    ends = list(accumulate(len(stretch.ids) for stretch in stretches))
-    last = [
-        (prefill, end - 1)
-        for prefill, stretch, end in zip(prefills, stretches, ends, strict=False)
-        if prefill.left == len(stretch.ids)
-    ]
-    logits = network.read(stretches, [token for _, token in last])
-    return {prefill: each for (prefill, _), each in zip(last, logits, strict=True)}

@@ -148,6 +148,39 @@ def test_prompts_may_be_read_together(size: int, empty: Batch) -> None:
     assert all(torch.equal(found[place], logits) for place, logits in enumerate(expected))
 
 
+@pytest.mark.parametrize("size", [1, 4, 50])
+def test_prompts_are_read_in_one_pass_with_rows_and_neither_changes_the_other(size: int, empty: Batch) -> None:
+    prompts = [make_ids(length, seed=length) for length in (30, 1, 140)]
+    expected = [read_prompt(empty, prompt)[1] for prompt in prompts]
+    row, ids = make_ids(50), make_ids(200, seed=1)
+    found: dict[int, Tensor] = {}
+    with torch.inference_mode():
+        prefill, first = read_prompt(empty, row)
+        empty.join(prefill)
+        steps, prefills = [first], {place: empty.begin(prompt) for place, prompt in enumerate(prompts)}
+        while prefills:
+            read = zip(list(prefills), empty.read(list(prefills.values()), size), strict=True)
+            found.update((place, logits) for place, logits in read if logits is not None)
+            prefills = {place: prefill for place, prefill in prefills.items() if place not in found}
+            steps.append(empty.step([ids[len(steps) - 1]])[0])
+        empty.leave(0)
+    assert all(torch.equal(found[place], logits) for place, logits in enumerate(expected))
+    assert torch.equal(torch.stack(steps), follow(empty, row, ids[: len(steps) - 1]))
+
+
+def test_what_was_read_with_the_last_step_is_told_though_the_rows_have_left(empty: Batch) -> None:
+    prompt = make_ids(3)
+    with torch.inference_mode():
+        empty.join(read_prompt(empty, make_ids(5))[0])
+        prefill = empty.begin(prompt)
+        assert empty.read([prefill], 4) == [None]
+        empty.step([7])
+        empty.leave(0)
+        (logits,) = empty.read([prefill], 4)
+    assert logits is not None
+    assert torch.equal(logits, read_prompt(empty, prompt)[1])
+
+
 def test_a_prompt_gives_the_same_read_at_once_and_token_by_token(empty: Batch) -> None:
     ids = make_ids(600)
     assert torch.equal(read_prompt(empty, ids)[1], follow(empty, ids[:1], ids[1:])[-1])
