@@ -50,7 +50,7 @@ class Batch(Protocol):
     def read(self, prefills: Sequence[Prefill], size: int) -> list[Tensor | None]:
         """Read about `size` more tokens of up to `together` prompts: for each what its own `read` returns.
 
-        Where there are rows that may happen in the next step, and be returned after it.
+        Beside rows that may happen in the next step, and be returned after it.
         """
         return [prefill.read(size) for prefill in prefills]
 

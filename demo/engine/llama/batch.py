@@ -1,4 +1,4 @@
-"""Rows of a Llama that get their next tokens together, in one pass with what is read of prompts meanwhile."""
+"""Rows of a Llama that get their next tokens together, few of them in one pass with what is read of prompts."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -10,6 +10,8 @@ from demo.engine.llama.cache import Memory
 from demo.engine.llama.network import Llama
 from demo.engine.llama.passing import Stretch
 from demo.engine.llama.prefill import TOGETHER, LlamaPrefill, read_beside, read_prompts
+
+MANY = 8  # rows, whose work would hold up a first token more than another fetch of the weights does
 
 
 class LlamaBatch(Batch):
@@ -28,11 +30,12 @@ class LlamaBatch(Batch):
         return LlamaPrefill(self._network, prompt)
 
     def read(self, prefills: Sequence[Prefill], size: int) -> list[Tensor | None]:
-        """Beside rows, what the last step has read; the next one goes on."""
+        """Beside a few rows, what the last step has read; the next one goes on."""
         prompts = cast(Sequence[LlamaPrefill], prefills)
         unread = [prompt for prompt in prompts if prompt.left]
-        self._planned = (unread, size) if self._rows else ((), 0)
-        if not self._rows and len(unread) == len(prompts):
+        beside = 0 < len(self._rows) < MANY
+        self._planned = (unread, size) if beside else ((), 0)
+        if not beside and len(unread) == len(prompts):
             read_prompts(self._network, prompts, size)
         return [prompt.take() for prompt in prompts]
 
