@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from demo.engine.llama.kernels.attention import PAGE
-from demo.engine.llama.kernels.lanes import fill_lanes
+from demo.engine.llama.kernels.attention import PAGE, measure_part
 from demo.engine.llama.shape import Shape
 
 
@@ -18,7 +17,7 @@ class Memory:
 
     def __init__(self, shape: Shape) -> None:
         self.length = 0
-        self._page_size = shape.layers * shape.kv_heads * PAGE * (shape.head_size + fill_lanes(shape.head_size))
+        self._page_size = shape.layers * shape.kv_heads * measure_part(shape.head_size)
         self._pages: list[npt.NDArray[Any]] = []
         self._addresses = np.empty(1, np.int64)
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from demo.engine.llama.cache import Memory
 from demo.engine.llama.kernels.activations import GROUP, GROUP_BYTES
-from demo.engine.llama.kernels.lanes import LANES, fill_lanes
-from demo.engine.llama.kernels.layers import PASS
+from demo.engine.llama.kernels.lanes import fill_lanes
+from demo.engine.llama.kernels.layers import ASIDE, PASS
 from demo.engine.llama.shape import Shape
 
 RUN = 4  # tokens of a sequence that attend together
@@ -40,7 +40,7 @@ class Pass:
         self.record["x"] = x.data_ptr()
         self.record["tokens"], self.record["outputs"] = len(x), len(scored)
         self._point("scored", np.array(scored, np.int64))
-        logits = np.empty((len(scored), fill_lanes(shape.vocabulary) + LANES), np.float32)
+        logits = np.empty((len(scored), fill_lanes(shape.vocabulary) + ASIDE), np.float32)
         self._point("logits", logits)
         self.logits = logits[:, : shape.vocabulary]
         self._place(stretches)
@@ -71,11 +71,11 @@ class Pass:
     def _make_room(self, shape: Shape, tokens: int, threads: int) -> None:
         """What the kernels need for scratch."""
         heads = sum(fill_lanes(count * shape.head_size) for count in (shape.heads, shape.kv_heads, shape.kv_heads))
-        widest = max(shape.hidden, heads, 2 * shape.mlp) + LANES
+        widest = max(shape.hidden, heads, 2 * shape.mlp) + ASIDE
         self._point("plain", np.empty((tokens, widest), np.float32))
         self._point("wide", np.empty((tokens, widest), np.float32))
         self._point("packed", np.empty((tokens, widest // GROUP * GROUP_BYTES), np.uint8))
-        row = fill_lanes(int(self._positions.max()) + 1) + fill_lanes(shape.head_size) + LANES
+        row = fill_lanes(int(self._positions.max()) + 1) + fill_lanes(shape.head_size) + ASIDE
         scores = np.empty((threads, RUN * shape.heads // shape.kv_heads, row), np.float32)
         self._point("scores", scores)
         self.record["scores_size"], self.record["scores_row"] = scores.strides[:2]

@@ -17,7 +17,7 @@ def list_pages(memory: Memory, count: int) -> list[int]:
 
 
 @pytest.mark.parametrize(("tokens", "pages"), [(1, 1), (PAGE, 1), (PAGE + 1, 2), (5 * PAGE, 5)])
-def test_there_is_a_page_for_every_begun_dozen_of_tokens(tokens: int, pages: int) -> None:
+def test_pages_are_taken_for_as_many_tokens_as_there_will_be(tokens: int, pages: int) -> None:
     memory = Memory(SHAPE)
     memory.reserve(tokens)
     assert len(set(list_pages(memory, pages))) == pages

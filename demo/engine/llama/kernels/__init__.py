@@ -19,10 +19,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 NEEDED = {"avx2": "AVX2", "fma": "FMA", "f16c": "F16C"}  # LLVM's names and Intel's
 
 _njit: Any = numba.njit
-_OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-
-
 _config: Any = numba.config
+_OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 
 def find_missing_kernels() -> str:

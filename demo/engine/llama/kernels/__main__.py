@@ -1,5 +1,7 @@
 """Compile ahead, so that the first start need not: python -m demo.engine.llama.kernels"""
 
+from typing import Any
+
 import numba
 import numpy as np
 
@@ -9,4 +11,5 @@ from demo.engine.llama.kernels.meeting import SEMAPHORE_BYTES
 
 if not find_missing_kernels():
     records = (np.zeros(1, kind) for kind in (PASS, LAYER, HEAD, np.int64))
-    compute.compile(tuple(map(numba.typeof, (*records, np.zeros((1, SEMAPHORE_BYTES), np.uint8), 0))))  # type: ignore[attr-defined]
+    dispatcher: Any = compute
+    dispatcher.compile(tuple(map(numba.typeof, (*records, np.zeros((1, SEMAPHORE_BYTES), np.uint8), 0))))

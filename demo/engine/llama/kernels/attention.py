@@ -8,6 +8,7 @@ What a token gets depends on nothing but the columns up to its own.
 from typing import NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 
 from demo.engine.llama.kernels import compiled
 from demo.engine.llama.kernels.activations import exponential
@@ -16,6 +17,12 @@ from demo.engine.llama.kernels.arithmetic import fill_up, fma, larger, largest, 
 from demo.engine.llama.kernels.lanes import LANES, fill_lanes
 
 PAGE = 128  # columns
+
+
+@register_jitable
+def measure_part(size: int) -> int:
+    """float32 numbers that a page holds of one head of one layer, of this size."""
+    return PAGE * (size + fill_lanes(size))
 
 
 @compiled

@@ -26,7 +26,7 @@ def fill_lanes(count: int) -> int:
 
 
 class Floats:
-    """Sixteen float32."""
+    """Sixteen float32: to type checkers only, since numba makes vectors of them, and Python none."""
 
     def __add__(self, other: "Floats") -> "Floats":
         raise NotImplementedError
@@ -42,7 +42,7 @@ class Floats:
 
 
 class Ints:
-    """Sixteen int32, each also four bytes."""
+    """Sixteen int32, each also four bytes; the same goes for them."""
 
     def __add__(self, other: "Ints") -> "Ints":
         raise NotImplementedError
@@ -57,7 +57,7 @@ class _Lanes(types.Type):
 @register_model(_Lanes)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: _Lanes) -> None:
-        super().__init__(manager, kind, kind.vector)  # type: ignore[no-untyped-call]
+        super().__init__(manager, kind, kind.vector)  # type: ignore[no-untyped-call] # numba leaves it so
 
 
 _KINDS: dict[Any, Any] = {

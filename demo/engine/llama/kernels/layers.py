@@ -10,7 +10,7 @@ import numpy as np
 from demo.engine.llama.kernels import compiled, entry, inlined
 from demo.engine.llama.kernels.activations import GROUP, GROUP_BYTES, gate, normalise, round_to_bytes
 from demo.engine.llama.kernels.addresses import read_long
-from demo.engine.llama.kernels.attention import PAGE, Asking, attend, remember, turn
+from demo.engine.llama.kernels.attention import PAGE, Asking, attend, measure_part, remember, turn
 from demo.engine.llama.kernels.lanes import LANES, fill_lanes
 from demo.engine.llama.kernels.meeting import meet, sem_post, sem_wait
 from demo.engine.llama.kernels.products import MATRIX, multiply
@@ -18,7 +18,7 @@ from demo.engine.llama.kernels.products import MATRIX, multiply
 Record = Any  # numpy's, of one of the types below
 Records = Any  # an array of them
 
-ASIDE = 4 * LANES  # between rows, lest all of them want the same places of the processor's cache
+ASIDE = LANES  # numbers between rows, lest all of them want the same places of the processor's cache
 NORMS, MATRICES = ("attention_norm", "mlp_norm"), ("q", "k", "v", "out", "gate", "up", "down")
 LAYER = np.dtype([*((name, np.int64) for name in NORMS), *((name, MATRIX) for name in MATRICES)], align=True)
 HEAD = np.dtype([("norm", np.int64), ("matrix", MATRIX)], align=True)
@@ -87,7 +87,7 @@ def _run(now: Record, layers: Records, head: Records, arrivals: int, thread: int
         _normalise(now, head[0].norm, now.x + 4 * now.hidden * token, place)
     meet(arrivals, threads)
     matrix = head[0].matrix
-    _multiply(now, matrix, now.outputs, now.logits, 4 * matrix.rows + ASIDE, 0, thread, threads)
+    _multiply(now, matrix, now.outputs, now.logits, 4 * (matrix.rows + ASIDE), 0, thread, threads)
     meet(arrivals, threads)
 
 
@@ -96,7 +96,7 @@ def _attend(now: Record, layer: Record, number: int, arrivals: int, thread: int,
     for token in range(thread, now.tokens, threads):
         _normalise(now, layer.attention_norm, now.x + 4 * now.hidden * token, token)
     meet(arrivals, threads)
-    pitch = 4 * (layer.q.rows + layer.k.rows + layer.v.rows) + ASIDE
+    pitch = 4 * (layer.q.rows + layer.k.rows + layer.v.rows + ASIDE)
     keys = now.wide + 4 * layer.q.rows
     values = keys + 4 * layer.k.rows
     _multiply(now, layer.q, now.tokens, now.wide, pitch, 0, thread, threads)
@@ -122,7 +122,7 @@ def _feed_forward(now: Record, layer: Record, arrivals: int, thread: int, thread
     for token in range(thread, now.tokens, threads):
         _normalise(now, layer.mlp_norm, now.x + 4 * now.hidden * token, token)
     meet(arrivals, threads)
-    pitch = 8 * now.mlp + ASIDE
+    pitch = 4 * (2 * now.mlp + ASIDE)
     _multiply(now, layer.gate, now.tokens, now.wide, pitch, 0, thread, threads)
     _multiply(now, layer.up, now.tokens, now.wide + 4 * now.mlp, pitch, 0, thread, threads)
     meet(arrivals, threads)
@@ -189,5 +189,4 @@ def _attend_together(now: Record, run: int, head: int, number: int, pitch: int, 
 def _find_part(now: Record, number: int, head: int) -> int:
     """Where in a page a layer's head has its keys and values."""
     parts: int = number * now.kv_heads + head
-    size: int = 4 * PAGE * (now.head_size + fill_lanes(now.head_size))
-    return parts * size
+    return 4 * parts * measure_part(now.head_size)

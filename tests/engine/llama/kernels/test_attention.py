@@ -8,7 +8,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from demo.engine.llama.kernels import entry, find_missing_kernels
 from demo.engine.llama.kernels.addresses import read_long
-from demo.engine.llama.kernels.attention import PAGE, Asking, attend, remember, turn
+from demo.engine.llama.kernels.attention import PAGE, Asking, attend, measure_part, remember, turn
 from demo.engine.llama.kernels.lanes import LANES, fill_lanes
 
 pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
@@ -50,7 +50,7 @@ def call_attend(
 def attend_to(queries: Tensor, keys: Tensor, values: Tensor, run: int = 4) -> Tensor:
     """float32 [tokens, heads, size] for the last tokens' queries [tokens, heads, size], so many together."""
     tokens, heads, size = queries.shape
-    part = 4 * PAGE * (size + fill_lanes(size))  # as if these were the second heads of a page
+    part = 4 * measure_part(size)  # as if these were the second heads of a page
     pages = [np.zeros(2 * part // 4, np.float32) for _ in range(-(-len(keys) // PAGE))]
     table = np.array([page.ctypes.data for page in pages], np.int64)
     call_remember(keys.data_ptr(), values.data_ptr(), table.ctypes.data, part, len(keys), size)
