@@ -69,7 +69,7 @@ def measure_page() -> list[Figure]:
     """What a page costs the engine, in turns: its server alone, one that shows a run, one behind another tab."""
     engine = _Paced()
     wait_until_ready(engine)
-    rounds = [dict(_measure_round(engine)) for _ in range(ROUNDS + 1)][1:]
+    rounds = [_measure_round(engine) for _ in range(ROUNDS + 1)][1:]
     Worker.close(engine)
     alone = "a page on the same cores: none, engine's own pace"
     return [summarise(alone, "tokens/s", [each["none"] for each in rounds])] + [
@@ -79,8 +79,13 @@ def measure_page() -> list[Figure]:
     ]
 
 
-def _measure_round(engine: _Paced) -> Iterator[tuple[str, float]]:
-    yield "none", _run_alone(engine)
+def _measure_round(engine: _Paced) -> dict[str, float]:
+    before = _run_alone(engine)
+    with_pages = dict(_measure_pages(engine))
+    return {"none": (before + _run_alone(engine)) / 2, **with_pages}
+
+
+def _measure_pages(engine: _Paced) -> Iterator[tuple[str, float]]:
     with serve(engine) as served:
         yield "served, nobody there", _run_alone(engine)
         with _open_tab(served.url) as ask:

@@ -19,16 +19,11 @@ class Memory:
         self.length = 0
         self._page_size = shape.layers * shape.kv_heads * measure_part(shape.head_size)
         self._pages: list[npt.NDArray[Any]] = []
-        self._addresses = np.empty(1, np.int64)
-
-    @property
-    def pages(self) -> int:
-        """The address of the pages' addresses, int64 each; it holds until more are reserved."""
-        return int(self._addresses.ctypes.data)
+        self.addresses = np.empty(0, np.int64)  # of the pages; another array when more have been reserved
 
     def reserve(self, tokens: int) -> None:
         """Take pages for so many tokens in all."""
         missing = -(-tokens // PAGE) - len(self._pages)
         if missing > 0:
             self._pages += [np.zeros(self._page_size, np.float32) for _ in range(missing)]
-            self._addresses = np.array([page.ctypes.data for page in self._pages], np.int64)
+            self.addresses = np.array([page.ctypes.data for page in self._pages], np.int64)

@@ -56,10 +56,10 @@ class Llama:
         """`norm` float32 [hidden] before the head; `frequencies` float32 [head size / 2], radians a position."""
         self.shape = shape
         self._table = table
-        self._weights = (layers, norm, head)  # what is described lives as long as this
         self._crew = Crew(
             np.array([layer.describe() for layer in layers], LAYER),
             np.array([(norm.data_ptr(), head.describe())], HEAD),
+            (layers, norm, head),
             torch.get_num_threads(),
         )
         self._frequencies = frequencies.double().numpy()
@@ -73,7 +73,7 @@ class Llama:
         ids = torch.tensor([id for stretch in stretches for id in stretch.ids])
         now = Pass(self.shape, stretches, self._table.rows(ids), scored, self._crew.threads)
         now.turn(self._frequencies)
-        self._crew.run(now.record)
+        self._crew.run(now)
         for stretch in stretches:
             stretch.memory.length += len(stretch.ids)
         return torch.from_numpy(now.logits)

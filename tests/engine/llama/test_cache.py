@@ -1,7 +1,5 @@
 """A sequence takes pages as it grows, which stay where they are."""
 
-import ctypes
-
 import pytest
 
 from demo.engine.llama.cache import Memory
@@ -11,22 +9,17 @@ from demo.engine.llama.shape import Shape
 SHAPE = Shape(layers=2, hidden=8, mlp=16, vocabulary=32, heads=2, kv_heads=1, head_size=4, context=4096, epsilon=1e-5)
 
 
-def list_pages(memory: Memory, count: int) -> list[int]:
-    """The pages' addresses, as the kernels find them."""
-    return list((ctypes.c_int64 * count).from_address(memory.pages))
-
-
 @pytest.mark.parametrize(("tokens", "pages"), [(1, 1), (PAGE, 1), (PAGE + 1, 2), (5 * PAGE, 5)])
 def test_pages_are_taken_for_as_many_tokens_as_there_will_be(tokens: int, pages: int) -> None:
     memory = Memory(SHAPE)
     memory.reserve(tokens)
-    assert len(set(list_pages(memory, pages))) == pages
+    assert len(memory.addresses) == len(set(memory.addresses)) == pages
 
 
 def test_pages_stay_where_they_are_when_more_are_taken() -> None:
     memory = Memory(SHAPE)
     memory.reserve(2 * PAGE)
-    before = list_pages(memory, 2)
+    before = memory.addresses
     memory.reserve(PAGE)
     memory.reserve(4 * PAGE)
-    assert list_pages(memory, 4)[:2] == before
+    assert memory.addresses[:2].tolist() == before.tolist()

@@ -7,9 +7,10 @@ import numpy as np
 
 from demo.engine.llama.kernels import find_missing_kernels
 from demo.engine.llama.kernels.layers import HEAD, LAYER, PASS, compute
-from demo.engine.llama.kernels.meeting import SEMAPHORE_BYTES
+from demo.engine.llama.kernels.meeting import LINE
 
 if not find_missing_kernels():
-    records = (np.zeros(1, kind) for kind in (PASS, LAYER, HEAD, np.int64))
+    records = (np.zeros(1, kind) for kind in (PASS, LAYER, HEAD))
+    lines, semaphores = np.zeros((1, LINE // 8), np.int64), np.zeros((1, LINE), np.uint8)
     dispatcher: Any = compute
-    dispatcher.compile(tuple(map(numba.typeof, (*records, np.zeros((1, SEMAPHORE_BYTES), np.uint8), 0))))
+    dispatcher.compile(tuple(map(numba.typeof, (*records, lines, lines, semaphores, 0))))

@@ -2,6 +2,7 @@
 
 from llvmlite import ir
 
+from demo.engine.llama.kernels import compiled
 from demo.engine.llama.kernels.lanes import (
     BYTE,
     FLOATS,
@@ -98,7 +99,32 @@ def add_atomically(builder: Builder, address: Value, x: Value) -> Value:
     return builder.atomic_rmw("add", _at(builder, address, INT64), x, "seq_cst")
 
 
+@operation(None, int, int)
+def write_atomically(builder: Builder, address: Value, x: Value) -> None:
+    """The int64 that other threads read, before whatever is read after it."""
+    builder.store_atomic(x, _at(builder, address, INT64), "seq_cst", 8)
+
+
+@operation(int, int, int, int)
+def replace_atomically(builder: Builder, address: Value, old: Value, new: Value) -> Value:
+    """Of threads that want to replace the same int64, one does: 1 for that one, 0 for the others."""
+    result = builder.cmpxchg(_at(builder, address, INT64), old, new, "seq_cst")
+    return builder.zext(builder.extract_value(result, 1), INT64)
+
+
 @operation(int, int)
 def read_atomically(builder: Builder, address: Value) -> Value:
     """The int64 that other threads change."""
     return builder.load_atomic(_at(builder, address, INT64), "seq_cst", 8)
+
+
+@compiled
+def copy_numbers(source: int, out: int, length: int, add: int) -> None:
+    """`length` float32 numbers, or bytes in fours; added to those there if `add`."""
+    whole = length - length % LANES
+    for at in range(0, 4 * whole, 4 * LANES):
+        x = load_floats(source + at)
+        store_floats(out + at, load_floats(out + at) + x if add else x)
+    for at in range(4 * whole, 4 * length, 4):
+        y = read_float(source + at)
+        write_float(out + at, read_float(out + at) + y if add else y)

@@ -151,3 +151,9 @@ def total_ints(builder: Builder, x: Value) -> Value:
 def pause(builder: Builder) -> None:
     """Let the core's other thread work: for loops that wait."""
     call(builder, "llvm.x86.sse2.pause", ir.VoidType())
+
+
+@operation(int)
+def count_cycles(builder: Builder) -> Value:
+    """Of the processor's clock, since some moment."""
+    return call(builder, "llvm.readcyclecounter", INT64)

@@ -26,13 +26,13 @@ def measure_part(size: int) -> int:
 
 
 @compiled
-def turn(head: int, turns: int, size: int) -> None:
-    """Rotate the numbers 2i and 2i + 1 of a head (arXiv:2104.09864), in place; turns [size / 2] of cosine and sine."""
+def turn(head: int, turns: int, size: int, out: int) -> None:
+    """A head, its numbers 2i and 2i + 1 rotated (arXiv:2104.09864); turns [size / 2] of cosine and sine."""
     for at in range(0, 4 * size, 8):
         x, y = read_float(head + at), read_float(head + at + 4)
         cosine, sine = read_float(turns + at), read_float(turns + at + 4)
-        write_float(head + at, x * cosine - y * sine)
-        write_float(head + at + 4, x * sine + y * cosine)
+        write_float(out + at, x * cosine - y * sine)
+        write_float(out + at + 4, x * sine + y * cosine)
 
 
 @compiled

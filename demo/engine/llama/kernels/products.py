@@ -41,41 +41,34 @@ Group = tuple[tuple[Ints, Ints, Ints, Ints], tuple[Ints, Ints, Ints, Ints]]
 
 
 @compiled
-def multiply(
-    form: int, tile: int, columns: int, packed: int, plain: int, tokens: int, out: int, pitch: int, add: int
-) -> None:
-    """Sixteen numbers for each token, at `out` and every `pitch` bytes on; added to those there if `add`.
+def multiply(form: int, tile: int, columns: int, vectors: int, size: int, tokens: int, out: int, pitch: int) -> None:
+    """Sixteen numbers for each token, at `out` and every `pitch` bytes on.
 
-    Vectors lie one after the other: `packed` as `round_to_bytes` leaves them, `plain` as float32.
+    There is a vector every `size` bytes: float32 [columns], and then the same as `round_to_bytes` leaves it.
     """
-    packed_size, plain_size = columns // GROUP * GROUP_BYTES, 4 * columns
+    packed = vectors + 4 * columns
     for token in range(0, tokens - 3, 4):
-        x, y = packed + token * packed_size, plain + token * plain_size
+        x, y = packed + token * size, vectors + token * size
         if form == FOUR_BITS:
-            a, b, c, d = _multiply_four_bits_by_four(tile, columns, x, packed_size)
+            a, b, c, d = _multiply_four_bits_by_four(tile, columns, x, size)
         elif form == EIGHT_BITS:
-            a, b, c, d = _multiply_eight_bits_by_four(tile, columns, x, packed_size)
+            a, b, c, d = _multiply_eight_bits_by_four(tile, columns, x, size)
         else:
-            a, b, c, d = _multiply_plain_by_four(form, tile, columns, y, plain_size)
+            a, b, c, d = _multiply_plain_by_four(form, tile, columns, y, size)
         at = out + token * pitch
-        _put(at, a, add)
-        _put(at + pitch, b, add)
-        _put(at + 2 * pitch, c, add)
-        _put(at + 3 * pitch, d, add)
+        store_floats(at, a)
+        store_floats(at + pitch, b)
+        store_floats(at + 2 * pitch, c)
+        store_floats(at + 3 * pitch, d)
     for token in range(tokens - tokens % 4, tokens):
-        x, y = packed + token * packed_size, plain + token * plain_size
+        x, y = packed + token * size, vectors + token * size
         if form == FOUR_BITS:
             product = _multiply_four_bits(tile, columns, x)
         elif form == EIGHT_BITS:
             product = _multiply_eight_bits(tile, columns, x)
         else:
             product = _multiply_plain(form, tile, columns, y)
-        _put(out + token * pitch, product, add)
-
-
-@compiled
-def _put(address: int, x: Floats, add: int) -> None:
-    store_floats(address, load_floats(address) + x if add else x)
+        store_floats(out + token * pitch, product)
 
 
 @compiled

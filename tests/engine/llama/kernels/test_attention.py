@@ -19,7 +19,7 @@ SIZES = [8, 16, 24, 64]
 
 @entry
 def call_turn(head: int, turns: int, size: int) -> None:
-    turn(head, turns, size)
+    turn(head, turns, size, head)
 
 
 @entry

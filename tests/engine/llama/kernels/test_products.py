@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from gguf import GGUFReader
@@ -48,25 +47,24 @@ def make_vectors(rows: int) -> Tensor:
 
 @entry
 def multiply_all(
-    form: int, tiles: int, count: int, size: int, columns: int, packed: int, plain: int, tokens: int, out: int, add: int
+    form: int, tiles: int, count: int, tile: int, columns: int, vectors: int, size: int, tokens: int, out: int
 ) -> None:
-    for token in range(tokens):
-        round_to_bytes(plain + 4 * columns * token, columns, packed + columns // GROUP * GROUP_BYTES * token)
-    for tile in range(count):
-        at = out + 4 * LANES * tile
-        multiply(form, tiles + size * tile, columns, packed, plain, tokens, at, 4 * LANES * count, add)
+    for vector in range(vectors, vectors + size * tokens, size):
+        round_to_bytes(vector, columns, vector + 4 * columns)
+    for number in range(count):
+        at = out + 4 * LANES * number
+        multiply(form, tiles + tile * number, columns, vectors, size, tokens, at, 4 * LANES * count)
 
 
-def multiply_by(matrix: Matrix, x: Tensor, onto: Tensor | None = None) -> Tensor:
-    """float32 [tokens, rows], added to `onto` [tokens, rows filled up] if it is given."""
-    form, padded, columns, tiles, size = matrix.describe()
-    x = x.contiguous()
-    packed = np.empty((len(x), columns // GROUP * GROUP_BYTES), np.uint8)
-    out: Tensor = torch.full((len(x), padded), torch.nan) if onto is None else onto.clone()
-    count, add = padded // LANES, int(onto is not None)
-    multiply_all(form, tiles, count, size, columns, packed.ctypes.data, x.data_ptr(), len(x), out.data_ptr(), add)
-    product: Tensor = out[:, : matrix.rows]
-    return product
+def multiply_by(matrix: Matrix, x: Tensor) -> Tensor:
+    """float32 [tokens, rows]."""
+    form, padded, columns, tiles, tile = matrix.describe()
+    groups = torch.empty(len(x), columns // GROUP * GROUP_BYTES // 4)
+    vectors = torch.cat([x, groups], dim=1)
+    out = torch.full((len(x), padded), torch.nan)
+    size = 4 * vectors.stride(0)
+    multiply_all(form, tiles, padded // LANES, tile, columns, vectors.data_ptr(), size, len(x), out.data_ptr())
+    return out[:, : matrix.rows]
 
 
 def distance(ours: Tensor, exact: Tensor) -> float:
@@ -131,13 +129,6 @@ def test_a_vector_gets_the_same_alone_and_among_others(form: str, folder: Path) 
         together = multiply_by(matrix, x)
         for token in range(tokens):
             assert torch.equal(multiply_by(matrix, x[token : token + 1])[0], together[token])
-
-
-@pytest.mark.parametrize("form", ["Q4_1", "Q8_0", "F16"])
-def test_a_product_is_added_to_what_is_there(form: str, folder: Path) -> None:
-    matrix, _ = read_matrix(folder, form)
-    x, there = make_vectors(5), torch.randn(5, 512)
-    assert torch.equal(multiply_by(matrix, x, onto=there), there + multiply_by(matrix, x))
 
 
 @pytest.mark.parametrize("form", ["Q4_K", "Q6_K", "Q8_0", "BF16"])
