@@ -99,8 +99,12 @@ window.tokenStreaming = (() => {
     const body = root.closest(".pane-body");
     makeReachable(body, side);
     const toEnd = () => { body.scrollTop = body.scrollHeight; };
+    let number = 0;
     const apply = () => {
       const value = props.value ?? {};
+      // What Gradio sends last of a race may come after what was sent first of the next one.
+      if (value.number < number) return;
+      number = value.number ?? 0;
       const pane = root.closest(".pane");
       grow(value.text ?? "");
       for (const field of pane.querySelectorAll("[data-field]")) write(field, String(value[field.dataset.field] ?? ""));

@@ -15,6 +15,7 @@ from demo.ui.dials import Position, read_dials
 from demo.ui.layout import Layout
 from demo.ui.pane import Updates, show
 from demo.ui.panes import PaneView
+from demo.ui.race import take_number
 from demo.ui.updates import nothing, say, show_results, show_start, show_turns
 from demo.ui.visitor import Asked, Visitor, Visitors
 
@@ -126,11 +127,13 @@ class Listeners:
         visitor = self.visitors.find(request.session_hash)
         await _end(visitor)
         visitor.start_over()
-        idle = {**show(self.page.streamed, PaneView("streamed")), **show(self.page.whole, PaneView("whole"))}
+        number = take_number()
+        idle = [show(pane, PaneView(pane.side, number=number)) for pane in self.page.panes]
         return {
             **say(self.page, visitor, ""),
             **show_turns(self.page, visitor),
-            **idle,
+            **idle[0],
+            **idle[1],
             self.page.results: gr.Column(visible=False),
         }
 

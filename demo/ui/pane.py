@@ -98,6 +98,7 @@ def show_run(view: PaneView) -> dict[str, object]:
         "total": say_seconds(timeline.total),
         "rate": say_rate(timeline.rate),
         "note": view.note,
+        "number": view.number,
     }
 
 

@@ -13,7 +13,7 @@ class Reading:
     """One side's reading of a run: the events it was told of, and when it left before the end, if it did.
 
     `submitted` and `left` are moments of the engine's clock. `label` says so where the run is not the model's at its
-    own speed, now.
+    own speed, now. `number` is the race's.
     """
 
     side: Side
@@ -22,6 +22,7 @@ class Reading:
     events: tuple[Event, ...] = ()
     left: float | None = None
     label: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class PaneView:
     timeline: Timeline = field(default_factory=Timeline)
     note: str = ""
     label: str = ""
+    number: int = 0  # the page shows nothing that is older than what it shows
 
     @property
     def active(self) -> bool:
@@ -51,7 +53,7 @@ def view_reading(reading: Reading) -> PaneView:
     phase = find_phase(reading)
     timeline = measure_reading(reading)
     note = _explain(reading, phase, timeline)
-    return PaneView(reading.side, phase, read_text(reading), timeline, note, reading.label)
+    return PaneView(reading.side, phase, read_text(reading), timeline, note, reading.label, reading.number)
 
 
 def find_phase(reading: Reading) -> Phase:

@@ -1,6 +1,7 @@
 """Race: one run and the two sides that read it. Knows the core; nothing of components."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -10,6 +11,13 @@ from demo.ui.panes import PaneView, Reading, settle_views, view_reading
 from demo.ui.words import SIDES, Side
 
 BEAT = 0.1  # seconds between two updates of a growing text: smooth, and no more often than need be
+
+_numbers = itertools.count(1)
+
+
+def take_number() -> int:
+    """A race's, or that of a page without one: larger than all before."""
+    return next(_numbers)
 
 
 class Race:
@@ -22,6 +30,7 @@ class Race:
     def __init__(self, engine: Engine, request: Request, label: str = "") -> None:
         self.run = Run(engine, request)
         self.label = label
+        self.number = take_number()
         self.over = asyncio.Event()
         self._readers: dict[Side, Reader] = {"streamed": self.run.attach(), "whole": self.run.attach(patient=True)}
         self._narrator = self.run.attach()
@@ -110,7 +119,9 @@ class Race:
         return view_reading(self._read(side, events))
 
     def _read(self, side: Side, events: Sequence[Event]) -> Reading:
-        return Reading(side, self.run.request, self.run.submitted, tuple(events), self._left.get(side), self.label)
+        return Reading(
+            side, self.run.request, self.run.submitted, tuple(events), self._left.get(side), self.label, self.number
+        )
 
     def _end(self, side: Side, events: Sequence[Event]) -> PaneView:
         self.leave(side)

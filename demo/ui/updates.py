@@ -30,8 +30,8 @@ def say(page: Layout, visitor: Visitor, sentence: str) -> Updates:
 
 def show_start(page: Layout, visitor: Visitor, sentence: str = "") -> Updates:
     """A race that has begun."""
-    label = visitor.race.label if visitor.race else ""
-    queued = [show(pane, PaneView(pane.side, "queued", label=label)) for pane in page.panes]
+    label, number = (visitor.race.label, visitor.race.number) if visitor.race else ("", 0)
+    queued = [show(pane, PaneView(pane.side, "queued", label=label, number=number)) for pane in page.panes]
     return {**say(page, visitor, sentence), **show_turns(page, visitor), **queued[0], **queued[1]}
 
 
