@@ -28,10 +28,8 @@ class Crew:
         """`layers` and `head` are records of LAYER and HEAD, as the kernels have them; they point to the `weights`."""
         self.threads = threads
         self._passes = np.zeros(SLOTS, PASS)
-        self._board, self._busy = (
-            np.zeros((LEDGER + 1 + threads, LINE // 8), np.int64),
-            np.zeros((threads, LINE // 8), np.int64),
-        )
+        self._board = np.zeros((LEDGER + 1 + threads, LINE // 8), np.int64)
+        self._busy = np.zeros((threads, LINE // 8), np.int64)
         semaphores = np.zeros((threads, LINE), np.uint8)
         self._shared = (self._passes, layers, head, self._board, self._busy, semaphores)
         self._kept: dict[int, Pass] = {}  # those that a thread may be in, by their numbers

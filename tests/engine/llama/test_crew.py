@@ -2,7 +2,6 @@
 
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any, ClassVar
@@ -29,19 +28,13 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_gguf(tmp_path_factory.mktemp("crew") / "tiny.gguf", Recipe(form="Q4_1"))
 
 
-@contextmanager
-def use_threads(count: int) -> Iterator[None]:
+def load(file: Path, threads: int) -> Batch:
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(threads)
     try:
-        yield
+        return load_llama(file).new_batch()
     finally:
         torch.set_num_threads(before)
-
-
-def load(file: Path, threads: int) -> Batch:
-    with use_threads(threads):
-        return load_llama(file).new_batch()
 
 
 class HeldUp(Thread):
