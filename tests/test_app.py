@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from demo.api.server import Server, choose_hostname
+from demo.engine.llama.kernels import compiled_home
 from demo.errors import SettingError
 from demo.settings import Settings, flag_of, variable_of
 from tests.engine.tiny_files import save_folder, write_gguf
@@ -28,8 +29,14 @@ PATIENCE = 60.0
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
+    """Of a person who never ran it, but has compiled the kernels."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DEMO_", "SPACE_"))}
-    return kept | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    return kept | {
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(tmp_path / "hub"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "NUMBA_CACHE_DIR": str(compiled_home()),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +196,8 @@ def test_it_prints_every_choice_with_its_reason_serves_and_ends_on_a_signal(
 def test_a_signal_while_the_model_loads_ends_it_in_time_and_without_a_traceback(
     moment: str, by: signal.Signals, environment: dict[str, str]
 ) -> None:
-    with start(["--port", "0"], environment) as process:  # an empty cache: the embedded model is being converted
+    del environment["NUMBA_CACHE_DIR"]  # the kernels are being compiled
+    with start(["--port", "0"], environment) as process:
         read_until(process, moment)
         seconds, rest = end(process, by)
     assert "Traceback" not in rest

@@ -29,7 +29,7 @@ class Connection(H11Protocol):
         super().__init__(config, *args, **more)
         self.conn = Framing(h11.SERVER)
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         # Browsers open connections in advance: no answer to what was never asked.
         self._patience = self.loop.call_later(IDLE_SECONDS, transport.close)

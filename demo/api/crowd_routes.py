@@ -120,7 +120,7 @@ def build_crowd_routes(engine: Engine, server_url: str) -> APIRouter:
     class Guarded(APIRoute):
         """Refuses before the body is read, as the gate before the other routes does."""
 
-        def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]  # not a Coroutine
             answer = super().get_route_handler()
 
             async def guard(request: Request) -> Response:

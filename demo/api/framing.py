@@ -10,7 +10,7 @@ class Framing(h11.Connection):
 
     _is_chunked = False
 
-    def send(self, event: h11.Event) -> bytes | None:  # type: ignore[override]
+    def send(self, event: h11.Event) -> bytes | None:  # type: ignore[override]  # h11 says more by overloads
         """What to write for `event`, as `h11.Connection.send` has it."""
         if self._is_chunked and type(event) is h11.Data and self.our_state is h11.SEND_BODY:
             # Nothing, for nothing: an empty chunk would end the body.

@@ -15,7 +15,7 @@ from demo.engine.transfer import send
 from demo.events import Sampling
 
 REMOVED = float("-inf")
-RANKED_FIRST = 2048  # of a vocabulary: nearly always enough to reach a probability
+RANKED_FIRST = 512  # of a vocabulary: mostly enough to reach a probability, and ranked in a fifth of the time of 1,024
 
 Warper: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -79,21 +79,19 @@ def keep_typical_p(logits: Tensor, p: Tensor) -> Tensor:
 
 def _keep_mass(logits: Tensor, order: Tensor, p: Tensor) -> Tensor:
     """Remove what comes, by rising `order`, after the tokens that together reach probability p."""
-    probabilities = logits.softmax(dim=-1)
-    vocabulary = order.shape[-1]
-    first = min(RANKED_FIRST, vocabulary) if order.device.type == "cpu" else vocabulary
-    ranked, mass = _rank(order, probabilities, first)
-    # Only a CPU can look without waiting; to rank all takes it dozens of times as long.
-    if first < vocabulary and bool((mass[:, -1:] < p).any()):
-        ranked, mass = _rank(order, probabilities, vocabulary)
-    last = (mass < p).sum(dim=-1, keepdim=True).clamp(max=mass.shape[-1] - 1)
-    return logits.masked_fill(order > ranked.gather(-1, last), REMOVED)
+    # Only a CPU can look whether some are enough without waiting; to rank all takes it dozens of times as long.
+    count = RANKED_FIRST if order.device.type == "cpu" else order.shape[-1]
+    return logits.masked_fill(order > _find_last(order, logits.softmax(dim=-1), p, count), REMOVED)
 
 
-def _rank(order: Tensor, probabilities: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The first by rising `order`, and the probability of each with those before it: both [rows, count]."""
-    ranked, ids = order.topk(count, dim=-1, largest=False)
-    return ranked, probabilities.gather(-1, ids).cumsum(dim=-1)
+def _find_last(order: Tensor, probabilities: Tensor, p: Tensor, count: int) -> Tensor:
+    """`order` [rows, 1] of the token that reaches p, after `count` have been ranked or, where they do not, more."""
+    ranked, ids = order.topk(min(count, order.shape[-1]), dim=-1, largest=False)
+    mass = probabilities.gather(-1, ids).cumsum(dim=-1)
+    last = ranked.gather(-1, (mass < p).sum(dim=-1, keepdim=True).clamp(max=mass.shape[-1] - 1))
+    if count < order.shape[-1] and (short := mass[:, -1] < p[:, 0]).any():
+        last[short] = _find_last(order[short], probabilities[short], p[short], 8 * count)
+    return last
 
 
 def _send_column(values: Sequence[float], device: torch.device) -> Tensor:

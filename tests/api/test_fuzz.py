@@ -21,9 +21,7 @@ DOCUMENT = APP.openapi()
 SCHEMA: Any = schemathesis.openapi.from_asgi("/openapi.json", APP)
 OPERATIONS = {f"{each.ok().method.upper()} {each.ok().path}": each.ok() for each in SCHEMA.get_all_operations()}
 WITH_BODY = [name for name, operation in OPERATIONS.items() if operation.body]
-patient = settings(
-    max_examples=80, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+patient = settings(max_examples=80, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(autouse=True)

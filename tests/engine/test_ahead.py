@@ -56,7 +56,7 @@ samplings = st.sampled_from([GREEDY, RANDOM, PENALISED])
 schedules = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 12), samplings), min_size=1, max_size=8)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(schedules)
 def test_tokens_are_the_same_as_without(schedule: list[tuple[int, int, Sampling]]) -> None:
     network = make_network()

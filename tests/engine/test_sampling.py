@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
@@ -64,7 +64,6 @@ def test_the_ids_that_stay_on_the_device_are_those_that_are_read() -> None:
     assert drawn.ids.tolist() == [each.id for each in drawn.read() if isinstance(each, Chosen)]
 
 
-@settings(deadline=None)
 @given(st.lists(samplings, min_size=1, max_size=4))
 def test_to_choose_reads_nothing_from_the_device(samplings: list[Sampling]) -> None:
     # A tensor that has a shape and no values can't be waited for: whatever tries, raises.

@@ -58,7 +58,7 @@ schedules = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(schedules)
 def test_rows_that_join_and_leave_in_any_order_never_change_each_other(
     schedule: list[tuple[int, int, bool]],

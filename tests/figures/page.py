@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Final
 
 from playwright.sync_api import BrowserContext, Page, sync_playwright
@@ -18,10 +19,11 @@ from tests.browser.chromium import launch
 from tests.browser.paint_delay import TimedEngine, measure_delays
 from tests.browser.serving import serve
 from tests.browser.tab import LOOK_AWAY
-from tests.figures.figure import Figure, summarise
-from tests.figures.speed import PROMPT, ROUNDS, ROWS, wait_until_ready
+from tests.figures.figure import Figure, estimate, summarise
+from tests.figures.speed import PROMPT, ROWS, wait_until_ready
 
 PAINTS: Final = 20
+PAIRS: Final = 16  # single ratios scatter by a tenth, more than what is looked for
 PAGE_TOKENS: Final = 512  # some two seconds: in a quarter of that the first paint and layout are most of what is seen
 SETTLING: Final = 4000  # ms, about what a visitor takes to type: a page that has just opened is still animated
 
@@ -56,9 +58,6 @@ class _Paced(Worker):
 
         return super().submit(Request(PROMPT, PAGE_TOKENS, ignore_eos=True), note)
 
-    def close(self) -> None:
-        """The servers come and go, round by round; the engine stays."""
-
     def rate(self) -> float:
         """Tokens per second from the first token to the last."""
         self.ended.wait()
@@ -66,35 +65,38 @@ class _Paced(Worker):
 
 
 def measure_page() -> list[Figure]:
-    """What a page costs the engine, in turns: its server alone, one that shows a run, one behind another tab."""
+    """What a page costs the engine, in turns with nobody there: told, shown in a browser, and behind another tab."""
     engine = _Paced()
     wait_until_ready(engine)
-    rounds = [_measure_round(engine) for _ in range(ROUNDS + 1)][1:]
-    Worker.close(engine)
-    alone = "a page on the same cores: none, engine's own pace"
-    return [summarise(alone, "tokens/s", [each["none"] for each in rounds])] + [
-        summarise(f"ratio: page {name} / none", "x", [each[name] / each["none"] for each in rounds])
-        for name in rounds[0]
-        if name != "none"
-    ]
-
-
-def _measure_round(engine: _Paced) -> dict[str, float]:
-    before = _run_alone(engine)
-    with_pages = dict(_measure_pages(engine))
-    return {"none": (before + _run_alone(engine)) / 2, **with_pages}
-
-
-def _measure_pages(engine: _Paced) -> Iterator[tuple[str, float]]:
     with serve(engine) as served:
-        yield "served, nobody there", _run_alone(engine)
-        with _open_tab(served.url) as ask:
-            yield "told to a client that discards it", _run(engine, ask)
-        with sync_playwright() as playwright:
-            tabs = launch(playwright).new_context()
-            page = tabs.new_page()
-            yield "shown", _run(engine, lambda: _ask(page, served.url))
-            yield "behind another tab", _run(engine, lambda: _ask_away(tabs, page, served.url))
+        found = dict(_compare_readers(engine, served.url))
+    return [estimate(f"ratio: the engine's pace, {name} / no page", "x", ratios) for name, ratios in found.items()]
+
+
+def _compare_readers(engine: _Paced, url: str) -> Iterator[tuple[str, list[float]]]:
+    with _open_tab(url) as ask:
+        yield "told to a client that discards it", _compare(engine, ask, lambda: None)
+    with sync_playwright() as playwright:
+        tabs = launch(playwright).new_context()
+        page = tabs.new_page()
+
+        def leave() -> None:
+            page.goto("about:blank")
+            for other in tabs.pages[1:]:
+                other.close()
+
+        yield "shown", _compare(engine, lambda: _ask(page, url), leave)
+        yield "behind another tab", _compare(engine, lambda: _ask_away(tabs, page, url), leave)
+
+
+def _compare(engine: _Paced, ask: Callable[[], None], leave: Callable[[], None]) -> list[float]:
+    """Paces while somebody reads over the mean of those just before and after, when nobody does."""
+    alone, read = [_run_alone(engine)], []
+    for _ in range(PAIRS + 1):
+        read.append(_run(engine, ask))
+        leave()
+        alone.append(_run_alone(engine))
+    return [2 * pace / sum(around) for pace, around in list(zip(read, pairwise(alone), strict=True))[1:]]
 
 
 def _run_alone(engine: _Paced) -> float:

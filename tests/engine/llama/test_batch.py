@@ -99,7 +99,7 @@ def test_rows_that_grow_beyond_a_page_go_on_as_alone(empty: Batch) -> None:
 plans = st.builds(Plan, st.sampled_from(LENGTHS[:18]), st.integers(0, 8), st.integers(1, 12))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(plans, min_size=2, max_size=7))
 def test_rows_that_join_and_leave_in_any_order_never_change_each_other(empty: Batch, plans: list[Plan]) -> None:
     assert equal_alone(empty, plans)

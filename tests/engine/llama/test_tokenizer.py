@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from gguf import GGUFWriter, TokenType
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -121,6 +121,5 @@ def test_the_embedded_models_is_the_same_to_the_letter() -> None:
 
 
 @given(text=st.lists(st.text() | st.sampled_from(SPECIAL), max_size=8).map("".join))
-@settings(deadline=None)
 def test_any_text_has_the_same_ids_places_and_spelling(text: str) -> None:
     compare(*load_embedded(), text)

@@ -59,11 +59,11 @@ def entry(function: Function) -> Function:
     return made
 
 
-def _name_cache() -> Path:
-    """numba notices a change in a function's own file, but not in those that it calls."""
+def compiled_home() -> Path:
+    """Where machine code is kept: numba notices a change in a function's own file, but not in those that it calls."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
     return cache_home() / f"compiled-{digest.hexdigest()[:16]}"
 
 
 if not _config.CACHE_DIR:
-    _config.CACHE_DIR = str(_name_cache())
+    _config.CACHE_DIR = str(compiled_home())
