@@ -2,9 +2,11 @@
 
 import os
 import shutil
+from typing import Final
 
-from playwright.sync_api import Browser, Playwright
+from playwright.sync_api import Browser, Playwright, expect
 
+PATIENCE: Final = 120_000  # milliseconds: the embedded model writes 256 tokens on a busy machine
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
     "--no-sandbox",
@@ -17,7 +19,8 @@ ARGUMENTS = (
 
 
 def launch(playwright: Playwright) -> Browser:
-    """A headless browser that asks nobody for updates."""
+    """A headless browser that asks nobody for updates; whatever is expected of its pages may take `PATIENCE`."""
+    expect.set_options(timeout=PATIENCE)
     path = next(
         (found for name in (os.environ.get("CHROMIUM", ""), *NAMES) if (found := shutil.which(name or "chromium"))),
         None,

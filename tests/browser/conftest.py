@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.chromium import launch
 from tests.browser.serving import Served, serve
-from tests.browser.tab import Tabs
+from tests.browser.tab import Tabs, open_tabs
 from tests.scripted import ScriptedEngine, TypingEngine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,12 +36,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_tab(browser: Browser) -> Iterator[Tabs]:
-    """Opens tabs. In the end none may have logged an error, or asked another host for anything."""
-    tabs = Tabs(browser)
-    yield tabs
-    tabs.close()
-    assert not tabs.complaints
-    assert not tabs.foreign_requests
+    """Opens a test's tabs."""
+    with open_tabs(browser) as tabs:
+        yield tabs
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.scripted import ScriptedEngine, ScriptedTicket
 
 FIRST: Final = 0.08  # seconds to the first token: what the embedded model takes on two cores
 PACE: Final = 0.011
-TOKENS: Final = 60
+TOKENS: Final = 30
 PAINTED: Final = "Number(document.getElementById('streamed-text').dataset.paintedAt)"
 
 

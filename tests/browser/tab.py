@@ -1,6 +1,8 @@
 """Tab: the page in one browser tab, as a person uses it."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -8,8 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, ViewportSize, expect
 
 from demo.ui.words import Side
+from tests.browser.chromium import PATIENCE
 
-PATIENCE: Final = 120_000  # milliseconds: the embedded model writes 256 tokens on a busy machine
 SIZES: Final[dict[str, ViewportSize]] = {
     "wide": {"width": 1280, "height": 900},
     "frame": {"width": 850, "height": 350},
@@ -21,6 +23,18 @@ LOOK_AWAY: Final = """() => {
   Object.defineProperty(document, "hidden", { value: true });
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
+
+# The page itself looks for the instant in which only the streaming side has text: who asks from outside may be late.
+WATCH_LEAD: Final = """new MutationObserver((_, observer) => {
+  const [streamed, whole] = ["streamed", "whole"].map((side) => document.getElementById(`${side}-text`)?.textContent);
+  if (!streamed || whole !== "") return;
+  window.hasLed = true;
+  observer.disconnect();
+}).observe(document, { childList: true, characterData: true, subtree: true });"""
+
+FITS: Final = """(width) => innerWidth === width && document.documentElement.scrollWidth <= width
+  && [...document.querySelectorAll(".plot .main-svg")].every(
+    (drawn) => Math.abs(drawn.clientWidth - drawn.closest(".plot").clientWidth) <= 1)"""
 
 
 class Tab:
@@ -35,6 +49,7 @@ class Tab:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._see)
         page.set_default_timeout(PATIENCE)
+        page.add_init_script(WATCH_LEAD)
         page.goto(f"{url}/?__theme={theme}{fragment}")
 
     def _hear(self, message: ConsoleMessage) -> None:
@@ -57,8 +72,8 @@ class Tab:
 
     def wait_until_ready(self) -> None:
         """Until the model can answer."""
-        expect(self.find("model")).not_to_contain_text("Loading", timeout=PATIENCE)
-        expect(self.find("generate")).to_be_enabled(timeout=PATIENCE)
+        expect(self.find("model")).not_to_contain_text("Loading")
+        expect(self.find("generate")).to_be_enabled()
 
     def ask(self, question: str) -> None:
         """Type a question and press Generate; returns once the race has begun."""
@@ -68,7 +83,7 @@ class Tab:
 
     def expect_phase(self, side: Side, phase: str) -> None:
         """Wait for a phase word."""
-        expect(self.find(f"{side}-phase")).to_have_text(phase, timeout=PATIENCE)
+        expect(self.find(f"{side}-phase")).to_have_text(phase)
 
     def expect_both(self, phase: str) -> None:
         """Wait for a phase word on both sides."""
@@ -77,11 +92,16 @@ class Tab:
 
     def expect_text(self, side: Side, text: str) -> None:
         """Wait for exactly this text."""
-        expect(self.find(f"{side}-text")).to_have_text(text, timeout=PATIENCE)
+        expect(self.find(f"{side}-text")).to_have_text(text)
 
     def expect_some_text(self, side: Side) -> None:
         """Wait for any text."""
-        expect(self.find(f"{side}-text")).not_to_be_empty(timeout=PATIENCE)
+        expect(self.find(f"{side}-text")).not_to_be_empty()
+
+    @property
+    def has_led(self) -> bool:
+        """Whether there was an instant in which the streaming side had text and the other none."""
+        return self.page.evaluate("window.hasLed") is True
 
     def read(self, name: str) -> str:
         """What a teacher's script reads: the element's innerText."""
@@ -89,16 +109,32 @@ class Tab:
 
     def expect_results(self, runs: int) -> None:
         """Wait until the plots and the table of so many runs are drawn."""
-        expect(self.page.locator("#numbers tbody tr")).to_have_count(2 * runs, timeout=PATIENCE)
+        expect(self.page.locator("#numbers tbody tr")).to_have_count(2 * runs)
         for name in ("plot-timeline", "plot-latency"):
-            expect(self.page.locator(f"#{name} .main-svg").first).to_be_visible(timeout=PATIENCE)
+            expect(self.page.locator(f"#{name} .main-svg").first).to_be_visible()
 
-    def find_violations(self) -> list[str]:
-        """What axe has to say about the page as it is now."""
-        found = Axe().run(self.page).response["violations"]
-        return [
-            f"{rule['impact']} {rule['id']}: {[node['html'][:160] for node in rule['nodes'][:3]]}" for rule in found
-        ]
+    def copy(self, name: str) -> str:
+        """Press a button that copies; returns what was, once the button says so, which it does not for long."""
+        self.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.find(name).click()
+        self.page.wait_for_function("(name) => document.getElementById(name).textContent === 'Copied'", arg=name)
+        copied: str = self.page.evaluate("navigator.clipboard.readText()")
+        return copied
+
+    def resize(self, size: str) -> None:
+        """Another size of the window; returns once nothing scrolls sideways and every chart has its place's width."""
+        self.page.set_viewport_size(SIZES[size])
+        self.page.wait_for_function(FITS, arg=SIZES[size]["width"])
+
+    def find_violations(self, place: str | None = None) -> list[str]:
+        """What axe has to say about the page, or a place in it, as it is now: in a wide window, then on a phone."""
+        violations = []
+        for size in ("wide", "phone"):
+            self.resize(size)
+            for rule in Axe().run(self.page, context=place).response["violations"]:
+                nodes = [node["html"][:160] for node in rule["nodes"][:3]]
+                violations.append(f"{size}, {rule['impact']} {rule['id']}: {nodes}")
+        return violations
 
 
 class Tabs:
@@ -132,6 +168,18 @@ class Tabs:
     def foreign_requests(self) -> list[str]:
         """What was asked of other hosts."""
         return [url for tab in self._tabs for url in tab.foreign_requests]
+
+
+@contextmanager
+def open_tabs(browser: Browser) -> Iterator[Tabs]:
+    """Opens tabs until the block ends. Then none may have logged an error, or asked another host for anything."""
+    tabs = Tabs(browser)
+    try:
+        yield tabs
+    finally:
+        tabs.close()
+    assert not tabs.complaints
+    assert not tabs.foreign_requests
 
 
 def read_seconds(text: str) -> float:

