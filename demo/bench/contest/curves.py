@@ -16,7 +16,7 @@ ROOM = 8192  # tokens of a conversation
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One size: a token's gap and the prompt's time, in seconds; and the server's resident bytes afterwards."""
+    """One size: a token's gap and the prompt's time, in seconds; and the most bytes that were resident."""
 
     size: int
     gap: float
@@ -33,8 +33,9 @@ class Curves:
 
 
 def measure_curves(server: Contestant, say: Callable[[str], None]) -> Curves:
-    """Both, small sizes first, so that memory is of the size it stands at; after a warm-up that is dropped."""
+    """Both, small sizes first, where a peak of memory can't be told from an earlier one; after a warm-up."""
     server.ask([ask_afresh("warm-up")])
+    server.read_peak()
     say("cost curves: rows")
     rows = tuple(_measure_rows(server, count) for count in ROWS)
     say("cost curves: lengths")
@@ -45,13 +46,13 @@ def _measure_rows(server: Contestant, count: int) -> Point:
     answers = server.ask([ask_afresh(f"rows {count} {row}", NEW_TOKENS) for row in range(count)])
     joined = max(answer.times[0] for answer in answers)
     gaps = [gap for answer in answers for gap in _gaps_since(answer, joined)]
-    return Point(count, median(gaps), median(answer.ttft for answer in answers), server.read_memory())
+    return Point(count, median(gaps), median(answer.ttft for answer in answers), server.read_peak())
 
 
 def _measure_length(server: Contestant, length: int) -> Point:
     (answer,) = server.ask([ask_at_length(f"length {length}", length - _TEMPLATE, NEW_TOKENS)])
     size = answer.prompt_tokens or length
-    return Point(size, median(answer.gaps), answer.ttft, server.read_memory())
+    return Point(size, median(answer.gaps), answer.ttft, server.read_peak())
 
 
 def _gaps_since(answer: Answer, begin: float) -> Sequence[float]:

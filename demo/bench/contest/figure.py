@@ -33,7 +33,7 @@ def draw_contest(standings: Sequence[Standing], title: str) -> Figure:
 
 def draw_curves(curves: Curves, title: str) -> Figure:
     """Time per token and memory, against the context's length and the number of streams."""
-    titles = ["Time per token, ms", "Time per token, ms", "Resident memory, MB", "Resident memory, MB"]
+    titles = ["Time per token, ms", "Time per token, ms", "Memory at its greatest, MB", "Memory at its greatest, MB"]
     figure = make_subplots(2, 2, subplot_titles=titles)
     for column, (points, size) in enumerate(
         ((curves.lengths, "tokens of context"), (curves.rows, "streams at once")), 1

@@ -95,7 +95,7 @@ def say_curves(curves: Curves) -> Iterator[str]:
         yield say_growth("time per token", against, fit_growth(sizes, [point.gap for point in points]))
         memories = [point.memory for point in points if point.memory is not None]
         if len(memories) == len(points):
-            yield say_growth("resident memory", against, fit_growth(sizes, [float(each) for each in memories]))
+            yield say_growth("memory at its greatest", against, fit_growth(sizes, [float(each) for each in memories]))
     long, longest = next(point for point in curves.lengths if point.size > 500), curves.lengths[-1]
     slower = (longest.ttft / longest.size) / (long.ttft / long.size)
     yield f"each token of a prompt of {longest.size:,} took {slower:.2f} times as long to read as one of {long.size:,}"
@@ -138,7 +138,7 @@ def _write_points(size: str, points: Sequence[Point]) -> Iterator[str]:
     yield _write_line(["time per token, ms", *(_write(point.gap * 1e3) for point in points)])
     yield _write_line(["TTFT, ms", *(_write(point.ttft * 1e3) for point in points)])
     memories = ["—" if point.memory is None else f"{point.memory / 1e6:.0f}" for point in points]
-    yield _write_line(["resident memory, MB", *memories])
+    yield _write_line(["memory at its greatest, MB", *memories])
 
 
 def _say_unevenness(numbers: Mapping[str, Spread]) -> str:

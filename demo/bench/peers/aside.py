@@ -36,6 +36,9 @@ class Aside:
     def read_memory(self) -> int | None:
         return self.child.read_memory()
 
+    def read_peak(self) -> int | None:
+        return self.child.read_peak()
+
     def _ask(self, question: Question) -> Answer:
         said = converse(self.child, asdict(question), self.silence)
         if not said["times"]:

@@ -72,3 +72,6 @@ class Contestant(Protocol):
 
     def read_memory(self) -> int | None:
         """Its resident bytes; None where they can't be known."""
+
+    def read_peak(self) -> int | None:
+        """The most that they were since this was last asked, or, where the system does not count anew, ever."""

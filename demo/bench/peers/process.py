@@ -54,9 +54,20 @@ class Child:
 
     def read_memory(self) -> int | None:
         """The resident bytes of the process, without those it started; None where the system does not tell."""
+        return self._read_status("VmRSS")
+
+    def read_peak(self) -> int | None:
+        """The most that they were since this was last asked, or, where the system does not count anew, ever."""
+        peak = self._read_status("VmHWM")
+        with suppress(OSError):
+            Path(f"/proc/{self.popen.pid}/clear_refs").write_text("5")
+        return peak
+
+    def _read_status(self, name: str) -> int | None:
+        """Bytes."""
         with suppress(OSError, StopIteration):
             status = Path(f"/proc/{self.popen.pid}/status").read_text()
-            line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+            line = next(line for line in status.splitlines() if line.startswith(f"{name}:"))
             return int(line.split()[1]) * 1024
         return None
 

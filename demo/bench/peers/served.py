@@ -45,6 +45,9 @@ class Served:
     def read_memory(self) -> int | None:
         return None if self.child is None else self.child.read_memory()
 
+    def read_peak(self) -> int | None:
+        return None if self.child is None else self.child.read_peak()
+
     def _write(self, question: Question) -> Json:
         return {
             "model": self.model,

@@ -17,8 +17,8 @@ MANY = 8  # rows, whose work would hold up a first token more than another fetch
 class LlamaBatch(Batch):
     """Rows over weights as they are stored."""
 
-    # A token of a prompt costs half of a row's, and four share the unpacking of weights.
-    chunks = Chunks(alone=TOGETHER, among_others=0, each_row=2, unit=4)
+    # A token of a prompt costs half of a row's, so that a step takes half as long again; four share the unpacking.
+    chunks = Chunks(alone=TOGETHER, among_others=0, each_row=1, unit=4)
     together = 8
 
     def __init__(self, network: Llama) -> None:

@@ -50,4 +50,7 @@ class Scripted:
         self.log.append("resume")
 
     def read_memory(self) -> int | None:
+        return 400_000_000
+
+    def read_peak(self) -> int | None:
         return 500_000_000

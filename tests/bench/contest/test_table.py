@@ -67,5 +67,5 @@ def test_the_joining_streams_evenness_is_said_and_what_the_client_cost() -> None
 
 def test_the_curves_say_whether_anything_grows_quadratically() -> None:
     assert "Time per token does not grow quadratically with the context" in TEXT
-    assert "Resident memory does not grow quadratically with the number of streams" in TEXT
+    assert "Memory at its greatest does not grow quadratically with the number of streams" in TEXT
     assert "quadratically" not in "\n".join(write_markdown(make_report(None)))

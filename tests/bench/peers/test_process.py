@@ -19,6 +19,8 @@ PARENT = (
     "print(child.pid, flush=True); signal.pause()"
 )
 
+ALLOCATING = "import sys\nfor line in sys.stdin:\n    bytearray(int(line) << 20)\n    print('done', flush=True)"
+
 
 def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
@@ -79,3 +81,17 @@ def test_its_memory_is_what_the_system_says(tmp_path: Path) -> None:
         said = psutil.Process(child.popen.pid).memory_info().rss
     assert memory is None or memory == pytest.approx(said, rel=0.1)
     assert child.read_memory() is None  # it has ended
+
+
+def test_a_peak_of_memory_is_the_greatest_since_it_was_last_asked_for(tmp_path: Path) -> None:
+    with start("peer", python(ALLOCATING), tmp_path, talks=True) as child:
+        pipe_in, pipe_out = child.popen.stdin, child.popen.stdout
+        assert pipe_in is not None
+        assert pipe_out is not None
+        peaks = []
+        for size in (200, 100):
+            print(size, file=pipe_in, flush=True)
+            assert pipe_out.readline() == "done\n"
+            peaks.append(child.read_peak())
+    if None not in peaks:  # the system tells
+        assert [peak // (100 << 20) for peak in peaks if peak is not None] == [2, 1]
