@@ -6,7 +6,7 @@ window.tokenStreaming = (() => {
   const NOTHING_YET = "0.00 s";
   // ms between two ticks: a little longer than between two texts, for each text ticks as well, and a frame costs cores
   // that on this machine the model may be using.
-  const TICK = /^(localhost$|127\.|\[::1\])/.test(location.hostname) ? 250 : 125;
+  const TICK = /^(localhost$|127\.|\[::1\])/.test(location.hostname) ? 300 : 125;
   const SIDES = ["streamed", "whole"];
   const clocks = Object.fromEntries(SIDES.map((side) => [side, { started: null, running: false, asked: null }]));
   // When this browser's visitor asked, when the first text came, and when it was on the screen.

@@ -16,7 +16,7 @@ from demo.ui.race import BEAT, Race
 from demo.ui.words import Side, say_recorded
 
 # Seconds between two updates, where these are not shown at race.py's BEAT.
-SHARED_BEAT = 0.2  # the browser is on the model's own cores: each update takes time from the model
+SHARED_BEAT = 0.25  # the browser is on the model's own cores: each update takes time from the model
 UNSEEN_BEAT = 1.0  # another tab is in front
 MOST_UPDATES = 40  # a second, of all tabs together: each takes the server some 2 ms
 
