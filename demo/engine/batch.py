@@ -14,6 +14,7 @@ class Chunks:
     alone: int = 512  # bounds how late a cancel is noticed
     among_others: int = 8  # and so many more
     each_row: int = 1  # for each row: about as long as the step that the rows wait for anyway
+    many: int | None = None  # rows: among as many it is twice that, since their steps make a newcomer wait longer
     of_many: int = 40  # at most, where many wait
     unit: int = 1  # that costs no more than a part of it: chunks beside rows are whole multiples
 
@@ -21,7 +22,8 @@ class Chunks:
         """The size beside so many rows. Each prompt that waits holds up those behind it: the more, the larger."""
         if not rows:
             return self.alone
-        size = -(-(self.among_others + self.each_row * rows) // self.unit) * self.unit
+        each_row = self.each_row if self.many is None or rows < self.many else 2 * self.each_row
+        size = -(-(self.among_others + each_row * rows) // self.unit) * self.unit
         return max(size, min(size * prompts, self.of_many))
 
 

@@ -24,3 +24,8 @@ def test_beside_rows_in_whole_units(rows: int, size: int) -> None:
 @pytest.mark.parametrize(("rows", "prompts", "size"), [(1, 3, 15), (1, 8, 40), (8, 2, 24), (8, 8, 40), (60, 8, 64)])
 def test_the_more_wait_the_more_is_read_up_to_a_limit(rows: int, prompts: int, size: int) -> None:
     assert CHUNKS.choose(rows, prompts) == size
+
+
+@pytest.mark.parametrize(("rows", "size"), [(1, 1), (7, 7), (8, 16), (16, 32)])
+def test_among_many_twice_as_much_for_each(rows: int, size: int) -> None:
+    assert Chunks(among_others=0, many=8).choose(rows) == size

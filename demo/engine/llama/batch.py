@@ -18,7 +18,7 @@ class LlamaBatch(Batch):
     """Rows over weights as they are stored."""
 
     # A token of a prompt costs half of a row's, so that a step takes half as long again; four share the unpacking.
-    chunks = Chunks(alone=TOGETHER, among_others=0, each_row=1, unit=4)
+    chunks = Chunks(alone=TOGETHER, among_others=0, each_row=1, many=MANY, unit=4)
     together = 8
 
     def __init__(self, network: Llama) -> None:
