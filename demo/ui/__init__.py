@@ -31,9 +31,9 @@ def _without_documents() -> Iterator[None]:
     def find_other(thing: object) -> str:
         if isinstance(thing, type) and thing.__module__.startswith("gradio."):
             raise OSError
-        return find(thing)  # type: ignore[arg-type]
+        return find(thing)  # type: ignore[arg-type]  # any thing that has a file
 
-    inspect.getfile = find_other  # type: ignore[assignment]
+    inspect.getfile = find_other  # type: ignore[assignment]  # its own names more kinds of things
     jinja2.Template = _Unwritten  # type: ignore[misc, assignment]
     try:
         yield

@@ -14,9 +14,8 @@ from demo.trace import Trace
 from demo.ui.dials import Position, read_dials
 from demo.ui.layout import Layout
 from demo.ui.pane import Updates, show
-from demo.ui.panes import PaneView
 from demo.ui.race import take_number
-from demo.ui.updates import nothing, say, show_results, show_start, show_turns
+from demo.ui.updates import nothing, say, show_both, show_results, show_start, show_turns
 from demo.ui.visitor import Asked, Visitor, Visitors
 
 KEYS = "Enter sends, Shift+Enter starts a new line, Esc stops"
@@ -127,13 +126,10 @@ class Listeners:
         visitor = self.visitors.find(request.session_hash)
         await _end(visitor)
         visitor.start_over()
-        number = take_number()
-        idle = [show(pane, PaneView(pane.side, number=number)) for pane in self.page.panes]
         return {
             **say(self.page, visitor, ""),
             **show_turns(self.page, visitor),
-            **idle[0],
-            **idle[1],
+            **show_both(self.page, "idle", "", take_number()),
             self.page.results: gr.Column(visible=False),
         }
 

@@ -13,6 +13,7 @@ from demo.ui.panes import PaneView
 from demo.ui.plots import COLUMNS, draw_latency, draw_timeline, list_rows, say_latency, say_timeline
 from demo.ui.tables import write_example, write_saved, write_table
 from demo.ui.visitor import Example, Turn, Visitor
+from demo.ui.words import Phase
 
 
 def nothing() -> Updates:
@@ -31,8 +32,17 @@ def say(page: Layout, visitor: Visitor, sentence: str) -> Updates:
 def show_start(page: Layout, visitor: Visitor, sentence: str = "") -> Updates:
     """A race that has begun."""
     label, number = (visitor.race.label, visitor.race.number) if visitor.race else ("", 0)
-    queued = [show(pane, PaneView(pane.side, "queued", label=label, number=number)) for pane in page.panes]
-    return {**say(page, visitor, sentence), **show_turns(page, visitor), **queued[0], **queued[1]}
+    return {
+        **say(page, visitor, sentence),
+        **show_turns(page, visitor),
+        **show_both(page, "queued", label, number),
+    }
+
+
+def show_both(page: Layout, phase: Phase, label: str, number: int) -> Updates:
+    """Both sides in a phase in which they have nothing to show."""
+    streamed, whole = (show(pane, PaneView(pane.side, phase, label=label, number=number)) for pane in page.panes)
+    return {**streamed, **whole}
 
 
 def show_turns(page: Layout, visitor: Visitor) -> Updates:

@@ -26,6 +26,11 @@ class Station:
         if request in self.asked:
             self.seconds[request] = request.timing["responseEnd"] / 1000
 
+    def read_cells(self, table: str) -> list[list[str]]:
+        """The rows of a table's body, cell by cell."""
+        rows = self.tab.page.locator(f"#{table} tbody tr").all()
+        return [row.locator("td").all_text_contents() for row in rows]
+
     def begin(self) -> None:
         self._button.click()
 

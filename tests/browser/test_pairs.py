@@ -36,14 +36,13 @@ class Pairs(Station):
 
     @property
     def rows(self) -> list[list[str]]:
-        """The table of each pair, cell by cell."""
-        rows = self.tab.page.locator("#pairs-rows tbody tr").all()
-        return [row.locator("td").all_text_contents() for row in rows]
+        """The table of each pair."""
+        return self.read_cells("pairs-rows")
 
     @property
     def means(self) -> dict[str, list[float]]:
         """The table of the means: for each unit the mean, and where its interval begins and ends."""
-        rows = [row.locator("td").all_inner_texts() for row in self.tab.page.locator("#pairs-table tbody tr").all()]
+        rows = self.read_cells("pairs-table")
         return {unit: [read_signed(text) for text in (mean, *interval.split(" to "))] for unit, mean, interval in rows}
 
 

@@ -44,9 +44,8 @@ class Sweep(Station):
 
     @property
     def rows(self) -> list[list[str]]:
-        """The table, cell by cell."""
-        rows = self.tab.page.locator("#sweep-table tbody tr").all()
-        return [row.locator("td").all_inner_texts() for row in rows]
+        """The table."""
+        return self.read_cells("sweep-table")
 
 
 @pytest.fixture(scope="module")
