@@ -1,8 +1,8 @@
 """What this server's tokens and memory cost as conversations grow long and many. Knows its server as a contestant."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 
 from demo.bench.contest.prompts import ask_afresh, ask_at_length
 from demo.bench.peers.contestant import Answer, Contestant
@@ -16,10 +16,10 @@ ROOM = 8192  # tokens of a conversation
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One size: a token's gap and the prompt's time, in seconds; and the most bytes that were resident."""
+    """One size: time per output token (TPOT) and TTFT, in seconds; and the most bytes that were resident."""
 
     size: int
-    gap: float
+    tpot: float
     ttft: float
     memory: int | None
 
@@ -45,16 +45,17 @@ def measure_curves(server: Contestant, say: Callable[[str], None]) -> Curves:
 def _measure_rows(server: Contestant, count: int) -> Point:
     answers = server.ask([ask_afresh(f"rows {count} {row}", NEW_TOKENS) for row in range(count)])
     joined = max(answer.times[0] for answer in answers)
-    gaps = [gap for answer in answers for gap in _gaps_since(answer, joined)]
-    return Point(count, median(gaps), median(answer.ttft for answer in answers), server.read_peak())
+    tpot = median(_read_tpot(answer, joined) for answer in answers)
+    return Point(count, tpot, median(answer.ttft for answer in answers), server.read_peak())
 
 
 def _measure_length(server: Contestant, length: int) -> Point:
     (answer,) = server.ask([ask_at_length(f"length {length}", length - _TEMPLATE, NEW_TOKENS)])
     size = answer.prompt_tokens or length
-    return Point(size, median(answer.gaps), answer.ttft, server.read_peak())
+    return Point(size, _read_tpot(answer, answer.times[0]), answer.ttft, server.read_peak())
 
 
-def _gaps_since(answer: Answer, begin: float) -> Sequence[float]:
-    """The gaps that began when all streams were under way."""
-    return [gap for gap, time in zip(answer.gaps, answer.times, strict=False) if time >= begin] or answer.gaps
+def _read_tpot(answer: Answer, begin: float) -> float:
+    """The mean from `begin` on, or of all where the answer ended before; tokens without a text (special ones) count."""
+    gaps = [gap for gap, time in zip(answer.gaps, answer.times, strict=False) if time >= begin] or answer.gaps
+    return fmean(gaps) * len(answer.gaps) / (answer.tokens - 1)

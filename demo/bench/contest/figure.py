@@ -38,7 +38,7 @@ def draw_curves(curves: Curves, title: str) -> Figure:
     for column, (points, size) in enumerate(
         ((curves.lengths, "tokens of context"), (curves.rows, "streams at once")), 1
     ):
-        figure.add_trace(_draw_line(points, [point.gap * 1e3 for point in points]), row=1, col=column)
+        figure.add_trace(_draw_line(points, [point.tpot * 1e3 for point in points]), row=1, col=column)
         memories = [None if point.memory is None else point.memory / 1e6 for point in points]
         figure.add_trace(_draw_line(points, memories), row=2, col=column)
         figure.update_xaxes(title=size, row=2, col=column)

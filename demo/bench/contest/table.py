@@ -92,7 +92,7 @@ def say_curves(curves: Curves) -> Iterator[str]:
     """How time and memory grow."""
     for against, points in (("context", curves.lengths), ("number of streams", curves.rows)):
         sizes = [point.size for point in points]
-        yield say_growth("time per token", against, fit_growth(sizes, [point.gap for point in points]))
+        yield say_growth("time per token", against, fit_growth(sizes, [point.tpot for point in points]))
         memories = [point.memory for point in points if point.memory is not None]
         if len(memories) == len(points):
             yield say_growth("memory at its greatest", against, fit_growth(sizes, [float(each) for each in memories]))
@@ -135,7 +135,7 @@ def _write_number(standing: Standing, key: str, factor: float) -> str:
 def _write_points(size: str, points: Sequence[Point]) -> Iterator[str]:
     yield _write_line([size, *(f"{point.size:,}" for point in points)])
     yield "|" + "---|" * (1 + len(points))
-    yield _write_line(["time per token, ms", *(_write(point.gap * 1e3) for point in points)])
+    yield _write_line(["time per token, ms", *(_write(point.tpot * 1e3) for point in points)])
     yield _write_line(["TTFT, ms", *(_write(point.ttft * 1e3) for point in points)])
     memories = ["—" if point.memory is None else f"{point.memory / 1e6:.0f}" for point in points]
     yield _write_line(["memory at its greatest, MB", *memories])

@@ -15,7 +15,7 @@ def test_every_panel_has_a_bar_for_each_who_has_the_number_and_ours_stands_out()
 
 
 def test_the_curves_are_drawn_in_milliseconds_and_megabytes() -> None:
-    gaps, memory, *_ = draw_curves(CURVES, "title").data
-    assert list(gaps.x) == [64, 1000, 2000, 8000]
-    assert gaps.y[-1] == pytest.approx(18)
+    tpots, memory, *_ = draw_curves(CURVES, "title").data
+    assert list(tpots.x) == [64, 1000, 2000, 8000]
+    assert tpots.y[-1] == pytest.approx(18)
     assert memory.y[-1] == 1008
