@@ -3,12 +3,14 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from demo.engine.model import load_model
 from demo.engine.worker import Worker
@@ -25,7 +27,7 @@ from tests.figures.speed import PROMPT, ROWS, wait_until_ready
 PAINTS: Final = 20
 PAIRS: Final = 16  # single ratios scatter by a tenth, more than what is looked for
 PAGE_TOKENS: Final = 512  # some two seconds: in a quarter of that the first paint and layout are most of what is seen
-SETTLING: Final = 4000  # ms, about what a visitor takes to type: a page that has just opened is still animated
+SETTLING: Final = 3.0  # seconds, about what a visitor takes to type: a page that has just opened is still animated
 
 
 def measure_paint() -> Figure:
@@ -75,26 +77,20 @@ def measure_page() -> list[Figure]:
 
 def _compare_readers(engine: _Paced, url: str) -> Iterator[tuple[str, list[float]]]:
     with _open_tab(url) as ask:
-        yield "told to a client that discards it", _compare(engine, ask, lambda: None)
+        yield "told to a client that discards it", _compare(engine, ask, nullcontext)
     with sync_playwright() as playwright:
         tabs = launch(playwright).new_context()
         page = tabs.new_page()
-
-        def leave() -> None:
-            page.goto("about:blank")
-            for other in tabs.pages[1:]:
-                other.close()
-
-        yield "shown", _compare(engine, lambda: _ask(page, url), leave)
-        yield "behind another tab", _compare(engine, lambda: _ask_away(tabs, page, url), leave)
+        yield "shown", _compare(engine, page.locator("#generate").click, partial(_visit, page, url))
+        yield "behind another tab", _compare(engine, lambda: _ask_away(page), partial(_visit, page, url))
 
 
-def _compare(engine: _Paced, ask: Callable[[], None], leave: Callable[[], None]) -> list[float]:
+def _compare(engine: _Paced, ask: Callable[[], None], visit: Callable[[], AbstractContextManager[None]]) -> list[float]:
     """Paces while somebody reads over the mean of those just before and after, when nobody does."""
     alone, read = [_run_alone(engine)], []
     for _ in range(PAIRS + 1):
-        read.append(_run(engine, ask))
-        leave()
+        with visit():
+            read.append(_run(engine, ask))
         alone.append(_run_alone(engine))
     return [2 * pace / sum(around) for pace, around in list(zip(read, pairwise(alone), strict=True))[1:]]
 
@@ -108,22 +104,27 @@ def _run_alone(engine: _Paced) -> float:
 
 
 def _run(engine: _Paced, ask: Callable[[], None]) -> float:
+    """The pace of a run, always after a pause: cores that have just worked are faster for a second."""
+    time.sleep(SETTLING)
     engine.ended.clear()
     ask()
     return engine.rate()
 
 
-def _ask(page: Page, url: str) -> None:
+@contextmanager
+def _visit(page: Page, url: str) -> Iterator[None]:
     page.goto(url)
-    page.locator("#generate:enabled").wait_for()
-    page.wait_for_timeout(SETTLING)
     page.locator("#prompt textarea").fill(PROMPT[0].content)
+    page.locator("#generate:enabled").wait_for()
+    yield
+    page.goto("about:blank")
+    for other in page.context.pages[1:]:
+        other.close()
+
+
+def _ask_away(page: Page) -> None:
     page.locator("#generate").click()
-
-
-def _ask_away(tabs: BrowserContext, page: Page, url: str) -> None:
-    _ask(page, url)
-    tabs.new_page().bring_to_front()
+    page.context.new_page().bring_to_front()
     page.evaluate(LOOK_AWAY)
 
 
