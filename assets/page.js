@@ -10,7 +10,8 @@ window.tokenStreaming = (() => {
   const SIDES = ["streamed", "whole"];
   const clocks = Object.fromEntries(SIDES.map((side) => [side, { started: null, running: false, asked: null }]));
   // When this browser's visitor asked, when the first text came, and when it was on the screen.
-  const marks = Object.fromEntries(SIDES.map((side) => [side, { asked: null, arrived: null, painted: null }]));
+  const UNMARKED = { asked: null, arrived: null, painted: null };
+  const marks = Object.fromEntries(SIDES.map((side) => [side, { ...UNMARKED }]));
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
   let ticking = null;
 
@@ -26,6 +27,7 @@ window.tokenStreaming = (() => {
     const now = performance.now();
     for (const side of SIDES) {
       if (clocks[side].running) write(find(`${side}-clock`), `${((now - clocks[side].started) / 1000).toFixed(1)} s`);
+      tellPaint(side);
     }
     clearTimeout(ticking);
     ticking = anyRunning() && !document.hidden ? setTimeout(tick, TICK) : null;
@@ -58,13 +60,17 @@ window.tokenStreaming = (() => {
       clock.asked = null;
       clock.started ??= performance.now();
       clock.running = true;
-      if (state === "queued") marks[side] = { asked: clock.started, arrived: null, painted: null };
+      if (state === "queued") marks[side] = { ...UNMARKED, asked: clock.started };
       tick();
     } else if (clock.running) {
       clock.running = false;
       write(find(`${side}-clock`), `${((performance.now() - clock.started) / 1000).toFixed(2)} s`);
+      tellPaint(side);
     }
-    if (state === "idle") write(find(`${side}-clock`), NOTHING_YET);
+    if (state === "idle") {
+      write(find(`${side}-clock`), NOTHING_YET);
+      marks[side] = { ...UNMARKED };
+    }
   }
 
   // --- what a screen reader hears: beginnings and ends, never a token ----------------------------------------------
@@ -149,8 +155,14 @@ window.tokenStreaming = (() => {
     const now = performance.now();
     root.dataset.paintedAt = String(performance.timeOrigin + now);
     marks[side].painted = now;
-    if (clocks[side].started === null) return;
-    write(find(`${side}-browser`), `in your browser: first text after ${duration(now - clocks[side].started)}`);
+    if (!clocks[side].running) tellPaint(side);
+  }
+
+  // With the next tick: a frame of its own would cost as much as a text's.
+  function tellPaint(side) {
+    const { asked, painted } = marks[side];
+    if (asked === null || painted === null) return;
+    write(find(`${side}-browser`), `in your browser: first text after ${duration(painted - asked)}`);
   }
 
   function makeReachable(body, side) {
