@@ -35,17 +35,17 @@ class Matrix:
 def pack_four_bits(values: Tensor, scales: Tensor, offsets: Tensor) -> Matrix:
     """Of w = scale · q + offset: q uint8 [rows, columns] below 16, scales and offsets [rows, columns / 32]."""
     rows, columns = values.shape
-    # [tiles, 16, groups, low or high, 4, 4] to [tiles, groups, 4, 16, 4] for each of low and high
-    halves = _tile(values).unflatten(2, (-1, 2, 4, 4)).permute(3, 0, 2, 4, 1, 5)
-    nibbles = halves[0].bitwise_or(halves[1] << 4).flatten(2)
+    # Words of four: [tiles, 16, groups, low or high, 4] to [tiles, groups, 4, 16] for each of low and high
+    halves = _tile(values.view(torch.int32)).unflatten(2, (-1, 2, 4)).permute(3, 0, 2, 4, 1)
+    nibbles = (halves[0] | halves[1] << 4).contiguous().view(torch.uint8).flatten(2)
     return Matrix(FOUR_BITS, rows, columns, torch.cat([nibbles, _halves(scales), _halves(offsets)], dim=2).flatten(1))
 
 
 def pack_eight_bits(values: Tensor, scales: Tensor) -> Matrix:
     """Of w = scale · q: q int8 [rows, columns], scales [rows, columns / 32]."""
     rows, columns = values.shape
-    above = values.view(torch.uint8) ^ 128  # q + 128
-    bytes = _tile(above).unflatten(2, (-1, 8, 4)).permute(0, 2, 3, 1, 4).flatten(2)
+    above = (values.view(torch.uint8) ^ 128).view(torch.int32)  # q + 128, words of four
+    bytes = _tile(above).unflatten(2, (-1, 8)).permute(0, 2, 3, 1).contiguous().view(torch.uint8).flatten(2)
     return Matrix(EIGHT_BITS, rows, columns, torch.cat([bytes, _halves(scales)], dim=2).flatten(1))
 
 
