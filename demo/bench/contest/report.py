@@ -8,10 +8,19 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from demo.bench.contest.curves import Curves
+from demo.bench.contest.examples import Example
 from demo.bench.contest.figure import draw_contest, draw_curves, write_page
 from demo.bench.contest.machine import Machine
 from demo.bench.contest.result import Standing
-from demo.bench.contest.table import say_all, write_answers, write_conditions, write_curves, write_list, write_table
+from demo.bench.contest.table import (
+    say_all,
+    write_answers,
+    write_conditions,
+    write_curves,
+    write_examples,
+    write_list,
+    write_table,
+)
 
 
 def _now() -> str:
@@ -29,6 +38,7 @@ class Report:
     left_out: Mapping[str, str]
     client: Mapping[str, float]
     curves: Curves | None
+    examples: Sequence[Example] | None
     date: str = field(default_factory=_now)
 
 
@@ -44,13 +54,14 @@ def write_report(report: Report, folder: Path) -> str:
 
 
 def write_markdown(report: Report) -> list[str]:
-    """Table, sentences, answers and curves."""
+    """Table, sentences, answers, curves and examples."""
     sections = [
         write_table(report.standings),
         [write_conditions(report.machine, report.rounds, report.date)],
         write_list(say_all(report.standings, report.left_out, report.client.get("many"), report.machine)),
         list(write_answers(report.standings)),
         list(write_curves(report.curves)) if report.curves else [],
+        list(write_examples(report.examples)) if report.examples else [],
     ]
     return [line for section in sections if section for line in (*section, "")][:-1]
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from demo.bench.contest.curves import Curves, Point
+from demo.bench.contest.examples import EXAMPLE_TOKENS, Example
 from demo.bench.contest.growth import fit_growth, say_growth
 from demo.bench.contest.machine import Machine
 from demo.bench.contest.measures import APART, STREAMS
@@ -77,6 +78,22 @@ def write_answers(standings: Sequence[Standing]) -> Iterator[str]:
         shared = "" if ours is None else f"the first {count_shared_words(ours, each.answer)} of {words} words as ours; "
         verdict = f"ODD: {each.oddity}" if each.oddity else "sane"
         yield f"- {each.identity.name} ({shared}{verdict}): {' '.join(each.answer.split())[:160]} …"
+
+
+def write_examples(examples: Sequence[Example]) -> Iterator[str]:
+    """This server's answers to the page's prompts, the weights as stored beside the same in float32."""
+    same = sum(example.stored == example.exact for example in examples)
+    yield (
+        f"This server's greedy answers to the page's prompts, {EXAMPLE_TOKENS} tokens, from the weights as stored and "
+        f"in float32; {same} of {len(examples)} are the same:"
+    )
+    yield ""
+    yield _write_line(["prompt", "as stored", "in float32", "words in common, from the first"])
+    yield "|" + "---|" * 4
+    for example in examples:
+        shared = count_shared_words(example.stored, example.exact)
+        texts = (" ".join(text.split()).replace("|", "\\|") for text in (example.prompt, example.stored, example.exact))
+        yield _write_line([*texts, str(shared)])
 
 
 def write_curves(curves: Curves) -> Iterator[str]:

@@ -26,7 +26,7 @@ def read_reply(sent: float, end: float, reads: Reads) -> tuple[int, Arrivals]:
     """The status and the body with the times of its parts. Raises Unmeasured where this is no HTTP reply."""
     collected, times = b"", iter(reads)
     headers = end
-    for headers, read in times:  # noqa: B007
+    for headers, read in times:  # noqa: B007 - wanted after the loop
         collected += read
         if _END_OF_HEAD in collected:
             break

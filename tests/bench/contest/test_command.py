@@ -3,14 +3,21 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 import pytest
 
 from demo.bench.__main__ import main
+from demo.bench.contest import command
+from demo.bench.contest.examples import read_prompts
+from demo.bench.peers.ground import Ground
 from demo.bench.peers.roster import OURS, PEERS
+from demo.bench.sample import Unmeasured
+from tests.bench.contest.contestants import Scripted
 from tests.bench.fake import Script, serve
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -20,7 +27,8 @@ CHEESE = Script(words=("To make ", "cheese ", *(f"you warm milk {n} times " for 
 
 
 def run(folder: Path, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str, str]:
-    code = main(["--peers", "--rounds", "1", "--no-curves", "--output", str(folder), *NOBODY, *options])
+    only = ["--rounds", "1", "--no-curves", "--no-examples"]
+    code = main(["--peers", *only, "--output", str(folder), *NOBODY, *options])
     said = capsys.readouterr()
     return code, said.out, said.err
 
@@ -71,6 +79,32 @@ def test_a_wrong_option_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as left:
         run(tmp_path, capsys, *option)
     assert left.value.code == 2
+
+
+def test_the_examples_are_answered_in_both_forms_of_the_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def open_ours(ground: Ground, *options: str, name: str) -> Iterator[Scripted]:
+        yield Scripted(text=" ".join(options))
+
+    monkeypatch.setattr(command, "open_ours", open_ours)
+    examples = command.compare_own_answers(Ground(tmp_path, 2, tmp_path), {})
+    assert examples is not None
+    assert [each.prompt for each in examples] == read_prompts()
+    assert {(each.stored, each.exact) for each in examples} == {("--dtype stored", "--dtype float32")}
+
+
+def test_examples_that_cannot_be_answered_are_left_out_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_ours(ground: Ground, *options: str, name: str) -> NoReturn:
+        raise Unmeasured("This processor has no FMA.")
+
+    left_out: dict[str, str] = {}
+    monkeypatch.setattr(command, "open_ours", open_ours)
+    assert command.compare_own_answers(Ground(tmp_path, 2, tmp_path), left_out) is None
+    assert left_out == {"the example prompts": "This processor has no FMA."}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

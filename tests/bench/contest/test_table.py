@@ -69,3 +69,10 @@ def test_the_curves_say_whether_anything_grows_quadratically() -> None:
     assert "Time per token does not grow quadratically with the context" in TEXT
     assert "Memory at its greatest does not grow quadratically with the number of streams" in TEXT
     assert "quadratically" not in "\n".join(write_markdown(make_report(None)))
+
+
+def test_the_examples_stand_side_by_side_with_what_they_have_in_common() -> None:
+    assert "48 tokens, from the weights as stored and in float32; 1 of 2 are the same:" in TEXT
+    assert "| Why? | Because of that. | Because of this. | 2 |" in TEXT
+    assert "| Who \\| what? | Me. | Me. | 1 |" in TEXT
+    assert "in float32" not in "\n".join(write_markdown(replace(REPORT, examples=None)))
