@@ -12,12 +12,12 @@ from pathlib import Path
 
 from demo.engine.worker import open_engine
 from demo.events import Broken, Engine, Loading, Message, Ready, Request, Sampling
+from demo.examples import read_examples
 from demo.replay import RECORDINGS
 from demo.run import Run
 from demo.settings import read_settings
 from demo.trace import Trace, trace_run, write_trace
 from demo.ui.dials import DEFAULT_LENGTH, DEFAULT_REPETITION_PENALTY
-from demo.ui.layout import read_examples
 
 
 def record(engine: Engine, prompt: str) -> Trace:

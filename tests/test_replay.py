@@ -7,10 +7,10 @@ import pytest
 
 from demo.errors import NotReady, Overloaded, SettingError
 from demo.events import Done, Event, Message, Ready, Request, Sampling
+from demo.examples import read_examples
 from demo.replay import NotRecorded, Replay, choose_recording, read_recordings
 from demo.run import Run
 from demo.trace import Trace
-from demo.ui.layout import read_examples
 from tests.traces import make_trace
 
 

@@ -6,9 +6,10 @@ from typing import Final
 
 import gradio as gr
 
+from demo.examples import read_examples
 from demo.ui.chart import build_chart
 from demo.ui.dials import Dials, build_dials
-from demo.ui.files import ASSETS, LESSON
+from demo.ui.files import LESSON
 from demo.ui.lesson import Lesson, build_lesson
 from demo.ui.pane import Pane, build_pane
 
@@ -122,11 +123,6 @@ def _build_controls() -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Button, gr.B
             retry = gr.Button("Retry", elem_id="retry", min_width=0)
             clear = gr.Button("Clear", elem_id="clear", min_width=0)
     return prompt, generate, stop, retry, clear
-
-
-def read_examples() -> list[str]:
-    """The example prompts."""
-    return [str(text) for text in json.loads((ASSETS / "prompts.json").read_text("utf-8"))]
 
 
 def _build_examples(prompt: gr.Textbox) -> None:

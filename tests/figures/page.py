@@ -81,8 +81,9 @@ def _compare_readers(engine: _Paced, url: str) -> Iterator[tuple[str, list[float
     with sync_playwright() as playwright:
         tabs = launch(playwright).new_context()
         page = tabs.new_page()
-        yield "shown", _compare(engine, page.locator("#generate").click, partial(_visit, page, url))
-        yield "behind another tab", _compare(engine, lambda: _ask_away(page), partial(_visit, page, url))
+        visit = partial(_visit, page, url)
+        yield "shown", _compare(engine, page.locator("#generate").click, visit)
+        yield "behind another tab", _compare(engine, partial(_ask_away, page), visit)
 
 
 def _compare(engine: _Paced, ask: Callable[[], None], visit: Callable[[], AbstractContextManager[None]]) -> list[float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from demo.bench.contest.curves import ROOM, ROWS, Curves, measure_curves
-from demo.bench.contest.examples import Example, answer_all, read_prompts
+from demo.bench.contest.examples import Example, answer_all
 from demo.bench.contest.machine import describe_machine
 from demo.bench.contest.measures import list_measures
 from demo.bench.contest.report import Report, write_report
@@ -23,6 +23,7 @@ from demo.bench.peers.process import SIGNALS
 from demo.bench.peers.roster import OURS, PEERS, open_address, open_ours, open_peer
 from demo.bench.sample import Unmeasured
 from demo.embedded import EMBEDDED_PACKAGE, find_embedded
+from demo.examples import read_examples
 
 FOLDER = Path(".bench")
 _BEGIN = time.perf_counter()
@@ -103,7 +104,7 @@ def measure_own_curves(ground: Ground, left_out: dict[str, str]) -> Curves | Non
 def compare_own_answers(ground: Ground, left_out: dict[str, str]) -> list[Example] | None:
     """This server's answers from the weights as stored and in float32; None where it fails, and then left out."""
     say("example prompts: the weights as stored, then in float32")
-    prompts = read_prompts()
+    prompts = read_examples()
     answers = []
     try:
         for dtype in ("stored", "float32"):

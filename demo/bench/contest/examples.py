@@ -1,12 +1,10 @@
 """Greedy answers to the page's example prompts, from the weights as they are stored and from the same in float32."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from demo.bench.peers.contestant import Contestant, Question
-from demo.bench.peers.ground import ROOT
 
 EXAMPLE_TOKENS: Final = 48
 
@@ -18,11 +16,6 @@ class Example:
     prompt: str
     stored: str
     exact: str
-
-
-def read_prompts() -> list[str]:
-    """The page's."""
-    return [str(prompt) for prompt in json.loads((ROOT / "assets" / "prompts.json").read_text("utf-8"))]
 
 
 def answer_all(server: Contestant, prompts: Sequence[str]) -> list[str]:

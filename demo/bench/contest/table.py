@@ -29,7 +29,7 @@ def write_table(standings: Sequence[Standing]) -> list[str]:
         "memory, MB",
         "bound of one stream: weights / bandwidth, tokens/s",
     ]
-    return [_write_line(titles), "|" + "---|" * len(titles), *(_write_standing(each) for each in standings)]
+    return [*_write_head(titles), *(_write_standing(each) for each in standings)]
 
 
 def write_conditions(machine: Machine, rounds: int, date: str) -> str:
@@ -88,8 +88,7 @@ def write_examples(examples: Sequence[Example]) -> Iterator[str]:
         f"in float32; {same} of {len(examples)} are the same:"
     )
     yield ""
-    yield _write_line(["prompt", "as stored", "in float32", "words in common, from the first"])
-    yield "|" + "---|" * 4
+    yield from _write_head(["prompt", "as stored", "in float32", "words in common, from the first"])
     for example in examples:
         shared = count_shared_words(example.stored, example.exact)
         texts = (" ".join(text.split()).replace("|", "\\|") for text in (example.prompt, example.stored, example.exact))
@@ -150,8 +149,7 @@ def _write_number(standing: Standing, key: str, factor: float) -> str:
 
 
 def _write_points(size: str, points: Sequence[Point]) -> Iterator[str]:
-    yield _write_line([size, *(f"{point.size:,}" for point in points)])
-    yield "|" + "---|" * (1 + len(points))
+    yield from _write_head([size, *(f"{point.size:,}" for point in points)])
     yield _write_line(["time per token, ms", *(_write(point.tpot * 1e3) for point in points)])
     yield _write_line(["TTFT, ms", *(_write(point.ttft * 1e3) for point in points)])
     memories = ["—" if point.memory is None else f"{point.memory / 1e6:.0f}" for point in points]
@@ -169,6 +167,10 @@ def _say_unevenness(numbers: Mapping[str, Spread]) -> str:
 
 def _write(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _write_head(titles: Sequence[str]) -> list[str]:
+    return [_write_line(titles), "|" + "---|" * len(titles)]
 
 
 def _write_line(cells: Sequence[str]) -> str:

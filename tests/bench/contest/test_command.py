@@ -13,10 +13,10 @@ import pytest
 
 from demo.bench.__main__ import main
 from demo.bench.contest import command
-from demo.bench.contest.examples import read_prompts
 from demo.bench.peers.ground import Ground
 from demo.bench.peers.roster import OURS, PEERS
 from demo.bench.sample import Unmeasured
+from demo.examples import read_examples
 from tests.bench.contest.contestants import Scripted
 from tests.bench.fake import Script, serve
 
@@ -91,7 +91,7 @@ def test_the_examples_are_answered_in_both_forms_of_the_weights(
     monkeypatch.setattr(command, "open_ours", open_ours)
     examples = command.compare_own_answers(Ground(tmp_path, 2, tmp_path), {})
     assert examples is not None
-    assert [each.prompt for each in examples] == read_prompts()
+    assert [each.prompt for each in examples] == read_examples()
     assert {(each.stored, each.exact) for each in examples} == {("--dtype stored", "--dtype float32")}
 
 
