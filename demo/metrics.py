@@ -44,8 +44,8 @@ class Timeline:
 
     @property
     def rate(self) -> float | None:
-        """Tokens per second over the whole request, prompt included: n / total."""
-        return len(self.tokens) / self.end if self.end and self.tokens else None
+        """Decode rate in tokens/s: (n - 1) / (last - first); None where all tokens came at once."""
+        return 1 / self.tpot if self.tpot else None
 
 
 def measure_streamed(submitted: float, events: Sequence[Event]) -> Timeline:

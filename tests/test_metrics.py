@@ -43,7 +43,7 @@ def test_whole_is_the_same_run_with_everything_at_its_end(times: list[float]) ->
     assert whole.total == streamed.total
     assert len(whole.tokens) == len(streamed.tokens)
     assert set(whole.tokens) <= {streamed.total}
-    assert whole.rate == streamed.rate
+    assert whole.rate is None
     if times:
         assert whole.ttft == whole.total
         assert streamed.ttft is not None
@@ -71,7 +71,11 @@ def test_one_token_has_a_ttft_and_no_gap_and_no_tpot() -> None:
     assert timeline.ttft == 0.5
     assert timeline.gaps == ()
     assert timeline.tpot is None
-    assert timeline.rate == 2
+    assert timeline.rate is None
+
+
+def test_the_rate_is_of_the_tokens_after_the_first() -> None:
+    assert measure_streamed(SUBMITTED, make_log([1.0, 1.5, 2.0])).rate == pytest.approx(2)
 
 
 def test_ttft_waits_for_text_a_person_can_see() -> None:

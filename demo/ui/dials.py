@@ -1,4 +1,4 @@
-"""The drawer: length, temperature, seed and the other dials; from their positions to a Manner of answering."""
+"""The dials: the speed, and in a drawer length, temperature, seed and more; from their positions to a Manner."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -8,10 +8,10 @@ import gradio as gr
 
 from demo.errors import BadRequest
 from demo.events import Sampling
+from demo.ui.speed import DEFAULT_LENGTH, FELT
 
 Position: TypeAlias = float | str | None
 
-DEFAULT_LENGTH = 256
 DEFAULT_REPETITION_PENALTY = 1.1  # without one a model this small repeats itself before long
 MAX_LENGTH = 1024
 PACES: Final = (("real speed", 0), *((f"{rate} tokens/s", rate) for rate in (300, 100, 30, 10, 3)))
@@ -24,7 +24,7 @@ DEFAULTS: Final[dict[str, float | str]] = {
     "repetition": DEFAULT_REPETITION_PENALTY,
     "frequency": 0,
     "seed": "",
-    "pace": 0,
+    "pace": FELT,
 }
 # From where to where each slider goes, and in which steps.
 RANGES: Final = {
@@ -48,7 +48,7 @@ class Manner:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dials:
-    """The components of the drawer, in the order in which `read_dials` takes their values."""
+    """The components of the dials, in the order in which `read_dials` takes their values."""
 
     length: gr.Slider
     temperature: gr.Slider
@@ -57,7 +57,7 @@ class Dials:
     repetition: gr.Slider
     frequency: gr.Slider
     seed: gr.Textbox
-    pace: gr.Dropdown
+    pace: gr.Radio
 
     @property
     def inputs(self) -> list[gr.components.Component]:
@@ -65,25 +65,18 @@ class Dials:
         return [getattr(self, field.name) for field in fields(self)]
 
 
-def build_dials() -> Dials:
-    """The drawer, closed."""
-    with gr.Accordion("Length, temperature, seed …", open=False, elem_id="dials"), gr.Row():
+def build_dials(pace: gr.Radio) -> Dials:
+    """The drawer, closed; `pace` stands elsewhere."""
+    with gr.Accordion("Max tokens, temperature, seed …", open=False, elem_id="dials"), gr.Row():
         return Dials(
-            length=_slider("length", "Length", "at most so many tokens"),
-            temperature=_slider("temperature", "Temperature", "0 is greedy: the likeliest token"),
+            length=_slider("length", "Max tokens", "the longest answer"),
+            temperature=_slider("temperature", "Temperature", "0 is greedy decoding"),
             top_p=_slider("top_p", "Top p", "1 is off"),
             top_k=_slider("top_k", "Top k", "0 is off"),
             repetition=_slider("repetition", "Repetition penalty", "1 is off"),
             frequency=_slider("frequency", "Frequency penalty", "0 is off"),
             seed=gr.Textbox("", label="Seed", info="empty: a new one each time", max_lines=1, elem_id="seed"),
-            pace=gr.Dropdown(
-                list(PACES),
-                value=0,
-                label="Pace",
-                info="slowed down on purpose, to watch",
-                elem_id="pace",
-                filterable=False,
-            ),
+            pace=pace,
         )
 
 

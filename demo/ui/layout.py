@@ -1,6 +1,6 @@
 """The page's components and where they stand. Knows no listener and no engine."""
 
-import json
+import html
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,11 +12,17 @@ from demo.ui.dials import Dials, build_dials
 from demo.ui.files import LESSON
 from demo.ui.lesson import Lesson, build_lesson
 from demo.ui.pane import Pane, build_pane
+from demo.ui.speed import FELT, list_speeds
 
+# What a race says when it has ended, and what can be done with its answer.
+VERDICT: Final = """
+<div id="verdict"><p id="result" role="status"></p>
+  <button type="button" id="slow-motion" hidden>Slow motion</button>
+  <button type="button" id="complete" hidden>Continue the answer</button></div>"""
 INTRO: Final = """
 <h1>Token streaming</h1>
 <p>One model writes one answer. Two panels deliver it: token by token as it is made, or all at once when it is done.
-Both are fed by the same run, so the text is the same; only the waiting differs.</p>"""
+Both read the same run, so the text is the same; only the waiting differs.</p>"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,15 +30,18 @@ class Layout:
     """Every component that a listener reads or sets."""
 
     prompt: gr.Textbox
+    keep: gr.Checkbox
     generate: gr.Button
     stop: gr.Button
     retry: gr.Button
     clear: gr.Button
+    examples: gr.HTML
     dials: Dials
     asked: gr.JSON
     model: gr.HTML
     message: gr.HTML
     question: gr.HTML
+    verdict: gr.HTML
     streamed: Pane
     whole: Pane
     results: gr.Column
@@ -53,13 +62,13 @@ class Layout:
     def start(self) -> list[gr.components.Component]:
         """What a race that begins sets."""
         panes = [component for pane in self.panes for component in (pane.run, pane.past)]
-        return [*panes, self.prompt, self.message, self.question]
+        return [*panes, self.prompt, self.message, self.question, self.retry, self.clear]
 
     @property
     def settled(self) -> list[gr.blocks.Block]:
         """What a race that has ended sets."""
         shared = [self.results, self.timeline, self.latency, self.table, self.trace]
-        return [self.streamed.run, self.whole.run, *shared, self.lesson.example, self.lesson.saved]
+        return [self.streamed.run, self.whole.run, *shared, self.dials.pace, self.lesson.example, self.lesson.saved]
 
 
 def build_layout() -> Layout:
@@ -67,10 +76,14 @@ def build_layout() -> Layout:
     gr.HTML(INTRO, elem_id="intro", js_on_load=None)
     model = _field("model", "")
     prompt, generate, stop, retry, clear = _build_controls()
+    with gr.Row(elem_id="options"):
+        pace = gr.Radio(list_speeds(None), value=FELT, label="Speed", elem_id="speed", min_width=0, scale=0)
+        keep = gr.Checkbox(False, label="Continue the conversation", elem_id="keep", min_width=0, scale=0)
+        examples = _build_examples()
     message = _field("message", "", role="alert")
-    _build_examples(prompt)
-    dials, asked = build_dials(), gr.JSON(visible=False)
+    dials, asked = build_dials(pace), gr.JSON(visible=False)
     question = _field("question", "")
+    verdict = gr.HTML(VERDICT, js_on_load="tokenStreaming.mountVerdict(element, trigger)", apply_default_css=False)
     with gr.Row(elem_id="panes", equal_height=True):
         streamed, whole = build_pane("streamed"), build_pane("whole")
     results, timeline, latency, table, trace = _build_results()
@@ -80,15 +93,18 @@ def build_layout() -> Layout:
     sight = gr.HTML(announcer, js_on_load="tokenStreaming.mountSight(trigger)")
     return Layout(
         prompt,
+        keep,
         generate,
         stop,
         retry,
         clear,
+        examples,
         dials,
         asked,
         model,
         message,
         question,
+        verdict,
         streamed,
         whole,
         results,
@@ -107,6 +123,7 @@ def _build_controls() -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Button, gr.B
         prompt = gr.Textbox(
             label="Prompt",
             show_label=False,
+            value=read_examples()[0],
             placeholder="Ask something",
             lines=1,
             max_lines=6,
@@ -120,18 +137,20 @@ def _build_controls() -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Button, gr.B
         with gr.Row(elem_id="buttons"):
             generate = gr.Button("Generate", variant="primary", elem_id="generate", min_width=0, interactive=False)
             stop = gr.Button("Stop", elem_id="stop", min_width=0)
-            retry = gr.Button("Retry", elem_id="retry", min_width=0)
-            clear = gr.Button("Clear", elem_id="clear", min_width=0)
+            retry = gr.Button("Retry", elem_id="retry", min_width=0, interactive=False)
+            clear = gr.Button("Clear", elem_id="clear", min_width=0, interactive=False)
     return prompt, generate, stop, retry, clear
 
 
-def _build_examples(prompt: gr.Textbox) -> None:
-    with gr.Row(elem_id="examples"):
-        for text in read_examples():
-            chip = gr.Button(text, size="sm", min_width=0, scale=0, elem_classes="chip")
-            chip.click(
-                None, None, prompt, js=f"() => tokenStreaming.fill({json.dumps(text)})", api_visibility="private"
-            )
+def _build_examples() -> gr.HTML:
+    """One component for all: its script says which was pressed."""
+    chips = "".join(f'<button type="button" class="chip">{html.escape(text)}</button>' for text in read_examples())
+    return gr.HTML(
+        f'<div id="examples">{chips}</div>',
+        js_on_load="tokenStreaming.mountExamples(element, trigger)",
+        apply_default_css=False,
+        elem_classes="line-examples",
+    )
 
 
 def _build_results() -> tuple[gr.Column, gr.HTML, gr.HTML, gr.HTML, gr.HTML]:

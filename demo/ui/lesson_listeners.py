@@ -51,7 +51,7 @@ class LessonListeners:
 
     def share(self, asked: Sequence[Position]) -> Updates:
         """The end of a link that brings back this prompt and these dials."""
-        return {self.page.lesson.link: {"fragment": write_link(Shared(str(asked[0]), asked[1:]))}}
+        return {self.page.lesson.link: {"fragment": write_link(Shared(str(asked[0]), asked[2:]))}}
 
     async def arrive(self, request: gr.Request, fragment: str) -> Updates:
         """What the address asks for after its `#`: a prompt with dials, or a recorded run, which begins at once."""
@@ -64,7 +64,10 @@ class LessonListeners:
             return say(self.page, visitor, str(error))
         if isinstance(asked, Trace):
             return show_start(self.page, visitor)
-        return nothing() if asked is None else self._show_shared(asked)
+        if asked is None:
+            return nothing()
+        visitor.has_chosen = True
+        return self._show_shared(asked)
 
     def _show_shared(self, shared: Shared) -> Updates:
         positions: Sequence[Position] = shared.positions

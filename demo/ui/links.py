@@ -1,5 +1,6 @@
 """Links into the page: what stands after an address's `#`, a prompt with its dials or a recorded run. Pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -7,7 +8,8 @@ from urllib.parse import parse_qs, urlencode
 
 from demo.errors import BadRequest
 from demo.trace import Trace, read_fragment
-from demo.ui.dials import DEFAULTS, PACES, RANGES, Position, read_dials
+from demo.ui.dials import DEFAULTS, RANGES, Position, read_dials
+from demo.ui.speed import REAL, SLOWED
 
 TRACE: Final = "trace"
 FOR_THE_BROWSER: Final = {"station", "present"}  # where to scroll to, and how it looks
@@ -57,17 +59,20 @@ def read_link(fragment: str) -> Shared | Trace | None:
 def _read_position(name: str, text: str | None, default: Position) -> Position:
     if text is None or isinstance(default, str):
         return default if text is None else text
-    if not _can_stand(name, text):
-        raise BadRequest(f"This link sets {name} to {text!r}, where the dial can't stand: copy the link again.")
-    return int(text) if text.isdecimal() else float(text)
-
-
-def _can_stand(name: str, text: str) -> bool:
-    try:
-        number = float(text)
-    except ValueError:
-        return False
+    number = _read_number(text)
     if name == "pace":
-        return number in dict(PACES).values()
-    low, high, _ = RANGES[name]
-    return low <= number <= high
+        allowed, fits = f"one of {REAL}, {', '.join(map(str, SLOWED))}", number in (REAL, *SLOWED)
+    else:
+        low, high, _ = RANGES[name]
+        allowed, fits = f"from {low} to {high}", low <= number <= high
+    if not fits:
+        raise BadRequest(f"This link sets {name} to {text!r}: it must be {allowed}. Copy the link again.")
+    return int(text) if text.isdecimal() else number
+
+
+def _read_number(text: str) -> float:
+    """The number that `text` spells; one that lies in no range where it spells none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final, Literal, TypeAlias, cast
 
 import gradio as gr
 
@@ -15,12 +16,16 @@ from demo.ui.dials import Position, read_dials
 from demo.ui.layout import Layout
 from demo.ui.pane import Updates, show
 from demo.ui.race import take_number
-from demo.ui.updates import nothing, say, show_both, show_results, show_start, show_turns
+from demo.ui.updates import nothing, offer_again, say, show_both, show_results, show_speed, show_start, show_turns
 from demo.ui.visitor import Asked, Visitor, Visitors
 
 KEYS = "Enter sends, Shift+Enter starts a new line, Esc stops"
 STANDS_IN = "A recorded run stands in."
 POLL = 0.2  # seconds between two looks at a model that is still loading
+
+How: TypeAlias = Literal["fresh", "example", "continue", "edit"]
+# How many turns are taken out of the conversation before the question is asked; None is all of them.
+COUNTS: Final[dict[str, int | None]] = {"fresh": None, "example": None, "continue": 0, "edit": 1}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,23 +38,34 @@ class Listeners:
     recordings: Sequence[Trace] = ()
 
     async def begin(self, request: gr.Request, asked: Sequence[Position]) -> Updates:
-        """Start a race for what was typed, with the dials as they stand, or say why not."""
-        prompt, dials = str(asked[0]), asked[1:]
+        """Start a race for what was typed or picked, with the dials as they stand, or say why not."""
+        prompt, how, dials = str(asked[0]), read_how(asked[1]), asked[2:]
         visitor = self.visitors.find(request.session_hash)
+        if how == "example":
+            await _end(visitor)
         before = visitor.race
+        taken = [] if visitor.racing else visitor.take_back(COUNTS[how])
         updates = self._start(visitor, Asked(prompt, "turn"), dials)
-        taken = visitor.race is not before and visitor.question == prompt
-        return {**updates, self.page.prompt: ""} if taken else updates
+        if visitor.race is before:
+            visitor.put_back(taken)
+        elif how == "continue" and visitor.question == prompt:
+            updates[self.page.prompt] = ""
+        return updates
 
     async def begin_again(self, request: gr.Request, asked: Sequence[Position]) -> Updates:
         """Ask the last question once more, as the same turn."""
         visitor = self.visitors.find(request.session_hash)
         await _end(visitor)
-        again, before = visitor.take_back(), visitor.race
-        updates = self._start(visitor, again.asked if again else Asked("", "turn"), asked[1:])
+        again, before = visitor.take_back(1), visitor.race
+        updates = self._start(visitor, again[0].asked if again else Asked("", "turn"), asked[2:])
         if visitor.race is before:
             visitor.put_back(again)
         return updates
+
+    async def complete(self, request: gr.Request, asked: Sequence[Position]) -> Updates:
+        """Write the rest of an answer that was cut off by its length."""
+        visitor = self.visitors.find(request.session_hash)
+        return self._start(visitor, Asked(visitor.question, "rest"), asked[2:])
 
     def _start(self, visitor: Visitor, asked: Asked, dials: Sequence[Position]) -> Updates:
         """Begin a race: with the model, or with a recorded run where that can't answer now; or say why not."""
@@ -130,6 +146,7 @@ class Listeners:
             **say(self.page, visitor, ""),
             **show_turns(self.page, visitor),
             **show_both(self.page, "idle", "", take_number()),
+            **offer_again(self.page, False),
             self.page.results: gr.Column(visible=False),
         }
 
@@ -140,18 +157,22 @@ class Listeners:
         listener is running, and loses what has just been asked. Kept open, the next answer also begins sooner.
         """
         visitor = self.visitors.find(request.session_hash)
-        visitor.near = is_near(request)
         status, said = self.engine.status, ""
         while True:
             if said != (words := say_status(status)):
                 askable = isinstance(status, Ready) or bool(self.recordings)
-                yield {self.page.model: words, self.page.generate: gr.Button(interactive=askable)}
+                speed = {} if visitor.has_chosen else show_speed(self.page, status)
+                yield {self.page.model: words, self.page.generate: gr.Button(interactive=askable), **speed}
             if not isinstance(status, Loading):
                 break
             said = words
             await asyncio.sleep(POLL)
             status = self.engine.status
         await visitor.gone.wait()
+
+    def choose_speed(self, request: gr.Request) -> None:
+        """The visitor has chosen a speed: a model that is ready only now does not choose another."""
+        self.visitors.find(request.session_hash).has_chosen = True
 
     async def look_away(self, request: gr.Request) -> None:
         """Another tab is in front."""
@@ -173,10 +194,11 @@ async def _end(visitor: Visitor) -> None:
         await visitor.race.over.wait()
 
 
-def is_near(request: gr.Request) -> bool:
-    """Whether the browser is on this machine."""
-    host = request.client.host if request.client else ""
-    return host == "::1" or host.startswith("127.")
+def read_how(position: Position | bool) -> How:
+    """How a question is asked: what the script says, or else whether the box "Continue the conversation" is ticked."""
+    if isinstance(position, str) and position in COUNTS:
+        return cast(How, position)
+    return "continue" if position is True else "fresh"
 
 
 def is_recorded(engine: Engine) -> bool:

@@ -99,16 +99,20 @@ def read_head() -> str:
 
 def wire_race(blocks: gr.Blocks, page: Layout, listeners: Listeners) -> None:
     """Tie the race's components to their listeners."""
-    asked = gather(partial(gr.on, [page.generate.click, page.prompt.submit]), page)
+    asked = gather(partial(gr.on, [page.generate.click, page.prompt.submit, page.examples.click]), page)
     follow(asked.then(listeners.begin, page.asked, page.start, **QUICK), page, listeners)
     again = gather(page.retry.click(listeners.stop_all, **QUICK).then, page)
     follow(again.then(listeners.begin_again, page.asked, page.start, **FREE), page, listeners)
+    rest = gather(page.verdict.click, page)
+    follow(rest.then(listeners.complete, page.asked, page.start, **FREE), page, listeners)
+    page.dials.pace.input(listeners.choose_speed, **QUICK)
     page.stop.click(listeners.stop_all, **QUICK)
     page.streamed.stop.click(listeners.stop_streamed, **QUICK)
     page.whole.stop.click(listeners.stop_whole, **QUICK)
     cleared = page.clear.click(listeners.stop_all, **QUICK)
     cleared.then(listeners.clear, None, [*page.start, page.results], **FREE)
-    blocks.load(listeners.watch_model, None, [page.model, page.generate], **FREE)
+    told = [page.model, page.generate, page.dials.pace, page.dials.length]
+    blocks.load(listeners.watch_model, None, told, **FREE)
     page.sight.blur(listeners.look_away, **TELLING)
     page.sight.focus(listeners.look_back, **TELLING)
     blocks.unload(listeners.drop)
@@ -128,12 +132,13 @@ def wire_lesson(blocks: gr.Blocks, page: Layout, race: Listeners, listeners: Les
 
 
 def gather(trigger: Callable[..., Dependency], page: Layout) -> Dependency:
-    """The prompt and the dials' positions become the one value of `page.asked`.
+    """The prompt, how it is asked and the dials' positions become the one value of `page.asked`.
 
     Of every component that a listener has ever read, Gradio's client renews the status with each message that comes:
     so these are read in the browser, and the listeners read what was gathered.
     """
-    return trigger(None, [page.prompt, *page.dials.inputs], page.asked, js="(...values) => [values]", **SILENT)
+    given = [page.prompt, page.keep, *page.dials.inputs]
+    return trigger(None, given, page.asked, js="(...values) => [tokenStreaming.gather(values)]", **SILENT)
 
 
 def follow(begun: Dependency, page: Layout, listeners: Listeners) -> None:

@@ -9,23 +9,34 @@ import gradio as gr
 
 from demo.ui.panes import PaneView
 from demo.ui.visitor import Turn
-from demo.ui.words import PHASES, TITLES, Side, say_count, say_rate, say_seconds
+from demo.ui.words import TITLES, Side, say_count, say_phase, say_rate, say_seconds
 
 Updates: TypeAlias = dict[Any, Any]
 
 SUBTITLES: Final[dict[Side, str]] = {"streamed": "each token as it is made", "whole": "all at once, at the end"}
 TTFT_HELP: Final[dict[Side, str]] = {
     "streamed": "Time to first token: from the request to the first text, on the engine's clock",
-    "whole": "Time to first token: here by definition the total, for nothing is visible before the end",
+    "whole": "Time to first token: without streaming it is the total, since nothing is visible before the end",
+}
+RATE_HELP: Final[dict[Side, str]] = {
+    "streamed": "Decode rate: n - 1 tokens over the time after the first",
+    "whole": "This reader gets all tokens at once: they have no rate",
 }
 
-# The text of a field is set by page.js as text, never as markup: see `mountPane` there.
+# The text of a field is set by the script as text, never as markup: see assets/page/pane.js.
 HEAD: Final = """
-<div class="pane-head" data-side="{side}">
-  <h2>{title}</h2><span class="subtitle">{subtitle}</span>
-  <span class="label" id="{side}-label" data-field="label"></span>
-  <span class="phase" id="{side}-phase" data-field="phase"></span>
-  <span class="clock" id="{side}-clock" title="Your browser's own clock, from Generate to the end">0.00 s</span>
+<div class="pane-head" data-side="{side}" data-state="idle">
+  <div class="pane-title">
+    <h2>{title}</h2><span class="subtitle">{subtitle}</span>
+    <span class="phase" id="{side}-phase" data-field="phase"></span>
+    <span class="label" id="{side}-label" data-field="label"></span>
+  </div>
+  <div class="pane-times">
+    <div class="first" title="From Generate to the first text on your screen, on your browser's clock">
+      <span class="what">first text (TTFT)</span> <span class="value" id="{side}-first">–</span></div>
+    <div class="total" title="From Generate to the end, on your browser's clock">
+      <span class="what">total</span> <span class="value clock" id="{side}-clock">0.00 s</span></div>
+  </div>
 </div>"""
 NUMBERS: Final = """
 <div class="pane-numbers" data-side="{side}">
@@ -34,11 +45,12 @@ NUMBERS: Final = """
     <div title="From the request to the last event, on the engine's clock"><dt>Total</dt>
       <dd id="{side}-total" data-field="total"></dd></div>
     <div><dt>Tokens</dt><dd id="{side}-tokens" data-field="tokens"></dd></div>
-    <div title="Tokens over the total, prompt included"><dt>Tokens/s</dt>
-      <dd id="{side}-rate" data-field="rate"></dd></div>
+    <div title="{rate_help}"><dt>Tokens/s</dt><dd id="{side}-rate" data-field="rate"></dd></div>
   </dl>
-  <p class="aside"><span class="note" id="{side}-note" data-field="note"></span>
-    <span class="browser" id="{side}-browser"></span></p>
+  <div class="aside"><span class="note" id="{side}-note" data-field="note"></span>
+    <span class="actions">
+      <button type="button" class="link" id="{side}-raw" aria-pressed="false" disabled>Raw text</button>
+      <button type="button" class="link" id="{side}-copy" disabled>Copy</button></span></div>
 </div>"""
 TEXT: Final = '<div class="answer" id="{side}-text" dir="auto"></div>'
 
@@ -57,7 +69,7 @@ class Pane:
 
 
 def build_pane(side: Side) -> Pane:
-    """One side's panel: title, phase and clock; Stop; the conversation and the text; the numbers."""
+    """One side's panel: title, phase and times; Stop; the conversation and the text; the numbers."""
     title = TITLES[side]
     with gr.Column(elem_classes=["pane", side], elem_id=f"{side}-pane", min_width=300):
         with gr.Row(elem_classes="pane-top"):
@@ -71,7 +83,7 @@ def build_pane(side: Side) -> Pane:
                 js_on_load="tokenStreaming.mountPane(element, props, watch)",
                 apply_default_css=False,
             )
-        _draw(NUMBERS.format(side=side, ttft_help=TTFT_HELP[side]))
+        _draw(NUMBERS.format(side=side, ttft_help=TTFT_HELP[side], rate_help=RATE_HELP[side]))
     return Pane(side, stop, past, run)
 
 
@@ -89,8 +101,9 @@ def show_run(view: PaneView) -> dict[str, object]:
     timeline = view.timeline
     return {
         "text": view.text,
+        "schedule": view.schedule,
         "tokens": say_count(view.tokens),
-        "phase": PHASES[view.phase],
+        "phase": say_phase(view.phase, view.progress),
         "state": view.phase,
         "active": view.active,
         "label": view.label,
@@ -99,6 +112,7 @@ def show_run(view: PaneView) -> dict[str, object]:
         "rate": say_rate(timeline.rate),
         "note": view.note,
         "number": view.number,
+        "cut": view.cut,
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from demo.events import Done, Event, Failed, Request, Started, Token
+from demo.events import Done, Event, Failed, PromptProgress, Request, Started, Token
 from demo.metrics import Timeline, measure_streamed, measure_whole
 from demo.ui.words import ACTIVE, Phase, Side, say_seconds
 
@@ -33,9 +33,12 @@ class PaneView:
     phase: Phase = "idle"
     text: str = ""
     timeline: Timeline = field(default_factory=Timeline)
+    schedule: str = ""  # of a text that grows: when each token was sampled, and how much of the text it is
     note: str = ""
     label: str = ""
     number: int = 0  # the page shows nothing that is older than what it shows
+    progress: tuple[int, int] | None = None  # tokens of the prompt read so far, and all of them
+    cut: bool = False  # the answer was cut off by its length: there is more to say
 
     @property
     def active(self) -> bool:
@@ -53,7 +56,18 @@ def view_reading(reading: Reading) -> PaneView:
     phase = find_phase(reading)
     timeline = measure_reading(reading)
     note = _explain(reading, phase, timeline)
-    return PaneView(reading.side, phase, read_text(reading), timeline, note, reading.label, reading.number)
+    return PaneView(
+        reading.side,
+        phase,
+        read_text(reading),
+        timeline,
+        write_schedule(reading) if reading.side == "streamed" else "",
+        note,
+        reading.label,
+        reading.number,
+        progress=find_progress(reading),
+        cut=phase == "done" and _is_cut(reading.events[-1]),
+    )
 
 
 def find_phase(reading: Reading) -> Phase:
@@ -67,7 +81,13 @@ def find_phase(reading: Reading) -> Phase:
         return "done"
     if isinstance(last, Token):
         return "writing" if reading.side == "streamed" else "waiting"
-    return "reading" if isinstance(last, Started) else "queued"
+    return "reading" if isinstance(last, Started | PromptProgress) else "queued"
+
+
+def find_progress(reading: Reading) -> tuple[int, int] | None:
+    """How many tokens of the prompt have been read, of how many; None where the log does not say."""
+    progress = [event for event in reading.events if isinstance(event, PromptProgress)]
+    return (progress[-1].read, progress[-1].total) if progress else None
 
 
 def read_text(reading: Reading) -> str:
@@ -76,6 +96,19 @@ def read_text(reading: Reading) -> str:
     if reading.side == "whole" and not whole_is_here:
         return ""
     return "".join(event.text for event in reading.events if isinstance(event, Token))
+
+
+def write_schedule(reading: Reading) -> str:
+    """Per token "offset length;": milliseconds since the request, UTF-16 code units of text. It only ever grows.
+
+    As one string: of a string that grows, Gradio sends the new end alone.
+    """
+    tokens = [event for event in reading.events if isinstance(event, Token)]
+    return "".join(f"{1000 * (token.time - reading.submitted):.0f} {_count_units(token.text)};" for token in tokens)
+
+
+def _count_units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
 
 
 def measure_reading(reading: Reading) -> Timeline:
@@ -97,9 +130,13 @@ def _explain(reading: Reading, phase: Phase, timeline: Timeline) -> str:
         return str(last.error)
     if phase == "stopped":
         return say_saved(reading, timeline) if reading.side == "streamed" else _say_nothing_shown(timeline)
-    if isinstance(last, Done) and last.finish_reason == "length":
+    if isinstance(last, Done) and _is_cut(last):
         return f"cut off at {last.generated_tokens} tokens, the length asked for"
     return ""
+
+
+def _is_cut(last: Event) -> bool:
+    return isinstance(last, Done) and last.finish_reason == "length"
 
 
 def say_saved(stopped: Reading, timeline: Timeline, whole: Timeline | None = None) -> str:

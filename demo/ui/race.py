@@ -10,7 +10,7 @@ from demo.run import Reader, Run
 from demo.ui.panes import PaneView, Reading, settle_views, view_reading
 from demo.ui.words import SIDES, Side
 
-BEAT = 0.1  # seconds between two updates of a growing text: smooth, and no more often than need be
+BEAT = 0.1  # seconds between two batches of a growing text, of which the browser paints each token when it is due
 
 _numbers = itertools.count(1)
 

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 
 import gradio as gr
 
+from demo.events import Ready, Status
 from demo.trace import Trace, write_fragment, write_trace
 from demo.ui.chart import show_chart
 from demo.ui.layout import Layout
 from demo.ui.pane import Updates, show, show_past
 from demo.ui.panes import PaneView
 from demo.ui.plots import COLUMNS, draw_latency, draw_timeline, list_rows, say_latency, say_timeline
+from demo.ui.speed import choose_length, choose_pace, list_speeds
 from demo.ui.tables import write_example, write_saved, write_table
 from demo.ui.visitor import Example, Turn, Visitor
 from demo.ui.words import Phase
@@ -36,6 +38,23 @@ def show_start(page: Layout, visitor: Visitor, sentence: str = "") -> Updates:
         **say(page, visitor, sentence),
         **show_turns(page, visitor),
         **show_both(page, "queued", label, number),
+        **offer_again(page, True),
+    }
+
+
+def offer_again(page: Layout, possible: bool) -> Updates:
+    """Retry and Clear: whether they would do anything."""
+    return {button: gr.Button(interactive=possible) for button in (page.retry, page.clear)}
+
+
+def show_speed(page: Layout, status: Status) -> Updates:
+    """The speeds with the machine's own rate, and the one to begin with, once the model is ready."""
+    if not isinstance(status, Ready):
+        return {}
+    rate = status.card.rate
+    return {
+        page.dials.pace: gr.Radio(choices=list_speeds(rate), value=choose_pace(rate)),
+        page.dials.length: choose_length(rate),
     }
 
 
@@ -64,6 +83,8 @@ def show_results(page: Layout, runs: Sequence[Turn], example: Example | None, pr
         page.trace: show_trace(last.trace, len(runs)),
         page.lesson.saved: write_saved(runs, price),
     }
+    if last.asked.kind != "recording" and last.trace is not None and last.trace.pace is None:
+        updates[page.dials.pace] = gr.Radio(choices=list_speeds(last.streamed.timeline.rate))
     if example is not None and last.asked.kind == "text":
         updates[page.lesson.example] = write_example(example, runs, last)
     return updates

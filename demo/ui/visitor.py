@@ -1,13 +1,12 @@
 """Visitor: one open tab's conversation and runs; the registry of those that are here. Nothing is shared."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from demo.errors import BadRequest
 from demo.events import Engine, Message, Ready, Request
-from demo.pace import Paced
 from demo.replay import Replay
 from demo.trace import Trace, trace_run
 from demo.ui.dials import Manner
@@ -15,18 +14,16 @@ from demo.ui.panes import PaneView, read_answer
 from demo.ui.race import BEAT, Race
 from demo.ui.words import Side, say_recorded
 
-# Seconds between two updates, where these are not shown at race.py's BEAT.
-SHARED_BEAT = 0.25  # the browser is on the model's own cores: each update takes time from the model
-UNSEEN_BEAT = 1.0  # another tab is in front
+UNSEEN_BEAT = 1.0  # seconds between two updates while another tab is in front
 MOST_UPDATES = 40  # a second, of all tabs together: each takes the server some 2 ms
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a race is about: a turn of the conversation, a text that is gone on with, or a recording played again."""
+    """What a race is about: a turn, the rest of the last turn's answer, a raw text, or a recording played again."""
 
     question: str
-    kind: Literal["turn", "text", "recording"]
+    kind: Literal["turn", "rest", "text", "recording"]
     recording: Trace | None = None
 
 
@@ -54,12 +51,23 @@ class Turn:
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """The turn as the model reads it; nothing where there is no answer to go on from."""
+        """The turn as the model reads it; nothing where there is no answer to continue from."""
         answer = read_answer((self.streamed, self.whole))
         failed = "failed" in (self.streamed.phase, self.whole.phase)
-        if failed or not answer or self.asked.kind != "turn":
+        if failed or not answer or self.asked.kind not in ("turn", "rest"):
             return ()
-        return (Message("user", self.question), Message("assistant", answer))
+        asked = (Message("user", self.question),) if self.asked.kind == "turn" else ()
+        return (*asked, Message("assistant", answer))
+
+
+def join_messages(turns: Sequence[Turn]) -> tuple[Message, ...]:
+    """The conversation of `turns`: an answer and its rest are one message."""
+    messages: list[Message] = []
+    for message in (message for turn in turns for message in turn.messages):
+        if message.role == "assistant" and messages and messages[-1].role == "assistant":
+            message = Message("assistant", messages.pop().content + message.content)
+        messages.append(message)
+    return tuple(messages)
 
 
 class Visitor:
@@ -71,11 +79,10 @@ class Visitor:
         self.race: Race | None = None
         self.example: Example | None = None
         self._asked = Asked("", "turn")
-        self.beat = BEAT
         self._trace: Callable[[], Trace | None] = lambda: None
         self.attempts = 0
-        self.near = False  # its browser is on this machine
         self.away = False  # nobody sees it: another tab is in front
+        self.has_chosen = False  # a speed, by hand or by a link
         self.gone = asyncio.Event()
         self._settled: Race | None = None
 
@@ -92,15 +99,24 @@ class Visitor:
     def begin(self, engine: Engine, question: str, manner: Manner) -> None:
         """Start a race for the next turn. Raises BadRequest, Overloaded or NotReady, and then changes nothing."""
         self.check(question)
-        past = tuple(message for turn in self.turns for message in turn.messages)
-        request = Request((*past, Message("user", question)), manner.max_new_tokens, manner.sampling)
-        self._start(engine, request, manner.pace, Asked(question, "turn"))
+        messages = (*join_messages(self.turns), Message("user", question))
+        request = Request(messages, manner.max_new_tokens, manner.sampling, pace=manner.pace)
+        self._start(engine, request, Asked(question, "turn"))
+
+    def complete(self, engine: Engine, manner: Manner) -> None:
+        """Start a race for the rest of the last answer. Raises as `begin`."""
+        self.check(self.question)
+        messages = join_messages(self.turns)
+        if not messages:
+            raise BadRequest("There is no answer to continue: press Generate first.")
+        request = Request(messages, manner.max_new_tokens, manner.sampling, pace=manner.pace)
+        self._start(engine, request, Asked(self.question, "rest"))
 
     def go_on(self, engine: Engine, text: str, manner: Manner) -> None:
         """Start a race that goes on with `text` for exactly as long as asked. Raises as `begin`."""
         self.check(text)
-        request = Request(text, manner.max_new_tokens, manner.sampling, ignore_eos=True)
-        self._start(engine, request, manner.pace, Asked(text, "text"))
+        request = Request(text, manner.max_new_tokens, manner.sampling, ignore_eos=True, pace=manner.pace)
+        self._start(engine, request, Asked(text, "text"))
 
     def replay(self, trace: Trace) -> None:
         """Start a race of a recorded run. Raises as `begin`."""
@@ -108,7 +124,6 @@ class Visitor:
         self.race = Race(Replay((trace,)), trace.request, say_recorded(trace))
         self._asked = Asked(trace.question, "recording", trace)
         self._trace = lambda: trace
-        self.beat = BEAT
 
     def begin_again(self, engine: Engine, asked: Asked, manner: Manner) -> None:
         """Start a race for what was asked before. Raises as `begin`."""
@@ -116,6 +131,8 @@ class Visitor:
             self.replay(asked.recording)
         elif asked.kind == "text":
             self.go_on(engine, asked.question, manner)
+        elif asked.kind == "rest":
+            self.complete(engine, manner)
         else:
             self.begin(engine, asked.question, manner)
 
@@ -127,13 +144,10 @@ class Visitor:
             raise BadRequest("The prompt is empty: type something first.")
         self.settle()
 
-    def _start(self, engine: Engine, request: Request, pace: float | None, asked: Asked) -> None:
-        status = engine.status
-        label = f"slowed to {pace:g} tokens/s" if pace else ""
-        race = Race(Paced(engine, pace) if pace else engine, request, label)
+    def _start(self, engine: Engine, request: Request, asked: Asked) -> None:
+        status, pace = engine.status, request.pace
+        race = Race(engine, request, f"slowed to {pace:g} tokens/s" if pace else "")
         self.race, self._asked = race, asked
-        shared = self.near and pace is None and isinstance(status, Ready) and status.card.device == "cpu"
-        self.beat = SHARED_BEAT if shared else BEAT
         self._trace = lambda: trace_run(race.run, status.card, pace) if isinstance(status, Ready) else None
 
     def settle(self) -> bool:
@@ -147,15 +161,16 @@ class Visitor:
         self.runs.append(turn)
         return True
 
-    def take_back(self) -> Turn | None:
-        """Take the last turn back, to be asked again: None when there is none."""
+    def take_back(self, count: int | None = None) -> list[Turn]:
+        """Take the last `count` turns out of the conversation; all of them by default."""
         self.settle()
-        return self.turns.pop() if self.turns else None
+        kept = 0 if count is None else max(len(self.turns) - count, 0)
+        self.turns, taken = self.turns[:kept], self.turns[kept:]
+        return taken
 
-    def put_back(self, turn: Turn | None) -> None:
+    def put_back(self, turns: Sequence[Turn]) -> None:
         """Undo `take_back`."""
-        if turn is not None:
-            self.turns.append(turn)
+        self.turns.extend(turns)
 
     def start_over(self) -> None:
         """Forget the conversation and the runs. For when no race is under way."""
@@ -190,7 +205,7 @@ class Visitors:
     def choose_beat(self, visitor: Visitor) -> float:
         """Seconds between two updates of the text that `visitor` sees grow."""
         racing = sum(each.racing for each in self._here.values())
-        return UNSEEN_BEAT if visitor.away else max(visitor.beat, racing / MOST_UPDATES)
+        return UNSEEN_BEAT if visitor.away else max(BEAT, racing / MOST_UPDATES)
 
     def drop(self, session: str | None) -> None:
         """Forget who has gone, and stop what was being written for them."""

@@ -23,6 +23,13 @@ PHASES: Final[dict[Phase, str]] = {
 NOTHING: Final = "–"
 
 
+def say_phase(phase: Phase, progress: tuple[int, int] | None = None) -> str:
+    """Where a side stands; `progress` is how many tokens of the prompt have been read, of how many."""
+    if phase == "reading" and progress is not None:
+        return f"{PHASES[phase]}: {progress[0]:,} of {progress[1]:,} tokens"
+    return PHASES[phase]
+
+
 def say_seconds(seconds: float | None) -> str:
     """A duration as a person reads it: "72 ms", "1.24 s", "12.4 s"."""
     if seconds is None:
