@@ -58,13 +58,23 @@ class Trace:
 
 def trace_run(run: Run, card: ModelCard) -> Trace | None:
     """The trace of a run; None where it has not ended with a Done, or never started."""
+    events, today = _shift_events(run), datetime.now(timezone.utc).date()
+    return None if events is None else Trace(run.request, card.model_id, card.device, card.dtype, today, events)
+
+
+def retrace_run(trace: Trace, run: Run) -> Trace | None:
+    """The trace of a run that played `trace` at another pace: made where and when that was."""
+    events = _shift_events(run)
+    return None if events is None else replace(trace, request=run.request, events=events)
+
+
+def _shift_events(run: Run) -> tuple[Event, ...] | None:
+    """What a trace keeps of a run's events; None where the run has not ended with a Done, or never started."""
     events = run.events
     if not isinstance(run.end, Done) or not isinstance(events[0], Started):
         return None
     kept = [event for event in events if isinstance(event, Started | Token | Done)]
-    shifted = tuple(replace(event, time=event.time - run.submitted) for event in kept)
-    today = datetime.now(timezone.utc).date()
-    return Trace(run.request, card.model_id, card.device, card.dtype, today, shifted)
+    return tuple(replace(event, time=event.time - run.submitted) for event in kept)
 
 
 def write_trace(trace: Trace) -> dict[str, Any]:

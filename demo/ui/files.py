@@ -5,6 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse
@@ -16,6 +17,7 @@ from demo.ui.snippets import README, read_snippets
 
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
 PLACE: Final = "/lesson"
+SCRIPTS: Final = ("page", "answer", "vendor")  # folders of assets, each served at its own name
 LESSON: Final = ASSETS / "lesson"
 DAY: Final = {"Cache-Control": "public, max-age=86400"}
 
@@ -24,6 +26,13 @@ def build_files() -> ASGIApp:
     """What is served at `PLACE`."""
     routes = [Route("/plotly.min.js", _send_plotly), Route("/snippets.json", _send_snippets)]
     return GZipMiddleware(Router([*routes, Mount("", StaticFiles(directory=LESSON))]))
+
+
+def mount_files(app: FastAPI) -> None:
+    """Serve the scripts of the page and of the lesson."""
+    app.mount(PLACE, build_files())
+    for name in SCRIPTS:
+        app.mount(f"/{name}", GZipMiddleware(StaticFiles(directory=ASSETS / name)))
 
 
 def _send_plotly(request: Request) -> FileResponse:

@@ -22,7 +22,8 @@ VERDICT: Final = """
 INTRO: Final = """
 <h1>Token streaming</h1>
 <p>One model writes one answer. Two panels deliver it: token by token as it is made, or all at once when it is done.
-Both read the same run, so the text is the same; only the waiting differs.</p>"""
+Both read the same run, so the text is the same; only the waiting differs.</p>
+<p class="keys">Enter sends, Shift+Enter starts a new line, Esc stops.</p>"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +83,7 @@ def build_layout() -> Layout:
         examples = _build_examples()
     message = _field("message", "", role="alert")
     dials, asked = build_dials(pace), gr.JSON(visible=False)
-    question = _field("question", "")
+    question = _field("question", "", after='<button type="button" class="link" id="edit">Edit</button>')
     verdict = gr.HTML(VERDICT, js_on_load="tokenStreaming.mountVerdict(element, trigger)", apply_default_css=False)
     with gr.Row(elem_id="panes", equal_height=True):
         streamed, whole = build_pane("streamed"), build_pane("whole")
@@ -172,9 +173,9 @@ def _build_results() -> tuple[gr.Column, gr.HTML, gr.HTML, gr.HTML, gr.HTML]:
     return results, timeline, latency, table, trace
 
 
-def _field(name: str, value: str, role: str = "") -> gr.HTML:
+def _field(name: str, value: str, role: str = "", after: str = "") -> gr.HTML:
     role = f' role="{role}"' if role else ""
-    template = f'<p id="{name}"{role} dir="auto"></p>'
+    template = f'<p id="{name}"{role} dir="auto" data-line></p>{after}'
     script = "tokenStreaming.mountLine(element, props, watch)"
     return gr.HTML(
         value, html_template=template, js_on_load=script, apply_default_css=False, elem_classes=f"line-{name}"

@@ -19,7 +19,6 @@ from demo.ui.race import take_number
 from demo.ui.updates import nothing, offer_again, say, show_both, show_results, show_speed, show_start, show_turns
 from demo.ui.visitor import Asked, Visitor, Visitors
 
-KEYS = "Enter sends, Shift+Enter starts a new line, Esc stops"
 STANDS_IN = "A recorded run stands in."
 POLL = 0.2  # seconds between two looks at a model that is still loading
 
@@ -71,22 +70,23 @@ class Listeners:
         """Begin a race: with the model, or with a recorded run where that can't answer now; or say why not."""
         try:
             visitor.check(asked.question)
+            manner = read_dials(dials)
             if asked.kind == "turn" and is_recorded(self.engine):
-                return self._stand_in(visitor, asked.question, "")
-            visitor.begin_again(self.engine, asked, read_dials(dials))
+                return self._stand_in(visitor, asked.question, manner.pace)
+            visitor.begin_again(self.engine, asked, manner)
         except (NotReady, Overloaded) as error:
-            return self._stand_in(visitor, asked.question, str(error))
+            return self._stand_in(visitor, asked.question, manner.pace, str(error))
         except DemoError as error:
             return say(self.page, visitor, str(error))
         return show_start(self.page, visitor)
 
-    def _stand_in(self, visitor: Visitor, question: str, reason: str) -> Updates:
+    def _stand_in(self, visitor: Visitor, question: str, pace: float | None, reason: str = "") -> Updates:
         """A recorded run in place of an answer that can't be had, and both said."""
         trace = choose_recording(self.recordings, question)
         if trace is None:
             return say(self.page, visitor, reason)
         try:
-            visitor.replay(trace)
+            visitor.replay(trace, pace)
         except DemoError as refusal:
             return say(self.page, visitor, str(refusal))
         if not reason and trace.question != question.strip():
@@ -217,4 +217,4 @@ def say_status(status: Status) -> str:
     card = status.card
     if card.source == "recorded":
         return f"Recorded runs of {card.model_id} on {card.device}, {card.dtype}; no model answers here"
-    return f"{card.model_id} ({card.source}) on {card.device}, {card.dtype} · {KEYS}"
+    return f"{card.model_id} ({card.source}) on {card.device}, {card.dtype}"

@@ -13,7 +13,7 @@ from gradio.events import Dependency
 from demo.events import Engine
 from demo.trace import Trace
 from demo.ui import without_apps
-from demo.ui.files import ASSETS, PLACE, build_files
+from demo.ui.files import ASSETS, mount_files
 from demo.ui.layout import Layout, build_layout
 from demo.ui.lesson_listeners import LessonListeners
 from demo.ui.listeners import Listeners
@@ -68,7 +68,7 @@ def mount_page(
     app: FastAPI, engine: Engine, visitors: Visitors | None = None, recordings: Sequence[Trace] = ()
 ) -> FastAPI:
     """Serve the page in front of `engine` at `/` of `app`."""
-    app.mount(PLACE, build_files())
+    mount_files(app)
     mounted: FastAPI = gr.mount_gradio_app(
         app,
         build_page(engine, visitors, recordings),
@@ -92,7 +92,7 @@ def build_theme() -> gr.themes.Base:
 
 def read_head() -> str:
     """The style sheet and the script. In the head, since Gradio would rewrite the selectors of a `css`."""
-    style = "".join((ASSETS / name).read_text("utf-8") for name in ("page.css", "lesson.css"))
+    style = "".join((ASSETS / name).read_text("utf-8") for name in ("page.css", "answer/answer.css", "lesson.css"))
     script = (ASSETS / "page.js").read_text("utf-8")
     return f"<style>{style}</style><script>{script}</script>"
 

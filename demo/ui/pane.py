@@ -28,8 +28,8 @@ HEAD: Final = """
 <div class="pane-head" data-side="{side}" data-state="idle">
   <div class="pane-title">
     <h2>{title}</h2><span class="subtitle">{subtitle}</span>
-    <span class="phase" id="{side}-phase" data-field="phase"></span>
-    <span class="label" id="{side}-label" data-field="label"></span>
+    <div class="pane-state"><span class="phase" id="{side}-phase" data-field="phase"></span>
+      <span class="label" id="{side}-label" data-field="label"></span></div>
   </div>
   <div class="pane-times">
     <div class="first" title="From Generate to the first text on your screen, on your browser's clock">

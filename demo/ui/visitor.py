@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from demo.errors import BadRequest
-from demo.events import Engine, Message, Ready, Request
+from demo.events import Engine, Message, Ready, Request, Status
 from demo.replay import Replay
-from demo.trace import Trace, trace_run
+from demo.trace import Trace, retrace_run, trace_run
 from demo.ui.dials import Manner
 from demo.ui.panes import PaneView, read_answer
 from demo.ui.race import BEAT, Race
@@ -118,17 +118,18 @@ class Visitor:
         request = Request(text, manner.max_new_tokens, manner.sampling, ignore_eos=True, pace=manner.pace)
         self._start(engine, request, Asked(text, "text"))
 
-    def replay(self, trace: Trace) -> None:
-        """Start a race of a recorded run. Raises as `begin`."""
+    def replay(self, trace: Trace, pace: float | None = None) -> None:
+        """Start a race of a recorded run, as it was or slowed to `pace` tokens/s. Raises as `begin`."""
         self.check(trace.question)
-        self.race = Race(Replay((trace,)), trace.request, say_recorded(trace))
-        self._asked = Asked(trace.question, "recording", trace)
-        self._trace = lambda: trace
+        request = trace.request if pace is None else replace(trace.request, pace=pace)
+        race = Race(Replay((trace,)), request, say_recorded(replace(trace, request=request)))
+        self.race, self._asked = race, Asked(trace.question, "recording", trace)
+        self._trace = lambda: trace if request == trace.request else retrace_run(trace, race.run)
 
     def begin_again(self, engine: Engine, asked: Asked, manner: Manner) -> None:
         """Start a race for what was asked before. Raises as `begin`."""
         if asked.recording is not None:
-            self.replay(asked.recording)
+            self.replay(asked.recording, manner.pace)
         elif asked.kind == "text":
             self.go_on(engine, asked.question, manner)
         elif asked.kind == "rest":
@@ -145,10 +146,10 @@ class Visitor:
         self.settle()
 
     def _start(self, engine: Engine, request: Request, asked: Asked) -> None:
-        status, pace = engine.status, request.pace
-        race = Race(engine, request, f"slowed to {pace:g} tokens/s" if pace else "")
+        status = engine.status
+        race = Race(engine, request, say_slowed(request.pace, status))
         self.race, self._asked = race, asked
-        self._trace = lambda: trace_run(race.run, status.card, pace) if isinstance(status, Ready) else None
+        self._trace = lambda: trace_run(race.run, status.card) if isinstance(status, Ready) else None
 
     def settle(self) -> bool:
         """Record the race that is over: once. Whether there was one to record."""
@@ -190,6 +191,15 @@ class Visitor:
         """Stop both sides, and with them the work."""
         if self.race is not None:
             self.race.leave_all()
+
+
+def say_slowed(pace: float | None, status: Status) -> str:
+    """What the panes say of a run's speed; nothing of real speed."""
+    if pace is None:
+        return ""
+    rate = status.card.rate if isinstance(status, Ready) else None
+    slower = rate is not None and rate < pace
+    return f"real speed: slower here than {pace:g} tokens/s" if slower else f"slowed to {pace:g} tokens/s"
 
 
 class Visitors:

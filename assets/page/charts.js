@@ -1,0 +1,32 @@
+// The charts of the race: the server's figures; in the first, beside them, what this browser painted.
+"use strict";
+
+import { accent, draw } from "../lesson/shared/charts.js";
+import { marksOf } from "./heads.js";
+import { paneOf } from "./panes.js";
+
+// `value` is {figure, summary} as JSON, or nothing yet.
+export function mountChart(element, props, watch) {
+  const host = element.firstElementChild;
+  const apply = () => {
+    const { figure, summary } = JSON.parse(props.value || "{}");
+    if (!figure) return;
+    if (host.dataset.name === "timeline") addPaints(figure);
+    draw(host, figure, { name: host.dataset.name, summary });
+  };
+  apply();
+  watch("value", apply);
+}
+
+// Each update of the streamed text as a step: seconds since Generate on this browser's clock, tokens shown.
+function addPaints(figure) {
+  const { asked } = marksOf("streamed");
+  const steps = paneOf("streamed").paints.filter(([, count]) => count > 0);
+  if (asked === null || !steps.length) return;
+  figure.data.push({
+    type: "scatter", mode: "lines", name: "Streaming, painted here",
+    x: steps.map(([at]) => (at - asked) / 1000), y: steps.map(([, count]) => count),
+    line: { color: accent("streamed"), width: 2.5, shape: "hv" },
+    hovertemplate: "%{y} tokens painted after %{x:.2f} s<extra>this browser</extra>",
+  });
+}

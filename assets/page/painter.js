@@ -1,0 +1,81 @@
+// Paints a growing text token by token, each when it is due on this browser's clock.
+// A batch of tokens tells when each was sampled, in milliseconds since the request. The first token is painted at once;
+// each later one as long after it as it was sampled later, plus `delay`: how late a batch's oldest token arrives.
+// What comes at the end is painted at once. Knows no page and no server.
+"use strict";
+
+const SPARSE = 28; // ms between two tokens from which each is an update of its own
+const BEAT = 45; // ms between two updates where tokens come faster than that: at 60 frames a second, every third frame
+const EASE = 0.2; // how fast the delay falls again after a late batch
+
+// `show(text, count)` shows all text up to the token `count`.
+export function createPainter(show) {
+  let text, schedule, offsets, ends, next, base, delay, stretch, last, timer;
+
+  function reset() {
+    clearTimeout(timer);
+    [text, schedule, offsets, ends] = ["", "", [], []];
+    [next, base, delay, stretch, last, timer] = [0, null, 0, 1, 0, null];
+  }
+
+  // All that is known so far: `more` of the text, and its schedule, "offset length;" per token.
+  function feed(more, written) {
+    const now = performance.now();
+    const from = offsets.length;
+    text = more;
+    for (const token of written.slice(schedule.length).split(";")) if (token) read(token);
+    schedule = written;
+    if (offsets.length === from) return;
+    if (base === null && ends.at(-1) > 0) base = now - offsets[ends.findIndex((end) => end > 0)];
+    else if (base !== null) retime(now - base - offsets[from]);
+    if (document.hidden) paint(offsets.length);
+    advance();
+  }
+
+  function read(token) {
+    const [offset, length] = token.split(" ").map(Number);
+    offsets.push(offset);
+    ends.push((ends.at(-1) ?? 0) + length);
+  }
+
+  function retime(lateness) {
+    delay = lateness > delay ? lateness : delay + EASE * (lateness - delay);
+  }
+
+  // The whole of a recorded run, `factor` times slower than it was.
+  function play(all, written, factor) {
+    reset();
+    [base, stretch] = [performance.now(), factor];
+    feed(all, written);
+  }
+
+  const due = (token) => (base === null ? 0 : base + offsets[token] * stretch + (token === 0 ? 0 : delay));
+
+  function advance() {
+    clearTimeout(timer);
+    const now = performance.now();
+    let reached = next;
+    while (reached < offsets.length && due(reached) <= now + 2) reached++;
+    paint(reached);
+    if (next === offsets.length) return;
+    const sparse = next === 0 || due(next) - due(next - 1) >= SPARSE;
+    timer = setTimeout(advance, Math.max(due(next), sparse ? 0 : last + BEAT) - performance.now());
+  }
+
+  function paint(count) {
+    if (count <= next) return;
+    next = count;
+    last = performance.now();
+    show(text.slice(0, ends[count - 1]), count);
+  }
+
+  // No more will come: `all` is shown at once.
+  function finish(all) {
+    clearTimeout(timer);
+    next = offsets.length;
+    show(all, next);
+  }
+
+  reset();
+  return { feed, finish, play, reset };
+}

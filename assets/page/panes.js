@@ -1,0 +1,142 @@
+// The two panes: text that is painted as it is due, the fields around it, copy, raw text, and scrolling that follows.
+// Gradio sends values; everything is written as text, never as markup.
+"use strict";
+
+import { createAnswer } from "../answer/markdown.js";
+import { copy } from "../lesson/shared/dom.js";
+import { SIDES, anyRunning, follow, noteArrival, notePaint, write } from "./heads.js";
+import { createPainter } from "./painter.js";
+
+const TITLES = { streamed: "Streaming", whole: "Non-streaming" };
+const NEAR_END = 48; // px
+const panes = {}; // by side, once both are mounted
+
+export const paneOf = (side) => panes[side];
+
+// One side of the race: its text goes into `element`, the fields around it stand anywhere in its pane.
+export function mountPane(element, props, watch) {
+  const root = element.firstElementChild;
+  const pane = panes[root.id.split("-")[0]] = createPane(root);
+  let number = 0;
+  const apply = () => {
+    const value = props.value ?? {};
+    // What Gradio sends last of a race may come after what was sent first of the next one.
+    if ((value.number ?? 0) < number) return;
+    number = value.number ?? 0;
+    pane.update(value);
+  };
+  // Gradio may put the fields on the page after this.
+  requestAnimationFrame(apply);
+  watch("value", apply);
+}
+
+function createPane(root) {
+  const side = root.id.split("-")[0];
+  const outside = root.closest(".pane");
+  const head = outside.querySelector(".pane-head");
+  const answer = createAnswer(root);
+  const scroll = followEnd(root.closest(".pane-body"), TITLES[side]);
+  const paints = []; // [ms since the request, tokens shown]
+  const painter = createPainter(show);
+  let state = null;
+  let shown = "";
+
+  function show(text, count) {
+    if (text.length > shown.length) {
+      const first = shown === "";
+      answer.append(text.slice(shown.length));
+      if (first) showFirst();
+      shown = text;
+      scroll.toEnd();
+    }
+    paints.push([performance.now(), count]);
+    if (side === "streamed" && count) write(document.getElementById(`${side}-tokens`), count.toLocaleString("en"));
+  }
+
+  function showFirst() {
+    noteArrival(side);
+    if (document.hidden) notePainted(); // no frame will come
+    else requestAnimationFrame(() => setTimeout(notePainted)); // right after the frame that painted it
+  }
+
+  function notePainted() {
+    root.dataset.paintedAt = String(performance.timeOrigin + performance.now());
+    notePaint(side);
+  }
+
+  function clear() {
+    painter.reset();
+    answer.clear();
+    paints.length = 0;
+    shown = "";
+    scroll.release();
+  }
+
+  function update(value) {
+    const { text = "", schedule = "", active } = value;
+    if (!text.startsWith(shown) || (value.state === "queued" && state !== "queued")) clear();
+    painter.feed(text, schedule);
+    if (!active) painter.finish(text);
+    for (const field of outside.querySelectorAll("[data-field]")) {
+      if (active && field.dataset.field === "tokens" && paints.length) continue; // as many as are painted
+      write(field, String(value[field.dataset.field] ?? ""));
+    }
+    if (value.state !== state) turn(value);
+  }
+
+  function turn(value) {
+    state = root.dataset.state = head.dataset.state = outside.dataset.state = value.state;
+    if (!value.active) answer.end();
+    for (const name of ["copy", "raw"]) document.getElementById(`${side}-${name}`).disabled = shown === "";
+    follow(side, value);
+    announce(side, value);
+    markRacing();
+    if (!value.active) document.body.toggleAttribute("data-answered", value.state !== "idle");
+    document.getElementById("complete").hidden = !value.cut || anyRunning();
+    if (value.state === "queued") requestAnimationFrame(scroll.toEnd); // Gradio may draw the past turns after this
+  }
+
+  outside.addEventListener("click", ({ target }) => {
+    if (target.id === `${side}-copy`) copy(answer.text, target);
+    if (target.id === `${side}-raw`) {
+      const raw = target.getAttribute("aria-pressed") !== "true";
+      target.setAttribute("aria-pressed", String(raw));
+      answer.showRaw(raw);
+    }
+  });
+  return { update, clear, painter, paints, head, get text() { return answer.text; } };
+}
+
+// Generate and Stop are one place: where one of them goes, the other takes the focus.
+function markRacing() {
+  const racing = anyRunning();
+  const focused = document.activeElement;
+  document.body.toggleAttribute("data-racing", racing);
+  const [from, to] = racing ? ["generate", "stop"] : ["stop", "generate"];
+  if (focused?.id === from) document.getElementById(to).focus({ preventScroll: true });
+}
+
+// What a screen reader hears: beginnings and ends, never a token.
+function announce(side, { state, phase, text }) {
+  const said = state === "done" && side === "streamed" ? `: ${text}` : "";
+  const telling = ["queued", "done", "stopped", "failed"].includes(state);
+  if (telling && !(state === "queued" && side === SIDES[1])) write(document.getElementById("announcer"), `${TITLES[side]} ${phase}${said}`);
+}
+
+// Keeps the end of a text in sight unless the reader scrolls; a button leads back to it.
+function followEnd(body, title) {
+  body.tabIndex = 0;
+  body.setAttribute("role", "region");
+  body.setAttribute("aria-label", `${title}, text`);
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "to-end", hidden: true, textContent: "↓ Newest text" });
+  body.after(button);
+  let following = true;
+  const toEnd = () => { if (following) body.scrollTop = body.scrollHeight; };
+  const release = () => { following = true; button.hidden = true; };
+  body.addEventListener("scroll", () => {
+    following = body.scrollHeight - body.scrollTop - body.clientHeight < NEAR_END;
+    button.hidden = following;
+  }, { passive: true });
+  button.addEventListener("click", () => { release(); toEnd(); body.focus({ preventScroll: true }); });
+  return { toEnd, release };
+}
