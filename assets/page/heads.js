@@ -75,10 +75,14 @@ function begin(side) {
 
 function end(side) {
   const clock = clocks[side];
-  marks[side].ended = performance.now();
-  write(find(`${side}-clock`), seconds(marks[side].ended - marks[side].asked));
+  note(side, performance.now());
   Object.assign(clock, { running: false, started: null });
   if (marks[side].painted === null) write(find(`${side}-first`), UNKNOWN);
+}
+
+function note(side, ended) {
+  marks[side].ended = ended;
+  write(find(`${side}-clock`), seconds(ended - marks[side].asked));
 }
 
 function clear(side) {
@@ -97,6 +101,7 @@ export function notePaint(side) {
   if (mark.asked === null || mark.painted !== null) return;
   mark.painted = performance.now();
   write(find(`${side}-first`), seconds(mark.painted - mark.asked));
+  if (mark.ended !== null) note(side, mark.painted); // nothing is seen after the end
   say();
 }
 

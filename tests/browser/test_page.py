@@ -1,5 +1,6 @@
 """The page's behaviour, with the engine in the test's own hands."""
 
+import re
 import threading
 
 import pytest
@@ -12,14 +13,16 @@ from tests.browser.serving import Served, serve
 from tests.browser.tab import LOOK_AWAY, Tabs
 from tests.scripted import CARD, ScriptedEngine, ScriptedTicket, TypingEngine
 
-# Whatever a model writes is shown as it is: never markup, a template or a script.
+# Whatever a model writes, its raw text is shown as it is: never markup, a template or a script.
 TRICKY = 'a  <b>b</b> &amp; ${1 + 1} {{value}} `c` \\n "d"\n\n<script>alert(1)</script> 🧀 漢字 ไทย שלום'
+
+CHEESE = "How do you make cheese?"
 
 COUNT_CHANGES = """() => {
   window.changes = 0;
   const text = document.getElementById("streamed-text");
   const count = () => { changes += text.textContent !== ""; };
-  new MutationObserver(count).observe(text, { characterData: true, subtree: true });
+  new MutationObserver(count).observe(text, { characterData: true, childList: true, subtree: true });
 }"""
 
 
@@ -72,33 +75,159 @@ def test_text_appears_token_by_token_on_one_side_and_at_once_on_the_other(
     assert tab.read("streamed-tokens") == tab.read("whole-tokens") == "3"
 
 
-def test_the_text_is_shown_exactly_as_it_is(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
+def test_the_raw_text_is_the_models_and_one_click_away(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine
+) -> None:
     tab = open_tab(served.url)
     tab.ask(TRICKY.replace("\n", " "))
     answer(engine.tickets[0], *TRICKY)
     tab.expect_both("done")
     for side in ("streamed", "whole"):
+        tab.find(f"{side}-raw").click()
         assert tab.find(f"{side}-text").text_content() == TRICKY
+        assert tab.copy(f"{side}-copy") == TRICKY
+    tab.find("keep").locator("input").check()
     tab.ask("More")
     assert TRICKY in (tab.page.locator("#whole-body .past").first.text_content() or "")
 
 
 def test_enter_sends_and_shift_enter_starts_a_new_line(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
     tab = open_tab(served.url)
+    tab.prompt.fill("")
     tab.prompt.press_sequentially("One")
     tab.prompt.press("Shift+Enter")
     tab.prompt.press_sequentially("two")
     tab.prompt.press("Enter")
     tab.expect_both("queued")
     assert engine.tickets[0].request.prompt == (Message("user", "One\ntwo"),)
-    expect(tab.prompt).to_have_value("")
 
 
-def test_an_example_fills_the_prompt(open_tab: Tabs, served: Served) -> None:
-    tab = open_tab(served.url)
+@pytest.mark.parametrize("size", ["wide", "frame", "phone"])
+def test_the_first_click_starts_a_race(open_tab: Tabs, served: Served, engine: ScriptedEngine, size: str) -> None:
+    tab = open_tab(served.url, size)
+    expect(tab.prompt).to_have_value(CHEESE)
+    for button in ("retry", "clear"):
+        expect(tab.find(button)).to_be_disabled()
+    tab.find("generate").click()
+    tab.expect_both("queued")
+    assert engine.tickets[0].request.prompt == (Message("user", CHEESE),)
+    assert engine.tickets[0].request.pace == 30
+    tab.find("stop").click()
+    tab.expect_both("stopped")
     tab.page.get_by_role("button", name="What is Deep Learning?").click()
+    tab.expect_both("queued")
+    assert engine.tickets[1].request.prompt == (Message("user", "What is Deep Learning?"),)
     expect(tab.prompt).to_have_value("What is Deep Learning?")
-    expect(tab.prompt).to_be_focused()
+
+
+def test_an_example_in_mid_race_ends_that_and_starts_its_own(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine
+) -> None:
+    tab = open_tab(served.url)
+    tab.ask("Hello")
+    engine.tickets[0].start()
+    engine.tickets[0].write("First")
+    tab.expect_text("streamed", "First")
+    tab.page.get_by_role("button", name="What is Deep Learning?").click()
+    tab.expect_both("queued")
+    assert engine.tickets[0].cancelled
+    assert engine.tickets[1].request.prompt == (Message("user", "What is Deep Learning?"),)
+    assert tab.read("streamed-text") == ""
+
+
+def test_while_a_race_runs_generate_is_stop_and_each_sides_stop_is_there(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine
+) -> None:
+    tab = open_tab(served.url)
+    expect(tab.find("stop")).to_be_hidden()
+    expect(tab.find("streamed-stop")).to_be_hidden()
+    place = tab.find("generate").bounding_box()
+    tab.find("generate").focus()
+    tab.page.keyboard.press("Enter")
+    tab.expect_both("queued")
+    expect(tab.find("generate")).to_be_hidden()
+    expect(tab.find("stop")).to_be_focused()
+    assert tab.find("stop").bounding_box() == place
+    tab.find("streamed-stop").click()
+    tab.expect_phase("streamed", "stopped")
+    expect(tab.find("streamed-stop")).to_be_hidden()
+    expect(tab.find("whole-stop")).to_be_visible()
+    answer(engine.tickets[0], "One")
+    tab.expect_phase("whole", "done")
+    expect(tab.find("whole-stop")).to_be_hidden()
+    expect(tab.find("generate")).to_be_visible()
+
+
+def test_a_question_is_asked_afresh_unless_the_conversation_is_to_be_continued(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine
+) -> None:
+    tab = open_tab(served.url)
+    expect(tab.find("keep")).to_be_hidden()
+    tab.ask("Hello")
+    answer(engine.tickets[0], "Hi")
+    tab.expect_both("done")
+    tab.ask("Fresh")
+    assert engine.tickets[1].request.prompt == (Message("user", "Fresh"),)
+    assert "Hi" not in tab.read("streamed-body")
+    answer(engine.tickets[1], "Yes")
+    tab.expect_both("done")
+    tab.find("keep").locator("input").check()
+    tab.ask("More")
+    said = (Message("user", "Fresh"), Message("assistant", "Yes"), Message("user", "More"))
+    assert engine.tickets[2].request.prompt == said
+    expect(tab.prompt).to_have_value("")
+    answer(engine.tickets[2], "Indeed")
+    tab.expect_both("done")
+    tab.find("edit").click()
+    expect(tab.prompt).to_have_value("More")
+    tab.ask("Less")
+    assert engine.tickets[3].request.prompt == (*said[:2], Message("user", "Less"))
+
+
+def test_an_answer_that_was_cut_off_can_be_continued(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
+    tab = open_tab(served.url)
+    tab.ask("Hello")
+    answer(engine.tickets[0], "Once upon")
+    tab.expect_both("done")
+    tab.find("complete").click()
+    tab.expect_both("queued")
+    assert engine.tickets[1].request.prompt == (Message("user", "Hello"), Message("assistant", "Once upon"))
+    engine.tickets[1].start()
+    engine.tickets[1].write(" a time")
+    engine.tickets[1].finish("eos_token")
+    tab.expect_both("done")
+    expect(tab.find("complete")).to_be_hidden()
+    assert tab.read("streamed-body").split() == ["Hello", "Once", "upon", "a", "time"]
+
+
+def test_how_far_the_prompt_is_read_is_told(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
+    tab = open_tab(served.url)
+    tab.ask("Hello")
+    engine.tickets[0].start(1930)
+    engine.tickets[0].read(512, 1930)
+    tab.expect_both("reading the prompt: 512 of 1,930 tokens")
+
+
+def test_the_largest_number_is_the_first_text_and_a_sentence_compares_both(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine
+) -> None:
+    tab = open_tab(served.url)
+    tab.ask("Hello")
+    engine.tickets[0].start()
+    engine.tickets[0].write("One ")
+    tab.expect_some_text("streamed")
+    frozen = tab.read("streamed-first")
+    waiting = tab.read("whole-first")
+    expect(tab.find("whole-first")).not_to_have_text(waiting)
+    tab.page.wait_for_function("parseFloat(document.getElementById('whole-first').textContent) >= 1")
+    engine.tickets[0].write("two")
+    engine.tickets[0].finish()
+    tab.expect_both("done")
+    assert tab.read("streamed-first") == frozen
+    assert tab.read("whole-first") == tab.read("whole-clock")
+    expect(tab.find("result")).to_have_text(re.compile(r"The first words came [\d.]+ s sooner; the last ones at the same time\."))
+    sizes = "(id) => parseFloat(getComputedStyle(document.getElementById(id)).fontSize)"
+    assert tab.page.evaluate(sizes, "streamed-first") > 2 * tab.page.evaluate(sizes, "streamed-clock")
 
 
 def test_stopping_the_streaming_side_says_what_was_saved_and_the_other_goes_on(
@@ -166,6 +295,7 @@ def test_retry_asks_the_same_turn_again(open_tab: Tabs, served: Served, engine: 
     tab.find("retry").click()
     tab.expect_both("queued")
     assert engine.tickets[1].request == engine.tickets[0].request
+    expect(tab.find("streamed-text")).to_be_empty()
     answer(engine.tickets[1], "Second")
     tab.expect_both("done")
     tab.expect_text("streamed", "Second")
@@ -226,6 +356,7 @@ def test_two_tabs_never_see_each_other(open_tab: Tabs, served: Served, engine: S
     answer(engine.tickets[0], "for one")
     one.expect_both("done")
     assert (one.read("whole-text"), two.read("whole-text")) == ("for one", "for two")
+    one.find("keep").locator("input").check()
     one.ask("More")
     assert "two" not in str(engine.tickets[2].request.prompt)
 
@@ -270,6 +401,7 @@ def test_an_overload_is_one_sentence_and_the_prompt_stays(
 
 def test_an_empty_prompt_is_refused_in_words(open_tab: Tabs, served: Served) -> None:
     tab = open_tab(served.url)
+    tab.prompt.fill("")
     tab.find("generate").click()
     expect(tab.find("message")).to_contain_text("type something first")
 
@@ -320,7 +452,7 @@ def test_the_clock_runs_while_a_side_is_active_and_rests_afterwards(
     expect(tab.find("whole-clock")).not_to_have_text(running)
     answer(engine.tickets[0], "One")
     tab.expect_both("done")
-    expect(tab.find("whole-browser")).to_contain_text("in your browser: first text after")
+    tab.page.wait_for_function("() => document.getElementById('whole-first').textContent === document.getElementById('whole-clock').textContent")
     rested = tab.read("whole-clock")
     tab.expect_results(1)
     assert tab.read("whole-clock") == rested

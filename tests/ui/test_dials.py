@@ -40,4 +40,4 @@ def test_a_seed_that_is_none_is_one_sentence(seed: str) -> None:
 
 
 def test_the_defaults_stand_in_the_order_of_the_dials() -> None:
-    assert read_dials(list(DEFAULTS.values())) == Manner(256, Sampling(repetition_penalty=1.1))
+    assert read_dials(list(DEFAULTS.values())) == Manner(256, Sampling(repetition_penalty=1.1), pace=30)

@@ -70,7 +70,7 @@ def test_the_table_has_the_newest_run_first_and_a_row_for_each_side() -> None:
         ("1", "Streaming"),
         ("1", "Non-streaming"),
     ]
-    assert rows[0] == ("2", "Streaming", "600 ms", "2.60 s", "20", "7.7", "done")
+    assert rows[0] == ("2", "Streaming", "600 ms", "2.60 s", "20", "10.0", "done")
 
 
 def test_a_run_that_is_slowed_or_recorded_is_marked_in_the_table() -> None:

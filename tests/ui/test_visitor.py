@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from demo.errors import BadRequest, EngineFailed, Overloaded
-from demo.events import Message
+from demo.events import Message, Ready
 from demo.ui.dials import Manner
 from demo.ui.panes import PaneView
 from demo.ui.race import BEAT, Race
 from demo.ui.visitor import MOST_UPDATES, Visitor, Visitors
-from tests.scripted import ScriptedEngine
+from tests.scripted import CARD, ScriptedEngine
 
 
 def begin(visitor: Visitor, engine: ScriptedEngine, question: str = "Hello") -> Race:
@@ -134,8 +135,7 @@ def test_a_second_message_goes_on_from_the_first_answer() -> None:
 def test_a_retried_turn_is_asked_again_without_itself() -> None:
     engine, visitor = ScriptedEngine(), Visitor()
     play(visitor, engine, "Hello", "Hi")
-    turn = visitor.take_back()
-    assert turn is not None
+    (turn,) = visitor.take_back(1)
     begin(visitor, engine, turn.question)
     assert engine.tickets[1].request.prompt == engine.tickets[0].request.prompt
 
@@ -207,20 +207,45 @@ def test_many_tabs_together_are_updated_no_more_often_than_a_few() -> None:
     assert alone < visitors.choose_beat(one)
 
 
-def test_a_browser_on_the_models_own_cores_is_updated_less_often_than_another_and_one_behind_a_tab_least() -> None:
+def test_a_tab_in_front_is_updated_ten_times_a_second_and_one_behind_another_once() -> None:
     engine, visitors = ScriptedEngine(), Visitors()
-    far, near, away = (visitors.find(name) for name in ("far", "near", "away"))
-    near.near = away.near = away.away = True
-    for visitor in (far, near, away):
+    seen, away = visitors.find("seen"), visitors.find("away")
+    away.away = True
+    for visitor in (seen, away):
         begin(visitor, engine)
-    assert visitors.choose_beat(far) < visitors.choose_beat(near) < visitors.choose_beat(away)
+    assert visitors.choose_beat(seen) == BEAT == 0.1
+    assert visitors.choose_beat(away) == 1.0
 
 
-def test_a_run_that_is_slowed_down_on_purpose_is_shown_smoothly_wherever_the_browser_is() -> None:
+def test_a_run_that_is_slowed_down_says_so_where_the_machine_could_do_more() -> None:
+    card = replace(CARD, rate=50.0)
+    for pace, said in ((30, "slowed to 30 tokens/s"), (100, "real speed: slower here than 100 tokens/s"), (None, "")):
+        visitor = Visitor()
+        visitor.begin(ScriptedEngine(Ready(card)), "Hello", Manner(pace=pace))
+        assert visitor.race is not None
+        assert visitor.race.label == said
+        assert visitor.race.run.request.pace == pace
+
+
+def test_the_rest_of_an_answer_is_asked_for_as_its_continuation_and_becomes_one_message_with_it() -> None:
+    engine, visitor = ScriptedEngine(), Visitor()
+    play(visitor, engine, "Hello", "Once ")
+    visitor.complete(engine, Manner())
+    assert engine.tickets[1].request.prompt == (Message("user", "Hello"), Message("assistant", "Once "))
+    race = visitor.race
+    assert race is not None
+    engine.tickets[1].write("upon")
+    engine.tickets[1].finish()
+    asyncio.run(follow(race))
+    begin(visitor, engine, "And then?")
+    expected = (Message("user", "Hello"), Message("assistant", "Once upon"), Message("user", "And then?"))
+    assert engine.tickets[2].request.prompt == expected
+
+
+def test_without_an_answer_there_is_nothing_to_continue() -> None:
     visitor = Visitor()
-    visitor.near = True
-    visitor.begin(ScriptedEngine(), "Hello", Manner(pace=30))
-    assert visitor.beat == BEAT
+    with pytest.raises(BadRequest, match="type something first"):
+        visitor.complete(ScriptedEngine(), Manner())
 
 
 def test_a_stopped_side_rests_no_longer() -> None:
