@@ -1,0 +1,164 @@
+// Tokens to elements. What is drawn already is kept, and grows: only what differs is made anew. Text is never markup.
+"use strict";
+
+import { createCode } from "./code.js";
+import { PENDING } from "./heal.js";
+
+const PROTOCOLS = ["http:", "https:", "mailto:"];
+const GAP = /\n[ \t\n]*$/;
+
+// Makes the end of `host`, which `records` describe, what `tokens` say; returns the new records. A block at the `top` has
+// its text's own direction, and what stands in it shares that.
+export function draw(host, records, tokens, top = false) {
+  let kept = 0;
+  while (kept < records.length && kept < tokens.length && refresh(records[kept], tokens[kept], kept === tokens.length - 1)) kept += 1;
+  for (const record of records.splice(kept)) remove(record);
+  for (let index = kept; index < tokens.length; index += 1) {
+    const record = build(host, tokens[index], index === tokens.length - 1);
+    if (top && record.node.nodeType === Node.ELEMENT_NODE) record.node.dir ||= "auto";
+    records.push(record);
+  }
+  return records;
+}
+
+// What an earlier record began is left in place: its list goes on with these items.
+function remove({ node, gap, children, adopted }) {
+  if (adopted) draw(node, children, []);
+  else node.remove();
+  gap.remove();
+}
+
+function build(host, token, last) {
+  const shape = describe(token);
+  const record = { key: shape.key, raw: null, last, children: [], gap: document.createTextNode(""), ...create(shape) };
+  host.append(record.node, record.gap);
+  fill(record, token, shape);
+  return record;
+}
+
+// Whether `record` could be brought up to date with `token`. What was last may have been drawn as if it were complete.
+function refresh(record, token, last) {
+  if (record.raw === token.raw && token.raw !== undefined && !record.last && !last) return true;
+  const shape = describe(token);
+  if (record.key !== shape.key) return false;
+  record.last = last;
+  fill(record, token, shape);
+  return true;
+}
+
+function fill(record, token, shape) {
+  record.raw = token.raw;
+  write(record.gap, shape.gap ?? "");
+  if (shape.text !== undefined) write(record.text, shape.text);
+  if (shape.href) record.node.href = shape.href;
+  if (shape.kids) draw(record.inner, record.children, shape.kids);
+}
+
+// Text that grows is appended to: a selection in it stays.
+function write(node, text) {
+  if (text === node.data) return;
+  if (text.startsWith(node.data)) node.appendData(text.slice(node.data.length));
+  else node.data = text;
+}
+
+function create({ tag, text, language, attributes = {}, frame }) {
+  if (tag === "code-block") return createCode(language);
+  if (!tag) {
+    const node = document.createTextNode("");
+    return { node, text: node };
+  }
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (frame) return { node: frameTable(node), inner: node };
+  if (text === undefined) return { node, inner: node };
+  const content = node.appendChild(document.createTextNode(""));
+  return { node, text: content };
+}
+
+// A table scrolls sideways rather than widen the answer.
+function frameTable(table) {
+  const frame = document.createElement("div");
+  frame.className = "table";
+  frame.tabIndex = 0;
+  frame.setAttribute("role", "region");
+  frame.setAttribute("aria-label", "Table");
+  frame.append(table);
+  return frame;
+}
+
+// --- what each kind of token looks like -------------------------------------------------------------------------------
+
+const INLINE = { strong: "strong", em: "em", del: "s" };
+
+function describe(token) {
+  const shape = token.tokens || BLOCKS[token.type] ? describeElement(token) : { text: describeText(token) };
+  if (token.type === "codespan") shape.tag = "code";
+  const { tag = "", language = "", attributes } = shape;
+  const type = token.type === "text" ? "paragraph" : token.type;
+  return { ...shape, key: `${type} ${tag} ${language} ${attributes?.style ?? ""}` };
+}
+
+const describeText = ({ type, text, raw, checked }) => {
+  if (type === "br") return "\n";
+  if (type === "checkbox") return checked ? "☑ " : "☐ ";
+  return text ?? raw;
+};
+
+const BLOCKS = {
+  paragraph: ({ tokens }) => ({ tag: "p", kids: tokens }),
+  heading: ({ tokens, depth }) => ({ tag: `h${Math.min(depth + 2, 6)}`, kids: tokens }),
+  blockquote: ({ tokens }) => ({ tag: "blockquote", kids: tokens }),
+  list: ({ items, ordered, start }) => ({
+    tag: ordered ? "ol" : "ul",
+    attributes: ordered && start !== 1 ? { start } : {},
+    kids: items.map((item, index) => (index < items.length - 1 ? { ...item, raw: `${item.raw}\n` } : item)),
+  }),
+  list_item: ({ tokens }) => ({ tag: "li", kids: joinCheckbox(tokens) }),
+  code: ({ lang, text }) => ({ tag: "code-block", language: lang, text }),
+  hr: () => ({ tag: "hr" }),
+  space: () => ({ text: "" }),
+  table: ({ header, rows }) => ({
+    tag: "table",
+    frame: true,
+    kids: [{ type: "table_head", rows: [header] }, { type: "table_body", rows }],
+  }),
+  table_head: ({ rows }) => ({ tag: "thead", kids: rows.map(describeRow) }),
+  table_body: ({ rows }) => ({ tag: "tbody", kids: rows.map(describeRow) }),
+  table_row: ({ cells }) => ({ tag: "tr", kids: cells.map((cell) => ({ ...cell, type: "table_cell" })) }),
+  table_cell: ({ tokens, header, align }) => ({
+    tag: header ? "th" : "td",
+    attributes: align ? { style: `text-align: ${align}` } : {},
+    kids: tokens,
+  }),
+};
+
+const describeRow = (cells) => ({ type: "table_row", cells, raw: cells.map(({ text }) => text).join("|") });
+
+// A task's box stands on its text's line.
+function joinCheckbox([box, text, ...rest]) {
+  if (box?.type !== "checkbox" || !text?.tokens) return [box, text, ...rest].filter(Boolean);
+  return [{ ...text, tokens: [box, ...text.tokens] }, ...rest];
+}
+
+function describeElement(token) {
+  if (token.type === "link") return describeLink(token);
+  if (INLINE[token.type]) return { tag: INLINE[token.type], kids: token.tokens };
+  const shape = BLOCKS[token.type === "text" ? "paragraph" : token.type](token);
+  return { ...shape, gap: GAP.exec(token.raw ?? "")?.[0] };
+}
+
+// A link to somewhere it is safe to go; any other is shown as it was written.
+function describeLink({ href, tokens, raw }) {
+  const address = href === PENDING ? "" : findAddress(href);
+  if (address === null) return { text: raw };
+  return { tag: "a", attributes: { rel: "noopener noreferrer nofollow", target: "_blank" }, href: address, kids: tokens };
+}
+
+function findAddress(href) {
+  try {
+    const { protocol, href: address } = new URL(href);
+    return PROTOCOLS.includes(protocol) ? address : null;
+  } catch {
+    return null;
+  }
+}
