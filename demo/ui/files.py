@@ -1,4 +1,4 @@
-"""What the page loads when it is first needed: scripts of the lesson and the answers, plotly's, README's snippets."""
+"""What the page loads: scripts of the race, the answers and the lesson, plotly's own, the README's snippets."""
 
 from dataclasses import asdict
 from importlib.resources import files
@@ -25,8 +25,7 @@ DAY: Final = {"Cache-Control": "public, max-age=86400"}
 def build_files() -> ASGIApp:
     """What is served at `PLACE`."""
     routes = [Route("/plotly.min.js", _send_plotly), Route("/snippets.json", _send_snippets)]
-    folders = [Mount(f"/{name}", StaticFiles(directory=ASSETS / name)) for name in ("answer", "vendor")]
-    return GZipMiddleware(Router([*routes, *folders, Mount("", StaticFiles(directory=LESSON))]))
+    return GZipMiddleware(Router([*routes, Mount("", StaticFiles(directory=LESSON))]))
 
 
 def mount_files(app: FastAPI) -> None:

@@ -14,6 +14,7 @@ from tests.browser.chromium import PATIENCE
 
 SIZES: Final[dict[str, ViewportSize]] = {
     "wide": {"width": 1280, "height": 900},
+    "laptop": {"width": 1280, "height": 720},
     "frame": {"width": 850, "height": 350},
     "phone": {"width": 390, "height": 844},
 }

@@ -9,11 +9,14 @@ from demo.ui.words import SIDES
 from tests.browser.tab import SIZES, Tab, Tabs
 
 THEMES = ("light", "dark")
+PARTS = ("phase", "first", "clock", "stop", "body", "ttft", "total", "tokens")
 IN_FRAME = [
     "prompt",
-    "generate",
     "stop",
-    *(f"{side}-{part}" for side in SIDES for part in ("phase", "clock", "stop", "body", "ttft", "total", "tokens")),
+    "speed",
+    "examples",
+    "verdict",
+    *(f"{side}-{part}" for side in SIDES for part in PARTS),
 ]
 
 
@@ -48,13 +51,14 @@ def test_in_the_documentations_frame_everything_of_the_race_is_in_sight(
     assert tab.page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
 
 
-def test_on_a_phone_both_clocks_are_in_sight(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_tab(typing_url, "phone")
+@pytest.mark.parametrize("size", ["laptop", "phone"])
+def test_both_heads_are_in_sight_without_scrolling(open_tab: Tabs, typing_url: str, size: str) -> None:
+    tab = open_tab(typing_url, size)
     tab.ask("Hello")
     tab.expect_some_text("streamed")
-    for side in SIDES:
-        place = box(tab, f"{side}-clock")
-        assert place["y"] + place["height"] <= SIZES["phone"]["height"]
+    for name in (f"{side}-{part}" for side in SIDES for part in ("first", "clock")):
+        place = box(tab, name)
+        assert place["y"] + place["height"] <= SIZES[size]["height"], name
     assert not overlap(box(tab, "streamed-pane"), box(tab, "whole-pane"))
 
 
@@ -84,12 +88,14 @@ def test_ids_are_there_once(open_tab: Tabs, typing_url: str) -> None:
 
 def test_the_race_can_be_run_from_the_keyboard_alone(open_tab: Tabs, typing_url: str) -> None:
     tab = open_tab(typing_url)
+    tab.page.keyboard.press("Enter")
+    tab.expect_some_text("streamed")
     tab.prompt.focus()
     reached = []
     for _ in range(24):
         tab.page.keyboard.press("Tab")
         reached.append(tab.page.evaluate("document.activeElement.id || document.activeElement.parentElement.id"))
-    for name in ("generate", "stop", "retry", "clear", "dials", "streamed-stop", "streamed-body", "whole-stop"):
+    for name in ("stop", "retry", "clear", "dials", "streamed-stop", "streamed-body", "whole-stop"):
         assert name in reached, reached
 
 

@@ -120,7 +120,7 @@ def page(browser: Browser, typing_url: str) -> Iterator[Page]:
     page.goto(f"{typing_url}{PLACE}/snippets.json")
     style = "".join((ASSETS / path).read_text("utf-8") for path in ("page.css", "answer/answer.css"))
     page.add_style_tag(content=style)
-    page.evaluate(SET_UP, PLACE)
+    page.evaluate(SET_UP, typing_url)
     yield page
     context.close()
     assert all(url.startswith(typing_url) for url in asked)

@@ -17,6 +17,7 @@ from tests.traces import make_trace
 CHEESE = make_trace(["Cheese ", "is ", "milk", "."], "What is cheese?", gap=0.15)
 COUNT = make_trace(["1, ", "2, ", "3."], "Count to 3", gap=0.1)
 LABEL = "recorded 2026-11-23 on cpu"
+SLOWED = f"{LABEL}, slowed to 30 tokens/s"
 
 
 def test_a_link_to_a_run_plays_it_again_marked_as_recorded_and_without_the_model(
@@ -79,7 +80,7 @@ def test_a_recorded_run_stands_in_while_the_model_loads_and_says_so(open_tab: Ta
         expect(tab.find("message")).to_contain_text("A recorded run stands in")
         tab.expect_both("done")
         assert tab.read("streamed-text") == "1, 2, 3."
-        assert tab.read("streamed-label") == LABEL
+        assert tab.read("streamed-label") == SLOWED
         open_tab.close()
 
 
@@ -93,7 +94,7 @@ def test_a_recorded_run_stands_in_where_the_server_is_overloaded_and_the_prompt_
         expect(tab.find("message")).to_contain_text("overloaded")
         tab.expect_both("done")
         assert (tab.read("streamed-text"), tab.read("question")) == ("Cheese is milk.", "What is cheese?")
-        assert tab.read("streamed-label") == LABEL
+        assert tab.read("streamed-label") == SLOWED
         expect(tab.prompt).to_have_value("Something else")
         open_tab.close()
 
@@ -103,8 +104,9 @@ def test_without_a_model_the_race_plays_recorded_runs_and_retry_plays_them_again
         tab = open_tab(served.url, "frame")
         tab.ask("Count to 3")
         tab.expect_both("done")
-        assert (tab.read("streamed-text"), tab.read("streamed-label")) == ("1, 2, 3.", LABEL)
+        assert (tab.read("streamed-text"), tab.read("streamed-label")) == ("1, 2, 3.", SLOWED)
         assert tab.read("message") == ""
+        tab.page.get_by_label("Real speed").check()
         tab.find("retry").click()
         tab.expect_results(2)
         assert tab.read("streamed-label") == LABEL

@@ -1,6 +1,8 @@
 // Elements, numbers in words, and the one place where a sentence about what went wrong is shown.
 "use strict";
 
+import { copy as copyText } from "../../answer/code.js";
+
 export const NOTHING = "–";
 
 // An element; `attributes` may hold `class`, `data-…`, `aria-…` and on… listeners, children are nodes or text.
@@ -75,12 +77,7 @@ export function sayError(error) {
 
 export async function copy(text, button) {
   const label = button.textContent;
-  try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
-  } catch {
-    button.textContent = "Select and copy";
-  }
+  button.textContent = (await copyText(text)) ? "Copied" : "Select and copy";
   setTimeout(() => { button.textContent = label; }, 1500);
 }
 
