@@ -48,6 +48,8 @@ export function mountLine(element, props, watch) {
     write(line, text);
     element.toggleAttribute("data-empty", text === "");
     if (line.id === "message" && text) refuse();
+    // The question stands in the prompt as long as it is the last one; Gradio may set that after this.
+    if (line.id === "question") requestAnimationFrame(() => element.toggleAttribute("data-empty", text === "" || text === promptBox().value));
   };
   apply();
   watch("value", apply);

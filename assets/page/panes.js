@@ -87,7 +87,7 @@ function createPane(root) {
   function turn(value) {
     state = root.dataset.state = head.dataset.state = outside.dataset.state = value.state;
     if (!value.active) answer.end();
-    for (const name of ["copy", "raw"]) document.getElementById(`${side}-${name}`).disabled = shown === "";
+    for (const name of ["copy", "raw"]) document.getElementById(`${side}-${name}`).disabled = value.active || shown === "";
     follow(side, value);
     announce(side, value);
     markRacing();

@@ -14,6 +14,7 @@ from demo.ui.lesson import Lesson, build_lesson
 from demo.ui.pane import Pane, build_pane
 from demo.ui.speed import FELT, list_speeds
 
+KEYS: Final = '<span class="keys"> · Enter sends, Shift+Enter starts a new line, Esc stops</span>'
 # What a race says when it has ended, and what can be done with its answer.
 VERDICT: Final = """
 <div id="verdict"><p id="result" role="status"></p>
@@ -22,8 +23,7 @@ VERDICT: Final = """
 INTRO: Final = """
 <h1>Token streaming</h1>
 <p>One model writes one answer. Two panels deliver it: token by token as it is made, or all at once when it is done.
-Both read the same run, so the text is the same; only the waiting differs.</p>
-<p class="keys">Enter sends, Shift+Enter starts a new line, Esc stops.</p>"""
+Both read the same run, so the text is the same; only the waiting differs.</p>"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +75,7 @@ class Layout:
 def build_layout() -> Layout:
     """All components, top to bottom."""
     gr.HTML(INTRO, elem_id="intro", js_on_load=None)
-    model = _field("model", "")
+    model = _field("model", "", after=KEYS)
     prompt, generate, stop, retry, clear = _build_controls()
     with gr.Row(elem_id="options"):
         pace = gr.Radio(list_speeds(None), value=FELT, label="Speed", elem_id="speed", min_width=0, scale=0)

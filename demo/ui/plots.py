@@ -16,6 +16,8 @@ from demo.ui.words import PHASES, TITLES, Side, say_count, say_rate, say_seconds
 COLOURS: Final[dict[Side, str]] = {"streamed": "#0072B2", "whole": "#D55E00"}  # Okabe and Ito: told apart by all eyes
 FILLS: Final[dict[Side, str]] = {"streamed": "rgba(0,114,178,0.16)", "whole": "rgba(213,94,0,0.10)"}
 DASHES: Final[dict[Side, str]] = {"streamed": "solid", "whole": "dash"}
+# Beside the engine's own line, the browser draws what it painted.
+WIDTHS: Final[dict[Side, float]] = {"streamed": 1.0, "whole": 2.5}
 SYMBOLS: Final[dict[Side, str]] = {"streamed": "circle", "whole": "diamond"}
 DIAGONAL: Final = "Without streaming, nothing is visible<br>before the end: so TTFT is the total"
 COLUMNS: Final = ("Run", "Delivery", "TTFT", "Total", "Tokens", "Tokens/s", "Ended")
@@ -113,9 +115,9 @@ def _add_reader(figure: go.Figure, view: PaneView, until: float) -> None:
     figure.add_scatter(
         x=times,
         y=counts,
-        name=TITLES[view.side],
+        name=f"{TITLES[view.side]}, made by the engine" if view.side == "streamed" else TITLES[view.side],
         mode="lines",
-        line={"color": COLOURS[view.side], "dash": DASHES[view.side], "width": 2.5, "shape": "hv"},
+        line={"color": COLOURS[view.side], "dash": DASHES[view.side], "width": WIDTHS[view.side], "shape": "hv"},
         fill="tozeroy",
         fillcolor=FILLS[view.side],
         hovertemplate="%{y} tokens after %{x:.2f} s<extra>" + TITLES[view.side] + "</extra>",

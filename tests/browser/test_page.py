@@ -75,9 +75,7 @@ def test_text_appears_token_by_token_on_one_side_and_at_once_on_the_other(
     assert tab.read("streamed-tokens") == tab.read("whole-tokens") == "3"
 
 
-def test_the_raw_text_is_the_models_and_one_click_away(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
+def test_the_raw_text_is_the_models_and_one_click_away(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
     tab = open_tab(served.url)
     tab.ask(TRICKY.replace("\n", " "))
     answer(engine.tickets[0], *TRICKY)
@@ -225,7 +223,9 @@ def test_the_largest_number_is_the_first_text_and_a_sentence_compares_both(
     tab.expect_both("done")
     assert tab.read("streamed-first") == frozen
     assert tab.read("whole-first") == tab.read("whole-clock")
-    expect(tab.find("result")).to_have_text(re.compile(r"The first words came [\d.]+ s sooner; the last ones at the same time\."))
+    expect(tab.find("result")).to_have_text(
+        re.compile(r"The first words came [\d.]+ s sooner; the last ones at the same time\.")
+    )
     sizes = "(id) => parseFloat(getComputedStyle(document.getElementById(id)).fontSize)"
     assert tab.page.evaluate(sizes, "streamed-first") > 2 * tab.page.evaluate(sizes, "streamed-clock")
 
@@ -452,7 +452,9 @@ def test_the_clock_runs_while_a_side_is_active_and_rests_afterwards(
     expect(tab.find("whole-clock")).not_to_have_text(running)
     answer(engine.tickets[0], "One")
     tab.expect_both("done")
-    tab.page.wait_for_function("() => document.getElementById('whole-first').textContent === document.getElementById('whole-clock').textContent")
+    tab.page.wait_for_function(
+        "() => document.getElementById('whole-first').textContent === document.getElementById('whole-clock').textContent"
+    )
     rested = tab.read("whole-clock")
     tab.expect_results(1)
     assert tab.read("whole-clock") == rested

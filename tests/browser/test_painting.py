@@ -1,0 +1,143 @@
+"""The streamed text grows token by token, each painted when it is due; and a race is played again in slow motion."""
+
+import statistics
+from collections.abc import Iterator
+from itertools import accumulate
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.painting import list_gaps, read_updates, watch_updates
+from tests.browser.serving import Served, serve
+from tests.browser.tab import Tabs
+from tests.scripted import ScriptedEngine, TypingEngine
+
+SLOW, FAST = 1 / 30, 1 / 250  # seconds between two tokens
+COUNT = 120
+WORD = "word "
+# A page's frames belong to everybody: whatever asks for one gets it, from the first moment on.
+ASK_FOR_FRAMES = """
+window.asked = window.given = 0;
+const ask = () => { asked++; requestAnimationFrame(() => { given++; if (asked < 200) ask(); }); };
+ask();"""
+
+
+@pytest.fixture
+def fast(open_tab: Tabs) -> Iterator[Served]:
+    """The page in front of an engine that types as fast as the embedded model."""
+    with serve(TypingEngine([WORD] * COUNT, FAST)) as served:
+        yield served
+        open_tab.close()
+
+
+def test_at_30_tokens_a_second_each_token_is_an_update_of_its_own(open_tab: Tabs) -> None:
+    with serve(TypingEngine([WORD] * COUNT, SLOW)) as served:
+        tab = open_tab(served.url)
+        watch_updates(tab.page)
+        tab.ask("Hello")
+        tab.expect_both("done")
+        updates = read_updates(tab.page)
+        open_tab.close()
+    assert sum(update.characters for update in updates) == len(WORD) * COUNT
+    alone = sum(update.characters == len(WORD) for update in updates)
+    assert alone > 0.8 * COUNT, [update.characters for update in updates]
+
+
+def test_at_full_speed_no_update_holds_more_than_the_tokens_of_its_time(open_tab: Tabs, fast: Served) -> None:
+    tab = open_tab(fast.url)
+    watch_updates(tab.page)
+    tab.ask("Hello")
+    tab.expect_both("done")
+    updates = read_updates(tab.page)
+    gaps = list_gaps(updates)
+    seconds = updates[-1].time - updates[0].time
+    assert statistics.median(gaps) < 0.12
+    assert len(updates) > 8 * seconds, gaps
+    # The last update brings the rest; each of the others, what was made in about the time that it took.
+    made = len(WORD) * COUNT / seconds
+    excess = [update.characters - made * gap for update, gap in zip(updates[1:-1], gaps[:-1], strict=True)]
+    assert statistics.median(excess) < 0.1 * made, excess
+
+
+def test_the_chart_draws_what_was_painted_beside_what_the_engine_made(open_tab: Tabs, fast: Served) -> None:
+    tab = open_tab(fast.url)
+    watch_updates(tab.page)
+    tab.ask("Hello")
+    tab.expect_results(1)
+    updates = read_updates(tab.page)
+    traces = tab.page.evaluate(
+        "document.querySelector('#plot-timeline .plot').data.map(({ name, y }) => [name, Array.from(y)])"
+    )
+    drawn = dict(traces)
+    assert max(drawn["Streaming, made by the engine"]) == COUNT
+    counts = [total // len(WORD) for total in accumulate(update.characters for update in updates)]
+    assert drawn["Streaming, painted here"][-1] == counts[-1] == COUNT
+    assert len(set(drawn["Streaming, painted here"]) & set(counts)) > 0.8 * len(counts)
+
+
+def test_slow_motion_plays_the_run_again_in_both_panes_and_asks_no_model(open_tab: Tabs) -> None:
+    engine = ScriptedEngine()
+    with serve(engine) as served:
+        tab = open_tab(served.url)
+        tab.page.get_by_label("Real speed").check()
+        tab.ask("Hello")
+        ticket = engine.wait_for_ticket()
+        ticket.start()
+        for text in ("One ", "two ", "three"):
+            ticket.write(text)
+            tab.expect_text(
+                "streamed", text.strip() if text == "One " else f"One {'two' if text == 'two ' else 'two three'}"
+            )
+        ticket.finish("eos_token")
+        tab.expect_results(1)
+        before = {name: tab.read(name) for name in ("streamed-first", "whole-first", "whole-clock", "streamed-label")}
+        requests: list[str] = []
+        tab.page.on("request", lambda request: requests.append(request.url))
+        tab.find("slow-motion").click()
+        expect(tab.find("streamed-label")).to_contain_text("times slower")
+        expect(tab.find("streamed-text")).not_to_be_empty()
+        expect(tab.find("whole-text")).to_be_empty()
+        expect(tab.find("streamed-clock")).to_contain_text("ms")
+        expect(tab.find("slow-motion")).to_have_text("Stop slow motion")
+        tab.expect_text("whole", "One two three")
+        tab.expect_text("streamed", "One two three")
+        assert {name: tab.read(name) for name in before} == before
+        assert len(engine.tickets) == 1
+        assert not [url for url in requests if "gradio_api" in url or "generate" in url]
+        open_tab.close()
+
+
+def test_a_race_that_was_slowed_down_offers_no_slow_motion(open_tab: Tabs, fast: Served) -> None:
+    tab = open_tab(fast.url)
+    tab.ask("Hello")
+    tab.expect_results(1)
+    expect(tab.find("slow-motion")).to_be_hidden()
+
+
+def test_a_new_race_ends_slow_motion(open_tab: Tabs) -> None:
+    engine = ScriptedEngine()
+    with serve(engine) as served:
+        tab = open_tab(served.url)
+        tab.page.get_by_label("Real speed").check()
+        tab.ask("Hello")
+        ticket = engine.wait_for_ticket()
+        ticket.start()
+        ticket.write("One ")
+        tab.expect_some_text("streamed")
+        ticket.write("two")
+        ticket.finish("eos_token")
+        tab.expect_results(1)
+        tab.find("slow-motion").click()
+        tab.ask("More")
+        tab.expect_both("queued")
+        assert tab.read("streamed-text") == tab.read("whole-text") == tab.read("streamed-label") == ""
+        open_tab.close()
+
+
+def test_frames_that_somebody_asks_for_are_never_cancelled(open_tab: Tabs, fast: Served) -> None:
+    tab = open_tab(fast.url, ready=False)
+    tab.page.add_init_script(ASK_FOR_FRAMES)
+    tab.page.reload()
+    tab.wait_until_ready()
+    tab.ask("Hello")
+    tab.page.wait_for_function("given === 200")
