@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from demo.errors import BadRequest, NotReady, Overloaded, SettingError
 from demo.events import Done, Engine, Event, Load, Log, ModelCard, Piece, Prompt, Ready, Request, Status, Ticket, Token
+from demo.metrics import measure_streamed
 from demo.playback import Playback
 from demo.settings import Choice
 from demo.trace import Trace, read_trace
@@ -37,7 +39,8 @@ class Replay(Engine):
     def status(self) -> Status:
         first = self._traces[0]
         length = max(len(trace.tokens) for trace in self._traces)
-        return Ready(ModelCard(first.model_id, None, "recorded", first.device, first.dtype, length, length + 1))
+        rate = find_rate(self._traces)
+        return Ready(ModelCard(first.model_id, None, "recorded", first.device, first.dtype, length, length + 1, rate))
 
     @property
     def load(self) -> Load:
@@ -88,6 +91,13 @@ def find_trace(traces: Sequence[Trace], request: Request) -> Trace:
         "This server plays recorded runs only, and none is of this prompt with these settings: ask one of "
         f"{', '.join(repr(trace.question) for trace in traces)} with the settings it was recorded with."
     )
+
+
+def find_rate(traces: Sequence[Trace]) -> float | None:
+    """Decode tokens/s of the runs that were recorded at their own speed: the median; None where there is none."""
+    timelines = [measure_streamed(0.0, trace.events) for trace in traces if trace.pace is None]
+    gaps = [timeline.tpot for timeline in timelines if timeline.tpot]
+    return 1 / median(gaps) if gaps else None
 
 
 def schedule_trace(trace: Trace, request: Request, start: float) -> Iterator[Sequence[Event]]:

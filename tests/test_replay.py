@@ -9,7 +9,7 @@ import pytest
 from demo.errors import NotReady, Overloaded, SettingError
 from demo.events import Done, Event, Message, Ready, Request, Sampling
 from demo.examples import read_examples
-from demo.replay import NotRecorded, Replay, choose_recording, find_trace, read_recordings, schedule_trace
+from demo.replay import NotRecorded, Replay, choose_recording, find_rate, find_trace, read_recordings, schedule_trace
 from demo.run import Run
 from demo.trace import Trace
 from tests.traces import make_trace
@@ -71,6 +71,12 @@ def test_it_is_ready_and_says_that_it_is_recorded() -> None:
     status = Replay([make_trace()]).status
     assert isinstance(status, Ready)
     assert (status.card.source, status.card.model_id) == ("recorded", "a-model")
+
+
+def test_its_rate_is_that_of_the_runs_recorded_at_their_own_speed() -> None:
+    traces = [make_trace(gap=gap) for gap in (0.02, 0.01, 0.005)]
+    assert find_rate([*traces, make_trace(gap=1, pace=1)]) == pytest.approx(100)
+    assert find_rate([make_trace(["one"]), make_trace(gap=1, pace=1)]) is None
 
 
 def test_no_more_are_played_than_its_limit_and_closing_ends_them() -> None:
