@@ -9,9 +9,24 @@ from pathlib import Path
 from typing import Final
 
 from demo.errors import BadRequest, NotReady, Overloaded, SettingError
-from demo.events import Done, Engine, Event, Load, Log, ModelCard, Piece, Prompt, Ready, Request, Status, Ticket, Token
+from demo.events import (
+    Done,
+    Engine,
+    Event,
+    Load,
+    Log,
+    ModelCard,
+    Piece,
+    PlainPrompts,
+    Prompt,
+    Ready,
+    Request,
+    Status,
+    Ticket,
+    Token,
+)
 from demo.playback import Playback
-from demo.settings import Choice
+from demo.settings import Choice, Settings
 from demo.trace import Trace, read_trace
 
 logger = logging.getLogger(__name__)
@@ -26,8 +41,9 @@ class NotRecorded(BadRequest):
 class Replay(Engine):
     """Plays whichever of `traces`, at least one, was made for the same prompt and settings; at most `limit` at once."""
 
-    def __init__(self, traces: Sequence[Trace], limit: int = 64) -> None:
+    def __init__(self, traces: Sequence[Trace], limit: int = 64, plain_prompts: PlainPrompts = "chat") -> None:
         self._traces = traces
+        self._plain_prompts = plain_prompts
         self._limit = limit
         self._playing: set[Playback] = set()
         self._lock = threading.Lock()
@@ -37,7 +53,10 @@ class Replay(Engine):
     def status(self) -> Status:
         first = self._traces[0]
         length = max(len(trace.tokens) for trace in self._traces)
-        return Ready(ModelCard(first.model_id, None, "recorded", first.device, first.dtype, length, length + 1))
+        limits = (length, length + 1)
+        return Ready(
+            ModelCard(first.model_id, None, "recorded", first.device, first.dtype, *limits, self._plain_prompts)
+        )
 
     @property
     def load(self) -> Load:
@@ -72,10 +91,10 @@ class Replay(Engine):
             playback.join()
 
 
-def open_replay(traces: Sequence[Trace]) -> Replay:
+def open_replay(traces: Sequence[Trace], settings: Settings) -> Replay:
     """An engine of `traces`, and a line that says so to the operator."""
     logger.info("%s", Choice("model", traces[0].model_id, f"{len(traces)} recorded runs, as --replay-only says"))
-    return Replay(traces)
+    return Replay(traces, plain_prompts=settings.plain_prompts)
 
 
 def find_trace(traces: Sequence[Trace], request: Request) -> Trace:

@@ -8,8 +8,9 @@ import pytest
 from demo.errors import NotReady, Overloaded, SettingError
 from demo.events import Done, Event, Message, Ready, Request, Sampling
 from demo.examples import read_examples
-from demo.replay import NotRecorded, Replay, choose_recording, read_recordings
+from demo.replay import NotRecorded, Replay, choose_recording, open_replay, read_recordings
 from demo.run import Run
+from demo.settings import Settings
 from demo.trace import Trace
 from tests.traces import make_trace
 
@@ -51,6 +52,13 @@ def test_it_is_ready_and_says_that_it_is_recorded() -> None:
     status = Replay([make_trace()]).status
     assert isinstance(status, Ready)
     assert (status.card.source, status.card.model_id) == ("recorded", "a-model")
+
+
+def test_plain_text_is_a_question_unless_the_operator_says_otherwise() -> None:
+    for settings, expected in ((Settings(), "chat"), (Settings(plain_prompts="raw"), "raw")):
+        status = open_replay([make_trace()], settings).status
+        assert isinstance(status, Ready)
+        assert status.card.plain_prompts == expected
 
 
 def test_no_more_are_played_than_its_limit_and_closing_ends_them() -> None:
