@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         return _refuse(error)
     # Before the engine imports torch in its thread: the page would be there a second later.
     mount_page = import_page(settings)
-    real = open_replay(recordings) if settings.replay_only else open_engine(settings, on_broken=server.stop)
+    real = open_replay(recordings, settings) if settings.replay_only else open_engine(settings, on_broken=server.stop)
     engine = MeasuredEngine(real)
     page = mount_page(FastAPI(), engine, recordings=recordings) if mount_page else None
     server.serve(create_api(engine, settings, page, server.url), on_exit=engine.close)

@@ -4,6 +4,7 @@ Knows nothing of models, HTTP or pages. Every `time` is `time.perf_counter()` of
 """
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -11,6 +12,7 @@ from demo.errors import BadRequest, DemoError
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
 FinishReason: TypeAlias = Literal["length", "eos_token", "stop_sequence", "cancelled"]
+PlainPrompts: TypeAlias = Literal["chat", "raw"]
 
 MAX_STOP_SEQUENCES = 4
 MAX_TOP_N_TOKENS = 5
@@ -99,11 +101,7 @@ class Request:
 
 
 def _is_broken(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+    return re.search("[\ud800-\udfff]", text) is not None
 
 
 def _require(holds: bool, name: str, value: object, allowed: str) -> None:
@@ -214,6 +212,8 @@ class ModelCard:
     max_input_tokens: int
     max_total_tokens: int
     rate: float | None = None
+    plain_prompts: PlainPrompts = "raw"  # how the API puts plain text to it: as a user's message, or as it is
+    control_tokens: frozenset[str] = frozenset()  # a text that holds one of them is not plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,25 @@ from statistics import median
 from typing import Final
 
 from demo.errors import BadRequest, NotReady, Overloaded, SettingError
-from demo.events import Done, Engine, Event, Load, Log, ModelCard, Piece, Prompt, Ready, Request, Status, Ticket, Token
+from demo.events import (
+    Done,
+    Engine,
+    Event,
+    Load,
+    Log,
+    ModelCard,
+    Piece,
+    PlainPrompts,
+    Prompt,
+    Ready,
+    Request,
+    Status,
+    Ticket,
+    Token,
+)
 from demo.metrics import measure_streamed
 from demo.playback import Playback
-from demo.settings import Choice
+from demo.settings import Choice, Settings
 from demo.trace import Trace, read_trace
 
 logger = logging.getLogger(__name__)
@@ -28,8 +43,9 @@ class NotRecorded(BadRequest):
 class Replay(Engine):
     """Plays whichever of `traces`, at least one, was made for the same prompt and settings; at most `limit` at once."""
 
-    def __init__(self, traces: Sequence[Trace], limit: int = 64) -> None:
+    def __init__(self, traces: Sequence[Trace], limit: int = 64, plain_prompts: PlainPrompts = "chat") -> None:
         self._traces = traces
+        self._plain_prompts = plain_prompts
         self._limit = limit
         self._playing: set[Playback] = set()
         self._lock = threading.Lock()
@@ -39,8 +55,8 @@ class Replay(Engine):
     def status(self) -> Status:
         first = self._traces[0]
         length = max(len(trace.tokens) for trace in self._traces)
-        rate = find_rate(self._traces)
-        return Ready(ModelCard(first.model_id, None, "recorded", first.device, first.dtype, length, length + 1, rate))
+        card = ModelCard(first.model_id, None, "recorded", first.device, first.dtype, length, length + 1)
+        return Ready(replace(card, rate=find_rate(self._traces), plain_prompts=self._plain_prompts))
 
     @property
     def load(self) -> Load:
@@ -75,10 +91,10 @@ class Replay(Engine):
             playback.join()
 
 
-def open_replay(traces: Sequence[Trace]) -> Replay:
+def open_replay(traces: Sequence[Trace], settings: Settings) -> Replay:
     """An engine of `traces`, and a line that says so to the operator."""
     logger.info("%s", Choice("model", traces[0].model_id, f"{len(traces)} recorded runs, as --replay-only says"))
-    return Replay(traces)
+    return Replay(traces, plain_prompts=settings.plain_prompts)
 
 
 def find_trace(traces: Sequence[Trace], request: Request) -> Trace:

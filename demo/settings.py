@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 from demo.errors import SettingError
 
@@ -40,10 +40,13 @@ def _one_line(text: str) -> str:
     return line
 
 
-def _dtype(text: str) -> str:
-    if text not in DTYPES:
-        raise ValueError
-    return text
+def _one_of(*values: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in values:
+            raise ValueError
+        return text
+
+    return parse
 
 
 def _device(text: str) -> str:
@@ -115,7 +118,10 @@ class Settings:
         "prompt and answer together [the model's, up to 4096]",
     )
     dtype: str = _setting(
-        "auto", _dtype, f"one of {', '.join(DTYPES)}", "number format of the weights; stored: as in their file"
+        "auto",
+        _one_of(*DTYPES),
+        f"one of {', '.join(DTYPES)}",
+        "number format of the weights; stored: as in their file",
     )
     device: str = _setting("auto", _device, DEVICES, "where the model runs")
     cuda_graphs: tuple[int, ...] = _setting(
@@ -134,6 +140,12 @@ class Settings:
     no_ui: bool = _setting(False, _truth, "true or false", "serve the API alone, without the page")
     replay_only: bool = _setting(
         False, _truth, "true or false", "serve recorded runs alone, without a model, each marked as recorded"
+    )
+    plain_prompts: Literal["chat", "raw"] = _setting(
+        "chat",
+        _one_of("chat", "raw"),
+        "chat or raw",
+        "how the API puts plain text to the model: as a user's message, or raw, as text-generation-inference does",
     )
     api_key: str | None = _setting(
         None,

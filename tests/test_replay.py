@@ -9,8 +9,18 @@ import pytest
 from demo.errors import NotReady, Overloaded, SettingError
 from demo.events import Done, Event, Message, Ready, Request, Sampling
 from demo.examples import read_examples
-from demo.replay import NotRecorded, Replay, choose_recording, find_rate, find_trace, read_recordings, schedule_trace
+from demo.replay import (
+    NotRecorded,
+    Replay,
+    choose_recording,
+    find_rate,
+    find_trace,
+    open_replay,
+    read_recordings,
+    schedule_trace,
+)
 from demo.run import Run
+from demo.settings import Settings
 from demo.trace import Trace
 from tests.traces import make_trace
 
@@ -77,6 +87,13 @@ def test_its_rate_is_that_of_the_runs_recorded_at_their_own_speed() -> None:
     traces = [make_trace(gap=gap) for gap in (0.02, 0.01, 0.005)]
     assert find_rate([*traces, make_trace(gap=1, pace=1)]) == pytest.approx(100)
     assert find_rate([make_trace(["one"]), make_trace(gap=1, pace=1)]) is None
+
+
+def test_plain_text_is_a_question_unless_the_operator_says_otherwise() -> None:
+    for settings, expected in ((Settings(), "chat"), (Settings(plain_prompts="raw"), "raw")):
+        status = open_replay([make_trace()], settings).status
+        assert isinstance(status, Ready)
+        assert status.card.plain_prompts == expected
 
 
 def test_no_more_are_played_than_its_limit_and_closing_ends_them() -> None:

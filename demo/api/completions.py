@@ -13,8 +13,9 @@ from pydantic import ConfigDict, Field
 
 from demo.api.answer import Answer
 from demo.api.errors import Json
-from demo.api.native import DEFAULT_MAX_NEW_TOKENS, write_chunk, write_stream_details
+from demo.api.native import DEFAULT_MAX_NEW_TOKENS, Raw, write_chunk, write_stream_details
 from demo.api.openai import MAX_CHOICES, OpenAIDialect, OpenAIRequest, read_reason
+from demo.api.prompt import read_prompt
 from demo.errors import BadRequest
 from demo.events import MAX_TOP_N_TOKENS, ModelCard, Request, Token
 
@@ -34,8 +35,9 @@ class CompletionRequest(OpenAIRequest):
     }
 
     prompt: Prompt | Annotated[list[Prompt], Field(min_length=1, max_length=MAX_PROMPTS)] = Field(
-        description="One text, or several that are answered side by side."
+        description="One text, or several that are answered side by side; each a user's message, unless `raw`."
     )
+    raw: Raw = None
     max_tokens: Annotated[int, Field(gt=0)] | None = Field(
         default=DEFAULT_MAX_NEW_TOKENS, description="The most tokens to generate; null for as many as fit."
     )
@@ -46,10 +48,11 @@ class CompletionRequest(OpenAIRequest):
     echo: Any = Field(default=None, description="Not available here: refused unless null or false.")
     best_of: Any = Field(default=None, description="Not available here: refused unless null or 1.")
 
-    def requests(self) -> list[Request]:
-        """What the engine is asked: each prompt n times. Raises BadRequest for what can't be done."""
+    def requests(self, card: ModelCard) -> list[Request]:
+        """What the engine of `card` is asked: each prompt n times. Raises BadRequest for what can't be done."""
         self.refuse_unavailable()
-        prompts = [self.prompt] if isinstance(self.prompt, str) else self.prompt
+        texts = [self.prompt] if isinstance(self.prompt, str) else self.prompt
+        prompts = [read_prompt(text, card, self.raw) for text in texts]
         if len(prompts) * (self.n or 1) > MAX_CHOICES:
             raise BadRequest(f"{len(prompts)} prompts times n are more than {MAX_CHOICES} choices: ask for fewer.")
         top = self.logprobs or 0

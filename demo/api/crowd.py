@@ -169,7 +169,12 @@ class Client:
         self._crowd = crowd
         self._body = {
             "inputs": PROMPT,
-            "parameters": {"max_new_tokens": crowd.plan.max_new_tokens, "details": True, "ignore_eos": True},
+            "parameters": {
+                "max_new_tokens": crowd.plan.max_new_tokens,
+                "details": True,
+                "ignore_eos": True,
+                "raw": True,
+            },
         }
         seed = crowd.plan.seed
         self._random = random.Random(None if seed is None else f"{seed} {number}")

@@ -139,10 +139,11 @@ def build_crowd_routes(engine: Engine, server_url: str) -> APIRouter:
     ) -> Response:
         """`/generate_stream` in the sandbox of a crowd, while that is there, for its own clients."""
         crowd = crowds.find(id)
-        (request,) = body.requests(streamed=True)
+        card = find_card(engine)
+        (request,) = body.requests(card, streamed=True)
         run = await start_run(crowd.sandbox, request)
         crowd.note_admission(client, run)
-        return Streamed([run], NativeDialect(body.parameters, find_card(engine).device))
+        return Streamed([run], NativeDialect(body.parameters, card.device))
 
     options: Any = {"methods": ["POST"], "include_in_schema": False, "route_class_override": Guarded}
     router.add_api_route("/crowds/{id}/generate_stream", generate_stream, **options)

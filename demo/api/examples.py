@@ -94,6 +94,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "max_total_tokens": 4096,
         "validation_workers": 1,
         "max_client_batch_size": 4,
+        "plain_prompts": "chat",
         "watermark": "accepted, not applied",
         "router": "token-streaming",
         "version": "0.3.0",

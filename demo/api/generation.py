@@ -54,16 +54,18 @@ def build_generation_routes(engine: Engine) -> APIRouter:
 
     @router.post("/v1/completions", **documents.either(replies.Completion, replies.CompletionChunk))
     async def complete(body: CompletionRequest) -> Response:
-        """Go on from a text. OpenAI's older route."""
-        return await deliver(engine, body.requests(), body.dialect(find_card(engine)), bool(body.stream))
+        """Answer a text, or complete it with `raw`. OpenAI's older route."""
+        card = find_card(engine)
+        return await deliver(engine, body.requests(card), body.dialect(card), bool(body.stream))
 
     return router
 
 
 async def answer_native(engine: Engine, body: GenerateRequest, streamed: bool, in_array: bool = False) -> Delivery:
     """Answer in TGI's dialect. Raises what `deliver` raises."""
-    dialect = NativeDialect(body.parameters, find_card(engine).device, in_array)
-    return await deliver(engine, body.requests(streamed), dialect, streamed)
+    card = find_card(engine)
+    dialect = NativeDialect(body.parameters, card.device, in_array)
+    return await deliver(engine, body.requests(card, streamed), dialect, streamed)
 
 
 def find_card(engine: Engine) -> ModelCard:

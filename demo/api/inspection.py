@@ -53,7 +53,7 @@ def build_inspection_routes(engine: MeasuredEngine) -> APIRouter:
 
     @router.post("/tokenize", **documents.reply(list[reports.TextToken], 413, 422, 503))
     async def tokenize(body: GenerateRequest) -> Response:
-        """The tokens of `inputs`, each with its place in them, in characters."""
+        """The tokens of `inputs` as they are, raw, each with its place in them, in characters."""
         _, pieces = await split(engine, body.inputs)
         return JSONResponse(write_pieces(body.inputs, pieces))
 
@@ -90,6 +90,7 @@ def describe(engine: Engine) -> Json:
         "max_total_tokens": card.max_total_tokens,
         "validation_workers": 1,
         "max_client_batch_size": MAX_PROMPTS,
+        "plain_prompts": card.plain_prompts,
         "watermark": "accepted, not applied",
         "router": "token-streaming",
         "version": __version__,

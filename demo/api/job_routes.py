@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from demo.api import documents, reports
 from demo.api.errors import RETRY_AFTER_SECONDS, Json
 from demo.api.following import Followed
-from demo.api.generation import start_run
+from demo.api.generation import find_card, start_run
 from demo.api.jobs import Job, Jobs, Report, describe
 from demo.api.native import GenerateRequest
 from demo.api.webhooks import Postman
@@ -46,7 +46,7 @@ def build_job_routes(engine: Engine, postman: Postman) -> APIRouter:
     async def begin(body: JobRequest) -> JSONResponse:
         """Generate without keeping the connection."""
         webhook = postman.address(body.webhook_url) if body.webhook_url is not None else None
-        (request,) = body.requests(streamed=True)
+        (request,) = body.requests(find_card(engine), streamed=True)
         job = jobs.add(await start_run(engine, request), webhook, body.parameters.return_progress)
         if webhook is not None:
             task = asyncio.create_task(post_result(postman, job))

@@ -8,8 +8,18 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from demo.api.answer import Answer, write_headers
 from demo.api.errors import Json, write_native
+from demo.api.prompt import read_prompt
 from demo.errors import BadRequest, DemoError
-from demo.events import MAX_STOP_SEQUENCES, MAX_TOP_N_TOKENS, Candidate, PromptProgress, Request, Sampling, Token
+from demo.events import (
+    MAX_STOP_SEQUENCES,
+    MAX_TOP_N_TOKENS,
+    Candidate,
+    ModelCard,
+    PromptProgress,
+    Request,
+    Sampling,
+    Token,
+)
 
 MAX_BEST_OF: Final = 2
 DEFAULT_MAX_NEW_TOKENS: Final = 100  # TGI's
@@ -18,10 +28,17 @@ Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**64)]
+Raw = Annotated[
+    bool | None,
+    Field(
+        description="true: the model reads the text as it is; false: as a user's message, unless it holds control "
+        "tokens; null: as `plain_prompts` of /info says."
+    ),
+]
 
 
 class Parameters(BaseModel):
-    """TGI's parameters of a generation, and vLLM's `ignore_eos`. Unknown fields are ignored, as TGI ignores them."""
+    """TGI's parameters of a generation, vLLM's `ignore_eos`, and `raw`. Unknown fields are ignored, as by TGI."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -47,13 +64,16 @@ class Parameters(BaseModel):
     max_new_tokens: Positive | None = Field(
         default=DEFAULT_MAX_NEW_TOKENS, description="The most tokens to generate; null for as many as fit."
     )
-    return_full_text: bool | None = Field(default=None, description="Put the prompt before the generated text.")
+    return_full_text: bool | None = Field(default=None, description="Put `inputs` before the generated text.")
     stop: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=MAX_STOP_SEQUENCES)] = Field(
         default=[],
         validation_alias=AliasChoices("stop", "stop_sequences"),
         description="End before the first of these. `stop_sequences`, its older name, is read too.",
     )
-    truncate: Positive | None = Field(default=None, description="Keep only this many tokens of the prompt's end.")
+    truncate: Positive | None = Field(
+        default=None,
+        description="Keep only this many tokens of the prompt's end; those of the chat template all stay, and count.",
+    )
     watermark: bool = Field(default=False, description="Accepted and not applied: see /info.")
     details: bool = Field(default=False, description="Tell the tokens, the finish reason and the times.")
     decoder_input_details: bool = Field(
@@ -67,6 +87,7 @@ class Parameters(BaseModel):
         default=False,
         description="llama.cpp's: in a stream, tell how far a long prompt has been read, here in SSE comments.",
     )
+    raw: Raw = None
     seed: Seed | None = Field(default=None, description="Same request and seed: same tokens.")
     top_n_tokens: Annotated[int, Field(ge=0, le=MAX_TOP_N_TOKENS)] | None = Field(
         default=None, description="With each token, this many of the likeliest."
@@ -102,11 +123,12 @@ class GenerateRequest(BaseModel):
         json_schema_extra={"example": {"inputs": "What is Deep Learning?", "parameters": {"max_new_tokens": 20}}},
     )
 
-    inputs: str = Field(min_length=1, description="The prompt, as the model is to read it.")
+    inputs: str = Field(min_length=1, description="The prompt: a user's message if it is plain text, unless `raw`.")
     parameters: Parameters = Field(default_factory=_when_omitted)
+    raw: Raw = None  # where `parameters` say nothing of it
 
-    def requests(self, streamed: bool) -> list[Request]:
-        """What the engine is asked: one request, or several of which the best is returned.
+    def requests(self, card: ModelCard, streamed: bool) -> list[Request]:
+        """What the engine of `card` is asked: one request, or several of which the best is returned.
 
         Raises BadRequest for what can't go together or can't be done.
         """
@@ -121,7 +143,7 @@ class GenerateRequest(BaseModel):
         scored = parameters.decoder_input_details
         _refuse_if(scored and streamed, "`decoder_input_details` can't be streamed: ask /generate.")
         request = Request(
-            self.inputs,
+            read_prompt(self.inputs, card, self.raw if parameters.raw is None else parameters.raw),
             parameters.max_new_tokens,
             sampling,
             tuple(parameters.stop),
@@ -185,7 +207,8 @@ class NativeDialect:
 
     def _write_text(self, answer: Answer) -> str:
         prompt = answer.request.prompt
-        return f"{prompt}{answer.text}" if self.parameters.return_full_text else answer.text
+        sent = prompt if isinstance(prompt, str) else prompt[-1].content
+        return f"{sent}{answer.text}" if self.parameters.return_full_text else answer.text
 
 
 def _mean_logprob(answer: Answer) -> float:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from demo.api.replies import StreamDetails, StreamTimings, TokenInfo
+from demo.events import PlainPrompts
 
 
 class Health(BaseModel):
@@ -31,6 +32,7 @@ class Info(BaseModel):
     max_total_tokens: int
     validation_workers: int
     max_client_batch_size: int
+    plain_prompts: PlainPrompts = Field(description="how plain text is read: as a user's message, or raw")
     watermark: str
     router: str
     version: str

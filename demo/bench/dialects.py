@@ -46,7 +46,10 @@ class Dialect(Protocol):
 
 
 class Native:
-    """Text-generation-inference's own routes. A special token's text is never shown."""
+    """Text-generation-inference's own routes. A special token's text is never shown.
+
+    `raw` is this project's server's: it has the prompt completed, as others do by themselves.
+    """
 
     name = "native"
 
@@ -54,7 +57,7 @@ class Native:
         return "/generate_stream" if mode == "streamed" else "/generate"
 
     def body(self, ask: Ask, mode: Mode) -> Json:
-        parameters = {"max_new_tokens": ask.new_tokens, "details": True, "do_sample": False}
+        parameters = {"max_new_tokens": ask.new_tokens, "details": True, "do_sample": False, "raw": True}
         return {"inputs": ask.prompt, "parameters": parameters}
 
     def read_event(self, event: Json) -> str | None:
@@ -88,7 +91,7 @@ class Chat:
 
 
 class Completions:
-    """OpenAI's legacy completions: a prompt without a chat template."""
+    """OpenAI's legacy completions: a prompt without a chat template, which this project's server is told by `raw`."""
 
     name = "completions"
 
@@ -96,7 +99,7 @@ class Completions:
         return "/v1/completions"
 
     def body(self, ask: Ask, mode: Mode) -> Json:
-        return {"prompt": ask.prompt, **_name_length(ask, mode)}
+        return {"prompt": ask.prompt, "raw": True, **_name_length(ask, mode)}
 
     def read_event(self, event: Json) -> str | None:
         return str(event["choices"][0]["text"]) if event["choices"] else None

@@ -24,7 +24,7 @@ from demo.engine.placement import choose_device, choose_dtype, choose_threads
 from demo.engine.source import ModelSource, choose_source
 from demo.engine.tokenizer import Tokenizer
 from demo.errors import BadRequest, SettingError, TemplateRefused
-from demo.events import Loading, ModelCard, Piece, Prompt, Request
+from demo.events import Loading, Message, ModelCard, Piece, Prompt, Request
 from demo.settings import STORED, Choice, Settings
 
 logger = logging.getLogger(__name__)
@@ -45,13 +45,35 @@ class Model:
     decoder: Decoder
     _encoding: threading.Lock = field(default_factory=threading.Lock)
 
-    def encode(self, prompt: Prompt) -> list[int]:
+    def encode(self, prompt: Prompt, truncate: int | None = None) -> list[int]:
         """Token ids of raw text, or of a conversation in the model's chat template. From any thread.
 
-        Raises TemplateRefused where the template has no place for such a conversation.
+        At most `truncate`: a text's last, or a conversation whose last message has lost its beginning.
+        Raises TemplateRefused where the template has no place for such a conversation, BadRequest where `truncate`
+        has no place for the template.
         """
         with self._encoding:
-            return self.tokenizer.encode(self._write_out(prompt), raw=isinstance(prompt, str))
+            ids = self._encode(prompt)
+            if truncate is None or len(ids) <= truncate:
+                return ids
+            return ids[-truncate:] if isinstance(prompt, str) else self._encode_end(prompt, len(ids), truncate)
+
+    def _encode(self, prompt: Prompt) -> list[int]:
+        return self.tokenizer.encode(self._write_out(prompt), raw=isinstance(prompt, str))
+
+    def _encode_end(self, turns: tuple[Message, ...], length: int, truncate: int) -> list[int]:
+        """A conversation of `length` tokens, its last message without its beginning, as long as `truncate` allows."""
+        *before, last = turns
+        pieces = self.tokenizer.locate(last.content, raw=False)
+        while pieces := pieces[length - truncate :]:  # again where what is left is split into more tokens
+            ids = self._encode((*before, replace(last, content=last.content[pieces[0].start :])))
+            if (length := len(ids)) <= truncate:
+                return ids
+        template = len(self._encode((*before, replace(last, content=""))))
+        raise BadRequest(
+            f"truncate is {truncate}, and the model's chat template alone takes {template} tokens: allow more, or have "
+            "the text read `raw`."
+        )
 
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         """The text that the model reads, and its tokens, each with its place in it. Raises as `encode`."""
@@ -167,6 +189,8 @@ def build_model(
         dtype=loaded.dtype,
         max_input_tokens=max_input,
         max_total_tokens=max_total,
+        plain_prompts=settings.plain_prompts,
+        control_tokens=loaded.tokenizer.control_tokens,
     )
     decoder = _capture(loaded, settings, max_total, report) or Decoder(loaded.new_batch)
     return Model(loaded.tokenizer, card, _read_vocabulary(loaded), decoder)

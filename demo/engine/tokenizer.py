@@ -17,6 +17,10 @@ class Tokenizer(Protocol):
     def special_ids(self) -> frozenset[int]:
         """The ids that have a role of their own, as the end of an answer has."""
 
+    @property
+    def control_tokens(self) -> frozenset[str]:
+        """The special tokens, spelled: each is found in a text as a whole, as the marks of the chat template are."""
+
     def encode(self, text: str, raw: bool) -> list[int]:
         """The ids of a text; of a `raw` one with those that the model wants before and after it."""
 

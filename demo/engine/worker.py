@@ -81,7 +81,7 @@ class Worker(Engine):
 
     def submit(self, request: Request, log: Log) -> Ticket:
         model = self._admit()
-        prompt = model.encode(request.prompt)[-(request.truncate or 0) :]
+        prompt = model.encode(request.prompt, request.truncate)
         model.check_length(len(prompt), request.max_new_tokens)
         request = replace(request, max_new_tokens=request.max_new_tokens or model.card.max_total_tokens - len(prompt))
         seed = secrets.randbits(SEED_BITS) if request.sampling.seed is None else request.sampling.seed

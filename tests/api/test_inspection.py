@@ -24,6 +24,7 @@ INFO = {
     "max_total_tokens": 2000,
     "validation_workers": 1,
     "max_client_batch_size": 4,
+    "plain_prompts": "raw",
     "router": "token-streaming",
     "version": __version__,
 }

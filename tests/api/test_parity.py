@@ -70,8 +70,9 @@ native = st.fixed_dictionaries(
         "repetition_penalty": st.sampled_from([0.5, 1.3]),
         "frequency_penalty": st.sampled_from([-2.0, 1.0]),
         "top_n_tokens": st.integers(0, 5),
-        "truncate": st.integers(1, 10),
+        "truncate": st.integers(7, 12),
         "return_full_text": st.booleans(),
+        "raw": st.booleans(),
     },
 )
 
@@ -188,7 +189,7 @@ def test_the_whole_completion_is_its_stream(api: Api, body: dict[str, Any]) -> N
 def test_all_dialects_tell_the_same_answer(api: Api, prompt: str, seed: int, length: int) -> None:
     parameters = {"do_sample": True, "seed": seed, "max_new_tokens": length, "details": True}
     whole = parse(api.ask("/generate", {"inputs": prompt, "parameters": parameters}))
-    body = {"prompt": prompt, "seed": seed, "max_tokens": length, "logprobs": 0}
+    body: dict[str, Any] = {"prompt": prompt, "seed": seed, "max_tokens": length, "logprobs": 0}
     (choice,) = parse(api.ask("/v1/completions", body))["choices"]
     assert choice["text"] == whole["generated_text"]
     assert choice["logprobs"]["token_logprobs"] == [token["logprob"] for token in whole["details"]["tokens"]]
@@ -196,10 +197,28 @@ def test_all_dialects_tell_the_same_answer(api: Api, prompt: str, seed: int, len
 
 
 @drawn
-@given(prompt=prompts)
-def test_the_prompts_tokens_are_told_with_their_likelihood(api: Api, prompt: str) -> None:
-    parameters = {"details": True, "decoder_input_details": True, "max_new_tokens": 1}
+@given(prompt=prompts, raw=st.booleans())
+def test_the_prompts_tokens_are_told_with_their_likelihood(api: Api, prompt: str, raw: bool) -> None:
+    parameters = {"details": True, "decoder_input_details": True, "max_new_tokens": 1, "raw": raw}
     details = parse(api.ask("/generate", {"inputs": prompt, "parameters": parameters}))["details"]
-    pieces = parse(api.ask("/tokenize", {"inputs": prompt}))
+    if raw:
+        pieces = parse(api.ask("/tokenize", {"inputs": prompt}))
+    else:
+        messages = [{"role": "user", "content": prompt}]
+        pieces = parse(api.ask("/chat_tokenize", {"messages": messages}))["tokenize_response"]
     assert [token["id"] for token in details["prefill"]] == [piece["id"] for piece in pieces]
     assert [token["logprob"] is None for token in details["prefill"]] == [True] + [False] * (len(pieces) - 1)
+
+
+@drawn
+@given(prompt=prompts, seed=seeds, length=lengths)
+def test_plain_text_is_answered_as_the_same_message_is(api: Api, prompt: str, seed: int, length: int) -> None:
+    messages = [{"role": "user", "content": prompt}]
+    chat = parse(api.ask("/v1/chat/completions", {"messages": messages, "seed": seed, "max_tokens": length}))
+    told = parse(api.ask("/v1/completions", {"prompt": prompt, "seed": seed, "max_tokens": length}))
+    assert told["choices"][0]["text"] == chat["choices"][0]["message"]["content"]
+    assert told["usage"] == chat["usage"]
+    templated = parse(api.ask("/chat_tokenize", {"messages": messages}))["templated_text"]
+    parameters = {"do_sample": True, "seed": seed, "max_new_tokens": length}
+    spelled = parse(api.ask("/generate", {"inputs": templated, "parameters": parameters}))
+    assert spelled["generated_text"] == told["choices"][0]["text"]

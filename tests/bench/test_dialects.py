@@ -10,8 +10,12 @@ ASK = Ask(model="m", prompt="Hello", new_tokens=8)
 def test_native_asks_greedily_for_the_length_on_a_route_a_mode() -> None:
     native = DIALECTS["native"]
     assert (native.path("streamed"), native.path("whole")) == ("/generate_stream", "/generate")
-    parameters = {"max_new_tokens": 8, "details": True, "do_sample": False}
+    parameters = {"max_new_tokens": 8, "details": True, "do_sample": False, "raw": True}
     assert native.body(ASK, "streamed") == {"inputs": "Hello", "parameters": parameters}
+
+
+def test_a_prompt_is_completed_where_that_has_to_be_said() -> None:
+    assert DIALECTS["completions"].body(ASK, "whole")["raw"] is True
 
 
 @pytest.mark.parametrize("name", ["chat", "completions"])

@@ -1,6 +1,7 @@
 """Programs as their reader would run them: each its own process, what it prints noted piece by piece."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -12,8 +13,9 @@ from typing import Final
 
 HERE: Final = Path(__file__).parent
 PATIENCE: Final = 90.0
+FEWEST_WORDS: Final = 5  # in twelve tokens
 COMMANDS: Final = {
-    "python": (sys.executable, "-W", "error", "-c"),
+    "python": (sys.executable, "-u", "-W", "error", "-c"),  # a terminal shows each line at once; a pipe would not
     "js": ("node", "--no-warnings", "--input-type=module", "--eval"),  # Node 18 warns of its own fetch
     "sh": ("sh", "-c"),
 }
@@ -69,6 +71,11 @@ def run_program(language: str, source: str, folder: Path = HERE) -> Program:
 def assert_streamed(ran: Program, expected: str) -> None:
     """It printed this, in pieces, and complained of nothing."""
     assert ran.text == expected, f"{ran.text!r} is not {expected!r}"
-    assert ran.text.strip(), "nothing was generated"
+    assert_answered(ran)
+
+
+def assert_answered(ran: Program) -> None:
+    """It printed words, in pieces, and complained of nothing."""
+    assert len(re.findall(r"[a-z]{2,}", ran.text)) >= FEWEST_WORDS, f"{ran.text!r} is no answer"
     assert len(ran.pieces) > 2, ran.pieces
     assert not ran.complaints, ran.complaints

@@ -38,8 +38,13 @@ class Served:
             return json.load(response)
 
     def generate(self, inputs: str, **parameters: Any) -> str:
-        """What the model writes after `inputs`, whole."""
+        """What the model answers to `inputs`, whole."""
         return str(self.ask("/generate", {"inputs": inputs, "parameters": parameters})["generated_text"])
+
+    def list_tokens(self, inputs: str, **parameters: Any) -> list[str]:
+        """The text of each token of that."""
+        body = {"inputs": inputs, "parameters": {**parameters, "details": True}}
+        return [token["text"] for token in self.ask("/generate", body)["details"]["tokens"]]
 
     def chat(self, question: str, max_tokens: int) -> str:
         """What the model answers, greedily and whole."""

@@ -1,28 +1,37 @@
 """What the README calls from Python, with huggingface_hub and openai as they are."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from tests.clients.programs import Program, assert_streamed, run_program
+from tests.clients.programs import Program, assert_answered, assert_streamed, run_program
 from tests.clients.serving import Served
 
-CHEESE = "The first step in making cheese is to"
 LEARNING = "What is Deep Learning?"
 QUESTION = "How do you make cheese?"
 
 
 @pytest.mark.snippet("python")
 def test_huggingface_hub_streams_what_is_generated(ran: Program, served: Served) -> None:
-    assert_streamed(ran, served.generate(CHEESE, max_new_tokens=12))
+    assert_streamed(ran, print_lines(served.list_tokens(QUESTION, max_new_tokens=12)))
 
 
 @pytest.mark.snippet("python-details")
-def test_huggingface_hub_tells_why_an_answer_ended(ran: Program, served: Served) -> None:
-    assert_streamed(ran, served.generate(LEARNING, max_new_tokens=12) + "\nlength, 12 tokens\n")
+def test_huggingface_hub_tells_all_of_a_token_and_at_the_end_the_text(ran: Program, served: Served) -> None:
+    texts = served.list_tokens(QUESTION, max_new_tokens=12)
+    lines = ran.text.splitlines()
+    assert_answered(ran)
+    assert len(lines) == len(texts)
+    for line, text in zip(lines, texts, strict=True):
+        assert line.startswith("TextGenerationStreamOutput(")
+        assert f"text={text!r}" in line
+    assert f"generated_text={''.join(texts)!r}" in lines[-1]
+    assert "finish_reason='length', generated_tokens=12" in lines[-1]
 
 
 @pytest.mark.snippet("python-async")
 def test_huggingface_hub_streams_to_asyncio(ran: Program, served: Served) -> None:
-    assert_streamed(ran, served.generate(LEARNING, max_new_tokens=12))
+    assert_streamed(ran, print_lines(served.list_tokens(QUESTION)))
 
 
 @pytest.mark.snippet("python-chat")
@@ -43,6 +52,11 @@ def test_polling_brings_the_same_text(ran: Program, served: Served) -> None:
 @pytest.mark.snippet("webhook")
 def test_a_webhook_brings_the_same_text(ran: Program, served: Served) -> None:
     assert (ran.text, ran.complaints) == (served.generate(LEARNING, max_new_tokens=20) + "\n", "")
+
+
+def print_lines(texts: Sequence[str]) -> str:
+    """As `print` prints each."""
+    return "".join(f"{text}\n" for text in texts)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])

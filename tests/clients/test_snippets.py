@@ -6,8 +6,6 @@ from tests.clients import test_javascript, test_overload, test_python, test_shel
 from tests.clients.programs import COMMANDS
 from tests.clients.snippets import ADDRESS, read_section, read_snippets
 
-MAX_LINES = 150
-
 
 def read_marks(module: ModuleType) -> set[str]:
     """The snippets that this module's tests run."""

@@ -1,5 +1,6 @@
 """What may be asked of the prompt: cut to its end, scored token by token, shown as the model reads it."""
 
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -7,12 +8,13 @@ import torch
 
 from demo.engine.general.forward import SCORED_AT_ONCE
 from demo.engine.worker import Worker
-from demo.errors import NotReady, Overloaded, TemplateRefused
+from demo.errors import BadRequest, NotReady, Overloaded, TemplateRefused
 from demo.events import Message, PromptProgress, PromptRead, Request, Sampling, Started
 from demo.run import Run
+from demo.settings import Settings
 from tests.engine.answers import ask, naive_ids
 from tests.engine.conftest import OpenWorker, wait_until_loaded
-from tests.engine.tiny import ARCHITECTURES, make_model, make_network, make_tokenizer
+from tests.engine.tiny import ARCHITECTURES, EOS, make_model, make_network, make_tokenizer
 
 LONG = "a prompt of some length, longer than what is scored at once; " * 3
 
@@ -75,6 +77,37 @@ def test_truncate_keeps_the_end_of_the_prompt(open_worker: OpenWorker) -> None:
     assert cut.ids == short.ids == whole.ids
     assert isinstance(cut.events[0], Started)
     assert cut.events[0].input_tokens == 2
+
+
+@pytest.mark.parametrize("room", [1, 3, 8, 9, 10, 30])
+@pytest.mark.parametrize("text", ["abcdef", "first, then 日本語 and 😀 at the end"])
+def test_truncate_cuts_a_message_at_its_beginning_and_never_its_template_or_a_character(text: str, room: int) -> None:
+    model = make_model()
+    before, last = Message("system", "be brief"), Message("user", text)
+    template = len(model.encode((before, replace(last, content=""))))
+    kept = next(text[at:] for at in range(len(text) + 1) if len(text[at:].encode()) <= room)
+    if kept:
+        assert model.encode((before, last), template + room) == model.encode((before, replace(last, content=kept)))
+    else:
+        with pytest.raises(BadRequest, match=f"truncate is {template + room}, .* takes {template} tokens"):
+            model.encode((before, last), template + room)
+
+
+def test_truncate_without_room_for_the_template_is_refused(open_worker: OpenWorker) -> None:
+    with pytest.raises(BadRequest, match=r"truncate is 3, .* takes 3 tokens: .* `raw`"):
+        Run(open_worker(), Request((Message("user", "hello"),), truncate=3))
+
+
+def test_a_conversation_within_truncate_is_whole() -> None:
+    model, talk = make_model(), (Message("user", "hello"),)
+    assert model.encode(talk, 8) == model.encode(talk)
+
+
+def test_the_card_knows_the_control_tokens_and_how_plain_text_is_put() -> None:
+    card = make_model().card
+    assert card.control_tokens == {EOS, "<|user|>", "<|assistant|>"}
+    assert card.plain_prompts == "chat"
+    assert make_model(settings=Settings(plain_prompts="raw")).card.plain_prompts == "raw"
 
 
 def test_a_request_without_a_length_goes_on_until_the_models_limit(open_worker: OpenWorker) -> None:

@@ -20,7 +20,7 @@ ROUNDS: Final = 3
 PATIENCE: Final = 60.0  # seconds
 ARGUMENTS: Final = ("--max-concurrent-requests", str(2 * CROWD))
 PROBE: Final = {"messages": [{"role": "user", "content": "How do you make cheese?"}], "max_tokens": 8, "stream": True}
-LONG: Final = {"max_new_tokens": 1000, "ignore_eos": True, "repetition_penalty": 1.1}
+LONG: Final = {"max_new_tokens": 1000, "ignore_eos": True, "raw": True, "repetition_penalty": 1.1}
 TEXT: Final = "Once upon a time, in a small village by the sea,"
 
 

@@ -20,9 +20,11 @@ const WORDS = {
   "python-chat": ["Python, chat", HUB],
   "openai": ["Python, openai", `${PYTHON} pip install openai.`],
   "js": ["JavaScript", `${NODE} npm install @huggingface/inference@4.`],
-  "js-old": ["JavaScript, 2.8", `${NODE} npm install @huggingface/inference@2.8.`],
+  "js-chat": ["JavaScript, chat", `${NODE} npm install @huggingface/inference@4.`],
+  "js-old": ["JavaScript, 2.6", `${NODE} npm install @huggingface/inference@2.6.`],
   "fetch": ["JavaScript, fetch", "In a browser: this very text is run; what it logs stands below."],
   "python-retry": ["Python, retry", HUB],
+  "eventsource": ["JavaScript, EventSource", "In a browser: paste it into this page's console. EventSource reconnects by itself, until it is closed."],
   "polling": ["Polling", `${PYTHON} pip install httpx.`],
   "webhook": ["Webhook", `${PYTHON} pip install httpx.`],
 };

@@ -8,8 +8,8 @@ export const JSON_TYPE = "application/json";
 // What each choice sends, and what is to be said of it.
 export const KINDS = {
   native: {
-    note: "The native route goes on with a text, so the question is first put into the model's chat template (by POST "
-      + "/chat_tokenize). This stream ends by closing.",
+    note: "The question as the model reads it, in its chat template (from POST /chat_tokenize): the native route leaves text "
+      + "with control tokens as it is, and puts plain text into the template itself. This stream ends by closing.",
     compose: async (question, tokens, signal) => ({
       method: "POST", path: "/generate_stream",
       body: { inputs: await putInTemplate(question, { signal }), parameters: { max_new_tokens: tokens, details: true } },

@@ -5,8 +5,8 @@ import { ask, generateStreamed, generateWhole } from "./stream.js";
 
 export const PROMPT = "Once upon a time, in a small village by the sea,"; // demo/bench asks the same
 
-// The same for both modes: greedy, and past the end token, so that an answer is as long as was asked for.
-export const parameters = (length) => ({ max_new_tokens: length, do_sample: false, ignore_eos: true, details: true });
+// The same for both modes: PROMPT itself, greedy, and past the end token, so that an answer is as long as was asked for.
+export const parameters = (length) => ({ max_new_tokens: length, do_sample: false, ignore_eos: true, raw: true, details: true });
 
 // {mode, tokens, ttft, total, text}; `mode` is "streamed" or "whole", `tokens` how many came.
 export async function measure(mode, length, signal) {

@@ -52,7 +52,7 @@ function parse(block) {
   return { data: lines.filter((line) => line.startsWith("data:")).map((line) => line.slice(5).replace(/^ /, "")).join("\n") };
 }
 
-// A question as the model reads it, in its chat template: for the native routes, which go on with a text.
+// A question as the model reads it, in its chat template. The native routes leave text with control tokens as it is.
 export async function putInTemplate(question, { signal } = {}) {
   const body = { messages: [{ role: "user", content: question }] };
   return (await (await ask("/chat_tokenize", { method: "POST", body, signal })).json()).templated_text;

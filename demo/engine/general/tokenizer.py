@@ -24,6 +24,11 @@ class Pretrained(Tokenizer):
     def special_ids(self) -> frozenset[int]:
         return frozenset(self._tokenizer.all_special_ids)
 
+    @property
+    def control_tokens(self) -> frozenset[str]:
+        added = self._tokenizer.added_tokens_decoder.values()
+        return frozenset(token.content for token in added if token.special)
+
     def encode(self, text: str, raw: bool) -> list[int]:
         return list(self._tokenize(text, raw)["input_ids"])
 

@@ -67,6 +67,11 @@ class ByteLevel(Tokenizer):
         ids = map(self._backend.token_to_id, self._roles.values())
         return frozenset(id for id in ids if id is not None)
 
+    @property
+    def control_tokens(self) -> frozenset[str]:
+        added = self._backend.get_added_tokens_decoder().values()
+        return frozenset(token.content for token in added if token.special)
+
     def encode(self, text: str, raw: bool) -> list[int]:
         return self._backend.encode(text, add_special_tokens=raw).ids
 

@@ -89,6 +89,7 @@ def test_bytes_are_merged_by_the_same_tokenizer_to_the_letter(
     assert isinstance(ours, ByteLevel)
     assert ours.spelled == theirs.backend_tokenizer.to_str()
     assert (ours.eos_id, ours.special_ids) == (theirs.eos_token_id, frozenset(theirs.all_special_ids))
+    assert ours.control_tokens == Pretrained(theirs).control_tokens >= {"<|user|>", "<|end|>"}
     compare(ours, Pretrained(theirs), TEXT)
 
 
@@ -118,6 +119,7 @@ def load_embedded() -> tuple[ByteLevel, Pretrained]:
 def test_the_embedded_models_is_the_same_to_the_letter() -> None:
     ours, theirs = load_embedded()
     assert (ours.eos_id, ours.special_ids) == (theirs.eos_id, theirs.special_ids)
+    assert ours.control_tokens == theirs.control_tokens >= {"<|im_start|>", "<|im_end|>", "<|endoftext|>"}
 
 
 @given(text=st.lists(st.text() | st.sampled_from(SPECIAL), max_size=8).map("".join))
