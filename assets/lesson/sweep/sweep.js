@@ -67,7 +67,7 @@ async function show(find, points, lengths) {
   const sentence = saySweep(points);
   find("verdict").hidden = sentence === "";
   find("verdict").textContent = sentence;
-  const caption = `Medians of ${SAMPLES} samples of each, from the request on, by this browser's clock. `
+  const caption = `Medians of up to ${SAMPLES} samples each, from the request on, by this browser's clock. `
     + "TTFT: time to first token, here to the first text.";
   fillTable(find("table"), caption, ["tokens", "streamed: TTFT", "streamed: total", "whole: TTFT = total"], points.map(row));
   const summary = `Time to first text and total against the length of the answer. ${sentence} The table below has the medians.`;
