@@ -105,14 +105,17 @@ class Reader:
 
     async def rest(self, seconds: float) -> None:
         """Let news gather for so long; not once the end of the log is among them, nor once this reader is closed."""
-        bell, over = find_bell(), asyncio.get_running_loop().create_future()
+        bell, loop = find_bell(), asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
         with self.run._lock:
             if self.closed or self.run._find_end() is not None:
                 return
             was_patient, self.patient, self._wake = self.patient, True, partial(bell.ring, over)
+        timer = loop.call_later(seconds, _resolve, over)
         try:
-            await asyncio.wait({over}, timeout=seconds)
+            await over
         finally:
+            timer.cancel()
             with self.run._lock:
                 self.patient, self._wake = was_patient, None
 
@@ -151,3 +154,8 @@ class Reader:
     def _take_waker(self) -> Callable[[], None] | None:
         wake, self._wake = self._wake, None
         return wake
+
+
+def _resolve(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

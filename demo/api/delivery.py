@@ -7,6 +7,7 @@ import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
+from math import inf
 from typing import Any, Final, Protocol
 
 from starlette.responses import Response
@@ -22,6 +23,7 @@ from demo.run import Reader, Run
 KEEP_ALIVE_SECONDS: Final = 15.0
 STALL_SECONDS: Final = 30.0  # how long a client may leave unread what it was sent
 TICK_SECONDS: Final = 1.0
+COALESCE_SECONDS: Final = 0.01  # tokens that come faster share a write; none waits for longer
 
 
 class Dialect(Protocol):
@@ -112,6 +114,8 @@ class Streamed(Delivery):
     """Each token as it comes. What is ready together is written together, each event still its own.
 
     Of several answers, only the first one's prompt has its progress told: one event is of one prompt.
+    Tokens that follow each other in less than `COALESCE_SECONDS` are written once in that time: each write wakes this
+    loop and the client, on cores that the model may be using. The first token and the end never wait.
 
     After `keep_alive` seconds without news, `KEEP_ALIVE_SECONDS` unless given, a comment is sent.
     """
@@ -198,14 +202,14 @@ class Whole(Delivery):
 async def _merge(readers: Sequence[Reader]) -> AsyncIterator[tuple[int, Sequence[Event]]]:
     """What each reader gets, with its number, as it comes."""
     if len(readers) == 1:
-        async for batch in readers[0]:
+        async for batch in _coalesce(readers[0]):
             yield 0, batch
         return
     arrivals: asyncio.Queue[tuple[int, Sequence[Event]] | None] = asyncio.Queue()
 
     async def follow(index: int, reader: Reader) -> None:
         try:
-            async for batch in reader:
+            async for batch in _coalesce(reader):
                 arrivals.put_nowait((index, batch))
         finally:
             arrivals.put_nowait(None)
@@ -222,6 +226,19 @@ async def _merge(readers: Sequence[Reader]) -> AsyncIterator[tuple[int, Sequence
     finally:
         for task in following:
             await _end(task)
+
+
+async def _coalesce(reader: Reader) -> AsyncIterator[Sequence[Event]]:
+    """A reader's batches; while tokens come fast, those of the same `COALESCE_SECONDS` by the loop's clock in one."""
+    clock = asyncio.get_running_loop().time
+    latest, gap = -inf, inf
+    async for batch in reader:
+        yield batch
+        for token in batch:
+            if isinstance(token, Token):
+                gap, latest = token.time - latest, token.time
+        if gap < COALESCE_SECONDS:
+            await reader.rest(COALESCE_SECONDS - clock() % COALESCE_SECONDS)  # all readers wake in one turn of the loop
 
 
 async def _any_done(tasks: "Sequence[asyncio.Task[None]]") -> bool:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import FastAPI
 
@@ -79,6 +79,11 @@ class AnsweredTicket(ScriptedTicket):
             return
         self._ended = True
         self._log(*tokens, Done(time.perf_counter(), reason, self._written))
+
+    def write_at(self, time: float, text: str) -> None:
+        """One more token, sampled at `time`."""
+        self._written += 1
+        self._log(replace(make_token(self._written, text, -0.5), time=time))
 
     def answer(self, script: Script) -> None:
         """The whole script."""

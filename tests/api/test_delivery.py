@@ -189,6 +189,59 @@ def test_tokens_that_are_ready_together_are_one_write_of_separate_events() -> No
 
 
 @pytest.mark.parametrize(("path", "body"), STREAMED)
+def test_tokens_of_a_fast_stream_share_a_write_and_the_first_two_and_the_end_do_not_wait(
+    monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(delivery, "COALESCE_SECONDS", 1e6)
+
+    async def story() -> None:
+        engine = TicketEngine()
+        visit = await Visit(open_api(engine), path, body).start().until_listening()
+        engine.ticket().start()
+        for number in range(2):  # before the second no pace is known
+            engine.ticket().write(f"{number} ")
+            await visit.until(lambda expected=number + 1: len(visit.writes) == expected)  # type: ignore[misc]
+        for number in range(2, 9):
+            engine.ticket().write(f"{number} ")
+        engine.ticket().write_together("end", reason="length")
+        await visit.until_ended()
+        assert [write.count(b"\n\ndata: {") for write in visit.writes[:3]] == [0, 0, 7]
+
+    run(story)
+
+
+def test_a_token_of_a_fast_stream_waits_no_longer_than_said() -> None:
+    async def story() -> None:
+        engine = TicketEngine()
+        visit = await Visit(open_api(engine), *STREAMED[0]).start().until_listening()
+        engine.ticket().start()
+        for number in range(9):
+            engine.ticket().write_at(0.001 * number, f"{number} ")
+            await visit.until(lambda expected=number + 1: len(visit.events) == expected)  # type: ignore[misc]
+        visit.leave()
+        await visit.until_ended()
+
+    run(story)
+
+
+def test_a_stream_slower_than_that_has_a_write_for_each_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "COALESCE_SECONDS", 1e6)
+
+    async def story() -> None:
+        engine = TicketEngine()
+        visit = await Visit(open_api(engine), *STREAMED[0]).start().until_listening()
+        engine.ticket().start()
+        for number in range(4):
+            engine.ticket().write_at(1e6 * number, f"{number} ")
+            await visit.until(lambda expected=number + 1: len(visit.writes) == expected)  # type: ignore[misc]
+        visit.leave()
+        await visit.until_ended()
+        assert [write.count(b"data: ") for write in visit.writes] == [1] * 4
+
+    run(story)
+
+
+@pytest.mark.parametrize(("path", "body"), STREAMED)
 def test_a_stream_without_news_is_kept_alive_by_comments_after_its_headers(
     haste: pytest.MonkeyPatch, path: str, body: dict[str, Any]
 ) -> None:

@@ -75,3 +75,15 @@ def test_each_order_occurs_as_often_as_the_other_and_is_shuffled(page: Page) -> 
     assert orders[0] != orders[1] != orders[2]
     odd = Counter(map(tuple, call(page, "comparison", "orderPairs", 5)))
     assert sorted(odd.values()) == [2, 3]
+
+
+def test_wholes_that_scatter_by_more_than_5_percent_are_called_a_busy_machine(page: Page) -> None:
+    def warn(*wholes: float) -> str:
+        pairs = [{"streamed": {"total": 1.0}, "whole": {"total": whole}} for whole in wholes]
+        said: str = call(page, "comparison", "sayNoise", pairs)
+        return said
+
+    assert warn(0.200, 0.202, 0.198, 0.201) == ""
+    assert warn(0.2, 0.25, 0.2, 0.25).startswith(
+        "The machine was busy: the same request, whole, took 200 ms to 250 ms (standard deviation 13 %). Close"
+    )

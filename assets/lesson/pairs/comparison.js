@@ -2,7 +2,10 @@
 // browser. A pair is {streamed, whole, first}: two samples, and which was asked for first.
 "use strict";
 
+import { saySeconds } from "../shared/dom.js";
 import { estimateMean, scale } from "./interval.js";
+
+const LOUD = 5; // % by which the wholes scatter: 24 pairs then leave the mean difference some 3 % off
 
 // For each pair which mode goes first: each as often as the other, shuffled, so that the order can't favour one.
 export function orderPairs(count) {
@@ -35,6 +38,23 @@ export function sayComparison({ percent }) {
   const [low, high] = [Math.abs(percent.low), Math.abs(percent.high)].sort((one, two) => one - two);
   const word = percent.mean > 0 ? "slower" : "faster";
   return `Streaming was ${round(Math.abs(percent.mean))} % ${word} (95 % interval ${round(low)} to ${round(high)} %).`;
+}
+
+// How far the same whole request's totals scatter: their standard deviation, in % of their mean. What scatters here is not
+// the delivery: it is the machine.
+export function measureNoise(pairs) {
+  const totals = pairs.map((pair) => pair.whole.total);
+  const middle = mean(totals);
+  return (100 / middle) * Math.sqrt(totals.reduce((sum, total) => sum + (total - middle) ** 2, 0) / (totals.length - 1));
+}
+
+// A warning, from at least two pairs; empty where the machine was quiet.
+export function sayNoise(pairs) {
+  const noise = measureNoise(pairs);
+  if (noise <= LOUD) return "";
+  const [least, most] = [Math.min, Math.max].map((pick) => saySeconds(pick(...pairs.map((pair) => pair.whole.total))));
+  return `The machine was busy: the same request, whole, took ${least} to ${most} (standard deviation ${noise.toFixed(0)} %). `
+    + "Close other programs, tabs and the developer tools, and run more pairs.";
 }
 
 export function sayTexts(pairs) {

@@ -2,10 +2,12 @@
 "use strict";
 
 import { NEUTRAL, draw, frame } from "../shared/charts.js";
-import { comparePairs, difference, orderPairs, sayComparison, sayTexts } from "./comparison.js";
+import { comparePairs, difference, orderPairs, sayComparison, sayNoise, sayTexts } from "./comparison.js";
 import { element, fillTable, sayCount, saySeconds, tieDial, tieRun } from "../shared/dom.js";
 import { sayAbout, tiePlan } from "../shared/plan.js";
-import { measure } from "../shared/sample.js";
+import { measureTotal } from "../shared/sample.js";
+
+const PAINT = 50; // milliseconds that a browser needs for a small chart
 
 export function mount(root) {
   const find = (name) => root.querySelector(`#pairs-${name}`);
@@ -30,8 +32,9 @@ async function run(find, { pairs: wanted, length }, plan, signal) {
     latest = await measurePair(order, length, signal);
     pairs.push(latest);
     await show(find, pairs, length);
+    await letPaint();
   }
-  const said = `${sayComparison(comparePairs(pairs))} ${sayTexts(pairs)}`;
+  const said = [sayComparison(comparePairs(pairs)), sayNoise(pairs), sayTexts(pairs)].filter(Boolean).join(" ");
   const heard = element("span", { class: "unseen" }, ` ${said}`); // read out; seen below
   status.replaceChildren(`Done: ${wanted} pairs, after a warm-up pair that was dropped.`, heard);
 }
@@ -39,13 +42,16 @@ async function run(find, { pairs: wanted, length }, plan, signal) {
 // {streamed, whole, first}
 async function measurePair(order, length, signal) {
   const pair = { first: order[0] };
-  for (const mode of order) pair[mode] = await measure(mode, length, signal);
+  for (const mode of order) pair[mode] = await measureTotal(mode, length, signal);
   return pair;
 }
 
+// What has been drawn is painted now, and not while the next request is timed.
+const letPaint = () => new Promise((resolve) => setTimeout(resolve, PAINT));
+
 function clear(find) {
-  for (const name of ["verdict", "texts", "each"]) find(name).hidden = true;
-  for (const name of ["verdict", "texts"]) find(name).textContent = "";
+  for (const name of ["verdict", "noise", "texts", "each", "meaning"]) find(name).hidden = true;
+  for (const name of ["verdict", "noise", "texts"]) find(name).textContent = "";
   for (const name of ["chart", "table", "rows"]) find(name).replaceChildren();
 }
 
@@ -56,14 +62,16 @@ async function show(find, pairs, length) {
   if (pairs.length < 2) return; // one difference has no spread
   const comparison = comparePairs(pairs);
   write(find("verdict"), sayComparison(comparison));
+  write(find("noise"), sayNoise(pairs));
   write(find("texts"), sayTexts(pairs));
+  find("meaning").hidden = false;
   showMeans(find("table"), comparison, pairs.length);
   const what = `The difference of totals of each of ${pairs.length} pairs, around zero, with their mean and its 95 % interval`;
   await draw(find("chart"), plot(pairs, comparison), { name: "pairs", summary: `${what}. ${sayComparison(comparison)}` });
 }
 
 function write(host, text) {
-  host.hidden = false;
+  host.hidden = text === "";
   host.textContent = text;
 }
 

@@ -60,10 +60,14 @@ export async function putInTemplate(question, { signal } = {}) {
 
 // Generate, streamed: calls `onToken(event, at)` for each; returns {asked, first, end, tokens, text, details} where
 // `first` is when the first text that can be seen arrived, or null.
-export async function generateStreamed(body, { signal, onToken = () => {}, path = "/generate_stream" } = {}) {
+export async function generateStreamed(body, { signal, onToken, path = "/generate_stream" } = {}) {
   const asked = performance.now();
-  const response = await ask(path, { method: "POST", body, signal });
-  const told = { asked, first: null, end: null, tokens: [], text: "", details: null };
+  return { asked, ...await readAnswer(await ask(path, { method: "POST", body, signal }), onToken) };
+}
+
+// What a response of /generate_stream tells: generateStreamed's, without `asked`.
+export async function readAnswer(response, onToken = () => {}) {
+  const told = { first: null, end: null, tokens: [], text: "", details: null };
   for await (const { at, data } of readEvents(response)) {
     if (data === undefined) continue;
     const event = JSON.parse(data);
