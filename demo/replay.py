@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from demo.errors import BadRequest, NotReady, Overloaded, SettingError
+from demo.errors import BadRequest, NotReady, Overloaded, SettingError, shutting_down
 from demo.events import Done, Engine, Event, Load, Log, ModelCard, Piece, Prompt, Ready, Request, Status, Ticket, Token
 from demo.playback import Playback
 from demo.settings import Choice
@@ -67,7 +67,7 @@ class Replay(Engine):
         with self._lock:
             playing = tuple(self._playing)
         for playback in playing:
-            playback.cancel()
+            playback.fail(shutting_down())
         for playback in playing:
             playback.join()
 

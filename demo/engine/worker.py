@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from demo.bell import ring_together
 from demo.engine.generation import Chosen, Generation
-from demo.errors import DemoError, EngineFailed, NotReady, Overloaded
+from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, shutting_down
 from demo.events import Broken, Engine, Load, Loading, Log, Piece, Prompt, Ready, Request, Status, Ticket
 from demo.settings import Settings
 
@@ -273,7 +273,7 @@ class Worker(Engine):
 
     def _finish_all(self) -> None:
         for generation in self._unfinished():
-            generation.finish("cancelled")
+            generation.fail(shutting_down())
 
     def _unfinished(self) -> list[Generation]:
         with self._changed:
