@@ -18,6 +18,8 @@ window.tokenStreaming = (() => {
   const find = (id) => document.getElementById(id);
   const duration = (ms) => (ms < 999.5 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`);
   const write = (node, text) => { if (node && node.textContent !== text) node.textContent = text; };
+  // A script that is loaded when it is first needed.
+  const load = (name, folder = name) => import(new URL(`lesson/${folder}/${name}.js`, document.baseURI));
   const anyRunning = () => SIDES.some((side) => clocks[side].running);
 
   // --- clocks ---------------------------------------------------------------------------------------------------
@@ -71,6 +73,49 @@ window.tokenStreaming = (() => {
       write(find(`${side}-clock`), NOTHING_YET);
       marks[side] = { ...UNMARKED };
     }
+  }
+
+  // --- a connection that was cut ------------------------------------------------------------------------------------
+
+  // At once: before Gradio's client opens its event stream.
+  load("connection", "shared").then(({ watchConnection }) =>
+    watchConnection({ isRacing: anyRunning, onLost: lose, onBack: comeBack }));
+
+  let interrupted = []; // the clocks that were running
+
+  function lose() {
+    interrupted = SIDES.filter((side) => clocks[side].running);
+    for (const side of interrupted) follow(side, { state: "lost", active: false });
+    document.body.removeAttribute("data-racing");
+    sayConnection("Connection lost: what came so far stays.");
+  }
+
+  // With its event stream Gradio's client has gone: what it showed stays until the reader asks for a new page.
+  function comeBack(broken) {
+    if (!broken) return goOn();
+    if (!find("question")?.textContent) return reload();
+    sayConnection("The connection was lost, and the server is back: what came so far stays until you reload the page. ");
+    const button = Object.assign(document.createElement("button"), { id: "reload", textContent: "Reload", onclick: reload });
+    find("message").append(button);
+  }
+
+  function goOn() {
+    for (const side of interrupted) clocks[side].running = true;
+    document.body.toggleAttribute("data-racing", anyRunning());
+    tick();
+    sayConnection("");
+  }
+
+  function sayConnection(sentence) {
+    write(find("message"), sentence);
+    find("message")?.parentElement.toggleAttribute("data-empty", sentence === "");
+    for (const button of document.querySelectorAll("#buttons button, .chip")) button.disabled = sentence !== "";
+  }
+
+  function reload() {
+    const prompt = promptBox()?.value || find("question")?.textContent;
+    if (prompt) history.replaceState(null, "", `#${new URLSearchParams({ prompt })}`);
+    location.reload();
   }
 
   // --- what a screen reader hears: beginnings and ends, never a token ----------------------------------------------
@@ -172,8 +217,6 @@ window.tokenStreaming = (() => {
   }
 
   // --- what is loaded when it is first needed: the lesson's stations, and the charts ----------------------------------
-
-  const load = (name, folder = name) => import(new URL(`lesson/${folder}/${name}.js`, document.baseURI));
 
   // A part of the page that has a script of its own, named by its `data-station`: loaded when it comes near.
   function mountStation(element, props, watch) {

@@ -8,11 +8,13 @@ from typing import Any, Final
 
 import gradio as gr
 from fastapi import FastAPI
+from gradio import route_utils
 from gradio.events import Dependency
 
 from demo.events import Engine
 from demo.trace import Trace
 from demo.ui import without_apps
+from demo.ui.document import Document, amend_document
 from demo.ui.files import ASSETS, PLACE, build_files
 from demo.ui.layout import Layout, build_layout
 from demo.ui.lesson_listeners import LessonListeners
@@ -69,6 +71,11 @@ def mount_page(
 ) -> FastAPI:
     """Serve the page in front of `engine` at `/` of `app`."""
     app.mount(PLACE, build_files())
+    app.add_middleware(Document)
+    amend_document()
+    # The address at which Gradio's client asks: the page's own. Gradio would guess it from headers, which a proxy may
+    # have replaced.
+    route_utils.get_root_url = lambda *args, **options: "."
     mounted: FastAPI = gr.mount_gradio_app(
         app,
         build_page(engine, visitors, recordings),
