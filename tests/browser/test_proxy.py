@@ -168,3 +168,18 @@ def test_a_server_that_ends_in_mid_answer_is_not_shown_as_stopped(
                 expect(tab.find("message")).to_contain_text("the server is back")
                 assert tab.read("streamed-text") == text
         tab.complaints.clear()
+
+
+def test_a_server_that_falls_silent_is_said_and_goes_on_where_it_was(open_tab: Tabs) -> None:
+    with start_program(*PROGRAM, "0") as (process, url):
+        tab = open_tab(url)
+        tab.ask("Hello")
+        tab.expect_some_text("streamed")
+        process.send_signal(signal.SIGSTOP)
+        text = expect_lost(tab, time.monotonic())
+        process.send_signal(signal.SIGCONT)
+        expect(tab.find("message")).to_be_hidden()
+        expect(tab.find("streamed-text")).not_to_have_text(text)
+        assert tab.read("streamed-text").startswith(text)
+        tab.complaints.clear()
+        open_tab.close()

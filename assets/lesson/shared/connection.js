@@ -3,7 +3,7 @@
 // neither. A server that falls silent in mid-answer is asked whether it is there.
 "use strict";
 
-const SILENCE_MS = 1500; // in mid-answer, until the server is asked
+const SILENCE_MS = 1200; // in mid-answer, until the server is asked
 const PATIENCE_MS = 1000; // for its reply
 const LOOK_MS = 250;
 const AGAIN_MS = 1000; // between two looks whether it is back
