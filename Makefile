@@ -1,5 +1,5 @@
 # make run    a .venv, the pinned packages, the embedded model, and the page       (ARGS="--port 8000" for settings)
-# make test   all of that, a browser, Node, then ruff, mypy, pytest                 (TESTS="tests/engine" for a part)
+# make test   all of that, a browser, nginx, Node, then ruff, mypy, pytest                 (TESTS="tests/engine" for a part)
 # make bench  the peers, then this server beside them, measured in turns            (BENCH="--without llama-cpp-python")
 
 PYTHON ?= python3
@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 run: .venv/run.stamp
 	@$(BIN)/python app.py $(ARGS)
 
-test: .venv/test.stamp browser clients
+test: .venv/test.stamp browser proxy clients
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -54,7 +54,10 @@ figures-gpu: .venv/test.stamp
 browser:
 	@sh tests/browser/install.sh
 
+proxy:
+	@sh tests/browser/install-nginx.sh
+
 clients:
 	@sh tests/clients/install.sh
 
-.PHONY: run test bench figures figures-gpu browser clients
+.PHONY: run test bench figures figures-gpu browser proxy clients

@@ -38,6 +38,17 @@ class EngineFailed(DemoError):
     """A request that was admitted broke while it was being answered."""
 
 
+class Incomplete(DemoError):
+    """The answer ended before it was done, through no fault of the model's: cancelled, or the server is going down."""
+
+    kind = "incomplete_generation"
+
+
+def shutting_down() -> Incomplete:
+    """For whoever is being answered when the server is told to end."""
+    return Incomplete("The server is shutting down: ask again in a minute.")
+
+
 class SettingError(DemoError):
     """A setting has a value that can't be used."""
 

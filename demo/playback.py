@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from demo.errors import Overloaded
+from demo.errors import DemoError, Overloaded
 from demo.events import Done, Event, Failed, Log, Token
 
 MAX_AT_ONCE: Final = 256
@@ -28,6 +28,7 @@ class Playback:
         self._log = log
         self._on_cancel = on_cancel
         self._halted = threading.Event()
+        self._error: DemoError | None = None
         self._thread = threading.Thread(target=self._play, name="playback", daemon=True)
         self._thread.start()
 
@@ -36,6 +37,11 @@ class Playback:
         if not self._halted.is_set():
             self._halted.set()
             self._on_cancel()
+
+    def fail(self, error: DemoError) -> None:
+        """Stop, with a failure as the last event."""
+        self._error = error
+        self.cancel()
 
     @property
     def playing(self) -> bool:
@@ -56,6 +62,7 @@ class Playback:
                 written += sum(isinstance(event, Token) for event in group)
                 if isinstance(group[-1], Done | Failed):
                     return
-            self._log(Done(time.perf_counter(), "cancelled", written))
+            now = time.perf_counter()
+            self._log(Failed(now, self._error) if self._error else Done(now, "cancelled", written))
         finally:
             _places.release()

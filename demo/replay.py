@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from demo.errors import BadRequest, NotReady, Overloaded, SettingError
+from demo.errors import BadRequest, NotReady, Overloaded, SettingError, shutting_down
 from demo.events import (
     Done,
     Engine,
@@ -86,7 +86,7 @@ class Replay(Engine):
         with self._lock:
             playing = tuple(self._playing)
         for playback in playing:
-            playback.cancel()
+            playback.fail(shutting_down())
         for playback in playing:
             playback.join()
 

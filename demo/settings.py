@@ -17,6 +17,7 @@ DEVICES = "auto, cpu, cuda, cuda:N or mps"
 STORED = "stored"  # the weights as their file packs them
 DTYPES = ("auto", STORED, "float32", "bfloat16", "float16")
 ENVIRONMENT_PREFIX = "DEMO_"
+ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 T = TypeVar("T")
 
@@ -67,6 +68,12 @@ def _truth(text: str) -> bool:
     return text.lower() in ("true", "1")
 
 
+def _path(text: str) -> str:
+    if not ROOT_PATH.fullmatch(text):
+        raise ValueError
+    return text
+
+
 def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(part.strip() for part in text.split(","))
     if not all(re.fullmatch(r"\*|https?://[^/\s,]+", origin) for origin in origins):
@@ -105,6 +112,12 @@ class Settings:
         None, _one_line, "an address of this machine", "address to listen on [127.0.0.1; 0.0.0.0 on a Space]"
     )
     port: int = _setting(7860, _whole_number(0, 65535), "a number from 0 (any free port) to 65535", "port to listen on")
+    root_path: str | None = _setting(
+        None,
+        _path,
+        'a path such as /demo, with "/" at its beginning and none at its end',
+        "where a proxy shows this server, if not at the root of its host [X-Forwarded-Prefix]",
+    )
     max_concurrent_requests: int = _setting(
         64, _count, "a whole number from 1", "requests admitted at once; more are refused as overloaded"
     )

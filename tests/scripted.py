@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from demo.errors import DemoError
+from demo.errors import DemoError, shutting_down
 from demo.events import (
     Done,
     Engine,
@@ -147,6 +147,11 @@ class TypingEngine(ScriptedEngine):
         ticket = super().submit(request, log)
         threading.Thread(target=self._type, args=(ticket,), daemon=True).start()
         return ticket
+
+    def close(self) -> None:
+        for ticket in self.tickets:
+            ticket.fail(shutting_down())
+            ticket.cancel()
 
     def _type(self, ticket: ScriptedTicket) -> None:
         ticket.start()

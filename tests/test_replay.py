@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from demo.errors import NotReady, Overloaded, SettingError
-from demo.events import Done, Event, Message, Ready, Request, Sampling
+from demo.events import Done, Event, Failed, Message, Ready, Request, Sampling
 from demo.examples import read_examples
 from demo.replay import (
     NotRecorded,
@@ -103,8 +103,8 @@ def test_no_more_are_played_than_its_limit_and_closing_ends_them() -> None:
     with pytest.raises(Overloaded):
         replay.admit()
     replay.close()
-    assert isinstance(run.end, Done)
-    assert run.end.finish_reason == "cancelled"
+    assert isinstance(run.end, Failed)
+    assert "shutting down" in str(run.end.error)
     assert replay.load.running == 0
     with pytest.raises(NotReady):
         replay.admit()

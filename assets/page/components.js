@@ -2,6 +2,7 @@
 "use strict";
 
 import { SIDES, anyRunning, ask, marksOf, refuse, write } from "./heads.js";
+import "./connection.js";
 import * as slowMotion from "./slow_motion.js";
 
 export { mountChart } from "./charts.js";

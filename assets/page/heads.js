@@ -54,6 +54,20 @@ export function refuse() {
   }
 }
 
+// The connection is gone: clocks that run stop where they are, and go on should it come back.
+let paused = [];
+
+export function pause() {
+  paused = SIDES.filter((side) => clocks[side].running);
+  for (const side of paused) clocks[side].running = false;
+  document.getElementById("result").textContent = "";
+}
+
+export function resume() {
+  for (const side of paused) clocks[side].running = true;
+  tick();
+}
+
 // A side's state has changed.
 export function follow(side, { state, active }) {
   const clock = clocks[side];

@@ -76,6 +76,12 @@ export function createPainter(show) {
     show(all, next);
   }
 
+  // All that is known is shown at once; more may come.
+  function hurry() {
+    clearTimeout(timer);
+    paint(offsets.length);
+  }
+
   reset();
-  return { feed, finish, play, reset };
+  return { feed, finish, hurry, play, reset };
 }

@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.api.answer import Answer
+from demo.api.root_path import route_of
 
 logger = logging.getLogger("demo.access")
 
@@ -52,7 +53,7 @@ class AccessLog:
             line = {
                 "request_id": request_id,
                 "method": scope["method"],
-                "path": scope["path"],
+                "path": route_of(scope),
                 "status": status,
                 "bytes": sent,
                 "seconds": round(time.perf_counter() - began, 6),
@@ -61,9 +62,10 @@ class AccessLog:
             logger.info("%s", json.dumps(line, ensure_ascii=False))
 
     def _is_logged(self, scope: Scope) -> bool:
-        if scope["path"] == "/":
+        path = route_of(scope)
+        if path == "/":
             return bool(scope["method"] == "POST")
-        return "/" + scope["path"].lstrip("/").partition("/")[0] in self._paths
+        return "/" + path.lstrip("/").partition("/")[0] in self._paths
 
     def _describe(self, answer: Answer) -> dict[str, Any]:
         line: dict[str, Any] = {"prompt_tokens": answer.input_tokens, "generated_tokens": len(answer.tokens)}

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from demo.api.errors import Incomplete
-from demo.errors import DemoError
+from demo.errors import DemoError, Incomplete
 from demo.events import Done, Event, Failed, PromptRead, PromptToken, Request, Started, Token
 from demo.metrics import measure_streamed
 from demo.run import Run

@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from demo import __version__
 from demo.api.access import REQUEST_ID, AccessLog
+from demo.api.buffering import Unbuffered
 from demo.api.crowd_routes import build_crowd_routes
 from demo.api.documents import TIMING_HEADERS, add_event_schemas
 from demo.api.generation import GENERATING_PATHS, build_generation_routes
@@ -21,6 +22,7 @@ from demo.api.limits import BodyLimit, Gate
 from demo.api.metrics import MeasuredEngine
 from demo.api.provoked import build_provoked_routes
 from demo.api.refusals import METHODS, refuse_other_methods, speak_our_errors
+from demo.api.root_path import RootPath
 from demo.api.webhooks import Postman
 from demo.settings import Settings
 
@@ -101,3 +103,5 @@ def _stand_before(app: FastAPI, engine: MeasuredEngine, settings: Settings, path
         )
     roots = {"/" + path.split("/")[1] for path in paths} - UNLOGGED
     app.add_middleware(AccessLog, paths=sorted(roots), with_prompts=settings.log_prompts)
+    app.add_middleware(Unbuffered)
+    app.add_middleware(RootPath, root_path=settings.root_path)

@@ -16,6 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from demo.api import sse
 from demo.api.answer import Answer
 from demo.api.errors import Json, respond
+from demo.api.root_path import route_of
 from demo.errors import DemoError
 from demo.events import Done, Event, PromptProgress, Token
 from demo.run import Reader, Run
@@ -68,7 +69,7 @@ class Delivery(Response, ABC):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope.setdefault("state", {})["answers"] = self._answers
-        self._path, self._send, self._clock = scope["path"], send, asyncio.get_running_loop().time
+        self._path, self._send, self._clock = route_of(scope), send, asyncio.get_running_loop().time
         self._sent_at = self._clock()
         tasks = [asyncio.ensure_future(each) for each in (wait_until_left(receive), self._beat(), self._tell())]
         try:

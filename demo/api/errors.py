@@ -9,7 +9,8 @@ from typing import Any, Final, TypeAlias
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from demo.errors import BadRequest, DemoError, NotReady, TemplateRefused
+from demo.api.root_path import route_of
+from demo.errors import BadRequest, DemoError, Incomplete, NotReady, TemplateRefused
 
 Json: TypeAlias = dict[str, Any]
 
@@ -35,12 +36,6 @@ class Refused(DemoError):
     def __init__(self, kind: str, sentence: str) -> None:
         super().__init__(sentence)
         self.kind = kind
-
-
-class Incomplete(DemoError):
-    """The answer ended before it was done, through no fault of the model's: cancelled, or the server is going down."""
-
-    kind = "incomplete_generation"
 
 
 def status_of(error: DemoError) -> int:
@@ -87,4 +82,4 @@ def respond(path: str, error: DemoError) -> JSONResponse:
 async def answer_error(request: Request, error: Exception) -> JSONResponse:
     """Starlette's exception handler for DemoError."""
     assert isinstance(error, DemoError)
-    return respond(request.url.path, error)
+    return respond(route_of(request.scope), error)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Header, Query
+from fastapi import APIRouter, FastAPI, Header, Query, Request
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
@@ -43,9 +43,11 @@ def build_job_routes(engine: Engine, postman: Postman) -> APIRouter:
     router = APIRouter(prefix="/jobs", tags=["later"], lifespan=live)
 
     @router.post("", status_code=202, **documents.job(202, 401, 413, 422, 429, 503))
-    async def begin(body: JobRequest) -> JSONResponse:
+    async def begin(http: Request, body: JobRequest) -> JSONResponse:
         """Generate without keeping the connection."""
-        webhook = postman.address(body.webhook_url) if body.webhook_url is not None else None
+        root = http.scope.get("root_path", "")
+        known_as = (root, str(http.base_url).rstrip("/"))
+        webhook = postman.address(body.webhook_url, *known_as) if body.webhook_url is not None else None
         (request,) = body.requests(find_card(engine), streamed=True)
         job = jobs.add(await start_run(engine, request), webhook, body.parameters.return_progress)
         if webhook is not None:
@@ -53,7 +55,7 @@ def build_job_routes(engine: Engine, postman: Postman) -> APIRouter:
             deliveries.add(task)
             task.add_done_callback(deliveries.discard)
         secret = {"webhook_secret": webhook.secret} if webhook else {}
-        return _reply({**job.tell(0), "tokens": [], "next": 0, **secret}, 202, f"/jobs/{job.id}")
+        return _reply({**job.tell(0), "tokens": [], "next": 0, **secret}, 202, f"{root}/jobs/{job.id}")
 
     @router.get("/{id}", **documents.job(200, 404, 422))
     async def poll(

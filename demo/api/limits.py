@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.api.errors import Refused, respond
+from demo.api.root_path import route_of
 from demo.errors import DemoError
 from demo.events import Engine
 
@@ -31,7 +32,7 @@ class BodyLimit:
         announced = Headers(scope=scope).get("content-length", "0")
         sentence = f"The body is larger than {MAX_BODY_BYTES} bytes: send less at once."
         if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-            await respond(scope["path"], Refused("too_large", sentence))(scope, receive, send)
+            await respond(route_of(scope), Refused("too_large", sentence))(scope, receive, send)
             return
         received = 0
 
@@ -61,7 +62,7 @@ class Gate:
                 self._check_key(scope)
                 self._engine.admit()
             except DemoError as error:
-                await respond(scope["path"], error)(scope, receive, send)
+                await respond(route_of(scope), error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -73,5 +74,4 @@ class Gate:
 
 def _name(scope: Scope) -> str:
     """The path as the router reads it, which overlooks a newline at the end."""
-    path: str = scope["path"]
-    return path.rstrip("\n")
+    return route_of(scope).rstrip("\n")

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 
 from demo.api.errors import Refused, answer_error, respond
+from demo.api.root_path import route_of
 from demo.errors import BadRequest, DemoError
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -37,7 +38,7 @@ def refuse_other_methods(app: FastAPI, routes: Mapping[str, set[str]]) -> None:
 def _refuse_method(allowed: Sequence[str]) -> Any:
     async def refuse(request: Request) -> Response:
         sentence = f"{request.method} is not possible here: use {' or '.join(allowed)}."
-        response = respond(request.url.path, Refused("method_not_allowed", sentence))
+        response = respond(route_of(request.scope), Refused("method_not_allowed", sentence))
         response.headers["Allow"] = ", ".join(allowed)
         return response
 
@@ -45,12 +46,12 @@ def _refuse_method(allowed: Sequence[str]) -> Any:
 
 
 async def _refuse_path(request: Request) -> Response:
-    return respond(request.url.path, Refused("not_found", f"There is no {request.url.path}: see /docs."))
+    return respond(route_of(request.scope), Refused("not_found", f"There is no {route_of(request.scope)}: see /docs."))
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return respond(request.url.path, BadRequest(explain_invalid(error.errors())))
+    return respond(route_of(request.scope), BadRequest(explain_invalid(error.errors())))
 
 
 def explain_invalid(errors: Sequence[Any]) -> str:
@@ -68,11 +69,11 @@ def explain_invalid(errors: Sequence[Any]) -> str:
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 400:
-        return respond(request.url.path, BadRequest("the body is not JSON in UTF-8: send a JSON object."))
+        return respond(route_of(request.scope), BadRequest("the body is not JSON in UTF-8: send a JSON object."))
     kinds = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     kind = kinds.get(error.status_code, HTTPStatus(error.status_code).phrase.lower().replace(" ", "_"))
-    sentence = f"There is no {request.url.path}: see /docs." if error.status_code == 404 else str(error.detail)
-    response = respond(request.url.path, Refused(kind, sentence))
+    sentence = f"There is no {route_of(request.scope)}: see /docs." if error.status_code == 404 else str(error.detail)
+    response = respond(route_of(request.scope), Refused(kind, sentence))
     response.status_code = error.status_code
     response.headers.update(error.headers or {})
     return response

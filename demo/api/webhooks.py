@@ -65,10 +65,14 @@ class Postman:
         self._networks = [ipaddress.ip_network(entry) for entry in allowed if is_network(entry)]
         self._names = frozenset(entry.lower() for entry in allowed if not is_network(entry))
 
-    def address(self, url: str) -> Webhook:
-        """A webhook for `url`. Raises BadRequest where nothing may be sent there."""
-        if self._is_inbox(url):
-            return Webhook(self._server_url + url.removeprefix(self._server_url))
+    def address(self, url: str, *known_as: str) -> Webhook:
+        """A webhook for `url`. Raises BadRequest where nothing may be sent there.
+
+        `known_as`: what the sender may have put before the path of an inbox, since it reaches this server there.
+        """
+        for base in (self._server_url, *known_as):
+            if is_inbox(path := url.removeprefix(base)):
+                return Webhook(self._server_url + path)
         self._parse(url)
         return Webhook(url)
 
@@ -100,7 +104,7 @@ class Postman:
         self, client: httpx.AsyncClient, webhook: Webhook, id: str, body: bytes, timestamp: int
     ) -> httpx.Request:
         headers = {"Content-Type": "application/json", **sign(webhook.secret, id, timestamp, body)}
-        if self._is_inbox(webhook.url):
+        if is_inbox(webhook.url.removeprefix(self._server_url)):
             return client.build_request("POST", webhook.url, headers=headers, content=body)
         url = self._parse(webhook.url)
         address = await self._resolve(url)
@@ -109,9 +113,6 @@ class Postman:
         extensions = {"sni_hostname": url.host}
         headers["Host"] = url.netloc.decode("ascii")
         return client.build_request("POST", there, headers=headers, content=body, extensions=extensions)
-
-    def _is_inbox(self, url: str) -> bool:
-        return re.fullmatch(rf"{INBOX}{INBOX_ID}", url.removeprefix(self._server_url)) is not None
 
     def _parse(self, url: str) -> httpx.URL:
         try:
@@ -144,6 +145,11 @@ class Postman:
         except ValueError:
             return False
         return any(address in network for network in self._networks)
+
+
+def is_inbox(path: str) -> bool:
+    """Whether this is the path of one of this server's own inboxes."""
+    return re.fullmatch(rf"{INBOX}{INBOX_ID}", path) is not None
 
 
 def sign(secret: str, id: str, timestamp: int, body: bytes) -> dict[str, str]:

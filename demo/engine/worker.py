@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from demo.bell import ring_together
 from demo.engine.generation import Chosen, Generation
 from demo.engine.rows import Rows
-from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_failure
+from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_failure, shutting_down
 from demo.events import Broken, Engine, Load, Loading, Log, Piece, Prompt, Ready, Request, Status, Ticket
 from demo.settings import Settings
 
@@ -275,7 +275,7 @@ class Worker(Engine):
 
     def _finish_all(self) -> None:
         for generation in self._unfinished():
-            generation.finish("cancelled")
+            generation.fail(shutting_down())
 
     def _unfinished(self) -> list[Generation]:
         with self._changed:

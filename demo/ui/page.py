@@ -8,12 +8,14 @@ from typing import Any, Final
 
 import gradio as gr
 from fastapi import FastAPI
+from gradio import route_utils
 from gradio.events import Dependency
 
 from demo.events import Engine
 from demo.trace import Trace
 from demo.ui import without_apps
-from demo.ui.files import ASSETS, mount_files
+from demo.ui.document import Document, amend_document
+from demo.ui.files import ASSETS, mount_files, write_preloads
 from demo.ui.layout import Layout, build_layout
 from demo.ui.lesson_listeners import LessonListeners
 from demo.ui.listeners import Listeners
@@ -69,6 +71,11 @@ def mount_page(
 ) -> FastAPI:
     """Serve the page in front of `engine` at `/` of `app`."""
     mount_files(app)
+    app.add_middleware(Document)
+    amend_document()
+    # The address at which Gradio's client asks: the page's own. Gradio would guess it from headers, which a proxy may
+    # have replaced.
+    route_utils.get_root_url = lambda *args, **options: "."
     mounted: FastAPI = gr.mount_gradio_app(
         app,
         build_page(engine, visitors, recordings),
@@ -94,7 +101,7 @@ def read_head() -> str:
     """The style sheet and the script. In the head, since Gradio would rewrite the selectors of a `css`."""
     style = "".join((ASSETS / name).read_text("utf-8") for name in ("page.css", "answer/answer.css", "lesson.css"))
     script = (ASSETS / "page.js").read_text("utf-8")
-    return f"<style>{style}</style><script>{script}</script>"
+    return f"{write_preloads()}<style>{style}</style><script>{script}</script>"
 
 
 def wire_race(blocks: gr.Blocks, page: Layout, listeners: Listeners) -> None:

@@ -214,3 +214,12 @@ def test_an_address_that_the_operator_did_not_allow_is_refused_in_one_sentence(u
 )
 def test_the_own_inbox_and_what_the_operator_allowed_are_taken(url: str, allowed: tuple[str, ...]) -> None:
     Postman(SERVER, allowed).address(url)
+
+
+@pytest.mark.parametrize("base", ["/demo", "https://a.example/demo"])
+def test_the_own_inbox_is_known_by_the_name_that_the_sender_knows(base: str) -> None:
+    postman = Postman(SERVER, ())
+    webhook = postman.address(f"{base}/webhooks/inbox/a", "/demo", "https://a.example/demo")
+    assert webhook.url == f"{SERVER}/webhooks/inbox/a"
+    with pytest.raises(BadRequest):
+        postman.address(f"{base}/generate", "/demo", "https://a.example/demo")

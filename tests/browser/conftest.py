@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,14 +65,26 @@ def typing_url() -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def app_url() -> Iterator[str]:
-    """The real app with the embedded model, as its own process. One thread: two workers' models share the cores."""
-    command = [sys.executable, "app.py", "--port", "0", "--threads", "1"]
+    """The real app with the embedded model, as its own process."""
+    # One thread: two workers' models share the cores.
+    with start_program("app.py", "--port", "0", "--threads", "1") as (_, url):
+        yield url
+
+
+@contextmanager
+def start_program(*command: str) -> "Iterator[tuple[subprocess.Popen[str], str]]":
+    """A server as its own process, and its address."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     try:
-        yield _find_address(process)
+        yield process, _find_address(process)
     finally:
         process.terminate()
         process.communicate(timeout=10)

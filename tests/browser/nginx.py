@@ -1,0 +1,86 @@
+"""nginx with the README's configurations, as printed but for ports and the name of its folder; unprivileged."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.readme import README
+
+UPSTREAM: Final = "http://127.0.0.1:7860"
+KINDS: Final = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+# One process, so that it ends as a whole, and in a folder of its own: all else is nginx's default.
+CONFIGURATION: Final = """
+daemon off;
+master_process off;
+pid nginx.pid;
+error_log stderr notice;
+events {}
+http {
+    access_log off;
+    %s
+    %s
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Nginx:
+    """A proxy that answers at `url`."""
+
+    url: str
+    process: "subprocess.Popen[str]"
+
+    def kill(self) -> None:
+        """At once, with all its connections."""
+        self.process.kill()
+        self.process.wait()
+
+
+def read_configuration(name: str) -> str:
+    """The README's block of this name."""
+    found = re.search(rf"<!-- nginx: {name} -->\n```nginx\n(.*?)\n```$", README.read_text("utf-8"), re.DOTALL | re.M)
+    assert found, f"README.md has no nginx configuration {name!r}"
+    return found[1]
+
+
+@contextmanager
+def run_nginx(folder: Path, name: str, upstream: str, port: int = 0) -> Iterator[Nginx]:
+    """nginx in front of `upstream`, by the README's configuration `name`, until the block ends."""
+    port = port or _find_port()
+    server = read_configuration(name)
+    assert server.count("listen 80;") == server.count(UPSTREAM) == 1
+    server = server.replace("listen 80;", f"listen 127.0.0.1:{port};").replace(UPSTREAM, upstream)
+    folders = "\n    ".join(f"{kind}_temp_path {kind};" for kind in KINDS)
+    (folder / "nginx.conf").write_text(CONFIGURATION % (folders, server))
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    assert program, "there is no nginx: sh tests/browser/install-nginx.sh"
+    command = [program, "-p", str(folder), "-c", "nginx.conf", "-e", "stderr"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            _wait_until_listening(process)
+            yield Nginx(f"http://127.0.0.1:{port}", process)
+        finally:
+            process.kill()
+
+
+def _find_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _wait_until_listening(process: "subprocess.Popen[str]") -> None:
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if "event method" in line:
+            return
+    raise AssertionError(f"nginx ended without listening:\n{said}")

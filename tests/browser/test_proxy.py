@@ -1,0 +1,185 @@
+"""The page behind a proxy, at the root of a host and below a path; and what it says when its connection is cut."""
+
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from demo.settings import Settings
+from tests.api.client import read_events
+from tests.api.test_following import read_numbered
+from tests.browser.conftest import WORDS, start_program
+from tests.browser.nginx import Nginx, run_nginx
+from tests.browser.serving import serve
+from tests.browser.tab import Tab, Tabs
+from tests.clients.snippets import find_snippet
+from tests.scripted import ScriptedEngine, TypingEngine
+
+SAID_WITHIN = 3.0  # seconds after a connection was cut
+LOST = "Connection lost: what came so far stays."
+PROGRAM = ("-m", "tests.browser.typing_app")
+
+
+@pytest.fixture(scope="module", params=["root", "sub-path"])
+def shown_at(
+    request: pytest.FixtureRequest, browser: Browser, typing_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Where a proxy shows the page, under another name than the server has."""
+    with run_nginx(tmp_path_factory.mktemp("nginx"), request.param, typing_url) as nginx:
+        yield nginx.url.replace("127.0.0.1", "localhost") + {"root": "", "sub-path": "/demo"}[request.param]
+
+
+def test_the_page_streams_and_asks_below_its_own_address_only(open_tab: Tabs, shown_at: str) -> None:
+    tab = open_tab(shown_at)
+    asked: list[str] = []
+    tab.page.on("request", lambda request: asked.append(request.url))
+    tab.ask("Hello")
+    tab.expect_both("done")
+    assert tab.has_led
+    assert tab.read("whole-text").split() == "".join(WORDS).split()
+    tab.find("station-call").scroll_into_view_if_needed()
+    tab.find("call-tab-curl").click()
+    assert tab.find("call-text").text_content() == find_snippet("curl").aimed_at(shown_at)
+    tab.find("call-run").click()
+    expect(tab.find("call-status")).to_have_text("Done.")
+    assert [url for url in asked if not url.startswith((f"{shown_at}/", "data:", "blob:"))] == []
+
+
+def test_what_the_document_of_the_api_loads_is_there(shown_at: str) -> None:
+    document = httpx.get(f"{shown_at}/docs").text
+    addresses = re.findall(r"""(?:href|src|url)\W+["'](/[^"']+)["']""", document)
+    assert len(addresses) >= 4
+    for address in addresses:
+        assert httpx.get(httpx.URL(shown_at).join(address)).status_code == 200, address
+
+
+def test_a_crowd_is_let_in(shown_at: str) -> None:
+    reply = httpx.post(f"{shown_at}/crowds", json={"clients": 2, "limit": 2, "max_new_tokens": 4})
+    assert "x-accel-buffering" not in reply.headers  # it was for the proxy
+    assert len(read_events(reply.content)) > 2
+
+
+def test_a_stream_is_not_held_back(shown_at: str) -> None:
+    body = {"inputs": "Hello", "parameters": {"max_new_tokens": 40}}
+    with httpx.stream("POST", f"{shown_at}/generate_stream", json=body) as response:
+        times = [time.perf_counter() for line in response.iter_lines() if line]
+    assert times[-1] - times[0] > 0.4  # of the 0.8 s that it takes to type
+
+
+def test_a_job_and_its_inbox_are_found_where_they_are_said_to_be(shown_at: str) -> None:
+    root = httpx.URL(shown_at).path.rstrip("/")
+    with httpx.Client(base_url=shown_at) as client:
+        asked = {"inputs": "Hello", "webhook_url": f"{root}/webhooks/inbox/proxied"}
+        begun = client.post("/jobs", json=asked)
+        assert begun.headers["Location"] == f"{root}/jobs/{begun.json()['id']}"
+        job = httpx.URL(shown_at).join(begun.headers["Location"])
+        assert read_numbered(httpx.get(f"{job}/events").content)[-1][1]["generated_text"] == "".join(WORDS[:100])
+        while not client.get("/webhooks/inbox/proxied").json()["deliveries"]:
+            assert httpx.get(f"{job}/report").json()["webhook"]["state"] != "failed"
+
+
+def test_huggingface_hub_posts_to_the_bare_path(shown_at: str) -> None:
+    reply = httpx.post(shown_at, json={"inputs": "Hello", "parameters": {"max_new_tokens": 2}})
+    assert reply.json() == [{"generated_text": "word0 word1 "}]
+
+
+def test_a_path_that_the_operator_sets_wins_over_the_proxys(open_tab: Tabs, tmp_path: Path) -> None:
+    settings = Settings(port=0, root_path="/demo")
+    with serve(TypingEngine(WORDS, 0), settings) as served, run_nginx(tmp_path, "root", served.url) as nginx:
+        for url in (f"{nginx.url}/demo", nginx.url):
+            location = httpx.post(f"{url}/jobs", json={"inputs": "x"}, headers={"X-Forwarded-Prefix": "/no"})
+            assert location.headers["Location"].startswith("/demo/jobs/")
+        tab = open_tab(f"{nginx.url}/demo")
+        tab.ask("Hello")
+        tab.expect_both("done")
+        open_tab.close()
+
+
+# --- a connection that is cut ----------------------------------------------------------------------------------------
+
+
+def expect_lost(tab: Tab, since: float) -> str:
+    """The page says so in time, both clocks stand, and the text is there. Returns the text."""
+    expect(tab.find("message")).to_have_text(LOST)
+    assert time.monotonic() - since < SAID_WITHIN
+    clocks = [tab.read(f"{side}-clock") for side in ("streamed", "whole")]
+    text = tab.read("streamed-text")
+    assert text
+    assert "stopped" not in tab.read("streamed-phase") + tab.read("whole-phase")
+    tab.page.wait_for_timeout(400)  # longer than a clock's tick
+    assert clocks == [tab.read(f"{side}-clock") for side in ("streamed", "whole")]
+    tab.complaints.clear()  # the browser's own, of requests that failed
+    return text
+
+
+def test_a_proxy_that_dies_in_mid_answer_is_said_and_the_page_comes_back(
+    open_tab: Tabs, engine: ScriptedEngine, tmp_path: Path
+) -> None:
+    with serve(engine) as served:
+        with run_nginx(tmp_path, "root", served.url) as nginx:
+            tab = open_tab(nginx.url)
+            port = write_some(tab, engine, nginx)
+            nginx.kill()
+            text = expect_lost(tab, time.monotonic())
+        with run_nginx(tmp_path, "root", served.url, port):
+            expect(tab.find("message")).to_contain_text("the server is back")
+            assert tab.read("streamed-text") == text == "One two "
+            tab.find("reload").click()
+            expect(tab.prompt).to_have_value("Hello")
+            tab.find("generate").click()
+            engine.wait_for_ticket(2).start()
+            tab.expect_phase("streamed", "reading the prompt")
+            tab.complaints.clear()
+            open_tab.close()
+
+
+def write_some(tab: Tab, engine: ScriptedEngine, nginx: Nginx) -> int:
+    """Two words are there. Returns the proxy's port."""
+    tab.ask("Hello")
+    ticket = engine.wait_for_ticket()
+    ticket.start()
+    ticket.write("One ", "two ")
+    tab.expect_text("streamed", "One two")
+    return httpx.URL(nginx.url).port or 80
+
+
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM], ids=lambda by: str(by.name))
+def test_a_server_that_ends_in_mid_answer_is_not_shown_as_stopped(
+    open_tab: Tabs, tmp_path: Path, by: signal.Signals
+) -> None:
+    with start_program(*PROGRAM, "0") as (process, url), run_nginx(tmp_path, "root", url) as nginx:
+        tab = open_tab(nginx.url)
+        tab.ask("Hello")
+        tab.expect_some_text("streamed")
+        process.send_signal(by)
+        since = time.monotonic()
+        if by is signal.SIGTERM:
+            expect(tab.find("streamed-note")).to_contain_text("The server is shutting down")
+            tab.expect_both("failed")
+        text = expect_lost(tab, since)
+        process.wait()
+        if by is signal.SIGKILL:
+            with start_program(*PROGRAM, str(httpx.URL(url).port)):
+                expect(tab.find("message")).to_contain_text("the server is back")
+                assert tab.read("streamed-text") == text
+        tab.complaints.clear()
+
+
+def test_a_server_that_falls_silent_is_said_and_goes_on_where_it_was(open_tab: Tabs) -> None:
+    with start_program(*PROGRAM, "0") as (process, url):
+        tab = open_tab(url)
+        tab.ask("Hello")
+        tab.expect_some_text("streamed")
+        process.send_signal(signal.SIGSTOP)
+        text = expect_lost(tab, time.monotonic())
+        process.send_signal(signal.SIGCONT)
+        expect(tab.find("message")).to_be_hidden()
+        expect(tab.find("streamed-text")).not_to_have_text(text)
+        assert tab.read("streamed-text").startswith(text)
+        tab.complaints.clear()
+        open_tab.close()
