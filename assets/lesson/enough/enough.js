@@ -134,7 +134,7 @@ function sayPatient(clients, served, refused) {
 // What Retry-After said, and how long the clients then waited.
 function sayPauses(pauses) {
   if (!pauses.length) return null;
-  const asked = [...new Set(pauses.map((each) => each.retry_after))].map(saySeconds).join(" or ");
+  const asked = [...new Set(pauses.map((each) => each.retry_after))].join(" or ");
   const waited = sayRange(pauses.map((each) => each.pause)).replace("after ", "");
   return `Each of the ${pauses.length} refusals said Retry-After: ${asked}; the clients waited ${waited} before they retried.`;
 }

@@ -103,8 +103,9 @@ async function explain(path) {
 }
 
 async function poll(job, pane, interval, signal) {
-  for (let since = 0, state = "queued"; state === "queued" || state === "running";) {
-    await waitForTurn(interval, signal);
+  for (let since = 0, state = "queued", asked = performance.now(); state === "queued" || state === "running";) {
+    await waitForTurn(interval, asked, signal);
+    asked = performance.now();
     const reply = await readJson(`/jobs/${job.id}?since=${since}`, signal);
     if (reply.error) throw new Error(reply.error);
     pane.add(reply.tokens);
@@ -112,15 +113,14 @@ async function poll(job, pane, interval, signal) {
   }
 }
 
-// For the chosen interval, which may be changed meanwhile.
-async function waitForTurn(interval, signal) {
-  const began = performance.now();
+// Until the chosen interval, which may be changed meanwhile, is over since the last poll was sent, at `asked`.
+async function waitForTurn(interval, asked, signal) {
   const over = new AbortController();
   const turn = new Promise((resolve) => {
     let timer;
     const aim = () => {
       clearTimeout(timer);
-      timer = setTimeout(resolve, began + Number(interval.value) * 1000 - performance.now());
+      timer = setTimeout(resolve, asked + Number(interval.value) * 1000 - performance.now());
     };
     interval.addEventListener("input", aim, { signal: over.signal });
     over.signal.addEventListener("abort", () => clearTimeout(timer));
