@@ -133,12 +133,15 @@ class ScriptedEngine(Engine):
 
 
 class TypingEngine(ScriptedEngine):
-    """Answers every request by itself with `texts`, one token every `pace` seconds, from a thread of its own."""
+    """Answers every request by itself with `texts`, one token every `gap` seconds, from a thread of its own.
 
-    def __init__(self, texts: Sequence[str], pace: float) -> None:
+    A request's own pace is kept where it is slower.
+    """
+
+    def __init__(self, texts: Sequence[str], gap: float) -> None:
         super().__init__()
         self._texts = texts
-        self._pace = pace
+        self._gap = gap
 
     def submit(self, request: Request, log: Log) -> Ticket:
         ticket = super().submit(request, log)
@@ -146,12 +149,14 @@ class TypingEngine(ScriptedEngine):
         return ticket
 
     def _type(self, ticket: ScriptedTicket) -> None:
+        request = ticket.request
+        gap = max(self._gap, 1 / request.pace if request.pace else 0)
         ticket.start()
-        *texts, last = self._texts[: ticket.request.max_new_tokens]
+        *texts, last = self._texts[: request.max_new_tokens]
         for text in texts:
-            threading.Event().wait(self._pace)
+            threading.Event().wait(gap)
             if ticket.cancelled:
                 return
             ticket.write(text)
-        threading.Event().wait(self._pace)
+        threading.Event().wait(gap)
         ticket.write_last(last, "eos_token")
