@@ -23,7 +23,7 @@ export async function show(find, { report, intervals, earlier, texts }) {
   const others = [...earlier].filter(([title]) => title !== polling).map(([, [title, ...cells]]) => [`${title}, earlier run`, ...cells]);
   earlier.set(polling, rows[1]);
   find("verdict").textContent = conclude(report, polling.toLowerCase(), texts);
-  fillTable(find("table"), "One run, as the server counted it", COLUMNS, [...rows, ...others]);
+  fillTable(find("table"), "As the server counted it", COLUMNS, [...rows, ...others]);
   find("results").hidden = false;
   await Promise.all(WAYS.map((way) => drawArrivals(find(`${way.name}-chart`), way, report)));
 }
