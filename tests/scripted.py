@@ -133,15 +133,16 @@ class ScriptedEngine(Engine):
 
 
 class TypingEngine(ScriptedEngine):
-    """Answers every request by itself with `texts`, one token every `pace` seconds, from a thread of its own.
+    """Answers every request by itself with `texts`, one token every `gap` seconds, from a thread of its own.
+
 
     A request's own pace holds where it is slower, without drift, from the first token on.
     """
 
-    def __init__(self, texts: Sequence[str], pace: float) -> None:
+    def __init__(self, texts: Sequence[str], gap: float) -> None:
         super().__init__()
         self._texts = texts
-        self._pace = pace
+        self._gap = gap
 
     def submit(self, request: Request, log: Log) -> Ticket:
         ticket = super().submit(request, log)
@@ -154,9 +155,11 @@ class TypingEngine(ScriptedEngine):
             ticket.cancel()
 
     def _type(self, ticket: ScriptedTicket) -> None:
+        request = ticket.request
+        gap = 1 / request.pace if request.pace else 0.0
         ticket.start()
-        *texts, last = self._texts[: ticket.request.max_new_tokens]
-        due, gap = 0.0, 1 / ticket.request.pace if ticket.request.pace else 0.0
+        *texts, last = self._texts[: request.max_new_tokens]
+        due = 0.0
         for text in texts:
             self._wait(due)
             if ticket.cancelled:
@@ -167,4 +170,4 @@ class TypingEngine(ScriptedEngine):
         ticket.write_last(last, "eos_token")
 
     def _wait(self, due: float) -> None:
-        threading.Event().wait(max(self._pace, due - time.perf_counter()))
+        threading.Event().wait(max(self._gap, due - time.perf_counter()))

@@ -10,6 +10,7 @@ import h11
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from demo.api import traffic
 from demo.api.errors import Refused, write_native
 from demo.api.framing import Framing
 
@@ -27,7 +28,7 @@ class Connection(H11Protocol):
 
     def __init__(self, config: Config, *args: Any, **more: Any) -> None:
         super().__init__(config, *args, **more)
-        self.conn = Framing(h11.SERVER)
+        self._framing = self.conn = Framing(h11.SERVER)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -44,6 +45,12 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.scope is not None:
+            # The application has not begun yet: its task runs when this call has returned.
+            self.scope["state"][traffic.KEY] = self._framing.traffic
 
     def send_400_response(self, msg: str) -> None:
         error = sys.exc_info()[1]

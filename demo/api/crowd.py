@@ -165,6 +165,7 @@ class Client:
     def __init__(self, number: int, address: str, crowd: Crowd) -> None:
         self.visit = Visit(number)
         self.run: Run | None = None  # of the attempt that was admitted
+        self._retry_after = 0.0  # seconds, as the last refusal said
         self._address = address
         self._crowd = crowd
         self._body = {
@@ -214,9 +215,9 @@ class Client:
             self._fail(told["error"])
             return False
         self._crowd.refusal = self._crowd.refusal or write_as_received(response)
-        retry_after = response.headers.get("retry-after")
+        self._retry_after = float(response.headers.get("retry-after", 0))
         kind = {"error_type": told["error_type"], "error": told["error"]}
-        self._note("refused", attempt=attempt, status=429, retry_after=retry_after, **kind)
+        self._note("refused", attempt=attempt, status=429, retry_after=self._retry_after, **kind)
         return True
 
     async def _read_stream(self, response: httpx.Response) -> None:
@@ -244,8 +245,8 @@ class Client:
         return next((self._crowd.since(event.time) for event in events if isinstance(event, Started)), None)
 
     async def _back_off(self, attempt: int) -> None:
-        pause = pause_after(attempt, self._random.uniform)
-        self._note("backing_off", attempt=attempt, pause=pause)
+        pause = pause_after(attempt, self._retry_after, self._random.uniform)
+        self._note("backing_off", attempt=attempt, retry_after=self._retry_after, pause=pause)
         await asyncio.sleep(pause)
 
     def _fail(self, sentence: str) -> None:
@@ -262,9 +263,13 @@ class Client:
         return at
 
 
-def pause_after(attempt: int, uniform: Callable[[float, float], float]) -> float:
-    """How long to wait after attempt number `attempt`, counted from 1: twice as long each time, and never in step."""
-    return uniform(0.5, 1) * FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1)
+def pause_after(attempt: int, retry_after: float, uniform: Callable[[float, float], float]) -> float:
+    """Seconds to wait after attempt number `attempt`, counted from 1.
+
+    Never less than the server asked for, and on top a random time whose limit doubles with each attempt: exponential
+    backoff with full jitter, so that clients refused together don't return together.
+    """
+    return retry_after + uniform(0, FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1))
 
 
 def write_as_received(response: httpx.Response) -> Json:

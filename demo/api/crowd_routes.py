@@ -58,7 +58,7 @@ class Crowds:
     def let_in(self, plan: Plan) -> Iterator[Crowd]:
         """A new crowd, present until it is seen off. Raises Overloaded while another one is."""
         if self._present is not None:
-            raise Overloaded("Another crowd is at the door: try again when it has gone.")
+            raise Overloaded("Another crowd is being served: try again when it has finished.")
         crowd = self._present = Crowd(self._engine, self._server_url, plan)
         try:
             yield crowd
@@ -73,7 +73,7 @@ class Crowds:
     def find(self, id: str) -> Crowd:
         """Raises Refused (404) where it is not there, or no more."""
         if self._present is None or self._present.id != id:
-            raise Refused("not_found", "There is no such crowd: it never was, or it has gone.")
+            raise Refused("not_found", "There is no such crowd: it never existed, or it has finished.")
         return self._present
 
 

@@ -37,12 +37,27 @@ MESSAGE: Final = {"role": "assistant", "content": "Deep"}
 STREAMED: Final = {
     "requests": 1,
     "empty_replies": 0,
-    "bytes": 450,
+    "request_bytes": 140,
+    "reply_bytes": 660,
     "mean_staleness": 0.001,
     "arrivals": [(0.053, 1), (0.102, 2)],
 }
-POLLED: Final = {"requests": 3, "empty_replies": 1, "bytes": 804, "mean_staleness": 0.523, "arrivals": [(0.6, 2)]}
-POSTED: Final = {"requests": 1, "empty_replies": 0, "bytes": 389, "mean_staleness": 0.03, "arrivals": [(0.107, 2)]}
+POLLED: Final = {
+    "requests": 3,
+    "empty_replies": 1,
+    "request_bytes": 390,
+    "reply_bytes": 1410,
+    "mean_staleness": 0.523,
+    "arrivals": [(0.6, 2)],
+}
+POSTED: Final = {
+    "requests": 1,
+    "empty_replies": 0,
+    "request_bytes": 812,
+    "reply_bytes": 92,
+    "mean_staleness": 0.03,
+    "arrivals": [(0.107, 2)],
+}
 WEBHOOK: Final = {
     "url": "http://127.0.0.1:7860/webhooks/inbox/mine",
     "state": "delivered",
@@ -139,6 +154,6 @@ EXAMPLES: Final[dict[str, Any]] = {
         "status": 429,
         "error_type": "overloaded",
         "error": "Model is overloaded: 4 requests are being answered in this sandbox, which is the limit.",
-        "retry_after": "1",
+        "retry_after": 1.0,
     },
 }

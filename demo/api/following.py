@@ -12,6 +12,7 @@ from demo.api.delivery import Streamed
 from demo.api.errors import Json
 from demo.api.jobs import Job
 from demo.api.native import NativeDialect, Parameters
+from demo.api.traffic import Traffic
 from demo.errors import DemoError
 from demo.events import Token
 
@@ -30,18 +31,17 @@ class Followed(Streamed):
         self._last_seen = last_seen
 
     @classmethod
-    def answer(cls, job: Job, last_seen: int) -> Response:
+    def answer(cls, job: Job, last_seen: int, traffic: Traffic | None) -> Response:
         """The stream behind event `last_seen`, or 204 where that was the last."""
+        job.streamed.note_request(traffic)
         ended = job.read()
         if ended.end is None or last_seen < count_events(ended):
             return cls(job, last_seen)
-        job.streamed.requests += 1
         job.streamed.empty_replies += 1
         return Response(status_code=204)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         told = self._report.told
-        self._report.requests += 1
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -56,7 +56,6 @@ class Followed(Streamed):
     async def _transmit(self, message: Message) -> None:
         await super()._transmit(message)
         body = message.get("body", b"")
-        self._report.bytes += len(body)
         if body and body != sse.KEEP_ALIVE:
             self._report.note_arrival(self._answers[0].tokens)
 

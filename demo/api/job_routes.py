@@ -16,6 +16,7 @@ from demo.api.following import Followed
 from demo.api.generation import find_card, start_run
 from demo.api.jobs import Job, Jobs, Report, describe
 from demo.api.native import GenerateRequest
+from demo.api.traffic import find_traffic
 from demo.api.webhooks import Postman
 from demo.events import Engine
 
@@ -59,25 +60,26 @@ def build_job_routes(engine: Engine, postman: Postman) -> APIRouter:
 
     @router.get("/{id}", **documents.job(200, 404, 422))
     async def poll(
-        id: str, since: Annotated[int, Query(ge=0, description="Tokens that you have.")] = 0
+        request: Request, id: str, since: Annotated[int, Query(ge=0, description="Tokens that you have.")] = 0
     ) -> JSONResponse:
         """What is new after token `since`: possibly nothing."""
         job = jobs.find(id)
         told = job.tell(since)
-        response = _reply(told)
-        job.note_reply(told["next"], len(response.body))
-        return response
+        job.note_reply(told["next"], find_traffic(request.scope))
+        return _reply(told)
 
     @router.get("/{id}/events", **documents.resumed_stream())
     async def follow(
-        id: str, last_event_id: Annotated[int, Header(ge=0, description="The last event that you have.")] = 0
+        request: Request,
+        id: str,
+        last_event_id: Annotated[int, Header(ge=0, description="The last event that you have.")] = 0,
     ) -> Response:
         """Its run from the first token, as `/generate_stream` sends it, in events that a browser's EventSource follows.
 
         Each has its number as `id`. After a break the stream goes on behind `Last-Event-ID`; where that was the last
         event, the reply is 204, upon which an EventSource stops asking. Leaving does not stop the job.
         """
-        return Followed.answer(jobs.find(id), last_event_id)
+        return Followed.answer(jobs.find(id), last_event_id, find_traffic(request.scope))
 
     # Apart from the replies it tells of: within them it would add to the very bytes that it counts.
     @router.get("/{id}/report", **documents.reply(reports.Report, 404, 422))
@@ -113,8 +115,7 @@ async def post_result(postman: Postman, job: Job) -> None:
     result = {"type": "job.ended", "data": {"id": job.id, **describe(answer)}}
     body = json.dumps(result, ensure_ascii=False).encode()
     await postman.deliver(job.webhook, job.id, body)
-    attempts = len(job.webhook.attempts)
-    report = Report(job.run.submitted, requests=attempts, bytes=len(body) * attempts)
+    report = Report(job.run.submitted, requests=len(job.webhook.attempts), traffic=[job.webhook.traffic])
     if job.webhook.accepted is not None:
         report.note_arrival(answer.tokens, job.webhook.accepted)
     job.webhook.report = report.write()

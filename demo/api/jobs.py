@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 from demo.api.answer import Answer
 from demo.api.errors import Json, Refused, say
 from demo.api.native import write_stream_details, write_token
+from demo.api.traffic import Traffic
 from demo.api.webhooks import Webhook
 from demo.events import Failed, Token
 from demo.run import Run
@@ -23,14 +24,14 @@ KEEP_JOBS: Final = 1000
 class Report:
     """What it took to bring one answer to its reader one way: requests, those with nothing new, bytes, and waiting.
 
-    Bytes are those of bodies. A token's staleness is how long it had been there when it was sent, in seconds.
-    `arrivals` has an entry for each sending that brought something: when, and how many tokens the reader then had.
+    A token's staleness is how long it had been there when it was sent, in seconds. `arrivals` has an entry for each
+    sending that brought something: when, and how many tokens the reader then had.
     """
 
     submitted: float
     requests: int = 0
     empty_replies: int = 0
-    bytes: int = 0
+    traffic: list[Traffic] = field(default_factory=list)
     staleness: list[float] = field(default_factory=list)
     arrivals: list[tuple[float, int]] = field(default_factory=list)
 
@@ -38,6 +39,12 @@ class Report:
     def told(self) -> int:
         """How many tokens the reader has."""
         return len(self.staleness)
+
+    def note_request(self, traffic: Traffic | None) -> None:
+        """The reader has asked; its connection adds to `traffic`."""
+        self.requests += 1
+        if traffic is not None:
+            self.traffic.append(traffic)
 
     def note_arrival(self, tokens: Sequence[Token], at: float | None = None) -> None:
         """The reader has all of `tokens`, counted from the first, now or since `at`."""
@@ -47,11 +54,13 @@ class Report:
             self.arrivals.append((at, self.told))
 
     def write(self) -> Json:
-        """As JSON; the staleness is the mean, None before the first token."""
+        """As JSON; the staleness is the mean. None before the first token, and for bytes that nobody counted."""
+        is_counted = bool(self.traffic) or not self.requests
         return {
             "requests": self.requests,
             "empty_replies": self.empty_replies,
-            "bytes": self.bytes,
+            "request_bytes": sum(each.request for each in self.traffic) if is_counted else None,
+            "reply_bytes": sum(each.reply for each in self.traffic) if is_counted else None,
             "mean_staleness": sum(self.staleness) / self.told if self.told else None,
             "arrivals": [[at - self.submitted, told] for at, told in self.arrivals],
         }
@@ -94,11 +103,10 @@ class Job:
             **describe(answer),
         }
 
-    def note_reply(self, next: int, size: int) -> None:
-        """A reply of `size` bytes has told the tokens up to `next`."""
+    def note_reply(self, next: int, traffic: Traffic | None) -> None:
+        """A reply has told the tokens up to `next`."""
         told = self.polled.told
-        self.polled.requests += 1
-        self.polled.bytes += size
+        self.polled.note_request(traffic)
         self.polled.note_arrival(self.read().tokens[:next])
         self.polled.empty_replies += self.polled.told == told
 

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose, for those who want to see it: a stream that pauses, and one that breaks in its middle.
+"""Deliberate faults, to be looked at: a stream that pauses, and one that breaks in its middle.
 
 A script stands in for the model, at the Engine protocol; the bytes are made by the same delivery and dialect as ever.
 """
@@ -45,7 +45,7 @@ WORDS: Final[dict[str, tuple[str, ...]]] = {
 }
 SILENT_AFTER: Final = 6  # words
 NO_MODEL: Final = NotReady("there is no model here, only a script.")
-BREAK: Final = EngineFailed("Request failed during generation: it was broken on purpose, after a few tokens.")
+BREAK: Final = EngineFailed("Request failed during generation: it was broken deliberately, after a few tokens.")
 
 
 def build_provoked_routes() -> APIRouter:
@@ -54,7 +54,7 @@ def build_provoked_routes() -> APIRouter:
 
     @router.get("/provoked/{kind}", **documents.scripted(replies.NativeEvent))
     async def provoke(kind: ScriptKind) -> Response:
-        """A stream that goes wrong on purpose, to see what the wire tells of it. A script writes it, no model."""
+        """A deliberate fault: a stream that pauses or breaks off, written by a script, not by the model."""
         run = Run(engine, Request(kind))
         return Streamed([run], NativeDialect(Parameters(details=True), "none"), KEEP_ALIVE_SECONDS)
 

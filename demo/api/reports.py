@@ -82,7 +82,10 @@ class WayReport(BaseModel):
 
     requests: int
     empty_replies: int = Field(description="replies without a token that the reader had not had")
-    bytes: int = Field(description="of the bodies; headers come on top, with each request")
+    request_bytes: int | None = Field(
+        description="of HTTP, as counted on this server's connection: request line, headers and body of each request"
+    )
+    reply_bytes: int | None = Field(description="likewise: status line, headers, body and its framing, of each reply")
     mean_staleness: float | None = Field(
         description="how long a token had been there when it was sent, in seconds, on average"
     )
@@ -191,8 +194,8 @@ class CrowdEvent(BaseModel):
     status: int | None = None
     error_type: str | None = None
     error: str | None = None
-    retry_after: str | None = None
-    pause: float | None = Field(None, description="seconds until the next attempt")
+    retry_after: float | None = Field(None, description="seconds that the refusal's Retry-After asked for")
+    pause: float | None = Field(None, description="seconds until the next attempt: never less than `retry_after`")
     started: float | None = None
     limit: int | None = None
     retry: bool | None = None

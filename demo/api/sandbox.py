@@ -61,7 +61,7 @@ class Sandbox(Engine):
 
     def _check_room(self) -> None:
         if self._closed:
-            raise NotReady("This sandbox is closed: its crowd has gone.")
+            raise NotReady("This sandbox is closed: its crowd has finished.")
         if len(self._places) >= self.limit:
             raise Overloaded(
                 f"Model is overloaded: {len(self._places)} requests are being answered in this sandbox, which is "

@@ -5,8 +5,8 @@ from typing import Any, Final
 import orjson
 
 CONTENT_TYPE: Final = "text/event-stream"
-# What keeps caches and proxies from holding a stream back, or packing it.
-HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", "Content-Encoding": "identity"}
+# no-transform: a proxy that compressed a stream would collect events first. X-Accel-Buffering: nginx is not to buffer.
+HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 DONE: Final = b"data: [DONE]\n\n"  # with the space: huggingface_hub looks for exactly this
 

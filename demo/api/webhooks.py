@@ -20,6 +20,7 @@ from typing import Final, Literal, TypeAlias
 import httpx
 
 from demo.api.errors import Json
+from demo.api.traffic import CountedTransport, Traffic
 from demo.errors import BadRequest
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -49,6 +50,7 @@ class Webhook:
     state: Literal["waiting", "delivered", "failed"] = "waiting"
     attempts: list[Attempt] = field(default_factory=list)
     accepted: float | None = None  # `time.perf_counter()` when the receiver had said so
+    traffic: Traffic = field(default_factory=Traffic)  # of all attempts
     report: Json | None = None
 
     def write(self) -> Json:
@@ -78,7 +80,8 @@ class Postman:
 
     async def deliver(self, webhook: Webhook, id: str, body: bytes) -> None:
         """POST `body` until it is accepted, at most once more than there are PAUSES."""
-        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, follow_redirects=False, trust_env=False) as client:
+        transport = CountedTransport(webhook.traffic)
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, transport=transport, trust_env=False) as client:
             for pause in (0.0, *PAUSES):
                 await asyncio.sleep(pause)
                 attempt = await self._post(client, webhook, id, body)

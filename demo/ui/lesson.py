@@ -17,9 +17,9 @@ from demo.ui.visitor import Example
 CHAPTERS: Final = {
     "Why it matters": ("example", "sweep", "pairs", "saved", "glossary"),
     "How it works underneath": ("events", "ways", "journey"),
-    "How a server says “enough”": ("enough",),
-    "How to call it": ("call",),
-    "For the one who teaches": ("teach",),
+    "Overload and backpressure": ("enough",),
+    "Use the API": ("call",),
+    "For teachers": ("teach",),
 }
 NEAR: Final = "tokenStreaming.mountStation(element, props, watch)"
 NOW: Final = "tokenStreaming.mountNow(element, props, watch)"

@@ -2,10 +2,11 @@
 
 import json
 import random
+from itertools import pairwise
 
 import pytest
 
-from demo.api import crowd
+from demo.api import crowd, errors
 from demo.errors import EngineFailed, Overloaded
 from demo.events import Log, Request, Ticket
 from tests.api.client import ask, parse
@@ -25,7 +26,8 @@ class FullEngine(ScriptedEngine):
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Backs off as ever, but a hundred times as fast."""
+    """Backs off as ever, but a hundred times as fast, from a server that asks for no second."""
+    monkeypatch.setattr(errors, "RETRY_AFTER_SECONDS", 0)
     monkeypatch.setattr(crowd, "FIRST_PAUSE_SECONDS", crowd.FIRST_PAUSE_SECONDS / 100)
 
 
@@ -43,7 +45,7 @@ def test_of_twenty_against_four_places_four_are_served_and_sixteen_are_refused_a
     refused = pick(told, "refused")
     assert len(refused) == 16
     for each in refused:
-        assert (each["status"], each["error_type"], each["retry_after"]) == (429, "overloaded", "1")
+        assert (each["status"], each["error_type"], each["retry_after"]) == (429, "overloaded", 1)
         assert each["error"].startswith("Model is overloaded: 4 requests are being answered in this sandbox")
     assert told[0]["event"] == "begun"
     assert {name: told[0][name] for name in ("clients", "limit", "retry", "attempts")} == {
@@ -99,8 +101,19 @@ def test_a_client_backs_off_as_the_readme_says() -> None:
     written = rule.strip().removeprefix("time.sleep(").removesuffix(")")
     for attempt in range(crowd.ATTEMPTS):
         dice, same = random.Random(attempt), random.Random(attempt)
-        expected = eval(written, {"random": dice, "attempt": attempt})
-        assert crowd.pause_after(attempt + 1, same.uniform) == expected
+        expected = eval(written, {"random": dice, "attempt": attempt, "retry_after": 1.0})
+        assert crowd.pause_after(attempt + 1, 1.0, same.uniform) == expected
+
+
+def test_whoever_is_refused_waits_at_least_as_long_as_retry_after_says_and_never_in_step() -> None:
+    with serve_api(CountingEngine(0.002)) as url:
+        told = run(url, clients=4, limit=1, retry=True, max_new_tokens=4)
+    assert outcomes(told) == {"served": 4}
+    pauses = [event["pause"] for event in pick(told, "backing_off")]
+    assert len(set(pauses)) == len(pauses) >= 3
+    for visit in told[-1]["clients"]:
+        for one, next_one in pairwise(visit["attempts"]):
+            assert next_one["asked"] - one["answered"] >= errors.RETRY_AFTER_SECONDS
 
 
 @pytest.mark.usefixtures("hasty")

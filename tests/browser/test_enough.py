@@ -15,7 +15,7 @@ from tests.browser.tab import Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
 
 WORDS = [f"word{index} " for index in range(64)]
-GONE = re.compile(r"^The crowd has gone after [\d.]+ m?s\.$")
+FINISHED = re.compile(r"^All finished after [\d.]+ m?s\.$")
 
 
 class Station:
@@ -38,7 +38,7 @@ class Station:
         """One crowd, to its end; returns what the server's last event told."""
         with self.tab.page.expect_response("**/crowds") as asked:
             self.find(way).click()
-        expect(self.find("status")).to_have_text(GONE)
+        expect(self.find("status")).to_have_text(FINISHED)
         told = [line.removeprefix("data: ") for line in asked.value.text().splitlines() if line.startswith("data: ")]
         return json.loads(told[-1])
 
@@ -107,17 +107,25 @@ def firsts(ended: dict[str, Any]) -> list[dict[str, Any]]:
     return [visit["attempts"][0] for visit in ended["clients"]]
 
 
-def test_with_back_off_everyone_is_served_and_both_results_stay_side_by_side(open_tab: Tabs, typing: str) -> None:
+def test_clients_that_honour_retry_after_are_all_served_and_both_results_stay_side_by_side(
+    open_tab: Tabs, typing: str
+) -> None:
     station = Station(open_tab(typing))
     station.turn("clients", 10)
     station.click("once")
     before = station.verdict("once").inner_text()
     ended = station.click("patient")
     assert {visit["outcome"] for visit in ended["clients"]} == {"served"}
-    expect(station.verdict("patient")).to_contain_text("With back-off all 10 were served; the last first token came")
-    shown = re.search(r"came after (.+)\.$", station.verdict("patient").inner_text())
-    assert shown
+    verdict = station.verdict("patient").inner_text()
+    shown = re.fullmatch(
+        r"With retries all 10 were served; the last first token came after (.+)\. Each of the (\d+) refusals said "
+        r"Retry-After: 1; the clients waited (.+) to (.+) s before they retried\.",
+        verdict,
+    )
+    assert shown, verdict
     assert_same(shown[1], max(visit["first_token"] for visit in ended["clients"]))
+    assert int(shown[2]) == sum(len(visit["attempts"]) - 1 for visit in ended["clients"])
+    assert 1 <= float(shown[3]) < float(shown[4])
     assert_rows_tell(station.rows("patient"), ended["clients"])
     assert station.verdict("once").inner_text() == before
     boxes = [station.find(f"result-{way}").bounding_box() for way in ("once", "patient")]
@@ -142,7 +150,7 @@ def test_the_dials_say_how_many_come_and_how_many_are_served(open_tab: Tabs, typ
     expect(station.verdict("once")).to_contain_text("2 of 5 were served at once, 3 got 429 overloaded")
     station.turn("limit", 8)
     station.click("once")
-    expect(station.verdict("once")).to_have_text("5 of 5 were served at once, and nobody was refused.")
+    expect(station.verdict("once")).to_have_text("5 of 5 were served at once, and none was refused.")
     assert len(station.rows("once")) == 5
     open_tab.close()
 
@@ -157,7 +165,7 @@ def test_the_chart_is_drawn_while_it_happens_and_stop_sends_everyone_home(open_t
         expect(station.charts("patient").locator(".main-svg").first).to_be_visible()
         tickets = [engine.wait_for_ticket(number) for number in range(1, 5)]
         assert not any(ticket.cancelled for ticket in tickets)
-        expect(station.find("status")).to_have_text("The crowd is at the door.")
+        expect(station.find("status")).to_have_text("Requests in flight …")
         station.find("stop").click()
         expect(station.find("status")).to_have_text("Stopped.")
         assert all(ticket.stopped.wait(20) for ticket in tickets)
@@ -183,7 +191,7 @@ def test_a_second_crowd_and_a_missing_key_are_one_sentence_each(open_tab: Tabs) 
         first.find("once").click()
         expect(first.charts("once").locator(".main-svg").first).to_be_visible()
         second.find("once").click()
-        expect(second.find("status")).to_have_text("Another crowd is at the door: try again when it has gone.")
+        expect(second.find("status")).to_have_text("Another crowd is being served: try again when it has finished.")
         assert_complains_of(second.tab, 429)
         open_tab.close()
     with serve(ScriptedEngine(), Settings(port=0, api_key="secret")) as served:
@@ -211,7 +219,7 @@ def test_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(open_tab: Ta
     open_tab.close()
 
 
-def test_the_embedded_model_says_enough(open_tab: Tabs, app_url: str) -> None:
+def test_the_embedded_model_refuses_what_is_beyond_the_limit(open_tab: Tabs, app_url: str) -> None:
     tab = open_tab(app_url)
     while httpx.get(f"{app_url}/health", trust_env=False).status_code != 200:
         pass  # the page may be ready before the model, with recordings
@@ -224,5 +232,5 @@ def test_the_embedded_model_says_enough(open_tab: Tabs, app_url: str) -> None:
     assert {visit["tokens"] for visit in ended["clients"]} == {0, 16}
     assert_rows_tell(station.rows("once"), ended["clients"])
     ended = station.click("patient")
-    expect(station.verdict("patient")).to_contain_text("With back-off all 5 were served")
+    expect(station.verdict("patient")).to_contain_text("With retries all 5 were served")
     assert_rows_tell(station.rows("patient"), ended["clients"])

@@ -48,7 +48,7 @@ def sent(browser: Browser, typing_url: str) -> Iterator[Sent]:
     with open_tabs(browser) as open_tab:
         tabs = {kind: open_station(open_tab, typing_url) for kind in (*PATHS, "break")}
         for kind, tab in tabs.items():
-            send(tab, kind, "It broke off" if kind == "break" else "Done:")
+            send(tab, kind, "The stream broke off" if kind == "break" else "Done:")
         yield tabs
 
 
@@ -87,6 +87,8 @@ def test_the_request_and_the_headers_are_those_that_were_sent(sent: Sent, typing
     for name in ("content-type", "cache-control", "x-accel-buffering"):
         expect(tab.find("events-response")).to_contain_text(f"{name}: {headers[name]}")
     expect(tab.find("events-response")).to_contain_text("200 OK")
+    expect(tab.find("events-response")).to_contain_text("revalidate before reuse")
+    expect(tab.find("events-response")).not_to_contain_text("content-encoding")
 
 
 def test_every_event_has_its_time_and_the_times_never_fall(sent: Sent) -> None:
@@ -117,7 +119,7 @@ def test_the_same_token_is_shown_in_both_dialects(open_tab: Tabs, typing_url: st
     expect(tab.find("events-same-chat")).to_contain_text('"delta":{"role":"assistant","content":"word0 "}')
     tab.find("events-question").fill("Another")
     tab.find("events-send").click()
-    expect(tab.find("events-same-native")).to_have_text("Send the same question by this route.")
+    expect(tab.find("events-same-native")).to_have_text("Send the same question to this route.")
 
 
 def test_the_parts_of_an_event_are_told_apart(sent: Sent) -> None:
@@ -142,7 +144,7 @@ def test_a_pause_shows_the_comments_that_keep_it_alive(open_tab: Tabs, typing_ur
     assert 2 <= len(comments) < PAUSE_SECONDS
     assert len(shown) == len(WORDS["pause"]) + len(comments)
     assert tab.page.locator("#events-wire .part-comment").count() == len(comments)
-    expect(tab.find("events-note")).to_contain_text("Provoked on purpose: a script, not the model")
+    expect(tab.find("events-note")).to_contain_text("Deliberate: a script, not the model")
 
 
 def test_an_error_in_mid_stream_is_shown_as_its_last_event(sent: Sent) -> None:
@@ -152,7 +154,7 @@ def test_an_error_in_mid_stream_is_shown_as_its_last_event(sent: Sent) -> None:
         "error_type": "generation",
     }
     expect(tab.find("events-response")).to_contain_text("200 OK")
-    said = f"It broke off: {len(WORDS['break']) + 1} events.* says: {re.escape(str(BREAK))}"
+    said = f"The stream broke off: {len(WORDS['break']) + 1} events.* says: {re.escape(str(BREAK))}"
     expect(tab.find("events-status")).to_contain_text(re.compile(said))
 
 
@@ -166,7 +168,7 @@ def test_stop_hangs_up_and_the_work_ends(open_tab: Tabs, served: Served, engine:
     expect(tab.find("events-flow")).to_have_text("1 event, one way")
     tab.find("events-stop").click()
     assert ticket.stopped.wait(20)
-    expect(tab.find("events-wire")).to_contain_text("You hung up")
+    expect(tab.find("events-wire")).to_contain_text("You closed the connection")
     expect(tab.find("events-status")).to_have_text("Stopped.")
 
 
@@ -200,6 +202,6 @@ def test_nobody_is_shut_out_of_it(open_tab: Tabs, typing_url: str, theme: str) -
     tab = open_station(open_tab, typing_url, theme)
     send(tab, "chat")
     send(tab, "native")
-    send(tab, "break", "It broke off")
+    send(tab, "break", "The stream broke off")
     assert tab.find_violations("#station-events") == []
     assert tab.page.locator("#station-events [role=status] ol, #station-events [aria-live] ol").count() == 0

@@ -1,4 +1,4 @@
-// The README's programs with this server's address, and a run of those that a browser can run; then the tokens.
+// The README's programs with this server's address; those that a browser can run are run here. Then the tokens.
 "use strict";
 
 import { copy, element, sayError, tieRun } from "../shared/dom.js";
@@ -7,13 +7,13 @@ import { RUNNERS } from "./runners.js";
 import { address, ask } from "../shared/stream.js";
 
 const PRINTED_ADDRESS = "http://127.0.0.1:7860";
-const PYTHON = "Python does not run in a browser: save it as a file and run it, after";
-const NODE = "It needs a package, which this page does not load from elsewhere: run it in Node, as a file .mjs, after";
+const PYTHON = "Python does not run in a browser: save it as a file and run it after";
+const NODE = "It needs a package, which this page does not load from elsewhere: save it as an .mjs file and run it in Node after";
 const HUB = `${PYTHON} pip install huggingface_hub.`;
 
-// Each program's tab, and what is to be said of it.
+// Each program's tab, and a note on it.
 const WORDS = {
-  "curl": ["curl", "In a browser: the same request, made by this browser, and the stream as it comes."],
+  "curl": ["curl", "In a browser: the same request, sent by this browser, and the stream as it arrives."],
   "python": ["Python", HUB],
   "python-details": ["Python, details", HUB],
   "python-async": ["Python, async", HUB],
@@ -22,7 +22,7 @@ const WORDS = {
   "js": ["JavaScript", `${NODE} npm install @huggingface/inference@4.`],
   "js-chat": ["JavaScript, chat", `${NODE} npm install @huggingface/inference@4.`],
   "js-old": ["JavaScript, 2.6", `${NODE} npm install @huggingface/inference@2.6.`],
-  "fetch": ["JavaScript, fetch", "In a browser: this very text is run; what it logs stands below."],
+  "fetch": ["JavaScript, fetch", "In a browser: exactly this code runs. It logs the text so far with each token; below, only what is new is added."],
   "python-retry": ["Python, retry", HUB],
   "eventsource": ["JavaScript, EventSource", "In a browser: paste it into this page's console. EventSource reconnects by itself, until it is closed."],
   "polling": ["Polling", `${PYTHON} pip install httpx.`],
@@ -80,7 +80,7 @@ function mountPrograms(find, programs) {
 
   tieRun(control, async (signal) => {
     const program = current;
-    // What comes after another program has been chosen is not its output.
+    // Output that arrives after another program has been chosen is dropped.
     const print = (text) => { if (program === current) append(output, text); };
     output.replaceChildren();
     output.hidden = false;
@@ -92,7 +92,7 @@ function mountPrograms(find, programs) {
   show(current);
 }
 
-// Where a key leads from tab number `from` of `count`; null where it is none of the tabs' keys.
+// The tab that a key leads to from tab number `from` of `count`; null for other keys.
 function moveTo(key, from, count) {
   const steps = { ArrowRight: from + 1, ArrowLeft: from - 1 + count, Home: 0, End: count - 1 };
   return key in steps ? steps[key] % count : null;

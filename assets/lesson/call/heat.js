@@ -26,12 +26,12 @@ export function mountHeat(root) {
     told = [];
     strip.clear();
     table.fill(told);
-    control.status.textContent = "Asking …";
+    control.status.textContent = "Request sent …";
     try {
       const inputs = await putInTemplate(question.value.trim(), { signal });
       const parameters = { max_new_tokens: Number(tokens.value), details: true, top_n_tokens: Number(top.value) };
       const { details } = await generateStreamed({ inputs, parameters }, { signal, onToken: (event) => {
-        if (told.length === 0) control.status.textContent = "Writing …";
+        if (told.length === 0) control.status.textContent = "Tokens are arriving …";
         told.push(describe(event));
         strip.add(told.at(-1));
       } });
@@ -43,7 +43,7 @@ export function mountHeat(root) {
   });
 }
 
-// What the page needs of one event. A special token has no text; `top_tokens` spell it out.
+// What the page needs from one event. A special token has no text; `top_tokens` spell it out.
 function describe({ index, token, top_tokens: top = [] }) {
   const spelled = token.special ? top.find((each) => each.id === token.id)?.text : null;
   return { index, ...token, spelled: spelled ?? null, top };
@@ -54,7 +54,7 @@ const sayLogprob = (logprob) => logprob.toFixed(4);
 const quote = (token) => token.spelled ?? (token.special ? "(special)" : JSON.stringify(token.text));
 const heatOf = (logprob) => `${(Math.min(-logprob / DEEPEST, 1) * PERCENT).toFixed(1)}%`;
 
-// Spaces and new lines as something that can be seen; a line may still end before a space.
+// Spaces and new lines as visible signs; a line may still break before a space.
 function makeVisible({ special, spelled, text, id }) {
   if (special) return [spelled ?? `#${id}`];
   const pieces = text.replaceAll("\t", "⇥").replaceAll("\n", "⏎\n").split(" ");
@@ -66,7 +66,7 @@ function makeMark(depth) {
   return element("span", {}, `${depth ? "−" : ""}${depth}`, element("br"), `${sayPercent(-depth)}${last}`);
 }
 
-// The tokens as a list of one tab stop, through which the arrow keys lead; what one is about stands beside it.
+// The tokens as a list with one tab stop and arrow keys; the facts of the chosen one are beside it.
 function makeStrip(host, facts) {
   let list = null;
   let chosen = null; // by the reader
@@ -76,7 +76,7 @@ function makeStrip(host, facts) {
     [list, chosen] = [null, null];
     tokens.clear();
     host.replaceChildren(element("p", { class: "placeholder" }, "…"));
-    facts.replaceChildren(element("p", { class: "placeholder" }, "Point at a token, or move through them with the arrow keys."));
+    facts.replaceChildren(element("p", { class: "placeholder" }, "Point at a token, or use the arrow keys."));
   }
 
   function add(token) {
@@ -118,9 +118,9 @@ function makeStrip(host, facts) {
     facts.replaceChildren(...showFacts(tokens.get(option)));
   }
 
-  // Unless the reader looks at another, the least likely token is shown.
+  // Unless the reader has chosen another, the least likely token is shown.
   function finish() {
-    if (!list) host.replaceChildren(element("p", { class: "placeholder" }, "No token came."));
+    if (!list) host.replaceChildren(element("p", { class: "placeholder" }, "No tokens arrived."));
     else if (!chosen) choose([...tokens.keys()].reduce((a, b) => (tokens.get(b).logprob < tokens.get(a).logprob ? b : a)), false);
   }
 
@@ -140,11 +140,11 @@ function showFacts(token) {
   });
   return [
     element("dl", {}, ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, String(value))])),
-    element("p", {}, "The likeliest at this place; the one taken is bold:"), element("ol", {}, ...others),
+    element("p", {}, "The most likely tokens here; the chosen one is bold:"), element("ol", {}, ...others),
   ];
 }
 
-// The same for those who read rather than point.
+// The same as a table.
 function makeTable(button, host) {
   const columns = ["token", "id", "text", "log-probability", "probability", "special"];
   button.addEventListener("click", () => {

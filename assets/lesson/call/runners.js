@@ -1,18 +1,28 @@
-// How this browser runs a program of the README: each takes its text, prints what comes, and ends with `signal`.
+// How this browser runs a program of the README: each takes its text, prints its output, and ends with `signal`.
 "use strict";
 
 import { Refused } from "../shared/stream.js";
 
 const AsyncFunction = (async () => {}).constructor;
 
-// The very text that is shown, with a console that prints here and a fetch that Stop can end.
+// Exactly the code that is shown, with a console that prints here and a fetch that Stop can end.
 async function runScript(text, print, signal) {
   const program = new AsyncFunction("console", "fetch", text);
-  const say = (...values) => print(`${values.join(" ")}\n`);
-  await program({ log: say }, (url, options) => fetch(url, { ...options, signal }));
+  await program({ log: makeLog(print) }, (url, options) => fetch(url, { ...options, signal }));
 }
 
-// What the command asks for, asked by this browser; the stream is printed as it comes.
+// A program logs a text as it grows, whole each time: only what is new is appended. Anything else begins a line.
+function makeLog(print) {
+  let last = "";
+  return (...values) => {
+    const line = values.join(" ");
+    if (line.startsWith(last)) print(line.slice(last.length));
+    else print(`\n${line}`);
+    last = line;
+  };
+}
+
+// The command's request, sent by this browser; the stream is printed as it arrives.
 async function runCurl(text, print, signal) {
   const { url, body } = readCurl(text);
   const headers = { "Content-Type": "application/json" };

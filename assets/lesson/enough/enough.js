@@ -1,4 +1,4 @@
-// Many people click at once, and the server says "enough": who is served, who is refused, and what backing off changes.
+// Many clients ask at once, over the server's limit: which are served, which are refused, and what retrying changes.
 // All times are the server's: seconds since the crowd began.
 "use strict";
 
@@ -8,8 +8,9 @@ import { NOTHING, element, fillTable, saySeconds, tieDial, tieRun } from "../sha
 import { ask, readEvents } from "../shared/stream.js";
 
 const WORDS = { 5: "Five", 10: "Ten", 15: "Fifteen", 20: "Twenty", 25: "Twenty-five", 30: "Thirty", 35: "Thirty-five", 40: "Forty" };
-const COLUMNS = ["client", "attempts", "answered with", "queue (engine)", "TTFT (engine)", "waited (client)", "end"];
+const COLUMNS = ["client", "attempts", "status", "queue (engine)", "TTFT (engine)", "waited (client)", "end"];
 const REDRAW_MS = 400;
+const IN_FLIGHT = "Requests in flight …";
 
 export function mount(root) {
   const find = (name) => root.querySelector(`#enough-${name}`);
@@ -24,12 +25,12 @@ export function mount(root) {
     const other = begins[way === "once" ? "patient" : "once"];
     tieRun({ begin, stop, status }, async (signal) => {
       other.disabled = true;
-      status.textContent = "The crowd is at the door.";
+      status.textContent = IN_FLIGHT;
       try {
         const plan = { clients: Number(clients.value), limit: Number(limit.value), retry: way === "patient" };
         const ended = await gather(plan, find(`result-${way}`), signal, status);
         showRefusal(find("refusal"), ended.refusal);
-        status.textContent = `The crowd has gone after ${saySeconds(ended.at)}.`;
+        status.textContent = `All finished after ${saySeconds(ended.at)}.`;
       } finally {
         other.disabled = false;
       }
@@ -37,14 +38,15 @@ export function mount(root) {
   }
 }
 
-// One crowd, from its first click until everyone has gone; returns the last event.
+// One crowd, from its first request until all have finished; returns the last event.
 async function gather(plan, host, signal, status) {
   const response = await ask("/crowds", { method: "POST", body: plan, signal });
   const visits = beginVisits(plan.clients);
   const parts = open(host);
   const chart = redrawSometimes(() => draw(parts.gantt, drawGantt(visits), {
-    name: host.dataset.chart, summary: parts.verdict.textContent || "What each client goes through, as it happens.",
+    name: host.dataset.chart, summary: parts.verdict.textContent || "Each client's requests, as they happen.",
   }));
+  const pauses = [];
   let ended = null;
   try {
     for await (const { data } of readEvents(response)) {
@@ -52,11 +54,12 @@ async function gather(plan, host, signal, status) {
       const event = JSON.parse(data);
       follow(visits, event);
       chart.later();
-      if (event.limit < plan.limit) status.textContent = `The crowd is at the door. The server can lend it only ${event.limit} of its places.`;
+      if (event.limit < plan.limit) status.textContent = `${IN_FLIGHT} The server can give them only ${event.limit} of its slots.`;
+      if (event.event === "backing_off") pauses.push(event);
       if (event.event === "ended") ended = event;
     }
-    if (ended === null) throw new Error("The server ended the crowd before it was done.");
-    await show(parts, host, plan, ended);
+    if (ended === null) throw new Error("The server ended before all requests had finished.");
+    await show(parts, host, plan, ended, pauses);
   } finally {
     await chart.rest();
   }
@@ -82,8 +85,8 @@ function redrawSometimes(paint) {
   };
 }
 
-async function show(parts, host, plan, ended) {
-  parts.verdict.textContent = say(plan, ended);
+async function show(parts, host, plan, ended, pauses) {
+  parts.verdict.textContent = say(plan, ended, pauses);
   fillTable(parts.numbers, `${host.querySelector("h4").textContent}: client by client`, COLUMNS, ended.clients.map(writeRow));
   await draw(parts.times, drawTimes(ended.clients), { name: `${host.dataset.chart}-times`, summary: sayTimes(ended.clients) });
 }
@@ -105,17 +108,18 @@ function sayStatuses(attempts) {
 }
 
 // What came of it, in a sentence or two.
-function say(plan, { clients, attempts, in_time: inTime }) {
+function say(plan, { clients, in_time: inTime }, pauses) {
   const count = (outcome) => clients.filter((visit) => visit.outcome === outcome).length;
   const [served, refused, failed, late] = ["served", "gave_up", "failed", "unfinished"].map(count);
   const said = plan.retry ? sayPatient(clients, served, refused) : sayOnce(clients, served, refused);
   const error = clients.find((visit) => visit.error)?.error;
-  return [said, failed && `${failed} failed: ${error}`, !inTime && `${late} were sent home, since no crowd may stay longer than two minutes.`]
+  const cut = !inTime && `${late} were cut off: the limit is two minutes.`;
+  return [said, sayPauses(pauses), failed && `${failed} failed: ${error}`, cut]
     .filter(Boolean).join(" ");
 }
 
 function sayOnce(clients, served, refused) {
-  if (!refused) return `${served} of ${clients.length} were served at once, and nobody was refused.`;
+  if (!refused) return `${served} of ${clients.length} were served at once, and none was refused.`;
   return `${served} of ${clients.length} were served at once, ${refused} got 429 overloaded ${sayRange(listRefusals(clients))}.`;
 }
 
@@ -124,7 +128,15 @@ function sayPatient(clients, served, refused) {
   const gave = refused ? `, ${refused} gave up after ${Math.max(...clients.map((visit) => visit.attempts.length))} attempts` : "";
   const firsts = clients.map((visit) => visit.first_token).filter((at) => at !== null);
   const last = firsts.length ? `; the last first token came after ${saySeconds(Math.max(...firsts))}` : "";
-  return `With back-off ${who} were served${gave}${last}.`;
+  return `With retries ${who} were served${gave}${last}.`;
+}
+
+// What Retry-After said, and how long the clients then waited.
+function sayPauses(pauses) {
+  if (!pauses.length) return null;
+  const asked = [...new Set(pauses.map((each) => each.retry_after))].join(" or ");
+  const waited = sayRange(pauses.map((each) => each.pause)).replace("after ", "");
+  return `Each of the ${pauses.length} refusals said Retry-After: ${asked}; the clients waited ${waited} before they retried.`;
 }
 
 // How long each refusal of a first attempt took to come, in seconds.

@@ -8,12 +8,11 @@ import { address, ask, readEvents, Refused } from "../shared/stream.js";
 
 const MAX_ROWS = 400;
 const WHY = {
-  "cache-control": "no cache may keep it",
-  "content-encoding": "not packed: packing would hold events back",
-  "content-type": "what makes it a stream of events",
-  "transfer-encoding": "the length is not known beforehand",
-  "x-accel-buffering": "a proxy such as nginx must not collect it",
-  "x-request-id": "its name in the server's log",
+  "cache-control": "no-cache: revalidate before reuse (no-store is what forbids keeping it); no-transform: proxies must not compress it",
+  "content-type": "makes it an event stream",
+  "transfer-encoding": "the length is not known in advance",
+  "x-accel-buffering": "nginx must not buffer it",
+  "x-request-id": "identifies it in the server's log",
 };
 
 export function mount(root) {
@@ -36,11 +35,11 @@ export function mount(root) {
 
   tieRun({ begin: find("send"), stop: find("stop"), status }, async (signal) => {
     const [way, asked] = [kind.value, question.value.trim()];
-    status.textContent = "Asking …";
+    status.textContent = "Request sent …";
     exchange.clear();
     const request = await compose(signal);
     exchange.showRequest(request);
-    const first = await exchange.follow(request, signal, () => { status.textContent = "Open: events are arriving."; });
+    const first = await exchange.follow(request, signal, () => { status.textContent = "Stream open: events are arriving."; });
     status.textContent = exchange.describe();
     if (!["native", "chat"].includes(way)) return;
     seen[way] = { asked, raw: first };
@@ -99,7 +98,7 @@ function makeExchange(root, find) {
   async function follow({ method, path, body }, signal, onOpen) {
     let first = null;
     asked = performance.now();
-    flow("asking", "no answer yet");
+    flow("asking", "no response yet");
     try {
       const response = await ask(path, { method, body, signal });
       find("response").replaceChildren(...describeResponse(response));
@@ -110,7 +109,7 @@ function makeExchange(root, find) {
       }
     } catch (error) {
       if (error instanceof Refused) find("response").textContent = `${error.status}: refused before any event.`;
-      if (signal.aborted) mark("You hung up: the server stops the work within a token.");
+      if (signal.aborted) mark("You closed the connection: the server stops generating within a token.");
       flow("closed", signal.aborted ? "closed by you" : "closed");
       throw error;
     }
@@ -126,7 +125,7 @@ function makeExchange(root, find) {
     if (body) lines.push(`Content-Type: ${JSON_TYPE}`);
     const [line, ...headers] = lines.map((text) => element("div", {}, text));
     line.className = "first";
-    const rest = element("div", { class: "why" }, "and what the browser adds of its own, which a page can't read");
+    const rest = element("div", { class: "why" }, "and the headers that the browser adds itself, which a page can't read");
     const json = body && element("div", { class: "body" }, JSON.stringify(body));
     find("request").replaceChildren(line, ...headers, rest, ...(json ? [json] : []));
     find("curl").textContent = writeCurl(request);
@@ -134,7 +133,7 @@ function makeExchange(root, find) {
 
   function describe() {
     const said = `${sayCount(count)} events, ${sayCount(bytes)} bytes in ${saySeconds((previous - asked) / 1000)}`;
-    return failure ? `It broke off: ${said}. The last says: ${failure}` : `Done: ${said}, by this browser's clock.`;
+    return failure ? `The stream broke off: ${said}. The last event says: ${failure}` : `Done: ${said}, by this browser's clock.`;
   }
 
   root.querySelector("#events-request").textContent = "Nothing yet.";
@@ -159,6 +158,6 @@ function describeResponse(response) {
 function showSame(seen, asked, find) {
   for (const way of ["native", "chat"]) {
     if (seen[way]?.asked === asked && seen[way].raw) find(`same-${way}`).replaceChildren(...colour(seen[way].raw.trimEnd()));
-    else find(`same-${way}`).textContent = "Send the same question by this route.";
+    else find(`same-${way}`).textContent = "Send the same question to this route.";
   }
 }

@@ -1,22 +1,22 @@
-// The requests that station 6 sends, what is to be said of each, and the same as a command.
+// The requests that station 6 sends, a note on each, and the same as a command.
 "use strict";
 
 import { address, putInTemplate } from "../shared/stream.js";
 
 export const JSON_TYPE = "application/json";
 
-// What each choice sends, and what is to be said of it.
+// What each choice sends, and a note on it.
 export const KINDS = {
   native: {
     note: "The question as the model reads it, in its chat template (from POST /chat_tokenize): the native route leaves text "
-      + "with control tokens as it is, and puts plain text into the template itself. This stream ends by closing.",
+      + "with control tokens as it is, and puts plain text into the template itself. This stream ends when the server closes it.",
     compose: async (question, tokens, signal) => ({
       method: "POST", path: "/generate_stream",
       body: { inputs: await putInTemplate(question, { signal }), parameters: { max_new_tokens: tokens, details: true } },
     }),
   },
   chat: {
-    note: "The same question by OpenAI's route: the same tokens, in other words. This stream ends with data: [DONE].",
+    note: "The same question to OpenAI's route: the same tokens in another format. This stream ends with data: [DONE].",
     compose: async (question, tokens) => ({
       method: "POST", path: "/v1/chat/completions",
       body: {
@@ -26,14 +26,14 @@ export const KINDS = {
     }),
   },
   pause: {
-    note: "Provoked on purpose: a script, not the model, says a few words (with log-probability 0: certain), falls silent "
-      + "for five seconds and goes on. The server's own code fills the silence with comments, which clients skip and "
-      + "proxies take for a sign of life: here after about 1 s, otherwise after 15 s.",
+    note: "Deliberate: a script, not the model, writes a few words (log-probability 0: certain), pauses for five seconds "
+      + "and continues. The server's own code fills the pause with comments (keep-alive), which clients skip and which "
+      + "keep proxies from closing an idle connection: here after about 1 s, otherwise after 15 s.",
     compose: async () => ({ method: "GET", path: "/provoked/pause" }),
   },
   break: {
-    note: "Provoked on purpose: a script, not the model, breaks off after a few words. The status was 200 by then, so the "
-      + "error is the stream's last event, made by the server's own code.",
+    note: "Deliberate: a script, not the model, fails after a few words. The status 200 has been sent by then, so the "
+      + "error is the stream's last event, written by the server's own code.",
     compose: async () => ({ method: "GET", path: "/provoked/break" }),
   },
 };

@@ -5,10 +5,10 @@ import { NEUTRAL, accent, draw, frame } from "../shared/charts.js";
 import { saySeconds } from "../shared/dom.js";
 
 const SIDES = { streamed: "Streaming", whole: "Non-streaming" };
-const PARTS = ["queued", "prefill", "tokens", "network", "paint"];
-const SHADES = { queued: 0.25, prefill: 0.5, tokens: 0.8, network: 0.35, paint: 1 };
-const MADE = "Tokens as made";
-const PATTERNS = { queued: ".", prefill: "/", tokens: "", network: "x", paint: "" };
+const PARTS = ["queued", "prefill", "decode", "Gradio", "paint"];
+const SHADES = { queued: 0.25, prefill: 0.5, decode: 0.8, Gradio: 0.35, paint: 1 };
+const MADE = "Engine's tokens";
+const PATTERNS = { queued: ".", prefill: "/", decode: "", Gradio: "x", paint: "" };
 
 export function mount(root) {
   const status = root.querySelector(".status");
@@ -23,7 +23,7 @@ export function mount(root) {
   show();
 }
 
-// The durations of one side, in seconds: up to the first text of the streamed one, up to all of the other.
+// The durations of one side, in seconds: to the first text of the streamed one, to all of the other.
 // `marks` are moments of this browser's clock: asked, arrived (the first text), painted.
 function follow(side, trace, marks) {
   const first = trace.tokens.find(([, , text]) => text !== "");
@@ -33,8 +33,8 @@ function follow(side, trace, marks) {
   return {
     queued: trace.started,
     prefill: prefill - trace.started,
-    tokens: made - prefill,
-    network: Math.max((marks.arrived - marks.asked) / 1000 - made, 0),
+    decode: made - prefill,
+    Gradio: Math.max((marks.arrived - marks.asked) / 1000 - made, 0),
     paint: (marks.painted - marks.arrived) / 1000,
   };
 }

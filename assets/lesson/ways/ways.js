@@ -2,29 +2,38 @@
 // reader has it; what it took is the server's own report (ways-report.js), on the engine's clock.
 "use strict";
 
-import { saySeconds, tieDial, tieRun } from "../shared/dom.js";
+import { tieRun } from "../shared/dom.js";
 import { Refused, address, ask } from "../shared/stream.js";
 import { WAYS, plural, show } from "./ways-report.js";
 
 const LOOK_AGAIN_MS = 100;
+const PACE = 10; // tokens/s, as ways.html says
 
 export function mount(root) {
   const find = (name) => root.querySelector(`#ways-${name}`);
   const panes = Object.fromEntries(WAYS.map(({ name }) => [name, openPane(find(`${name}-text`), find(`${name}-now`))]));
   const [interval, status] = [find("interval"), find("status")];
-  tieDial(interval, find("interval-said"), saySeconds);
+  const earlier = new Map(); // of each interval, the last run's row
   tieRun({ begin: find("begin"), stop: find("stop"), status }, async (signal) => {
     Object.values(panes).forEach((pane) => pane.clear());
     find("results").hidden = true;
-    status.textContent = "One run, three readers …";
+    status.textContent = `One run, slowed to ${PACE} tokens/s; three readers …`;
     const inbox = `/webhooks/inbox/${nameInbox()}`;
-    const parameters = { max_new_tokens: Number(find("length").value) };
+    const parameters = { max_new_tokens: Number(find("length").value), max_tokens_per_second: PACE };
+    const intervals = watch(interval, signal);
     const job = await begin({ inputs: find("inputs").value, parameters, webhook_url: inbox }, signal);
     await readThreeWays(job, inbox, panes, interval, signal);
     const report = await readJson(`/jobs/${job.id}/report`, signal);
-    status.textContent = "Done: all three readers have all of it.";
-    await show(find, report, Object.values(panes).map((pane) => pane.text));
+    status.textContent = "Done: all three readers have the whole text.";
+    await show(find, { report, intervals, earlier, texts: Object.values(panes).map((pane) => pane.text) });
   });
+}
+
+// The intervals at which a run is polled, in order: more than one where it is changed meanwhile.
+function watch(interval, signal) {
+  const chosen = [interval.value];
+  interval.addEventListener("input", () => chosen.push(interval.value), { signal });
+  return chosen;
 }
 
 // All three, until each has the end. Whatever ends them early, Stop or a failure, ends the job and the others.
@@ -59,12 +68,12 @@ async function begin(body, signal) {
   }
 }
 
-// Sent even while the page is being left; there is nobody to tell if it fails.
+// Sent even while the page is being closed; a failure can't be shown any more.
 function cancel(job) {
   fetch(address(`/jobs/${job.id}`), { method: "DELETE", keepalive: true }).catch(() => {});
 }
 
-// The browser's own EventSource: it reconnects by itself, and says which event it had last.
+// The browser's own EventSource: it reconnects by itself and sends the id of the last event that it received.
 function followStream(job, pane, signal) {
   const path = `/jobs/${job.id}/events`;
   const source = new EventSource(address(path));
@@ -87,15 +96,16 @@ async function explain(path) {
   try {
     const response = await ask(path);
     await response.body?.cancel();
-    return new Error("The stream broke off: ask again.");
+    return new Error("The stream broke off: run it again.");
   } catch (error) {
     return error;
   }
 }
 
 async function poll(job, pane, interval, signal) {
-  for (let since = 0, state = "queued"; state === "queued" || state === "running";) {
-    await waitForTurn(interval, signal);
+  for (let since = 0, state = "queued", asked = performance.now(); state === "queued" || state === "running";) {
+    await waitForTurn(interval, asked, signal);
+    asked = performance.now();
     const reply = await readJson(`/jobs/${job.id}?since=${since}`, signal);
     if (reply.error) throw new Error(reply.error);
     pane.add(reply.tokens);
@@ -103,15 +113,14 @@ async function poll(job, pane, interval, signal) {
   }
 }
 
-// As long as the dial says, which may be turned meanwhile.
-async function waitForTurn(interval, signal) {
-  const began = performance.now();
+// Until the chosen interval, which may be changed meanwhile, is over since the last poll was sent, at `asked`.
+async function waitForTurn(interval, asked, signal) {
   const over = new AbortController();
   const turn = new Promise((resolve) => {
     let timer;
     const aim = () => {
       clearTimeout(timer);
-      timer = setTimeout(resolve, began + Number(interval.value) * 1000 - performance.now());
+      timer = setTimeout(resolve, asked + Number(interval.value) * 1000 - performance.now());
     };
     interval.addEventListener("input", aim, { signal: over.signal });
     over.signal.addEventListener("abort", () => clearTimeout(timer));
@@ -120,7 +129,7 @@ async function waitForTurn(interval, signal) {
   await Promise.race([turn, untilAborted(signal)]).finally(() => over.abort());
 }
 
-// What arrived in the inbox, once the server says that its POST was accepted, or given up.
+// What arrived in the inbox, once the server reports that its POST was accepted, or that it has given up.
 async function lookForPost(job, inbox, pane, signal) {
   for (;;) {
     const { deliveries } = await readJson(inbox, signal);

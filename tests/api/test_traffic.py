@@ -1,0 +1,115 @@
+"""Bytes of HTTP: what a report counts is what passed the sockets, to the byte."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from demo.settings import Settings
+from tests.api.serving import connect, read_to_end, serve_api
+from tests.scripted import ScriptedEngine
+
+GET = "GET {path} HTTP/1.1\r\nHost: test\r\nUser-Agent: a reader\r\n{more}\r\n"
+
+
+def write_get(path: str, more: str = "") -> bytes:
+    return GET.format(path=path, more=more).encode()
+
+
+def begin(url: str, **more: Any) -> str:
+    return str(httpx.post(f"{url}/jobs", json={"inputs": "hello", **more}, trust_env=False).json()["id"])
+
+
+def read_report(url: str, id: str) -> Any:
+    return httpx.get(f"{url}/jobs/{id}/report", trust_env=False).json()
+
+
+def exchange(url: str, *requests: bytes) -> tuple[int, int]:
+    """Send all of them over one connection, which the last one closes; the bytes of either direction."""
+    with connect(url) as connection:
+        connection.sendall(b"".join(requests))
+        return sum(map(len, requests)), len(read_to_end(connection))
+
+
+def test_polls_are_counted_with_their_heads_pipelined_ones_too_and_nothing_else_on_their_connection() -> None:
+    with serve_api(ScriptedEngine()) as url:
+        id = begin(url)
+        poll, last = write_get(f"/jobs/{id}"), write_get(f"/jobs/{id}", "Connection: close\r\n")
+        sent, received = exchange(url, poll, poll, last)
+        polled = read_report(url, id)["polled"]
+        assert (polled["requests"], polled["request_bytes"], polled["reply_bytes"]) == (3, sent, received)
+        _, both = exchange(url, write_get("/health"), last)
+        again = read_report(url, id)["polled"]
+        assert again["request_bytes"] - sent == len(last)
+        assert 0 < again["reply_bytes"] - received < both
+
+
+def test_a_stream_is_counted_with_its_head_and_the_framing_of_its_chunks() -> None:
+    engine = ScriptedEngine()
+    with serve_api(engine) as url:
+        id = begin(url)
+        ticket = engine.wait_for_ticket()
+        ticket.start()
+        ticket.write("Grüße ", "日本 ")
+        with connect(url) as connection:
+            request = write_get(f"/jobs/{id}/events", "Connection: close\r\n")
+            connection.sendall(request)
+            received = connection.recv(65536)
+            ticket.write_last("!", "length")
+            received += read_to_end(connection)
+        streamed = read_report(url, id)["streamed"]
+        assert b"transfer-encoding: chunked" in received.lower()
+        assert (streamed["requests"], streamed["request_bytes"]) == (1, len(request))
+        assert streamed["reply_bytes"] == len(received)
+
+
+@contextmanager
+def receive(replies: list[bytes]) -> Iterator[tuple[str, list[bytes]]]:
+    """A bare receiver of webhooks, that gives each of `replies` once, and what it received."""
+    requests: list[bytes] = []
+
+    def answer(listening: socket.socket) -> None:
+        for reply in replies:
+            connection, _ = listening.accept()
+            with connection:
+                requests.append(read_request(connection))
+                connection.sendall(reply)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=answer, args=(listening,))
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/hook", requests
+        thread.join(20)
+
+
+def read_request(connection: socket.socket) -> bytes:
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += connection.recv(65536)
+    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    while len(head.split(b"\r\n\r\n", 1)[1]) < length:
+        head += connection.recv(65536)
+    return head
+
+
+def test_a_webhook_is_counted_as_its_receiver_saw_it(monkeypatch: Any) -> None:
+    monkeypatch.setattr("demo.api.webhooks.PAUSES", (0.0,))
+    replies = [b"HTTP/1.1 500 No\r\nConnection: close\r\n\r\n", b"HTTP/1.1 204 Fine\r\nConnection: close\r\n\r\n"]
+    engine = ScriptedEngine()
+    settings = Settings(port=0, webhook_allow=("127.0.0.1",))
+    with receive(replies) as (hook, requests), serve_api(engine, settings) as url:
+        id = begin(url, webhook_url=hook)
+        ticket = engine.wait_for_ticket()
+        ticket.start()
+        ticket.write_last("one", "length")
+        report = read_report(url, id)["webhook"]["report"]
+        while report is None:
+            report = read_report(url, id)["webhook"]["report"]
+    assert report["requests"] == 2
+    assert report["request_bytes"] == sum(map(len, requests))
+    assert report["reply_bytes"] == sum(map(len, replies))
+    assert json.loads(requests[1].split(b"\r\n\r\n")[1])["data"]["generated_text"] == "one"
