@@ -15,7 +15,7 @@ from demo.ui.tables import write_example, write_saved
 from demo.ui.visitor import Example
 
 CHAPTERS: Final = {
-    "Why it matters": ("example", "sweep", "pairs", "saved", "glossary"),
+    "Why it matters": ("example", "sweep", "pairs", "perceived", "saved", "glossary"),
     "How it works underneath": ("events", "ways", "journey"),
     "How a server says “enough”": ("enough",),
     "How to call it": ("call",),

@@ -162,7 +162,7 @@ def test_a_link_restores_prompt_dials_and_section_in_a_fresh_browser(open_tab: T
     link = tab.find("shared-link")
     expect(link).to_have_value(re.compile("seed=42"))
     fragment = "#" + link.input_value().split("#")[1]
-    assert "station=9" in fragment
+    assert "station=10" in fragment
     assert "temperature=0.7" in fragment
     other = open_tab(typing_url, fragment=fragment)
     expect(other.find("station-call")).to_be_in_viewport()
@@ -193,7 +193,7 @@ def test_presenter_view_is_large_and_its_keys_run_the_lesson(
     tab.find("presenter").click()
     assert size_of(tab.page, "#streamed-text") > 1.3 * before
     keys = tab.page.keyboard
-    for key, name in (("3", "station-sweep"), ("9", "station-call"), ("5", "station-saved"), ("1", "intro")):
+    for key, name in (("3", "station-sweep"), ("0", "station-call"), ("5", "station-perceived"), ("1", "intro")):
         keys.press(key)
         expect(tab.find(name)).to_be_in_viewport()
         focused = f"document.activeElement.closest('#{name}') !== null"
@@ -216,7 +216,7 @@ def test_keys_are_letters_while_somebody_types_and_outside_of_presenter_view(
 ) -> None:
     tab = open_tab(served.url)
     tab.page.locator("#intro h1").click()
-    for key in ("g", "r", "9"):
+    for key in ("g", "r", "0"):
         tab.page.keyboard.press(key)
     tab.find("presenter").click()
     tab.prompt.focus()
@@ -269,7 +269,7 @@ def test_before_the_first_interaction_little_of_ours_is_loaded_and_no_charts(ope
 def test_every_section_of_the_contents_is_there(open_tab: Tabs, typing_url: str) -> None:
     tab = open_tab(typing_url)
     links = tab.page.locator("#contents a")
-    expect(links).to_have_count(9)
+    expect(links).to_have_count(10)
     for number, link in enumerate(links.all(), start=1):
         target = tab.page.locator(link.get_attribute("href") or "")
         if number > 1:
