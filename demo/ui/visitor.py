@@ -97,9 +97,9 @@ class Visitor:
         self._start(engine, request, manner.pace, Asked(question, "turn"))
 
     def go_on(self, engine: Engine, text: str, manner: Manner) -> None:
-        """Start a race that goes on with `text` for exactly as long as asked. Raises as `begin`."""
+        """Start a race for `text` alone, answered for exactly as long as asked. Raises as `begin`."""
         self.check(text)
-        request = Request(text, manner.max_new_tokens, manner.sampling, ignore_eos=True)
+        request = Request((Message("user", text),), manner.max_new_tokens, manner.sampling, ignore_eos=True)
         self._start(engine, request, manner.pace, Asked(text, "text"))
 
     def replay(self, trace: Trace) -> None:

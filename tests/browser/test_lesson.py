@@ -6,6 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from demo.events import Message, Sampling
 from tests.browser.serving import Served, serve
 from tests.browser.tab import SIZES, Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
@@ -53,34 +54,46 @@ def test_slowed_to_a_pace_the_measured_numbers_are_the_predicted_and_are_labelle
         for side in ("streamed", "whole"):
             expect(tab.find(f"{side}-label")).to_have_text("slowed to 30 tokens/s")
         expect(tab.find("streamed-pane")).to_be_in_viewport()
+        expect(tab.find("example-beside")).to_be_in_viewport(ratio=1)
+        assert read_rows(tab, "example-beside")[1][1:] == ["–", "–", "–"]
         tab.expect_results(1)
-        streamed, measured, _, waited = read_rows(tab, "example")
+        rows = streamed, measured, _, waited = read_rows(tab, "example")
+        assert read_rows(tab, "example-beside") == rows
+        found = re.search(r"Asked for 30 tokens/s, measured ([\d.]+): 99 tokens in", tab.read("example-beside"))
+        assert found is not None
+        assert float(found[1]) == pytest.approx(30, rel=0.1)
         assert streamed[2:] == ["1.67 s", "3.33 s"]
         assert read_seconds(measured[1]) < 0.5
         assert read_seconds(measured[2]) == pytest.approx(50 / 30, rel=0.25)
         assert read_seconds(measured[3]) == pytest.approx(100 / 30, rel=0.25)
         assert waited[1] == waited[2] == waited[3] == measured[3]
+        tab.ask("Something else")
+        expect(tab.find("example-beside")).to_be_hidden()
         open_tab.close()
 
 
-def test_a_machine_slower_than_the_dial_is_said_to_be(open_tab: Tabs) -> None:
+def test_a_machine_slower_than_the_rate_asked_for_is_said_to_be(open_tab: Tabs) -> None:
     with serve(TypingEngine(["word "] * 100, 0.03)) as served:
         tab = open_tab(served.url)
         tab.find("example-length").get_by_label("100 tokens", exact=True).check()
         tab.find("example-run").click()
         tab.expect_results(1)
-        expect(tab.find("example")).to_contain_text("slower than the dial's 100: predicted from the rate it has")
+        expect(tab.find("example")).to_contain_text("fewer than the 100 asked for: predicted from the rate it has")
         open_tab.close()
 
 
-def test_the_example_is_a_text_gone_on_with_whatever_the_model_would_end_with(
+def test_the_example_is_one_story_whatever_the_model_would_end_with_and_the_page_says_how_it_is_asked(
     open_tab: Tabs, served: Served, engine: ScriptedEngine
 ) -> None:
     tab = open_tab(served.url)
     tab.find("example-run").click()
     request = engine.wait_for_ticket().request
     assert (request.max_new_tokens, request.ignore_eos) == (1000, True)
-    assert isinstance(request.prompt, str)
+    assert request.prompt == (Message("user", tab.read("example-question")),)
+    assert request.sampling == Sampling(True, temperature=0.6, top_p=0.9, repetition_penalty=1.1, seed=3)
+    said = tab.read("station-example")
+    for part in ("Temperature 0.6, top p 0.9, repetition penalty 1.1, EOS ignored", "assumes a model"):
+        assert part in said
     engine.close()
     tab.expect_both("stopped")
 
