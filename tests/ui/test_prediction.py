@@ -52,9 +52,7 @@ def test_a_machine_that_keeps_up_is_predicted_from_the_rate_asked_for() -> None:
 
 def test_what_was_reached_is_said_beside_what_was_asked_for_as_the_decode_rate() -> None:
     late = turn(80, pace=100)
-    delayed = tuple(
-        time + 5 for time in late.streamed.timeline.tokens
-    )
+    delayed = tuple(time + 5 for time in late.streamed.timeline.tokens)
     late = replace(late, streamed=replace(late.streamed, timeline=Timeline(0.0, delayed[0], delayed, delayed[-1])))
     assert say_reached(Example(10, 100), late) == (
         "Asked for 100 tokens/s, measured 80.0: 9 tokens in the 112 ms after the first."
