@@ -5,7 +5,7 @@ import { download, tieRun } from "../shared/dom.js";
 import { PACE, planRounds, shuffle } from "./felt.js";
 import { keepRounds, readRounds, writeJson, writeTable } from "./keep.js";
 import { showResults, tellRound } from "./results.js";
-import { OPENINGS, showRound } from "./round.js";
+import { OPENINGS, askForStory, showRound } from "./round.js";
 
 export function mount(root) {
   const find = (name) => root.querySelector(`#perceived-${name}`);
@@ -27,12 +27,14 @@ export function mount(root) {
 async function play(find, rounds, signal) {
   const plan = planRounds(Number(find("rounds").value));
   const openings = shuffle(OPENINGS);
+  const before = await askForStory(signal);
   find("stage").hidden = false;
   try {
     let told = "";
     for (let at = 0, asked = 0; at < plan.length; asked += 1) {
+      const text = { before, opening: openings[asked % openings.length] };
       const name = `Round ${at + 1} of ${plan.length}`;
-      const guessed = await playRound(find, rounds, { ...plan[at], name, told, opening: openings[asked % openings.length] }, signal);
+      const guessed = await playRound(find, rounds, { ...plan[at], name, told, text }, signal);
       told = guessed ? tellRound(guessed) : "Another tab was in front: that round doesn't count, and is repeated.";
       if (guessed) {
         rounds.push(guessed);
@@ -47,26 +49,25 @@ async function play(find, rounds, signal) {
   }
 }
 
-// Expectation, wait, guess; null where the wait was not watched. `before` are the rounds so far, `told` is what
-// there is to say of the last.
-async function playRound(find, before, { name, told, opening, mode, tokens }, signal) {
+// Expectation, wait, guess; null where the wait was not watched. `rounds` are those so far, `told` is what there is to say of the last.
+async function playRound(find, rounds, { name, told, text, mode, tokens }, signal) {
   const status = find("status");
   status.textContent = `${told} ${name}.`.trim();
-  await showResults(find, before);
+  await showResults(find, rounds);
   await submitted(find("ask"), signal);
   const [expectedFirst, expectedLast] = ["expect-first", "expect-last"].map((field) => take(find(field)));
-  const text = find("text");
+  const host = find("text");
   for (const name of ["verdict", "results"]) find(name).hidden = true; // earlier waits would suggest an answer
-  text.hidden = false;
-  text.focus({ preventScroll: true });
+  host.hidden = false;
+  host.focus({ preventScroll: true });
   status.textContent = `${name}: asked, slowed to ${PACE} tokens/s.`;
   const onFirst = () => { status.textContent = `${name}: the answer begins.`; };
-  const { away, ...seen } = await showRound({ mode, tokens }, opening, text, { signal, onFirst });
+  const { away, ...seen } = await showRound({ mode, tokens }, text, host, { signal, onFirst });
   if (!away) {
     status.textContent = `${name}: the answer is all there.`;
     await submitted(find("say"), signal);
   }
-  text.hidden = true;
+  host.hidden = true;
   if (away) return null;
   return { mode, ...seen, felt: take(find("felt")), expectedFirst, expectedLast };
 }

@@ -2,7 +2,7 @@
 "use strict";
 
 import { element } from "../shared/dom.js";
-import { generateStreamed, generateWhole } from "../shared/stream.js";
+import { generateStreamed, generateWhole, putInTemplate } from "../shared/stream.js";
 import { PACE } from "./felt.js";
 
 export const OPENINGS = [
@@ -20,14 +20,17 @@ export const OPENINGS = [
   "The captain looked at the map once more and",
 ];
 
-// Continues `opening` in `host`; `onFirst` is called with the first text of a stream. {first, total, tokens, away}: the waits until the
+// What stands before an opening, so that a chat model goes on telling: nothing for a model without a template.
+export const askForStory = (signal) => putInTemplate("Tell me a very long story.", { signal }).catch(() => "");
+
+// Continues `opening` after `before` in `host`; `onFirst` is called with the first text of a stream. {first, total, tokens, away}: the waits until the
 // first and the last text were painted, how many tokens came, and whether the tab was hidden meanwhile.
-export async function showRound({ mode, tokens }, opening, host, { signal, onFirst }) {
+export async function showRound({ mode, tokens }, { before, opening }, host, { signal, onFirst }) {
   const answer = lay(host, opening);
   const sight = watchSight();
   try {
     const asked = performance.now();
-    const body = { inputs: opening, parameters: parametersOf(tokens) };
+    const body = { inputs: before + opening, parameters: parametersOf(tokens) };
     const seen = await (mode === "streamed" ? stream : wait)(body, answer, { signal, onFirst });
     return { first: (seen.first - asked) / 1000, total: (seen.last - asked) / 1000, tokens: seen.tokens, away: sight.lost };
   } finally {
@@ -36,7 +39,7 @@ export async function showRound({ mode, tokens }, opening, host, { signal, onFir
 }
 
 const parametersOf = (tokens) => ({
-  max_new_tokens: tokens, max_tokens_per_second: PACE, ignore_eos: true, details: true,
+  max_new_tokens: tokens, max_tokens_per_second: PACE, details: true,
   do_sample: true, temperature: 0.7, top_p: 0.9, repetition_penalty: 1.1,
 });
 
