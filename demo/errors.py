@@ -48,3 +48,12 @@ class ModelError(DemoError):
     """The model that the settings name can't be had or can't be used."""
 
     kind = "model"
+
+
+def describe_failure(error: Exception) -> EngineFailed:
+    """What the caller of a generation that `error` broke is told."""
+    if isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error):
+        remedy = "out of memory. Ask for a shorter answer, or again when fewer requests are being answered."
+    else:
+        remedy = f"{error or type(error).__name__}. Try again; the server's log has the details."
+    return EngineFailed(f"Request failed during generation: {remedy}")

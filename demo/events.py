@@ -47,23 +47,14 @@ class Sampling:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        _require(0 < self.temperature < math.inf, "temperature", self.temperature, "finite and greater than 0")
+        for name, number in (("temperature", self.temperature), ("repetition_penalty", self.repetition_penalty)):
+            _require(0 < number < math.inf, name, number, "finite and greater than 0")
         _require(self.top_k is None or self.top_k > 0, "top_k", self.top_k, "greater than 0")
-        _require(self.top_p is None or 0 < self.top_p < 1, "top_p", self.top_p, "between 0 and 1, both excluded")
-        _require(
-            self.typical_p is None or 0 < self.typical_p < 1,
-            "typical_p",
-            self.typical_p,
-            "between 0 and 1, both excluded",
-        )
-        _require(
-            0 < self.repetition_penalty < math.inf,
-            "repetition_penalty",
-            self.repetition_penalty,
-            "finite and greater than 0",
-        )
-        _require(-2 <= self.frequency_penalty <= 2, "frequency_penalty", self.frequency_penalty, "between -2 and 2")
-        _require(-2 <= self.presence_penalty <= 2, "presence_penalty", self.presence_penalty, "between -2 and 2")
+        for name, share in (("top_p", self.top_p), ("typical_p", self.typical_p)):
+            _require(share is None or 0 < share < 1, name, share, "between 0 and 1, both excluded")
+        penalties = (("frequency_penalty", self.frequency_penalty), ("presence_penalty", self.presence_penalty))
+        for name, penalty in penalties:
+            _require(-2 <= penalty <= 2, name, penalty, "between -2 and 2")
         _require(self.seed is None or 0 <= self.seed < 2**64, "seed", self.seed, "between 0 and 2**64 - 1")
 
     @property
@@ -78,7 +69,7 @@ class Request:
     """One generation to be made. `prompt` is raw text, or the messages of a conversation.
 
     `max_new_tokens` None asks for as many as fit; `truncate` keeps that many tokens of the prompt's end;
-    `prompt_logprobs` asks for a PromptRead event.
+    `prompt_logprobs` asks for a PromptRead event; token k comes no sooner than (k - 1) / `pace` after the first.
     Raises BadRequest where a value is out of its range.
     """
 
@@ -90,6 +81,7 @@ class Request:
     ignore_eos: bool = False
     truncate: int | None = None
     prompt_logprobs: bool = False
+    pace: float | None = None  # tokens/s at most
 
     def __post_init__(self) -> None:
         if not self.prompt:
@@ -101,12 +93,9 @@ class Request:
             _require(count is None or count > 0, name, count, "greater than 0")
         _require(len(self.stop) <= MAX_STOP_SEQUENCES, "stop", len(self.stop), f"at most {MAX_STOP_SEQUENCES} strings")
         _require(all(self.stop), "stop", self.stop, "strings that are not empty")
-        _require(
-            0 <= self.top_n_tokens <= MAX_TOP_N_TOKENS,
-            "top_n_tokens",
-            self.top_n_tokens,
-            f"between 0 and {MAX_TOP_N_TOKENS}",
-        )
+        few = f"between 0 and {MAX_TOP_N_TOKENS}"
+        _require(0 <= self.top_n_tokens <= MAX_TOP_N_TOKENS, "top_n_tokens", self.top_n_tokens, few)
+        _require(self.pace is None or 0 < self.pace < math.inf, "pace", self.pace, "finite and greater than 0")
 
 
 def _is_broken(text: str) -> bool:
@@ -139,6 +128,15 @@ class Started:
     time: float
     input_tokens: int
     seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PromptProgress:
+    """`read` of the prompt's `total` tokens have been read. After each chunk of a prompt that takes several."""
+
+    time: float
+    read: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +190,7 @@ class Failed:
     error: DemoError
 
 
-Event: TypeAlias = Started | PromptRead | Token | Done | Failed
+Event: TypeAlias = Started | PromptProgress | PromptRead | Token | Done | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +204,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What answers: for the page's caption and the API's /info."""
+    """What answers: for the page's caption and the API's /info. `rate` is one stream's decode tokens/s, where known."""
 
     model_id: str
     revision: str | None
@@ -215,6 +213,7 @@ class ModelCard:
     dtype: str
     max_input_tokens: int
     max_total_tokens: int
+    rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

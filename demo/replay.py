@@ -3,13 +3,15 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from demo.errors import BadRequest, NotReady, Overloaded, SettingError
 from demo.events import Done, Engine, Event, Load, Log, ModelCard, Piece, Prompt, Ready, Request, Status, Ticket, Token
+from demo.metrics import measure_streamed
 from demo.playback import Playback
 from demo.settings import Choice
 from demo.trace import Trace, read_trace
@@ -37,7 +39,8 @@ class Replay(Engine):
     def status(self) -> Status:
         first = self._traces[0]
         length = max(len(trace.tokens) for trace in self._traces)
-        return Ready(ModelCard(first.model_id, None, "recorded", first.device, first.dtype, length, length + 1))
+        rate = find_rate(self._traces)
+        return Ready(ModelCard(first.model_id, None, "recorded", first.device, first.dtype, length, length + 1, rate))
 
     @property
     def load(self) -> Load:
@@ -57,7 +60,7 @@ class Replay(Engine):
     def submit(self, request: Request, log: Log) -> Ticket:
         self.admit()
         now = time.perf_counter()
-        playback = Playback(schedule_trace(find_trace(self._traces, request), request.max_new_tokens, now), log)
+        playback = Playback(schedule_trace(find_trace(self._traces, request), request, now), log)
         with self._lock:
             self._playing.add(playback)
         return playback
@@ -79,9 +82,10 @@ def open_replay(traces: Sequence[Trace]) -> Replay:
 
 
 def find_trace(traces: Sequence[Trace], request: Request) -> Trace:
-    """The recording of `request`, of any length. Raises NotRecorded."""
+    """The recording of `request`, of any length and pace. Raises NotRecorded."""
     for trace in traces:
-        if replace(request, max_new_tokens=trace.request.max_new_tokens) == trace.request:
+        recorded = trace.request
+        if replace(request, max_new_tokens=recorded.max_new_tokens, pace=recorded.pace) == recorded:
             return trace
     raise NotRecorded(
         "This server plays recorded runs only, and none is of this prompt with these settings: ask one of "
@@ -89,17 +93,33 @@ def find_trace(traces: Sequence[Trace], request: Request) -> Trace:
     )
 
 
-def schedule_trace(trace: Trace, max_new_tokens: int | None, start: float) -> Iterator[Sequence[Event]]:
-    """The events of a trace from `start` on, cut where `max_new_tokens` cuts; the last token together with its end."""
-    events = [replace(event, time=start + event.time) for event in trace.events]
+def find_rate(traces: Sequence[Trace]) -> float | None:
+    """Decode tokens/s of the runs that were recorded at their own speed: the median; None where there is none."""
+    timelines = [measure_streamed(0.0, trace.events) for trace in traces if trace.pace is None]
+    gaps = [timeline.tpot for timeline in timelines if timeline.tpot]
+    return 1 / median(gaps) if gaps else None
+
+
+def schedule_trace(trace: Trace, request: Request, start: float) -> Iterator[Sequence[Event]]:
+    """The events of a trace from `start` on, as long and as fast as asked; the last token together with its end."""
+    events = slow_down((replace(event, time=start + event.time) for event in trace.events), request.pace)
     *told, done = events
     count = len(trace.tokens)
-    if max_new_tokens is not None and max_new_tokens < count:
-        told = told[: 1 + max_new_tokens]
-        done = Done(told[-1].time, "length", max_new_tokens)
+    if request.max_new_tokens is not None and request.max_new_tokens < count:
+        told = told[: 1 + request.max_new_tokens]
+        done = Done(told[-1].time, "length", request.max_new_tokens)
     together = isinstance(told[-1], Token) and isinstance(done, Done) and done.finish_reason != "cancelled"
     yield from ([event] for event in told[: len(told) - together])
     yield [told[-1], done] if together else [done]
+
+
+def slow_down(events: Iterable[Event], pace: float | None) -> Iterator[Event]:
+    """The events, each token at least 1 / `pace` seconds after the one before, and none before what it follows."""
+    due, gap = 0.0, 0.0
+    for event in events:
+        due = max(event.time, due + gap if isinstance(event, Token) else due)
+        gap = 1 / pace if pace and isinstance(event, Token) else gap
+        yield replace(event, time=due)
 
 
 def read_recordings(folder: Path = RECORDINGS) -> tuple[Trace, ...]:

@@ -30,10 +30,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One run: what was asked, which model answered where and when, and every event, the last a Done.
-
-    `pace` is the rate in tokens/s to which it was slowed down, if it was.
-    """
+    """One run: what was asked, which model answered where and when, and every event, the last a Done."""
 
     request: Request
     model_id: str
@@ -41,7 +38,11 @@ class Trace:
     dtype: str
     made: date
     events: tuple[Event, ...]
-    pace: float | None = None
+
+    @property
+    def pace(self) -> float | None:
+        """The rate in tokens/s to which it was slowed down, if it was."""
+        return self.request.pace
 
     @property
     def question(self) -> str:
@@ -55,7 +56,7 @@ class Trace:
         return tuple(event for event in self.events if isinstance(event, Token))
 
 
-def trace_run(run: Run, card: ModelCard, pace: float | None = None) -> Trace | None:
+def trace_run(run: Run, card: ModelCard) -> Trace | None:
     """The trace of a run; None where it has not ended with a Done, or never started."""
     events = run.events
     if not isinstance(run.end, Done) or not isinstance(events[0], Started):
@@ -63,7 +64,7 @@ def trace_run(run: Run, card: ModelCard, pace: float | None = None) -> Trace | N
     kept = [event for event in events if isinstance(event, Started | Token | Done)]
     shifted = tuple(replace(event, time=event.time - run.submitted) for event in kept)
     today = datetime.now(timezone.utc).date()
-    return Trace(run.request, card.model_id, card.device, card.dtype, today, shifted, pace)
+    return Trace(run.request, card.model_id, card.device, card.dtype, today, shifted)
 
 
 def write_trace(trace: Trace) -> dict[str, Any]:
@@ -110,6 +111,7 @@ def read_trace(text: str) -> Trace:
         _take_or_none(document, "max_new_tokens", int),
         sampling,
         ignore_eos=_take(document, "ignore_eos", bool),
+        pace=_take_or_none(document, "pace", float),
     )
     return Trace(
         request,
@@ -118,7 +120,6 @@ def read_trace(text: str) -> Trace:
         _take(document, "dtype", str),
         _read_date(_take(document, "made", str)),
         _read_events(document),
-        _take_or_none(document, "pace", float),
     )
 
 

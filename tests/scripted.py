@@ -16,6 +16,7 @@ from demo.events import (
     ModelCard,
     Piece,
     Prompt,
+    PromptProgress,
     Ready,
     Request,
     Started,
@@ -41,6 +42,10 @@ class ScriptedTicket:
 
     def start(self, input_tokens: int = 10) -> None:
         self._log(Started(time.perf_counter(), input_tokens, seed=0))
+
+    def read(self, read: int, total: int) -> None:
+        """So much of the prompt has been read."""
+        self._log(PromptProgress(time.perf_counter(), read, total))
 
     def write(self, *texts: str) -> None:
         for text in texts:

@@ -32,6 +32,10 @@ REQUEST_LIMITS: list[tuple[str, Any, str]] = [
     ("stop", ("a", ""), "('a', '')"),
     ("top_n_tokens", -1, "-1"),
     ("top_n_tokens", 6, "6"),
+    ("pace", 0.0, "0.0"),
+    ("pace", -30.0, "-30.0"),
+    ("pace", float("nan"), "nan"),
+    ("pace", float("inf"), "inf"),
 ]
 
 

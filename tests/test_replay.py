@@ -1,5 +1,6 @@
 """An engine without a model."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from demo.errors import NotReady, Overloaded, SettingError
 from demo.events import Done, Event, Message, Ready, Request, Sampling
 from demo.examples import read_examples
-from demo.replay import NotRecorded, Replay, choose_recording, read_recordings
+from demo.replay import NotRecorded, Replay, choose_recording, find_rate, find_trace, read_recordings, schedule_trace
 from demo.run import Run
 from demo.trace import Trace
 from tests.traces import make_trace
@@ -40,6 +41,25 @@ def test_fewer_tokens_than_recorded_end_as_a_length() -> None:
     assert (events[-1].finish_reason, events[-1].generated_tokens) == ("length", 2)
 
 
+def schedule(trace: Trace, request: Request) -> list[Event]:
+    return [event for group in schedule_trace(trace, request, 100.0) for event in group]
+
+
+def test_a_recorded_run_is_slowed_down_to_the_pace_asked_for_and_its_first_token_is_not() -> None:
+    events = schedule(make_trace(gap=0.02), replace(ask(), pace=10))
+    assert [event.time for event in events] == pytest.approx([100.001, 100.02, 100.12, 100.22, 100.32, 100.32])
+
+
+def test_a_recorded_run_slower_than_the_pace_asked_for_keeps_its_own_times() -> None:
+    assert schedule(make_trace(gap=0.02), replace(ask(), pace=1000)) == schedule(make_trace(gap=0.02), ask())
+
+
+def test_a_run_that_was_recorded_slowed_down_is_played_at_any_pace() -> None:
+    trace = make_trace(gap=0.1, pace=10)
+    for pace in (None, 5, 10):
+        assert find_trace([trace], replace(ask(), pace=pace)) is trace
+
+
 def test_what_was_not_recorded_is_refused_with_what_was() -> None:
     replay = Replay([make_trace()])
     for request in (ask("Why?"), Request("What is cheese?"), Request(ask().prompt, 256, Sampling(do_sample=True))):
@@ -51,6 +71,12 @@ def test_it_is_ready_and_says_that_it_is_recorded() -> None:
     status = Replay([make_trace()]).status
     assert isinstance(status, Ready)
     assert (status.card.source, status.card.model_id) == ("recorded", "a-model")
+
+
+def test_its_rate_is_that_of_the_runs_recorded_at_their_own_speed() -> None:
+    traces = [make_trace(gap=gap) for gap in (0.02, 0.01, 0.005)]
+    assert find_rate([*traces, make_trace(gap=1, pace=1)]) == pytest.approx(100)
+    assert find_rate([make_trace(["one"]), make_trace(gap=1, pace=1)]) is None
 
 
 def test_no_more_are_played_than_its_limit_and_closing_ends_them() -> None:

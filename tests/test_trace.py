@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.errors import BadRequest, EngineFailed
-from demo.events import Message, Request, Sampling
+from demo.events import Message, PromptProgress, Request, Sampling
 from demo.run import Run
 from demo.trace import CHANGED, MAX_BYTES, Trace, read_fragment, read_trace, trace_run, write_fragment, write_trace
 from tests.scripted import CARD, ScriptedEngine
@@ -119,6 +119,7 @@ def test_a_link_never_unpacks_into_more_than_a_run_can_be() -> None:
         ({"sampling": {"temperature": -1}}, "temperature is -1"),
         ({"sampling": {"wings": 2}}, "sampling"),
         ({"max_new_tokens": 0}, "max_new_tokens"),
+        ({"pace": 0}, "pace is 0"),
         ({"device": None}, "`device`"),
     ],
 )
@@ -136,18 +137,20 @@ def test_what_is_not_json_is_refused() -> None:
 
 def test_a_runs_trace_tells_times_since_it_was_submitted() -> None:
     engine = ScriptedEngine()
-    run = Run(engine, Request("Hello"))
+    run = Run(engine, Request("Hello", pace=30))
     reader = run.attach()
     assert trace_run(run, CARD) is None
     ticket = engine.tickets[0]
     ticket.start()
+    ticket.read(128, 300)
     ticket.write("one ", "two")
     ticket.finish()
-    trace = trace_run(run, CARD, pace=30)
+    trace = trace_run(run, CARD)
     assert trace is not None
     assert (trace.model_id, trace.question, trace.pace) == ("scripted", "Hello", 30)
     assert [token.text for token in trace.tokens] == ["one ", "two"]
-    assert [event.time for event in trace.events] == [event.time - run.submitted for event in run.events]
+    told = [event for event in run.events if not isinstance(event, PromptProgress)]
+    assert [event.time for event in trace.events] == [event.time - run.submitted for event in told]
     reader.close()
 
 

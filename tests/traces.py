@@ -1,6 +1,7 @@
 """Traces for tests."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from demo.events import Done, Event, FinishReason, Message, Request, Started, Token
@@ -19,5 +20,5 @@ def make_trace(
     tokens = [Token(gap * index, index, index, text, -0.5, special=False) for index, text in enumerate(texts, start=1)]
     end = tokens[-1].time if tokens else gap
     events: tuple[Event, ...] = (Started(0.001, 10, seed=0), *tokens, Done(end, reason, len(tokens)))
-    request = request or Request((Message("user", question),))
-    return Trace(request, "a-model", "cpu", "float32", date(2026, 11, 23), events, pace)
+    request = replace(request or Request((Message("user", question),)), pace=pace)
+    return Trace(request, "a-model", "cpu", "float32", date(2026, 11, 23), events)

@@ -33,7 +33,7 @@ class Answer:
             self.started = event
         elif isinstance(event, PromptRead):
             self.prompt = event.tokens
-        else:
+        elif isinstance(event, Done | Failed):
             self.end = event
 
     @property

@@ -99,7 +99,13 @@ class ChatRequest(OpenAIRequest):
 
     def dialect(self, card: ModelCard) -> "ChatDialect":
         """How the answer is told."""
-        return ChatDialect(card, self.include_usage, self.n or 1, with_logprobs=bool(self.logprobs))
+        return ChatDialect(
+            card,
+            self.include_usage,
+            self.n or 1,
+            with_logprobs=bool(self.logprobs),
+            with_progress=bool(self.return_progress),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,13 @@ class CompletionRequest(OpenAIRequest):
 
     def dialect(self, card: ModelCard) -> "CompletionDialect":
         """How the answer is told."""
-        return CompletionDialect(card, self.include_usage, self.n or 1, with_logprobs=self.logprobs is not None)
+        return CompletionDialect(
+            card,
+            self.include_usage,
+            self.n or 1,
+            with_logprobs=self.logprobs is not None,
+            with_progress=bool(self.return_progress),
+        )
 
 
 @dataclass(frozen=True, slots=True)

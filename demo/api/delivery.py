@@ -16,7 +16,7 @@ from demo.api import sse
 from demo.api.answer import Answer
 from demo.api.errors import Json, respond
 from demo.errors import DemoError
-from demo.events import Done, Event, Token
+from demo.events import Done, Event, PromptProgress, Token
 from demo.run import Reader, Run
 
 KEEP_ALIVE_SECONDS: Final = 15.0
@@ -33,6 +33,9 @@ class Dialect(Protocol):
 
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
         """The event for one token of answer number `index`."""
+
+    def progress(self, answer: Answer, progress: PromptProgress) -> Json | str | None:
+        """An event, or a comment, for so much of the prompt that has been read; None where it was not asked for."""
 
     def close(self, answers: Sequence[Answer]) -> Sequence[Json]:
         """Events after the last token of all answers."""
@@ -108,6 +111,8 @@ class Delivery(Response, ABC):
 class Streamed(Delivery):
     """Each token as it comes. What is ready together is written together, each event still its own.
 
+    Of several answers, only the first one's prompt has its progress told: one event is of one prompt.
+
     After `keep_alive` seconds without news, `KEEP_ALIVE_SECONDS` unless given, a comment is sent.
     """
 
@@ -136,11 +141,18 @@ class Streamed(Delivery):
         for event, following in zip(batch, (*batch[1:], None), strict=True):
             if answer.end is None:
                 answer.add(event)
-            if isinstance(event, Token):
+            if isinstance(event, PromptProgress) and index == 0:
+                yield self._frame_progress(self._dialect.progress(answer, event))
+            elif isinstance(event, Token):
                 is_last = isinstance(following, Done) and following.finish_reason != "cancelled"
                 if isinstance(following, Done):
                     answer.add(following)
                 yield self._frame_token(event, self._dialect.chunk(index, answer, event, is_last))
+
+    def _frame_progress(self, told: Json | str | None) -> bytes:
+        if told is None:
+            return b""
+        return sse.frame_comment(told) if isinstance(told, str) else sse.frame(told)
 
     def _frame_token(self, token: Token, chunk: Json) -> bytes:
         return sse.frame(chunk)
@@ -149,7 +161,7 @@ class Streamed(Delivery):
         return sse.frame(self._dialect.error(error))
 
     async def _begin(self) -> None:
-        """Send the headers, once. Not before the first token, so that a status is true; but not too late either."""
+        """Send the headers, once: so that a status is true, not before a token or the progress that was asked for."""
         if self._begun:
             return
         self._begun = True

@@ -3,8 +3,6 @@
 WHATWG HTML, section 9.2: an event's `id` comes back as `Last-Event-ID`, and a reply of 204 ends the reconnecting.
 """
 
-from typing import Final
-
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -17,9 +15,6 @@ from demo.api.native import NativeDialect, Parameters
 from demo.errors import DemoError
 from demo.events import Token
 
-# Every reader of a job is told its details and no prompt, whatever its parameters say: as polling and the webhook.
-DIALECT: Final = NativeDialect(Parameters(details=True), device="")
-
 
 class Followed(Streamed):
     """One more reader of a job's run, from its beginning; events up to `last_seen` are not told again.
@@ -28,7 +23,9 @@ class Followed(Streamed):
     """
 
     def __init__(self, job: Job, last_seen: int) -> None:
-        super().__init__([job.run], DIALECT)
+        # Details and no prompt, whatever the job's parameters say: as polling and the webhook.
+        parameters = Parameters(details=True, return_progress=job.returns_progress and not last_seen)
+        super().__init__([job.run], NativeDialect(parameters, device=""))
         self._report = job.streamed
         self._last_seen = last_seen
 

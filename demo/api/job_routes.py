@@ -47,7 +47,7 @@ def build_job_routes(engine: Engine, postman: Postman) -> APIRouter:
         """Generate without keeping the connection."""
         webhook = postman.address(body.webhook_url) if body.webhook_url is not None else None
         (request,) = body.requests(streamed=True)
-        job = jobs.add(await start_run(engine, request), webhook)
+        job = jobs.add(await start_run(engine, request), webhook, body.parameters.return_progress)
         if webhook is not None:
             task = asyncio.create_task(post_result(postman, job))
             deliveries.add(task)

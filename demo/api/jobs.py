@@ -60,10 +60,11 @@ class Report:
 class Job:
     """A run that goes on without a connection. Holds it until it has ended."""
 
-    def __init__(self, run: Run, webhook: Webhook | None) -> None:
+    def __init__(self, run: Run, webhook: Webhook | None, returns_progress: bool = False) -> None:
         self.id = secrets.token_urlsafe(16)
         self.run = run
         self.webhook = webhook
+        self.returns_progress = returns_progress
         self.polled = Report(run.submitted)
         self.streamed = Report(run.submitted)
         self._reader = run.attach()
@@ -138,10 +139,10 @@ class Jobs:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
 
-    def add(self, run: Run, webhook: Webhook | None) -> Job:
+    def add(self, run: Run, webhook: Webhook | None, returns_progress: bool = False) -> Job:
         """A new job for a run that has begun."""
         self._expire()
-        job = Job(run, webhook)
+        job = Job(run, webhook, returns_progress)
         self._jobs[job.id] = job
         return job
 

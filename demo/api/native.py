@@ -9,13 +9,14 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from demo.api.answer import Answer, write_headers
 from demo.api.errors import Json, write_native
 from demo.errors import BadRequest, DemoError
-from demo.events import MAX_STOP_SEQUENCES, MAX_TOP_N_TOKENS, Candidate, Request, Sampling, Token
+from demo.events import MAX_STOP_SEQUENCES, MAX_TOP_N_TOKENS, Candidate, PromptProgress, Request, Sampling, Token
 
 MAX_BEST_OF: Final = 2
 DEFAULT_MAX_NEW_TOKENS: Final = 100  # TGI's
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**64)]
 
 
@@ -59,6 +60,13 @@ class Parameters(BaseModel):
         default=False, description="Tell how likely each token of the prompt was. Needs details, no stream."
     )
     ignore_eos: bool = Field(default=False, description="Go on past the end token, to measure a given length.")
+    max_tokens_per_second: Rate | None = Field(
+        default=None, description="Slow the generation down to this many tokens a second."
+    )
+    return_progress: bool = Field(
+        default=False,
+        description="llama.cpp's: in a stream, tell how far a long prompt has been read, here in SSE comments.",
+    )
     seed: Seed | None = Field(default=None, description="Same request and seed: same tokens.")
     top_n_tokens: Annotated[int, Field(ge=0, le=MAX_TOP_N_TOKENS)] | None = Field(
         default=None, description="With each token, this many of the likeliest."
@@ -121,6 +129,7 @@ class GenerateRequest(BaseModel):
             ignore_eos=parameters.ignore_eos,
             truncate=parameters.truncate,
             prompt_logprobs=scored,
+            pace=parameters.max_tokens_per_second,
         )
         return [request] * best_of
 
@@ -151,6 +160,9 @@ class NativeDialect:
             chunk["generated_text"] = self._write_text(answer)
             chunk["details"] = write_stream_details(answer) if self.parameters.details else None
         return chunk
+
+    def progress(self, answer: Answer, progress: PromptProgress) -> str | None:
+        return f"prompt {progress.read}/{progress.total}" if self.parameters.return_progress else None
 
     def close(self, answers: Sequence[Answer]) -> Sequence[Json]:
         return ()

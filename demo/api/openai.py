@@ -9,10 +9,10 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from demo.api import sse
-from demo.api.answer import Answer, write_headers
+from demo.api.answer import MILLISECONDS, Answer, write_headers
 from demo.api.errors import Json, write_openai
 from demo.errors import BadRequest, DemoError
-from demo.events import MAX_STOP_SEQUENCES, ModelCard, Request, Sampling
+from demo.events import MAX_STOP_SEQUENCES, ModelCard, PromptProgress, Request, Sampling
 
 MAX_CHOICES: Final = 4
 FINISH_REASONS: Final = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
@@ -56,6 +56,13 @@ class OpenAIRequest(BaseModel):
     presence_penalty: Penalty | None = None
     repetition_penalty: Annotated[float, Field(gt=0)] | None = Field(default=None, description="TGI's; 1 means none.")
     ignore_eos: bool | None = Field(default=False, description="Go on past the end token, to measure a given length.")
+    max_tokens_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="Slow the generation down to this many tokens a second."
+    )
+    return_progress: bool | None = Field(
+        default=False,
+        description="llama.cpp's: in a stream, tell in chunks without a choice how far a long prompt has been read.",
+    )
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     logit_bias: Any = Field(default=None, description="Not available here: refused unless null or empty.")
@@ -89,8 +96,8 @@ class OpenAIRequest(BaseModel):
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
     def repeat(self, request: Request) -> list[Request]:
-        """`request` n times, each with a seed of its own, past the end token where that is asked for."""
-        request = replace(request, ignore_eos=bool(self.ignore_eos))
+        """`request` n times, each with a seed of its own; past the end token or slowed down where asked for."""
+        request = replace(request, ignore_eos=bool(self.ignore_eos), pace=self.max_tokens_per_second)
         seed = request.sampling.seed
         seeds = [None if seed is None else (seed + index) % 2**64 for index in range(self.n or 1)]
         return [replace(request, sampling=replace(request.sampling, seed=each)) for each in seeds]
@@ -108,6 +115,7 @@ class OpenAIDialect:
     include_usage: bool
     n: int
     with_logprobs: bool
+    with_progress: bool
     ending: bytes = sse.DONE
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
@@ -133,6 +141,14 @@ class OpenAIDialect:
     def wrap_whole(self, choices: Sequence[Json], answers: Sequence[Answer]) -> Json:
         """A whole reply."""
         return {**self.wrap(self.whole_object, choices), "usage": count_usage(answers, self.n)}
+
+    def progress(self, answer: Answer, progress: PromptProgress) -> Json | None:
+        """llama.cpp's chunk; nothing is remembered here of earlier prompts."""
+        if not self.with_progress:
+            return None
+        took = progress.time - answer.started.time if answer.started else 0.0
+        told = {"total": progress.total, "cache": 0, "processed": progress.read, "time_ms": round(took * MILLISECONDS)}
+        return {**self.wrap(self.stream_object, []), "prompt_progress": told}
 
     def close(self, answers: Sequence[Answer]) -> Sequence[Json]:
         if not self.include_usage:

@@ -176,11 +176,21 @@ class Chat(Envelope):
     usage: Usage
 
 
+class PromptProgress(BaseModel):
+    """llama.cpp's: how many tokens of the prompt have been read, and in how many milliseconds. Nothing is cached."""
+
+    total: int
+    cache: int
+    processed: int
+    time_ms: int
+
+
 class ChatChunk(Envelope):
-    """One token; or, last and without a choice, the usage that was asked for. Then `data: [DONE]`."""
+    """One token; or, without a choice, first the progress and last the usage, if asked for. Then `data: [DONE]`."""
 
     object: Literal["chat.completion.chunk"]
     choices: list[ChatDelta]
+    prompt_progress: PromptProgress | None = None
     usage: Usage | None = None
 
 
@@ -211,10 +221,11 @@ class Completion(Envelope):
 
 
 class CompletionChunk(Envelope):
-    """One token, with TGI's fields beside OpenAI's; or, last and without them, the usage. Then `data: [DONE]`."""
+    """One token, with TGI's fields beside OpenAI's; or, without them, progress or usage. Then `data: [DONE]`."""
 
     object: Literal["text_completion"]
     choices: list[CompletionChoice]
+    prompt_progress: PromptProgress | None = None
     usage: Usage | None = None
     index: int | None = None
     token: TokenInfo | None = None

@@ -11,6 +11,11 @@ KEEP_ALIVE: Final = b": keep-alive\n\n"
 DONE: Final = b"data: [DONE]\n\n"  # with the space: huggingface_hub looks for exactly this
 
 
+def frame_comment(text: str) -> bytes:
+    """A line that readers of events pass over."""
+    return b": %b\n\n" % text.encode()
+
+
 def frame(payload: dict[str, Any], id: int | None = None) -> bytes:
     """One event on one line, ended by an empty one. An `id` comes back as `Last-Event-ID` when a reader reconnects."""
     numbered = b"" if id is None else b"id: %d\n" % id

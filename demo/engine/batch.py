@@ -18,10 +18,13 @@ class Chunks:
     of_many: int = 40  # at most, where many wait
     unit: int = 1  # that costs no more than a part of it: chunks beside rows are whole multiples
 
-    def choose(self, rows: int, prompts: int = 1) -> int:
-        """The size beside so many rows. Each prompt that waits holds up those behind it: the more, the larger."""
+    def choose(self, rows: int, prompts: int = 1, parked: int = 0) -> int:
+        """The size beside so many rows. Each prompt that waits holds up those behind it: the more, the larger.
+
+        Rows that are parked share no pass with it and soon want one of their own: no more than a short one goes first.
+        """
         if not rows:
-            return self.alone
+            return min(self.alone, max(self.among_others, self.of_many)) if parked else self.alone
         each_row = self.each_row if self.many is None or rows < self.many else 2 * self.each_row
         size = -(-(self.among_others + each_row * rows) // self.unit) * self.unit
         return max(size, min(size * prompts, self.of_many))
@@ -31,6 +34,10 @@ class Prefill(Protocol):
     """One prompt on its way into the memory of a batch."""
 
     logprobs: list[float]  # of each token of the prompt but the first, by `score`
+
+    @property
+    def length(self) -> int:
+        """Tokens that have been read."""
 
     def read(self, size: int) -> Tensor | None:
         """Read about `size` more tokens. The logits [vocabulary] after the last one, None before."""
@@ -61,6 +68,9 @@ class Batch(Protocol):
 
     def leave(self, row: int) -> None:
         """Remove a row; the last takes its place."""
+
+    def park(self, row: int, prefill: Prefill) -> None:
+        """Remove a row as `leave` does, and put what is remembered of it into `prefill`, which may join again."""
 
     def step(self, ids: Sequence[int]) -> Tensor:
         """Append one id to every row. The logits after it: [rows, vocabulary]."""

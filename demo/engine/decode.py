@@ -110,12 +110,24 @@ class Decoder:
     def leave(self, row: int) -> None:
         """Remove a row; the last takes its number. What a step under way computes for it is thrown away."""
         self._batch.leave(row)
+        self._drop(row)
+        if not self._lines:
+            self._flight = None
+
+    @torch.inference_mode()
+    def park(self, row: int) -> Line:
+        """Take a row out of the steps, as `leave` does; its sequence may `join` again."""
+        assert self._flight is None
+        line = self._lines[row]
+        self._batch.park(row, line.prefill)
+        self._drop(row)
+        return line
+
+    def _drop(self, row: int) -> None:
         last = self._lines.pop()
         if row < len(self._lines):
             self._lines[row] = last
         self._chooser = None
-        if not self._lines:
-            self._flight = None
 
     def wait(self) -> None:
         """Return when the device has ended the step under way, if there is one. Raises what the step raises."""

@@ -1,10 +1,13 @@
 """One admitted request while it is being answered: from chosen ids to the events of its log. Knows no tensor."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from demo.engine.pace import Pace
 from demo.engine.text import Decode, Detokenizer, StopStrings
 from demo.errors import DemoError
 from demo.events import (
@@ -14,12 +17,15 @@ from demo.events import (
     Failed,
     FinishReason,
     Log,
+    PromptProgress,
     PromptRead,
     PromptToken,
     Request,
     Started,
     Token,
 )
+
+PROGRESS_SECONDS: Final = 0.05  # at least, between two events: beside others, prompts are read in chunks of few tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +59,14 @@ class Generation:
         log: Log,
         on_cancel: Callable[[], None],
         on_end: Callable[["Generation"], None],
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.request = request
         self.prompt = tuple(prompt)
         self.seed = seed
         self.cancelled = False
+        self.pace = Pace(request.pace)
+        self._clock = clock
         self._vocabulary = vocabulary
         self._log = log
         self._on_cancel = on_cancel
@@ -65,6 +74,7 @@ class Generation:
         self._detokenizer = Detokenizer(vocabulary.decode, prompt)
         self._stops = StopStrings(request.stop)
         self._generated = 0
+        self._told = -math.inf  # when it was last told how far the prompt has been read
         self._writing = threading.Lock()
         self._ended = False
 
@@ -80,17 +90,26 @@ class Generation:
 
     def start(self) -> None:
         """Log that the prompt is being read."""
-        self._write(Started(time.perf_counter(), len(self.prompt), self.seed))
+        self._write(Started(self._clock(), len(self.prompt), self.seed))
+
+    def note_progress(self, read: int) -> None:
+        """Log that so much of the prompt has been read, after a chunk of it; nothing where one chunk is all of it."""
+        now, total = self._clock(), len(self.prompt)
+        is_due = read < total and now - self._told >= PROGRESS_SECONDS
+        if is_due or (read == total and self._told > -math.inf):
+            self._told = now
+            self._write(PromptProgress(now, read, total))
 
     def score(self, logprobs: Sequence[float]) -> None:
         """Log how likely each token of the prompt was; `logprobs` are those of all but the first."""
         scored = zip(self.prompt, (None, *logprobs), strict=True)
         tokens = tuple(PromptToken(id, self._vocabulary.spell([id]), logprob) for id, logprob in scored)
-        self._write(PromptRead(time.perf_counter(), tokens))
+        self._write(PromptRead(self._clock(), tokens))
 
     def accept(self, chosen: Chosen) -> None:
         """Log a sampled token, and with it the end if it is the last."""
-        now = time.perf_counter()
+        now = self._clock()
+        self.pace.note(now)
         self._generated += 1
         text, reason = self._read(chosen.id)
         special = chosen.id in self._vocabulary.special_ids
@@ -103,11 +122,11 @@ class Generation:
 
     def finish(self, reason: FinishReason) -> None:
         """Log the end, unless it has been logged."""
-        self._write(Done(time.perf_counter(), reason, self._generated))
+        self._write(Done(self._clock(), reason, self._generated))
 
     def fail(self, error: DemoError) -> None:
         """Log a failure as the end, unless an end has been logged."""
-        self._write(Failed(time.perf_counter(), error))
+        self._write(Failed(self._clock(), error))
 
     def _write(self, *events: Event) -> None:
         # Two threads may come to write an end, the engine's and the one that closes it: nothing follows the first.

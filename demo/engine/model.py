@@ -2,9 +2,12 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import TypeVar
 
 import torch
@@ -27,6 +30,7 @@ from demo.settings import STORED, Choice, Settings
 logger = logging.getLogger(__name__)
 
 DEFAULT_MAX_TOTAL_TOKENS = 4096
+WARM_UP_SECONDS = 0.1  # and the step at which they are over: at 300 tokens/s some thirty
 
 T = TypeVar("T")
 
@@ -98,9 +102,9 @@ def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
         loaded = _load_general(source, settings, device, dtype, report)
     model = build_model(loaded, source, settings, report)
     report(Loading("warming up"))
-    _warm_up(model)
+    rate = _measure_rate(model)
     release_memory()
-    return model
+    return replace(model, card=replace(model.card, rate=rate))
 
 
 def _find_place(source: ModelSource, settings: Settings, device: str) -> Path | None:
@@ -217,12 +221,21 @@ def _read_vocabulary(loaded: Loaded) -> Vocabulary:
     )
 
 
-def _warm_up(model: Model) -> None:
-    """One token of an answer to nobody, so that the first visitor does not pay for the kernels' set-up."""
-    request = Request("warm up")
-    prompt = model.encode(request.prompt)
-    line = model.decoder.open(prompt, request, seed=0)
+def _measure_rate(model: Model) -> float | None:
+    """Decode tokens/s of one stream, from an answer to nobody: with it the first visitor is spared the kernels' set-up.
+
+    None where the model takes too few tokens. The first step is dropped.
+    """
+    prompt = model.encode("warm up")
+    line = model.decoder.open(prompt, Request("warm up"), seed=0)
     model.decoder.read([line], len(prompt))
     model.decoder.join(line)
-    model.decoder.step()
+    times: list[float] = []
+    while not times or (
+        times[-1] - times[0] < WARM_UP_SECONDS and len(prompt) + len(times) < model.card.max_total_tokens
+    ):
+        model.decoder.step(ahead=True)
+        times.append(time.perf_counter())
     model.decoder.leave(0)
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    return 1 / median(gaps) if gaps else None

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from demo.bell import ring_together
 from demo.engine.generation import Chosen, Generation
-from demo.errors import DemoError, EngineFailed, NotReady, Overloaded
+from demo.engine.rows import Rows
+from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_failure
 from demo.events import Broken, Engine, Load, Loading, Log, Piece, Prompt, Ready, Request, Status, Ticket
 from demo.settings import Settings
 
@@ -30,6 +31,7 @@ Report: TypeAlias = Callable[[Loading], None]
 
 SEED_BITS = 53  # what JavaScript can repeat exactly
 CLOSING_SECONDS = 2.0
+LONGEST_PAUSE = 1.0  # seconds that the thread sleeps at a time, and counts as alive
 
 
 class Worker(Engine):
@@ -43,19 +45,21 @@ class Worker(Engine):
         load: "Callable[[Report], Model]",
         max_concurrent_requests: int,
         on_broken: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._load = load
         self._limit = max_concurrent_requests
         self._on_broken = on_broken
+        self._clock = clock
         self._status: Status = Loading("starting")
         self._model: Model | None = None
         self._changed = threading.Condition()
         self._closing = False
-        self._alive = time.perf_counter()  # when the thread last had nothing to do or ended a step
+        self._alive = self._clock()  # when the thread last had nothing to do or ended a step
         self._open: set[Generation] = set()  # admitted and not ended: queued, reading or a row
         self._queue: deque[Generation] = deque()
         self._reading: dict[Generation, Line] = {}  # in the order in which they came
-        self._rows: list[Generation] = []  # in the decoder's order
+        self._rows: Rows | None = None  # once there is a model
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -66,7 +70,7 @@ class Worker(Engine):
     @property
     def load(self) -> Load:
         with self._changed:
-            running, now = len(self._rows), time.perf_counter()
+            running, now = len(self._rows or ()), self._clock()
             return Load(running, len(self._open) - running, self._limit, now - self._alive if self._open else 0.0)
 
     def admit(self) -> None:
@@ -81,11 +85,11 @@ class Worker(Engine):
         model.check_length(len(prompt), request.max_new_tokens)
         request = replace(request, max_new_tokens=request.max_new_tokens or model.card.max_total_tokens - len(prompt))
         seed = secrets.randbits(SEED_BITS) if request.sampling.seed is None else request.sampling.seed
-        generation = Generation(request, prompt, seed, model.vocabulary, log, self._wake, self._forget)
+        generation = Generation(request, prompt, seed, model.vocabulary, log, self._wake, self._forget, self._clock)
         with self._changed:
             self._admit()  # again: others may have come in while the prompt was encoded
             if not self._open:
-                self._alive = time.perf_counter()
+                self._alive = self._clock()
             self._open.add(generation)
             self._queue.append(generation)
             self._changed.notify()
@@ -134,14 +138,15 @@ class Worker(Engine):
         try:
             self._model = model = self._load(self._report)
             self._status = Ready(model.card)
-            logger.info("Ready to answer")
-            while self._wait_for_work():
-                self._alive = time.perf_counter()
-                self._wait_for_step(model)
-                self._drop_cancelled(model)
+            self._rows = rows = Rows(model.decoder, self._clock)
+            logger.info("Ready to answer%s", _say_rate(model.card.rate))
+            while self._wait_for_work(model, rows):
+                self._alive = self._clock()
+                self._prepare_step(model, rows)
+                self._drop_cancelled(rows)
                 if not model.decoder.is_ahead:
-                    self._read_prompts(model)
-                self._step(model)
+                    self._read_prompts(model, rows)
+                self._step(model, rows)
         except DemoError as error:
             self._break(error)
         except BaseException as error:
@@ -150,47 +155,56 @@ class Worker(Engine):
         finally:
             self._finish_all()
 
-    def _wait_for_work(self) -> bool:
+    def _wait_for_work(self, model: "Model", rows: Rows) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: self._closing or self._queue or self._reading or self._rows)
+            while (pause := self._find_pause(model, rows)) > 0:
+                self._alive = self._clock()
+                self._changed.wait(min(pause, LONGEST_PAUSE))
             return not self._closing
 
-    def _wait_for_step(self, model: "Model") -> None:
+    def _find_pause(self, model: "Model", rows: Rows) -> float:
+        """Seconds until there is something to do, as far as is known."""
+        if self._closing or self._reading or (self._queue and self._has_room(model, rows)):
+            return 0.0
+        return 0.0 if any(generation.cancelled for generation in self._queue) else rows.pause
+
+    def _prepare_step(self, model: "Model", rows: Rows) -> None:
         """Let a step under way end before the next is launched, so that nobody who cancels meanwhile is in that."""
         try:
             model.decoder.wait()
+            rows.settle()
         except Exception as error:
-            self._fail_rows(model, error)
+            self._fail_rows(rows, error)
 
-    def _drop_cancelled(self, model: "Model") -> None:
-        for row in reversed(range(len(self._rows))):
-            if self._rows[row].cancelled:
-                self._remove_row(model, row).finish("cancelled")
+    def _drop_cancelled(self, rows: Rows) -> None:
+        dropped = rows.drop_cancelled()
         unread = [generation for generation in self._reading if generation.cancelled]
         for generation in unread:
             del self._reading[generation]
         with self._changed:
             unread += [generation for generation in self._queue if generation.cancelled]
             self._queue = deque(generation for generation in self._queue if not generation.cancelled)
-        for generation in unread:
+        for generation in dropped + unread:
             generation.finish("cancelled")
 
-    def _read_prompts(self, model: "Model") -> None:
+    def _read_prompts(self, model: "Model", rows: Rows) -> None:
         """Read a chunk of the prompts that are next; with its first token sampled, a request joins the rows."""
-        while len(self._reading) < model.decoder.together and self._has_room(model) and self._start_next(model):
+        while len(self._reading) < model.decoder.together and self._has_room(model, rows) and self._start_next(model):
             pass
         if not self._reading:
             return
         generations, lines = list(self._reading), list(self._reading.values())
         try:
-            outcomes = model.decoder.read(lines, model.decoder.chunks.choose(len(self._rows), len(lines)))
+            size = model.decoder.chunks.choose(len(rows.stepping), len(lines), len(rows.parked))
+            outcomes = model.decoder.read(lines, size)
         except Exception as error:
             self._reading = {}
             self._fail(generations, error)
             return
-        for generation, outcome in zip(generations, outcomes, strict=True):
+        for generation, line, outcome in zip(generations, lines, outcomes, strict=True):
+            generation.note_progress(line.prefill.length)
             if outcome is not None:
-                self._begin_answer(model, generation, outcome)
+                self._begin_answer(rows, generation, outcome)
 
     def _start_next(self, model: "Model") -> bool:
         with self._changed:
@@ -204,41 +218,38 @@ class Worker(Engine):
             self._fail([generation], error)
         return True
 
-    def _begin_answer(self, model: "Model", generation: Generation, outcome: Chosen | Exception) -> None:
+    def _begin_answer(self, rows: Rows, generation: Generation, outcome: Chosen | Exception) -> None:
         line = self._reading.pop(generation)
         if generation.request.prompt_logprobs:
             generation.score(line.prefill.logprobs)
         self._accept(generation, outcome)
-        if not generation.ended:
-            self._join(model, generation, line)
-
-    def _has_room(self, model: "Model") -> bool:
-        room = model.decoder.room
-        return room is None or len(self._rows) + len(self._reading) < room
-
-    def _join(self, model: "Model", generation: Generation, line: "Line") -> None:
-        self._rows.append(generation)
+        if generation.ended:
+            return
         try:
-            model.decoder.join(line)
+            rows.join(generation, line)
         except Exception as error:
-            self._fail_rows(model, error)
+            self._fail_rows(rows, error)
+
+    def _has_room(self, model: "Model", rows: Rows) -> bool:
+        room = model.decoder.room
+        return room is None or len(rows) + len(self._reading) < room
 
     @ring_together()
-    def _step(self, model: "Model") -> None:
-        """The next token of every row."""
-        if not self._rows:
+    def _step(self, model: "Model", rows: Rows) -> None:
+        """The next token of every row that is due."""
+        if not rows.stepping:
             return
         # Not ahead of a prompt: it joins between steps, and should not wait for one more.
-        reads_next = self._reading or (self._queue and self._has_room(model))
+        reads_next = self._reading or (self._queue and self._has_room(model, rows))
         try:
-            outcomes = model.decoder.step(ahead=not reads_next)
+            outcomes = rows.step(ahead=not reads_next)
         except Exception as error:
-            self._fail_rows(model, error)
+            self._fail_rows(rows, error)
             return
         for row in reversed(range(len(outcomes))):
-            self._accept(self._rows[row], outcomes[row])
-            if self._rows[row].ended:
-                self._remove_row(model, row)
+            self._accept(rows.stepping[row], outcomes[row])
+            if rows.stepping[row].ended:
+                rows.leave(row)
 
     def _accept(self, generation: Generation, outcome: Chosen | Exception) -> None:
         try:
@@ -248,22 +259,13 @@ class Worker(Engine):
         except Exception as error:
             self._fail([generation], error)
 
-    def _remove_row(self, model: "Model", row: int) -> Generation:
-        generation, last = self._rows[row], self._rows.pop()
-        if row < len(self._rows):
-            self._rows[row] = last
-        model.decoder.leave(row)
-        return generation
-
-    def _fail_rows(self, model: "Model", error: Exception) -> None:
-        failed, self._rows = self._rows, []
-        model.decoder.reset()
-        self._fail(failed, error)
+    def _fail_rows(self, rows: Rows, error: Exception) -> None:
+        self._fail(rows.clear(), error)
 
     def _fail(self, generations: Iterable[Generation], error: Exception) -> None:
         logger.error("A request failed during generation.", exc_info=error)
         for generation in generations:
-            generation.fail(EngineFailed(f"Request failed during generation: {_explain(error)}"))
+            generation.fail(describe_failure(error))
 
     def _break(self, error: DemoError) -> None:
         self._status = Broken(error)
@@ -280,10 +282,8 @@ class Worker(Engine):
             return list(self._open)
 
 
-def _explain(error: Exception) -> str:
-    if isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error):
-        return "out of memory. Ask for a shorter answer, or again when fewer requests are being answered."
-    return f"{error or type(error).__name__}. Try again; the server's log has the details."
+def _say_rate(rate: float | None) -> str:
+    return "" if rate is None else f": {rate:.3g} tokens/s for one stream"
 
 
 def open_engine(settings: Settings, on_broken: Callable[[], None]) -> Engine:

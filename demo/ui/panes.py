@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from demo.events import Done, Event, Failed, Request, Started, Token
+from demo.events import Done, Event, Failed, Request, Token
 from demo.metrics import Timeline, measure_streamed, measure_whole
 from demo.ui.words import ACTIVE, Phase, Side, say_seconds
 
@@ -67,7 +67,7 @@ def find_phase(reading: Reading) -> Phase:
         return "done"
     if isinstance(last, Token):
         return "writing" if reading.side == "streamed" else "waiting"
-    return "reading" if isinstance(last, Started) else "queued"
+    return "queued" if last is None else "reading"
 
 
 def read_text(reading: Reading) -> str:

@@ -7,7 +7,6 @@ from typing import Literal
 
 from demo.errors import BadRequest
 from demo.events import Engine, Message, Ready, Request
-from demo.pace import Paced
 from demo.replay import Replay
 from demo.trace import Trace, trace_run
 from demo.ui.dials import Manner
@@ -93,14 +92,15 @@ class Visitor:
         """Start a race for the next turn. Raises BadRequest, Overloaded or NotReady, and then changes nothing."""
         self.check(question)
         past = tuple(message for turn in self.turns for message in turn.messages)
-        request = Request((*past, Message("user", question)), manner.max_new_tokens, manner.sampling)
-        self._start(engine, request, manner.pace, Asked(question, "turn"))
+        request = Request((*past, Message("user", question)), manner.max_new_tokens, manner.sampling, pace=manner.pace)
+        self._start(engine, request, Asked(question, "turn"))
 
     def go_on(self, engine: Engine, text: str, manner: Manner) -> None:
         """Start a race for `text` alone, answered for exactly as long as asked. Raises as `begin`."""
         self.check(text)
-        request = Request((Message("user", text),), manner.max_new_tokens, manner.sampling, ignore_eos=True)
-        self._start(engine, request, manner.pace, Asked(text, "text"))
+        message = Message("user", text)
+        request = Request((message,), manner.max_new_tokens, manner.sampling, ignore_eos=True, pace=manner.pace)
+        self._start(engine, request, Asked(text, "text"))
 
     def replay(self, trace: Trace) -> None:
         """Start a race of a recorded run. Raises as `begin`."""
@@ -127,14 +127,14 @@ class Visitor:
             raise BadRequest("The prompt is empty: type something first.")
         self.settle()
 
-    def _start(self, engine: Engine, request: Request, pace: float | None, asked: Asked) -> None:
-        status = engine.status
+    def _start(self, engine: Engine, request: Request, asked: Asked) -> None:
+        status, pace = engine.status, request.pace
         label = f"slowed to {pace:g} tokens/s" if pace else ""
-        race = Race(Paced(engine, pace) if pace else engine, request, label)
+        race = Race(engine, request, label)
         self.race, self._asked = race, asked
         shared = self.near and pace is None and isinstance(status, Ready) and status.card.device == "cpu"
         self.beat = SHARED_BEAT if shared else BEAT
-        self._trace = lambda: trace_run(race.run, status.card, pace) if isinstance(status, Ready) else None
+        self._trace = lambda: trace_run(race.run, status.card) if isinstance(status, Ready) else None
 
     def settle(self) -> bool:
         """Record the race that is over: once. Whether there was one to record."""

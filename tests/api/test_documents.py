@@ -33,6 +33,12 @@ def test_every_reference_leads_to_a_schema(document: dict[str, Any]) -> None:
     assert json.dumps(document).count('"$ref": "#/components/') == json.dumps(document).count('"$ref"')
 
 
+@pytest.mark.parametrize("schema", ["Parameters", "ChatRequest", "CompletionRequest"])
+@pytest.mark.parametrize("name", ["max_tokens_per_second", "return_progress"])
+def test_what_others_do_not_have_is_described(schema: str, name: str, document: dict[str, Any]) -> None:
+    assert document["components"]["schemas"][schema]["properties"][name]["description"].endswith(".")
+
+
 def test_every_route_has_a_summary_a_description_and_an_example_of_each_reply_with_a_body(
     document: dict[str, Any],
 ) -> None:

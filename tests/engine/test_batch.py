@@ -11,6 +11,12 @@ def test_alone_as_much_as_a_cancel_may_wait_for() -> None:
     assert CHUNKS.choose(rows=0, prompts=1) == CHUNKS.choose(rows=0, prompts=8) == 100
 
 
+def test_while_others_wait_for_their_time_no_more_than_they_can_wait_for() -> None:
+    assert CHUNKS.choose(rows=0, parked=1) == 40
+    assert CHUNKS.choose(rows=1, parked=1) == CHUNKS.choose(rows=1)
+    assert Chunks(alone=2048, among_others=512).choose(rows=0, parked=3) == 512
+
+
 @pytest.mark.parametrize(("rows", "size"), [(1, 5), (8, 12), (60, 64)])
 def test_among_others_as_long_as_their_step(rows: int, size: int) -> None:
     assert CHUNKS.choose(rows) == size

@@ -1,13 +1,17 @@
 """What may be asked of the prompt: cut to its end, scored token by token, shown as the model reads it."""
 
+from itertools import count
+
 import pytest
 import torch
 
+from demo.engine.general.forward import SCORED_AT_ONCE
+from demo.engine.worker import Worker
 from demo.errors import NotReady, Overloaded, TemplateRefused
-from demo.events import Message, PromptRead, Request, Sampling, Started
+from demo.events import Message, PromptProgress, PromptRead, Request, Sampling, Started
 from demo.run import Run
 from tests.engine.answers import ask, naive_ids
-from tests.engine.conftest import OpenWorker
+from tests.engine.conftest import OpenWorker, wait_until_loaded
 from tests.engine.tiny import ARCHITECTURES, make_model, make_network, make_tokenizer
 
 LONG = "a prompt of some length, longer than what is scored at once; " * 3
@@ -20,7 +24,7 @@ def test_every_token_of_a_prompt_is_scored_as_one_pass_over_all_of_it_would(
     network = make_network(architecture)
     model = make_model(network)
     (answer,) = ask(open_worker(model), Request(LONG, 5, prompt_logprobs=True, ignore_eos=True))
-    started, scored = answer.events[:2]
+    started, scored = [event for event in answer.events if not isinstance(event, PromptProgress)][:2]
     ids = model.encode(LONG)
     with torch.inference_mode():
         logprobs = network(input_ids=torch.tensor([ids]), use_cache=False).logits[0].log_softmax(dim=-1)
@@ -32,6 +36,35 @@ def test_every_token_of_a_prompt_is_scored_as_one_pass_over_all_of_it_would(
     expected = [float(logprobs[at, id]) for at, id in enumerate(ids[1:])]
     assert [token.logprob for token in scored.tokens[1:]] == pytest.approx(expected, abs=1e-3)
     assert answer.ids == naive_ids(network, ids, Request(LONG, 5))
+
+
+@pytest.mark.parametrize("scored", [False, True], ids=["read", "scored"])
+def test_how_far_a_long_prompt_has_been_read_is_told_after_each_chunk(scored: bool) -> None:
+    model, ticks = make_model(), count()
+    engine = Worker(lambda report: model, 4, clock=lambda: float(next(ticks)))
+    wait_until_loaded(engine)
+    (answer,) = ask(engine, Request("x" * 500, 2, prompt_logprobs=scored))
+    engine.close()
+    progress = [event for event in answer.events if isinstance(event, PromptProgress)]
+    size = SCORED_AT_ONCE if scored else model.decoder.chunks.alone
+    assert [event.read for event in progress] == [*range(size, 500, size), 500]
+    assert {event.total for event in progress} == {500}
+    assert answer.events[1 : 1 + len(progress)] == tuple(progress)
+
+
+def test_it_is_told_no_more_often_than_anybody_could_see() -> None:
+    model = make_model()
+    engine = Worker(lambda report: model, 4, clock=lambda: 0.0)
+    wait_until_loaded(engine)
+    (answer,) = ask(engine, Request("x" * 500, 2, prompt_logprobs=True))
+    engine.close()
+    told = [event.read for event in answer.events if isinstance(event, PromptProgress)]
+    assert told == [SCORED_AT_ONCE, 500]
+
+
+def test_a_prompt_that_is_read_at_once_has_no_progress(open_worker: OpenWorker) -> None:
+    (answer,) = ask(open_worker(), Request("hello", 2))
+    assert not any(isinstance(event, PromptProgress) for event in answer.events)
 
 
 def test_truncate_keeps_the_end_of_the_prompt(open_worker: OpenWorker) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.errors import EngineFailed
-from demo.events import Done, Event, Failed, FinishReason, Request, Started, Token
+from demo.events import Done, Event, Failed, FinishReason, PromptProgress, Request, Started, Token
 from demo.metrics import Timeline
 from demo.ui.panes import PaneView, Reading, settle_views, view_reading
 from demo.ui.words import SIDES, Side, say_count, say_rate, say_seconds
@@ -44,9 +44,10 @@ def test_before_the_end_the_whole_side_shows_nothing_and_the_streamed_side_every
 
 def test_phases_follow_the_log() -> None:
     events = write_log(["a", "b"])
-    moments = [events[:0], events[:1], events[:2], events]
-    assert [view("streamed", moment).phase for moment in moments] == ["queued", "reading", "writing", "done"]
-    assert [view("whole", moment).phase for moment in moments] == ["queued", "reading", "waiting", "done"]
+    progress = (events[0], PromptProgress(10.55, 128, 300))
+    moments = [events[:0], events[:1], progress, events[:2], events]
+    assert [view("streamed", moment).phase for moment in moments] == ["queued", "reading", "reading", "writing", "done"]
+    assert [view("whole", moment).phase for moment in moments] == ["queued", "reading", "reading", "waiting", "done"]
 
 
 def test_the_whole_sides_ttft_is_its_total_and_the_streamed_sides_is_not() -> None:

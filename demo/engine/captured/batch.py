@@ -36,6 +36,12 @@ class CapturedBatch(AheadBatch):
     def leave(self, row: int) -> None:
         self._cache.leave(row)
 
+    def park(self, row: int, prefill: Prefill) -> None:
+        read = cast(CapturedPrefill, prefill)
+        read.length = self._cache.lengths[row]
+        read.cache = self._cache.copy_row(row)
+        self._cache.leave(row)
+
     def step(self, ids: Sequence[int]) -> Tensor:
         return self._step(send(torch.tensor(ids), self._cache.window.positions.device))
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from demo.engine.general.cache import RowsLayer
+from demo.engine.general.cache import RowsCache, RowsLayer
 
 SPARE = 8  # columns that no window shows: to be all of a buffer would be a case of its own for torch.compile
 
@@ -129,6 +129,13 @@ class StaticCache(Cache):
             self._fill(row, (buffer[last, :, :length] for buffer in self._buffers()), length)
         self.lengths.pop()
         self.window.free(last)
+
+    def copy_row(self, row: int) -> RowsCache:
+        """A cache of one row's sequence alone, which may join again."""
+        copy, length = RowsCache(), self.lengths[row]
+        for index, layer in enumerate(self._static):
+            copy.update(layer.keys[row : row + 1, :, :length], layer.values[row : row + 1, :, :length], index)
+        return copy
 
     def grow(self) -> None:
         """Count the column that a step writes in every row."""

@@ -8,10 +8,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, get_layer_types_and_kwargs
 
-from demo.engine.batch import Batch, Prefill
+from demo.engine.batch import Batch, Chunks, Prefill
 from demo.engine.general.cache import RowsCache
 from demo.engine.general.forward import Forward, NetworkPrefill
 
+CPU_CHUNKS = Chunks(alone=128)  # of the embedded model some 0.2 s: often enough to be seen to go on
 SHAREABLE_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
 
 
@@ -19,6 +20,7 @@ class SharedBatch(Batch):
     """All rows in one pass over one padded cache: for models that remember keys and values only."""
 
     def __init__(self, forward: Forward) -> None:
+        self.chunks = CPU_CHUNKS if forward.device.type == "cpu" else Chunks()
         self._forward = forward
         self._cache = RowsCache()
 
@@ -31,6 +33,10 @@ class SharedBatch(Batch):
 
     def leave(self, row: int) -> None:
         self._cache.leave(row)
+
+    def park(self, row: int, prefill: Prefill) -> None:
+        read = cast(NetworkPrefill, prefill)
+        read.cache, read.length = self._cache.park(row)
 
     def step(self, ids: Sequence[int]) -> Tensor:
         column = torch.tensor(ids)[:, None]
@@ -57,6 +63,9 @@ class SeparateBatch(Batch):
         last = self._rows.pop()
         if row < len(self._rows):
             self._rows[row] = last
+
+    def park(self, row: int, prefill: Prefill) -> None:
+        self.leave(row)  # `prefill` is the row
 
     def step(self, ids: Sequence[int]) -> Tensor:
         return torch.cat([self._step_row(row, id) for row, id in zip(self._rows, ids, strict=True)])

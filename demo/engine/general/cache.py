@@ -25,6 +25,9 @@ class RowsLayer(CacheLayerMixin):
     start = 0
     end = 0
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         self.rows = len(key_states)
         self.keys = _room_like(key_states, self.rows, 0)
@@ -59,6 +62,14 @@ class RowsLayer(CacheLayerMixin):
         for buffer in (self.keys, self.values):
             buffer[row] = buffer[self.rows]
         self.start = self.end - longest
+
+    def copy_row(self, row: int, length: int) -> "RowsLayer":
+        """A layer of one row: the last `length` columns of this one's `row`."""
+        copy = RowsLayer()
+        if self.is_initialized:
+            columns = slice(self.end - length, self.end)
+            copy.update(self.keys[row : row + 1, :, columns], self.values[row : row + 1, :, columns])
+        return copy
 
     def get_seq_length(self) -> int:
         return self.end - self.start
@@ -109,6 +120,16 @@ class RowsCache(Cache):
             return
         for layer in self.filled():
             layer.leave(row, max(self.lengths))
+
+    def park(self, row: int) -> tuple["RowsCache", int]:
+        """Remove a row; the last one takes its place. A cache of that sequence alone, ready to join, and its length."""
+        parked, length = RowsCache(), self.lengths[row]
+        if len(self.lengths) == 1:
+            parked.layers = self.layers
+        else:
+            parked.layers = [layer.copy_row(row, length) for layer in self.layers if isinstance(layer, RowsLayer)]
+        self.leave(row)
+        return parked, length
 
     def padding_mask(self, new: int) -> Tensor | None:
         """[rows, longest + new], 1 where a row has a token, for the next `new` columns; None where all have."""

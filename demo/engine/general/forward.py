@@ -16,6 +16,7 @@ class Forward:
     def __init__(self, network: PreTrainedModel) -> None:
         known = inspect.signature(network.forward).parameters
         self._network = network
+        self.device = network.device
         self._cache_name = name_cache(network)
         self.takes_positions = "position_ids" in known
         self._takes_logits_to_keep = "logits_to_keep" in known
@@ -31,7 +32,7 @@ class Forward:
 
         `mask` is [rows, columns of the cache + new], 0 where a row has padding; None where no row has any.
         """
-        device = self._network.device
+        device = self.device
         arguments: dict[str, Any] = {self._cache_name: cache, "use_cache": True}
         if mask is not None:
             arguments["attention_mask"] = mask.to(device)

@@ -47,6 +47,9 @@ class LlamaBatch(Batch):
         if row < len(self._rows):
             self._rows[row] = last
 
+    def park(self, row: int, prefill: Prefill) -> None:
+        self.leave(row)  # its memory is the prompt's own, gone on with
+
     def step(self, ids: Sequence[int]) -> Tensor:
         rows = [Stretch(memory, [id]) for memory, id in zip(self._rows, ids, strict=True)]
         (prompts, size), self._planned = self._planned, ((), 0)

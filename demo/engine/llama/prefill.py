@@ -25,6 +25,10 @@ class LlamaPrefill(Prefill):
         self._prompt = prompt
 
     @property
+    def length(self) -> int:
+        return self.memory.length
+
+    @property
     def left(self) -> int:
         """Tokens that have not been read."""
         return len(self._prompt) - self.memory.length

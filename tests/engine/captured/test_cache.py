@@ -9,12 +9,13 @@ from demo.engine.general.cache import RowsCache, RowsLayer
 
 HEADS, SIZE, ROOM, COLUMNS = 2, 3, 4, 24
 
-# What happens to the rows: one of some length joins, all get a column, or one leaves.
+# What happens to the rows: one of some length joins, all get a column, one leaves, or is parked and joins again.
 happenings = st.lists(
     st.one_of(
         st.tuples(st.just("join"), st.integers(1, COLUMNS // 2)),
         st.tuples(st.just("grow"), st.integers(1, 5)),
         st.tuples(st.just("leave"), st.integers(0, 10)),
+        st.tuples(st.just("park"), st.integers(0, 10)),
     ),
     max_size=30,
 )
@@ -51,12 +52,16 @@ def test_rows_are_what_a_list_of_sequences_would_be(happenings: list[tuple[str, 
             columns = torch.randn(1, HEADS, number, SIZE)
             cache.join(read_prompt(columns), number)
             rows.append(columns[0])
-        elif what == "leave" and rows:
+        elif what in ("leave", "park") and rows:
             row = number % len(rows)
+            copy, length = cache.copy_row(row), cache.lengths[row]
             cache.leave(row)
-            last = rows.pop()
+            gone, last = rows[row], rows.pop()
             if row < len(rows):
                 rows[row] = last
+            if what == "park":
+                cache.join(list(copy.filled()), length)
+                rows.append(gone)
         elif what == "grow" and max(map(length_of, rows), default=COLUMNS) + number <= COLUMNS:
             for _ in range(number):
                 new, keys, hidden = grow(cache)

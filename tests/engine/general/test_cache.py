@@ -8,12 +8,13 @@ from demo.engine.general.cache import ROOM, RowsCache, RowsLayer
 
 HEADS, SIZE = 2, 3
 
-# What happens to the rows: one of some length joins, all grow by one column, or one leaves.
+# What happens to the rows: one of some length joins, all grow by one column, one leaves, or is parked and joins again.
 happenings = st.lists(
     st.one_of(
         st.tuples(st.just("join"), st.integers(1, 3 * ROOM)),
         st.tuples(st.just("grow"), st.integers(1, ROOM)),
         st.tuples(st.just("leave"), st.integers(0, 10)),
+        st.tuples(st.just("park"), st.integers(0, 10)),
     ),
     max_size=20,
 )
@@ -44,6 +45,14 @@ def test_rows_are_what_a_list_of_sequences_would_be(happenings: list[tuple[str, 
             last = rows.pop()
             if row < len(rows):
                 rows[row] = last
+        elif what == "park" and rows:
+            row = number % len(rows)
+            parked, length = cache.park(row)
+            gone, last = rows[row], rows.pop()
+            if row < len(rows):
+                rows[row] = last
+            cache.join(parked, length)
+            rows.append(gone)
         elif what == "grow" and rows:
             columns = random_columns(len(rows), number)
             keys = append(cache, columns)

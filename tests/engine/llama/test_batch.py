@@ -1,7 +1,7 @@
 """Rows never change each other, to the last bit, nor does how a prompt is cut or how many threads there are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -209,14 +209,15 @@ def model(file: Path) -> Model:
 
 
 @pytest.mark.parametrize("seed", [1, 11])
-def test_a_seed_gives_the_same_tokens_and_log_probabilities_alone_and_among_others(
+def test_a_seed_gives_the_same_tokens_and_log_probabilities_alone_and_among_others_of_any_pace(
     seed: int, model: Model, open_worker: OpenWorker
 ) -> None:
     engine: Worker = open_worker(model)
     drawn = Sampling(do_sample=True, temperature=1.2, top_p=0.9, seed=seed)
     lengths = [3, 100, 383, 513, 20]
     requests = [Request("x" * length, 20 + length % 7, drawn, ignore_eos=True) for length in lengths]
-    together = ask(engine, *requests)
+    paces = (None, 300.0, 150.0, None, 500.0)
+    together = ask(engine, *(replace(request, pace=pace) for request, pace in zip(requests, paces, strict=True)))
     for request, answer in zip(requests, together, strict=True):
         (alone,) = ask(engine, request)
         assert (alone.ids, alone.logprobs) == (answer.ids, answer.logprobs)

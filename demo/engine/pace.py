@@ -1,0 +1,24 @@
+"""When the next token of an answer may be computed: a leaky bucket (GCRA, ITU-T I.371). Knows no clock."""
+
+import math
+from typing import Final
+
+CATCH_UP: Final = 0.1  # seconds of lateness that later tokens make up for: more would be seen as a burst
+
+
+class Pace:
+    """The schedule of one answer, of at most `rate` tokens/s; None is as fast as the model can."""
+
+    def __init__(self, rate: float | None) -> None:
+        self._gap = 1 / rate if rate else 0.0
+        self.due = -math.inf  # of the next token
+
+    @property
+    def following(self) -> float:
+        """When the token after the next is due, if the next is sampled when due."""
+        return self.due + self._gap
+
+    def note(self, time: float) -> None:
+        """A token was sampled at `time`."""
+        begun = self.due > -math.inf
+        self.due = (max(self.due, time - CATCH_UP) if begun else time) + self._gap
