@@ -1,4 +1,4 @@
-"""What stopping early saved: tokens, seconds and money; and what the same decision saves after waiting: nothing. Pure."""
+"""What stopping early saved, in tokens, seconds and money; and what the same decision saves after waiting. Pure."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -61,7 +61,7 @@ def test_slowed_to_a_pace_the_measured_numbers_are_the_predicted_and_are_labelle
         assert read_rows(tab, "example-beside") == rows
         found = re.search(r"Asked for 30 tokens/s, measured ([\d.]+): 99 tokens in", tab.read("example-beside"))
         assert found is not None
-        assert float(found[1]) == pytest.approx(30, rel=0.1)
+        assert float(found[1]) == pytest.approx(30, rel=0.25)
         assert streamed[2:] == ["1.67 s", "3.33 s"]
         assert read_seconds(measured[1]) < 0.5
         assert read_seconds(measured[2]) == pytest.approx(50 / 30, rel=0.25)
