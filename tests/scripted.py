@@ -133,7 +133,10 @@ class ScriptedEngine(Engine):
 
 
 class TypingEngine(ScriptedEngine):
-    """Answers every request by itself with `texts`, one token every `pace` seconds, from a thread of its own."""
+    """Answers every request by itself with `texts`, one token every `pace` seconds, from a thread of its own.
+
+    A request's own pace holds where it is slower, without drift, from the first token on.
+    """
 
     def __init__(self, texts: Sequence[str], pace: float) -> None:
         super().__init__()
@@ -148,10 +151,15 @@ class TypingEngine(ScriptedEngine):
     def _type(self, ticket: ScriptedTicket) -> None:
         ticket.start()
         *texts, last = self._texts[: ticket.request.max_new_tokens]
+        due, gap = 0.0, 1 / ticket.request.pace if ticket.request.pace else 0.0
         for text in texts:
-            threading.Event().wait(self._pace)
+            self._wait(due)
             if ticket.cancelled:
                 return
             ticket.write(text)
-        threading.Event().wait(self._pace)
+            due = (due or time.perf_counter()) + gap
+        self._wait(due)
         ticket.write_last(last, "eos_token")
+
+    def _wait(self, due: float) -> None:
+        threading.Event().wait(max(self._pace, due - time.perf_counter()))
