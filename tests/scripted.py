@@ -135,7 +135,6 @@ class ScriptedEngine(Engine):
 class TypingEngine(ScriptedEngine):
     """Answers every request by itself with `texts`, one token every `gap` seconds, from a thread of its own.
 
-
     A request's own pace holds where it is slower, without drift, from the first token on.
     """
 

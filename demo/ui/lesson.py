@@ -15,7 +15,7 @@ from demo.ui.tables import write_example, write_saved
 from demo.ui.visitor import Example
 
 CHAPTERS: Final = {
-    "Why it matters": ("example", "sweep", "pairs", "saved", "glossary"),
+    "Why it matters": ("example", "sweep", "pairs", "perceived", "saved", "glossary"),
     "How it works underneath": ("events", "ways", "journey"),
     "Overload and backpressure": ("enough",),
     "Use the API": ("call",),
@@ -64,7 +64,7 @@ def build_lesson() -> Lesson:
 
 
 def _build_example() -> dict[str, gr.components.Component]:
-    _show("example")
+    _show("example", NOW)
     with gr.Row(elem_classes="dials"):
         length = gr.Radio(
             [(f"{count:,} tokens", count) for count in LENGTHS],
@@ -72,7 +72,7 @@ def _build_example() -> dict[str, gr.components.Component]:
             label="Length",
             elem_id="example-length",
         )
-        pace = gr.Dropdown(list(PACES), value=PACE, label="Pace", elem_id="example-pace", filterable=False)
+        pace = gr.Dropdown(list(PACES), value=PACE, label="Speed", elem_id="example-pace", filterable=False)
     run = gr.Button("Run it in the two panels", variant="primary", elem_id="example-run", min_width=0)
     expected = write_example(Example(LENGTHS[0], PACE), (), None)
     table = gr.HTML(expected, elem_id="example", js_on_load=None, apply_default_css=False)

@@ -9,7 +9,7 @@ import gradio as gr
 from demo.errors import DemoError
 from demo.events import Engine, Sampling
 from demo.trace import Trace
-from demo.ui.dials import DEFAULT_REPETITION_PENALTY, Manner, Position
+from demo.ui.dials import Manner, Position
 from demo.ui.layout import Layout
 from demo.ui.links import Shared, read_link, write_link
 from demo.ui.pane import Updates
@@ -17,7 +17,9 @@ from demo.ui.tables import write_example, write_saved
 from demo.ui.updates import nothing, say, show_start
 from demo.ui.visitor import Example, Visitors
 
-EXAMPLE_TEXT: Final = "Once upon a time, in a small village by the sea,"  # gone on with for as long as it takes
+# Of many prompts and seeds that were read to the end, the one whose thousandth token still tells the story.
+EXAMPLE_QUESTION: Final = "Write a very long adventure story about a boy and his dog who travel around the world."
+EXAMPLE_SAMPLING: Final = Sampling(do_sample=True, temperature=0.6, top_p=0.9, repetition_penalty=1.1, seed=3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,16 +31,17 @@ class LessonListeners:
     visitors: Visitors
 
     async def begin_example(self, request: gr.Request, length: float, pace: float) -> Updates:
-        """The documentation's example in the two panels: so many tokens at such a pace, whatever the drawer says."""
+        """The documentation's example in the two panels: so many tokens at such a rate, whatever the drawer says."""
         visitor = self.visitors.find(request.session_hash)
         example = _read_example(length, pace)
-        manner = Manner(example.tokens, Sampling(repetition_penalty=DEFAULT_REPETITION_PENALTY), example.pace)
+        manner = Manner(example.tokens, EXAMPLE_SAMPLING, example.pace)
         try:
-            visitor.go_on(self.engine, EXAMPLE_TEXT, manner)
+            visitor.go_on(self.engine, EXAMPLE_QUESTION, manner)
         except DemoError as error:
             return say(self.page, visitor, str(error))
         visitor.example = example
-        return show_start(self.page, visitor)
+        table = {self.page.lesson.example: write_example(example, visitor.runs, None)}
+        return {**show_start(self.page, visitor), **table}
 
     def predict(self, request: gr.Request, length: float, pace: float) -> Updates:
         """What the example's dials let one expect."""

@@ -128,7 +128,8 @@ def wire_race(blocks: gr.Blocks, page: Layout, listeners: Listeners) -> None:
 def wire_lesson(blocks: gr.Blocks, page: Layout, race: Listeners, listeners: LessonListeners) -> None:
     """Tie the lesson's components to their listeners."""
     lesson = page.lesson
-    follow(lesson.example_run.click(listeners.begin_example, lesson.example_inputs, page.start, **FREE), page, race)
+    begun = [*page.start, lesson.example]
+    follow(lesson.example_run.click(listeners.begin_example, lesson.example_inputs, begun, **FREE), page, race)
     for dial in (lesson.example_length, lesson.example_pace):
         dial.change(listeners.predict, lesson.example_inputs, lesson.example, **QUICK)
     lesson.price.change(listeners.weigh, lesson.price, lesson.saved, **QUICK)

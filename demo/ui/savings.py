@@ -1,4 +1,4 @@
-"""What stopping early saved: tokens, seconds and money; and what the same decision saves who waits: nothing. Pure."""
+"""What stopping early saved, in tokens, seconds and money; and what the same decision saves after waiting. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -52,8 +52,8 @@ def list_savings(saving: Saving, price: float) -> list[tuple[str, ...]]:
     return [
         ("Streaming: read until you stopped", *_say(saving.read, price)),
         (f"The whole answer{'' if saving.exact else ', at the length asked for'}", *_say(saving.all, price, at_most)),
-        ("Saved by who streams", *_say(saved, price, at_most)),
-        ("Saved by who waits: the same decision comes at the end", *_say(Answer(0, 0.0), price)),
+        ("Saved by streaming", *_say(saved, price, at_most)),
+        ("Saved by waiting: the same decision comes at the end", *_say(Answer(0, 0.0), price)),
     ]
 
 

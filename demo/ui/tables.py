@@ -21,8 +21,10 @@ def write_example(example: Example, runs: Sequence[Turn], turn: Turn | None) -> 
     rate = prediction.find_rate(runs, example)
     pace = f"{example.pace:g} tokens/s" if example.pace else "real speed"
     caption = f"{example.tokens:,} tokens at {pace}; measured on the engine's clock"
-    rows = prediction.list_moments(example, rate, turn)
-    return _say(prediction.say_source(example, rate)) + write_table(caption, prediction.COLUMNS, rows)
+    said = prediction.say_source(example, rate)
+    if turn is not None:
+        said = f"{prediction.say_reached(example, turn)} {said}"
+    return _say(said) + write_table(caption, prediction.COLUMNS, prediction.list_moments(example, rate, turn))
 
 
 def write_saved(runs: Sequence[Turn], price: float) -> str:

@@ -113,9 +113,10 @@ class Visitor:
         self._start(engine, request, Asked(self.question, "rest"))
 
     def go_on(self, engine: Engine, text: str, manner: Manner) -> None:
-        """Start a race that goes on with `text` for exactly as long as asked. Raises as `begin`."""
+        """Start a race for `text` alone, answered for exactly as long as asked. Raises as `begin`."""
         self.check(text)
-        request = Request(text, manner.max_new_tokens, manner.sampling, ignore_eos=True, pace=manner.pace)
+        message = Message("user", text)
+        request = Request((message,), manner.max_new_tokens, manner.sampling, ignore_eos=True, pace=manner.pace)
         self._start(engine, request, Asked(text, "text"))
 
     def replay(self, trace: Trace, pace: float | None = None) -> None:

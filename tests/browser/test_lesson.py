@@ -6,6 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from demo.events import Message, Sampling
 from tests.browser.serving import Served, serve
 from tests.browser.tab import SIZES, Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
@@ -53,34 +54,46 @@ def test_slowed_to_a_pace_the_measured_numbers_are_the_predicted_and_are_labelle
         for side in ("streamed", "whole"):
             expect(tab.find(f"{side}-label")).to_have_text("slowed to 30 tokens/s")
         expect(tab.find("streamed-pane")).to_be_in_viewport()
+        expect(tab.find("example-beside")).to_be_in_viewport(ratio=1)
+        assert read_rows(tab, "example-beside")[1][1:] == ["–", "–", "–"]
         tab.expect_results(1)
-        streamed, measured, _, waited = read_rows(tab, "example")
+        rows = streamed, measured, _, waited = read_rows(tab, "example")
+        assert read_rows(tab, "example-beside") == rows
+        found = re.search(r"Asked for 30 tokens/s, measured ([\d.]+): 99 tokens in", tab.read("example-beside"))
+        assert found is not None
+        assert float(found[1]) == pytest.approx(30, rel=0.25)
         assert streamed[2:] == ["1.67 s", "3.33 s"]
         assert read_seconds(measured[1]) < 0.5
         assert read_seconds(measured[2]) == pytest.approx(50 / 30, rel=0.25)
         assert read_seconds(measured[3]) == pytest.approx(100 / 30, rel=0.25)
         assert waited[1] == waited[2] == waited[3] == measured[3]
+        tab.ask("Something else")
+        expect(tab.find("example-beside")).to_be_hidden()
         open_tab.close()
 
 
-def test_a_machine_slower_than_the_dial_is_said_to_be(open_tab: Tabs) -> None:
+def test_a_machine_slower_than_the_rate_asked_for_is_said_to_be(open_tab: Tabs) -> None:
     with serve(TypingEngine(["word "] * 100, 0.03)) as served:
         tab = open_tab(served.url)
         tab.find("example-length").get_by_label("100 tokens", exact=True).check()
         tab.find("example-run").click()
         tab.expect_results(1)
-        expect(tab.find("example")).to_contain_text("slower than the dial's 100: predicted from the rate it has")
+        expect(tab.find("example")).to_contain_text("fewer than the 100 asked for: predicted from the rate it has")
         open_tab.close()
 
 
-def test_the_example_is_a_text_gone_on_with_whatever_the_model_would_end_with(
+def test_the_example_is_one_story_whatever_the_model_would_end_with_and_the_page_says_how_it_is_asked(
     open_tab: Tabs, served: Served, engine: ScriptedEngine
 ) -> None:
     tab = open_tab(served.url)
     tab.find("example-run").click()
     request = engine.wait_for_ticket().request
     assert (request.max_new_tokens, request.ignore_eos) == (1000, True)
-    assert isinstance(request.prompt, str)
+    assert request.prompt == (Message("user", tab.read("example-question")),)
+    assert request.sampling == Sampling(True, temperature=0.6, top_p=0.9, repetition_penalty=1.1, seed=3)
+    said = tab.read("station-example")
+    for part in ("Temperature 0.6, top p 0.9, repetition penalty 1.1, EOS ignored", "assumes a model"):
+        assert part in said
     engine.close()
     tab.expect_both("stopped")
 
@@ -163,7 +176,7 @@ def test_a_link_restores_prompt_dials_and_section_in_a_fresh_browser(open_tab: T
     link = tab.find("shared-link")
     expect(link).to_have_value(re.compile("seed=42"))
     fragment = "#" + link.input_value().split("#")[1]
-    assert "station=9" in fragment
+    assert "station=10" in fragment
     assert "temperature=0.7" in fragment
     other = open_tab(typing_url, fragment=fragment)
     expect(other.find("station-call")).to_be_in_viewport()
@@ -194,7 +207,7 @@ def test_presenter_view_is_large_and_its_keys_run_the_lesson(
     tab.find("presenter").click()
     assert size_of(tab.page, "#streamed-text") > 1.3 * before
     keys = tab.page.keyboard
-    for key, name in (("3", "station-sweep"), ("9", "station-call"), ("5", "station-saved"), ("1", "intro")):
+    for key, name in (("3", "station-sweep"), ("0", "station-call"), ("5", "station-perceived"), ("1", "intro")):
         keys.press(key)
         expect(tab.find(name)).to_be_in_viewport()
         focused = f"document.activeElement.closest('#{name}') !== null"
@@ -217,7 +230,7 @@ def test_keys_are_letters_while_somebody_types_and_outside_of_presenter_view(
 ) -> None:
     tab = open_tab(served.url)
     tab.page.locator("#intro h1").click()
-    for key in ("g", "r", "9"):
+    for key in ("g", "r", "0"):
         tab.page.keyboard.press(key)
     tab.find("presenter").click()
     tab.prompt.focus()
@@ -270,7 +283,7 @@ def test_before_the_first_interaction_little_of_ours_is_loaded_and_no_charts(ope
 def test_every_section_of_the_contents_is_there(open_tab: Tabs, typing_url: str) -> None:
     tab = open_tab(typing_url)
     links = tab.page.locator("#contents a")
-    expect(links).to_have_count(9)
+    expect(links).to_have_count(10)
     for number, link in enumerate(links.all(), start=1):
         target = tab.page.locator(link.get_attribute("href") or "")
         if number > 1:

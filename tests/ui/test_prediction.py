@@ -7,7 +7,7 @@ import pytest
 from demo.metrics import Timeline
 from demo.trace import Trace
 from demo.ui.panes import PaneView
-from demo.ui.prediction import find_rate, list_moments, say_source
+from demo.ui.prediction import find_rate, list_moments, say_reached, say_source
 from demo.ui.visitor import Asked, Example, Turn
 from tests.traces import make_trace
 
@@ -41,13 +41,30 @@ def test_a_machine_slower_than_the_dial_is_said_to_be_and_predicted_from() -> No
     rate = find_rate([turn(20)], THOUSAND)
     assert rate == pytest.approx(20)
     assert list_moments(THOUSAND, rate, None)[0][2:] == ("25.0 s", "50.0 s")
-    assert "makes 20.0 tokens/s, slower than the dial's 100" in say_source(THOUSAND, rate)
+    assert "makes 20.0 tokens/s, fewer than the 100 asked for" in say_source(THOUSAND, rate)
 
 
-def test_a_machine_that_keeps_up_is_predicted_from_the_dial() -> None:
+def test_a_machine_that_keeps_up_is_predicted_from_the_rate_asked_for() -> None:
     assert find_rate([turn(200)], THOUSAND) == 100
     assert find_rate([turn(99, pace=100)], THOUSAND) == 100
-    assert "from the dial: 100 tokens/s" in say_source(THOUSAND, 100)
+    assert "from the rate asked for, 100 tokens/s" in say_source(THOUSAND, 100)
+
+
+def test_what_was_reached_is_said_beside_what_was_asked_for_as_the_decode_rate() -> None:
+    late = turn(80, pace=100)
+    delayed = tuple(time + 5 for time in late.streamed.timeline.tokens)
+    late = replace(late, streamed=replace(late.streamed, timeline=Timeline(0.0, delayed[0], delayed, delayed[-1])))
+    assert say_reached(Example(10, 100), late) == (
+        "Asked for 100 tokens/s, measured 80.0: 9 tokens in the 112 ms after the first."
+    )
+    assert say_reached(Example(10, None), turn(280)).startswith("At real speed, measured 280.0: 9 tokens")
+
+
+def test_an_end_before_the_length_asked_for_is_said_and_of_one_token_there_is_no_rate() -> None:
+    assert say_reached(THOUSAND, turn(100, pace=100)).endswith(" It ended before 1,000 tokens.")
+    single = turn(100)
+    single = replace(single, streamed=replace(single.streamed, timeline=Timeline(0.0, 0.1, (0.1,), 0.1)))
+    assert say_reached(THOUSAND, single) == "Asked for 100 tokens/s: too few tokens came to measure a rate."
 
 
 def test_a_run_that_was_slowed_down_says_nothing_of_what_the_machine_can_do() -> None:

@@ -35,7 +35,7 @@ def test_it_is_at_most_the_length_asked_for_where_the_work_was_stopped_too() -> 
 
 def test_money_follows_the_dial_and_waiting_saves_nothing() -> None:
     rows = list_savings(Saving(Answer(10, 1.0), Answer(40, 4.0), exact=True), price=10)
-    assert rows[2] == ("Saved by who streams", "30", "3.00 s", "$0.000300")
+    assert rows[2] == ("Saved by streaming", "30", "3.00 s", "$0.000300")
     assert rows[3][1:] == ("0", "0 ms", "$0.000000")
     assert list_savings(Saving(Answer(10, 1.0), Answer(40, 4.0), exact=True), price=100)[2][3] == "$0.003000"
 

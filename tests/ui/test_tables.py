@@ -11,7 +11,7 @@ def test_whatever_a_cell_holds_is_text() -> None:
     assert 'aria-label="A &amp; B"' in markup
 
 
-def test_the_example_tells_its_dials_and_the_clock() -> None:
+def test_the_example_tells_its_length_its_rate_and_the_clock() -> None:
     markup = write_example(Example(1000, 100), (), None)
     assert "1,000 tokens at 100 tokens/s; measured on the engine&#x27;s clock" in markup
     assert "real speed" in write_example(Example(1000, None), (), None)

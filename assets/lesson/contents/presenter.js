@@ -43,7 +43,7 @@ function hear(event) {
   const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   const key = event.key.toLowerCase();
-  if (/^[1-9]$/.test(key)) goTo(document.querySelectorAll("#contents a")[Number(key) - 1]);
+  if (/^[0-9]$/.test(key)) goTo(document.querySelectorAll("#contents a")[(Number(key) || 10) - 1]); // 0 is the tenth
   else if (key === "g") generate();
   else if (key === "r") find("retry")?.click();
   else if (key === "p") present(false);

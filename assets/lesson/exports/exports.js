@@ -1,6 +1,7 @@
 // What a teacher takes along from the last run: its trace, the table, a link that plays it again. Made in the browser.
 "use strict";
 
+import { writeCsv } from "../shared/csv.js";
 import { copy, download } from "../shared/dom.js";
 
 export function mount(root) {
@@ -27,9 +28,7 @@ export function mount(root) {
 
 export const address = (fragment) => `${location.href.split("#")[0]}#${fragment}`;
 
-// RFC 4180: cells with commas, quotes or line ends in quotes, which are doubled within.
 function writeTable() {
-  const rows = [...document.querySelectorAll("#numbers tr")].map((row) => [...row.cells].map((cell) => cell.textContent));
-  const quote = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
-  return rows.map((row) => `${row.map(quote).join(",")}\r\n`).join("");
+  const rows = [...document.querySelectorAll("#numbers tr")];
+  return writeCsv(rows.map((row) => [...row.cells].map((cell) => cell.textContent)));
 }

@@ -1,0 +1,361 @@
+"""How long does it feel? Rounds as a person plays them, and what is said of the guesses."""
+
+import csv
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from statistics import fmean, variance
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Request, expect
+
+from demo.bench.interval import estimate_mean, t_quantile
+from demo.errors import Overloaded
+from tests.browser.serving import Served, serve
+from tests.browser.tab import LOOK_AWAY, Tab, Tabs, open_tabs, read_seconds
+from tests.scripted import ScriptedEngine, TypingEngine
+
+ANSWER = [" the", " wind", " came", " over", " the", " hills", ".", " Nobody", " had", " seen", " it", "."]
+BUSY = "Model is overloaded: 4 requests are being answered. Try again in a moment."
+FACTORS = {"streamed": (0.8, 1.0, 0.9), "whole": (1.5, 1.7, 1.6)}  # of what each wait took: how long it felt
+
+
+class Perceived:
+    """The station in one tab, and every request to generate that it made."""
+
+    def __init__(self, tab: Tab, rounds: int = 6) -> None:
+        self.tab = tab
+        self.asked: list[Request] = []
+        tab.page.on("request", self._see)
+        tab.find("station-perceived").scroll_into_view_if_needed()
+        expect(self.find("begin")).to_be_enabled()
+        self.find("rounds").select_option(str(rounds))
+
+    def _see(self, request: Request) -> None:
+        if request.url.endswith(("/generate", "/generate_stream")):
+            self.asked.append(request)
+
+    def find(self, name: str) -> Locator:
+        """A part of the station."""
+        return self.tab.find(f"perceived-{name}")
+
+    @property
+    def modes(self) -> list[str]:
+        """Of each request, how its answer is shown."""
+        return ["streamed" if request.url.endswith("stream") else "whole" for request in self.asked]
+
+    def ask(self) -> None:
+        """Begin a round, with whatever is expected of it."""
+        self.find("ask").get_by_role("button").click()
+
+    def say(self, seconds: float) -> None:
+        """The guess, once it is asked for."""
+        expect(self.find("say")).to_be_visible()
+        self.find("felt").fill(f"{seconds:.3f}")
+        self.find("felt").press("Enter")
+
+    def read_rows(self, name: str = "table") -> list[list[str]]:
+        """A table's rows, cell by cell."""
+        rows = self.find(name).locator("tbody tr").all()
+        return [row.locator("td").all_text_contents() for row in rows]
+
+
+def took(request: Request) -> float:
+    """Seconds until a response was all there."""
+    return request.timing["responseEnd"] / 1000
+
+
+@pytest.fixture(scope="module")
+def felt_url() -> Iterator[str]:
+    with serve(TypingEngine(ANSWER, 0.02)) as served:
+        yield served.url
+
+
+@pytest.fixture(scope="module")
+def finished(browser: Browser, felt_url: str) -> Iterator[Perceived]:
+    """Six rounds, in which streamed answers felt shorter than whole ones, for tests that only read."""
+    with open_tabs(browser) as open_tab:
+        station = Perceived(open_tab(felt_url))
+        factors = {mode: iter(values) for mode, values in FACTORS.items()}
+        station.find("begin").click()
+        for _ in range(6):
+            station.find("expect-last").fill("2.5")
+            station.ask()
+            expect(station.find("say")).to_be_visible()
+            station.say(next(factors[station.modes[-1]]) * took(station.asked[-1]))
+        expect(station.find("begin")).to_be_enabled()
+        station.find("results").locator("summary").click()
+        yield station
+
+
+@pytest.fixture(scope="module")
+def page(finished: Perceived) -> Page:
+    return finished.tab.page
+
+
+def call(page: Page, name: str, *arguments: Any) -> Any:
+    """What a function of the station's arithmetic returns."""
+    script = "async ([name, values]) => (await import('/lesson/perceived/felt.js'))[name](...values)"
+    return page.evaluate(script, [name, list(arguments)])
+
+
+# --- what is asked, and what is made of it ---------------------------------------------------------------------------
+
+
+def test_each_way_is_shown_as_often_as_the_other_and_each_answer_has_its_own_length_and_opening(
+    finished: Perceived,
+) -> None:
+    assert Counter(finished.modes) == {"streamed": 3, "whole": 3}
+    bodies = [json.loads(request.post_data or "") for request in finished.asked]
+    assert len({body["inputs"] for body in bodies}) == 6
+    parameters = [body["parameters"] for body in bodies]
+    assert {each["max_tokens_per_second"] for each in parameters} == {30}
+    assert all(120 <= each["max_new_tokens"] <= 300 for each in parameters)
+    assert len({each["max_new_tokens"] for each in parameters}) > 3
+
+
+def test_the_table_has_the_true_waits_as_this_browser_saw_them(finished: Perceived) -> None:
+    rows = finished.read_rows()
+    assert [row[1] for row in rows] == finished.modes
+    for row, request in zip(rows, finished.asked, strict=True):
+        _, mode, tokens, expected_first, first, expected_last, last, felt, ratio = row
+        assert (tokens, expected_first, expected_last) == (str(len(ANSWER)), "–", "2.50 s")
+        assert took(request) - 0.02 <= read_seconds(last) <= took(request) + 1
+        assert read_seconds(last) >= 0.95 * 0.02 * len(ANSWER)
+        assert first == last or mode == "streamed"
+        assert float(ratio) == pytest.approx(read_seconds(felt) / read_seconds(last), abs=0.02)
+
+
+def test_means_and_intervals_are_those_of_the_rounds_and_the_sentence_says_them(
+    finished: Perceived, page: Page
+) -> None:
+    ratios = {mode: read_ratios(page, mode) for mode in FACTORS}
+    for row, values in zip(finished.read_rows("means"), ratios.values(), strict=True):
+        found = estimate_mean(values)
+        ends = " to ".join(f"{end:.2f}".replace("-", "−") for end in (found.low, found.high))
+        assert row[1:] == ["3", f"{found.mean:.2f}", ends]
+    streamed, whole = (fmean(values) for values in ratios.values())
+    expect(finished.find("verdict")).to_contain_text(
+        f"On average a streamed answer felt {streamed:.2f} times as long as it was, a whole one {whole:.2f} times. "
+        "So streaming felt shorter, by "
+    )
+
+
+def read_ratios(page: Page, mode: str) -> list[float]:
+    rounds = json.loads(page.evaluate("sessionStorage.getItem('perceived-latency')"))
+    return [each["felt"] / each["total"] for each in rounds if each["mode"] == mode]
+
+
+def test_the_chart_has_a_mark_for_each_round_around_the_diagonal(finished: Perceived) -> None:
+    plot = finished.find("chart").locator(".plot")
+    drawn = plot.evaluate("(plot) => Object.fromEntries(plot.data.map(({ name, x, y }) => [name, [[...x], [...y]]]))")
+    diagonal_x, diagonal_y = drawn["felt as long as it was"]
+    assert diagonal_x == diagonal_y
+    for mode in FACTORS:
+        rows = [row for row in finished.read_rows() if row[1] == mode]
+        true, felt = drawn[mode]
+        assert true == pytest.approx([read_seconds(row[6]) for row in rows], abs=0.0051)
+        assert felt == pytest.approx([read_seconds(row[7]) for row in rows], abs=0.0051)
+    assert "So streaming felt shorter" in (plot.get_attribute("aria-label") or "")
+
+
+def test_the_guesses_are_files_to_take_along(finished: Perceived, page: Page) -> None:
+    with page.expect_download() as saved:
+        finished.find("json").click()
+    rounds = json.loads(saved.value.path().read_text())["rounds"]
+    assert [each["mode"] for each in rounds] == finished.modes
+    with page.expect_download() as saved:
+        finished.find("csv").click()
+    rows = list(csv.DictReader(saved.value.path().read_text().splitlines()))
+    assert [float(row["total"]) for row in rows] == [each["total"] for each in rounds]
+    assert {row["expectedFirst"] for row in rows} == {""}
+
+
+# --- one round -------------------------------------------------------------------------------------------------------
+
+
+def test_a_round_shows_no_clock_no_earlier_wait_and_no_sign_of_its_way_before_its_first_text(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine
+) -> None:
+    station = Perceived(open_tab(served.url), rounds=2)
+    station.find("begin").click()
+    looks = {}
+    for number in (1, 2):
+        station.find("expect-first").fill("1")
+        station.ask()
+        ticket = engine.wait_for_ticket(number)
+        ticket.start()
+        mode, text = station.modes[-1], station.find("text")
+        expect(station.find("status")).to_have_text(f"Round {number} of 2: asked, slowed to 30 tokens/s.")
+        looks[mode] = text.evaluate("(text) => [text.lastChild.className, text.lastChild.textContent]")
+        ticket.write(" One", " two")
+        if mode == "streamed":
+            expect(text).to_contain_text("One two")
+            expect(station.find("status")).to_have_text(f"Round {number} of 2: the answer begins.")
+        expect(station.find("results")).to_be_hidden()
+        assert not re.search(r"\d m?s\b", station.tab.read("perceived-stage"))
+        assert text.inner_text().endswith("two") == (mode == "streamed")
+        ticket.write_last(" three", "length")
+        expect(text).to_contain_text("One two three")
+        expect(station.find("say")).to_be_visible()
+        assert not re.search(r"\d m?s\b", station.tab.read("perceived-status"))
+        station.say(4)
+        expect(station.find("status")).to_contain_text("To you it felt like 4.00 s")
+        expect(station.find("status")).to_contain_text("You had expected the first after 1.00 s.")
+    assert looks["streamed"] == looks["whole"] == ["answer", ""]
+    expect(station.find("status")).to_contain_text("All 2 rounds are over.")
+    expect(station.find("verdict")).to_be_hidden()
+    assert [row[2:] for row in station.read_rows("means")] == [["–", "from 3 guesses on"]] * 2
+
+
+def test_stop_and_leaving_end_the_work_and_a_round_without_a_guess_is_none(
+    open_tab: Tabs, served: Served, engine: ScriptedEngine
+) -> None:
+    station = Perceived(open_tab(served.url))
+    station.find("begin").click()
+    station.ask()
+    engine.wait_for_ticket().start()
+    station.find("stop").click()
+    assert engine.tickets[0].stopped.wait(20)
+    expect(station.find("status")).to_have_text("Stopped.")
+    for name in ("stage", "results"):
+        expect(station.find(name)).to_be_hidden()
+    station.find("begin").click()
+    station.find("stop").click()
+    expect(station.find("begin")).to_be_enabled()
+    assert len(engine.tickets) == 1
+    station.find("begin").click()
+    station.ask()
+    left = engine.wait_for_ticket(2)
+    station.tab.page.close()
+    assert left.stopped.wait(20)
+
+
+def test_a_wait_that_was_not_watched_is_repeated(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
+    station = Perceived(open_tab(served.url))
+    station.find("begin").click()
+    station.ask()
+    ticket = engine.wait_for_ticket()
+    ticket.start()
+    station.tab.page.evaluate(LOOK_AWAY)
+    ticket.write_last(" One", "length")
+    expect(station.find("status")).to_have_text(
+        "Another tab was in front: that round doesn't count, and is repeated. Round 1 of 6."
+    )
+    station.find("stop").click()
+
+
+def test_a_refused_request_is_one_sentence(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
+    station = Perceived(open_tab(served.url))
+    engine.refusal = Overloaded(BUSY)
+    station.find("begin").click()
+    station.ask()
+    expect(station.find("status")).to_have_text(BUSY)
+    expect(station.find("stage")).to_be_hidden()
+    assert len(station.tab.complaints) == 1
+    station.tab.complaints.clear()
+
+
+def test_a_round_is_played_from_the_keyboard_alone_kept_in_this_tab_only_and_deleted_on_request(
+    open_tab: Tabs, felt_url: str
+) -> None:
+    station = Perceived(open_tab(felt_url), rounds=2)
+    keyboard = station.tab.page.keyboard
+    station.find("begin").focus()
+    keyboard.press("Enter")
+    for _ in range(2):
+        expect(station.find("expect-first")).to_be_focused()
+        keyboard.press("Enter")
+        expect(station.find("felt")).to_be_focused()
+        keyboard.press("Enter")
+        expect(station.find("say")).to_be_visible()  # there is no guess yet
+        keyboard.type("2.5")
+        keyboard.press("Enter")
+    expect(station.find("begin")).to_be_enabled()
+    station.tab.page.reload()
+    kept = Perceived(station.tab)
+    station.tab.complaints.clear()  # Gradio's, of the event stream that the reload cut
+    kept.find("results").locator("summary").click()
+    assert [row[7] for row in kept.read_rows()] == ["2.50 s"] * 2
+    expect(Perceived(open_tab(felt_url)).find("results")).to_be_hidden()
+    kept.find("forget").click()
+    expect(kept.find("results")).to_be_hidden()
+    assert station.tab.page.evaluate("sessionStorage.getItem('perceived-latency')") == "[]"
+
+
+def test_axe_is_content_during_a_round_in_light_and_after_it_in_dark_and_nothing_scrolls_sideways(
+    open_tab: Tabs, felt_url: str
+) -> None:
+    station = Perceived(open_tab(felt_url), rounds=2)
+    station.find("begin").click()
+    for _ in range(2):
+        expect(station.find("ask")).to_be_visible()
+        station.ask()
+        station.say(2)
+    expect(station.find("begin")).to_be_enabled()
+    station.find("results").locator("summary").click()
+    station.find("begin").click()
+    station.ask()
+    expect(station.find("say")).to_be_visible()
+    assert station.tab.find_violations("#station-perceived") == []
+    station.find("stop").click()
+    expect(station.find("results")).to_be_visible()
+    station.tab.page.evaluate("document.body.classList.add('dark')")
+    assert station.tab.find_violations("#station-perceived") == []
+
+
+# --- the arithmetic --------------------------------------------------------------------------------------------------
+
+
+def test_both_ways_have_lengths_from_the_same_range_and_their_order_is_shuffled(page: Page) -> None:
+    plans = [call(page, "planRounds", 12) for _ in range(3)]
+    orders = [[each["mode"] for each in plan] for plan in plans]
+    for plan, order in zip(plans, orders, strict=True):
+        assert Counter(order) == {"streamed": 6, "whole": 6}
+        for mode in FACTORS:
+            lengths = sorted(each["tokens"] for each in plan if each["mode"] == mode)
+            assert [(length - 120) // 30 for length in lengths] == pytest.approx([0, 1, 2, 3, 4, 5], abs=1)
+    assert orders[0] != orders[1] or orders[1] != orders[2]
+
+
+def test_each_place_in_the_order_is_either_way_as_often(page: Page) -> None:
+    script = """async () => { const { planRounds } = await import('/lesson/perceived/felt.js');
+    return Array.from({ length: 2000 }, () => planRounds(6).map(({ mode }) => mode === "streamed")); }"""
+    orders: list[list[bool]] = page.evaluate(script)
+    for place in zip(*orders, strict=True):
+        assert sum(place) == pytest.approx(1000, abs=6 * math.sqrt(500))
+    assert len(set(map(tuple, orders))) == math.comb(6, 3)
+
+
+def test_the_difference_has_welchs_interval(page: Page) -> None:
+    one, other = [1.5, 1.7, 1.6, 1.2], [0.8, 1.0, 0.9]
+    parts = [(variance(values) / len(values), len(values) - 1) for values in (one, other)]
+    error = sum(part for part, _ in parts)
+    freedom = math.floor(error**2 / sum(part**2 / freedom for part, freedom in parts))
+    margin = t_quantile(freedom) * math.sqrt(error)
+    mean = fmean(one) - fmean(other)
+    found = call(page, "estimateDifference", one, other)
+    assert [found[name] for name in ("low", "mean", "high")] == pytest.approx([mean - margin, mean, mean + margin])
+    assert call(page, "estimateDifference", [2, 2, 2], [1, 1, 1]) == {"mean": 1, "low": 1, "high": 1}
+
+
+def make_rounds(streamed: list[float], whole: list[float]) -> list[dict[str, Any]]:
+    ratios = {"streamed": streamed, "whole": whole}
+    return [{"mode": mode, "total": 4, "felt": 4 * ratio} for mode, values in ratios.items() for ratio in values]
+
+
+def test_nothing_is_said_of_fewer_than_three_guesses_of_each_way(page: Page) -> None:
+    assert call(page, "sayFelt", make_rounds([0.8, 0.9, 1.0], [1.5, 1.6])) == ""
+    assert call(page, "sayFelt", make_rounds([0.8, 0.9], [1.5, 1.6, 1.7, 1.8])) == ""
+
+
+def test_shorter_longer_and_what_may_be_chance_are_told_apart(page: Page) -> None:
+    low, high = [0.8, 0.9, 1.0], [1.5, 1.6, 1.7]
+    assert "So streaming felt shorter, by 0.70 of the true wait" in call(page, "sayFelt", make_rounds(low, high))
+    assert "So streaming felt longer, by 0.70 of the true wait" in call(page, "sayFelt", make_rounds(high, low))
+    assert call(page, "sayFelt", make_rounds([0.5, 1.0, 1.5], low)).endswith(
+        "That may be chance: these guesses don't tell the two apart."
+    )
