@@ -17,7 +17,8 @@ from demo.replay import RECORDINGS
 from demo.run import Run
 from demo.settings import read_settings
 from demo.trace import Trace, trace_run, write_trace
-from demo.ui.dials import DEFAULT_LENGTH, DEFAULT_REPETITION_PENALTY
+from demo.ui.dials import DEFAULT_REPETITION_PENALTY
+from demo.ui.speed import DEFAULT_LENGTH
 
 
 def record(engine: Engine, prompt: str) -> Trace:

@@ -36,7 +36,7 @@ class LessonListeners:
         example = _read_example(length, pace)
         manner = Manner(example.tokens, EXAMPLE_SAMPLING, example.pace)
         try:
-            visitor.go_on(self.engine, EXAMPLE_QUESTION, manner)
+            visitor.begin_example(self.engine, EXAMPLE_QUESTION, manner)
         except DemoError as error:
             return say(self.page, visitor, str(error))
         visitor.example = example

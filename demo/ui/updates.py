@@ -85,7 +85,7 @@ def show_results(page: Layout, runs: Sequence[Turn], example: Example | None, pr
     }
     if last.asked.kind != "recording" and last.trace is not None and last.trace.pace is None:
         updates[page.dials.pace] = gr.Radio(choices=list_speeds(last.streamed.timeline.rate))
-    if example is not None and last.asked.kind == "text":
+    if example is not None and last.asked.kind == "example":
         updates[page.lesson.example] = write_example(example, runs, last)
     return updates
 

@@ -20,11 +20,15 @@ MOST_UPDATES = 40  # a second, of all tabs together: each takes the server some 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a race is about: a turn, the rest of the last turn's answer, a raw text, or a recording played again."""
+    """What a race is about: a turn, the rest of the last turn's answer, the documentation's example, or a recording.
+
+    The example has a manner of its own, whatever the dials say.
+    """
 
     question: str
-    kind: Literal["turn", "rest", "text", "recording"]
+    kind: Literal["turn", "rest", "example", "recording"]
     recording: Trace | None = None
+    manner: Manner | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +116,12 @@ class Visitor:
         request = Request(messages, manner.max_new_tokens, manner.sampling, pace=manner.pace)
         self._start(engine, request, Asked(self.question, "rest"))
 
-    def go_on(self, engine: Engine, text: str, manner: Manner) -> None:
-        """Start a race for `text` alone, answered for exactly as long as asked. Raises as `begin`."""
-        self.check(text)
-        message = Message("user", text)
+    def begin_example(self, engine: Engine, question: str, manner: Manner) -> None:
+        """Start a race for `question` alone, answered for exactly as long as asked. Raises as `begin`."""
+        self.check(question)
+        message = Message("user", question)
         request = Request((message,), manner.max_new_tokens, manner.sampling, ignore_eos=True, pace=manner.pace)
-        self._start(engine, request, Asked(text, "text"))
+        self._start(engine, request, Asked(question, "example", manner=manner))
 
     def replay(self, trace: Trace, pace: float | None = None) -> None:
         """Start a race of a recorded run, as it was or slowed to `pace` tokens/s. Raises as `begin`."""
@@ -131,8 +135,8 @@ class Visitor:
         """Start a race for what was asked before. Raises as `begin`."""
         if asked.recording is not None:
             self.replay(asked.recording, manner.pace)
-        elif asked.kind == "text":
-            self.go_on(engine, asked.question, manner)
+        elif asked.kind == "example":
+            self.begin_example(engine, asked.question, asked.manner or manner)
         elif asked.kind == "rest":
             self.complete(engine, manner)
         else:

@@ -18,6 +18,7 @@ TRICKY = 'a  <b>b</b> &amp; ${1 + 1} {{value}} `c` \\n "d"\n\n<script>alert(1)</
 
 CHEESE = "How do you make cheese?"
 
+SAME = "([one, two]) => document.getElementById(one).textContent === document.getElementById(two).textContent"
 COUNT_CHANGES = """() => {
   window.changes = 0;
   const text = document.getElementById("streamed-text");
@@ -452,9 +453,7 @@ def test_the_clock_runs_while_a_side_is_active_and_rests_afterwards(
     expect(tab.find("whole-clock")).not_to_have_text(running)
     answer(engine.tickets[0], "One")
     tab.expect_both("done")
-    tab.page.wait_for_function(
-        "() => document.getElementById('whole-first').textContent === document.getElementById('whole-clock').textContent"
-    )
+    tab.page.wait_for_function(SAME, arg=["whole-first", "whole-clock"])
     rested = tab.read("whole-clock")
     tab.expect_results(1)
     assert tab.read("whole-clock") == rested

@@ -17,7 +17,7 @@ def race(tokens: int) -> tuple[PaneView, PaneView]:
 
 def test_the_timeline_is_a_ramp_and_a_cliff_of_the_same_height() -> None:
     whole, streamed = draw_timeline(*race(10)).data
-    assert (streamed.name, whole.name) == ("Streaming", "Non-streaming")
+    assert (streamed.name, whole.name) == ("Streaming, made by the engine", "Non-streaming")
     assert max(streamed.y) == max(whole.y) == 10
     assert len(set(whole.x)) == 2  # nothing, then everything at one moment
     assert len(set(streamed.x)) == 12

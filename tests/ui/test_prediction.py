@@ -20,7 +20,7 @@ def turn(rate: float, pace: float | None = None, recorded: bool = False) -> Turn
     times = tuple(token.time for token in trace.tokens)
     streamed = PaneView("streamed", "done", timeline=Timeline(0.0, times[0], times, times[-1]))
     whole = PaneView("whole", "done", timeline=Timeline(0.0, times[-1], (times[-1],) * 10, times[-1]))
-    asked = Asked("Once", "recording" if recorded else "text", trace if recorded else None)
+    asked = Asked("Once", "recording" if recorded else "example", trace if recorded else None)
     return Turn(asked, streamed, whole, trace)
 
 
