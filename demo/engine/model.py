@@ -85,8 +85,10 @@ class Model:
         if isinstance(prompt, str):
             return prompt
         turns = [{"role": message.role, "content": message.content} for message in prompt]
+        # An answer at the end is continued, not answered (TGI's chat template, vLLM's `continue_final_message`).
+        begun = turns.pop()["content"] if len(turns) > 1 and turns[-1]["role"] == "assistant" else ""
         try:
-            return self.tokenizer.write_out(turns)
+            return self.tokenizer.write_out(turns) + begun
         except TemplateError as error:
             raise TemplateRefused(f"The model's chat template refuses this conversation: {error}.") from error
 

@@ -140,6 +140,14 @@ def test_a_conversation_is_shown_as_its_template_writes_it(open_worker: OpenWork
     assert [piece.id for piece in pieces] == model.encode(talk)
 
 
+def test_an_answer_at_the_end_of_a_conversation_is_continued() -> None:
+    model = make_model()
+    asked = (Message("user", "hi"),)
+    text, pieces = model.tokenize((*asked, Message("assistant", "Once upon")))
+    assert text == model.tokenize(asked)[0] + "Once upon"
+    assert [piece.id for piece in pieces] == model.encode((*asked, Message("assistant", "Once upon")))
+
+
 def test_a_conversation_that_the_template_refuses_says_so() -> None:
     model = make_model(tokenizer=make_tokenizer("{{ raise_exception('roles must alternate') }}"))
     with pytest.raises(TemplateRefused, match="roles must alternate"):

@@ -20,6 +20,7 @@ from tests.figures.quality import measure_quality
 from tests.figures.speed import NEW_TOKENS, measure_speed
 from tests.figures.start import measure_start
 from tests.figures.streams import measure_streams
+from tests.figures.updates import measure_updates
 from tests.figures.wire import measure_wire
 
 
@@ -39,7 +40,7 @@ def measure_all() -> Iterator[Figure]:
     yield from measure_speed()
     yield from measure_start()
     yield measure_paint()
-    for measure in (measure_page, measure_crowd, measure_wire, measure_streams, measure_quality):
+    for measure in (measure_updates, measure_page, measure_crowd, measure_wire, measure_streams, measure_quality):
         yield from measure()
 
 

@@ -1,0 +1,59 @@
+"""The streamed text as it grows in headless Chromium on the model's own cores: updates, and the gaps between them.
+
+`python -m tests.figures.updates` measures these alone.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+from demo.engine.model import load_model
+from demo.engine.worker import Worker
+from demo.metrics import percentile
+from demo.settings import Settings
+from tests.browser.chromium import launch
+from tests.browser.painting import Update, list_gaps, read_updates, watch_updates
+from tests.browser.serving import serve
+from tests.figures.figure import Figure, summarise
+from tests.figures.speed import ROWS, wait_until_ready
+
+SPEEDS: Final = ("30 tokens/s", "100 tokens/s", "Real speed")
+RUNS: Final = 5  # of the default answer, after one that is dropped
+
+
+def measure_updates() -> Iterator[Figure]:
+    """At each speed that the page offers."""
+    engine = Worker(lambda report: load_model(Settings(), report), ROWS)
+    wait_until_ready(engine)
+    with serve(engine) as served, sync_playwright() as playwright:
+        page = launch(playwright).new_page(viewport={"width": 1280, "height": 720})
+        page.goto(served.url)
+        expect(page.locator("#generate")).to_be_enabled()
+        for speed in SPEEDS:
+            page.get_by_label(speed).check()
+            runs = [_watch_race(page) for _ in range(RUNS + 1)][1:]
+            gaps = [1e3 * gap for run in runs for gap in list_gaps(run)]
+            rates = [(len(run) - 1) / (run[-1].time - run[0].time) for run in runs]
+            yield summarise(f"browser, {speed}: updates a second", "1/s", rates)
+            yield summarise(f"browser, {speed}: gap between two updates", "ms", gaps)
+            yield Figure(f"browser, {speed}: gap, p95", "ms", _p95(gaps), min(gaps), max(gaps), len(gaps))
+
+
+def _watch_race(page: Page) -> list[Update]:
+    watch_updates(page)
+    page.locator("#generate").click()
+    page.locator("[data-racing] #stop").wait_for()
+    page.locator("body:not([data-racing]) #generate").wait_for()
+    return read_updates(page)
+
+
+def _p95(values: list[float]) -> float:
+    found = percentile(values, 95)
+    assert found is not None
+    return found
+
+
+if __name__ == "__main__":
+    for figure in measure_updates():
+        print(figure)
