@@ -6,7 +6,7 @@ import "./connection.js";
 import * as slowMotion from "./slow_motion.js";
 
 export { mountChart } from "./charts.js";
-export { mountPane } from "./panes.js";
+export { mountPane, mountPast } from "./panes.js";
 
 const page = window.tokenStreaming;
 page.marks = marksOf;

@@ -3,19 +3,20 @@
 "use strict";
 
 import { createAnswer } from "../answer/markdown.js";
-import { copy } from "../lesson/shared/dom.js";
+import { copy, element } from "../lesson/shared/dom.js";
 import { SIDES, anyRunning, follow, noteArrival, notePaint, write } from "./heads.js";
 import { createPainter } from "./painter.js";
 
 const TITLES = { streamed: "Streaming", whole: "Non-streaming" };
 const NEAR_END = 48; // px
 const panes = {}; // by side, once both are mounted
+const pastAnswers = {}; // by side
 
 export const paneOf = (side) => panes[side];
 
-// One side of the race: its text goes into `element`, the fields around it stand anywhere in its pane.
-export function mountPane(element, props, watch) {
-  const root = element.firstElementChild;
+// One side of the race: its text goes into `place`, the fields around it stand anywhere in its pane.
+export function mountPane(place, props, watch) {
+  const root = place.firstElementChild;
   const pane = panes[root.id.split("-")[0]] = createPane(root);
   let number = 0;
   const apply = () => {
@@ -28,6 +29,32 @@ export function mountPane(element, props, watch) {
   // Gradio may put the fields on the page after this.
   requestAnimationFrame(apply);
   watch("value", apply);
+}
+
+// The turns before this one: [{question, text, note}].
+export function mountPast(place, props, watch) {
+  const side = place.closest(".pane").id.split("-")[0];
+  const apply = () => {
+    const turns = (props.value ?? []).map(createTurn);
+    place.firstElementChild.replaceChildren(...turns.flatMap(({ nodes }) => nodes));
+    pastAnswers[side] = turns.map(({ answer }) => answer).filter(Boolean);
+  };
+  apply();
+  watch("value", apply);
+}
+
+function createTurn({ question, text, note }) {
+  const asked = element("p", { class: "question", dir: "auto" }, question);
+  const said = element("div", { class: "answer" });
+  if (!text) {
+    said.append(element("em", {}, note));
+    return { nodes: [asked, said] };
+  }
+  const answer = createAnswer(said);
+  answer.append(text);
+  answer.end();
+  const button = element("button", { type: "button", class: "link", onclick: () => copy(text, button) }, "Copy");
+  return { nodes: [asked, said, button], answer };
 }
 
 function createPane(root) {
@@ -101,7 +128,7 @@ function createPane(root) {
     if (target.id === `${side}-raw`) {
       const raw = target.getAttribute("aria-pressed") !== "true";
       target.setAttribute("aria-pressed", String(raw));
-      answer.showRaw(raw);
+      for (const each of [answer, ...(pastAnswers[side] ?? [])]) each.showRaw(raw);
     }
   });
   return { update, clear, painter, paints, head, get text() { return answer.text; } };

@@ -1,6 +1,5 @@
 """A pane: its components, built by one function for both sides; from a view to `{component: value}`."""
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -76,7 +75,12 @@ def build_pane(side: Side) -> Pane:
             _draw(HEAD.format(side=side, title=title, subtitle=SUBTITLES[side]))
             stop = gr.Button("Stop", elem_id=f"{side}-stop", size="sm", min_width=0, scale=0)
         with gr.Column(elem_classes="pane-body", elem_id=f"{side}-body"):
-            past = gr.HTML("", elem_classes="past", js_on_load=None)
+            past = gr.HTML(
+                [],
+                html_template='<div class="past"></div>',
+                js_on_load="tokenStreaming.mountPast(element, props, watch)",
+                apply_default_css=False,
+            )
             run = gr.HTML(
                 show_run(PaneView(side)),
                 html_template=TEXT.format(side=side),
@@ -119,9 +123,5 @@ def show_run(view: PaneView) -> dict[str, object]:
 def show_past(pane: Pane, turns: Sequence[Turn]) -> Updates:
     """The turns before this one, each with what this side had shown."""
     views = [(turn.question, turn.streamed if pane.side == "streamed" else turn.whole) for turn in turns]
-    return {pane.past: "".join(_past_turn(question, view) for question, view in views)}
-
-
-def _past_turn(question: str, view: PaneView) -> str:
-    answer = html.escape(view.text) if view.text else f"<em>{html.escape(view.note or 'no text')}</em>"
-    return f'<p class="question" dir="auto">{html.escape(question)}</p><div class="answer" dir="auto">{answer}</div>'
+    told = [{"question": question, "text": view.text, "note": view.note or "no text"} for question, view in views]
+    return {pane.past: told}

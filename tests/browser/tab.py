@@ -146,13 +146,21 @@ class Tabs:
         self._tabs: list[Tab] = []
 
     def __call__(
-        self, url: str, size: str = "wide", theme: str = "light", ready: bool = True, fragment: str = ""
+        self,
+        url: str,
+        size: str = "wide",
+        theme: str = "light",
+        ready: bool = True,
+        fragment: str = "",
+        speed: str | None = "Real speed",
     ) -> Tab:
-        """A new tab in which the model can answer, or, with `ready` off, one just opened."""
+        """A new tab in which the model can answer at `speed`, None for the page's own; with `ready` off, one just opened."""
         tab = Tab(self._browser.new_page(viewport=SIZES[size]), url, theme, fragment)
         self._tabs.append(tab)
         if ready:
             tab.wait_until_ready()
+        if ready and speed:
+            tab.page.get_by_label(speed).check()
         return tab
 
     def close(self) -> None:

@@ -103,7 +103,7 @@ def test_enter_sends_and_shift_enter_starts_a_new_line(open_tab: Tabs, served: S
 
 @pytest.mark.parametrize("size", ["wide", "frame", "phone"])
 def test_the_first_click_starts_a_race(open_tab: Tabs, served: Served, engine: ScriptedEngine, size: str) -> None:
-    tab = open_tab(served.url, size)
+    tab = open_tab(served.url, size, speed=None)
     expect(tab.prompt).to_have_value(CHEESE)
     for button in ("retry", "clear"):
         expect(tab.find(button)).to_be_disabled()

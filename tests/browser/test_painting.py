@@ -12,7 +12,7 @@ from tests.browser.serving import Served, serve
 from tests.browser.tab import Tabs
 from tests.scripted import ScriptedEngine, TypingEngine
 
-SLOW, FAST = 1 / 30, 1 / 250  # seconds between two tokens
+FAST = 1 / 250  # seconds between two tokens
 COUNT = 120
 WORD = "word "
 # A page's frames belong to everybody: whatever asks for one gets it, from the first moment on.
@@ -31,8 +31,8 @@ def fast(open_tab: Tabs) -> Iterator[Served]:
 
 
 def test_at_30_tokens_a_second_each_token_is_an_update_of_its_own(open_tab: Tabs) -> None:
-    with serve(TypingEngine([WORD] * COUNT, SLOW)) as served:
-        tab = open_tab(served.url)
+    with serve(TypingEngine([WORD] * COUNT, FAST)) as served:
+        tab = open_tab(served.url, speed="30 tokens/s")
         watch_updates(tab.page)
         tab.ask("Hello")
         tab.expect_both("done")
@@ -79,7 +79,6 @@ def test_slow_motion_plays_the_run_again_in_both_panes_and_asks_no_model(open_ta
     engine = ScriptedEngine()
     with serve(engine) as served:
         tab = open_tab(served.url)
-        tab.page.get_by_label("Real speed").check()
         tab.ask("Hello")
         ticket = engine.wait_for_ticket()
         ticket.start()
@@ -108,7 +107,7 @@ def test_slow_motion_plays_the_run_again_in_both_panes_and_asks_no_model(open_ta
 
 
 def test_a_race_that_was_slowed_down_offers_no_slow_motion(open_tab: Tabs, fast: Served) -> None:
-    tab = open_tab(fast.url)
+    tab = open_tab(fast.url, speed="100 tokens/s")
     tab.ask("Hello")
     tab.expect_results(1)
     expect(tab.find("slow-motion")).to_be_hidden()
@@ -118,7 +117,6 @@ def test_a_new_race_ends_slow_motion(open_tab: Tabs) -> None:
     engine = ScriptedEngine()
     with serve(engine) as served:
         tab = open_tab(served.url)
-        tab.page.get_by_label("Real speed").check()
         tab.ask("Hello")
         ticket = engine.wait_for_ticket()
         ticket.start()

@@ -88,7 +88,7 @@ def test_a_recorded_run_stands_in_where_the_server_is_overloaded_and_the_prompt_
     engine = ScriptedEngine()
     engine.refusal = Overloaded("Model is overloaded: try again in a moment.")
     with serve(engine, recordings=[CHEESE, COUNT]) as served:
-        tab = open_tab(served.url)
+        tab = open_tab(served.url, speed=None)
         tab.prompt.fill("Something else")
         tab.find("generate").click()
         expect(tab.find("message")).to_contain_text("overloaded")
@@ -101,7 +101,7 @@ def test_a_recorded_run_stands_in_where_the_server_is_overloaded_and_the_prompt_
 
 def test_without_a_model_the_race_plays_recorded_runs_and_retry_plays_them_again(open_tab: Tabs) -> None:
     with serve(Replay([CHEESE, COUNT]), recordings=[CHEESE, COUNT]) as served:
-        tab = open_tab(served.url, "frame")
+        tab = open_tab(served.url, "frame", speed=None)
         tab.ask("Count to 3")
         tab.expect_both("done")
         assert (tab.read("streamed-text"), tab.read("streamed-label")) == ("1, 2, 3.", SLOWED)
