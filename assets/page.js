@@ -1,7 +1,7 @@
 // The page's script: what Gradio calls by name, and the modules behind it (page/), which load meanwhile.
 "use strict";
 
-window.tokenStreaming = (() => {
+(() => {
   const components = import(new URL("page/components.js", document.baseURI));
   const later = (name) => (...given) => { components.then((module) => module[name](...given)); };
   const NAMES = ["mountChart", "mountExamples", "mountLine", "mountNow", "mountPane", "mountPast", "mountRun", "mountSight", "mountStation", "mountVerdict"];
@@ -14,6 +14,6 @@ window.tokenStreaming = (() => {
   }
 
   document.documentElement.classList.toggle("framed", window.self !== window.top);
-  const page = { run: null, how: null, gather, ...Object.fromEntries(NAMES.map((name) => [name, later(name)])) };
-  return page;
+  const page = window.tokenStreaming;
+  Object.assign(page, { run: null, how: null, gather, ...Object.fromEntries(NAMES.map((name) => [name, later(name)])) });
 })();

@@ -4,15 +4,13 @@
 
 import { anyRunning, pause, resume, write } from "./heads.js";
 import { paneOf } from "./panes.js";
-import { watchConnection } from "./watch.js";
 
 const LOST = "Connection lost: what came so far stays.";
 const BACK = "The connection was lost, and the server is back: what came so far stays until you reload the page. ";
 
 const find = (id) => document.getElementById(id);
 
-// At once: before Gradio's client opens its event stream.
-watchConnection({ isRacing: anyRunning, onLost: lose, onBack: comeBack });
+window.tokenStreaming.watchConnection({ isRacing: anyRunning, onLost: lose, onBack: comeBack });
 
 function lose() {
   paneOf("streamed")?.painter.hurry();

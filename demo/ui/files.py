@@ -36,9 +36,9 @@ def mount_files(app: FastAPI) -> None:
 
 
 def write_preloads() -> str:
-    """Links by which a browser fetches the race's modules at once, and not as each is found out about."""
-    names = [f"{folder}/{path.name}" for folder in SCRIPTS for path in sorted((ASSETS / folder).glob("*.js"))]
-    return "".join(f'<link rel="modulepreload" href="{name}">' for name in names)
+    """Links that have a browser fetch all modules of the page at once; the one that stands in the head is left out."""
+    paths = [path for folder in SCRIPTS for path in sorted((ASSETS / folder).glob("*.js")) if path.name != "watch.js"]
+    return "".join(f'<link rel="modulepreload" href="{path.relative_to(ASSETS).as_posix()}">' for path in paths)
 
 
 def _send_plotly(request: Request) -> FileResponse:

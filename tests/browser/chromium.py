@@ -6,9 +6,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, Playwright, expect
 
-PATIENCE: Final = int(
-    os.environ.get("PATIENCE_MS", "120000")
-)  # milliseconds: the embedded model writes 256 tokens on a busy machine
+PATIENCE: Final = 20_000  # milliseconds: the embedded model writes 256 tokens on a busy machine
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
     "--no-sandbox",

@@ -154,7 +154,7 @@ class Tabs:
         fragment: str = "",
         speed: str | None = "Real speed",
     ) -> Tab:
-        """A new tab in which the model can answer at `speed`, None for the page's own; with `ready` off, one just opened."""
+        """A new tab in which the model can answer, at `speed` or the page's own; with `ready` off, one just opened."""
         tab = Tab(self._browser.new_page(viewport=SIZES[size]), url, theme, fragment)
         self._tabs.append(tab)
         if ready:

@@ -39,6 +39,7 @@ def test_a_second_message_goes_on_with_the_conversation(open_tab: Tabs, app_url:
     tab.ask("Count to 10")
     tab.expect_both("done")
     first = tab.read("streamed-text")
+    tab.find("keep").locator("input").check()
     tab.ask("Thank you!")
     tab.expect_both("done")
     tab.expect_results(2)

@@ -15,6 +15,7 @@ from demo.engine.generation import Chosen
 from demo.engine.model import Model
 from demo.engine.pace import CATCH_UP, Pace
 from demo.engine.worker import Worker
+from demo.errors import Incomplete
 from demo.events import Done, Event, Failed, Request, Sampling, Started, Token
 from demo.run import Reader, Run
 from tests.engine.answers import ask, read
@@ -219,8 +220,8 @@ def test_closing_ends_a_run_that_waits_for_its_next_token(open_scene: Callable[[
     scene.engine.close()
     final: Event = run.events[-1]
     assert isinstance(run.events[0], Started)
-    assert isinstance(final, Done)
-    assert final.finish_reason == "cancelled"
+    assert isinstance(final, Failed)
+    assert isinstance(final.error, Incomplete)
 
 
 def schedule_late(pace: Pace, lateness: float) -> list[float]:
