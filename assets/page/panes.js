@@ -34,8 +34,10 @@ export function mountPane(place, props, watch) {
 // The turns before this one: [{question, text, note}].
 export function mountPast(place, props, watch) {
   const side = place.closest(".pane").id.split("-")[0];
+  const raw = document.getElementById(`${side}-raw`);
   const apply = () => {
     const turns = (props.value ?? []).map(createTurn);
+    for (const { answer } of turns) answer?.showRaw(raw.getAttribute("aria-pressed") === "true");
     place.firstElementChild.replaceChildren(...turns.flatMap(({ nodes }) => nodes));
     pastAnswers[side] = turns.map(({ answer }) => answer).filter(Boolean);
   };
@@ -71,6 +73,7 @@ function createPane(root) {
   function show(text, count) {
     if (text.length > shown.length) {
       const first = shown === "";
+      scroll.heed();
       answer.append(text.slice(shown.length));
       if (first) showFirst();
       shown = text;
@@ -158,12 +161,19 @@ function followEnd(body, title) {
   const button = Object.assign(document.createElement("button"), { type: "button", className: "to-end", hidden: true, textContent: "↓ Newest text" });
   body.after(button);
   let following = true;
-  const toEnd = () => { if (following) body.scrollTop = body.scrollHeight; };
-  const release = () => { following = true; button.hidden = true; };
+  let reached = 0; // where this last scrolled to
+  const follow = (flag) => { following = flag; button.hidden = flag; };
+  const toEnd = () => {
+    if (!following) return;
+    body.scrollTop = body.scrollHeight;
+    reached = body.scrollTop;
+  };
+  const release = () => { reached = 0; follow(true); };
+  // The reader may have scrolled in a frame whose event has not come yet.
+  const heed = () => { if (following && body.scrollTop < reached - 1) follow(false); };
   body.addEventListener("scroll", () => {
-    following = body.scrollHeight - body.scrollTop - body.clientHeight < NEAR_END;
-    button.hidden = following;
+    follow(body.scrollHeight - body.scrollTop - body.clientHeight < NEAR_END);
   }, { passive: true });
   button.addEventListener("click", () => { release(); toEnd(); body.focus({ preventScroll: true }); });
-  return { toEnd, release };
+  return { heed, toEnd, release };
 }

@@ -160,7 +160,7 @@ class Tabs:
         if ready:
             tab.wait_until_ready()
         if ready and speed:
-            tab.page.get_by_label(speed).check()
+            tab.find("speed").get_by_label(speed).check()
         return tab
 
     def close(self) -> None:

