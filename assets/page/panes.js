@@ -4,7 +4,7 @@
 
 import { createAnswer } from "../answer/markdown.js";
 import { copy, element } from "../lesson/shared/dom.js";
-import { SIDES, anyRunning, follow, noteArrival, notePaint, write } from "./heads.js";
+import { SIDES, anyRunning, follow, noteArrival, notePaint, tick, write } from "./heads.js";
 import { createPainter } from "./painter.js";
 
 const TITLES = { streamed: "Streaming", whole: "Non-streaming" };
@@ -80,6 +80,7 @@ function createPane(root) {
       scroll.toEnd();
     }
     paints.push([performance.now(), count]);
+    tick();
     if (side === "streamed" && count) write(document.getElementById(`${side}-tokens`), count.toLocaleString("en"));
   }
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, Playwright, expect
 
-PATIENCE: Final = 20_000  # milliseconds: the embedded model writes 256 tokens on a busy machine
+PATIENCE: Final = 120_000  # milliseconds: the embedded model writes 256 tokens on a busy machine
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
     "--no-sandbox",

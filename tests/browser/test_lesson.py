@@ -271,7 +271,9 @@ def test_before_the_first_interaction_little_of_ours_is_loaded_and_no_charts(ope
     inline = tab.page.evaluate(
         "[...document.querySelectorAll('head style, head script:not([src])')].map((e) => e.textContent)"
     )
-    ours = [text for text in inline if text.lstrip().startswith(("/* The page's looks", "// Whether this page's server"))]
+    ours = [
+        text for text in inline if text.lstrip().startswith(("/* The page's looks", "// Whether this page's server"))
+    ]
     assert len(ours) == 2
     assert own
     assert sum(len(httpx.get(url).content) for url in own) + sum(map(len, ours)) < BUDGET
