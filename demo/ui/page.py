@@ -98,7 +98,7 @@ def build_theme() -> gr.themes.Base:
 
 
 def read_head() -> str:
-    """The style sheets and the scripts that come first. In the head, since Gradio would rewrite the selectors of a `css`."""
+    """Style sheets and the first scripts. In the head, since Gradio would rewrite the selectors of a `css`."""
     style = "".join((ASSETS / name).read_text("utf-8") for name in ("page.css", "answer/answer.css", "lesson.css"))
     script = "".join((ASSETS / name).read_text("utf-8") for name in ("page/watch.js", "page.js"))
     return f"{write_preloads()}<style>{style}</style><script>{script}</script>"

@@ -16,7 +16,7 @@ from demo.engine.model import Model
 from demo.engine.pace import CATCH_UP, Pace
 from demo.engine.worker import Worker
 from demo.errors import Incomplete
-from demo.events import Done, Event, Failed, Request, Sampling, Started, Token
+from demo.events import Event, Failed, Request, Sampling, Started, Token
 from demo.run import Reader, Run
 from tests.engine.answers import ask, read
 from tests.engine.conftest import wait_until_loaded
