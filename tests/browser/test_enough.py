@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from demo.settings import Settings
+from demo.ui.words import say_seconds
 from tests.browser.serving import serve
 from tests.browser.tab import Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
@@ -89,10 +90,11 @@ def test_a_click_shows_who_is_served_and_who_is_refused_as_the_server_told_it(op
     expect(station.find("refusal")).to_be_hidden()
     ended = station.click("once")
     assert [visit["outcome"] for visit in ended["clients"]].count("served") == 4
-    refusals = [1000 * (first["answered"] - first["asked"]) for first in firsts(ended) if first["status"] == 429]
-    least, most = round(min(refusals)), round(max(refusals))
-    told = f"4 of 20 were served at once, 16 got 429 overloaded after {least} to {most} ms."
-    assert station.verdict("once").inner_text() in (told, told.replace(f"{least} to ", ""))
+    refusals = [first["answered"] - first["asked"] for first in firsts(ended) if first["status"] == 429]
+    (least, unit), (most, other) = (say_seconds(find(refusals)).split() for find in (min, max))
+    told = "4 of 20 were served at once, 16 got 429 overloaded after "
+    between = f"{least} to {most} {other}" if unit == other else f"{least} {unit} to {most} {other}"
+    assert station.verdict("once").inner_text() in (f"{told}{between}.", f"{told}{most} {other}.")
     assert_rows_tell(station.rows("once"), ended["clients"])
     expect(station.charts("once")).to_have_count(2)
     expect(station.charts("once").first).to_have_attribute("aria-label", station.verdict("once").inner_text())

@@ -246,6 +246,7 @@ def test_before_and_after_axe_is_content_and_nothing_scrolls_sideways(open_tab: 
 
 def test_the_real_models_numbers_are_those_of_the_api_and_of_the_wire(open_tab: Tabs, app_url: str) -> None:
     tab = open_tab(app_url)
+    expect(tab.find("model")).to_contain_text("(embedded)")  # the model is there
     station = Pairs(tab)
     replies: list[Response] = []
     station.tab.page.on("response", lambda reply: replies.append(reply) if reply.request in station.asked else None)

@@ -257,6 +257,7 @@ def test_it_can_be_run_from_the_keyboard_alone(open_tab: Tabs) -> None:
 
 def test_the_real_models_numbers_are_those_of_the_api(open_tab: Tabs, app_url: str) -> None:
     tab = open_tab(app_url)
+    expect(tab.find("model")).to_contain_text("(embedded)")  # the model is there
     sweep = Sweep(tab)
     replies: list[Response] = []
     sweep.tab.page.on("response", lambda reply: replies.append(reply) if reply.request in sweep.asked else None)
