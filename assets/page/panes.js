@@ -70,18 +70,18 @@ function createPane(root) {
   let state = null;
   let shown = "";
 
+  // Everything is written before the place of the end is asked for: that lays the page out, once.
   function show(text, count) {
-    if (text.length > shown.length) {
-      const first = shown === "";
-      scroll.heed();
-      answer.append(text.slice(shown.length));
-      if (first) showFirst();
-      shown = text;
-      scroll.toEnd();
-    }
+    const added = text.slice(shown.length);
+    const first = shown === "" && added !== "";
+    scroll.heed();
+    answer.append(added);
+    shown = text;
     paints.push([performance.now(), count]);
-    tick();
     if (side === "streamed" && count) write(document.getElementById(`${side}-tokens`), count.toLocaleString("en"));
+    tick();
+    if (first) showFirst();
+    if (added) scroll.toEnd();
   }
 
   function showFirst() {
