@@ -24,6 +24,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Gradio counts its own events in ways that newer versions of pandas warn of."""
     for words in (".*no_silent_downcasting", "The copy keyword is deprecated"):
         config.addinivalue_line("filterwarnings", f"ignore:{words}")
+    # A tab that closes while a test's server ends leaves that a socket which only the garbage collector closes.
+    unclosed = "Exception ignored in. <(function _SelectorTransport|socket.socket)"
+    config.addinivalue_line("filterwarnings", f"ignore:{unclosed}:pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture(scope="package")
