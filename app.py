@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from demo.api.application import create_api
 from demo.api.metrics import MeasuredEngine
 from demo.api.server import Server
-from demo.engine.worker import open_engine
+from demo.engines.local.engine import open_engine
 from demo.errors import DemoError
 from demo.events import Broken
 from demo.replay import open_replay, read_recordings

@@ -72,6 +72,8 @@ class Request:
 
     `max_new_tokens` None asks for as many as fit; `truncate` keeps that many tokens of the prompt's end;
     `prompt_logprobs` asks for a PromptRead event; token k comes no sooner than (k - 1) / `pace` after the first.
+    `client` is an opaque key of the one that asks: the engine is shared fairly between clients, and reuses what it read
+    of a prompt for the same client only. `cache_prompt` False has the whole prompt computed.
     Raises BadRequest where a value is out of its range.
     """
 
@@ -84,6 +86,8 @@ class Request:
     truncate: int | None = None
     prompt_logprobs: bool = False
     pace: float | None = None  # tokens/s at most
+    client: str | None = None
+    cache_prompt: bool = True
 
     def __post_init__(self) -> None:
         if not self.prompt:
@@ -121,11 +125,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The request left the queue: its prompt is being read."""
+    """The request left the queue: its prompt is being read, but for the first `cached_tokens`, which are reused."""
 
     time: float
     input_tokens: int
     seed: int
+    cached_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

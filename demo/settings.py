@@ -50,6 +50,17 @@ def _one_of(*values: str) -> Callable[[str], str]:
     return parse
 
 
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([KMGT])(i?)B?)?", text.strip(), re.IGNORECASE)
+    if match is None or (size := int(float(match[1]) * _scale(match[2], match[3]))) < 1:
+        raise ValueError
+    return size
+
+
+def _scale(prefix: str | None, binary: str | None) -> int:
+    return 1 if prefix is None else (1024 if binary else 1000) ** (1 + "KMGT".index(prefix.upper()))
+
+
 def _device(text: str) -> str:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]+)?", text):
         raise ValueError
@@ -145,6 +156,12 @@ class Settings:
     )
     torch_compile: bool = _setting(
         False, _truth, "true or false", "fuse a GPU's step with torch.compile before it is captured: a longer start"
+    )
+    kv_cache_memory: int | None = _setting(
+        None, _bytes, "bytes, or a size such as 500MB or 2GiB", "memory for keys and values [half of what is free]"
+    )
+    no_prefix_cache: bool = _setting(
+        False, _truth, "true or false", "read every prompt as a whole, also where its beginning was read before"
     )
     threads: int | None = _setting(
         None, _whole_number(1, 1024), "a whole number from 1 to 1024", "CPU threads for the model [one per usable core]"

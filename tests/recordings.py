@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from demo.engine.worker import open_engine
+from demo.engines.local.engine import open_engine
 from demo.events import Broken, Engine, Loading, Message, Ready, Request, Sampling
 from demo.examples import read_examples
 from demo.replay import RECORDINGS

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from demo.api.server import Server, choose_hostname
-from demo.engine.llama.kernels import compiled_home
+from demo.engines.local.runners.cpu_llama.kernels import compiled_home
 from demo.errors import SettingError
 from demo.settings import Settings, flag_of, variable_of
-from tests.engine.tiny_files import save_folder, write_gguf
+from tests.engines.local.tiny_files import save_folder, write_gguf
 
 ROOT = Path(__file__).parent.parent
 LOADED = "Ready to answer"

@@ -11,9 +11,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FILES = [ROOT / "app.py", *sorted((ROOT / "demo").rglob("*.py"))]
 HOMES = {
-    "torch": {"engine"},
-    "transformers": {"engine", "bench"},  # there as one of those who are measured
-    "accelerate": {"engine"},
+    "torch": {"engines"},
+    "transformers": {"engines", "bench"},  # there as one of those who are measured
+    "accelerate": {"engines"},
     "gradio": {"ui"},
     "plotly": {"ui", "bench"},
     "uvicorn": {"api"},
@@ -83,7 +83,7 @@ def test_tensors_live_in_the_engine_components_in_the_page_and_the_server_in_the
 
 def test_app_py_knows_every_leaf() -> None:
     known = {layer_of_module(module) for module in read_imports(ROOT / "app.py")}
-    assert {"core", "engine", "api", "ui"} <= known
+    assert {"core", "engines", "api", "ui"} <= known
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if layer_of(path) != "app"], ids=name_of)
@@ -91,7 +91,7 @@ def test_a_file_can_be_read_without_scrolling_far(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= MAX_LINES
 
 
-@pytest.mark.parametrize("module", ["demo.engine.worker", "demo.ui.page", "app"])
+@pytest.mark.parametrize("module", ["demo.engines.local.engine", "demo.ui.page", "app"])
 def test_the_page_opens_without_waiting_for_torch(module: str) -> None:
     code = f"import {module}, sys; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -27,7 +27,7 @@ def test_a_space_gets_the_versions_that_the_requirements_name() -> None:
 
 
 def test_the_preloaded_models_are_the_defaults_on_a_hub() -> None:
-    from demo.engine.source import HUB_ID_ON_CPU, HUB_ID_ON_GPU
+    from demo.engines.local.loading.source import HUB_ID_ON_CPU, HUB_ID_ON_GPU
 
     assert FRONT_MATTER["preload_from_hub"] == FRONT_MATTER["models"] == [HUB_ID_ON_CPU, HUB_ID_ON_GPU]
 

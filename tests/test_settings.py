@@ -20,6 +20,8 @@ GOOD = {
     "device": ("cuda:1", "cuda:1"),
     "cuda_graphs": ("8, 1,8", (1, 8)),
     "torch_compile": ("true", True),
+    "kv_cache_memory": ("1.5 GiB", 1610612736),
+    "no_prefix_cache": ("1", True),
     "threads": ("2", 2),
     "no_ui": ("true", True),
     "replay_only": ("true", True),
@@ -56,6 +58,10 @@ BAD = [
     ("cuda_graphs", "-1"),
     ("cuda_graphs", "2000"),
     ("cuda_graphs", "yes"),
+    ("kv_cache_memory", "0"),
+    ("kv_cache_memory", "-1GB"),
+    ("kv_cache_memory", "2 potatoes"),
+    ("no_prefix_cache", "maybe"),
     ("threads", "0"),
     ("threads", "many"),
     ("no_ui", "maybe"),
@@ -72,6 +78,13 @@ BAD = [
 
 def test_no_cuda_graphs_are_none() -> None:
     assert read_settings(["--cuda-graphs", "0"], {}).cuda_graphs == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("4096", 4096), ("500MB", 500_000_000), ("2k", 2_000), ("1 KiB", 1024), ("0.5G", 500_000_000)]
+)
+def test_memory_is_said_in_bytes_or_with_a_unit(text: str, size: int) -> None:
+    assert read_settings(["--kv-cache-memory", text], {}).kv_cache_memory == size
 
 
 def flag(name: str) -> str:

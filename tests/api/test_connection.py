@@ -13,12 +13,12 @@ import psutil
 import pytest
 
 from demo.api import connection, server
-from demo.engine.worker import Worker
+from demo.engines.local.engine import LocalEngine
 from demo.events import Log, Request, Ticket
 from demo.settings import Settings
 from tests.api.serving import connect, read_to_end, serve_api, write_post
-from tests.engine.conftest import wait_until_loaded
-from tests.engine.tiny import make_model
+from tests.engines.local.conftest import wait_until_loaded
+from tests.engines.local.tiny import make_model
 from tests.scripted import ScriptedEngine
 
 SHORT = 0.3
@@ -159,7 +159,7 @@ def test_a_client_that_stops_reading_is_cut_off_and_slows_nobody(monkeypatch: py
 
 
 def test_200_clients_against_a_limit_of_16_each_get_all_their_tokens_or_a_429_and_leave_nothing_open() -> None:
-    worker = Worker(lambda report: make_model(), 16)
+    worker = LocalEngine(lambda report: make_model(), 16)
     wait_until_loaded(worker)
     body = b'{"inputs": "hello", "parameters": {"max_new_tokens": 40}}'
     answers: list[bytes] = []

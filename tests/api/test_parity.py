@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from demo.api.application import create_api
 from demo.api.metrics import MeasuredEngine
-from demo.engine.worker import Worker
+from demo.engines.local.engine import LocalEngine
 from demo.settings import Settings
 from tests.api.client import parse, read_events
-from tests.engine.conftest import wait_until_loaded
-from tests.engine.tiny import make_model, make_network
+from tests.engines.local.conftest import wait_until_loaded
+from tests.engines.local.tiny import make_model, make_network
 
 drawn = settings(max_examples=40, database=None, derandomize=True)
 prompts = st.sampled_from(["a", "hello there", "日本語 😀", "x" * 40])
@@ -50,7 +50,7 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # what is so small is only slowed down by more
     model = make_model(make_network(request.param))
-    worker = Worker(lambda report: model, 64)
+    worker = LocalEngine(lambda report: model, 64)
     wait_until_loaded(worker)
     loop = asyncio.new_event_loop()
     yield Api(create_api(MeasuredEngine(worker), Settings()), loop)

@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from demo.embedded import find_embedded
-from demo.engine.llama.obstacle import find_obstacle
+from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
 from tests.figures.crowd import measure_crowd
 from tests.figures.figure import Figure
 from tests.figures.page import measure_page, measure_paint
@@ -27,7 +27,7 @@ from tests.figures.wire import measure_wire
 def describe() -> str:
     """The conditions, on one line."""
     file = find_embedded()
-    weights = "as stored" if file is not None and not find_obstacle(file) else "in float32"
+    weights = "as stored" if file is not None and not find_unsupported_reason(file) else "in float32"
     return (
         f"SmolLM2-135M-Instruct, cpu, weights {weights}, generate's in float32, {torch.get_num_threads()} threads, "
         f"36 prompt and {NEW_TOKENS} new tokens, greedy; Python {platform.python_version()}, "

@@ -17,15 +17,15 @@ import torch
 import transformers
 from transformers import ContinuousBatchingConfig, GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from demo.engine.general.loading import wrap_network
-from demo.engine.model import build_model
-from demo.engine.source import ModelSource
-from demo.engine.worker import Worker
+from demo.engines.local.engine import LocalEngine
+from demo.engines.local.loading.source import ModelSource
+from demo.engines.local.model import build_model
+from demo.engines.local.runners.transformers.loading import wrap_network
 from demo.events import Request
 from demo.metrics import Timeline, measure_streamed
 from demo.run import Run
 from demo.settings import Settings
-from tests.engine.tiny import make_tokenizer
+from tests.engines.local.tiny import make_tokenizer
 from tests.figures.figure import Figure, summarise
 from tests.figures.speed import wait_until_ready
 
@@ -56,20 +56,20 @@ def make_network(shape: dict[str, Any], device: str, dtype: torch.dtype) -> PreT
 
 
 @contextmanager
-def open_engine(network: PreTrainedModel, torch_compile: bool) -> Iterator[Worker]:
+def open_engine(network: PreTrainedModel, torch_compile: bool) -> Iterator[LocalEngine]:
     """Our engine over `network`, ready."""
     settings = Settings(max_concurrent_requests=ROWS, max_total_tokens=LONG + 256, torch_compile=torch_compile)
     source = ModelSource("random", "folder", "random", "made to be timed")
     model = build_model(wrap_network(network, make_tokenizer()), source, settings)
     if network.device.type == "cuda" and model.decoder.room != ROWS:
         sys.exit(f"The step was not captured for {ROWS} rows: there is too little memory, or the log says why.")
-    engine = Worker(lambda report: model, ROWS)
+    engine = LocalEngine(lambda report: model, ROWS)
     wait_until_ready(engine)
     yield engine
     engine.close()
 
 
-def time_engine(engine: Worker, requests: int, prompt: int = SHORT, tokens: int = NEW_TOKENS) -> list[Timeline]:
+def time_engine(engine: LocalEngine, requests: int, prompt: int = SHORT, tokens: int = NEW_TOKENS) -> list[Timeline]:
     """`requests` at once, greedy, each read to its end."""
     runs = [Run(engine, Request("x" * prompt, tokens, ignore_eos=True)) for _ in range(requests)]
     for reader in [run.attach() for run in runs]:

@@ -12,8 +12,8 @@ from typing import Final
 
 from playwright.sync_api import Page, sync_playwright
 
-from demo.engine.model import load_model
-from demo.engine.worker import Worker
+from demo.engines.local.engine import LocalEngine
+from demo.engines.local.model import load_model
 from demo.events import Done, Event, Failed, Log, Request, Ticket, Token
 from demo.run import Run
 from demo.settings import Settings
@@ -40,7 +40,7 @@ def measure_paint() -> Figure:
     return summarise("browser: first text painted after it was made", "ms", [1e3 * delay for delay in delays])
 
 
-class _Paced(Worker):
+class _Paced(LocalEngine):
     """The engine, noting when each token of the last request was sampled. Whatever is asked, it writes the same."""
 
     def __init__(self) -> None:

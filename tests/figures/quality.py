@@ -15,8 +15,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from demo.embedded import find_embedded
-from demo.engine.batch import Batch
-from demo.engine.llama.loading import load_llama
+from demo.engines.local.batch import Batch
+from demo.engines.local.runners.cpu_llama.loading import load_llama
 from tests.figures.figure import Figure, summarise
 from tests.figures.speed import load_network
 

@@ -14,9 +14,9 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.generation.streamers import BaseStreamer
 
 from demo.embedded import find_embedded
-from demo.engine.general.conversion import convert_once
-from demo.engine.model import load_model
-from demo.engine.worker import Worker
+from demo.engines.local.engine import LocalEngine
+from demo.engines.local.loading.conversion import convert_once
+from demo.engines.local.model import load_model
 from demo.events import Engine, Loading, Message, Request
 from demo.metrics import measure_streamed
 from demo.run import Run
@@ -74,7 +74,7 @@ def time_generate(ids: Sequence[int]) -> Sample:
     return Sample((streamer.first - begin) * 1e3, NEW_TOKENS / (time.perf_counter() - begin))
 
 
-def time_engine(engine: Worker, requests: int) -> Sample:
+def time_engine(engine: LocalEngine, requests: int) -> Sample:
     """Our engine, greedy, `requests` at once. The TTFT is their median."""
     runs = [Run(engine, Request(PROMPT, NEW_TOKENS, ignore_eos=True)) for _ in range(requests)]
     for reader in [run.attach() for run in runs]:
@@ -88,7 +88,7 @@ def time_engine(engine: Worker, requests: int) -> Sample:
 
 def measure_speed() -> list[Figure]:
     """The engine beside `generate`, in turns."""
-    engine = Worker(lambda report: load_model(Settings(), report), ROWS)
+    engine = LocalEngine(lambda report: load_model(Settings(), report), ROWS)
     wait_until_ready(engine)
     ids = [piece.id for piece in engine.tokenize(PROMPT)[1]]
     # In a process of its own: where two threads compute in one, OpenMP lets all their helpers sleep at every step.

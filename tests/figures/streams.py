@@ -10,8 +10,8 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from demo.engine.model import load_model
-from demo.engine.worker import Worker
+from demo.engines.local.engine import LocalEngine
+from demo.engines.local.model import load_model
 from demo.metrics import percentile
 from demo.settings import Settings
 from tests.api.serving import serve_api, write_post
@@ -51,7 +51,7 @@ class Lateness:
 
 def measure_streams() -> list[Figure]:
     """The rate with and without HTTP, in turns, and then the loop's lateness while `CROWD` streams are written."""
-    engine, lateness = Worker(lambda report: load_model(Settings(), report), CROWD), Lateness()
+    engine, lateness = LocalEngine(lambda report: load_model(Settings(), report), CROWD), Lateness()
     wait_until_ready(engine)
     prompt = engine.tokenize(PROMPT)[0]
     with serve_api(engine, mount_page=lambda _: FastAPI(lifespan=lateness.watch)) as url:

@@ -8,8 +8,8 @@ from typing import Final
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-from demo.engine.model import load_model
-from demo.engine.worker import Worker
+from demo.engines.local.engine import LocalEngine
+from demo.engines.local.model import load_model
 from demo.metrics import percentile
 from demo.settings import Settings
 from tests.browser.chromium import launch
@@ -24,7 +24,7 @@ RUNS: Final = 5  # of the default answer, after one that is dropped
 
 def measure_updates() -> Iterator[Figure]:
     """At each speed that the page offers."""
-    engine = Worker(lambda report: load_model(Settings(), report), ROWS)
+    engine = LocalEngine(lambda report: load_model(Settings(), report), ROWS)
     wait_until_ready(engine)
     with serve(engine) as served, sync_playwright() as playwright:
         page = launch(playwright).new_page(viewport={"width": 1280, "height": 720})

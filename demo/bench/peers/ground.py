@@ -45,7 +45,7 @@ def _convert(gguf: Path) -> Path:
 
     The conversion is the engine's, of which the benchmark knows nothing: a process of its own runs it.
     """
-    command = [sys.executable, "-m", "demo.engine.general.conversion", str(gguf)]
+    command = [sys.executable, "-m", "demo.engines.local.loading.conversion", str(gguf)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if ended.returncode:
         last = ended.stderr.strip().splitlines()[-1:] or ["it said nothing"]

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from demo.bench.peers.generate import load
-from tests.engine.tiny_files import save_folder
+from tests.engines.local.tiny_files import save_folder
 
 
 def test_generate_goes_on_to_the_full_length_and_each_token_is_heard(tmp_path: Path) -> None:

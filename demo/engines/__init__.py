@@ -1,0 +1,1 @@
+"""What is an Engine: it turns requests into events."""

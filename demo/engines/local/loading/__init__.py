@@ -1,0 +1,1 @@
+"""Where a model comes from, on which device it goes, and what every way to load it gives."""

@@ -1,0 +1,124 @@
+"""A GGUF file as a folder that loads in an instant: converted once by transformers, into a cache keyed by content.
+
+Importing it does not import transformers, so the cache can be checked while that is on its way.
+`python -m demo.engines.local.loading.conversion FILE` prints the folder.
+"""
+
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from glob import escape
+from pathlib import Path
+
+from filelock import FileLock
+
+from demo.engines.local.loading.cache_dir import cache_dir
+from demo.errors import ModelError
+
+FORMAT = "1"  # part of the key: raise it when the folder's content changes
+MANIFEST = "manifest.json"
+_BLOCK = 1 << 22
+
+
+def convert_once(gguf: Path, report: Callable[[str], None]) -> Path:
+    """The folder converted from `gguf`; made now if it is missing or damaged.
+
+    Raises ModelError where the file can't be converted or the folder can't be written.
+    """
+    folder = _name_folder(gguf)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f"{folder.name}.lock"):
+            if not is_intact(folder):
+                report("converting the model, once")
+                _convert(gguf, folder)
+    except OSError as error:
+        raise ModelError(
+            f"The converted model can't be kept in {folder.parent} ({error}): set XDG_CACHE_HOME to a folder with room."
+        ) from error
+    return folder
+
+
+def is_intact(folder: Path) -> bool:
+    """Whether every file of a converted folder is there with the bytes that were written."""
+    try:
+        return bool(json.loads((folder / MANIFEST).read_text()) == _list_checksums(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    for stale in (folder, *folder.parent.glob(f"{escape(folder.name)}.partial-*")):
+        shutil.rmtree(stale, ignore_errors=True)
+    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=folder.parent))
+    try:
+        _write(gguf, partial)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _name_folder(gguf: Path) -> Path:
+    return cache_dir() / f"{gguf.stem}-{_read_digest(gguf)[:16]}-{FORMAT}"
+
+
+def _write(gguf: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
+
+    from demo.engines.local.runners.transformers.loading import explain
+
+    transformers_logging.enable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        network = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    except Exception as error:
+        raise ModelError(explain(str(gguf), error)) from error
+    finally:
+        transformers_logging.disable_progress_bar()
+    # The weights are plain numbers now; transformers still calls them quantized and would refuse to save them.
+    del network.hf_quantizer
+    if hasattr(network.config, "quantization_config"):
+        del network.config.quantization_config
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / MANIFEST).write_text(json.dumps(_list_checksums(folder), indent=1))
+
+
+def _list_checksums(folder: Path) -> dict[str, int]:
+    return {path.name: _checksum(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+
+
+def _read_digest(gguf: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        for block in _blocks(gguf):
+            digest.update(block)
+    except OSError as error:
+        raise ModelError(f"{gguf} can't be read ({error.strerror}): check the file, or give another.") from error
+    return digest.hexdigest()
+
+
+def _checksum(path: Path) -> int:
+    checksum = 0
+    for block in _blocks(path):
+        checksum = zlib.crc32(block, checksum)
+    return checksum
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            yield block
+
+
+if __name__ == "__main__":
+    try:
+        print(convert_once(Path(sys.argv[1]), lambda said: print(said, file=sys.stderr)))
+    except ModelError as error:
+        sys.exit(str(error))

@@ -1,0 +1,1 @@
+"""What computes the logits of a step."""

@@ -1,0 +1,69 @@
+"""What the processor computes of a Llama, compiled by numba when it is first used: addresses and numbers, no tensors.
+
+Compiled once for a processor and kept in the app's cache, in a folder keyed by the sources that are here.
+"""
+
+import hashlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from llvmlite import binding
+
+from demo.engines.local.loading.cache_dir import cache_dir
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+NEEDED = {"avx2": "AVX2", "fma": "FMA", "f16c": "F16C"}  # LLVM's names and Intel's
+
+_njit: Any = numba.njit
+_config: Any = numba.config
+_OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+
+
+def find_missing_kernels() -> str:
+    """What this machine lacks for the kernels to run; empty where nothing."""
+    if sys.platform != "linux":
+        return f"its kernels are made for Linux, not for {sys.platform}"
+    missing = [name for feature, name in NEEDED.items() if not has_feature(feature)]
+    return f"this processor has no {missing[0]}" if missing else ""
+
+
+def has_feature(name: str) -> bool:
+    """Whether machine code is made for a processor that has it; `name` is LLVM's."""
+    features = binding.get_host_cpu_features().flatten() if _config.CPU_FEATURES is None else _config.CPU_FEATURES
+    return f"+{name}" in features.split(",")
+
+
+def compiled(function: Function) -> Function:
+    """`function` in machine code, for functions that are compiled themselves."""
+    made: Function = _njit(**_OPTIONS, no_cpython_wrapper=True)(function)
+    return made
+
+
+def inlined(function: Function) -> Function:
+    """`function` as a part of the one that calls it, which compiles faster than another one."""
+    made: Function = _njit(**_OPTIONS, inline="always")(function)
+    return made
+
+
+def entry(function: Function) -> Function:
+    """`function` in machine code, for Python: it runs without Python's lock."""
+    made: Function
+    try:
+        made = _njit(**_OPTIONS, cache=True)(function)
+    except RuntimeError:  # no folder can be written
+        made = _njit(**_OPTIONS)(function)
+    return made
+
+
+def compiled_home() -> Path:
+    """Where machine code is kept: numba notices a change in a function's own file, but not in those that it calls."""
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
+    return cache_dir() / f"compiled-{digest.hexdigest()[:16]}"
+
+
+if not _config.CACHE_DIR:
+    _config.CACHE_DIR = str(compiled_home())

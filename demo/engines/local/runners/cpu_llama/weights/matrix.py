@@ -1,0 +1,79 @@
+"""Weight matrices in the forms in which they are stored, laid out for the products with them.
+
+Sixteen rows make a tile, in which they lie interleaved; rows that are missing to the last tile are zeros.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
+from demo.engines.local.runners.cpu_llama.kernels.matmul import BFLOAT16, EIGHT_BITS, FLOAT16, FLOAT32, FOUR_BITS
+from demo.engines.local.runners.cpu_llama.kernels.simd import LANES
+
+PLAIN_FORMS = {torch.float16: FLOAT16, torch.bfloat16: BFLOAT16, torch.float32: FLOAT32}
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A matrix [rows, columns], of one of the forms of `kernels.products`; its tiles are bytes [tiles, …]."""
+
+    form: int
+    rows: int
+    columns: int
+    tiles: Tensor
+
+    def describe(self) -> tuple[int, int, int, int, int]:
+        """The same as a MATRIX of the kernels', with rows filled up; it holds while this lives."""
+        padded = len(self.tiles) * LANES
+        return self.form, padded, self.columns, self.tiles.data_ptr(), self.tiles.stride(0)
+
+
+def pack_four_bits(values: Tensor, scales: Tensor, offsets: Tensor) -> Matrix:
+    """Of w = scale · q + offset: q uint8 [rows, columns] below 16, scales and offsets [rows, columns / 32]."""
+    rows, columns = values.shape
+    # Words of four: [tiles, 16, groups, low or high, 4] to [tiles, groups, 4, 16] for each of low and high
+    halves = _tile(values.view(torch.int32)).unflatten(2, (-1, 2, 4)).permute(3, 0, 2, 4, 1)
+    nibbles = (halves[0] | halves[1] << 4).contiguous().view(torch.uint8).flatten(2)
+    return Matrix(FOUR_BITS, rows, columns, torch.cat([nibbles, _halves(scales), _halves(offsets)], dim=2).flatten(1))
+
+
+def pack_eight_bits(values: Tensor, scales: Tensor) -> Matrix:
+    """Of w = scale · q: q int8 [rows, columns], scales [rows, columns / 32]."""
+    rows, columns = values.shape
+    above = (values.view(torch.uint8) ^ 128).view(torch.int32)  # q + 128, words of four
+    bytes = _tile(above).unflatten(2, (-1, 8)).permute(0, 2, 3, 1).contiguous().view(torch.uint8).flatten(2)
+    return Matrix(EIGHT_BITS, rows, columns, torch.cat([bytes, _halves(scales)], dim=2).flatten(1))
+
+
+def round_to_eight_bits(weights: Iterable[Tensor]) -> Matrix:
+    """The nearest to `weights` float [rows, columns], one below the other, whose groups' greatest are 127."""
+    return pack_eight_bits(*map(torch.cat, zip(*map(_round_groups, weights), strict=True)))
+
+
+def pack_plain(weights: Tensor) -> Matrix:
+    """Numbers [rows, columns] of 32 or 16 bits."""
+    rows, columns = weights.shape
+    tiles = _tile(weights).transpose(1, 2).contiguous().view(torch.uint8).flatten(1)
+    return Matrix(PLAIN_FORMS[weights.dtype], rows, columns, tiles)
+
+
+def _tile(values: Tensor) -> Tensor:
+    """[tiles, 16, columns] of [rows, columns]."""
+    tiles: Tensor = pad(values, (0, 0, 0, -len(values) % LANES)).unflatten(0, (-1, LANES))
+    return tiles
+
+
+def _halves(numbers: Tensor) -> Tensor:
+    """Bytes [tiles, groups, 32] of numbers [rows, groups], in float16."""
+    return _tile(numbers.half()).transpose(1, 2).contiguous().view(torch.uint8)
+
+
+def _round_groups(weight: Tensor) -> tuple[Tensor, Tensor]:
+    groups = weight.unflatten(-1, (-1, GROUP))
+    scales = (groups.abs().amax(dim=-1) / 127).clamp(min=1e-7).half()
+    values = (groups / scales.float()[..., None]).round_().clamp_(-127, 127)
+    return values.to(torch.int8).flatten(1), scales

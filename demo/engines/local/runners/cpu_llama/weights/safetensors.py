@@ -1,0 +1,180 @@
+"""A Llama in a folder of safetensors, as transformers saves it. Knows what it is, not where it came from."""
+
+import json
+from collections import Counter
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+from transformers import LlamaConfig, MistralConfig, PreTrainedConfig
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
+
+from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
+from demo.engines.local.runners.cpu_llama.model import Table
+from demo.engines.local.runners.cpu_llama.shape import Shape, spread_frequencies
+from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint
+from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix, pack_plain
+
+CONFIGS: dict[str, type[PreTrainedConfig]] = {"llama": LlamaConfig, "mistral": MistralConfig}
+FORMS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}  # by safetensors' names
+ROPES = ("default", "linear", "llama3")  # that turn by the same angles at every length, and scale nothing else
+NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
+PARTS = {
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+
+
+class LlamaFolder(Checkpoint):
+    """A folder's config and tensors. Raises OSError or ValueError where it has no config that can be read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._said: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
+
+    @cached_property
+    def config(self) -> Any:
+        """A PreTrainedConfig, with transformers' defaults for what the folder does not say."""
+        return CONFIGS[self._said["model_type"]].from_dict(dict(self._said))
+
+    @property
+    def shape(self) -> Shape:
+        config = self.config
+        return Shape(
+            layers=config.num_hidden_layers,
+            hidden=config.hidden_size,
+            heads=config.num_attention_heads,
+            kv_heads=config.num_key_value_heads,
+            head_size=config.head_dim,
+            mlp=config.intermediate_size,
+            vocabulary=config.vocab_size,
+            context=config.max_position_embeddings,
+            epsilon=config.rms_norm_eps,
+        )
+
+    def find_unsupported_reason(self) -> str:
+        return self.find_difference() or self._find_foreign_weights() or find_missing_kernels()
+
+    def find_difference(self) -> str:
+        """What by its config alone is no part of the Llamas that `build_llama` builds."""
+        if (kind := self._said["model_type"]) not in CONFIGS:
+            return f"{kind} is not of the Llama family"
+        if self._said.get("quantization_config"):
+            return "its weights are quantized in a form that transformers alone reads"
+        if self._said.get("attention_bias") or self._said.get("mlp_bias"):
+            return "its projections have biases"
+        if getattr(self.config, "sliding_window", None):
+            return "it attends to a window that slides"
+        if self.config.hidden_act != "silu":
+            return f"its activation is {self.config.hidden_act}"
+        if self._rope["rope_type"] not in ROPES or self._rope.get("partial_rotary_factor", 1) != 1:
+            return "it scales its rotary embeddings"
+        return ""
+
+    def _find_foreign_weights(self) -> str:
+        if not self._homes:
+            return "its weights are not in safetensors files"
+        if not self.config.tie_word_embeddings and self.measure("output.weight") is None:
+            return f"it has no {self.spell('output.weight')}"
+        strangers = sorted(set(self._forms) - set(FORMS))
+        return f"it has weights of the form {strangers[0]}" if strangers else ""
+
+    @property
+    def dtype(self) -> str:
+        """torch's name of the form in which most weights are stored."""
+        ((form, _),) = Counter(self._forms).most_common(1)
+        return str(FORMS[form]).removeprefix("torch.")
+
+    @property
+    def _forms(self) -> list[str]:
+        """Safetensors' name of the form in which each tensor is stored."""
+        return [str(self._shards[home].get_slice(name).get_dtype()) for name, home in self._homes.items()]
+
+    def spell(self, name: str) -> str:
+        *at, part, kind = name.split(".")
+        return f"model.layers.{at[1]}.{PARTS[part]}.{kind}" if at else f"{NAMES[part]}.{kind}"
+
+    def measure(self, name: str) -> tuple[int, ...] | None:
+        spelled = self.spell(name)
+        if spelled not in self._homes:
+            return None
+        return tuple(self._shards[self._homes[spelled]].get_slice(spelled).get_shape())
+
+    def read(self, name: str) -> Tensor:
+        return self._copy(name).float()
+
+    def look_up(self, name: str) -> Table:
+        return PlainTable(self._map(name))
+
+    def pack(self, name: str) -> Matrix:
+        return pack_plain(self._copy(name))
+
+    def frequencies(self) -> Tensor:
+        if self._rope["rope_type"] == "default":
+            return spread_frequencies(self._rope["rope_theta"], self.shape.head_size)
+        frequencies: Tensor = ROPE_INIT_FUNCTIONS[self._rope["rope_type"]](self.config)[0]
+        return frequencies
+
+    @property
+    def _rope(self) -> Any:
+        return self.config.rope_parameters
+
+    @cached_property
+    def _shards(self) -> dict[Path, Any]:
+        """The files that hold the weights, mapped into memory."""
+        return {path: _open(path) for path in self._list_files()}
+
+    @cached_property
+    def _homes(self) -> dict[str, Path]:
+        """By each tensor's name, the file that holds it."""
+        return {name: path for path, shard in self._shards.items() for name in shard.offset_keys()}
+
+    def _list_files(self) -> list[Path]:
+        """One file or several: those that transformers takes."""
+        if (single := self._folder / SAFE_WEIGHTS_NAME).exists():
+            return [single]
+        if not (index := self._folder / SAFE_WEIGHTS_INDEX_NAME).exists():
+            return []
+        return sorted({self._folder / name for name in json.loads(index.read_text("utf-8"))["weight_map"].values()})
+
+    def _map(self, name: str) -> Tensor:
+        """A tensor that stays in its file."""
+        spelled = self.spell(name)
+        mapped: Tensor = self._shards[self._homes[spelled]].get_tensor(spelled)
+        return mapped
+
+    def _copy(self, name: str) -> Tensor:
+        """A tensor that is copied at once, out of a mapping of its own: what was read goes when that goes.
+
+        transformers turns dimensions i and i + half of a head as one; here neighbours are.
+        """
+        spelled = self.spell(name)
+        stored: Tensor = _open(self._homes[spelled]).get_tensor(spelled)
+        if name.endswith(("attn_q.weight", "attn_k.weight")):
+            stored = stored.unflatten(0, (-1, 2, self.shape.head_size // 2)).transpose(1, 2).flatten(0, 2)
+        return stored
+
+
+def _open(path: Path) -> Any:
+    return safe_open(path, "pt")
+
+
+class PlainTable(Table):
+    """Rows of a matrix that stays in its file."""
+
+    def __init__(self, stored: Tensor) -> None:
+        self._stored = stored
+
+    def rows(self, ids: Tensor) -> Tensor:
+        return self._stored[ids].float()

@@ -1,0 +1,177 @@
+"""Config, tokenizer and weights through transformers; what goes wrong, in one sentence with the remedy."""
+
+import logging
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
+from transformers.utils import logging as transformers_logging
+from transformers.utils.hub import cached_file, extract_commit_hash
+
+from demo.engines.local.loading.device import device_map
+from demo.engines.local.loading.loaded import Loaded
+from demo.engines.local.loading.source import ModelSource
+from demo.engines.local.runners.transformers.eager import make_batch
+from demo.engines.local.runners.transformers.tokenizer import Pretrained
+from demo.errors import ModelError
+from demo.settings import Choice
+
+logger = logging.getLogger(__name__)
+
+transformers_logging.disable_progress_bar()
+transformers_logging.set_verbosity_error()  # what matters of its warnings is raised here, in one sentence
+
+
+def load_general(source: ModelSource, place: str, revision: str | None, device: str, dtype: torch.dtype) -> Loaded:
+    """A model of transformers. Raises ModelError: one sentence with the remedy."""
+    tokenizer = load_tokenizer(source, place, revision)
+    network = load_network(source, place, revision, device, dtype)
+    if len(places := set(getattr(network, "hf_device_map", {}).values())) > 1:
+        logger.info("%s", Choice("devices", sorted(map(str, places)), "one is too small for the model"))
+    return wrap_network(network, tokenizer, find_commit(place, revision) if source.kind == "hub" else None)
+
+
+def find_commit(place: str, revision: str | None) -> str | None:
+    """The commit of a hub's model that has been fetched."""
+    return extract_commit_hash(cached_file(place, "config.json", revision=revision, local_files_only=True), None)
+
+
+def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, revision: str | None = None) -> Loaded:
+    """A network of transformers, as the engine wants it."""
+    return Loaded(
+        tokenizer=Pretrained(tokenizer),
+        new_batch=lambda: make_batch(network),
+        eos_ids=list_ends(network.generation_config),
+        context=getattr(network.config.get_text_config(decoder=True), "max_position_embeddings", None),
+        device=str(network.device),
+        dtype=str(network.dtype).removeprefix("torch."),
+        revision=revision,
+        network=network,
+    )
+
+
+def list_ends(config: GenerationConfig | None) -> frozenset[int]:
+    """The ids that end an answer."""
+    configured = config.eos_token_id if config else None
+    ids = configured if isinstance(configured, list) else [configured]
+    return frozenset(id for id in ids if id is not None)
+
+
+def load_tokenizer(source: ModelSource, place: str, revision: str | None) -> PreTrainedTokenizerBase:
+    """The tokenizer of a causal model with a chat template. Raises ModelError where it is anything else."""
+    with explained(source):
+        config = AutoConfig.from_pretrained(place, revision=revision)
+    if not _is_causal(config):
+        raise ModelError(
+            f"{source.model_id} is a {config.model_type} model, which does not generate text token by token: "
+            "give a causal language model."
+        )
+    with explained(source):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place, revision=revision)
+    if not tokenizer.chat_template:
+        raise ModelError(f"{source.model_id} has no chat template: give an instruct or chat model.")
+    return tokenizer
+
+
+def load_network(
+    source: ModelSource, place: str, revision: str | None, device: str, dtype: torch.dtype
+) -> PreTrainedModel:
+    """The weights on their device, in evaluation mode. Raises ModelError where they can't be had or don't fit."""
+    if source.kind == "hub":
+        transformers_logging.enable_progress_bar()  # a download takes minutes
+    with explained(source):
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            place,
+            revision=revision,
+            dtype=dtype,
+            device_map=device_map(device),
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    network: PreTrainedModel = loaded[0]
+    _check_complete(source, loaded[1])
+    network.eval()
+    return network
+
+
+def _is_causal(config: PreTrainedConfig) -> bool:
+    # transformers would also load BERT and its like as causal models, with nonsense for answers.
+    encodes = type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False)
+    return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and not encodes
+
+
+def _check_complete(source: ModelSource, report: dict[str, Any]) -> None:
+    # transformers fills what is missing or has another shape with random numbers.
+    absent = sorted(report["missing_keys"]) + sorted(str(key[0]) for key in report["mismatched_keys"])
+    if absent:
+        raise ModelError(
+            f"{source.model_id} lacks {len(absent)} of the weights that its config.json asks for, {absent[0]} first: "
+            "download it again, or give another model."
+        )
+
+
+@contextmanager
+def explained(source: ModelSource) -> Iterator[None]:
+    """Whatever goes wrong within, as a ModelError."""
+    try:
+        yield
+    except Exception as error:
+        raise ModelError(explain(source.model_id, error)) from error
+
+
+def explain(name: str, error: Exception) -> str:
+    """Why the model `name` can't be loaded, with the remedy, in one sentence."""
+    if _caused_by(error, GatedRepoError):
+        return f"{name} is gated: accept its terms on the hub and log in with `hf auth login`."
+    if _caused_by(error, RevisionNotFoundError):
+        return f"{name} has no such revision: check --revision."
+    if _caused_by(error, RepositoryNotFoundError, HFValidationError):
+        return f"{name} is not a model on the hub, or is private: check --model-id, or log in with `hf auth login`."
+    offline = _caused_by(error, OfflineModeIsEnabled, LocalEntryNotFoundError, ConnectionError)
+    if offline or _says(error, "couldn't connect"):
+        return (
+            f"{name} is not in the local cache and the hub can't be reached: check the connection (and "
+            "HF_HUB_OFFLINE), or give a folder or a .gguf file as --model-id."
+        )
+    if _caused_by(error, MemoryError, torch.OutOfMemoryError) or _says(error, "allocate memory"):
+        return f"{name} does not fit into memory: give a smaller model, or --dtype bfloat16."
+    return f"{name} can't be loaded: {_one_line(error)} Check --model-id, or give another model."
+
+
+def _says(error: BaseException, words: str) -> bool:
+    return any(words in str(link) for link in _chain(error))
+
+
+def _caused_by(error: BaseException, *kinds: type[BaseException]) -> bool:
+    return any(isinstance(link, kinds) for link in _chain(error))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _one_line(error: Exception) -> str:
+    line = textwrap.shorten(str(error), 240, placeholder=" …") or type(error).__name__
+    return line.rstrip(".") + "."

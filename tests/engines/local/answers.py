@@ -1,0 +1,78 @@
+"""Two ways to get an answer: from the engine, and from a naive loop without cache, batch or thread."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from transformers import PreTrainedModel
+
+from demo.engines.local.engine import LocalEngine
+from demo.engines.local.sampler import Sampler
+from demo.events import Done, Event, Failed, Request, Token
+from demo.run import Run
+
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a reader of a whole run has in hand."""
+
+    events: tuple[Event, ...]
+
+    @property
+    def tokens(self) -> list[Token]:
+        return [event for event in self.events if isinstance(event, Token)]
+
+    @property
+    def ids(self) -> list[int]:
+        return [token.id for token in self.tokens]
+
+    @property
+    def logprobs(self) -> list[float]:
+        return [token.logprob for token in self.tokens]
+
+    @property
+    def text(self) -> str:
+        return "".join(token.text for token in self.tokens)
+
+    @property
+    def done(self) -> Done:
+        final = self.events[-1]
+        assert isinstance(final, Done), final
+        return final
+
+    @property
+    def failed(self) -> Failed:
+        final = self.events[-1]
+        assert isinstance(final, Failed), final
+        return final
+
+
+def read(run: Run) -> Answer:
+    """Everything of a run, waiting for its end."""
+    return Answer(tuple(event for batch in run.attach() for event in batch))
+
+
+def ask(engine: LocalEngine, *requests: Request) -> list[Answer]:
+    """All requests at once, each read to its end."""
+    return [read(run) for run in [Run(engine, request) for request in requests]]
+
+
+def naive_ids(network: PreTrainedModel, prompt: Sequence[int], request: Request, seed: int = 0) -> list[int]:
+    """`max_new_tokens` ids, the whole sequence computed again for each: slow, and hard to get wrong."""
+    sampler = Sampler(request.sampling, seed, prompt)
+    ids = list(prompt)
+    with torch.inference_mode():
+        for _ in range(request.max_new_tokens or 0):
+            logits = network(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1]
+            ids.append(sampler.choose(logits).id)
+    return ids[len(prompt) :]
+
+
+def generate(network: PreTrainedModel, prompt: torch.Tensor, max_new_tokens: int) -> list[int]:
+    """The greedy answer of transformers' own `generate` to a prompt [1, length]."""
+    options = {"attention_mask": torch.ones_like(prompt), "max_new_tokens": max_new_tokens, "pad_token_id": 0}
+    ids: list[int] = cast(Any, network).generate(prompt, do_sample=False, **options)[0].tolist()
+    return ids[prompt.shape[1] :]

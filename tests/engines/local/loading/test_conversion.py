@@ -1,0 +1,208 @@
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from demo.engines.local.loading.cache_dir import cache_dir
+from demo.engines.local.loading.conversion import MANIFEST, convert_once, is_intact
+from demo.engines.local.model import load_model
+from demo.errors import ModelError
+from demo.events import Message
+from demo.settings import Settings
+from tests.engines.local.tiny_files import Recipe, write_gguf
+
+ROOT = Path(__file__).parent.parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return cache_dir()
+
+
+@pytest.fixture(scope="module")
+def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_gguf(tmp_path_factory.mktemp("gguf") / "tiny.Q4_1.gguf")
+
+
+def convert(gguf: Path) -> tuple[Path, list[str]]:
+    """The folder, and what was reported on the way."""
+    steps: list[str] = []
+    return convert_once(gguf, steps.append), steps
+
+
+def folders_in(cache: Path) -> list[Path]:
+    return [path for path in cache.iterdir() if path.is_dir()]
+
+
+def test_a_file_is_converted_once_and_says_so(gguf: Path, cache: Path) -> None:
+    folder, steps = convert(gguf)
+    assert folder.parent == cache
+    assert is_intact(folder)
+    assert steps == ["converting the model, once"]
+    before = {path: path.stat().st_mtime_ns for path in [folder, *folder.iterdir()]}
+    assert convert(gguf) == (folder, [])
+    assert {path: path.stat().st_mtime_ns for path in [folder, *folder.iterdir()]} == before
+
+
+def test_the_converted_model_loads_and_knows_its_template_and_end(gguf: Path) -> None:
+    model = load_model(Settings(model_id=str(gguf), dtype="float32"), lambda loading: None)
+    assert model.card.model_id == "tiny.Q4_1"
+    assert model.card.source == "gguf"
+    assert model.card.max_total_tokens == 512
+    ids = model.encode((Message("user", "hé🧀"),))
+    assert model.tokenizer.decode(ids) == "<|user|>hé🧀<|end|><|assistant|>"
+    assert {model.tokenizer.decode([id]) for id in model.vocabulary.eos_ids} == {"<|end|>"}
+
+
+def test_the_same_content_under_another_folder_is_not_converted_again(gguf: Path, tmp_path: Path) -> None:
+    folder, _ = convert(gguf)
+    moved = tmp_path / gguf.name
+    shutil.copy(gguf, moved)
+    assert convert(moved) == (folder, [])
+
+
+def test_other_content_under_the_same_name_is_converted_anew(gguf: Path, tmp_path: Path) -> None:
+    folder, _ = convert(gguf)
+    other, steps = convert(write_gguf(tmp_path / gguf.name, Recipe(seed=1)))
+    assert other != folder
+    assert steps
+    assert is_intact(folder)
+    assert is_intact(other)
+
+
+def change_a_byte(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+
+
+def cut_a_file_short(folder: Path) -> None:
+    os.truncate(folder / "model.safetensors", 100)
+
+
+def remove_a_file(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+
+
+def remove_the_manifest(folder: Path) -> None:
+    (folder / MANIFEST).unlink()
+
+
+def cut_the_manifest_short(folder: Path) -> None:
+    (folder / MANIFEST).write_text((folder / MANIFEST).read_text()[:20])
+
+
+def empty_the_manifest(folder: Path) -> None:
+    (folder / MANIFEST).write_text("{}")
+
+
+def replace_the_manifest(folder: Path) -> None:
+    (folder / MANIFEST).write_text("[]")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        change_a_byte,
+        cut_a_file_short,
+        remove_a_file,
+        remove_the_manifest,
+        cut_the_manifest_short,
+        empty_the_manifest,
+        replace_the_manifest,
+    ],
+)
+def test_a_damaged_or_half_written_folder_is_noticed_and_rebuilt(
+    damage: Callable[[Path], None], gguf: Path, cache: Path
+) -> None:
+    folder, _ = convert(gguf)
+    damage(folder)
+    assert not is_intact(folder)
+    again, steps = convert(gguf)
+    assert again == folder
+    assert steps
+    assert is_intact(folder)
+    assert folders_in(cache) == [folder]
+
+
+def test_what_a_killed_conversion_left_is_cleaned_up(gguf: Path, cache: Path) -> None:
+    folder, _ = convert(gguf)
+    shutil.rmtree(folder)
+    for remainder in ("abc", "def"):
+        (cache / f"{folder.name}.partial-{remainder}").mkdir()
+    convert(gguf)
+    assert folders_in(cache) == [folder]
+
+
+def test_threads_at_once_convert_once_and_all_get_an_intact_folder(gguf: Path, cache: Path) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(convert, [gguf] * 3))
+    (folder,) = {folder for folder, _ in results}
+    assert is_intact(folder)
+    assert sum(len(steps) for _, steps in results) == 1
+    assert folders_in(cache) == [folder]
+
+
+def test_processes_at_once_convert_once_and_all_get_an_intact_folder(gguf: Path, cache: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from demo.engines.local.loading.conversion import convert_once, is_intact\n"
+        "assert is_intact(convert_once(Path(sys.argv[1]), print))"
+    )
+    command = [sys.executable, "-c", code, str(gguf)]
+    processes = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sorted(said) == ["", "converting the model, once\n"]
+    assert len(folders_in(cache)) == 1
+
+
+def test_a_person_sees_how_far_the_conversion_is(gguf: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    convert(gguf)
+    assert "100%" in capfd.readouterr().err
+    convert(gguf)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("content", [b"", b"not GGUF at all", b"GGUF\x03\x00\x00\x00 and then garbage" * 10])
+def test_a_file_that_is_no_gguf_is_one_sentence_and_leaves_nothing(content: bytes, tmp_path: Path, cache: Path) -> None:
+    bad = tmp_path / "bad.gguf"
+    bad.write_bytes(content)
+    with pytest.raises(ModelError) as refusal:
+        convert(bad)
+    assert str(refusal.value).startswith(f"{bad} can't be loaded: ")
+    assert len(str(refusal.value).splitlines()) == 1
+    assert folders_in(cache) == []
+
+
+def test_a_gguf_cut_short_is_one_sentence_and_leaves_nothing(gguf: Path, tmp_path: Path, cache: Path) -> None:
+    bad = tmp_path / "bad.gguf"
+    bad.write_bytes(gguf.read_bytes()[:-20_000])
+    with pytest.raises(ModelError, match=r"bad\.gguf can't be loaded: "):
+        convert(bad)
+    assert folders_in(cache) == []
+
+
+def test_a_cache_that_cannot_be_written_is_one_sentence_with_the_remedy(
+    gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(ModelError) as refusal:
+        convert(gguf)
+    assert str(refusal.value).startswith(f"The converted model can't be kept in {tmp_path / 'file'}")
+    assert "set XDG_CACHE_HOME" in str(refusal.value)
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_without_xdg_the_cache_is_under_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / ".cache" / "token-streaming"

@@ -1,0 +1,127 @@
+"""The tokenizers of GGUF files, against those that transformers makes of the same files."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+import pytest
+from gguf import GGUFWriter, TokenType
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from demo.embedded import find_embedded
+from demo.engines.local.loading.gguf import read_header
+from demo.engines.local.loading.gguf_tokenizer import ByteLevel, load_tokenizer
+from demo.engines.local.runners.transformers.tokenizer import Pretrained
+from demo.engines.local.tokenizer import Tokenizer
+from tests.engines.local.tiny import TEMPLATE
+
+LETTERS = sorted(pre_tokenizers.ByteLevel.alphabet())
+WHOLE = ["<|endoftext|>", "<|user|>", "<|end|>", "<think>"]  # of which the last is no special one
+CUTS = ["default", "gpt-2", "smollm", "llama-bpe", "tekken", "unheard-of"]
+TEXT = "  I've 12345 cows;\n\nça va? 日本 🧀<|user|>hé<think>x </think><|end|> \t ab abc<|endoftext|>"
+SPECIAL = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|im_start|>user\n", "<repo_name>"]
+
+
+def say_nothing(writer: GGUFWriter) -> None:
+    """Leave the file as it is."""
+
+
+def name_roles(writer: GGUFWriter) -> None:
+    for add, id in ((writer.add_bos_token_id, 257), (writer.add_eos_token_id, 258), (writer.add_unk_token_id, 3)):
+        add(id)
+
+
+def frame(writer: GGUFWriter) -> None:
+    name_roles(writer)
+    writer.add_add_bos_token(True)
+    writer.add_add_eos_token(True)
+
+
+def frame_with_nothing(writer: GGUFWriter) -> None:
+    writer.add_add_bos_token(True)
+
+
+def write_vocabulary(
+    path: Path, change: Callable[[GGUFWriter], None] = say_nothing, whole: Sequence[str] = WHOLE, kind: str = "gpt2"
+) -> Path:
+    """A file with a byte for every letter, `whole` tokens, one merge and no weights."""
+    writer = GGUFWriter(path, "llama")
+    tokens = [*LETTERS, *whole, "ab"]
+    kinds = [TokenType.NORMAL] * len(LETTERS) + [TokenType.CONTROL] * len(whole) + [TokenType.NORMAL]
+    kinds[-2] = TokenType.USER_DEFINED
+    writer.add_tokenizer_model(kind)
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds)
+    writer.add_token_merges(["a b"])
+    writer.add_chat_template(TEMPLATE)
+    change(writer)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def load_both(path: Path) -> tuple[Tokenizer, PreTrainedTokenizerFast]:
+    """What is loaded here, and by transformers."""
+    theirs = PreTrainedTokenizerFast(gguf_file=path.name, name_or_path=str(path.parent))
+    return load_tokenizer(path, read_header(path).metadata), theirs
+
+
+def compare(ours: Tokenizer, theirs: Tokenizer, text: str) -> None:
+    for raw in (True, False):
+        ids = ours.encode(text, raw)
+        assert ids == theirs.encode(text, raw)
+        assert ours.locate(text, raw) == theirs.locate(text, raw)
+        for special in (True, False):
+            assert ours.decode(ids, special) == theirs.decode(ids, special)
+
+
+@pytest.mark.parametrize("change", [say_nothing, name_roles, frame, frame_with_nothing], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("whole", [WHOLE, ["<|user|>", "<|end|>", "<｜end｜>", "日", "two words"]])
+def test_bytes_are_merged_by_the_same_tokenizer_to_the_letter(
+    change: Callable[[GGUFWriter], None], whole: Sequence[str], tmp_path: Path
+) -> None:
+    ours, theirs = load_both(write_vocabulary(tmp_path / "tiny.gguf", change, whole))
+    assert isinstance(ours, ByteLevel)
+    assert ours.spelled == theirs.backend_tokenizer.to_str()
+    assert (ours.eos_id, ours.special_ids) == (theirs.eos_token_id, frozenset(theirs.all_special_ids))
+    assert ours.control_tokens == Pretrained(theirs).control_tokens >= {"<|user|>", "<|end|>"}
+    compare(ours, Pretrained(theirs), TEXT)
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_every_way_of_cutting_a_text_gives_the_ids_of_transformers(cut: str, tmp_path: Path) -> None:
+    ours, theirs = load_both(write_vocabulary(tmp_path / "tiny.gguf", lambda writer: writer.add_tokenizer_pre(cut)))
+    compare(ours, Pretrained(theirs), TEXT)
+
+
+def test_other_kinds_are_transformers_own(tmp_path: Path) -> None:
+    ours, theirs = load_both(write_vocabulary(tmp_path / "pieces.gguf", frame, kind="llama"))
+    assert isinstance(ours, Pretrained)
+    assert (ours.eos_id, ours.special_ids) == (theirs.eos_token_id, frozenset(theirs.all_special_ids))
+    compare(ours, Pretrained(theirs), TEXT)
+
+
+@cache
+def load_embedded() -> tuple[ByteLevel, Pretrained]:
+    file = find_embedded()
+    assert file is not None, "the embedded model is missing: run `make test`"
+    ours, theirs = load_both(file)
+    assert isinstance(ours, ByteLevel)
+    assert ours.spelled == theirs.backend_tokenizer.to_str()
+    return ours, Pretrained(theirs)
+
+
+def test_the_embedded_models_is_the_same_to_the_letter() -> None:
+    ours, theirs = load_embedded()
+    assert (ours.eos_id, ours.special_ids) == (theirs.eos_id, theirs.special_ids)
+    assert ours.control_tokens == theirs.control_tokens >= {"<|im_start|>", "<|im_end|>", "<|endoftext|>"}
+
+
+@given(text=st.lists(st.text() | st.sampled_from(SPECIAL), max_size=8).map("".join))
+def test_any_text_has_the_same_ids_places_and_spelling(text: str) -> None:
+    compare(*load_embedded(), text)

@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+
+from demo.embedded import EMBEDDED_ID
+from demo.engines.local.loading.source import HUB_ID_ON_CPU, HUB_ID_ON_GPU, ModelSource, choose_source
+from demo.errors import ModelError
+from demo.settings import Settings
+
+EMBEDDED = Path("/somewhere/model.gguf")
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
+def test_the_embedded_model_comes_before_the_hub(device: str) -> None:
+    source = choose_source(Settings(), device, EMBEDDED)
+    assert source == ModelSource(EMBEDDED_ID, "embedded", str(EMBEDDED), "embedded")
+
+
+@pytest.mark.parametrize(
+    ("device", "model_id"),
+    [("cpu", HUB_ID_ON_CPU), ("cuda", HUB_ID_ON_GPU), ("cuda:1", HUB_ID_ON_GPU), ("mps", HUB_ID_ON_GPU)],
+)
+def test_without_an_embedded_model_the_hubs_is_sized_for_the_device_and_says_so(device: str, model_id: str) -> None:
+    source = choose_source(Settings(), device, None)
+    assert (source.model_id, source.kind, source.place) == (model_id, "hub", model_id)
+    assert device in source.reason
+
+
+@pytest.mark.parametrize("model_id", ["org/name", "gpt2", "org/name.v1"])
+def test_a_model_that_is_asked_for_comes_before_the_embedded_one(model_id: str) -> None:
+    source = choose_source(Settings(model_id=model_id), "cpu", EMBEDDED)
+    assert source == ModelSource(model_id, "hub", model_id, "as set: from the hub")
+
+
+def test_a_folder_that_is_asked_for_is_known_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    assert choose_source(Settings(model_id=str(tmp_path / "mine")), "cpu", None).model_id == "mine"
+    monkeypatch.chdir(tmp_path / "mine")
+    here = choose_source(Settings(model_id="."), "cpu", None)
+    assert (here.model_id, here.kind, here.place) == ("mine", "folder", ".")
+
+
+def test_a_gguf_file_that_is_asked_for_is_known_by_its_stem(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.Q4_1.gguf"
+    file.write_bytes(b"GGUF")
+    source = choose_source(Settings(model_id=str(file)), "cpu", EMBEDDED)
+    assert (source.model_id, source.kind, source.place) == ("tiny.Q4_1", "gguf", str(file))
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert choose_source(Settings(model_id="~/model"), "cpu", None).place == str(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    "model_id",
+    ["/no/such/folder", "./nothing", "~/no-such-model", "~nobody/x", "missing.gguf", "a/b/c", "/" + "long" * 3000],
+)
+def test_a_path_with_nothing_there_is_one_sentence_with_the_remedy(model_id: str) -> None:
+    with pytest.raises(ModelError) as refusal:
+        choose_source(Settings(model_id=model_id), "cpu", None)
+    assert "no such file or folder" in str(refusal.value)
+    assert "hub id" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_file_of_another_kind_is_one_sentence_with_the_remedy(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"")
+    with pytest.raises(ModelError, match=r"is the file .*model\.safetensors: give a \.gguf file, a folder or a hub id"):
+        choose_source(Settings(model_id=str(file)), "cpu", None)

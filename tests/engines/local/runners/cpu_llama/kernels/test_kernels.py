@@ -1,0 +1,50 @@
+"""What the kernels ask of a machine, and that machines with longer and shorter vectors agree."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels, has_feature
+from tests.engines.local.tiny_files import Recipe, write_gguf
+
+# Prints the logits of a model that has matrices of all forms, after a prompt and a few steps.
+FOLLOW = """
+import sys
+from pathlib import Path
+from demo.engines.local.runners.cpu_llama.loading import load_llama
+from tests.engines.local.following import follow, make_ids
+print(follow(load_llama(Path(sys.argv[1])).new_batch(), make_ids(90), make_ids(4, seed=1)).numpy().tobytes().hex())
+"""
+HASWELL = "+sse2,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx,+avx2,+fma,+f16c,+bmi,+bmi2"  # the first with all that is needed
+FORMS = {"attn_q": "Q8_0", "attn_k": "F16", "attn_v": "BF16", "ffn_up": "F32", "output": "Q6_K"}
+
+
+def follow_elsewhere(file: Path, **environment: str) -> bytes:
+    ran = subprocess.run(
+        [sys.executable, "-c", FOLLOW, str(file)], env=os.environ | environment, capture_output=True, check=True
+    )
+    return bytes.fromhex(ran.stdout.decode())
+
+
+@pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
+def test_a_processor_with_shorter_vectors_computes_the_same_to_the_last_bit(tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "mixed.gguf", Recipe(form="Q4_1", forms=FORMS, hidden=256))
+    here = follow_elsewhere(file)
+    assert len(here) > 1000
+    assert here == follow_elsewhere(file, NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES=HASWELL)
+
+
+@pytest.mark.parametrize(("lacking", "name"), [("avx2", "AVX2"), ("fma", "FMA"), ("f16c", "F16C")])
+def test_what_a_processor_lacks_is_named(lacking: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    features = ",".join(feature for feature in HASWELL.split(",") if feature != f"+{lacking}")
+    monkeypatch.setattr("numba.config.CPU_FEATURES", features)
+    assert not has_feature(lacking)
+    assert find_missing_kernels() == f"this processor has no {name}"
+
+
+def test_other_systems_than_linux_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert find_missing_kernels() == "its kernels are made for Linux, not for darwin"

@@ -1,0 +1,153 @@
+"""Products with matrices as they are stored, against the same with all that is stored unpacked by gguf's own reader."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from gguf import GGUFReader
+from gguf.quants import dequantize
+from torch import Tensor
+from torch.nn.functional import linear
+
+from demo.engines.local.runners.cpu_llama.kernels import entry, find_missing_kernels
+from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP, GROUP_BYTES, round_to_bytes
+from demo.engines.local.runners.cpu_llama.kernels.matmul import (
+    BFLOAT16,
+    EIGHT_BITS,
+    FLOAT16,
+    FLOAT32,
+    FOUR_BITS,
+    multiply,
+)
+from demo.engines.local.runners.cpu_llama.kernels.simd import LANES
+from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
+from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix
+from tests.engines.local.tiny_files import Recipe, write_gguf
+from tests.engines.local.tiny_weights import EIGHT_BIT_FORMS, FOUR_BIT_FORMS, PLAIN_FORMS
+
+NAME = "blk.0.ffn_gate.weight"
+PACKED_FORMS = [*FOUR_BIT_FORMS, *EIGHT_BIT_FORMS]
+FORMS = {"F32": FLOAT32, "F16": FLOAT16, "BF16": BFLOAT16}
+ROUNDING = 0.01  # of vectors to eight bits, beside a product with them
+
+pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("forms")
+
+
+def read_matrix(folder: Path, form: str, name: str = NAME) -> tuple[Matrix, Tensor]:
+    """A matrix [512, 256] of that form: as the fast path packs it, and in float32."""
+    path = folder / f"{form}.gguf"
+    if not path.exists():
+        write_gguf(path, Recipe(form=form, hidden=256))
+    (stored,) = (tensor for tensor in GGUFReader(path).tensors if tensor.name == name)
+    exact = torch.from_numpy(dequantize(stored.data, stored.tensor_type).copy())
+    return GgufFile(path).pack(name), exact
+
+
+def make_vectors(rows: int) -> Tensor:
+    return torch.randn(rows, 256, generator=torch.Generator().manual_seed(rows))
+
+
+@entry
+def multiply_all(
+    form: int, tiles: int, count: int, tile: int, columns: int, vectors: int, size: int, tokens: int, out: int
+) -> None:
+    for vector in range(vectors, vectors + size * tokens, size):
+        round_to_bytes(vector, columns, vector + 4 * columns)
+    for number in range(count):
+        at = out + 4 * LANES * number
+        multiply(form, tiles + tile * number, columns, vectors, size, tokens, at, 4 * LANES * count)
+
+
+def multiply_by(matrix: Matrix, x: Tensor) -> Tensor:
+    """float32 [tokens, rows]."""
+    form, padded, columns, tiles, tile = matrix.describe()
+    groups = torch.empty(len(x), columns // GROUP * GROUP_BYTES // 4)
+    vectors = torch.cat([x, groups], dim=1)
+    out = torch.full((len(x), padded), torch.nan)
+    size = 4 * vectors.stride(0)
+    multiply_all(form, tiles, padded // LANES, tile, columns, vectors.data_ptr(), size, len(x), out.data_ptr())
+    return out[:, : matrix.rows]
+
+
+def distance(ours: Tensor, exact: Tensor) -> float:
+    """How far it is, beside how large it is."""
+    return float((ours - exact).norm() / exact.norm())
+
+
+def round_vectors(x: Tensor) -> Tensor:
+    """What is left of vectors in eight bits."""
+    groups = x.unflatten(-1, (-1, GROUP))
+    scales = groups.abs().amax(dim=-1, keepdim=True) / 127
+    rounded: Tensor = ((groups / scales).round() * scales).flatten(1)
+    return rounded
+
+
+@pytest.mark.parametrize("form", FOUR_BIT_FORMS)
+def test_four_bit_values_are_multiplied_as_stored(form: str, folder: Path) -> None:
+    matrix, exact = read_matrix(folder, form)
+    assert matrix.form == FOUR_BITS
+    x = make_vectors(9)
+    assert distance(multiply_by(matrix, x), linear(x, exact)) < ROUNDING
+    # Of Q4_K, scales and minima are rounded to float16.
+    assert distance(multiply_by(matrix, x), linear(round_vectors(x), exact)) < (1e-3 if form == "Q4_K" else 1e-5)
+
+
+def test_eight_bit_values_are_multiplied_as_stored(folder: Path) -> None:
+    matrix, exact = read_matrix(folder, "Q8_0")
+    assert matrix.form == EIGHT_BITS
+    x = make_vectors(9)
+    assert distance(multiply_by(matrix, x), linear(x, exact)) < ROUNDING
+    assert distance(multiply_by(matrix, x), linear(round_vectors(x), exact)) < 1e-5
+
+
+@pytest.mark.parametrize("form", EIGHT_BIT_FORMS)
+def test_other_packed_forms_are_rounded_to_eight_bits_a_group(form: str, folder: Path) -> None:
+    matrix, exact = read_matrix(folder, form)
+    assert matrix.form == EIGHT_BITS
+    x = make_vectors(9)
+    # Half a step of 1/127 of a group's greatest weight, at most, and the scale in float16.
+    groups = exact.unflatten(-1, (-1, GROUP))
+    steps = groups.abs().amax(dim=-1, keepdim=True).expand_as(groups) / 127
+    assert (
+        distance(multiply_by(matrix, x), linear(round_vectors(x), exact))
+        < float(steps.norm() / exact.norm()) / 2 + 1e-3
+    )
+
+
+@pytest.mark.parametrize("form", PLAIN_FORMS)
+@pytest.mark.parametrize("tokens", [1, 8, 101])
+def test_plain_numbers_are_multiplied_as_exactly_as_float32_allows(form: str, tokens: int, folder: Path) -> None:
+    matrix, exact = read_matrix(folder, form)
+    assert matrix.form == FORMS[form]
+    x = make_vectors(tokens)
+    assert distance(multiply_by(matrix, x), linear(x, exact)) < 1e-6
+
+
+@pytest.mark.parametrize("form", [*PACKED_FORMS, *PLAIN_FORMS])
+def test_a_vector_gets_the_same_alone_and_among_others(form: str, folder: Path) -> None:
+    matrix, _ = read_matrix(folder, form)
+    for tokens in (2, 3, 4, 8, 33):
+        x = make_vectors(tokens)
+        together = multiply_by(matrix, x)
+        for token in range(tokens):
+            assert torch.equal(multiply_by(matrix, x[token : token + 1])[0], together[token])
+
+
+@pytest.mark.parametrize("form", ["Q4_K", "Q6_K", "Q8_0", "BF16"])
+def test_rows_that_fill_no_tile_are_multiplied_all_the_same(form: str, folder: Path) -> None:
+    matrix, exact = read_matrix(folder, form, "output.weight")
+    assert len(exact) % LANES != 0
+    x = make_vectors(3)
+    assert multiply_by(matrix, x).shape == (3, len(exact))
+    assert distance(multiply_by(matrix, x), linear(x, exact)) < 2 * ROUNDING
+
+
+@pytest.mark.parametrize("form", ["Q4_1", "Q8_0"])
+def test_a_vector_of_zeros_gives_zeros(form: str, folder: Path) -> None:
+    matrix, _ = read_matrix(folder, form)
+    assert torch.equal(multiply_by(matrix, torch.zeros(5, 256)), torch.zeros(5, 512))

@@ -1,0 +1,86 @@
+"""The embedded model from its weights as they are stored: the promises of the general path, at its own speed."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from demo.embedded import find_embedded
+from demo.engines.local.engine import LocalEngine
+from demo.engines.local.model import Model, load_model
+from demo.engines.local.runners.cpu_llama.prefill import TOGETHER
+from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
+from demo.events import Message, Request, Sampling
+from demo.settings import Settings
+from tests.engines.local.answers import ask
+from tests.engines.local.conftest import wait_until_loaded
+
+CHEESE = (Message("user", "How do you make cheese?"),)
+LONG = "The quick brown fox jumps over the lazy dog, and the dog sleeps on. " * 12
+TEXTS = ["Hello 100 worlds, 2024!", "  a\n\n\tb  c", "日本語 ไทย عربي 🙂", "<|im_start|>user\nHi<|im_end|>", LONG]
+
+embedded_file = find_embedded()
+obstacle = "no model is embedded" if embedded_file is None else find_unsupported_reason(embedded_file)
+pytestmark = pytest.mark.skipif(obstacle.startswith("this processor has no"), reason=obstacle)
+
+
+@pytest.fixture(scope="module")
+def stored() -> Model:
+    return load_model(Settings(dtype="stored"), lambda loading: None)
+
+
+@pytest.fixture(scope="module")
+def engine(stored: Model) -> Iterator[LocalEngine]:
+    worker = LocalEngine(lambda report: stored, 64)
+    wait_until_loaded(worker)
+    yield worker
+    worker.close()
+
+
+def test_nothing_stands_in_the_way_of_the_embedded_model() -> None:
+    assert obstacle == ""
+
+
+def test_it_answers_how_to_make_cheese(engine: LocalEngine, stored: Model) -> None:
+    (answer,) = ask(engine, Request(CHEESE, max_new_tokens=80))
+    assert answer.text.startswith("To make cheese, you")
+    assert answer.text.count("cheese") >= 3
+    assert answer.text.count(".") >= 2
+    assert stored.card.dtype == "Q4_1"
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_every_text_has_the_ids_that_transformers_own_conversion_gives(text: str, stored: Model, exact: Model) -> None:
+    assert stored.encode(text) == exact.encode(text)
+    assert stored.vocabulary.eos_ids == exact.vocabulary.eos_ids
+    assert stored.encode(CHEESE) == exact.encode(CHEESE)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "each", "mean"), [(LONG, 0.05, 0.01), (LONG[:100], 0.1, 0.03)], ids=["long prompt", "short prompt"]
+)
+def test_logprobs_of_a_text_are_near_those_of_the_exact_weights(
+    prompt: str, each: float, mean: float, stored: Model, exact: Model
+) -> None:
+    ours, theirs = (score(model, prompt) for model in (stored, exact))
+    assert len(ours) == len(theirs) == len(stored.encode(prompt)) - 1
+    difference = torch.tensor(ours) - torch.tensor(theirs)
+    assert difference.abs().mean() < each
+    assert abs(difference.mean()) < mean
+
+
+def score(model: Model, prompt: str) -> list[float]:
+    line = model.decoder.open(model.encode(prompt), Request(prompt, prompt_logprobs=True), seed=0)
+    while model.decoder.read([line], TOGETHER) == [None]:
+        pass
+    return line.prefill.logprobs
+
+
+def test_tokens_are_the_same_alone_and_among_others(engine: LocalEngine, stored: Model) -> None:
+    assert len(stored.encode("One")) < TOGETHER < len(stored.encode(LONG))
+    drawn = Sampling(do_sample=True, temperature=0.9, top_p=0.95, seed=11)
+    requests = [Request(CHEESE, 24, drawn), Request(LONG, 12), Request("One", 40), Request(LONG * 3, 30, drawn)]
+    together = [answer.tokens for answer in ask(engine, *requests)]
+    for request, tokens in zip(requests, together, strict=True):
+        (alone,) = ask(engine, request)
+        assert [(token.id, token.logprob) for token in alone.tokens] == [(token.id, token.logprob) for token in tokens]

@@ -1,0 +1,26 @@
+"""What rounding costs in quality is bounded, on a text that the model has never read."""
+
+import pytest
+
+from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
+from tests.figures.quality import Quality, compare_weights
+
+pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
+
+
+@pytest.fixture(scope="module")
+def quality() -> Quality:
+    return compare_weights()
+
+
+def test_several_thousand_tokens_of_prose_are_scored_and_the_model_understands_them(quality: Quality) -> None:
+    assert quality.tokens >= 3000
+    assert 10 < quality.exact < 40
+
+
+def test_perplexity_is_within_a_hundredth_of_the_exact_weights(quality: Quality) -> None:
+    assert abs(quality.rise) < 0.01
+
+
+def test_the_mean_divergence_from_the_exact_weights_is_small(quality: Quality) -> None:
+    assert 0 < quality.divergence < 0.005

@@ -1,0 +1,125 @@
+"""Models as transformers saves them, in folders and on the hub: answered from as stored, as the general path does."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+from transformers.utils import logging as transformers_logging
+
+from demo.engines.local.model import Model, load_model
+from demo.errors import ModelError, SettingError
+from demo.events import Request, Sampling
+from demo.settings import Settings
+from tests.engines.local.answers import ask
+from tests.engines.local.conftest import OpenWorker
+from tests.engines.local.tiny import make_network
+from tests.engines.local.tiny_files import change_json, save_folder
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+HUB_ID = "org/tiny"
+DRAWN = Sampling(do_sample=True, temperature=1.1, top_p=0.9, seed=7)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return save_folder(tmp_path / "tiny", make_network().bfloat16())
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of `HUB_ID` in a cache of the hub, as a download leaves it; still empty."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    repository = tmp_path / "hub" / "models--org--tiny"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(COMMIT)
+    snapshot = repository / "snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    yield snapshot
+    transformers_logging.disable_progress_bar()  # which a download shows
+
+
+def load(model_id: Path | str, dtype: str = "auto", revision: str | None = None) -> Model:
+    settings = Settings(model_id=str(model_id), device="cpu", dtype=dtype, revision=revision)
+    return load_model(settings, lambda loading: None)
+
+
+def test_a_folder_is_answered_from_as_it_is_stored_and_the_log_says_so(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="demo")
+    model = load(folder)
+    assert (model.card.source, model.card.device, model.card.dtype) == ("folder", "cpu", "bfloat16")
+    assert any(message.startswith("dtype=stored (on a CPU: ") for message in caplog.messages)
+
+
+def test_answers_are_those_of_the_general_path_in_float32(folder: Path, open_worker: OpenWorker) -> None:
+    stored, exact = open_worker(load(folder)), open_worker(load(folder, "float32"))
+    for request in (Request("abc", 40), Request("x" * 150, 40), Request("abc", 40, DRAWN)):
+        request = replace(request, ignore_eos=True)
+        (ours,), (theirs,) = ask(stored, request), ask(exact, request)
+        assert ours.ids == theirs.ids
+        assert ours.logprobs == pytest.approx(theirs.logprobs, abs=1e-3)
+
+
+@pytest.mark.parametrize("ends", [256, [256, 65, 66]])
+def test_answers_end_where_the_general_path_ends_them(ends: int | list[int], folder: Path) -> None:
+    change_json(folder / "generation_config.json", eos_token_id=ends)
+    assert load(folder).vocabulary.eos_ids == load(folder, "float32").vocabulary.eos_ids
+    (folder / "generation_config.json").unlink()
+    change_json(folder / "config.json", eos_token_id=ends)
+    assert load(folder).vocabulary.eos_ids == load(folder, "float32").vocabulary.eos_ids >= {256}
+
+
+def test_a_model_of_the_hub_is_answered_from_as_it_is_stored(folder: Path, hub: Path, open_worker: OpenWorker) -> None:
+    shutil.copytree(folder, hub, dirs_exist_ok=True)
+    model = load(HUB_ID)
+    assert (model.card.model_id, model.card.source, model.card.dtype) == (HUB_ID, "hub", "bfloat16")
+    assert model.card.revision == COMMIT
+    request = Request("abc", 20, ignore_eos=True)
+    assert ask(open_worker(model), request)[0].ids == ask(open_worker(load(folder)), request)[0].ids
+
+
+def test_a_model_of_the_hub_in_several_files_is_found(hub: Path) -> None:
+    save_folder(hub, make_network().bfloat16(), max_shard_size="30KB")
+    assert load(HUB_ID).card.dtype == "bfloat16"
+
+
+@pytest.mark.parametrize("dtype", ["auto", "float32"])
+def test_a_revision_is_the_one_that_is_asked_for(dtype: str, folder: Path, hub: Path) -> None:
+    shutil.copytree(folder, hub, dirs_exist_ok=True)
+    (hub.parent.parent / "refs" / "main").unlink()
+    (hub.parent.parent / "refs" / "v2").write_text(COMMIT)
+    assert load(HUB_ID, dtype, revision="v2").card.revision == COMMIT
+
+
+def test_a_model_that_stands_in_the_way_takes_the_general_path_and_the_log_says_why(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="demo")
+    folder = save_folder(tmp_path, make_network("sliding window"))
+    assert load(folder).card.dtype == "float32"
+    reason = "weights as they are stored are not possible: it attends to a window that slides"
+    assert f"dtype=float32 (on a CPU; {reason})" in caplog.messages
+    with pytest.raises(SettingError) as refusal:
+        load(folder, "stored")
+    assert str(refusal.value) == "--dtype is 'stored', but it attends to a window that slides: use auto."
+
+
+def test_a_model_of_the_hub_that_is_no_llama_takes_the_general_path(hub: Path) -> None:
+    save_folder(hub, make_network("sliding window"))
+    assert load(HUB_ID).card.dtype == "float32"
+
+
+@pytest.mark.parametrize("dtype", ["auto", "stored"])
+def test_a_model_of_the_hub_that_cannot_be_had_is_one_sentence_with_the_remedy(dtype: str, hub: Path) -> None:
+    with pytest.raises(ModelError) as refusal:
+        load(HUB_ID, dtype)
+    assert str(refusal.value).startswith(f"{HUB_ID} is not in the local cache and the hub can't be reached: ")
+
+
+def test_a_folder_without_a_chat_template_is_refused_as_on_the_general_path(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="has no chat template: give an instruct or chat model"):
+        load(save_folder(tmp_path, with_template=False), "stored")

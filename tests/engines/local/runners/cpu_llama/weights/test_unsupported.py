@@ -1,0 +1,201 @@
+"""What the fast path does not take is told in one sentence, and what it takes has no obstacle."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from gguf import GGMLQuantizationType, GGUFWriter
+from gguf.quants import quantize
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import LlamaConfig
+
+from demo.engines.local.model import load_model
+from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
+from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
+from demo.errors import SettingError
+from demo.settings import Settings
+from tests.engines.local.tiny import LLAMA, build_network, make_network
+from tests.engines.local.tiny_files import Recipe, change_json, save_folder, write_gguf
+
+PLAIN = Recipe()
+MISFIT = ".weight is not of the shape that its metadata tell"
+
+
+def scale_rope(writer: GGUFWriter) -> None:
+    writer.add_string("llama.rope.scaling.type", "yarn")
+
+
+def add_experts(writer: GGUFWriter) -> None:
+    writer.add_expert_count(8)
+
+
+def count_kv_heads_by_layer(writer: GGUFWriter) -> None:
+    writer.add_array("llama.attention.head_count_kv", [2, 1])
+
+
+def add_an_unread_form(writer: GGUFWriter) -> None:
+    blocks = quantize(np.ones((4, 32), np.float32), GGMLQuantizationType.Q5_0)
+    writer.add_tensor("extra.weight", blocks, raw_dtype=GGMLQuantizationType.Q5_0)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (replace(PLAIN, architecture="qwen2"), "qwen2 is not of the Llama family"),
+        (replace(PLAIN, biases=True), "its projections have biases"),
+        (replace(PLAIN, template=""), "it has no chat template"),
+        (replace(PLAIN, change=scale_rope), "it scales its rotary embeddings"),
+        (replace(PLAIN, change=add_experts), "it is a mixture of experts"),
+        (replace(PLAIN, change=count_kv_heads_by_layer), f"its blk.0.attn_k{MISFIT}"),
+        (replace(PLAIN, rotated=4), f"its blk.0.attn_q{MISFIT}"),
+        (replace(PLAIN, left_out="blk.1.ffn_up"), "it has no blk.1.ffn_up.weight"),
+    ],
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
+)
+def test_a_file_that_is_no_plain_llama_says_what_it_is(recipe: Recipe, said: str, tmp_path: Path) -> None:
+    assert find_unsupported_reason(write_gguf(tmp_path / "stranger.gguf", recipe)) == said
+
+
+def test_a_form_that_is_not_read_here_is_named(tmp_path: Path) -> None:
+    said = find_unsupported_reason(write_gguf(tmp_path / "stranger.gguf", replace(PLAIN, change=add_an_unread_form)))
+    assert "holds tensors of ggml type 6, which is not read here" in said
+    assert ". " not in said
+
+
+def test_numbers_that_are_missing_are_named(tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "nameless.gguf")
+    file.write_bytes(file.read_bytes().replace(b"llama.embedding_length", b"llama.embedding_depth_"))
+    assert find_unsupported_reason(file) == "the file does not say its llama.embedding_length"
+
+
+def keep(share: float) -> Callable[[bytes], bytes]:
+    return lambda whole: whole[: int(len(whole) * share)]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (keep(0), "the file can't be read as it is (cannot mmap an empty file)"),
+        (keep(0.01), "the file can't be read as it is ("),
+        (keep(0.9), "the file ends before its weights do"),
+        (lambda whole: b"no such thing" * 1000, "the file can't be read as it is ("),
+        (lambda whole: whole[:30] + b"\xff" * 200 + whole[230:], "the file can't be read as it is ("),
+    ],
+    ids=["empty", "its beginning alone", "without its end", "text", "scrambled"],
+)
+def test_a_damaged_file_is_one_short_sentence(damage: Callable[[bytes], bytes], said: str, tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "damaged.gguf")
+    file.write_bytes(damage(file.read_bytes()))
+    told = find_unsupported_reason(file)
+    assert told.startswith(said)
+    assert len(told) < 300
+    assert len(told.splitlines()) == 1
+    assert ". " not in told
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    assert find_unsupported_reason(tmp_path / "nowhere.gguf").startswith("the file can't be read as it is (")
+
+
+def test_what_the_processor_lacks_is_an_obstacle_for_files_and_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, folder = write_gguf(tmp_path / "plain.gguf"), save_folder(tmp_path / "saved")
+    assert find_unsupported_reason(file) == find_unsupported_reason(folder) == find_missing_kernels()
+    monkeypatch.setattr("numba.config.CPU_FEATURES", "+avx2,+f16c")
+    assert find_unsupported_reason(file) == find_unsupported_reason(folder) == "this processor has no FMA"
+
+
+def test_vectors_that_fill_no_lanes_are_an_obstacle(tmp_path: Path) -> None:
+    folder = save_folder(tmp_path, build_network(LlamaConfig(**{**LLAMA, "intermediate_size": 40})))
+    assert find_unsupported_reason(folder) == "its feed-forward vectors have 40 numbers, which is no multiple of 16"
+
+
+def set_config(**changes: object) -> Callable[[Path], None]:
+    return lambda folder: change_json(folder / "config.json", **changes)
+
+
+def set_weight(name: str, weight: Tensor | None) -> Callable[[Path], None]:
+    """Another tensor of this name, or none."""
+
+    def change(folder: Path) -> None:
+        file = folder / "model.safetensors"
+        tensors = {each: tensor for each, tensor in load_file(file).items() if each != name}
+        save_file(tensors if weight is None else tensors | {name: weight}, file, {"format": "pt"})
+
+    return change
+
+
+def damage_file(name: str, damage: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / name).write_bytes(damage((folder / name).read_bytes()))
+
+    return change
+
+
+def remove_file(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def lose_a_shard(folder: Path) -> None:
+    make_network().save_pretrained(folder, max_shard_size="30KB")
+    (folder / "model.safetensors").unlink()
+    min(folder.glob("model-*.safetensors")).unlink()
+
+
+UP = "model.layers.1.mlp.up_proj.weight"
+YARN = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0}
+PARTIAL = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (set_config(model_type="qwen2"), "qwen2 is not of the Llama family"),
+        (set_config(model_type=None), "the file does not say its model_type"),
+        (set_config(model_type="mistral", sliding_window=8), "it attends to a window that slides"),
+        (set_config(model_type="mistral"), "it attends to a window that slides"),
+        (set_config(quantization_config={"quant_method": "gptq"}), "its weights are quantized in a form that trans"),
+        (set_config(attention_bias=True), "its projections have biases"),
+        (set_config(mlp_bias=True), "its projections have biases"),
+        (set_config(hidden_act="gelu"), "its activation is gelu"),
+        (set_config(rope_parameters=YARN), "it scales its rotary embeddings"),
+        (set_config(rope_parameters=PARTIAL), "it scales its rotary embeddings"),
+        (set_config(hidden_size=64), "its model.embed_tokens.weight is not of the shape that its metadata tell"),
+        (set_config(num_key_value_heads=1), "its model.layers.0.self_attn.k_proj.weight is not of the shape that"),
+        (set_config(num_attention_heads=5), "the file can't be read as it is (Class validation error "),
+        (set_weight(UP, None), f"it has no {UP}"),
+        (set_weight(UP, torch.ones(64, 31)), f"its {UP} is not of the shape that its metadata tell"),
+        (set_weight(UP, torch.ones(64, 32).to(torch.float8_e4m3fn)), "it has weights of the form F8_E4M3"),
+        (set_weight("lm_head.weight", None), "it has no lm_head.weight"),
+        (remove_file("model.safetensors"), "its weights are not in safetensors files"),
+        (lose_a_shard, "the file can't be read as it is (No such file or directory: "),
+        (remove_file("config.json"), "the file can't be read as it is ([Errno 2] No such file or directory: "),
+        (damage_file("config.json", lambda whole: b"{"), "the file can't be read as it is ("),
+        (damage_file("model.safetensors", keep(0.9)), "the file can't be read as it is (Error while deserializing "),
+        (damage_file("model.safetensors", keep(0)), "the file can't be read as it is ("),
+        (damage_file("model.safetensors", lambda whole: b"text"), "the file can't be read as it is ("),
+    ],
+)
+def test_a_folder_that_is_no_plain_llama_says_what_it_is(
+    change: Callable[[Path], None], said: str, tmp_path: Path
+) -> None:
+    folder = save_folder(tmp_path / "stranger")
+    assert find_unsupported_reason(folder) == ""
+    change(folder)
+    told = find_unsupported_reason(folder)
+    assert told.startswith(said)
+    assert len(told) < 300
+    assert len(told.splitlines()) == 1
+    assert ". " not in told
+
+
+def test_who_asks_for_stored_weights_is_told_the_obstacle_and_the_remedy(tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "biased.gguf", replace(PLAIN, biases=True))
+    with pytest.raises(SettingError) as refusal:
+        load_model(Settings(model_id=str(file), dtype="stored", device="cpu"), lambda loading: None)
+    assert str(refusal.value) == "--dtype is 'stored', but its projections have biases: use auto."

@@ -1,0 +1,55 @@
+"""A model is captured where its step gives what its own cache gives; elsewhere it is said why not."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from demo.engines.local.runners.transformers.cuda_graphs.loading import CannotCapture, Plan, capture
+from demo.events import Loading
+from tests.engines.local.tiny import make_network
+
+PLAN = Plan(rows=4, columns=300, recorded=(1, 2, 4))
+
+
+def refusal(architecture: str) -> str:
+    with pytest.raises(CannotCapture) as caught:
+        capture(make_network(architecture), PLAN, lambda loading: None)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "fused QKV"])
+def test_models_that_attend_to_everything_are_captured(architecture: str) -> None:
+    batch = capture(make_network(architecture), PLAN, lambda loading: None)()
+    assert batch.room == PLAN.rows
+
+
+def test_models_with_other_layers_or_without_positions_are_not_and_it_is_said_why() -> None:
+    assert refusal("sliding window") == "the model has layers of type sliding_attention"
+    assert refusal("recurrent").startswith("the model has layers of type")
+    assert refusal("alibi") == "the model takes no positions"
+
+
+def forget(network: torch.nn.Module, arguments: Any, options: dict[str, Any]) -> Any:
+    """Let a token be read as if nothing had come before it, where it is given a mask of its own."""
+    if options.get("attention_mask") is not None and options["attention_mask"].dim() == 4:
+        options["position_ids"] = torch.zeros_like(options["position_ids"])
+    return arguments, options
+
+
+def test_a_model_whose_step_gives_other_logits_is_not_captured() -> None:
+    network = make_network()
+    network.register_forward_pre_hook(forget, with_kwargs=True)
+    with pytest.raises(CannotCapture, match="it gives other logits than the model's own cache"):
+        capture(network, PLAN, lambda loading: None)
+
+
+def test_progress_names_every_size() -> None:
+    steps: list[Loading] = []
+    capture(make_network(), PLAN, steps.append)
+    assert steps[0].step == "trying the step"
+    assert steps[1].step == "capturing the step for 4 rows of 300 tokens, 1 of 6"
+    assert steps[6].step == "capturing the step for 1 rows of 256 tokens, 6 of 6"
+    assert [each.step for each in steps[7:]] == [
+        f"capturing the reading of prompts of up to {length} tokens" for length in (256, 128, 64, 32)
+    ]

@@ -1,0 +1,118 @@
+"""Rows in buffers that never move hold exactly what a list of sequences would, and hide everything else."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from demo.engines.local.runners.transformers.cuda_graphs.static_kv import StaticCache, StaticLayer
+from demo.engines.local.runners.transformers.padded_kv import RowsCache, RowsLayer
+
+HEADS, SIZE, ROOM, COLUMNS = 2, 3, 4, 24
+
+# What happens to the rows: one of some length joins, all get a column, one leaves, or is parked and joins again.
+happenings = st.lists(
+    st.one_of(
+        st.tuples(st.just("join"), st.integers(1, COLUMNS // 2)),
+        st.tuples(st.just("grow"), st.integers(1, 5)),
+        st.tuples(st.just("leave"), st.integers(0, 10)),
+        st.tuples(st.just("park"), st.integers(0, 10)),
+    ),
+    max_size=30,
+)
+
+
+def read_prompt(columns: torch.Tensor) -> list[RowsLayer]:
+    """The layers of a prompt whose keys are `columns` [1, heads, length, size] and whose values are their negatives."""
+    cache = RowsCache()
+    cache.update(columns, -columns, layer_idx=0)
+    return list(cache.filled())
+
+
+def make_cache() -> StaticCache:
+    return StaticCache(ROOM, COLUMNS, read_prompt(torch.zeros(1, HEADS, 1, SIZE)))
+
+
+def grow(cache: StaticCache) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """One step of random columns: the new column of every row, what each sees, and what is hidden from it."""
+    new = torch.randn(ROOM, HEADS, 1, SIZE)
+    mask = cache.window.make_mask(torch.float32)
+    keys, values = cache.update(new, -new, layer_idx=0)
+    torch.testing.assert_close(values, -keys, rtol=0, atol=0, equal_nan=True)
+    cache.window.advance()
+    cache.grow()
+    return new, keys, mask[:, 0, 0] != 0
+
+
+@given(happenings)
+def test_rows_are_what_a_list_of_sequences_would_be(happenings: list[tuple[str, int]]) -> None:
+    cache, rows = make_cache(), list[torch.Tensor]()
+    place = first_keys(cache).data_ptr()
+    for what, number in happenings:
+        if what == "join" and len(rows) < ROOM:
+            columns = torch.randn(1, HEADS, number, SIZE)
+            cache.join(read_prompt(columns), number)
+            rows.append(columns[0])
+        elif what in ("leave", "park") and rows:
+            row = number % len(rows)
+            copy, length = cache.copy_row(row), cache.lengths[row]
+            cache.leave(row)
+            gone, last = rows[row], rows.pop()
+            if row < len(rows):
+                rows[row] = last
+            if what == "park":
+                cache.join(list(copy.filled()), length)
+                rows.append(gone)
+        elif what == "grow" and max(map(length_of, rows), default=COLUMNS) + number <= COLUMNS:
+            for _ in range(number):
+                new, keys, hidden = grow(cache)
+                rows = [torch.cat([row, new[index]], dim=1) for index, row in enumerate(rows)]
+                for expected, seen, beyond in zip(rows, keys, hidden, strict=False):
+                    assert torch.equal(seen[:, ~beyond], expected)
+        assert cache.lengths == [length_of(row) for row in rows]
+    assert place == first_keys(cache).data_ptr()
+
+
+def first_keys(cache: StaticCache) -> torch.Tensor:
+    layer = cache.layers[0]
+    assert isinstance(layer, StaticLayer)
+    return layer.keys
+
+
+def length_of(row: torch.Tensor) -> int:
+    return row.shape[1]
+
+
+def test_what_a_row_left_behind_is_gone_when_another_takes_its_place() -> None:
+    cache = make_cache()
+    cache.join(read_prompt(torch.full((1, HEADS, 9, SIZE), torch.nan)), 9)
+    grow(cache)
+    cache.leave(0)
+    cache.join(read_prompt(torch.ones(1, HEADS, 2, SIZE)), 2)
+    assert first_keys(cache)[0].isfinite().all()
+
+
+def test_what_a_row_left_behind_is_gone_when_the_last_takes_its_place() -> None:
+    cache = make_cache()
+    cache.join(read_prompt(torch.full((1, HEADS, 9, SIZE), torch.nan)), 9)
+    cache.join(read_prompt(torch.ones(1, HEADS, 2, SIZE)), 2)
+    cache.leave(0)
+    assert first_keys(cache)[0].isfinite().all()
+
+
+def test_rows_that_are_not_in_use_stay_in_the_first_column() -> None:
+    cache = make_cache()
+    cache.join(read_prompt(torch.ones(1, HEADS, 2, SIZE)), 2)
+    for _ in range(3):
+        grow(cache)
+    assert cache.window.positions.tolist() == [5, 0, 0, 0]
+    cache.leave(0)
+    assert cache.window.positions.tolist() == [0, 0, 0, 0]
+
+
+def test_a_narrower_window_shows_fewer_rows_and_columns() -> None:
+    cache = make_cache()
+    cache.join(read_prompt(torch.ones(1, HEADS, 2, SIZE)), 2)
+    cache.window.narrow(1, 8)
+    keys, _ = cache.update(torch.ones(1, HEADS, 1, SIZE), -torch.ones(1, HEADS, 1, SIZE), layer_idx=0)
+    assert keys.shape == (1, HEADS, 8, SIZE)
+    assert cache.window.make_mask(torch.float32).tolist() == [[[[0.0] * 3 + [-torch.inf] * 5]]]

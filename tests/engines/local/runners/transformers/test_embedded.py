@@ -1,0 +1,59 @@
+"""The real model answers in real sentences, exactly as transformers' own `generate` does."""
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from demo.embedded import find_embedded
+from demo.engines.local.engine import LocalEngine
+from demo.engines.local.loading.conversion import convert_once
+from demo.engines.local.model import Model
+from demo.events import Message, Request, Sampling
+from tests.engines.local.answers import ask, generate
+from tests.engines.local.conftest import OpenWorker
+
+CHEESE = (Message("user", "How do you make cheese?"),)
+QUESTIONS = [CHEESE, (Message("user", "Count to 10"),), (Message("user", "What is Deep Learning?"),)]
+
+
+@pytest.fixture
+def engine(exact: Model, open_worker: OpenWorker) -> LocalEngine:
+    return open_worker(exact)
+
+
+def test_it_answers_how_to_make_cheese(engine: LocalEngine) -> None:
+    (answer,) = ask(engine, Request(CHEESE, max_new_tokens=80))
+    assert "To make cheese" in answer.text
+    assert "ingredients" in answer.text
+    assert answer.text.count(".") >= 3
+    assert "<|im_" not in answer.text
+
+
+def test_it_stops_by_itself(engine: LocalEngine) -> None:
+    (answer,) = ask(engine, Request((Message("user", "Say only: yes"),), max_new_tokens=100))
+    assert answer.done.finish_reason == "eos_token"
+    assert answer.tokens[-1].special
+
+
+def test_greedy_rows_together_equal_generate_alone(engine: LocalEngine, exact: Model) -> None:
+    file = find_embedded()
+    assert file is not None
+    network: PreTrainedModel = AutoModelForCausalLM.from_pretrained(convert_once(file, print), dtype=torch.float32)
+    answers = ask(engine, *(Request(question, 24, ignore_eos=True) for question in QUESTIONS))
+    for question, answer in zip(QUESTIONS, answers, strict=True):
+        assert answer.ids == generate(network, torch.tensor([exact.encode(question)]), 24)
+
+
+def test_a_seed_gives_the_same_tokens_alone_and_among_others(engine: LocalEngine) -> None:
+    drawn = Request(CHEESE, 24, Sampling(do_sample=True, temperature=0.9, top_p=0.95, seed=11), ignore_eos=True)
+    (alone,) = ask(engine, drawn)
+    together = ask(engine, drawn, *(Request(question, 40) for question in QUESTIONS), drawn)
+    assert together[0].ids == together[-1].ids == alone.ids
+
+
+def test_a_conversation_is_read_in_the_model_s_own_chat_template(exact: Model) -> None:
+    turns = (Message("user", "I am Ada."), Message("assistant", "Hello Ada!"), Message("user", "Who am I?"))
+    assert exact.tokenizer.decode(exact.encode(turns)).endswith(
+        "<|im_start|>user\nI am Ada.<|im_end|>\n<|im_start|>assistant\nHello Ada!<|im_end|>\n"
+        "<|im_start|>user\nWho am I?<|im_end|>\n<|im_start|>assistant\n"
+    )

@@ -1,0 +1,167 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+import torch
+from huggingface_hub.errors import (
+    GatedRepoError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, T5Config
+
+from demo.engines.local.model import Model, load_model
+from demo.engines.local.runners.transformers.loading import explain
+from demo.errors import ModelError
+from demo.settings import Settings
+from tests.engines.local.tiny_files import change_json, save_folder
+
+WEIGHTS = "model.safetensors"
+
+
+def load(model_id: Path | str) -> Model:
+    return load_model(Settings(model_id=str(model_id)), lambda loading: None)
+
+
+def refuse(model_id: Path | str, capfd: pytest.CaptureFixture[str]) -> str:
+    """What is said of a model that can't be loaded: one line, and nothing else is printed."""
+    with pytest.raises(ModelError) as refusal:
+        load(model_id)
+    assert capfd.readouterr() == ("", "")
+    said = str(refusal.value)
+    assert len(said.splitlines()) == 1
+    assert said.endswith(".")
+    return said
+
+
+@pytest.mark.parametrize("config", [BertConfig(), T5Config()], ids=lambda config: str(config.model_type))
+def test_a_model_that_does_not_write_token_by_token_is_refused(
+    config: BertConfig | T5Config, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config.save_pretrained(tmp_path)
+    said = refuse(tmp_path, capfd)
+    assert f"is a {config.model_type} model" in said
+    assert "give a causal language model" in said
+
+
+def test_a_model_without_a_chat_template_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    said = refuse(save_folder(tmp_path / "plain", with_template=False), capfd)
+    assert said == "plain has no chat template: give an instruct or chat model."
+
+
+def cut_weights_short(folder: Path) -> None:
+    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:5000])
+
+
+def scramble_weights(folder: Path) -> None:
+    (folder / WEIGHTS).write_bytes(b"these are no weights")
+
+
+def remove_weights(folder: Path) -> None:
+    (folder / WEIGHTS).unlink()
+
+
+def scramble_config(folder: Path) -> None:
+    (folder / "config.json").write_text("{")
+
+
+def remove_config(folder: Path) -> None:
+    (folder / "config.json").unlink()
+
+
+def remove_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+
+
+def name_an_unknown_architecture(folder: Path) -> None:
+    change_json(folder / "config.json", model_type="no-such-architecture")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut_weights_short,
+        scramble_weights,
+        remove_weights,
+        scramble_config,
+        remove_config,
+        remove_tokenizer,
+        name_an_unknown_architecture,
+    ],
+)
+def test_a_damaged_folder_is_one_sentence_with_the_remedy(
+    damage: Callable[[Path], None], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = save_folder(tmp_path / "damaged")
+    damage(folder)
+    said = refuse(folder, capfd)
+    assert said.startswith("damaged can't be loaded: ")
+    assert "give another model" in said
+
+
+def test_a_missing_tensor_is_not_filled_with_random_numbers(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = save_folder(tmp_path / "partial")
+    tensors = load_file(folder / WEIGHTS)
+    del tensors["model.layers.1.mlp.down_proj.weight"]
+    save_file(tensors, folder / WEIGHTS, {"format": "pt"})
+    assert "lacks 1 of the weights" in refuse(folder, capfd)
+
+
+def test_tensors_of_another_shape_are_not_filled_with_random_numbers(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = save_folder(tmp_path / "other")
+    change_json(folder / "config.json", hidden_size=64)
+    assert "of the weights that its config.json asks for" in refuse(folder, capfd)
+
+
+@pytest.mark.parametrize("model_id", ["nobody/no-such-model", "no-such-model"])
+def test_an_unknown_hub_id_without_a_hub_is_one_sentence_with_the_remedy(
+    model_id: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said = refuse(model_id, capfd)
+    assert said.startswith(f"{model_id} is not in the local cache and the hub can't be reached: ")
+    assert "HF_HUB_OFFLINE" in said
+
+
+def test_a_name_that_the_hub_could_not_have_is_one_sentence(capfd: pytest.CaptureFixture[str]) -> None:
+    assert "is not a model on the hub" in refuse("no such model", capfd)
+
+
+ANSWER = httpx2.Response(404, request=httpx2.Request("GET", "https://hub"))
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (GatedRepoError("gated", response=ANSWER), "accept its terms on the hub"),
+        (RepositoryNotFoundError("none", response=ANSWER), "check --model-id"),
+        (RevisionNotFoundError("none", response=ANSWER), "check --revision"),
+        (LocalEntryNotFoundError("none"), "check the connection"),
+        (OfflineModeIsEnabled("offline"), "check the connection"),
+        (OSError("We couldn't connect to 'https://hub'"), "check the connection"),
+        (MemoryError(), "--dtype bfloat16"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "--dtype bfloat16"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "--dtype bfloat16"),
+        (KeyError(), "give another model"),
+        (ValueError("first\nsecond\n" * 100), "give another model"),
+    ],
+)
+def test_what_can_go_wrong_is_one_sentence_with_the_remedy(error: Exception, remedy: str) -> None:
+    for link in (error, wrap(error)):
+        said = explain("org/name", link)
+        assert said.startswith("org/name ")
+        assert remedy in said
+        assert len(said.splitlines()) == 1
+        assert len(said) < 400
+
+
+def wrap(error: Exception) -> Exception:
+    """The error as transformers hands it on: as the cause of one of its own."""
+    outer = OSError("can't load the model")
+    outer.__cause__ = error
+    return outer

@@ -1,0 +1,154 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tokenizers.processors import TemplateProcessing
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from demo.engines.local.loading.source import ModelSource
+from demo.engines.local.model import Model, build_model, load_model
+from demo.engines.local.runners.transformers.loading import wrap_network
+from demo.errors import BadRequest, SettingError
+from demo.events import Loading, Message
+from demo.settings import Settings
+from tests.engines.local.tiny import make_model, make_network, make_tokenizer
+from tests.engines.local.tiny_files import save_folder
+
+CONTEXT = 512
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_folder(tmp_path_factory.mktemp("models") / "tiny")
+
+
+def load(folder: Path, **settings: int | str) -> Model:
+    return load_model(Settings(model_id=str(folder), device="cpu", **settings), lambda loading: None)  # type: ignore[arg-type]
+
+
+def test_a_saved_folder_loads_and_says_what_it_is(folder: Path) -> None:
+    steps: list[Loading] = []
+    model = load_model(Settings(model_id=str(folder), device="cpu"), steps.append)
+    card = model.card
+    assert (card.model_id, card.source, card.device, card.dtype) == ("tiny", "folder", "cpu", "float32")
+    assert (card.max_input_tokens, card.max_total_tokens) == (CONTEXT - 1, CONTEXT)
+    assert [loading.step for loading in steps] == ["loading tiny", "warming up"]
+
+
+def test_loading_prints_nothing_but_the_choices(
+    folder: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="demo")
+    load(folder)
+    assert capfd.readouterr() == ("", "")
+    names = [message.partition("=")[0] for message in caplog.messages]
+    assert names == ["threads", "device", "model", "dtype", "max_total_tokens"]
+    assert all(message.endswith(")") and " (" in message for message in caplog.messages)
+
+
+def build_for_gpu(architecture: str, settings: Settings | None = None) -> Model:
+    """A model as it is built for a GPU, its tensors on the CPU."""
+    loaded = replace(wrap_network(make_network(architecture), make_tokenizer()), device="cuda")
+    return build_model(loaded, ModelSource("tiny", "folder", "tiny", "made by a test"), settings or Settings())
+
+
+def test_on_a_gpu_the_step_is_captured_and_the_room_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="demo")
+    model = build_for_gpu("llama", Settings(max_concurrent_requests=5))
+    assert model.decoder.room == 5
+    assert f"rows=5 (room for {CONTEXT} tokens in each, on the GPU)" in caplog.messages
+
+
+def test_a_model_that_cannot_be_captured_keeps_the_general_path_and_the_log_says_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", logger="demo")
+    model = build_for_gpu("sliding window")
+    assert model.decoder.room is None
+    assert "cuda_graphs=0 (the model has layers of type sliding_attention)" in caplog.messages
+
+
+def test_no_cuda_graphs_means_the_general_path() -> None:
+    assert build_for_gpu("llama", Settings(cuda_graphs=())).decoder.room is None
+
+
+def test_raw_text_is_encoded_as_it_is() -> None:
+    model = make_model()
+    assert model.tokenizer.decode(model.encode("hé 🧀")) == "hé 🧀"
+
+
+def test_a_conversation_is_encoded_in_the_models_template() -> None:
+    model = make_model()
+    ids = model.encode((Message("user", "hi"), Message("assistant", "yo"), Message("user", "ok")))
+    text = "<|user|>hi<|end|><|assistant|>yo<|end|><|user|>ok<|end|><|assistant|>"
+    assert model.tokenizer.decode(ids) == text
+
+
+def test_a_conversation_that_the_template_refuses_is_a_bad_request_with_its_reason() -> None:
+    model = make_model(tokenizer=make_tokenizer("{{ raise_exception('System role not supported') }}"))
+    with pytest.raises(BadRequest, match=r"refuses this conversation: System role not supported\."):
+        model.encode((Message("system", "be brief"),))
+
+
+def test_a_prompt_beyond_the_models_limit_says_the_numbers() -> None:
+    model = make_model(settings=Settings(max_input_tokens=10, max_total_tokens=30))
+    model.check_length(10, 20)
+    with pytest.raises(BadRequest, match="has 11 tokens, and at most 10 are accepted"):
+        model.check_length(11, 1)
+
+
+def test_a_prompt_and_answer_beyond_the_models_limit_say_the_numbers() -> None:
+    model = make_model(settings=Settings(max_input_tokens=10, max_total_tokens=30))
+    with pytest.raises(BadRequest, match="10 tokens and 21 new ones are 31 in all, and at most 30 are possible"):
+        model.check_length(10, 21)
+
+
+def test_a_prompt_longer_than_the_tokenizer_expects_is_refused_without_a_warning(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    tokenizer = make_tokenizer()
+    tokenizer.model_max_length = 20
+    model = make_model(tokenizer=tokenizer)
+    assert len(model.encode("x" * 100)) == 100
+    assert len(model.encode((Message("user", "x" * 100),))) > 100
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_total_beyond_the_models_context_is_one_sentence_with_both_numbers() -> None:
+    make_model(settings=Settings(max_total_tokens=CONTEXT))
+    with pytest.raises(SettingError) as refusal:
+        make_model(settings=Settings(max_total_tokens=CONTEXT + 1))
+    assert str(refusal.value) == f"--max-total-tokens is {CONTEXT + 1}: this model takes at most {CONTEXT} tokens."
+
+
+@pytest.mark.parametrize("max_input_tokens", [CONTEXT, 100_000])
+def test_an_input_limit_beyond_the_models_context_is_one_sentence_with_both_numbers(max_input_tokens: int) -> None:
+    make_model(settings=Settings(max_input_tokens=CONTEXT - 1))
+    with pytest.raises(SettingError) as refusal:
+        make_model(settings=Settings(max_input_tokens=max_input_tokens))
+    assert str(refusal.value).startswith(f"--max-input-tokens is {max_input_tokens}: it must be less than {CONTEXT}")
+
+
+def test_a_long_context_is_used_up_to_4096_tokens_unless_more_is_asked_for() -> None:
+    config = LlamaConfig(
+        vocab_size=260, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+    )
+    config.max_position_embeddings = 100_000
+    network = LlamaForCausalLM(config)
+    assert make_model(network).card.max_total_tokens == 4096
+    assert make_model(network, Settings(max_total_tokens=50_000)).card.max_total_tokens == 50_000
+
+
+def test_a_tokenizer_that_adds_a_first_token_loads(tmp_path: Path) -> None:
+    folder = save_folder(tmp_path / "first")
+    tokenizer = make_tokenizer()
+    first = ("<|user|>", tokenizer.convert_tokens_to_ids("<|user|>"))
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="<|user|> $A", special_tokens=[first])
+    tokenizer.save_pretrained(folder)
+    model = load(folder)
+    assert len(model.encode("warm up")) == len("warm up") + 1
+
+
+def test_every_dtype_loads(folder: Path) -> None:
+    for dtype in ("float32", "bfloat16"):
+        assert load(folder, dtype=dtype).card.dtype == dtype

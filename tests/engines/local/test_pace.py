@@ -1,0 +1,255 @@
+"""Answers that are slowed down on purpose: no token is computed before it is due, and nobody else is slowed."""
+
+from collections.abc import Callable, Iterator
+from itertools import count, pairwise
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import PreTrainedModel
+
+from demo.engines.local.decode import Decoder
+from demo.engines.local.engine import LocalEngine
+from demo.engines.local.model import Model
+from demo.engines.local.pace import CATCH_UP, Pace
+from demo.engines.local.runners.transformers.cuda_graphs.runner import CapturedBatch
+from demo.engines.local.sequence import SampledToken
+from demo.errors import Incomplete
+from demo.events import Event, Failed, Request, Sampling, Started, Token
+from demo.run import Reader, Run
+from tests.engines.local.answers import ask, read
+from tests.engines.local.conftest import wait_until_loaded
+from tests.engines.local.test_ahead import CountingBatch, make_ahead, plan_batch
+from tests.engines.local.tiny import ARCHITECTURES, make_model, make_network
+
+RANDOM = Sampling(do_sample=True, temperature=1.3, top_k=50, seed=7)
+
+
+def request(tokens: int, pace: float | None = None, prompt: str = "hello") -> Request:
+    return Request(prompt, tokens, ignore_eos=True, pace=pace)
+
+
+class Scene:
+    """An engine whose clock stands still until a test moves it."""
+
+    def __init__(self, model: Model, limit: int = 64) -> None:
+        self.now = 1000.0
+        self.engine = LocalEngine(lambda report: model, limit, clock=lambda: self.now)
+        wait_until_loaded(self.engine)
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+        self.engine._wake()
+
+    def pass_by(self) -> None:
+        """A short request, answered to its end: whatever is due has been computed by then."""
+        assert len(ask(self.engine, request(4))[0].ids) == 4
+
+
+@pytest.fixture
+def open_scene() -> Iterator[Callable[[Model], Scene]]:
+    scenes: list[Scene] = []
+
+    def open_one(model: Model) -> Scene:
+        scenes.append(Scene(model))
+        return scenes[-1]
+
+    yield open_one
+    for scene in scenes:
+        scene.engine.close()
+
+
+def read_until(reader: Reader, tokens: int) -> None:
+    """Returns when so many more tokens have been read."""
+    for batch in reader:
+        tokens -= sum(isinstance(event, Token) for event in batch)
+        if tokens <= 0:
+            return
+
+
+def count_tokens(run: Run) -> int:
+    return sum(isinstance(event, Token) for event in run.events)
+
+
+kinds = pytest.mark.parametrize("kind", [*ARCHITECTURES, "captured"])
+
+
+def make_kind(kind: str) -> Model:
+    if kind != "captured":
+        return make_model(make_network(kind))
+    network = make_network()
+    return make_ahead(network, Decoder(plan_batch(network), looks_ahead=True))
+
+
+@kinds
+def test_a_token_is_computed_when_it_is_due_and_not_before_whoever_else_is_answered(
+    kind: str, open_scene: Callable[[Model], Scene]
+) -> None:
+    scene = open_scene(make_kind(kind))
+    run = Run(scene.engine, request(5, pace=2))
+    reader = run.attach()
+    read_until(reader, 1)
+    for told in (1, 2, 3, 4):
+        scene.pass_by()
+        assert count_tokens(run) == told
+        scene.advance(0.5)
+        read_until(reader, 1)
+    times = [event.time for event in run.events if isinstance(event, Token)]
+    assert times == [1000.0, 1000.5, 1001.0, 1001.5, 1002.0]
+
+
+paces = st.sampled_from([None, None, 50.0, 300.0, 2000.0])
+schedules = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 12), st.booleans(), paces), min_size=1, max_size=7)
+
+
+@kinds
+@settings(max_examples=3)
+@given(schedule=schedules)
+def test_a_pace_changes_no_token_of_its_answer_or_of_another(
+    kind: str, schedule: list[tuple[int, int, bool, float | None]]
+) -> None:
+    model, ticks = make_kind(kind), count()
+    engine = LocalEngine(lambda report: model, 64, clock=lambda: next(ticks) * 3e-4)
+    wait_until_loaded(engine)
+    asked = [
+        (Request("x" * size, tokens, RANDOM if drawn else Sampling(), ignore_eos=True, pace=pace))
+        for size, tokens, drawn, pace in schedule
+    ]
+    together = [answer.ids for answer in ask(engine, *asked)]
+    plain = [Request(each.prompt, each.max_new_tokens, each.sampling, ignore_eos=True) for each in asked]
+    alone = [ask(engine, each)[0].ids for each in plain]
+    engine.close()
+    assert together == alone
+
+
+def test_a_run_that_waits_for_its_next_token_is_cancelled_at_once(open_scene: Callable[[Model], Scene]) -> None:
+    scene = open_scene(make_model())
+    run = Run(scene.engine, request(100, pace=1))
+    reader = run.attach()
+    read_until(reader, 1)
+    scene.pass_by()
+    reader.close()
+    answer = read(run)
+    assert (answer.done.finish_reason, answer.done.generated_tokens) == ("cancelled", 1)
+    assert scene.engine.load.running == 0
+
+
+def test_a_run_that_waits_for_its_next_token_counts_as_running_and_keeps_its_place(
+    open_scene: Callable[[Model], Scene],
+) -> None:
+    network = make_network()
+    scene = open_scene(make_ahead(network, Decoder(plan_batch(network, rows=2), looks_ahead=True)))
+    paced = [Run(scene.engine, request(100, pace=1)) for _ in range(2)]
+    for run in paced:
+        read_until(run.attach(), 1)
+    third = Run(scene.engine, request(3))
+    assert (scene.engine.load.running, scene.engine.load.waiting) == (2, 1)
+    assert third.events == ()
+    paced[0].cancel()
+    assert len(read(third).ids) == 3
+    assert count_tokens(paced[1]) == 1
+
+
+@torch.inference_mode()
+def count_freely(network: PreTrainedModel) -> CountingBatch:
+    """A captured batch whose steps are counted, and none held up."""
+    made = plan_batch(network)()
+    assert isinstance(made, CapturedBatch)
+    batch = CountingBatch(made)
+    batch.permits.release(10_000)
+    return batch
+
+
+def test_no_token_of_a_slow_row_is_computed_ahead_though_those_of_others_are(
+    open_scene: Callable[[Model], Scene],
+) -> None:
+    network = make_network()
+    batch = count_freely(network)
+    scene = open_scene(make_ahead(network, Decoder(lambda: batch, looks_ahead=True)))
+    slow = Run(scene.engine, request(3, pace=1))
+    read_until(slow.attach(), 1)
+    assert batch.steps == 0
+    assert len(ask(scene.engine, request(100))[0].ids) == 100
+    assert (batch.steps, batch.followed) == (100, 99)
+    scene.advance(1)
+    read_until(slow.attach(), 2)
+    assert (batch.steps, batch.followed) == (101, 99)
+
+
+def test_a_row_slower_than_its_pace_lets_all_look_ahead(open_scene: Callable[[Model], Scene]) -> None:
+    network = make_network()
+    batch = count_freely(network)
+    model, ticks = make_ahead(network, Decoder(lambda: batch, looks_ahead=True)), count()
+    engine = LocalEngine(lambda report: model, 4, clock=lambda: float(next(ticks)))
+    wait_until_loaded(engine)
+    assert len(ask(engine, request(50, pace=1e6))[0].ids) == 50
+    engine.close()
+    assert batch.followed > 40
+
+
+def test_a_step_that_breaks_leaves_those_alone_that_were_not_in_it(open_scene: Callable[[Model], Scene]) -> None:
+    class Breaking(Decoder):
+        breaks = False
+
+        def step(self, ahead: bool = False) -> list[SampledToken | Exception]:
+            if self.breaks:
+                self.breaks = False
+                raise RuntimeError("the kernel broke")
+            return super().step(ahead)
+
+    model = make_model()
+    decoder = Breaking(model.decoder._new_batch)
+    scene = open_scene(Model(model.tokenizer, model.card, model.vocabulary, decoder))
+    expected = ask(scene.engine, request(4))[0].ids
+    slow = Run(scene.engine, request(4, pace=1))
+    reader = slow.attach()
+    read_until(reader, 1)
+    decoder.breaks = True
+    assert isinstance(read(Run(scene.engine, request(9))).events[-1], Failed)
+    for _ in range(3):
+        scene.advance(1)
+        read_until(reader, 1)
+    assert read(slow).ids == expected
+
+
+def test_closing_ends_a_run_that_waits_for_its_next_token(open_scene: Callable[[Model], Scene]) -> None:
+    scene = open_scene(make_model())
+    run = Run(scene.engine, request(100, pace=1e-300))
+    read_until(run.attach(), 1)
+    scene.engine.close()
+    final: Event = run.events[-1]
+    assert isinstance(run.events[0], Started)
+    assert isinstance(final, Failed)
+    assert isinstance(final.error, Incomplete)
+
+
+def schedule_late(pace: Pace, lateness: float) -> list[float]:
+    """When tokens come that are each sampled so many seconds after they are due."""
+    times = [10.0]
+    for _ in range(50):
+        pace.note(times[-1])
+        times.append(pace.due + lateness)
+    return times
+
+
+@given(st.floats(1, 1000), st.floats(0, CATCH_UP))
+def test_small_delays_do_not_add_up(rate: float, lateness: float) -> None:
+    times = schedule_late(Pace(rate), lateness)
+    assert times[-1] == pytest.approx(10 + 50 / rate + lateness)
+    assert all(later - earlier >= 1 / rate - 1e-9 for earlier, later in pairwise(times))
+
+
+def test_after_a_long_delay_only_so_much_is_made_up_for() -> None:
+    pace = Pace(10)
+    pace.note(0.0)
+    pace.note(5.0)
+    assert pace.due == pytest.approx(5.0 - CATCH_UP + 0.1)
+
+
+def test_without_a_pace_a_token_is_always_due() -> None:
+    pace = Pace(None)
+    for moment in (0.0, 0.0, 5.0):
+        assert pace.due <= moment
+        pace.note(moment)
+        assert pace.following <= moment

@@ -1,0 +1,182 @@
+"""What may be asked of the prompt: cut to its end, scored token by token, shown as the model reads it."""
+
+from dataclasses import replace
+from itertools import count
+
+import pytest
+import torch
+
+from demo.engines.local.engine import LocalEngine
+from demo.engines.local.runners.transformers.forward import SCORED_AT_ONCE
+from demo.errors import BadRequest, NotReady, Overloaded, TemplateRefused
+from demo.events import Message, PromptProgress, PromptRead, Request, Sampling, Started
+from demo.run import Run
+from demo.settings import Settings
+from tests.engines.local.answers import ask, naive_ids
+from tests.engines.local.conftest import OpenWorker, wait_until_loaded
+from tests.engines.local.tiny import ARCHITECTURES, EOS, make_model, make_network, make_tokenizer
+
+LONG = "a prompt of some length, longer than what is scored at once; " * 3
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_token_of_a_prompt_is_scored_as_one_pass_over_all_of_it_would(
+    architecture: str, open_worker: OpenWorker
+) -> None:
+    network = make_network(architecture)
+    model = make_model(network)
+    (answer,) = ask(open_worker(model), Request(LONG, 5, prompt_logprobs=True, ignore_eos=True))
+    started, scored = [event for event in answer.events if not isinstance(event, PromptProgress)][:2]
+    ids = model.encode(LONG)
+    with torch.inference_mode():
+        logprobs = network(input_ids=torch.tensor([ids]), use_cache=False).logits[0].log_softmax(dim=-1)
+    assert isinstance(started, Started)
+    assert isinstance(scored, PromptRead)
+    assert [token.id for token in scored.tokens] == ids
+    assert "".join(token.text for token in scored.tokens) == LONG
+    assert scored.tokens[0].logprob is None
+    expected = [float(logprobs[at, id]) for at, id in enumerate(ids[1:])]
+    assert [token.logprob for token in scored.tokens[1:]] == pytest.approx(expected, abs=1e-3)
+    assert answer.ids == naive_ids(network, ids, Request(LONG, 5))
+
+
+@pytest.mark.parametrize("scored", [False, True], ids=["read", "scored"])
+def test_how_far_a_long_prompt_has_been_read_is_told_after_each_chunk(scored: bool) -> None:
+    model, ticks = make_model(), count()
+    engine = LocalEngine(lambda report: model, 4, clock=lambda: float(next(ticks)))
+    wait_until_loaded(engine)
+    (answer,) = ask(engine, Request("x" * 500, 2, prompt_logprobs=scored))
+    engine.close()
+    progress = [event for event in answer.events if isinstance(event, PromptProgress)]
+    size = SCORED_AT_ONCE if scored else model.decoder.chunks.alone
+    assert [event.read for event in progress] == [*range(size, 500, size), 500]
+    assert {event.total for event in progress} == {500}
+    assert answer.events[1 : 1 + len(progress)] == tuple(progress)
+
+
+def test_it_is_told_no_more_often_than_anybody_could_see() -> None:
+    model = make_model()
+    engine = LocalEngine(lambda report: model, 4, clock=lambda: 0.0)
+    wait_until_loaded(engine)
+    (answer,) = ask(engine, Request("x" * 500, 2, prompt_logprobs=True))
+    engine.close()
+    told = [event.read for event in answer.events if isinstance(event, PromptProgress)]
+    assert told == [SCORED_AT_ONCE, 500]
+
+
+def test_a_prompt_that_is_read_at_once_has_no_progress(open_worker: OpenWorker) -> None:
+    (answer,) = ask(open_worker(), Request("hello", 2))
+    assert not any(isinstance(event, PromptProgress) for event in answer.events)
+
+
+def test_truncate_keeps_the_end_of_the_prompt(open_worker: OpenWorker) -> None:
+    engine = open_worker()
+    cut, short, whole = ask(
+        engine, *(Request(text, 8, truncate=limit) for text, limit in (("abcdef", 2), ("ef", None), ("ef", 100)))
+    )
+    assert cut.ids == short.ids == whole.ids
+    assert isinstance(cut.events[0], Started)
+    assert cut.events[0].input_tokens == 2
+
+
+@pytest.mark.parametrize("room", [1, 3, 8, 9, 10, 30])
+@pytest.mark.parametrize("text", ["abcdef", "first, then 日本語 and 😀 at the end"])
+def test_truncate_cuts_a_message_at_its_beginning_and_never_its_template_or_a_character(text: str, room: int) -> None:
+    model = make_model()
+    before, last = Message("system", "be brief"), Message("user", text)
+    template = len(model.encode((before, replace(last, content=""))))
+    kept = next(text[at:] for at in range(len(text) + 1) if len(text[at:].encode()) <= room)
+    if kept:
+        assert model.encode((before, last), template + room) == model.encode((before, replace(last, content=kept)))
+    else:
+        with pytest.raises(BadRequest, match=f"truncate is {template + room}, .* takes {template} tokens"):
+            model.encode((before, last), template + room)
+
+
+def test_truncate_without_room_for_the_template_is_refused(open_worker: OpenWorker) -> None:
+    with pytest.raises(BadRequest, match=r"truncate is 3, .* takes 3 tokens: .* `raw`"):
+        Run(open_worker(), Request((Message("user", "hello"),), truncate=3))
+
+
+def test_a_conversation_within_truncate_is_whole() -> None:
+    model, talk = make_model(), (Message("user", "hello"),)
+    assert model.encode(talk, 8) == model.encode(talk)
+
+
+def test_the_card_knows_the_control_tokens_and_how_plain_text_is_put() -> None:
+    card = make_model().card
+    assert card.control_tokens == {EOS, "<|user|>", "<|assistant|>"}
+    assert card.plain_prompts == "chat"
+    assert make_model(settings=Settings(plain_prompts="raw")).card.plain_prompts == "raw"
+
+
+def test_a_request_without_a_length_goes_on_until_the_models_limit(open_worker: OpenWorker) -> None:
+    model = make_model()
+    (answer,) = ask(open_worker(model), Request("abc", None, ignore_eos=True))
+    assert 3 + answer.done.generated_tokens == model.card.max_total_tokens
+    assert answer.done.finish_reason == "length"
+
+
+def test_presence_counts_a_token_once_and_frequency_each_time(open_worker: OpenWorker) -> None:
+    network = make_network()
+    model = make_model(network)
+    for sampling in (Sampling(presence_penalty=2.0), Sampling(frequency_penalty=-2.0, presence_penalty=0.5)):
+        request = Request("hello", 20, sampling, ignore_eos=True)
+        (answer,) = ask(open_worker(model), request)
+        assert answer.ids == naive_ids(network, model.encode("hello"), request)
+
+
+def test_a_texts_tokens_each_have_their_place_in_it(open_worker: OpenWorker) -> None:
+    text, pieces = open_worker().tokenize("día 日本")
+    assert text == "día 日本"
+    assert {text[piece.start : piece.stop] for piece in pieces} == set("día 日本")
+
+
+def test_a_conversation_is_shown_as_its_template_writes_it(open_worker: OpenWorker) -> None:
+    model = make_model()
+    talk = (Message("user", "hi"),)
+    text, pieces = open_worker(model).tokenize(talk)
+    assert "hi" in text
+    assert [piece.id for piece in pieces] == model.encode(talk)
+
+
+def test_an_answer_at_the_end_of_a_conversation_is_continued() -> None:
+    model = make_model()
+    asked = (Message("user", "hi"),)
+    text, pieces = model.tokenize((*asked, Message("assistant", "Once upon")))
+    assert text == model.tokenize(asked)[0] + "Once upon"
+    assert [piece.id for piece in pieces] == model.encode((*asked, Message("assistant", "Once upon")))
+
+
+def test_a_conversation_that_the_template_refuses_says_so() -> None:
+    model = make_model(tokenizer=make_tokenizer("{{ raise_exception('roles must alternate') }}"))
+    with pytest.raises(TemplateRefused, match="roles must alternate"):
+        model.tokenize((Message("user", "hi"),))
+
+
+def test_the_door_says_beforehand_what_it_would_say(open_worker: OpenWorker) -> None:
+    engine = open_worker(limit=1)
+    engine.admit()
+    run = Run(engine, Request("hello", None, ignore_eos=True))
+    with pytest.raises(Overloaded):
+        engine.admit()
+    run.cancel()
+    for _ in run.attach():
+        pass
+    engine.admit()
+    engine.close()
+    with pytest.raises(NotReady):
+        engine.admit()
+
+
+def test_load_counts_who_is_answered_and_who_waits(open_worker: OpenWorker) -> None:
+    engine = open_worker(limit=5)
+    assert (engine.load.running, engine.load.waiting, engine.load.limit, engine.load.stalled) == (0, 0, 5, 0.0)
+    reader = Run(engine, Request("hello", None, ignore_eos=True)).attach()
+    for batch in reader:
+        if not isinstance(batch[-1], Started):
+            break
+    load = engine.load
+    assert (load.running, load.waiting) == (1, 0)
+    assert load.stalled < 5
+    reader.close()

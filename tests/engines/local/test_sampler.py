@@ -1,0 +1,137 @@
+"""Draws depend on the seed alone and not on who is drawn for beside; logprobs are of what was drawn from."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+
+from demo.engines.local.logits_processors import keep_top_k
+from demo.engines.local.sampler import BatchSampler, Sampler
+from demo.engines.local.sequence import SampledToken
+from demo.events import Sampling
+
+VOCABULARY = 50
+CPU = torch.device("cpu")
+seeds = st.integers(0, 2**32)
+
+maybe = st.none() | st.floats(0.1, 0.9)
+samplings = st.builds(
+    Sampling,
+    do_sample=st.booleans(),
+    temperature=st.sampled_from([1.0, 0.3, 1.7]),
+    top_k=st.none() | st.integers(1, VOCABULARY + 5),
+    top_p=maybe,
+    typical_p=maybe,
+    repetition_penalty=st.sampled_from([1.0, 1.3]),
+    frequency_penalty=st.sampled_from([0.0, 0.4]),
+    presence_penalty=st.sampled_from([0.0, 0.4]),
+)
+
+
+def random_logits(seed: int, rows: int | None = None, vocabulary: int = VOCABULARY) -> torch.Tensor:
+    shape = (vocabulary,) if rows is None else (rows, vocabulary)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 3
+
+
+def make_samplers(samplings: list[Sampling]) -> list[Sampler]:
+    return [Sampler(each, row, prompt=[row, 3], top_n=row % 3) for row, each in enumerate(samplings)]
+
+
+@given(seeds, st.lists(samplings, min_size=1, max_size=8))
+def test_rows_chosen_for_together_get_what_each_gets_alone(seed: int, samplings: list[Sampling]) -> None:
+    together, alone = make_samplers(samplings), make_samplers(samplings)
+    chooser = BatchSampler(together, CPU)
+    for step in range(3):
+        logits = random_logits(seed + step, len(samplings))
+        expected = [sampler.choose(row) for sampler, row in zip(alone, logits, strict=True)]
+        assert chooser.draw(logits).read() == expected
+
+
+def test_a_large_vocabulary_is_no_exception() -> None:
+    drawn = Sampling(do_sample=True, typical_p=0.9)
+    samplings = [Sampling(), Sampling(), drawn, drawn, drawn, Sampling(top_p=0.8)]
+    logits = random_logits(5, len(samplings), vocabulary=49152)
+    alone = [sampler.choose(row) for sampler, row in zip(make_samplers(samplings), logits, strict=True)]
+    assert BatchSampler(make_samplers(samplings), CPU).draw(logits).read() == alone
+
+
+def test_the_ids_that_stay_on_the_device_are_those_that_are_read() -> None:
+    samplings = [Sampling(), Sampling(do_sample=True), Sampling(), Sampling(top_k=3)]
+    drawn = BatchSampler(make_samplers(samplings), CPU).draw(random_logits(9, len(samplings)))
+    assert drawn.ids.tolist() == [each.id for each in drawn.read() if isinstance(each, SampledToken)]
+
+
+@given(st.lists(samplings, min_size=1, max_size=4))
+def test_to_choose_reads_nothing_from_the_device(samplings: list[Sampling]) -> None:
+    # A tensor that has a shape and no values can't be waited for: whatever tries, raises.
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        drawn = BatchSampler(make_samplers(samplings), CPU).draw(torch.empty(len(samplings), VOCABULARY))
+        assert drawn.ids.shape == (len(samplings),)
+        with pytest.raises(DataDependentOutputException):
+            drawn.ids[0].item()
+
+
+@pytest.mark.parametrize("sampling", [Sampling(), Sampling(do_sample=True), Sampling(frequency_penalty=1.0)])
+def test_a_row_that_is_no_number_fails_alone(sampling: Sampling) -> None:
+    logits = random_logits(2, rows=3)
+    logits[1] = math.nan
+    first, second, third = BatchSampler(make_samplers([sampling] * 3), CPU).draw(logits).read()
+    assert isinstance(second, ValueError)
+    assert isinstance(first, SampledToken)
+    assert isinstance(third, SampledToken)
+
+
+def test_of_two_equals_greedy_takes_the_first() -> None:
+    logits = torch.zeros(2, 49152)
+    logits[:, [7, 30000, 49151]] = 1.0
+    outcomes = BatchSampler(make_samplers([Sampling()] * 2), CPU).draw(logits).read()
+    assert [each.id for each in outcomes if isinstance(each, SampledToken)] == [7, 7]
+
+
+def test_penalties_act_from_step_to_step() -> None:
+    logits = torch.tensor([2.0, 1.9, 0.0])
+    sampler = Sampler(Sampling(frequency_penalty=0.5), seed=0, prompt=[0])
+    assert [sampler.choose(logits).id for _ in range(3)] == [0, 1, 0]
+    sampler = Sampler(Sampling(repetition_penalty=2.0), seed=0, prompt=[0])
+    assert sampler.choose(logits).id == 1
+
+
+@given(seeds)
+def test_the_same_seed_draws_the_same_tokens(seed: int) -> None:
+    steps = [random_logits(seed + step) for step in range(5)]
+    sampling = Sampling(do_sample=True, temperature=1.5, top_p=0.9)
+    first, second = (Sampler(sampling, seed, prompt=[1]) for _ in range(2))
+    assert [first.choose(step) for step in steps] == [second.choose(step) for step in steps]
+
+
+@given(seeds)
+def test_the_logprob_is_of_the_distribution_drawn_from(seed: int) -> None:
+    logits = random_logits(seed)
+    chosen = Sampler(Sampling(temperature=0.7, top_k=5), seed, prompt=[1], top_n=5).choose(logits)
+    expected = keep_top_k(logits[None] / 0.7, torch.tensor([[5]]), 5)[0].log_softmax(-1)
+    assert chosen.logprob == pytest.approx(float(expected[chosen.id]), abs=1e-5)
+    assert math.fsum(math.exp(logprob) for _, logprob in chosen.top) == pytest.approx(1.0, abs=1e-5)
+    assert chosen.id in [id for id, _ in chosen.top]
+
+
+def test_draws_follow_the_probabilities() -> None:
+    logits = torch.tensor([0.5, 0.3, 0.2, 0.0]).log()
+    sampler = Sampler(Sampling(do_sample=True), seed=1, prompt=[0])
+    counts = torch.bincount(torch.tensor([sampler.choose(logits).id for _ in range(4000)]), minlength=4) / 4000
+    assert counts.tolist() == pytest.approx([0.5, 0.3, 0.2, 0.0], abs=0.03)
+    assert counts[3] == 0
+
+
+def test_greedy_takes_the_likeliest_with_its_plain_logprob() -> None:
+    logits = random_logits(3)
+    chosen = Sampler(Sampling(), seed=0, prompt=[0]).choose(logits)
+    assert chosen.id == int(logits.argmax())
+    assert chosen.logprob == pytest.approx(float(logits.log_softmax(-1).max()))
+
+
+def test_logits_that_are_no_numbers_are_refused() -> None:
+    with pytest.raises(ValueError, match="not numbers"):
+        Sampler(Sampling(do_sample=True), seed=0, prompt=[0]).choose(torch.full((4,), math.nan))

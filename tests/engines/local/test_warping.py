@@ -1,0 +1,93 @@
+"""Warpers equal transformers' own, for every row its own numbers, and no row changes another."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import (
+    LogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+    TypicalLogitsWarper,
+)
+
+from demo.engines.local.logits_processors import (
+    RANKED_FIRST,
+    apply_temperature,
+    keep_top_k,
+    keep_top_p,
+    keep_typical_p,
+    penalise_frequency,
+    penalise_presence,
+    penalise_repetition,
+)
+
+VOCABULARY = 50
+seeds = st.integers(0, 2**32)
+probabilities = st.lists(st.floats(0.05, 0.95), min_size=1, max_size=4)
+
+
+def random_logits(seed: int, rows: int) -> torch.Tensor:
+    return torch.randn(rows, VOCABULARY, generator=torch.Generator().manual_seed(seed)) * 3
+
+
+def column(values: list[float] | list[int]) -> torch.Tensor:
+    return torch.tensor(values)[:, None]
+
+
+def refer(processors: list[LogitsProcessor], logits: torch.Tensor) -> torch.Tensor:
+    """What transformers makes of each row alone."""
+    none = torch.zeros(1, 1, dtype=torch.long)
+    return torch.cat([each(none, row[None].clone()) for each, row in zip(processors, logits, strict=True)])
+
+
+@given(seeds, st.lists(st.integers(1, VOCABULARY + 5), min_size=1, max_size=4))
+def test_top_k_equals_transformers(seed: int, ks: list[int]) -> None:
+    logits = random_logits(seed, len(ks))
+    assert torch.equal(keep_top_k(logits, column(ks), max(ks)), refer([TopKLogitsWarper(k) for k in ks], logits))
+
+
+@given(seeds, probabilities)
+def test_top_p_equals_transformers(seed: int, ps: list[float]) -> None:
+    logits = random_logits(seed, len(ps))
+    assert torch.equal(keep_top_p(logits, column(ps)), refer([TopPLogitsWarper(p) for p in ps], logits))
+
+
+@given(seeds, probabilities)
+def test_typical_p_equals_transformers(seed: int, ps: list[float]) -> None:
+    logits = random_logits(seed, len(ps))
+    assert torch.equal(keep_typical_p(logits, column(ps)), refer([TypicalLogitsWarper(p) for p in ps], logits))
+
+
+@pytest.mark.parametrize("spread", [0.1, 8], ids=["nearly all are needed", "few are"])
+def test_of_a_large_vocabulary_the_same_is_kept_however_many_are_needed(spread: float) -> None:
+    logits, ps = spread * torch.randn(2, 49152, generator=torch.Generator().manual_seed(0)), [0.5, 0.95]
+    assert (logits.softmax(dim=-1).topk(RANKED_FIRST).values.sum(dim=-1) > 0.95).tolist() == [spread > 1] * 2
+    assert torch.equal(keep_top_p(logits, column(ps)), refer([TopPLogitsWarper(p) for p in ps], logits))
+    assert torch.equal(keep_typical_p(logits, column(ps)), refer([TypicalLogitsWarper(p) for p in ps], logits))
+
+
+@given(seeds, probabilities)
+def test_temperature_gives_the_probabilities_that_transformers_gives(seed: int, temperatures: list[float]) -> None:
+    logits = random_logits(seed, len(temperatures))
+    expected = refer([TemperatureLogitsWarper(each) for each in temperatures], logits)
+    torch.testing.assert_close(apply_temperature(logits, column(temperatures)).softmax(-1), expected.softmax(-1))
+
+
+@given(seeds, st.floats(0.5, 2.0), st.lists(st.integers(0, VOCABULARY - 1), min_size=1))
+def test_repetition_penalty_equals_transformers(seed: int, penalty: float, ids: list[int]) -> None:
+    (logits,), seen = random_logits(seed, 1), torch.tensor(ids)
+    (expected,) = RepetitionPenaltyLogitsProcessor(penalty)(seen[None], logits.clone()[None])
+    assert torch.equal(penalise_repetition(logits, seen, penalty), expected)
+
+
+def test_frequency_penalty_counts_what_was_generated() -> None:
+    logits = penalise_frequency(torch.zeros(4), torch.tensor([1, 1, 3]), 0.5)
+    assert logits.tolist() == [0.0, -1.0, 0.0, -0.5]
+
+
+def test_presence_penalty_counts_each_token_once() -> None:
+    logits = penalise_presence(torch.zeros(4), torch.tensor([1, 1, 3]), 0.5)
+    assert logits.tolist() == [0.0, -0.5, 0.0, -0.5]
