@@ -158,7 +158,7 @@ class Settings:
         False, _truth, "true or false", "fuse a GPU's step with torch.compile before it is captured: a longer start"
     )
     kv_cache_memory: int | None = _setting(
-        None, _bytes, "bytes, or a size such as 500MB or 2GiB", "memory for keys and values [half of what is free]"
+        None, _bytes, "bytes, or a size such as 500MB or 2GiB", "memory for keys and values [a share of what is free]"
     )
     no_prefix_cache: bool = _setting(
         False, _truth, "true or false", "read every prompt as a whole, also where its beginning was read before"

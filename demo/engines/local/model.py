@@ -14,17 +14,18 @@ import torch
 from jinja2 import TemplateError
 
 from demo.embedded import find_embedded
-from demo.engines.local.decode import Decoder
 from demo.engines.local.loading.device import choose_device, choose_dtype, choose_threads
+from demo.engines.local.loading.kv_memory import KVMemory, choose_kv_memory
 from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.loading.memory import release_memory
 from demo.engines.local.loading.source import ModelSource, choose_source
+from demo.engines.local.output import Vocabulary
+from demo.engines.local.runner import Chunk, Runner
 from demo.engines.local.runners.cpu_llama.loading import load_llama
 from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
-from demo.engines.local.sequence import Vocabulary
 from demo.engines.local.tokenizer import Tokenizer
 from demo.errors import BadRequest, SettingError, TemplateRefused
-from demo.events import Loading, Message, ModelCard, Piece, Prompt, Request
+from demo.events import Loading, Message, ModelCard, Piece, Prompt
 from demo.settings import STORED, Choice, Settings
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Model:
     tokenizer: Tokenizer
     card: ModelCard
     vocabulary: Vocabulary
-    decoder: Decoder
+    runner: Runner
     _encoding: threading.Lock = field(default_factory=threading.Lock)
 
     def encode(self, prompt: Prompt, truncate: int | None = None) -> list[int]:
@@ -180,6 +181,8 @@ def build_model(
 ) -> Model:
     """A model from what was loaded."""
     max_total = _choose_max_total_tokens(settings, loaded.context)
+    runner = _capture(loaded, settings, max_total, report) or _make_runner(loaded, settings)
+    max_total = _fit_into_memory(settings, max_total, runner)
     max_input = settings.max_input_tokens or max_total - 1
     if max_input >= max_total:
         raise SettingError(f"--max-input-tokens is {max_input}: it must be less than {max_total}, the total possible.")
@@ -194,12 +197,16 @@ def build_model(
         plain_prompts=settings.plain_prompts,
         control_tokens=loaded.tokenizer.control_tokens,
     )
-    decoder = _capture(loaded, settings, max_total, report) or Decoder(loaded.new_batch)
-    return Model(loaded.tokenizer, card, _read_vocabulary(loaded), decoder)
+    return Model(loaded.tokenizer, card, _read_vocabulary(loaded), runner)
 
 
-def _capture(loaded: Loaded, settings: Settings, max_total: int, report: Callable[[Loading], None]) -> Decoder | None:
-    """A decoder whose step is captured, on a GPU and for a model that allow it; None elsewhere."""
+def _make_runner(loaded: Loaded, settings: Settings) -> Runner:
+    memory = _announce(choose_kv_memory(settings, loaded.device))
+    return loaded.make_runner(KVMemory(memory, not settings.no_prefix_cache))
+
+
+def _capture(loaded: Loaded, settings: Settings, max_total: int, report: Callable[[Loading], None]) -> Runner | None:
+    """A runner whose step is captured, on a GPU and for a model that allow it; None elsewhere."""
     if loaded.network is None or not loaded.device.startswith("cuda") or not settings.cuda_graphs:
         return None
     # Here, as the general path that it builds on.
@@ -208,14 +215,13 @@ def _capture(loaded: Loaded, settings: Settings, max_total: int, report: Callabl
     backend = "inductor" if settings.torch_compile else None
     plan = Plan(settings.max_concurrent_requests, max_total, settings.cuda_graphs, backend)
     try:
-        decoder = Decoder(capture(loaded.network, plan, report), looks_ahead=True)
+        runner = capture(loaded.network, plan, report)
     except CannotCapture as error:
-        obstacle = str(error)
+        unsupported_reason = str(error)
     else:
-        _announce(Choice("rows", decoder.room, f"room for {max_total} tokens in each, on the GPU"))
-        return decoder
-    _announce(Choice("cuda_graphs", 0, obstacle))
-    torch.cuda.empty_cache()  # of what was allocated for the attempt
+        _announce(Choice("rows", runner.limits.max_num_seqs, f"room for {max_total} tokens in each, on the GPU"))
+        return runner
+    _announce(Choice("cuda_graphs", 0, unsupported_reason))
     return None
 
 
@@ -236,6 +242,19 @@ def _choose_max_total_tokens(settings: Settings, context: int | None) -> int:
     return settings.max_total_tokens
 
 
+def _fit_into_memory(settings: Settings, max_total: int, runner: Runner) -> int:
+    """`max_total`, or as many tokens as there is memory for. Raises SettingError where more were asked for."""
+    capacity = runner.limits.capacity
+    if capacity is None or max_total <= capacity:
+        return max_total
+    if settings.max_total_tokens is not None or capacity < 2:
+        raise SettingError(
+            f"--max-total-tokens is {max_total}, and the memory for keys and values holds {capacity} tokens: "
+            "raise --kv-cache-memory, or lower it."
+        )
+    return _announce(Choice("max_total_tokens", capacity, "what --kv-cache-memory holds"))
+
+
 def _read_vocabulary(loaded: Loaded) -> Vocabulary:
     tokenizer = loaded.tokenizer
     end = frozenset() if tokenizer.eos_id is None else frozenset([tokenizer.eos_id])
@@ -247,21 +266,21 @@ def _read_vocabulary(loaded: Loaded) -> Vocabulary:
     )
 
 
+@torch.inference_mode()
 def _measure_rate(model: Model) -> float | None:
     """Decode tokens/s of one stream, from an answer to nobody: with it the first visitor is spared the kernels' set-up.
 
     None where the model takes too few tokens. The first step is dropped.
     """
-    prompt = model.encode("warm up")
-    line = model.decoder.open(prompt, Request("warm up"), seed=0)
-    model.decoder.read([line], len(prompt))
-    model.decoder.join(line)
-    times: list[float] = []
-    while not times or (
-        times[-1] - times[0] < WARM_UP_SECONDS and len(prompt) + len(times) < model.card.max_total_tokens
-    ):
-        model.decoder.step(ahead=True)
-        times.append(time.perf_counter())
-    model.decoder.leave(0)
+    runner, prompt = model.runner, model.encode("warm up")
+    handle = runner.allocate(prompt, None, reuse=False)
+    assert handle is not None, "nothing else holds memory yet"
+    ids, times = prompt, list[float]()
+    with torch.inference_mode():
+        while not times or (times[-1] - times[0] < WARM_UP_SECONDS and handle.length + 1 < model.card.max_total_tokens):
+            assert runner.reserve(handle, handle.length + len(ids))
+            ids = [int(runner.execute([Chunk(handle, ids)])[0].argmax())]
+            times.append(time.perf_counter())
+    runner.free(handle)
     gaps = [later - earlier for earlier, later in pairwise(times)]
     return 1 / median(gaps) if gaps else None

@@ -19,7 +19,7 @@ from demo.engines.local.logits_processors import (
     penalise_presence,
     penalise_repetition,
 )
-from demo.engines.local.sequence import SampledToken
+from demo.engines.local.output import SampledToken
 from demo.events import Sampling
 
 Outcome: TypeAlias = SampledToken | Exception

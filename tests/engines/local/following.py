@@ -1,32 +1,53 @@
 """The logits after a prompt and after each of some given ids: what two ways of running one model are compared by."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Final
 
 import torch
 from torch import Tensor
 
-from demo.engines.local.batch import Batch, Prefill
+from demo.engines.local.loading.kv_memory import KVMemory
+from demo.engines.local.runner import Chunk, Handle, Runner
 
-CHUNK = 128
+CHUNK: Final = 128
+MEMORY: Final = KVMemory(bytes=1 << 30, keeps_prefixes=True)
 
 
 @torch.inference_mode()
-def read_prompt(batch: Batch, prompt: Sequence[int], sizes: Sequence[int] = (CHUNK,)) -> tuple[Prefill, Tensor]:
-    """A prompt read in pieces of these sizes, in turn: ready to join; and the logits [vocabulary] after it."""
-    prefill = batch.begin(prompt)
+def open_sequence(runner: Runner, prompt: Sequence[int], salt: Hashable = None, reuse: bool = False) -> Handle:
+    """Room for a sequence that begins with `prompt`."""
+    handle = runner.allocate(prompt, salt, reuse)
+    assert handle is not None, "there is no room for it"
+    return handle
+
+
+@torch.inference_mode()
+def read_prompt(runner: Runner, handle: Handle, prompt: Sequence[int], sizes: Sequence[int] = (CHUNK,)) -> Tensor:
+    """The logits [vocabulary] after a prompt that is read in pieces of these sizes, in turn."""
     turn = 0
-    while (logits := prefill.read(sizes[turn % len(sizes)])) is None:
+    while True:
+        ids = prompt[handle.length :][: sizes[turn % len(sizes)]]
+        logits = runner.execute([Chunk(handle, ids)])
         turn += 1
-    return prefill, logits
+        if handle.length == len(prompt):
+            return logits[0]
 
 
 @torch.inference_mode()
-def follow(batch: Batch, prompt: Sequence[int], ids: Sequence[int]) -> Tensor:
-    """Logits [1 + ids, vocabulary] of an empty batch; the row that it gets leaves again."""
-    prefill, first = read_prompt(batch, prompt)
-    batch.join(prefill)
-    rest = [batch.step([id])[0] for id in ids]
-    batch.leave(0)
+def step(runner: Runner, ids: dict[Handle, int]) -> Tensor:
+    """Logits [sequences, vocabulary] after one more id of each sequence."""
+    for handle in ids:
+        assert runner.reserve(handle, handle.length + 1)
+    return runner.execute([Chunk(handle, [id]) for handle, id in ids.items()])
+
+
+@torch.inference_mode()
+def follow(runner: Runner, prompt: Sequence[int], ids: Sequence[int]) -> Tensor:
+    """Logits [1 + ids, vocabulary] of a sequence alone, which is freed again."""
+    handle = open_sequence(runner, prompt)
+    first = read_prompt(runner, handle, prompt)
+    rest = [step(runner, {handle: id})[0] for id in ids]
+    runner.free(handle)
     return torch.stack([first, *rest])
 
 

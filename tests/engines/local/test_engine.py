@@ -1,16 +1,16 @@
 """The engine's promises: right answers alone and among others, one final event always, and nobody waits for anybody."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.engines.local.decode import Decoder
 from demo.engines.local.engine import LocalEngine
 from demo.engines.local.model import Model
-from demo.engines.local.sequence import SampledToken
+from demo.engines.local.runner import Handle
 from demo.errors import BadRequest, ModelError, NotReady, Overloaded
 from demo.events import Broken, Done, Event, Failed, Loading, Request, Sampling, Started, Token
 from demo.run import Run
@@ -18,6 +18,7 @@ from demo.settings import Settings
 from tests.engines.local.answers import ask, generate, naive_ids, read
 from tests.engines.local.conftest import OpenWorker, wait_until_loaded
 from tests.engines.local.tiny import ARCHITECTURES, VOCABULARY, make_model, make_network
+from tests.engines.local.watched import PausingRunner, WatchedRunner
 
 LONG = "a long prompt that is read in several chunks while others go on; " * 3
 PROMPTS = ["a", "hello there", LONG, "日本語"]
@@ -131,82 +132,56 @@ def test_top_tokens_hold_the_chosen_one_first_when_greedy(open_worker: OpenWorke
         assert [candidate.logprob for candidate in token.top] == sorted((c.logprob for c in token.top), reverse=True)
 
 
-class PausingDecoder(Decoder):
-    """The real decoder, which stops before each step until the test lets it go on."""
-
-    def __init__(self, model: Model) -> None:
-        super().__init__(model.decoder._new_batch)
-        self.steps = 0
-        self.arrived = threading.Semaphore(0)
-        self.permits = threading.Semaphore(0)
-        self.error: Exception | None = None
-
-    def step(self, ahead: bool = False) -> list[SampledToken | Exception]:
-        self.arrived.release()
-        assert self.permits.acquire(timeout=30)
-        self.steps += 1
-        if self.error is not None:
-            error, self.error = self.error, None
-            raise error
-        return super().step(ahead)
-
-    def let(self, steps: int) -> None:
-        """Let `steps` more steps happen, and wait until the engine stands before the next."""
-        for _ in range(steps):
-            self.permits.release()
-            assert self.arrived.acquire(timeout=30)
-
-
 @pytest.fixture
-def paused(open_worker: OpenWorker) -> tuple[LocalEngine, PausingDecoder]:
+def paused(open_worker: OpenWorker) -> tuple[LocalEngine, PausingRunner]:
     model = make_model()
-    decoder = PausingDecoder(model)
-    return open_worker(Model(model.tokenizer, model.card, model.vocabulary, decoder)), decoder
+    runner = PausingRunner(model.runner)
+    return open_worker(replace(model, runner=runner)), runner
 
 
 def tokens_of(run: Run) -> int:
     return sum(isinstance(event, Token) for event in run.events)
 
 
-def test_at_most_one_more_token_is_computed_once_no_reader_is_left(paused: tuple[LocalEngine, PausingDecoder]) -> None:
-    engine, decoder = paused
+def test_at_most_one_more_token_is_computed_once_no_reader_is_left(paused: tuple[LocalEngine, PausingRunner]) -> None:
+    engine, runner = paused
     run = Run(engine, request(tokens=100))
     streamed, whole = run.attach(), run.attach()
-    assert decoder.arrived.acquire(timeout=30)
-    decoder.let(3)
+    assert runner.arrived.acquire(timeout=30)
+    runner.let(3)
     streamed.close()
-    decoder.let(2)
+    runner.let(2)
     before = tokens_of(run)
     whole.close()
-    decoder.permits.release()
+    runner.permits.release()
     answer = read(run)
     assert answer.done.finish_reason == "cancelled"
     assert before <= len(answer.tokens) <= before + 1
     assert answer.done.generated_tokens == len(answer.tokens)
 
 
-def test_a_request_cancelled_in_the_queue_is_never_started(paused: tuple[LocalEngine, PausingDecoder]) -> None:
-    engine, decoder = paused
+def test_a_request_cancelled_in_the_queue_is_never_started(paused: tuple[LocalEngine, PausingRunner]) -> None:
+    engine, runner = paused
     first = Run(engine, request(tokens=4))
-    assert decoder.arrived.acquire(timeout=30)
+    assert runner.arrived.acquire(timeout=30)
     waiting = Run(engine, request())
     waiting.cancel()
     for _ in range(3):
-        decoder.permits.release()
+        runner.permits.release()
     assert read(waiting).events == (waiting.events[-1],)
     assert read(waiting).done.finish_reason == "cancelled"
     assert read(first).done.finish_reason == "length"
 
 
 def test_a_step_that_raises_fails_its_requests_and_the_next_one_works(
-    paused: tuple[LocalEngine, PausingDecoder], caplog: pytest.LogCaptureFixture
+    paused: tuple[LocalEngine, PausingRunner], caplog: pytest.LogCaptureFixture
 ) -> None:
-    engine, decoder = paused
+    engine, runner = paused
     runs = [Run(engine, request(tokens=50)) for _ in range(3)]
-    assert decoder.arrived.acquire(timeout=30)
-    decoder.let(4)
-    decoder.error = RuntimeError("the kernel broke")
-    decoder.permits.release(100)
+    assert runner.arrived.acquire(timeout=30)
+    runner.let(4)
+    runner.error = RuntimeError("the kernel broke")
+    runner.permits.release(100)
     for run in runs:
         assert str(read(run).failed.error).startswith("Request failed during generation: the kernel broke")
     assert "Traceback" in caplog.text
@@ -214,36 +189,31 @@ def test_a_step_that_raises_fails_its_requests_and_the_next_one_works(
     assert len(answer.ids) == 5
 
 
-def test_out_of_memory_is_survived_and_said(paused: tuple[LocalEngine, PausingDecoder]) -> None:
-    engine, decoder = paused
+def test_out_of_memory_is_survived_and_said(paused: tuple[LocalEngine, PausingRunner]) -> None:
+    engine, runner = paused
     run = Run(engine, request(tokens=50))
-    decoder.error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-    decoder.permits.release(100)
+    runner.error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+    runner.permits.release(100)
     assert "out of memory. Ask for a shorter answer" in str(read(run).failed.error)
     assert len(ask(engine, request(tokens=5))[0].ids) == 5
 
 
 def test_a_row_whose_token_cannot_be_chosen_fails_alone(open_worker: OpenWorker) -> None:
-    class OneBadRow(Decoder):
-        def step(self, ahead: bool = False) -> list[SampledToken | Exception]:
-            outcomes = super().step(ahead)
-            return [ValueError("no number") if index == 1 else each for index, each in enumerate(outcomes)]
-
     model = make_model()
-    decoder = OneBadRow(model.decoder._new_batch)
-    engine = open_worker(Model(model.tokenizer, model.card, model.vocabulary, decoder))
-    answers = ask(engine, *(request(tokens=30) for _ in range(2)))
+    runner = WatchedRunner(model.runner)
+    runner.spoiled = 1
+    answers = ask(open_worker(replace(model, runner=runner)), *(request(tokens=30) for _ in range(2)))
     assert [type(answer.events[-1]) for answer in answers] == [Done, Failed]
     assert len(answers[0].ids) == 30
 
 
-def test_the_limit_refuses_at_the_door_and_opens_again(paused: tuple[LocalEngine, PausingDecoder]) -> None:
-    engine, decoder = paused
+def test_the_limit_refuses_at_the_door_and_opens_again(paused: tuple[LocalEngine, PausingRunner]) -> None:
+    engine, runner = paused
     engine._limit = 2
     runs = [Run(engine, request(tokens=5)) for _ in range(2)]
     with pytest.raises(Overloaded, match="Model is overloaded: 2 requests"):
         Run(engine, request())
-    decoder.permits.release(100)
+    runner.permits.release(100)
     for run in runs:
         read(run)
     assert len(ask(engine, request(tokens=2))[0].ids) == 2
@@ -274,13 +244,13 @@ def test_a_reader_that_never_reads_holds_nobody_up(open_worker: OpenWorker) -> N
     assert sum(len(batch) for batch in idle) == len(lazy.events)
 
 
-def test_close_ends_every_run_with_a_final_event(paused: tuple[LocalEngine, PausingDecoder]) -> None:
-    engine, decoder = paused
+def test_close_ends_every_run_with_a_final_event(paused: tuple[LocalEngine, PausingRunner]) -> None:
+    engine, runner = paused
     runs = [Run(engine, request(tokens=100)) for _ in range(5)]
-    assert decoder.arrived.acquire(timeout=30)
+    assert runner.arrived.acquire(timeout=30)
     closing = threading.Thread(target=engine.close)
     closing.start()
-    decoder.permits.release(100)
+    runner.permits.release(100)
     for run in runs:
         assert "shutting down" in str(read(run).failed.error)
     closing.join()
@@ -288,13 +258,13 @@ def test_close_ends_every_run_with_a_final_event(paused: tuple[LocalEngine, Paus
         Run(engine, request())
 
 
-def test_close_does_not_wait_for_a_step_that_hangs(paused: tuple[LocalEngine, PausingDecoder]) -> None:
-    engine, decoder = paused
+def test_close_does_not_wait_for_a_step_that_hangs(paused: tuple[LocalEngine, PausingRunner]) -> None:
+    engine, runner = paused
     run = Run(engine, request(tokens=100))
-    assert decoder.arrived.acquire(timeout=30)
+    assert runner.arrived.acquire(timeout=30)
     engine.close()
     assert "shutting down" in str(read(run).failed.error)
-    decoder.permits.release(100)
+    runner.permits.release(100)
 
 
 def test_a_model_that_cannot_be_loaded_breaks_the_engine_and_says_why() -> None:
@@ -333,17 +303,18 @@ def test_an_id_outside_the_tokenizer_is_a_token_without_text(open_worker: OpenWo
 
 
 def test_an_engine_that_breaks_leaves_no_reader_hanging(open_worker: OpenWorker) -> None:
-    class Unleavable(Decoder):
-        def leave(self, row: int) -> None:
+    class Unfreeable(WatchedRunner):
+        def free(self, handle: Handle) -> None:
             raise RuntimeError("a bug of our own")
 
     model = make_model()
-    engine = open_worker(Model(model.tokenizer, model.card, model.vocabulary, Unleavable(model.decoder._new_batch)))
+    engine = open_worker(replace(model, runner=Unfreeable(model.runner)))
     runs = [Run(engine, request(tokens=tokens)) for tokens in (3, 50)]
     final: list[Event] = [read(run).events[-1] for run in runs]
     assert isinstance(final[0], Done)
     assert isinstance(final[1], Failed)
-    assert "restart the server" in str(final[1].error)
+    engine._thread.join(30)
+    assert isinstance(engine.status, Broken)
 
 
 def test_the_end_is_read_together_with_the_token_that_brought_it_about(open_worker: OpenWorker) -> None:
@@ -352,12 +323,12 @@ def test_the_end_is_read_together_with_the_token_that_brought_it_about(open_work
     assert [type(event) for event in last][-2:] == [Token, Done]
 
 
-def test_nothing_follows_the_end_that_closing_wrote(paused: tuple[LocalEngine, PausingDecoder]) -> None:
-    engine, decoder = paused
+def test_nothing_follows_the_end_that_closing_wrote(paused: tuple[LocalEngine, PausingRunner]) -> None:
+    engine, runner = paused
     run = Run(engine, request(tokens=100))
-    assert decoder.arrived.acquire(timeout=30)
+    assert runner.arrived.acquire(timeout=30)
     engine.close()
-    decoder.permits.release(100)
+    runner.permits.release(100)
     engine._thread.join(30)
     assert isinstance(run.events[-1], Failed)
     assert sum(isinstance(event, Done | Failed) for event in run.events) == 1

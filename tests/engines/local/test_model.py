@@ -42,7 +42,7 @@ def test_loading_prints_nothing_but_the_choices(
     load(folder)
     assert capfd.readouterr() == ("", "")
     names = [message.partition("=")[0] for message in caplog.messages]
-    assert names == ["threads", "device", "model", "dtype", "max_total_tokens"]
+    assert names == ["threads", "device", "model", "dtype", "max_total_tokens", "kv_cache_memory"]
     assert all(message.endswith(")") and " (" in message for message in caplog.messages)
 
 
@@ -55,7 +55,7 @@ def build_for_gpu(architecture: str, settings: Settings | None = None) -> Model:
 def test_on_a_gpu_the_step_is_captured_and_the_room_is_said(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="demo")
     model = build_for_gpu("llama", Settings(max_concurrent_requests=5))
-    assert model.decoder.room == 5
+    assert model.runner.limits.max_num_seqs == 5
     assert f"rows=5 (room for {CONTEXT} tokens in each, on the GPU)" in caplog.messages
 
 
@@ -64,12 +64,12 @@ def test_a_model_that_cannot_be_captured_keeps_the_general_path_and_the_log_says
 ) -> None:
     caplog.set_level("INFO", logger="demo")
     model = build_for_gpu("sliding window")
-    assert model.decoder.room is None
+    assert model.runner.limits.max_num_seqs is None
     assert "cuda_graphs=0 (the model has layers of type sliding_attention)" in caplog.messages
 
 
 def test_no_cuda_graphs_means_the_general_path() -> None:
-    assert build_for_gpu("llama", Settings(cuda_graphs=())).decoder.room is None
+    assert build_for_gpu("llama", Settings(cuda_graphs=())).runner.limits.max_num_seqs is None
 
 
 def test_raw_text_is_encoded_as_it_is() -> None:

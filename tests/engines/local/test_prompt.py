@@ -1,13 +1,13 @@
 """What may be asked of the prompt: cut to its end, scored token by token, shown as the model reads it."""
 
 from dataclasses import replace
-from itertools import count
+from itertools import accumulate, count
 
 import pytest
 import torch
 
 from demo.engines.local.engine import LocalEngine
-from demo.engines.local.runners.transformers.forward import SCORED_AT_ONCE
+from demo.engines.local.scheduler import MAX_SCORED
 from demo.errors import BadRequest, NotReady, Overloaded, TemplateRefused
 from demo.events import Message, PromptProgress, PromptRead, Request, Sampling, Started
 from demo.run import Run
@@ -15,6 +15,7 @@ from demo.settings import Settings
 from tests.engines.local.answers import ask, naive_ids
 from tests.engines.local.conftest import OpenWorker, wait_until_loaded
 from tests.engines.local.tiny import ARCHITECTURES, EOS, make_model, make_network, make_tokenizer
+from tests.engines.local.watched import WatchedRunner
 
 LONG = "a prompt of some length, longer than what is scored at once; " * 3
 
@@ -43,13 +44,15 @@ def test_every_token_of_a_prompt_is_scored_as_one_pass_over_all_of_it_would(
 @pytest.mark.parametrize("scored", [False, True], ids=["read", "scored"])
 def test_how_far_a_long_prompt_has_been_read_is_told_after_each_chunk(scored: bool) -> None:
     model, ticks = make_model(), count()
-    engine = LocalEngine(lambda report: model, 4, clock=lambda: float(next(ticks)))
+    runner = WatchedRunner(model.runner)
+    engine = LocalEngine(lambda report: replace(model, runner=runner), 4, clock=lambda: float(next(ticks)))
     wait_until_loaded(engine)
     (answer,) = ask(engine, Request("x" * 500, 2, prompt_logprobs=scored))
     engine.close()
     progress = [event for event in answer.events if isinstance(event, PromptProgress)]
-    size = SCORED_AT_ONCE if scored else model.decoder.chunks.alone
-    assert [event.read for event in progress] == [*range(size, 500, size), 500]
+    read = [*accumulate(tokens for (tokens,) in runner.executed)]
+    assert [event.read for event in progress] == [*read[: read.index(500) + 1]]
+    assert len(progress) > 2
     assert {event.total for event in progress} == {500}
     assert answer.events[1 : 1 + len(progress)] == tuple(progress)
 
@@ -61,7 +64,7 @@ def test_it_is_told_no_more_often_than_anybody_could_see() -> None:
     (answer,) = ask(engine, Request("x" * 500, 2, prompt_logprobs=True))
     engine.close()
     told = [event.read for event in answer.events if isinstance(event, PromptProgress)]
-    assert told == [SCORED_AT_ONCE, 500]
+    assert told == [MAX_SCORED, 500]
 
 
 def test_a_prompt_that_is_read_at_once_has_no_progress(open_worker: OpenWorker) -> None:

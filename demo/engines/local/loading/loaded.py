@@ -1,10 +1,11 @@
-"""What every way of loading a model gives: its tokenizer, and rows that get their next tokens."""
+"""What every way of loading a model gives: its tokenizer, and a runner of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from demo.engines.local.batch import Batch
+from demo.engines.local.loading.kv_memory import KVMemory
+from demo.engines.local.runner import Runner
 from demo.engines.local.tokenizer import Tokenizer
 
 if TYPE_CHECKING:  # it takes two seconds, which what does without transformers is spared
@@ -19,7 +20,7 @@ class Loaded:
     """
 
     tokenizer: Tokenizer
-    new_batch: Callable[[], Batch]
+    make_runner: Callable[[KVMemory], Runner]
     eos_ids: frozenset[int]
     context: int | None
     device: str

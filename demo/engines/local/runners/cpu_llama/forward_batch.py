@@ -1,13 +1,13 @@
 """A pass of tokens through a network, as the kernels take it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from demo.engines.local.runner import Chunk
 from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP, GROUP_BYTES
 from demo.engines.local.runners.cpu_llama.kernels.forward import PASS
 from demo.engines.local.runners.cpu_llama.kernels.operations import ASIDE
@@ -18,28 +18,18 @@ from demo.engines.local.runners.cpu_llama.shape import Shape
 RUN = 4  # tokens of a sequence that attend together
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """New tokens of one sequence, which go on where its memory ends."""
-
-    memory: KVCache
-    ids: Sequence[int]
-
-
 class ForwardBatch:
     """A record of PASS, and all to which its addresses point; the logits are there afterwards."""
 
-    def __init__(
-        self, shape: Shape, stretches: Sequence[Chunk], x: Tensor, scored: Sequence[int], threads: int
-    ) -> None:
-        """`x` float32 [tokens, hidden] of all stretches' tokens; `scored` are those whose logits are asked for."""
+    def __init__(self, shape: Shape, chunks: Sequence[Chunk], x: Tensor, scored: Sequence[int], threads: int) -> None:
+        """`x` float32 [tokens, hidden] of all chunks' tokens; `scored` are those whose logits are asked for."""
         self.record = np.zeros(1, PASS)
         self._kept: list[object] = []
         for name in ("hidden", "heads", "kv_heads", "head_size", "mlp", "epsilon"):
             self.record[name] = getattr(shape, name)
         self.record["tokens"], self.record["outputs"] = len(x), len(scored)
         self._point("scored", np.array(scored, np.int64))
-        self._place(stretches)
+        self._place(chunks)
         self._make_room(shape, x, len(scored), threads)
 
     def turn(self, frequencies: npt.NDArray[np.float64]) -> None:
@@ -47,18 +37,17 @@ class ForwardBatch:
         angles = self._positions[:, None] * frequencies
         self._point("turns", np.stack([np.cos(angles), np.sin(angles)], axis=-1).astype(np.float32))
 
-    def _place(self, stretches: Sequence[Chunk]) -> None:
+    def _place(self, chunks: Sequence[Chunk]) -> None:
         """Where each token stands in its sequence, and where that is remembered."""
         positions: list[int] = []
         pages: list[int] = []
         starts: list[int] = []
-        for stretch in stretches:
-            memory, count = stretch.memory, len(stretch.ids)
-            memory.reserve(memory.length + count)
-            self._kept += [memory, memory.addresses]
+        for chunk in chunks:
+            cache, count = cast(KVCache, chunk.handle), len(chunk.ids)
+            self._kept += [cache.addresses, tuple(cache.pages)]
             starts += range(len(positions), len(positions) + count, RUN)
-            positions += range(memory.length, memory.length + count)
-            pages += [memory.addresses.ctypes.data] * count
+            positions += range(cache.length, cache.length + count)
+            pages += [cache.addresses.ctypes.data] * count
         self._positions = np.array(positions, np.int64)
         self._point("positions", self._positions)
         self._point("pages", np.array(pages, np.int64))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from demo.engines.local.loading.gguf_tokenizer import load_tokenizer
 from demo.engines.local.loading.loaded import Loaded
-from demo.engines.local.runners.cpu_llama.runner import LlamaBatch
+from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import build_llama
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 
@@ -20,7 +20,7 @@ def load_llama(gguf: Path) -> Loaded:
     ends = (file.metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot"))
     return Loaded(
         tokenizer=tokenizer.result(),
-        new_batch=lambda: LlamaBatch(network),
+        make_runner=lambda memory: CpuLlamaRunner(network, memory),
         eos_ids=frozenset(id for id in ends if id is not None),
         context=network.shape.context,
         device="cpu",

@@ -6,14 +6,17 @@ embeddings (arXiv:2104.09864) and in GGUF files; transformers' checkpoints are r
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from itertools import accumulate
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from demo.engines.local.runners.cpu_llama.forward_batch import Chunk, ForwardBatch
+from demo.engines.local.runner import Chunk
+from demo.engines.local.runners.cpu_llama.forward_batch import ForwardBatch
 from demo.engines.local.runners.cpu_llama.kernels.forward import HEAD, LAYER
+from demo.engines.local.runners.cpu_llama.kv_pages import KVCache
 from demo.engines.local.runners.cpu_llama.shape import Shape
 from demo.engines.local.runners.cpu_llama.thread_pool import ThreadPool
 from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix
@@ -64,16 +67,22 @@ class Llama:
         )
         self._frequencies = frequencies.double().numpy()
 
-    def read(self, stretches: Sequence[Chunk], scored: Sequence[int]) -> Tensor:
-        """Logits float32 [scored, vocabulary] after those of the tokens, which are counted through all stretches.
+    def compute(self, chunks: Sequence[Chunk]) -> Tensor:
+        """Logits float32 [rows, vocabulary] that the chunks ask for, in their order; their caches have the tokens then.
 
-        The stretches' memories have the tokens afterwards. What a token gets depends on nothing but those before it
-        in its sequence: not on how these came, on other sequences, or on threads, to the last bit.
+        What a token gets depends on nothing but those before it in its sequence: not on how these came, on other
+        sequences, or on threads, to the last bit.
         """
-        ids = torch.tensor([id for stretch in stretches for id in stretch.ids])
-        now = ForwardBatch(self.shape, stretches, self._table.rows(ids), scored, self._crew.threads)
+        ids = torch.tensor([id for chunk in chunks for id in chunk.ids])
+        now = ForwardBatch(self.shape, chunks, self._table.rows(ids), _find_scored(chunks), self._crew.threads)
         now.turn(self._frequencies)
         self._crew.run(now)
-        for stretch in stretches:
-            stretch.memory.length += len(stretch.ids)
+        for chunk in chunks:
+            cast(KVCache, chunk.handle).extend(chunk.ids)
         return torch.from_numpy(now.logits)
+
+
+def _find_scored(chunks: Sequence[Chunk]) -> list[int]:
+    """The tokens, counted through all chunks, after which logits are asked for."""
+    ends = accumulate(chunk.tokens for chunk in chunks)
+    return [token for chunk, end in zip(chunks, ends, strict=True) for token in range(end - chunk.rows, end)]

@@ -1,56 +1,54 @@
-"""Rows of a Llama that get their next tokens together, few of them in one pass with what is read of prompts."""
+"""The CPU Llama as a Runner: all tokens of a step in one pass, over keys and values in pages."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import cast
 
 from torch import Tensor
 
-from demo.engines.local.batch import Batch, Chunks, Prefill
-from demo.engines.local.runners.cpu_llama.forward_batch import Chunk
-from demo.engines.local.runners.cpu_llama.kv_pages import KVCache
+from demo.engines.local.loading.kv_memory import KVMemory
+from demo.engines.local.runner import Chunk, Handle, Limits, Runner
+from demo.engines.local.runners.cpu_llama.kv_pages import KVCache, PagePool
 from demo.engines.local.runners.cpu_llama.model import Llama
-from demo.engines.local.runners.cpu_llama.prefill import TOGETHER, LlamaPrefill, read_beside, read_prompts
+from demo.engines.local.runners.cpu_llama.prefix_cache import PrefixCache
 
-MANY = 8  # rows, whose work would hold up a first token more than another fetch of the weights does
+MAX_TOKENS = 128  # that go through the layers together: more no longer fit into a core's cache
 
 
-class LlamaBatch(Batch):
-    """Rows over weights as they are stored."""
+class CpuLlamaRunner(Runner):
+    """Results are bit-identical whatever else is in a step, however a prompt is cut, and with or without reuse."""
 
-    # A token of a prompt costs half of a row's, so that a step takes half as long again; four share the unpacking.
-    chunks = Chunks(alone=TOGETHER, among_others=0, each_row=1, many=MANY, unit=4)
-    together = 8
+    def __init__(self, model: Llama, memory: KVMemory) -> None:
+        self._model = model
+        self._pool = PagePool(model.shape, memory.bytes)
+        self._prefixes = PrefixCache(self._pool) if memory.keeps_prefixes else None
+        # Four tokens share the unpacking of the weights.
+        self.limits = Limits(max_prefill_tokens=MAX_TOKENS, min_prefill_tokens=4, capacity=self._pool.capacity)
 
-    def __init__(self, network: Llama) -> None:
-        self._network = network
-        self._rows: list[KVCache] = []
-        self._planned: tuple[Sequence[LlamaPrefill], int] = ((), 0)  # what to read with the next step
+    def allocate(self, ids: Sequence[int], salt: Hashable, reuse: bool) -> Handle | None:
+        cache = KVCache(self._pool, salt)
+        if self._prefixes is not None and reuse:
+            self._prefixes.share(ids, cache)
+        if cache.reserve(len(ids) + 1):
+            return cache
+        cache.release()
+        return None
 
-    def begin(self, prompt: Sequence[int]) -> Prefill:
-        return LlamaPrefill(self._network, prompt)
+    def reserve(self, handle: Handle, tokens: int) -> bool:
+        return cast(KVCache, handle).reserve(tokens)
 
-    def read(self, prefills: Sequence[Prefill], size: int) -> list[Tensor | None]:
-        """Beside a few rows, what the last step has read; the next one goes on."""
-        prompts = cast(Sequence[LlamaPrefill], prefills)
-        unread = [prompt for prompt in prompts if prompt.left]
-        beside = 0 < len(self._rows) < MANY
-        self._planned = (unread, size) if beside else ((), 0)
-        if not beside and len(unread) == len(prompts):
-            read_prompts(self._network, prompts, size)
-        return [prompt.take() for prompt in prompts]
+    def execute(self, chunks: Sequence[Chunk], sampled: Tensor | None = None) -> Tensor:
+        logits = self._model.compute(chunks)
+        if self._prefixes is not None:
+            for chunk in chunks:
+                self._prefixes.keep_full_pages(cast(KVCache, chunk.handle))
+        return logits
 
-    def join(self, prefill: Prefill) -> None:
-        self._rows.append(cast(LlamaPrefill, prefill).memory)
+    def free(self, handle: Handle) -> None:
+        cache = cast(KVCache, handle)
+        if self._prefixes is not None:
+            self._prefixes.keep_last_page(cache)
+        cache.release()
 
-    def leave(self, row: int) -> None:
-        last = self._rows.pop()
-        if row < len(self._rows):
-            self._rows[row] = last
-
-    def park(self, row: int, prefill: Prefill) -> None:
-        self.leave(row)  # its memory is the prompt's own, gone on with
-
-    def step(self, ids: Sequence[int]) -> Tensor:
-        rows = [Chunk(memory, [id]) for memory, id in zip(self._rows, ids, strict=True)]
-        (prompts, size), self._planned = self._planned, ((), 0)
-        return read_beside(self._network, rows, prompts, size)
+    def reset(self) -> None:
+        if self._prefixes is not None:
+            self._prefixes.clear()

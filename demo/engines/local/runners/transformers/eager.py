@@ -1,83 +1,177 @@
-"""Rows of any model that transformers runs: all in one pass where its memory allows, else one pass each."""
+"""Any model that transformers runs, as a Runner: its own forward, in one pass for all where its cache allows that."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
-from transformers.cache_utils import DynamicCache, get_layer_types_and_kwargs
+from transformers.cache_utils import Cache, DynamicCache, get_layer_types_and_kwargs
 
-from demo.engines.local.batch import Batch, Chunks, Prefill
-from demo.engines.local.runners.transformers.forward import Forward, NetworkPrefill
+from demo.engines.local.loading.kv_memory import KVMemory
+from demo.engines.local.runner import Chunk, Handle, Limits, Runner
+from demo.engines.local.runners.transformers.forward import Forward
 from demo.engines.local.runners.transformers.padded_kv import RowsCache
+from demo.engines.local.runners.transformers.prefix_store import PrefixStore
 
-CPU_CHUNKS = Chunks(alone=128)  # of the embedded model some 0.2 s: often enough to be seen to go on
 SHAREABLE_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
+CPU_CHUNK, GPU_CHUNK = 128, 512  # prompt tokens of a step
 
 
-class SharedBatch(Batch):
-    """All rows in one pass over one padded cache: for models that remember keys and values only."""
+class SequenceCache:
+    """A sequence's handle: its cache of one row, or, while it is `resident`, its row in the cache of all."""
 
-    def __init__(self, forward: Forward) -> None:
-        self.chunks = CPU_CHUNKS if forward.device.type == "cpu" else Chunks()
+    def __init__(self, cache: Cache, salt: Hashable = None, reserved: int = 0) -> None:
+        self.cache = cache
+        self.length = 0
+        self.ids: list[int] = []  # of the tokens that are held
+        self.salt = salt
+        self.reserved = reserved  # tokens for which there is room
+
+    def extend(self, ids: Sequence[int]) -> None:
+        """Count tokens whose keys and values have been computed."""
+        self.ids += ids
+        self.length += len(ids)
+
+
+class EagerRunner(Runner):
+    """Sequences that decode are the rows of one padded cache; each chunk of a prompt is a pass of its own."""
+
+    def __init__(self, forward: Forward, memory: KVMemory) -> None:
+        chunk = CPU_CHUNK if forward.device.type == "cpu" else GPU_CHUNK
+        capacity = memory.bytes // max(forward.count_bytes(), 1)
+        self.limits = Limits(max_prefill_tokens=chunk, min_prefill_tokens=8, capacity=capacity)
         self._forward = forward
-        self._cache = RowsCache()
+        self._rows = RowsCache()
+        self._residents: list[SequenceCache] = []  # in the order of the rows
+        self._store = PrefixStore(capacity if memory.keeps_prefixes else 0)
+        self._capacity = capacity
+        self._reserved = 0  # tokens for which sequences hold room
 
-    def begin(self, prompt: Sequence[int]) -> Prefill:
-        return NetworkPrefill(self._forward, RowsCache(), prompt)
+    def allocate(self, ids: Sequence[int], salt: Hashable, reuse: bool) -> Handle | None:
+        handle = SequenceCache(RowsCache(), salt)
+        if not self.reserve(handle, len(ids) + 1):
+            return None
+        if reuse and (found := self._store.find(ids, salt)):
+            cache, tokens = found
+            handle.cache = cache.copy_row(0, tokens)
+            handle.extend(ids[:tokens])
+        return handle
 
-    def join(self, prefill: Prefill) -> None:
-        read = cast(NetworkPrefill, prefill)
-        self._cache.join(cast(RowsCache, read.cache), read.length)
+    def reserve(self, handle: Handle, tokens: int) -> bool:
+        sequence = cast(SequenceCache, handle)
+        more = tokens - sequence.reserved
+        if more <= 0:
+            return True
+        self._store.shrink(self._capacity - self._reserved - more)
+        if self._reserved + more > self._capacity:
+            return False
+        self._reserved += more
+        sequence.reserved = tokens
+        return True
 
-    def leave(self, row: int) -> None:
-        self._cache.leave(row)
+    def execute(self, chunks: Sequence[Chunk], sampled: Tensor | None = None) -> Tensor:
+        decodes = [chunk for chunk in chunks if _decodes(chunk)]
+        rows = iter(self._decode(decodes)) if decodes else iter(())
+        return torch.cat([next(rows)[None] if _decodes(chunk) else self._prefill(chunk) for chunk in chunks]).float()
 
-    def park(self, row: int, prefill: Prefill) -> None:
-        read = cast(NetworkPrefill, prefill)
-        read.cache, read.length = self._cache.park(row)
+    def free(self, handle: Handle) -> None:
+        sequence = cast(SequenceCache, handle)
+        self._reserved -= sequence.reserved
+        if sequence in self._residents:
+            self._park(sequence)
+        self._store.keep(sequence.ids, sequence.salt, cast(RowsCache, sequence.cache))
+        self._store.shrink(self._capacity - self._reserved)
 
-    def step(self, ids: Sequence[int]) -> Tensor:
-        column = torch.tensor(ids)[:, None]
-        logits = self._forward(column, self._cache, self._cache.lengths, self._cache.padding_mask(new=1))
-        self._cache.grow(1)
-        return logits
+    def reset(self) -> None:
+        self._rows, self._residents = RowsCache(), []
+        self._store.clear()
+        if self._forward.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _prefill(self, chunk: Chunk) -> Tensor:
+        """Logits [rows asked for, vocabulary] after a chunk of a prompt."""
+        sequence = cast(SequenceCache, chunk.handle)
+        if sequence in self._residents:
+            self._park(sequence)
+        logits = self._forward(
+            torch.tensor([list(chunk.ids)]), sequence.cache, [sequence.length], keep=max(chunk.rows, 1)
+        )
+        cast(RowsCache, sequence.cache).lengths = [sequence.length + len(chunk.ids)]
+        sequence.extend(chunk.ids)
+        return logits[0, logits.shape[1] - chunk.rows :]
+
+    def _decode(self, chunks: Sequence[Chunk]) -> Tensor:
+        """Logits [chunks, vocabulary] after one more token of each, in one pass."""
+        sequences = {cast(SequenceCache, chunk.handle): chunk.ids for chunk in chunks}
+        for sequence in [each for each in self._residents if each not in sequences]:
+            self._park(sequence)
+        for sequence in [each for each in sequences if each not in self._residents]:
+            self._rows.join(cast(RowsCache, sequence.cache), sequence.length)
+            self._residents.append(sequence)
+        column = torch.tensor([sequences[resident][-1:] for resident in self._residents])
+        logits = self._forward(column, self._rows, self._rows.lengths, self._rows.padding_mask(new=1))[:, -1]
+        self._rows.grow(1)
+        for sequence, ids in sequences.items():
+            sequence.extend(ids)
+        places = [self._residents.index(sequence) for sequence in sequences]
+        return logits if places == list(range(len(places))) else logits[torch.tensor(places, device=logits.device)]
+
+    def _park(self, sequence: SequenceCache) -> None:
+        """Give a resident a cache of its own again; the last row takes its place."""
+        row = self._residents.index(sequence)
+        sequence.cache, _ = self._rows.park(row)
+        last = self._residents.pop()
+        if last is not sequence:
+            self._residents[row] = last
 
 
-class SeparateBatch(Batch):
-    """One pass a row, each over the model's own kind of cache: for recurrent and hybrid models."""
+class SeparateRunner(Runner):
+    """One pass a sequence, each over the model's own kind of cache: for recurrent and hybrid models.
+
+    Such a cache can be neither cut nor continued in chunks: prompts are read as a whole, and nothing is reused.
+    """
+
+    limits = Limits(whole_prompts=True)
 
     def __init__(self, forward: Forward, network: PreTrainedModel) -> None:
         self._forward = forward
         self._config = network.config
-        self._rows: list[NetworkPrefill] = []
 
-    def begin(self, prompt: Sequence[int]) -> Prefill:
-        return NetworkPrefill(self._forward, DynamicCache(config=self._config), prompt, whole=True)
+    def allocate(self, ids: Sequence[int], salt: Hashable, reuse: bool) -> Handle | None:
+        return SequenceCache(DynamicCache(config=self._config))
 
-    def join(self, prefill: Prefill) -> None:
-        self._rows.append(cast(NetworkPrefill, prefill))
+    def reserve(self, handle: Handle, tokens: int) -> bool:
+        return True
 
-    def leave(self, row: int) -> None:
-        last = self._rows.pop()
-        if row < len(self._rows):
-            self._rows[row] = last
+    def execute(self, chunks: Sequence[Chunk], sampled: Tensor | None = None) -> Tensor:
+        return torch.cat([self._execute_chunk(chunk) for chunk in chunks]).float()
 
-    def park(self, row: int, prefill: Prefill) -> None:
-        self.leave(row)  # `prefill` is the row
+    def free(self, handle: Handle) -> None:
+        cast(SequenceCache, handle).cache = None  # type: ignore[assignment]
 
-    def step(self, ids: Sequence[int]) -> Tensor:
-        return torch.cat([self._step_row(row, id) for row, id in zip(self._rows, ids, strict=True)])
+    def reset(self) -> None:
+        if self._forward.device.type == "cuda":
+            torch.cuda.empty_cache()
 
-    def _step_row(self, row: NetworkPrefill, id: int) -> Tensor:
-        logits = self._forward(torch.tensor([[id]]), row.cache, [row.length])
-        row.length += 1
-        return logits
+    def _execute_chunk(self, chunk: Chunk) -> Tensor:
+        sequence = cast(SequenceCache, chunk.handle)
+        logits = self._forward(
+            torch.tensor([list(chunk.ids)]), sequence.cache, [sequence.length], keep=max(chunk.rows, 1)
+        )
+        sequence.extend(chunk.ids)
+        return logits[0, logits.shape[1] - chunk.rows :]
 
 
-def make_batch(network: PreTrainedModel) -> Batch:
-    """An empty batch, of the fastest kind that the model's layers allow."""
+def make_runner(network: PreTrainedModel, memory: KVMemory) -> Runner:
+    """A runner of the fastest kind that the model's layers allow."""
     layer_types, _ = get_layer_types_and_kwargs(network.config.get_text_config(decoder=True))
     forward = Forward(network)
-    return SharedBatch(forward) if SHAREABLE_LAYERS.issuperset(layer_types) else SeparateBatch(forward, network)
+    return (
+        EagerRunner(forward, memory) if SHAREABLE_LAYERS.issuperset(layer_types) else SeparateRunner(forward, network)
+    )
+
+
+def _decodes(chunk: Chunk) -> bool:
+    """Whether a chunk is one more token of a sequence, which may be read beside others of the kind."""
+    return chunk.tokens == 1 and chunk.outputs == "last" and chunk.handle.length > 0

@@ -9,6 +9,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache
 
+from demo.engines.local.runners.transformers.padded_kv import RowsCache
+
 
 class Forward:
     """A model's forward, called with those of our arguments that it knows."""
@@ -21,16 +23,13 @@ class Forward:
         self.takes_positions = "position_ids" in known
         self._takes_logits_to_keep = "logits_to_keep" in known
 
-    def __call__(self, ids: Tensor, cache: Cache, lengths: Sequence[int], mask: Tensor | None = None) -> Tensor:
-        """Logits [rows, vocabulary] after `ids` [rows, new]; `cache` holds `lengths` tokens and gains `new`."""
-        return self.score(ids, cache, lengths, mask, keep=1)[:, -1]
-
-    def score(
-        self, ids: Tensor, cache: Cache, lengths: Sequence[int], mask: Tensor | None = None, keep: int = 0
+    def __call__(
+        self, ids: Tensor, cache: Cache, lengths: Sequence[int], mask: Tensor | None = None, keep: int = 1
     ) -> Tensor:
-        """Logits [rows, keep, vocabulary] after the last `keep` of `ids` [rows, new]; 0 keeps them all.
+        """Logits [rows, keep or more, vocabulary] after the last of `ids` [rows, new].
 
-        `mask` is [rows, columns of the cache + new], 0 where a row has padding; None where no row has any.
+        `cache` holds `lengths` tokens and gains `new`. `mask` is [rows, columns of the cache + new], 0 where a row has
+        padding; None where no row has any.
         """
         device = self.device
         arguments: dict[str, Any] = {self._cache_name: cache, "use_cache": True}
@@ -44,41 +43,15 @@ class Forward:
         logits: Tensor = self._network(input_ids=ids.to(device), **arguments).logits
         return logits
 
+    @torch.inference_mode()
+    def count_bytes(self) -> int:
+        """What the keys and values of one token take in a cache of ours: a token is read to see."""
+        cache = RowsCache()
+        self(torch.zeros((1, 1), dtype=torch.long), cache, [0])
+        return cache.count_bytes()
+
 
 def name_cache(network: PreTrainedModel) -> str:
     """What the network's forward calls the memory that it goes on with: models of other versions have other names."""
     known = inspect.signature(network.forward).parameters
     return next(name for name in ("cache", "cache_params", "past_key_values") if name in known)
-
-
-SCORED_AT_ONCE = 64  # prompt tokens whose logits are all kept: a vocabulary of numbers for each
-
-
-class NetworkPrefill:
-    """One prompt, read into a cache of its own: in chunks, unless `whole` says that the cache can't continue."""
-
-    def __init__(self, forward: Forward, cache: Cache, prompt: Sequence[int], whole: bool = False) -> None:
-        self.cache = cache
-        self.length = 0
-        self.logprobs: list[float] = []  # of each token of the prompt but the first, by `score`
-        self._whole = whole
-        self._forward = forward
-        self._prompt = torch.tensor([list(prompt)])
-
-    def read(self, size: int) -> Tensor | None:
-        """Read up to `size` more tokens. The logits [vocabulary] after the last one, None before."""
-        chunk = self._prompt if self._whole else self._prompt[:, self.length : self.length + size]
-        logits = self._forward(chunk, self.cache, [self.length])
-        self.length += chunk.shape[1]
-        return logits[0] if self.length == self._prompt.shape[1] else None
-
-    def score(self) -> Tensor | None:
-        """`read` a few tokens, and note how likely each one after the first was."""
-        size = self._prompt.shape[1] if self._whole else SCORED_AT_ONCE
-        chunk = self._prompt[:, self.length : self.length + size]
-        logits = self._forward.score(chunk, self.cache, [self.length])[0]
-        self.length += chunk.shape[1]
-        followers = self._prompt[0, len(self.logprobs) + 1 : self.length + 1].to(logits.device)
-        logprobs = logits.float().log_softmax(dim=-1)[: len(followers)]
-        self.logprobs += logprobs.gather(1, followers[:, None])[:, 0].tolist()
-        return logits[-1] if self.length == self._prompt.shape[1] else None

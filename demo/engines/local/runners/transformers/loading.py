@@ -31,7 +31,7 @@ from transformers.utils.hub import cached_file, extract_commit_hash
 from demo.engines.local.loading.device import device_map
 from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.loading.source import ModelSource
-from demo.engines.local.runners.transformers.eager import make_batch
+from demo.engines.local.runners.transformers.eager import make_runner
 from demo.engines.local.runners.transformers.tokenizer import Pretrained
 from demo.errors import ModelError
 from demo.settings import Choice
@@ -60,7 +60,7 @@ def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, r
     """A network of transformers, as the engine wants it."""
     return Loaded(
         tokenizer=Pretrained(tokenizer),
-        new_batch=lambda: make_batch(network),
+        make_runner=lambda memory: make_runner(network, memory),
         eos_ids=list_ends(network.generation_config),
         context=getattr(network.config.get_text_config(decoder=True), "max_position_embeddings", None),
         device=str(network.device),

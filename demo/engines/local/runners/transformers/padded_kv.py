@@ -61,13 +61,14 @@ class RowsLayer(CacheLayerMixin):
         self.rows -= 1
         for buffer in (self.keys, self.values):
             buffer[row] = buffer[self.rows]
+            buffer[self.rows] = 0  # it may hold NaN, and become the padding of another
         self.start = self.end - longest
 
-    def copy_row(self, row: int, length: int) -> "RowsLayer":
-        """A layer of one row: the last `length` columns of this one's `row`."""
+    def copy_row(self, row: int, length: int, tokens: int) -> "RowsLayer":
+        """A layer of one row: the first `tokens` of the last `length` columns of this one's `row`."""
         copy = RowsLayer()
         if self.is_initialized:
-            columns = slice(self.end - length, self.end)
+            columns = slice(self.end - length, self.end - length + tokens)
             copy.update(self.keys[row : row + 1, :, columns], self.values[row : row + 1, :, columns])
         return copy
 
@@ -126,10 +127,26 @@ class RowsCache(Cache):
         parked, length = RowsCache(), self.lengths[row]
         if len(self.lengths) == 1:
             parked.layers = self.layers
+            parked.lengths = [length]
         else:
-            parked.layers = [layer.copy_row(row, length) for layer in self.layers if isinstance(layer, RowsLayer)]
+            parked = self.copy_row(row, length)
         self.leave(row)
         return parked, length
+
+    def copy_row(self, row: int, tokens: int) -> "RowsCache":
+        """A cache of the first `tokens` of one row alone, ready to join."""
+        copy, length = RowsCache(), self.lengths[row]
+        copy.layers = [layer.copy_row(row, length, tokens) for layer in self.layers if isinstance(layer, RowsLayer)]
+        copy.lengths = [tokens]
+        return copy
+
+    def count_bytes(self) -> int:
+        """What one token takes."""
+        return sum(
+            each.shape[1] * each.shape[3] * each.element_size()
+            for layer in self.filled()
+            for each in (layer.keys, layer.values)
+        )
 
     def padding_mask(self, new: int) -> Tensor | None:
         """[rows, longest + new], 1 where a row has a token, for the next `new` columns; None where all have."""

@@ -10,23 +10,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from demo.engines.local.batch import Batch
 from demo.engines.local.engine import LocalEngine
+from demo.engines.local.loading.kv_memory import KVMemory
 from demo.engines.local.model import Model, load_model
+from demo.engines.local.runner import Chunk, Handle, Outputs, Runner
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
+from demo.engines.local.runners.cpu_llama.kernels.attention import PAGE
+from demo.engines.local.runners.cpu_llama.kv_pages import PagePool
 from demo.engines.local.runners.cpu_llama.loading import load_llama
-from demo.engines.local.runners.cpu_llama.runner import LlamaBatch
+from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
 from demo.events import Request, Sampling
 from demo.settings import Settings
 from tests.engines.local.answers import ask
 from tests.engines.local.conftest import OpenWorker
-from tests.engines.local.following import follow, make_ids, read_prompt
+from tests.engines.local.following import MEMORY, follow, make_ids, open_sequence, read_prompt, step
 from tests.engines.local.tiny_files import Recipe, write_gguf
 
 pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
 
 LENGTHS = [1, 2, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 383, 384, 385, 386, 511, 512, 513, 1100]
 CONTEXT = 2048
+OUTPUTS: tuple[Outputs, ...] = ("none", "last", "all")
 
 
 @pytest.fixture(scope="module", params=["Q4_1", "Q8_0", "BF16", "F32"])
@@ -36,14 +40,14 @@ def file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="module")
-def empty(file: Path) -> Batch:
+def runner(file: Path) -> Runner:
     """Every test leaves it as empty as it was."""
-    return load_llama(file).new_batch()
+    return load_llama(file).make_runner(MEMORY)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A row that joins before step `start` and leaves after `steps` of its own."""
+    """A sequence that begins before step `start` and ends after `steps` of its own."""
 
     length: int
     start: int
@@ -58,42 +62,37 @@ class Plan:
         return make_ids(self.steps, seed=self.start)
 
 
-@torch.inference_mode()
-def follow_together(batch: Batch, plans: Sequence[Plan]) -> list[Tensor]:
-    """Each plan's logits [1 + steps, vocabulary], the rows joining and leaving as planned."""
+def follow_together(runner: Runner, plans: Sequence[Plan]) -> list[Tensor]:
+    """Each plan's logits [1 + steps, vocabulary], the sequences beginning and ending as planned."""
     found: list[list[Tensor]] = [[] for _ in plans]
-    rows: list[int] = []
-    for step in range(max(plan.start + plan.steps for plan in plans) + 1):
-        for row in [row for row, number in enumerate(rows) if plans[number].start + plans[number].steps == step][::-1]:
-            batch.leave(row)
-            rows[row] = rows[-1]
-            rows.pop()
+    handles: dict[int, Handle] = {}
+    for at in range(max(plan.start + plan.steps for plan in plans) + 1):
+        for number in [number for number in handles if plans[number].start + plans[number].steps == at]:
+            runner.free(handles.pop(number))
         for number, plan in enumerate(plans):
-            if plan.start == step:
-                prefill, logits = read_prompt(batch, plan.prompt)
-                found[number].append(logits)
-                batch.join(prefill)
-                rows.append(number)
-        if rows:
-            logits = batch.step([plans[number].ids[step - plans[number].start] for number in rows])
-            for number, row in zip(rows, logits, strict=True):
+            if plan.start == at:
+                handles[number] = open_sequence(runner, plan.prompt)
+                found[number].append(read_prompt(runner, handles[number], plan.prompt))
+        ids = {handle: plans[number].ids[at - plans[number].start] for number, handle in handles.items()}
+        if ids:
+            for number, row in zip(handles, step(runner, ids), strict=True):
                 found[number].append(row)
     return [torch.stack(each) for each in found]
 
 
-def equal_alone(batch: Batch, plans: Sequence[Plan]) -> bool:
-    together = follow_together(batch, plans)
+def equal_alone(runner: Runner, plans: Sequence[Plan]) -> bool:
+    together = follow_together(runner, plans)
     return all(
-        torch.equal(follow(batch, plan.prompt, plan.ids), found) for plan, found in zip(plans, together, strict=True)
+        torch.equal(follow(runner, plan.prompt, plan.ids), found) for plan, found in zip(plans, together, strict=True)
     )
 
 
-def test_prompts_of_every_length_go_on_together_as_alone(empty: Batch) -> None:
-    assert equal_alone(empty, [Plan(length, 0, 6) for length in LENGTHS])
+def test_prompts_of_every_length_go_on_together_as_alone(runner: Runner) -> None:
+    assert equal_alone(runner, [Plan(length, 0, 6) for length in LENGTHS])
 
 
-def test_rows_that_grow_beyond_a_page_go_on_as_alone(empty: Batch) -> None:
-    assert equal_alone(empty, [Plan(370, 0, 30), Plan(5, 3, 20), Plan(500, 5, 30), Plan(1015, 0, 20)])
+def test_rows_that_grow_beyond_a_page_go_on_as_alone(runner: Runner) -> None:
+    assert equal_alone(runner, [Plan(370, 0, 30), Plan(5, 3, 20), Plan(500, 5, 30), Plan(1015, 0, 20)])
 
 
 plans = st.builds(Plan, st.sampled_from(LENGTHS[:18]), st.integers(0, 8), st.integers(1, 12))
@@ -101,106 +100,166 @@ plans = st.builds(Plan, st.sampled_from(LENGTHS[:18]), st.integers(0, 8), st.int
 
 @settings(max_examples=20)
 @given(st.lists(plans, min_size=2, max_size=7))
-def test_rows_that_join_and_leave_in_any_order_never_change_each_other(empty: Batch, plans: list[Plan]) -> None:
-    assert equal_alone(empty, plans)
+def test_sequences_that_begin_and_end_in_any_order_never_change_each_other(runner: Runner, plans: list[Plan]) -> None:
+    assert equal_alone(runner, plans)
 
 
 @pytest.mark.parametrize("sizes", [(1,), (7, 64), (33,), (100, 1, 300), (5000,)], ids=str)
 @pytest.mark.parametrize("length", [1, 65, 129, 386, 1100])
-def test_a_prompt_gives_the_same_however_it_is_cut(length: int, sizes: Sequence[int], empty: Batch) -> None:
+def test_a_prompt_gives_the_same_however_it_is_cut(length: int, sizes: Sequence[int], runner: Runner) -> None:
     prompt, ids = make_ids(length), make_ids(4, seed=1)
-    prefill, first = read_prompt(empty, prompt, sizes)
-    with torch.inference_mode():
-        empty.join(prefill)
-        rest = [empty.step([id])[0] for id in ids]
-        empty.leave(0)
-    assert torch.equal(torch.stack([first, *rest]), follow(empty, prompt, ids))
+    handle = open_sequence(runner, prompt)
+    first = read_prompt(runner, handle, prompt, sizes)
+    rest = [step(runner, {handle: id})[0] for id in ids]
+    runner.free(handle)
+    assert torch.equal(torch.stack([first, *rest]), follow(runner, prompt, ids))
 
 
-def test_prompts_may_be_read_in_turns_while_rows_go_on(empty: Batch) -> None:
-    prompts = [make_ids(length, seed=length) for length in (200, 390)]
-    expected = [read_prompt(empty, prompt)[1] for prompt in prompts]
-    with torch.inference_mode():
-        empty.join(read_prompt(empty, make_ids(40))[0])
-        prefills = [empty.begin(prompt) for prompt in prompts]
-        found: list[Tensor | None] = [None, None]
-        while any(logits is None for logits in found):
-            found = [
-                prefill.read(33) if logits is None else logits for prefill, logits in zip(prefills, found, strict=True)
-            ]
-            empty.step([7])
-        empty.leave(0)
-    assert all(logits is not None and torch.equal(logits, each) for logits, each in zip(found, expected, strict=True))
-
-
-@pytest.mark.parametrize("size", [7, 40, 1000])
-def test_prompts_may_be_read_together(size: int, empty: Batch) -> None:
-    prompts = [make_ids(length, seed=length) for length in (60, 390, 5, 128, 100, 129, 24, 40)]
-    expected = [read_prompt(empty, prompt)[1] for prompt in prompts]
-    found: dict[int, Tensor] = {}
-    with torch.inference_mode():
-        prefills = {place: empty.begin(prompt) for place, prompt in enumerate(prompts)}
-        while prefills:
-            read = empty.read(list(prefills.values()), size)
-            ends = {place: logits for place, logits in zip(prefills, read, strict=True) if logits is not None}
-            prefills = {place: prefill for place, prefill in prefills.items() if place not in ends}
-            found.update(ends)
-    assert all(torch.equal(found[place], logits) for place, logits in enumerate(expected))
-
-
-@pytest.mark.parametrize("size", [1, 4, 50])
-def test_prompts_are_read_in_one_pass_with_rows_and_neither_changes_the_other(size: int, empty: Batch) -> None:
+@pytest.mark.parametrize("size", [1, 4, 50, 1000])
+def test_chunks_of_prompts_are_read_in_one_pass_with_rows_and_neither_changes_the_other(
+    size: int, runner: Runner
+) -> None:
     prompts = [make_ids(length, seed=length) for length in (30, 1, 140)]
-    expected = [read_prompt(empty, prompt)[1] for prompt in prompts]
     row, ids = make_ids(50), make_ids(200, seed=1)
-    found: dict[int, Tensor] = {}
-    with torch.inference_mode():
-        prefill, first = read_prompt(empty, row)
-        empty.join(prefill)
-        steps, prefills = [first], {place: empty.begin(prompt) for place, prompt in enumerate(prompts)}
-        while prefills:
-            read = zip(list(prefills), empty.read(list(prefills.values()), size), strict=True)
-            found.update((place, logits) for place, logits in read if logits is not None)
-            prefills = {place: prefill for place, prefill in prefills.items() if place not in found}
-            steps.append(empty.step([ids[len(steps) - 1]])[0])
-        empty.leave(0)
-    assert all(torch.equal(found[place], logits) for place, logits in enumerate(expected))
-    assert torch.equal(torch.stack(steps), follow(empty, row, ids[: len(steps) - 1]))
+    going_on = open_sequence(runner, row)
+    steps = [read_prompt(runner, going_on, row)]
+    handles = {open_sequence(runner, prompt): prompt for prompt in prompts}
+    last: dict[Handle, Tensor] = {}
+    while len(last) < len(handles):
+        unread = [handle for handle in handles if handle not in last]
+        assert runner.reserve(going_on, going_on.length + 1)
+        chunks = [Chunk(handle, handles[handle][handle.length :][:size]) for handle in unread]
+        logits = runner.execute([Chunk(going_on, [ids[len(steps) - 1]]), *chunks])
+        steps.append(logits[0])
+        last.update(
+            (handle, row)
+            for handle, row in zip(unread, logits[1:], strict=True)
+            if handle.length == len(handles[handle])
+        )
+    for handle in (going_on, *handles):
+        runner.free(handle)
+    assert all(torch.equal(last[handle], follow(runner, prompt, [])[0]) for handle, prompt in handles.items())
+    assert torch.equal(torch.stack(steps), follow(runner, row, ids[: len(steps) - 1]))
 
 
-def test_what_was_read_with_the_last_step_is_told_though_the_rows_have_left(empty: Batch) -> None:
-    prompt = make_ids(3)
-    with torch.inference_mode():
-        empty.join(read_prompt(empty, make_ids(5))[0])
-        prefill = empty.begin(prompt)
-        assert empty.read([prefill], 4) == [None]
-        empty.step([7])
-        empty.leave(0)
-        (logits,) = empty.read([prefill], 4)
-    assert logits is not None
-    assert torch.equal(logits, read_prompt(empty, prompt)[1])
+def test_logits_are_given_for_the_tokens_that_ask_for_them(runner: Runner) -> None:
+    prompt = make_ids(40)
+    handles = [open_sequence(runner, prompt) for _ in range(3)]
+    silent, last, all_rows = (Chunk(handle, prompt, outputs) for handle, outputs in zip(handles, OUTPUTS, strict=True))
+    logits = runner.execute([silent, all_rows, last])
+    assert len(logits) == 41
+    assert torch.equal(logits[-1], logits[-2])
+    assert torch.equal(logits[3], follow(runner, prompt[:4], [])[0])
+    for handle in handles:
+        runner.free(handle)
 
 
-def test_a_prompt_gives_the_same_read_at_once_and_token_by_token(empty: Batch) -> None:
+def test_a_prompt_gives_the_same_read_at_once_and_token_by_token(runner: Runner) -> None:
     ids = make_ids(600)
-    assert torch.equal(read_prompt(empty, ids)[1], follow(empty, ids[:1], ids[1:])[-1])
+    assert torch.equal(follow(runner, ids, [])[0], follow(runner, ids[:1], ids[1:])[-1])
 
 
-def test_the_number_of_threads_changes_nothing(empty: Batch, file: Path) -> None:
+def test_the_number_of_threads_changes_nothing(runner: Runner, file: Path) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
-    others = load_llama(file).new_batch()
+    others = load_llama(file).make_runner(MEMORY)
     torch.set_num_threads(before)
     for length in (1, 40, 300):
         prompt, ids = make_ids(length), make_ids(5, seed=1)
-        assert torch.equal(follow(empty, prompt, ids), follow(others, prompt, ids))
+        assert torch.equal(follow(runner, prompt, ids), follow(others, prompt, ids))
 
 
-def test_an_empty_batch_that_was_full_is_as_good_as_new(empty: Batch, file: Path) -> None:
-    follow_together(empty, [Plan(length, 0, 3) for length in (600, 1100, 3)])
-    new = load_llama(file).new_batch()
-    assert isinstance(new, LlamaBatch)
-    assert torch.equal(follow(empty, make_ids(70), [1, 2]), follow(new, make_ids(70), [1, 2]))
+def test_an_empty_runner_that_was_full_is_as_good_as_new(runner: Runner, file: Path) -> None:
+    follow_together(runner, [Plan(length, 0, 3) for length in (600, 1100, 3)])
+    new = load_llama(file).make_runner(MEMORY)
+    assert torch.equal(follow(runner, make_ids(70), [1, 2]), follow(new, make_ids(70), [1, 2]))
+
+
+# --- reuse -----------------------------------------------------------------------------------------------------------
+
+
+def read_reusing(runner: Runner, prompt: Sequence[int], ids: Sequence[int], salt: str = "") -> tuple[int, Tensor]:
+    """How many tokens were reused, and the logits [1 + ids, vocabulary] after the prompt and the ids."""
+    handle = open_sequence(runner, prompt, salt, reuse=True)
+    cached = handle.length
+    first = read_prompt(runner, handle, prompt)
+    rest = [step(runner, {handle: id})[0] for id in ids]
+    runner.free(handle)
+    return cached, torch.stack([first, *rest])
+
+
+@pytest.mark.parametrize("turns", [(1, 2, 3), (40, 60, 300), (127, 128, 129), (128, 256, 257), (300, 500, 501)])
+def test_a_conversation_that_goes_on_reuses_all_that_was_read_and_gives_the_same_to_the_last_bit(
+    turns: Sequence[int], file: Path
+) -> None:
+    runner = load_llama(file).make_runner(MEMORY)
+    history: list[int] = []
+    for length in turns:
+        prompt = [*history, *make_ids(length, seed=length)]
+        ids = make_ids(5, seed=2)
+        cached, logits = read_reusing(runner, prompt, ids)
+        assert cached == len(history)
+        assert torch.equal(logits, follow(runner, prompt, ids))
+        history = [*prompt, *ids]
+
+
+def test_the_same_prompt_again_reads_its_last_token_only(file: Path) -> None:
+    runner = load_llama(file).make_runner(MEMORY)
+    for length in (1, 100, 128, 129, 400):
+        prompt = make_ids(length, seed=length)
+        cold, warm = read_reusing(runner, prompt, []), read_reusing(runner, prompt, [])
+        assert (cold[0], warm[0]) == (0, length - 1)
+        assert torch.equal(cold[1], warm[1])
+
+
+def test_a_page_is_shared_while_its_sequence_goes_on(file: Path) -> None:
+    runner = load_llama(file).make_runner(MEMORY)
+    assert isinstance(runner, CpuLlamaRunner)
+    prompt = make_ids(300)
+    first = open_sequence(runner, prompt, reuse=True)
+    read_prompt(runner, first, prompt)
+    pages = runner._pool.count
+    second = open_sequence(runner, prompt, reuse=True)
+    assert second.length == 256
+    assert runner._pool.count == pages + 1
+    assert torch.equal(read_prompt(runner, second, prompt), follow(runner, prompt, [])[0])
+
+
+def test_nothing_is_shared_between_salts_nor_reused_where_that_is_not_wanted(file: Path) -> None:
+    runner = load_llama(file).make_runner(MEMORY)
+    prompt = make_ids(300)
+    read_reusing(runner, prompt, [], "one")
+    assert read_reusing(runner, prompt, [], "other")[0] == 0
+    assert open_sequence(runner, prompt, "one", reuse=False).length == 0
+    without = load_llama(file).make_runner(KVMemory(MEMORY.bytes, keeps_prefixes=False))
+    assert [read_reusing(without, prompt, [])[0] for _ in range(2)] == [0, 0]
+
+
+def test_what_is_kept_is_dropped_when_the_memory_is_needed_and_never_beyond_the_budget(file: Path) -> None:
+    loaded = load_llama(file)
+    page = PagePool(loaded.make_runner(MEMORY)._model.shape, 0).page_bytes  # type: ignore[attr-defined]
+    runner = loaded.make_runner(KVMemory(5 * page, keeps_prefixes=True))
+    assert isinstance(runner, CpuLlamaRunner)
+    assert runner.limits.capacity == 5 * PAGE
+    for seed in range(8):
+        read_reusing(runner, make_ids(300, seed), [])
+        assert runner._pool.count <= 5
+    assert read_reusing(runner, make_ids(300, 7), [])[0] == 299
+    assert read_reusing(runner, make_ids(300, 0), [])[0] == 0
+
+
+def test_a_sequence_without_room_is_told_so_and_leaves_nothing_behind(file: Path) -> None:
+    loaded = load_llama(file)
+    page = PagePool(loaded.make_runner(MEMORY)._model.shape, 0).page_bytes  # type: ignore[attr-defined]
+    runner = loaded.make_runner(KVMemory(3 * page, keeps_prefixes=True))
+    assert isinstance(runner, CpuLlamaRunner)
+    first = open_sequence(runner, make_ids(2 * PAGE - 1))
+    assert runner.allocate(make_ids(PAGE), None, reuse=True) is None
+    assert runner._pool.count == 2
+    assert runner.reserve(first, 3 * PAGE)
+    assert not runner.reserve(first, 3 * PAGE + 1)
+    runner.free(first)
+    assert runner._pool.count == 0
 
 
 @pytest.fixture(scope="module")

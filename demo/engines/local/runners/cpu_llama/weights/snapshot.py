@@ -9,7 +9,7 @@ from transformers.utils import logging as transformers_logging
 
 from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.loading.source import ModelSource
-from demo.engines.local.runners.cpu_llama.runner import LlamaBatch
+from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import build_llama
 from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder
 from demo.engines.local.runners.transformers.loading import explained, list_ends, load_tokenizer
@@ -38,7 +38,7 @@ def load_saved(source: ModelSource, folder: Path) -> Loaded:
     network = build_llama(saved)
     return Loaded(
         tokenizer=Pretrained(tokenizer),
-        new_batch=lambda: LlamaBatch(network),
+        make_runner=lambda memory: CpuLlamaRunner(network, memory),
         eos_ids=list_ends(_read_generation_config(saved, folder)),
         context=network.shape.context,
         device="cpu",

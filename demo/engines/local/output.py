@@ -1,0 +1,140 @@
+"""What becomes of the tokens sampled for one request: the events of its log. Knows no tensor."""
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from demo.engines.local.detokenizer import Decode, Detokenizer, StopStrings
+from demo.errors import DemoError
+from demo.events import (
+    Candidate,
+    Done,
+    Event,
+    Failed,
+    FinishReason,
+    Log,
+    PromptProgress,
+    PromptRead,
+    PromptToken,
+    Request,
+    Started,
+    Token,
+)
+
+PROGRESS_SECONDS: Final = 0.05  # at least, between two events: beside others, prompts are read in chunks of few tokens
+
+
+@dataclass(frozen=True, slots=True)
+class SampledToken:
+    """A sampled token id, its log-probability, and the likeliest (id, log-probability) if asked for."""
+
+    id: int
+    logprob: float
+    top: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What of the tokenizer is needed to turn ids into events. `decode` leaves special tokens out, `spell` does not."""
+
+    decode: Decode
+    spell: Decode
+    special_ids: frozenset[int]
+    eos_ids: frozenset[int]
+
+
+class Output:
+    """Writes the log of `request`. Nothing follows its final event, whichever thread writes that."""
+
+    def __init__(
+        self,
+        request: Request,
+        prompt: Sequence[int],
+        vocabulary: Vocabulary,
+        log: Log,
+        clock: Callable[[], float],
+        on_end: Callable[[], None],
+    ) -> None:
+        self.started = False
+        self.generated = 0
+        self.ended = False  # whether the final event has been logged
+        self._request = request
+        self._prompt = tuple(prompt)
+        self._vocabulary = vocabulary
+        self._log = log
+        self._clock = clock
+        self._on_end = on_end
+        self._detokenizer = Detokenizer(vocabulary.decode, prompt)
+        self._stops = StopStrings(request.stop)
+        self._reported = -math.inf  # when progress was last logged
+        self._writing = threading.Lock()
+
+    def start(self, seed: int, cached_tokens: int) -> None:
+        """Log that the prompt is being read, but for the `cached_tokens` at its beginning."""
+        self.started = True
+        self._write(Started(self._clock(), len(self._prompt), seed, cached_tokens))
+
+    def note_progress(self, read: int) -> None:
+        """Log that so much of the prompt has been read, after a chunk of it; nothing where one chunk is all of it."""
+        now, total = self._clock(), len(self._prompt)
+        is_due = read < total and now - self._reported >= PROGRESS_SECONDS
+        if is_due or (read == total and self._reported > -math.inf):
+            self._reported = now if read < total else -math.inf
+            self._write(PromptProgress(now, read, total))
+
+    def score(self, logprobs: Sequence[float]) -> None:
+        """Log how likely each token of the prompt was; `logprobs` are those of all but the first."""
+        scored = zip(self._prompt, (None, *logprobs), strict=True)
+        tokens = tuple(PromptToken(id, self._vocabulary.spell([id]), logprob) for id, logprob in scored)
+        self._write(PromptRead(self._clock(), tokens))
+
+    def accept(self, sampled: SampledToken) -> float:
+        """Log a sampled token, and with it the end if it is the last. The time at which it was sampled."""
+        now = self._clock()
+        self.generated += 1
+        text, reason = self._read(sampled.id)
+        special = sampled.id in self._vocabulary.special_ids
+        top = tuple(self._name(id, logprob) for id, logprob in sampled.top)
+        token = Token(now, self.generated, sampled.id, text, sampled.logprob, special, top)
+        if reason is None:
+            self._write(token)
+        else:
+            self._write(token, Done(now, reason, self.generated))
+        return now
+
+    def finish(self, reason: FinishReason) -> None:
+        """Log the end, unless it has been logged."""
+        self._write(Done(self._clock(), reason, self.generated))
+
+    def fail(self, error: DemoError) -> None:
+        """Log a failure as the end, unless an end has been logged."""
+        self._write(Failed(self._clock(), error))
+
+    def _write(self, *events: Event) -> None:
+        # Two threads may come to write an end, the engine's and the one that closes it: nothing follows the first.
+        with self._writing:
+            if self.ended:
+                return
+            if isinstance(events[-1], Done | Failed):
+                self.ended = True
+                self._on_end()
+            self._log(*events)
+
+    def _name(self, id: int, logprob: float) -> Candidate:
+        return Candidate(id, self._vocabulary.spell([id]), logprob, id in self._vocabulary.special_ids)
+
+    def _read(self, id: int) -> tuple[str, FinishReason | None]:
+        if id in self._vocabulary.eos_ids and not self._request.ignore_eos:
+            return self._flush(), "eos_token"
+        text, stopped = self._stops.feed(self._detokenizer.feed(id))
+        if stopped:
+            return text, "stop_sequence"
+        if self.generated == self._request.max_new_tokens:
+            return text + self._flush(), "length"
+        return text, None
+
+    def _flush(self) -> str:
+        text, stopped = self._stops.feed(self._detokenizer.flush())
+        return text if stopped else text + self._stops.flush()

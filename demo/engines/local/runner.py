@@ -1,0 +1,80 @@
+"""What computes logits: sequences are allocated, planned tokens of them executed, and freed. A protocol."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:  # the scheduler is imported before torch
+    from torch import Tensor
+
+Outputs: TypeAlias = Literal["none", "last", "all"]
+
+
+class Handle(Protocol):
+    """A sequence's keys and values."""
+
+    length: int  # tokens held; more than 0 at first where a prefix is reused
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The next tokens of one sequence, which continue where its `handle` ends.
+
+    `ids` is empty for the token that the step in flight samples in its row `follows`.
+    """
+
+    handle: Handle
+    ids: Sequence[int]
+    outputs: Outputs = "last"
+    follows: int | None = None
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens the step computes for it."""
+        return len(self.ids) or 1
+
+    @property
+    def rows(self) -> int:
+        """How many rows of logits the step gives for it."""
+        return {"none": 0, "last": 1, "all": self.tokens}[self.outputs]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a runner can compute in a step."""
+
+    max_num_seqs: int | None = None  # sequences that hold keys and values at once; None where memory alone bounds them
+    max_prefill_tokens: int = 512  # prompt tokens of a step at most
+    min_prefill_tokens: int = 4  # fewer cost no less
+    whole_prompts: bool = False  # a prompt cannot be cut into chunks
+    looks_ahead: bool = False  # a step can be launched while the last one's tokens are unknown here
+    capacity: int | None = None  # tokens of all sequences together; None where nothing bounds them
+
+
+class Runner(Protocol):
+    """Executes steps. Not thread-safe: it belongs to the engine's thread."""
+
+    limits: Limits
+
+    def allocate(self, ids: Sequence[int], salt: Hashable, reuse: bool) -> Handle | None:
+        """Room for a sequence that begins with `ids` and one token more; None while there is none.
+
+        With `reuse`, its first tokens may be held already, where a sequence of the same `salt` began with them; never
+        all of them.
+        """
+
+    def reserve(self, handle: Handle, tokens: int) -> bool:
+        """Make room for so many tokens in all; False while there is none."""
+
+    def execute(self, chunks: Sequence[Chunk], sampled: "Tensor | None" = None) -> "Tensor":
+        """Logits float32 [rows of all chunks, vocabulary], in the order of the chunks; the handles grow.
+
+        `sampled` int64 [rows] holds the ids of the step in flight, on the device. Raises what the forward pass raises;
+        the handles of the chunks are then unusable: free them.
+        """
+
+    def free(self, handle: Handle) -> None:
+        """Give a sequence's memory back; what was computed may be kept for reuse."""
+
+    def reset(self) -> None:
+        """Forget all that is kept for reuse and give its memory back, after an execution that failed."""

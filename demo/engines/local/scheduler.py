@@ -1,0 +1,184 @@
+"""Decides what each step computes: which tokens of which sequences, within the runner's limits and memory.
+
+Every sequence that decodes and is due gets one token. Beside them, prompts are read within a budget: that of the
+client with the least service and the fewest tokens missing first, but none is overtaken by more than half of its own
+length. Where memory is short, a sequence waits, or the youngest is preempted and computed again later.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from demo.engines.local.budget import PrefillBudget
+from demo.engines.local.client_service import ClientService
+from demo.engines.local.runner import Chunk, Outputs, Runner
+from demo.engines.local.sequence import Sequence
+
+MAX_SCORED: Final = 128  # prompt tokens of a step whose log-probabilities are asked for: each is a row of logits
+ALLOWANCE: Final = 128  # prompt tokens that may overtake a prompt of any length
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A sequence's part of a step; `samples` says whether its next token is sampled."""
+
+    sequence: Sequence
+    chunk: Chunk
+    samples: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """What one step computes."""
+
+    parts: tuple[Scheduled, ...]
+    decoding: int  # the first parts, which have one token each
+    prefill_tokens: int  # of the others, together
+
+
+class Scheduler:
+    """Holds the waiting and the running sequences. Belongs to the engine's thread."""
+
+    def __init__(self, runner: Runner, clock: Callable[[], float]) -> None:
+        self.waiting: list[Sequence] = []
+        self.running: list[Sequence] = []  # in the order in which they were allocated
+        self._runner = runner
+        self._limits = runner.limits
+        self._clock = clock
+        self._budget = PrefillBudget(self._limits.min_prefill_tokens, self._limits.max_prefill_tokens)
+        self._service = ClientService()
+
+    @property
+    def pause(self) -> float:
+        """Seconds until a running sequence is due, as nothing could be planned: infinitely many where none is."""
+        return min((each.pace.due for each in self.running if each.decodes), default=math.inf) - self._clock()
+
+    def add(self, sequence: Sequence) -> None:
+        """Let a sequence wait for its first step."""
+        self.waiting.append(sequence)
+
+    def remove(self, sequence: Sequence) -> None:
+        """Forget a sequence that has ended, and free its memory."""
+        if sequence in self.waiting:
+            self.waiting.remove(sequence)
+            return
+        self.running.remove(sequence)
+        self._free(sequence)
+        if not self.running:
+            self._service.forget(self._clock())
+
+    def remove_cancelled(self) -> list[Sequence]:
+        """Remove and return those that nobody reads any more."""
+        cancelled = [each for each in (*self.running, *self.waiting) if each.cancelled]
+        for sequence in cancelled:
+            self.remove(sequence)
+        return cancelled
+
+    def preempt(self, sequence: Sequence) -> None:
+        """Take a running sequence's memory; it waits, and is computed again."""
+        self.running.remove(sequence)
+        self._free(sequence)
+        sequence.prompt_logprobs.clear()
+        self.waiting.append(sequence)
+
+    def plan(self) -> StepPlan | None:
+        """The next step; None where nothing can be computed now. Allocates and reserves the memory that it needs."""
+        now = self._clock()
+        decodes = self._plan_decodes(now)
+        prefills = self._plan_prefills(len(decodes), now)
+        if not decodes and not prefills:
+            return None
+        for part in (*decodes, *prefills):
+            self._service.note(part.sequence.request.client, part.chunk.tokens, now)
+        return StepPlan((*decodes, *prefills), len(decodes), sum(part.chunk.tokens for part in prefills))
+
+    def note(self, plan: StepPlan, seconds: float) -> None:
+        """Learn from the duration of a step."""
+        self._budget.note(plan.decoding, plan.prefill_tokens, seconds)
+
+    def _plan_decodes(self, now: float) -> list[Scheduled]:
+        return [
+            self._plan_decode(each)
+            for each in list(self.running)  # the oldest first: the youngest are preempted for them
+            if each.decodes and not each.is_complete and each.is_due(now) and self._grow(each)
+        ]
+
+    def _plan_decode(self, sequence: Sequence) -> Scheduled:
+        assert sequence.handle is not None
+        ids = sequence.ids[-1:] if sequence.sampled_row is None else ()
+        return Scheduled(sequence, Chunk(sequence.handle, ids, follows=sequence.sampled_row), samples=True)
+
+    def _grow(self, sequence: Sequence) -> bool:
+        """Make room for a running sequence's next token; False where it had to be preempted itself."""
+        while sequence.handle is not None and not self._runner.reserve(sequence.handle, sequence.handle.length + 1):
+            self.preempt(self.running[-1])
+        return sequence.handle is not None
+
+    def _plan_prefills(self, decoding: int, now: float) -> list[Scheduled]:
+        left = self._budget.choose(decoding, held=any(each.decodes for each in self.running))
+        candidates = [each for each in self.running if not each.decodes] + self.waiting
+        planned: list[Scheduled] = []
+        for sequence in self._order(candidates, now):
+            if left <= 0:
+                break
+            if sequence.handle is None and not self._allocate(sequence):
+                if self._is_overdue(sequence):
+                    break
+                continue
+            part = self._plan_prefill(sequence, left)
+            if not part.samples and not decoding and any(each.samples for each in planned):
+                break  # a prompt that this step completes does not wait for a chunk of a longer one
+            planned.append(part)
+            left -= part.chunk.tokens
+            self._note_prefill(sequence, part.chunk.tokens, candidates)
+        return planned
+
+    def _order(self, candidates: list[Sequence], now: float) -> list[Sequence]:
+        """The oldest first where it is overdue; then by the service of the client and what is missing."""
+
+        def rank(sequence: Sequence) -> tuple[bool, float, float]:
+            service = self._service.find(sequence.request.client, now)
+            return sequence is not overdue, service + sequence.missing, sequence.arrival
+
+        oldest = min(candidates, key=lambda sequence: sequence.arrival, default=None)
+        overdue = oldest if oldest is not None and self._is_overdue(oldest) else None
+        return sorted(candidates, key=rank)
+
+    def _is_overdue(self, sequence: Sequence) -> bool:
+        return sequence.overtaken > ALLOWANCE + sequence.prefilled // 2
+
+    def _allocate(self, sequence: Sequence) -> bool:
+        request, most = sequence.request, self._limits.max_num_seqs
+        if most is not None and len(self.running) >= most:
+            return False
+        reuse = request.cache_prompt and not request.prompt_logprobs
+        sequence.handle = self._runner.allocate(sequence.ids, request.client, reuse)
+        if sequence.handle is None:
+            return False
+        self.waiting.remove(sequence)
+        self.running.append(sequence)
+        if not sequence.output.started:
+            sequence.output.start(sequence.seed, sequence.handle.length)
+        return True
+
+    def _plan_prefill(self, sequence: Sequence, left: int) -> Scheduled:
+        """A chunk of about `left` tokens: all that are missing where hardly more would remain for a step of its own."""
+        assert sequence.handle is not None
+        first, missing = sequence.handle.length, sequence.missing
+        left = min(left, MAX_SCORED) if sequence.scores_prompt else left
+        whole = self._limits.whole_prompts or missing <= left * 5 // 4
+        ids = sequence.ids[first:] if whole else sequence.ids[first : first + left]
+        outputs: Outputs = "all" if sequence.scores_prompt else "last" if whole else "none"
+        return Scheduled(sequence, Chunk(sequence.handle, ids, outputs), samples=whole)
+
+    def _note_prefill(self, sequence: Sequence, tokens: int, candidates: list[Sequence]) -> None:
+        sequence.prefilled += tokens
+        for other in candidates:
+            if other.arrival < sequence.arrival and other is not sequence:
+                other.overtaken += tokens
+
+    def _free(self, sequence: Sequence) -> None:
+        if sequence.handle is not None:
+            self._runner.free(sequence.handle)
+            sequence.handle = None

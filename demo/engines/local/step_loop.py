@@ -1,0 +1,100 @@
+"""Plans, launches and reads steps, and hands what they sampled to the sequences."""
+
+import logging
+from collections.abc import Callable, Collection, Iterable
+
+import torch
+
+from demo.bell import ring_together
+from demo.engines.local.runner import Runner
+from demo.engines.local.scheduler import Scheduler, StepPlan
+from demo.engines.local.sequence import Sequence
+from demo.engines.local.step import InFlightStep, StepExecutor
+from demo.errors import describe_failure
+
+logger = logging.getLogger(__name__)
+
+
+class StepLoop:
+    """One step after the other, the next launched before the last is read where the runner allows it."""
+
+    def __init__(self, runner: Runner, scheduler: Scheduler, clock: Callable[[], float]) -> None:
+        self._runner = runner
+        self._scheduler = scheduler
+        self._clock = clock
+        self._executor = StepExecutor(runner)
+        self._in_flight: InFlightStep | None = None
+        self._launched = 0.0  # when the step in flight was launched, or the one before it was read
+
+    @torch.inference_mode()
+    def step(self) -> bool:
+        """Do what there is to do now; False where that is nothing."""
+        previous, launched = self._in_flight, None
+        self._in_flight = None
+        plan: StepPlan | None = None
+        try:
+            if previous is not None:
+                previous.wait()  # a sequence that is cancelled meanwhile is not in the next step
+            self._remove_cancelled()
+            plan = self._scheduler.plan()
+            launched = self._launch(plan, previous) if plan is not None else None
+            if previous is not None:
+                self._read(previous, launched.sampled if launched is not None else ())
+            if launched is not None and not self._runner.limits.looks_ahead:
+                self._read(launched)
+                launched = None
+        except Exception as error:
+            self._fail(error, (previous.plan if previous is not None else None, plan))
+            return True
+        self._in_flight = launched
+        return plan is not None or previous is not None
+
+    def _remove_cancelled(self) -> None:
+        for sequence in self._scheduler.remove_cancelled():
+            sequence.output.finish("cancelled")
+
+    def _launch(self, plan: StepPlan, previous: InFlightStep | None) -> InFlightStep:
+        if previous is None:
+            self._launched = self._clock()
+        launched = self._executor.launch(plan, previous)
+        for row, sequence in enumerate(launched.sampled):
+            sequence.sampled_row = row
+        return launched
+
+    @ring_together()
+    def _read(self, step: InFlightStep, continued: Collection[Sequence] = ()) -> None:
+        """Read a step; those of its sequences that are `continued` have a token in flight already."""
+        outcomes = step.read()
+        now = self._clock()
+        self._scheduler.note(step.plan, now - self._launched)
+        self._launched = now
+        self._note_prompts(step.plan)
+        for sequence, outcome in outcomes:
+            if sequence not in continued:
+                sequence.sampled_row = None
+            if sequence.output.ended:
+                continue
+            sequence.accept(outcome)
+            if isinstance(outcome, Exception):
+                logger.error("A request failed during generation.", exc_info=outcome)
+            if sequence.output.ended:
+                self._scheduler.remove(sequence)
+
+    def _note_prompts(self, plan: StepPlan) -> None:
+        for part in plan.parts[plan.decoding :]:
+            sequence = part.sequence
+            if sequence.handle is not None:
+                sequence.output.note_progress(min(sequence.handle.length, sequence.prompt_length))
+            if part.samples and sequence.scores_prompt:
+                sequence.output.score(sequence.prompt_logprobs)
+
+    def _fail(self, error: Exception, plans: Iterable[StepPlan | None]) -> None:
+        """End the sequences of a step that failed; the others are computed again, since their memory is lost."""
+        logger.error("A step failed.", exc_info=error)
+        for sequence in {part.sequence: None for plan in plans if plan is not None for part in plan.parts}:
+            sequence.output.fail(describe_failure(error))
+            if sequence in self._scheduler.running or sequence in self._scheduler.waiting:
+                self._scheduler.remove(sequence)
+        for sequence in list(self._scheduler.running):
+            self._scheduler.preempt(sequence)
+        self._runner.reset()

@@ -1,0 +1,71 @@
+"""A runner under watch: its decode steps are counted, and a test may hold one up, break it, or spoil its numbers."""
+
+import threading
+from collections.abc import Hashable, Sequence
+
+import torch
+from torch import Tensor
+
+from demo.engines.local.runner import Chunk, Handle, Runner
+
+
+class WatchedRunner(Runner):
+    """Another runner's work. A decode step is one in which a sequence gets a token after its first."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.limits = runner.limits
+        self.executed: list[tuple[int, ...]] = []  # the tokens of each step's chunks
+        self.decode_steps = 0
+        self.followed = 0  # decode steps that continued a token of the step in flight
+        self.error: Exception | None = None  # raised by the next decode step
+        self.spoiled: int | None = None  # the row of decode steps that is no number
+        self._runner = runner
+
+    def allocate(self, ids: Sequence[int], salt: Hashable, reuse: bool) -> Handle | None:
+        return self._runner.allocate(ids, salt, reuse)
+
+    def reserve(self, handle: Handle, tokens: int) -> bool:
+        return self._runner.reserve(handle, tokens)
+
+    def execute(self, chunks: Sequence[Chunk], sampled: Tensor | None = None) -> Tensor:
+        decodes = [chunk for chunk in chunks if chunk.tokens == 1 and chunk.handle.length > 0]
+        if decodes:
+            self.begin_decode_step()
+            self.decode_steps += 1
+            self.followed += any(chunk.follows is not None for chunk in decodes)
+            if self.error is not None:
+                error, self.error = self.error, None
+                raise error
+        self.executed.append(tuple(chunk.tokens for chunk in chunks))
+        logits = self._runner.execute(chunks, sampled)
+        if decodes and self.spoiled is not None and self.spoiled < len(logits):
+            logits = logits.index_fill(0, torch.tensor([self.spoiled]), torch.nan)
+        return logits
+
+    def free(self, handle: Handle) -> None:
+        self._runner.free(handle)
+
+    def reset(self) -> None:
+        self._runner.reset()
+
+    def begin_decode_step(self) -> None:
+        """Called before each decode step."""
+
+
+class PausingRunner(WatchedRunner):
+    """Stops before each decode step until the test lets it go on."""
+
+    def __init__(self, runner: Runner) -> None:
+        super().__init__(runner)
+        self.arrived = threading.Semaphore(0)
+        self.permits = threading.Semaphore(0)
+
+    def begin_decode_step(self) -> None:
+        self.arrived.release()
+        assert self.permits.acquire(timeout=30)
+
+    def let(self, steps: int) -> None:
+        """Let `steps` more decode steps happen, and wait until the engine stands before the next."""
+        for _ in range(steps):
+            self.permits.release()
+            assert self.arrived.acquire(timeout=30)
