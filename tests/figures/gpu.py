@@ -61,7 +61,7 @@ def open_engine(network: PreTrainedModel, torch_compile: bool) -> Iterator[Local
     settings = Settings(max_concurrent_requests=ROWS, max_total_tokens=LONG + 256, torch_compile=torch_compile)
     source = ModelSource("random", "folder", "random", "made to be timed")
     model = build_model(wrap_network(network, make_tokenizer()), source, settings)
-    if network.device.type == "cuda" and model.decoder.room != ROWS:
+    if network.device.type == "cuda" and model.runner.limits.max_num_seqs != ROWS:
         sys.exit(f"The step was not captured for {ROWS} rows: there is too little memory, or the log says why.")
     engine = LocalEngine(lambda report: model, ROWS)
     wait_until_ready(engine)

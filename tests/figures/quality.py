@@ -15,8 +15,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from demo.embedded import find_embedded
-from demo.engines.local.batch import Batch
+from demo.engines.local.runner import Chunk
 from demo.engines.local.runners.cpu_llama.loading import load_llama
+from tests.engines.local.following import MEMORY, open_sequence, step
 from tests.figures.figure import Figure, summarise
 from tests.figures.speed import load_network
 
@@ -57,14 +58,16 @@ def compare_weights() -> Quality:
     assert file is not None, "the embedded model is missing: make run installs it"
     loaded, network = load_llama(file), load_network()
     contexts = _cut(loaded.tokenizer.encode(TEXT.read_text(), raw=True))
-    batch, hidden = loaded.new_batch(), _read_exactly(network, contexts[:, :-1])
-    logits, losses, divergences = _start(batch, contexts[:, 0]), [], []
+    runner, hidden = loaded.make_runner(MEMORY), _read_exactly(network, contexts[:, :-1])
+    handles = [open_sequence(runner, [0]) for _ in contexts]
+    logits = runner.execute([Chunk(handle, [id]) for handle, id in zip(handles, contexts[:, 0].tolist(), strict=True)])
+    losses, divergences = [], []
     for place, followers in enumerate(contexts[:, 1:].T):
         exact = _score(network, hidden[:, place])
         stored = logits.log_softmax(dim=-1)
         losses.append(torch.stack([-each.gather(1, followers[:, None]).mean() for each in (stored, exact)]))
         divergences.append((exact.exp() * (exact - stored)).sum(dim=-1).mean())
-        logits = batch.step(followers.tolist())
+        logits = step(runner, dict(zip(handles, followers.tolist(), strict=True)))
     stored_loss, exact_loss = torch.stack(losses).mean(dim=0).tolist()
     tokens = contexts[:, 1:].numel()
     return Quality(tokens, exp(stored_loss), exp(exact_loss), float(torch.stack(divergences).mean()))
@@ -74,18 +77,6 @@ def _cut(ids: Sequence[int]) -> Tensor:
     """Contexts [contexts, CONTEXT + 1]; what is left of the text is not scored."""
     count = len(ids) // (CONTEXT + 1)
     return torch.tensor(ids[: count * (CONTEXT + 1)]).view(count, CONTEXT + 1)
-
-
-def _start(batch: Batch, first: Tensor) -> Tensor:
-    """A row for each of these first ids, and the logits [rows, vocabulary] after it."""
-    logits = []
-    for id in first.tolist():
-        prefill = batch.begin([id])
-        read = prefill.read(1)
-        assert read is not None
-        batch.join(prefill)
-        logits.append(read)
-    return torch.stack(logits)
 
 
 def _read_exactly(network: PreTrainedModel, contexts: Tensor) -> Tensor:

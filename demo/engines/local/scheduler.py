@@ -119,12 +119,12 @@ class Scheduler:
         left = self._budget.choose(decoding, held=any(each.decodes for each in self.running))
         candidates = [each for each in self.running if not each.decodes] + self.waiting
         planned: list[Scheduled] = []
+        awaited = False  # whether room for an overdue sequence is awaited, which nobody else may take
         for sequence in self._order(candidates, now):
             if left <= 0:
                 break
-            if sequence.handle is None and not self._allocate(sequence):
-                if self._is_overdue(sequence):
-                    break
+            if sequence.handle is None and (awaited or not self._allocate(sequence)):
+                awaited = awaited or self._is_overdue(sequence)
                 continue
             part = self._plan_prefill(sequence, left)
             if not part.samples and not decoding and any(each.samples for each in planned):

@@ -1,27 +1,24 @@
 """Answers that are slowed down on purpose: no token is computed before it is due, and nobody else is slowed."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count, pairwise
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import PreTrainedModel
 
-from demo.engines.local.decode import Decoder
 from demo.engines.local.engine import LocalEngine
 from demo.engines.local.model import Model
 from demo.engines.local.pace import CATCH_UP, Pace
-from demo.engines.local.runners.transformers.cuda_graphs.runner import CapturedBatch
-from demo.engines.local.sequence import SampledToken
 from demo.errors import Incomplete
 from demo.events import Event, Failed, Request, Sampling, Started, Token
 from demo.run import Reader, Run
 from tests.engines.local.answers import ask, read
 from tests.engines.local.conftest import wait_until_loaded
-from tests.engines.local.test_ahead import CountingBatch, make_ahead, plan_batch
+from tests.engines.local.test_ahead import make_captured
 from tests.engines.local.tiny import ARCHITECTURES, make_model, make_network
+from tests.engines.local.watched import WatchedRunner
 
 RANDOM = Sampling(do_sample=True, temperature=1.3, top_k=50, seed=7)
 
@@ -78,8 +75,7 @@ kinds = pytest.mark.parametrize("kind", [*ARCHITECTURES, "captured"])
 def make_kind(kind: str) -> Model:
     if kind != "captured":
         return make_model(make_network(kind))
-    network = make_network()
-    return make_ahead(network, Decoder(plan_batch(network), looks_ahead=True))
+    return make_captured(make_network())
 
 
 @kinds
@@ -138,8 +134,7 @@ def test_a_run_that_waits_for_its_next_token_is_cancelled_at_once(open_scene: Ca
 def test_a_run_that_waits_for_its_next_token_counts_as_running_and_keeps_its_place(
     open_scene: Callable[[Model], Scene],
 ) -> None:
-    network = make_network()
-    scene = open_scene(make_ahead(network, Decoder(plan_batch(network, rows=2), looks_ahead=True)))
+    scene = open_scene(make_captured(make_network(), rows=2))
     paced = [Run(scene.engine, request(100, pace=1)) for _ in range(2)]
     for run in paced:
         read_until(run.attach(), 1)
@@ -151,61 +146,46 @@ def test_a_run_that_waits_for_its_next_token_counts_as_running_and_keeps_its_pla
     assert count_tokens(paced[1]) == 1
 
 
-@torch.inference_mode()
-def count_freely(network: PreTrainedModel) -> CountingBatch:
-    """A captured batch whose steps are counted, and none held up."""
-    made = plan_batch(network)()
-    assert isinstance(made, CapturedBatch)
-    batch = CountingBatch(made)
-    batch.permits.release(10_000)
-    return batch
+def watch_captured() -> tuple[Model, WatchedRunner]:
+    """A captured model whose steps are counted."""
+    model = make_captured(make_network())
+    runner = WatchedRunner(model.runner)
+    return replace(model, runner=runner), runner
 
 
 def test_no_token_of_a_slow_row_is_computed_ahead_though_those_of_others_are(
     open_scene: Callable[[Model], Scene],
 ) -> None:
-    network = make_network()
-    batch = count_freely(network)
-    scene = open_scene(make_ahead(network, Decoder(lambda: batch, looks_ahead=True)))
+    model, runner = watch_captured()
+    scene = open_scene(model)
     slow = Run(scene.engine, request(3, pace=1))
     read_until(slow.attach(), 1)
-    assert batch.steps == 0
+    assert runner.decode_steps == 0
     assert len(ask(scene.engine, request(100))[0].ids) == 100
-    assert (batch.steps, batch.followed) == (100, 99)
+    assert (runner.decode_steps, runner.followed) == (100, 99)
     scene.advance(1)
     read_until(slow.attach(), 2)
-    assert (batch.steps, batch.followed) == (101, 99)
+    assert (runner.decode_steps, runner.followed) == (101, 99)
 
 
 def test_a_row_slower_than_its_pace_lets_all_look_ahead(open_scene: Callable[[Model], Scene]) -> None:
-    network = make_network()
-    batch = count_freely(network)
-    model, ticks = make_ahead(network, Decoder(lambda: batch, looks_ahead=True)), count()
+    (model, runner), ticks = watch_captured(), count()
     engine = LocalEngine(lambda report: model, 4, clock=lambda: float(next(ticks)))
     wait_until_loaded(engine)
     assert len(ask(engine, request(50, pace=1e6))[0].ids) == 50
     engine.close()
-    assert batch.followed > 40
+    assert runner.followed > 40
 
 
 def test_a_step_that_breaks_leaves_those_alone_that_were_not_in_it(open_scene: Callable[[Model], Scene]) -> None:
-    class Breaking(Decoder):
-        breaks = False
-
-        def step(self, ahead: bool = False) -> list[SampledToken | Exception]:
-            if self.breaks:
-                self.breaks = False
-                raise RuntimeError("the kernel broke")
-            return super().step(ahead)
-
     model = make_model()
-    decoder = Breaking(model.decoder._new_batch)
-    scene = open_scene(Model(model.tokenizer, model.card, model.vocabulary, decoder))
+    runner = WatchedRunner(model.runner)
+    scene = open_scene(replace(model, runner=runner))
     expected = ask(scene.engine, request(4))[0].ids
     slow = Run(scene.engine, request(4, pace=1))
     reader = slow.attach()
     read_until(reader, 1)
-    decoder.breaks = True
+    runner.error = RuntimeError("the kernel broke")
     assert isinstance(read(Run(scene.engine, request(9))).events[-1], Failed)
     for _ in range(3):
         scene.advance(1)

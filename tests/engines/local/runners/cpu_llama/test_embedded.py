@@ -8,12 +8,14 @@ import torch
 from demo.embedded import find_embedded
 from demo.engines.local.engine import LocalEngine
 from demo.engines.local.model import Model, load_model
-from demo.engines.local.runners.cpu_llama.prefill import TOGETHER
+from demo.engines.local.runner import Chunk
+from demo.engines.local.runners.cpu_llama.runner import MAX_TOKENS
 from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
 from demo.events import Message, Request, Sampling
 from demo.settings import Settings
 from tests.engines.local.answers import ask
 from tests.engines.local.conftest import wait_until_loaded
+from tests.engines.local.following import open_sequence
 
 CHEESE = (Message("user", "How do you make cheese?"),)
 LONG = "The quick brown fox jumps over the lazy dog, and the dog sleeps on. " * 12
@@ -70,14 +72,15 @@ def test_logprobs_of_a_text_are_near_those_of_the_exact_weights(
 
 
 def score(model: Model, prompt: str) -> list[float]:
-    line = model.decoder.open(model.encode(prompt), Request(prompt, prompt_logprobs=True), seed=0)
-    while model.decoder.read([line], TOGETHER) == [None]:
-        pass
-    return line.prefill.logprobs
+    handle, ids = open_sequence(model.runner, model.encode(prompt)), model.encode(prompt)
+    with torch.inference_mode():
+        logits = model.runner.execute([Chunk(handle, ids, "all")])
+        model.runner.free(handle)
+    return logits[:-1].log_softmax(dim=-1).gather(1, torch.tensor(ids[1:])[:, None])[:, 0].tolist()
 
 
 def test_tokens_are_the_same_alone_and_among_others(engine: LocalEngine, stored: Model) -> None:
-    assert len(stored.encode("One")) < TOGETHER < len(stored.encode(LONG))
+    assert len(stored.encode("One")) < MAX_TOKENS < len(stored.encode(LONG))
     drawn = Sampling(do_sample=True, temperature=0.9, top_p=0.95, seed=11)
     requests = [Request(CHEESE, 24, drawn), Request(LONG, 12), Request("One", 40), Request(LONG * 3, 30, drawn)]
     together = [answer.tokens for answer in ask(engine, *requests)]

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from demo.engines.local.batch import Batch
+from demo.engines.local.runner import Runner
 from demo.engines.local.runners.cpu_llama.forward_batch import ForwardBatch
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.cpu_llama.kernels.forward import SLOTS
 from demo.engines.local.runners.cpu_llama.loading import load_llama
 from demo.engines.local.runners.cpu_llama.thread_pool import ThreadPool
-from tests.engines.local.following import follow, make_ids
+from tests.engines.local.following import MEMORY, follow, make_ids
 from tests.engines.local.tiny_files import Recipe, write_gguf
 
 pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
@@ -28,11 +28,11 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_gguf(tmp_path_factory.mktemp("crew") / "tiny.gguf", Recipe(form="Q4_1"))
 
 
-def load(file: Path, threads: int) -> Batch:
+def load(file: Path, threads: int) -> Runner:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        return load_llama(file).new_batch()
+        return load_llama(file).make_runner(MEMORY)
     finally:
         torch.set_num_threads(before)
 

@@ -84,6 +84,20 @@ def test_padding_holds_numbers() -> None:
     assert values.isfinite().all()
 
 
+def test_a_row_that_is_no_number_leaves_nothing_in_the_padding_of_a_newcomer() -> None:
+    cache = RowsCache()
+    for columns in (random_columns(1, 9), torch.full((1, HEADS, 9, SIZE), torch.nan), random_columns(1, 9)):
+        joining = RowsCache()
+        append(joining, columns)
+        cache.join(joining, 9)
+    cache.leave(1)
+    cache.leave(1)
+    newcomer = RowsCache()
+    append(newcomer, random_columns(1, 2))
+    cache.join(newcomer, 2)
+    assert append(cache, random_columns(2, 1)).isfinite().all()
+
+
 def test_appending_a_column_moves_nothing_until_the_room_is_full() -> None:
     cache, places = RowsCache(), set()
     for _ in range(1000):

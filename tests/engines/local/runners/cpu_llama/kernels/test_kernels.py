@@ -15,8 +15,9 @@ FOLLOW = """
 import sys
 from pathlib import Path
 from demo.engines.local.runners.cpu_llama.loading import load_llama
-from tests.engines.local.following import follow, make_ids
-print(follow(load_llama(Path(sys.argv[1])).new_batch(), make_ids(90), make_ids(4, seed=1)).numpy().tobytes().hex())
+from tests.engines.local.following import MEMORY, follow, make_ids
+runner = load_llama(Path(sys.argv[1])).make_runner(MEMORY)
+print(follow(runner, make_ids(90), make_ids(4, seed=1)).numpy().tobytes().hex())
 """
 HASWELL = "+sse2,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx,+avx2,+fma,+f16c,+bmi,+bmi2"  # the first with all that is needed
 FORMS = {"attn_q": "Q8_0", "attn_k": "F16", "attn_v": "BF16", "ffn_up": "F32", "output": "Q6_K"}

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from demo.engines.local.batch import Batch
+from demo.engines.local.runner import Runner
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.cpu_llama.loading import load_llama
 from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
 from demo.engines.local.runners.transformers.loading import wrap_network
-from tests.engines.local.following import follow, make_ids
+from tests.engines.local.following import MEMORY, follow, make_ids
 from tests.engines.local.tiny import LLAMA_3, make_tokenizer
 from tests.engines.local.tiny_files import Recipe, write_gguf
 from tests.engines.local.tiny_weights import EIGHT_BIT_FORMS, FOUR_BIT_FORMS, PLAIN_FORMS
@@ -33,8 +33,8 @@ def read_exactly(path: Path) -> PreTrainedModel:
     return network
 
 
-def make_exact_batch(network: PreTrainedModel) -> Batch:
-    return wrap_network(network, make_tokenizer()).new_batch()
+def make_exact_runner(network: PreTrainedModel) -> Runner:
+    return wrap_network(network, make_tokenizer()).make_runner(MEMORY)
 
 
 def follow_both(path: Path, length: int, exact: PreTrainedModel | None = None) -> tuple[Tensor, Tensor]:
@@ -42,7 +42,7 @@ def follow_both(path: Path, length: int, exact: PreTrainedModel | None = None) -
     prompt = make_ids(length)
     assert find_unsupported_reason(path) == ""
     network = exact or read_exactly(path)
-    return follow(load_llama(path).new_batch(), prompt, NEW), follow(make_exact_batch(network), prompt, NEW)
+    return follow(load_llama(path).make_runner(MEMORY), prompt, NEW), follow(make_exact_runner(network), prompt, NEW)
 
 
 def distance(ours: Tensor, exact: Tensor) -> float:
@@ -102,7 +102,7 @@ def test_stretched_frequencies_are_those_of_llama_3(tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "stretched.gguf", Recipe(hidden=64, rope_freqs=factors))
     ours, exact = follow_both(file, 200, network)
     torch.testing.assert_close(ours, exact, atol=1e-4, rtol=0)
-    assert distance(follow(make_exact_batch(usual), make_ids(200), NEW), exact) > 0.01
+    assert distance(follow(make_exact_runner(usual), make_ids(200), NEW), exact) > 0.01
 
 
 def stretch(usual: PreTrainedModel) -> tuple[PreTrainedModel, tuple[float, ...]]:

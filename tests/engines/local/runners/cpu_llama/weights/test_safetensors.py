@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PreTrainedModel
 
-from demo.engines.local.batch import Batch
-from demo.engines.local.runners.cpu_llama.runner import LlamaBatch
+from demo.engines.local.runner import Runner
+from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import build_llama
 from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder
 from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
 from demo.engines.local.runners.transformers.loading import wrap_network
-from tests.engines.local.following import follow, make_ids
+from tests.engines.local.following import MEMORY, follow, make_ids
 from tests.engines.local.tiny import GROUPED, LLAMA, LLAMA_3, build_network, make_tokenizer
 from tests.engines.local.tiny_files import change_json, save_folder
 
@@ -29,9 +29,9 @@ def save_llama(folder: Path, dtype: str = "float32", max_shard_size: str = "1GB"
     return save_folder(folder, network.to(getattr(torch, dtype)), max_shard_size=max_shard_size)
 
 
-def open_batch(folder: Path) -> Batch:
+def open_runner(folder: Path) -> Runner:
     assert find_unsupported_reason(folder) == ""
-    return LlamaBatch(build_llama(LlamaFolder(folder)))
+    return CpuLlamaRunner(build_llama(LlamaFolder(folder)), MEMORY)
 
 
 def read_exactly(folder: Path) -> PreTrainedModel:
@@ -42,11 +42,11 @@ def read_exactly(folder: Path) -> PreTrainedModel:
 
 
 def follow_exactly(folder: Path, length: int) -> Tensor:
-    return follow(wrap_network(read_exactly(folder), make_tokenizer()).new_batch(), make_ids(length), NEW)
+    return follow(wrap_network(read_exactly(folder), make_tokenizer()).make_runner(MEMORY), make_ids(length), NEW)
 
 
 def assert_same_logits(folder: Path, length: int) -> None:
-    ours, exact = follow(open_batch(folder), make_ids(length), NEW), follow_exactly(folder, length)
+    ours, exact = follow(open_runner(folder), make_ids(length), NEW), follow_exactly(folder, length)
     torch.testing.assert_close(ours, exact, atol=1e-4, rtol=0)
     assert torch.equal(ours.argmax(dim=-1), exact.argmax(dim=-1))
 
@@ -94,10 +94,10 @@ def test_frequencies_are_stretched_as_the_config_says(rope: dict[str, Any], tmp_
 
 def test_a_config_of_transformers_4_says_the_same(tmp_path: Path) -> None:
     folder = save_llama(tmp_path, hidden_size=64, rope_parameters={**LLAMA_3, "rope_theta": 500.0})
-    new = follow(open_batch(folder), make_ids(200), NEW)
+    new = follow(open_runner(folder), make_ids(200), NEW)
     scaling = {name: value for name, value in LLAMA_3.items() if name != "rope_theta"}
     change_json(folder / "config.json", rope_parameters=None, rope_scaling=scaling, rope_theta=500.0)
-    assert torch.equal(follow(open_batch(folder), make_ids(200), NEW), new)
+    assert torch.equal(follow(open_runner(folder), make_ids(200), NEW), new)
 
 
 def test_a_mistral_that_sees_everything_is_a_llama(tmp_path: Path) -> None:

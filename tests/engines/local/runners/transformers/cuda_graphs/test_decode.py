@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from demo.engines.local.batch import Batch
+from demo.engines.local.runner import Runner
 from demo.engines.local.runners.transformers.cuda_graphs.capture import GraphCapturer
 from demo.engines.local.runners.transformers.cuda_graphs.decode import FIRST_COLUMNS, Step, list_columns, list_sizes
 from demo.engines.local.runners.transformers.cuda_graphs.prefill import PromptReader
@@ -29,7 +29,7 @@ def make_batches(
     return SharedBatch(forward), CapturedBatch(PromptReader(network), step), step
 
 
-def join(batch: Batch, length: int) -> None:
+def join(batch: Runner, length: int) -> None:
     prefill = batch.begin([1 + place % 200 for place in range(length)])
     prefill.read(length)
     batch.join(prefill)
