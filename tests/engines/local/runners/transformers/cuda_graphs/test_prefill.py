@@ -1,4 +1,4 @@
-"""A prompt that is read as a whole, in a recorded length, gives what the general path gives."""
+"""A prompt that is read as a whole, in a captured length, gives what the eager one gives."""
 
 import pytest
 import torch
@@ -9,20 +9,20 @@ from demo.engines.local.runners.transformers.forward import NetworkPrefill
 from demo.engines.local.runners.transformers.padded_kv import RowsCache
 from tests.engines.local.tiny import make_network
 
-RECORDED = (8, 32)
+CAPTURED = (8, 32)
 
 
 def make_reader(architecture: str = "llama") -> PromptReader:
     network = make_network(architecture)
     reader = PromptReader(network)
-    assert list(reader.record(GraphCapturer(network.device), RECORDED)) == [32, 8]
+    assert list(reader.capture(GraphCapturer(network.device), CAPTURED)) == [32, 8]
     return reader
 
 
 @pytest.mark.parametrize("architecture", ["llama", "fused QKV"])
 @pytest.mark.parametrize("length", [1, 8, 9, 32])
 @torch.inference_mode()
-def test_logits_keys_and_values_equal_the_general_paths(architecture: str, length: int) -> None:
+def test_logits_keys_and_values_equal_the_eager_ones(architecture: str, length: int) -> None:
     reader = make_reader(architecture)
     # One before, whose remains must not be seen.
     CapturedPrefill(reader, [3] * 32).read(512)
@@ -40,7 +40,7 @@ def layers_of(prefill: NetworkPrefill) -> list[torch.Tensor]:
 
 
 @torch.inference_mode()
-def test_a_prompt_longer_than_what_is_recorded_is_read_in_chunks() -> None:
+def test_a_prompt_longer_than_what_is_captured_is_read_in_chunks() -> None:
     prefill = CapturedPrefill(make_reader(), list(range(1, 51)))
     assert prefill.read(20) is None
     assert prefill.length == 20
@@ -50,7 +50,7 @@ def test_a_prompt_longer_than_what_is_recorded_is_read_in_chunks() -> None:
 
 
 @torch.inference_mode()
-def test_a_prompt_that_is_scored_is_read_as_on_the_general_path() -> None:
+def test_a_prompt_that_is_scored_is_read_as_on_the_eager_path() -> None:
     reader, prompt = make_reader(), [5, 6, 7, 8]
     general, captured = NetworkPrefill(reader.forward, RowsCache(), prompt), CapturedPrefill(reader, prompt)
     expected, found = general.score(), captured.score()
