@@ -5,8 +5,9 @@ from torch import Tensor
 
 
 def send(values: Tensor, device: torch.device) -> Tensor:
-    """`values` of the CPU on the device. From pinned memory, since a plain copy would wait for the device's queue."""
-    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
+    """`values` on the device. From pinned memory, since a plain copy would wait for the device's queue."""
+    is_upload = device.type == "cuda" and values.device.type == "cpu"
+    return values.pin_memory().to(device, non_blocking=True) if is_upload else values.to(device)
 
 
 class DeviceToHostCopy:

@@ -1,62 +1,69 @@
-"""From logits to the distribution that a token is drawn from: penalties for one row, warpers for many at once.
+"""From logits to the distribution that a token is sampled from, for many rows at once, each with its own numbers.
 
-Order and meaning follow text-generation-inference: repetition and frequency penalty, temperature, top-k,
-top-p, typical-p. No step waits for a device, and none makes a row depend on the rows beside it.
+Order and meaning follow text-generation-inference: repetition, frequency and presence penalty, temperature, top-k,
+top-p, typical-p. No step makes a row depend on the rows beside it, and a neutral number changes no bit.
 """
-
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from demo.engines.local.async_copy import send
-from demo.events import Sampling
+from demo.engines.local.sampling_parameters import Feature, SamplingParameters
 
 REMOVED = float("-inf")
 RANKED_FIRST = 512  # of a vocabulary: mostly enough to reach a probability, and ranked in a fifth of the time of 1,024
 
-Warper: TypeAlias = Callable[[Tensor], Tensor]
+
+def process_logits(
+    logits: Tensor, parameters: SamplingParameters, features: Feature, most: int, first: int = RANKED_FIRST
+) -> Tensor:
+    """Logits [rows, vocabulary] after temperature and truncation, of which `features` says what some row takes.
+
+    `most` is the greatest k. As `first` tokens are ranked at first, see `keep_top_p`.
+    """
+    if Feature.TEMPERATURE in features:
+        logits = apply_temperature(logits, parameters.temperature)
+    if Feature.TOP_K in features:
+        logits = keep_top_k(logits, parameters.top_k, most)
+    if Feature.TOP_P in features:
+        logits = keep_top_p(logits, parameters.top_p, first)
+    if Feature.TYPICAL_P in features:
+        logits = keep_typical_p(logits, parameters.typical_p, first)
+    return logits
 
 
-def make_processors(samplings: Sequence[Sampling], device: torch.device) -> list[Warper]:
-    """What happens to logits [rows, vocabulary]; the rows' samplings set the same of our parameters."""
-    warpers: list[Warper] = []
-    if samplings[0].temperature != 1.0:
-        warpers.append(
-            partial(apply_temperature, temperature=_send_column([each.temperature for each in samplings], device))
-        )
-    if samplings[0].top_k is not None:
-        ks = [each.top_k or 1 for each in samplings]
-        warpers.append(partial(keep_top_k, k=_send_column(ks, device), most=max(ks)))
-    if samplings[0].top_p is not None:
-        warpers.append(partial(keep_top_p, p=_send_column([each.top_p or 1.0 for each in samplings], device)))
-    if samplings[0].typical_p is not None:
-        warpers.append(partial(keep_typical_p, p=_send_column([each.typical_p or 1.0 for each in samplings], device)))
-    return warpers
+def apply_penalties(
+    logits: Tensor, seen: Tensor, counts: Tensor, parameters: SamplingParameters, features: Feature
+) -> Tensor:
+    """Penalise what came before: `seen` [rows, vocabulary] of prompt and answer, `counts` of the answer alone."""
+    if Feature.REPETITION in features:
+        logits = penalise_repetition(logits, seen, parameters.repetition_penalty)
+    if Feature.FREQUENCY in features:
+        logits = penalise_frequency(logits, counts, parameters.frequency_penalty)
+    if Feature.PRESENCE in features:
+        logits = penalise_presence(logits, counts, parameters.presence_penalty)
+    return logits
 
 
-def penalise_repetition(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
+def penalise_repetition(logits: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
     """Divide what is positive and multiply what is negative, for every seen id (CTRL, arXiv:1909.05858)."""
-    scores = logits[seen]
-    return logits.scatter(0, seen, torch.where(scores < 0, scores * penalty, scores / penalty))
+    return torch.where(seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
 
 
-def penalise_frequency(logits: Tensor, generated: Tensor, penalty: float) -> Tensor:
+def penalise_frequency(logits: Tensor, counts: Tensor, penalty: Tensor) -> Tensor:
     """Subtract `penalty` once for every time that an id was generated (OpenAI's definition)."""
-    return logits.scatter_add(0, generated, torch.full_like(generated, -penalty, dtype=logits.dtype))
+    return logits - counts * penalty
 
 
-def penalise_presence(logits: Tensor, generated: Tensor, penalty: float) -> Tensor:
+def penalise_presence(logits: Tensor, counts: Tensor, penalty: Tensor) -> Tensor:
     """Subtract `penalty` once from every id that was generated, however often (OpenAI's definition)."""
-    return logits.scatter(0, generated, logits[generated] - penalty)
+    return torch.where(counts > 0, logits - penalty, logits)
 
 
 def apply_temperature(logits: Tensor, temperature: Tensor) -> Tensor:
     """Divide by `temperature` [rows, 1]."""
     # From the greatest down, so that a temperature near 0 gives greedy choices and not infinities.
-    return (logits - logits.amax(dim=-1, keepdim=True)) / temperature
+    greatest = logits.amax(dim=-1, keepdim=True)
+    return (logits - torch.where(temperature == 1, 0, greatest)) / temperature
 
 
 def keep_top_k(logits: Tensor, k: Tensor, most: int) -> Tensor:
@@ -66,24 +73,25 @@ def keep_top_k(logits: Tensor, k: Tensor, most: int) -> Tensor:
     return logits.masked_fill(logits < strongest.gather(-1, k.clamp(max=vocabulary) - 1), REMOVED)
 
 
-def keep_top_p(logits: Tensor, p: Tensor) -> Tensor:
-    """Keep the smallest set of likeliest tokens whose probability reaches `p` [rows, 1] (arXiv:1904.09751)."""
-    return _keep_mass(logits, -logits, p)
+def keep_top_p(logits: Tensor, p: Tensor, first: int = RANKED_FIRST) -> Tensor:
+    """Keep the smallest set of likeliest tokens whose probability reaches `p` [rows, 1] (arXiv:1904.09751).
+
+    `first` tokens are ranked, and more where they do not reach it: to look waits for a device, unless that is all.
+    """
+    return _keep_mass(logits, -logits, p, first)
 
 
-def keep_typical_p(logits: Tensor, p: Tensor) -> Tensor:
+def keep_typical_p(logits: Tensor, p: Tensor, first: int = RANKED_FIRST) -> Tensor:
     """Keep what is nearest to the expected surprise until its probability reaches `p` [rows, 1] (arXiv:2202.00666)."""
     logprobs = logits.log_softmax(dim=-1)
     # Row by row: how a sum over several rows is cut, and so rounded, would depend on their number.
     entropy = -torch.stack([row.nansum() for row in logprobs.exp() * logprobs])[:, None]
-    return _keep_mass(logits, (-logprobs - entropy).abs(), p)
+    return _keep_mass(logits, (-logprobs - entropy).abs(), p, first)
 
 
-def _keep_mass(logits: Tensor, order: Tensor, p: Tensor) -> Tensor:
+def _keep_mass(logits: Tensor, order: Tensor, p: Tensor, first: int) -> Tensor:
     """Remove what comes, by rising `order`, after the tokens that together reach probability p."""
-    # Only a CPU can look whether some are enough without waiting; to rank all takes it dozens of times as long.
-    count = RANKED_FIRST if order.device.type == "cpu" else order.shape[-1]
-    return logits.masked_fill(order > _find_last(order, logits.softmax(dim=-1), p, count), REMOVED)
+    return logits.masked_fill(order > _find_last(order, logits.softmax(dim=-1), p, first), REMOVED)
 
 
 def _find_last(order: Tensor, probabilities: Tensor, p: Tensor, count: int) -> Tensor:
@@ -94,7 +102,3 @@ def _find_last(order: Tensor, probabilities: Tensor, p: Tensor, count: int) -> T
     if count < order.shape[-1] and (short := mass[:, -1] < p[:, 0]).any():
         last[short] = _find_last(order[short], probabilities[short], p[short], 8 * count)
     return last
-
-
-def _send_column(values: Sequence[float], device: torch.device) -> Tensor:
-    return send(torch.tensor(values)[:, None], device)

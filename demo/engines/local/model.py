@@ -215,7 +215,7 @@ def _capture(loaded: Loaded, settings: Settings, max_total: int, report: Callabl
     backend = "inductor" if settings.torch_compile else None
     plan = Plan(settings.max_concurrent_requests, max_total, settings.cuda_graphs, backend)
     try:
-        runner = capture(loaded.network, plan, report)
+        runner = capture(loaded.network, plan, report, keeps_prefixes=not settings.no_prefix_cache)
     except CannotCapture as error:
         unsupported_reason = str(error)
     else:
@@ -281,6 +281,6 @@ def _measure_rate(model: Model) -> float | None:
             assert runner.reserve(handle, handle.length + len(ids))
             ids = [int(runner.execute([Chunk(handle, ids)])[0].argmax())]
             times.append(time.perf_counter())
-    runner.free(handle)
+    runner.free(handle, ())
     gaps = [later - earlier for earlier, later in pairwise(times)]
     return 1 / median(gaps) if gaps else None

@@ -15,8 +15,8 @@ class Pace:
 
     @property
     def following(self) -> float:
-        """When the token after the next is due, if the next is sampled when due."""
-        return self.due + self._gap
+        """When the token after the next is due, if the next is sampled when due; unknown, and so never, at first."""
+        return math.inf if self._gap and self.due == -math.inf else self.due + self._gap
 
     def note(self, time: float) -> None:
         """A token was sampled at `time`."""

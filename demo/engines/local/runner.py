@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 if TYPE_CHECKING:  # the scheduler is imported before torch
     from torch import Tensor
 
+    from demo.engines.local.output import SampledToken
+    from demo.engines.local.sampler import Sampler
+
 Outputs: TypeAlias = Literal["none", "last", "all"]
 
 
@@ -20,13 +23,12 @@ class Handle(Protocol):
 class Chunk:
     """The next tokens of one sequence, which continue where its `handle` ends.
 
-    `ids` is empty for the token that the step in flight samples in its row `follows`.
+    `ids` is empty for the token that the step in flight samples for it: the runner knows it first.
     """
 
     handle: Handle
     ids: Sequence[int]
     outputs: Outputs = "last"
-    follows: int | None = None
 
     @property
     def tokens(self) -> int:
@@ -51,6 +53,16 @@ class Limits:
     capacity: int | None = None  # tokens of all sequences together; None where nothing bounds them
 
 
+class Sampled(Protocol):
+    """Sampled tokens, on their way from the device."""
+
+    def wait(self) -> None:
+        """Return when they have been sampled. Raises what the step raises."""
+
+    def read(self) -> "Sequence[SampledToken | Exception]":
+        """The token of every sequence, or what went wrong in sampling it."""
+
+
 class Runner(Protocol):
     """Executes steps. Not thread-safe: it belongs to the engine's thread."""
 
@@ -66,15 +78,17 @@ class Runner(Protocol):
     def reserve(self, handle: Handle, tokens: int) -> bool:
         """Make room for so many tokens in all; False while there is none."""
 
-    def execute(self, chunks: Sequence[Chunk], sampled: "Tensor | None" = None) -> "Tensor":
+    def execute(self, chunks: Sequence[Chunk]) -> "Tensor":
         """Logits float32 [rows of all chunks, vocabulary], in the order of the chunks; the handles grow.
 
-        `sampled` int64 [rows] holds the ids of the step in flight, on the device. Raises what the forward pass raises;
-        the handles of the chunks are then unusable: free them.
+        Raises what the forward pass raises; the handles of the chunks are then unusable: free them.
         """
 
-    def free(self, handle: Handle) -> None:
-        """Give a sequence's memory back; what was computed may be kept for reuse."""
+    def sample(self, handles: Sequence[Handle], samplers: "Sequence[Sampler]", logits: "Tensor") -> Sampled:
+        """Start to sample the next tokens of sequences, whose last logits are `logits` [handles, vocabulary]."""
+
+    def free(self, handle: Handle, ids: Sequence[int]) -> None:
+        """Give a sequence's memory back; what was computed may be kept for reuse. It holds the first of `ids`."""
 
     def reset(self) -> None:
         """Forget all that is kept for reuse and give its memory back, after an execution that failed."""

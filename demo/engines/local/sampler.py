@@ -1,9 +1,10 @@
-"""From logits to the next tokens: what one request remembers, and the draw for many requests at once.
+"""From logits to the next tokens: what one request's sampling depends on, and sampling for many requests at once.
 
 Rows that need the same steps go through them together, and all that the CPU wants to know comes in one tensor.
-Log-probabilities are natural, of the distribution that the token was drawn from.
+Log-probabilities are natural, of the distribution that the token was sampled from.
 """
 
+import sys
 from collections.abc import Sequence
 from itertools import islice
 from typing import TypeAlias
@@ -12,14 +13,9 @@ import torch
 from torch import Tensor
 
 from demo.engines.local.async_copy import DeviceToHostCopy, send
-from demo.engines.local.logits_processors import (
-    REMOVED,
-    make_processors,
-    penalise_frequency,
-    penalise_presence,
-    penalise_repetition,
-)
+from demo.engines.local.logits_processors import RANKED_FIRST, REMOVED, apply_penalties, process_logits
 from demo.engines.local.output import SampledToken
+from demo.engines.local.sampling_parameters import Feature, find_features, stack_parameters
 from demo.events import Sampling
 
 Outcome: TypeAlias = SampledToken | Exception
@@ -31,11 +27,11 @@ class Sampler:
     def __init__(self, sampling: Sampling, seed: int, prompt: Sequence[int], top_n: int = 0) -> None:
         self.sampling = sampling
         self.top_n = top_n
-        penalties = (sampling.repetition_penalty - 1.0, sampling.frequency_penalty, sampling.presence_penalty)
-        self.looks_back = any(penalties)
+        self.prompt = prompt
+        self.features = find_features(sampling, top_n)
+        self._seed = seed
         self._random = torch.Generator().manual_seed(seed)
-        self._seen = torch.tensor(prompt, dtype=torch.long)
-        self._generated = torch.empty(0, dtype=torch.long)
+        self._past: Past | None = None
 
     def choose(self, logits: Tensor) -> SampledToken:
         """The next token for `logits` [vocabulary], alone. Raises ValueError where they hold no usable number."""
@@ -44,74 +40,110 @@ class Sampler:
             raise outcome
         return outcome
 
-    def penalise(self, logits: Tensor) -> Tensor:
-        """Logits [vocabulary] less what this request's past takes off them."""
-        sampling, device = self.sampling, logits.device
-        self._seen, self._generated = self._seen.to(device), self._generated.to(device)
-        if sampling.repetition_penalty != 1.0:
-            logits = penalise_repetition(logits, self._seen, sampling.repetition_penalty)
-        if sampling.frequency_penalty != 0.0:
-            logits = penalise_frequency(logits, self._generated, sampling.frequency_penalty)
-        if sampling.presence_penalty != 0.0:
-            logits = penalise_presence(logits, self._generated, sampling.presence_penalty)
-        return logits
-
-    def remember(self, id: Tensor) -> None:
-        """Note a chosen id [1], for the penalties of the tokens after it."""
-        self._seen = torch.cat([self._seen, id])
-        self._generated = torch.cat([self._generated, id])
+    def recall(self, vocabulary: int, device: torch.device) -> "Past":
+        """What came before the next token."""
+        if self._past is None:
+            self._past = Past(self.prompt, vocabulary, device)
+        return self._past
 
     def point(self) -> Tensor:
         """A number from 0 to 1, the next of this request's own."""
         return torch.rand((), generator=self._random, dtype=torch.float64)
 
+    def list_points(self, start: int, count: int) -> Tensor:
+        """`count` such numbers from the `start`th on, whichever have been taken."""
+        random = torch.Generator().manual_seed(self._seed)
+        return torch.rand(start + count, generator=random, dtype=torch.float64)[start:]
+
+
+class Past:
+    """Which ids were `seen` in prompt and answer [vocabulary], and their `counts` in the answer [vocabulary]."""
+
+    def __init__(
+        self, prompt: Sequence[int], vocabulary: int, device: torch.device, generated: Sequence[int] = ()
+    ) -> None:
+        ids = send(torch.tensor(prompt, dtype=torch.long), device)
+        self.seen = torch.zeros(vocabulary, dtype=torch.bool, device=device).index_fill_(0, ids, True)
+        self.counts = torch.zeros(vocabulary, device=device)
+        self.add(send(torch.tensor(generated, dtype=torch.long), device))
+
+    def add(self, ids: Tensor) -> None:
+        """Count sampled ids."""
+        self.seen.index_fill_(0, ids, True)
+        self.counts.index_add_(0, ids, self.counts.new_ones(len(ids)))
+
 
 class Group:
-    """Requests whose tokens are chosen by the same steps, each with its own numbers."""
+    """Requests whose tokens are sampled by the same steps, each with its own numbers."""
 
     def __init__(self, samplers: Sequence[Sampler], device: torch.device) -> None:
-        self._samplers = samplers
-        self._is_random = samplers[0].sampling.is_random
-        self._looks_back = samplers[0].looks_back
+        samplings = [sampler.sampling for sampler in samplers]
         self.top_n = samplers[0].top_n
-        self._room: Tensor | None = None
-        self._warpers = make_processors([sampler.sampling for sampler in samplers], device)
+        self._samplers = samplers
+        self._features = samplers[0].features
+        self._looks_back = bool(self._features & Feature.PENALTIES)
+        self._parameters = stack_parameters(samplings, device)
+        self._most = max(each.top_k or 1 for each in samplings)
+        # Only a CPU can look whether some are enough without waiting; to rank all takes it dozens of times as long.
+        self._first = RANKED_FIRST if device.type == "cpu" else sys.maxsize
+        self._scratch: Tensor | None = None
 
     def draw(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Ids [rows] for logits [rows, vocabulary]; and [rows, 2 + 2 top n], all that is to be read of them."""
-        if self._looks_back:
-            logits = torch.stack([each.penalise(row) for each, row in zip(self._samplers, logits, strict=True)])
-        for warp in self._warpers:
-            logits = warp(logits)
+        pasts = [each.recall(logits.shape[-1], logits.device) for each in self._samplers] if self._looks_back else []
+        if pasts:
+            seen, counts = torch.stack([past.seen for past in pasts]), torch.stack([past.counts for past in pasts])
+            logits = apply_penalties(logits, seen, counts, self._parameters, self._features)
+        logits = process_logits(logits, self._parameters, self._features, self._most, self._first)
         logprobs = logits.log_softmax(dim=-1)
-        chosen, ids = self._pick(logprobs) if self._is_random else logprobs.max(dim=-1, keepdim=True)
-        if self._looks_back:
-            for sampler, id in zip(self._samplers, ids, strict=True):
-                sampler.remember(id)
-        parts = [ids, chosen]
-        if self.top_n:
-            likeliest = logprobs.topk(self.top_n)
-            parts += [likeliest.indices, likeliest.values]
-        # In one format, which holds ids and numbers exactly, so that one copy takes all.
-        return ids[:, 0], torch.cat([part.double() for part in parts], dim=-1)
+        ids = self._draw_ids(logprobs) if Feature.DRAW in self._features else find_likeliest(logprobs)
+        for past, id in zip(pasts, ids, strict=False):
+            past.add(id)
+        return ids[:, 0], make_report(logprobs, ids, self.top_n)
 
-    def _pick(self, logprobs: Tensor) -> tuple[Tensor, Tensor]:
-        # One uniform number inverted through the cumulative sum: the same draw on every device.
-        cumulative = self._make_room(logprobs).copy_(logprobs.exp()).cumsum_(dim=-1)
-        points = send(torch.stack([sampler.point() for sampler in self._samplers]), cumulative.device)
-        reached = torch.searchsorted(cumulative, points[:, None] * cumulative[:, -1:], right=True)
-        ids = reached.clamp(max=logprobs.shape[-1] - 1)
-        return logprobs.gather(-1, ids), ids
+    def _draw_ids(self, logprobs: Tensor) -> Tensor:
+        # The scratch is kept from step to step: fetching fresh memory takes a CPU longer than the sum itself.
+        if self._scratch is None:
+            self._scratch = torch.empty_like(logprobs, dtype=torch.float64)
+        points = torch.stack([sampler.point() for sampler in self._samplers])
+        return draw_ids(logprobs, send(points[:, None], logprobs.device), self._scratch)
 
-    def _make_room(self, logprobs: Tensor) -> Tensor:
-        # Kept from step to step: fetching fresh memory for it takes a CPU longer than the sum itself.
-        if self._room is None:
-            self._room = torch.empty_like(logprobs, dtype=torch.float64)
-        return self._room
+
+def find_likeliest(logprobs: Tensor) -> Tensor:
+    """Ids [rows, 1], of equals the first."""
+    return logprobs.max(dim=-1, keepdim=True).indices
+
+
+def draw_ids(logprobs: Tensor, points: Tensor, scratch: Tensor) -> Tensor:
+    """Ids [rows, 1] drawn by `points` float64 [rows, 1] from 0 to 1; `scratch` is float64 and shaped as `logprobs`."""
+    # One uniform number inverted through the cumulative sum: the same draw on every device.
+    cumulative = scratch.copy_(logprobs.exp()).cumsum_(dim=-1)
+    reached = torch.searchsorted(cumulative, points * cumulative[:, -1:], right=True)
+    return reached.clamp(max=logprobs.shape[-1] - 1)
+
+
+def make_report(logprobs: Tensor, ids: Tensor, top_n: int) -> Tensor:
+    """[rows, 2 + 2 top n]: id and log-probability, then the ids of the likeliest and their log-probabilities."""
+    parts = [ids, logprobs.gather(-1, ids)]
+    if top_n:
+        likeliest = logprobs.topk(top_n)
+        parts += [likeliest.indices, likeliest.values]
+    # In one format, which holds ids and numbers exactly, so that one copy takes all.
+    return torch.cat([part.double() for part in parts], dim=-1)
+
+
+def read_outcome(numbers: Sequence[float]) -> Outcome:
+    """The token that a row of a report tells, or what went wrong in sampling it."""
+    id, logprob, *top = numbers
+    if logprob != logprob:
+        return ValueError("the model's logits are not numbers (NaN)")
+    half = len(top) // 2
+    ranked = zip(map(int, top[:half]), top[half:], strict=True)
+    return SampledToken(int(id), logprob, tuple((id, logprob) for id, logprob in ranked if logprob > REMOVED))
 
 
 class SamplerOutput:
-    """Chosen tokens, on their way from the device. `ids` [rows] stay there."""
+    """Sampled tokens, on their way from the device. `ids` [rows] stay there."""
 
     def __init__(self, ids: Tensor, groups: Sequence[tuple[Group, Sequence[int]]], report: Tensor) -> None:
         self.ids = ids
@@ -119,31 +151,31 @@ class SamplerOutput:
         self._report = DeviceToHostCopy(report)
 
     def wait(self) -> None:
-        """Return when they have been chosen."""
+        """Return when they have been sampled."""
         self._report.wait()
 
     def read(self) -> list[Outcome]:
-        """The token of every row, or what went wrong in choosing it."""
+        """The token of every row, or what went wrong in sampling it."""
         numbers = iter(self._report.read().tolist())
         outcomes: dict[int, Outcome] = {}
         for group, rows in self._groups:
             for row in rows:
-                outcomes[row] = _read_outcome(list(islice(numbers, 2 + 2 * group.top_n)))
+                outcomes[row] = read_outcome(list(islice(numbers, 2 + 2 * group.top_n)))
         return [outcomes[row] for row in range(len(outcomes))]
 
 
 class BatchSampler:
-    """Chooses the next tokens of requests that stand together, in the order of `samplers`."""
+    """Samples the next tokens of requests that stand together, in the order of `samplers`."""
 
     def __init__(self, samplers: Sequence[Sampler], device: torch.device) -> None:
-        kinds: dict[tuple[object, ...], list[int]] = {}
+        kinds: dict[tuple[Feature, int], list[int]] = {}
         for row, sampler in enumerate(samplers):
-            kinds.setdefault(_name_kind(sampler), []).append(row)
+            kinds.setdefault((sampler.features, sampler.top_n), []).append(row)
         self._groups = [(Group([samplers[row] for row in rows], device), rows) for rows in kinds.values()]
         self._indices = [send(torch.tensor(rows), device) for rows in kinds.values()]
 
     def draw(self, logits: Tensor) -> SamplerOutput:
-        """Start to choose a token for each row of `logits` [rows, vocabulary]."""
+        """Start to sample a token for each row of `logits` [rows, vocabulary]."""
         logits = logits.float()
         if len(self._groups) == 1:
             ids, report = self._groups[0][0].draw(logits)
@@ -156,17 +188,15 @@ class BatchSampler:
         return SamplerOutput(ids, self._groups, torch.cat(reports))
 
 
-def _name_kind(sampler: Sampler) -> tuple[object, ...]:
-    """What decides which steps a request's tokens go through."""
-    sampling = sampler.sampling
-    warped = (sampling.temperature == 1.0, sampling.top_k is None, sampling.top_p is None, sampling.typical_p is None)
-    return (sampling.is_random, *warped, sampler.looks_back, sampler.top_n)
+class RowSampler:
+    """Samples rows of logits step after step, with one BatchSampler for as long as the requests stay the same."""
 
+    def __init__(self) -> None:
+        self._samplers: tuple[Sampler, ...] = ()
+        self._batch: BatchSampler | None = None
 
-def _read_outcome(numbers: list[float]) -> Outcome:
-    id, logprob, *top = numbers
-    if logprob != logprob:
-        return ValueError("the model's logits are not numbers (NaN)")
-    half = len(top) // 2
-    ranked = zip(map(int, top[:half]), top[half:], strict=True)
-    return SampledToken(int(id), logprob, tuple((id, logprob) for id, logprob in ranked if logprob > REMOVED))
+    def draw(self, samplers: Sequence[Sampler], logits: Tensor) -> SamplerOutput:
+        """Start to sample a token for each row of `logits` [samplers, vocabulary]."""
+        if self._batch is None or self._samplers != tuple(samplers):
+            self._samplers, self._batch = tuple(samplers), BatchSampler(samplers, logits.device)
+        return self._batch.draw(logits)

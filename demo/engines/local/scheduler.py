@@ -106,8 +106,8 @@ class Scheduler:
 
     def _plan_decode(self, sequence: Sequence) -> Scheduled:
         assert sequence.handle is not None
-        ids = sequence.ids[-1:] if sequence.sampled_row is None else ()
-        return Scheduled(sequence, Chunk(sequence.handle, ids, follows=sequence.sampled_row), samples=True)
+        ids = () if sequence.in_flight else sequence.ids[-1:]
+        return Scheduled(sequence, Chunk(sequence.handle, ids), samples=True)
 
     def _grow(self, sequence: Sequence) -> bool:
         """Make room for a running sequence's next token; False where it had to be preempted itself."""
@@ -180,5 +180,5 @@ class Scheduler:
 
     def _free(self, sequence: Sequence) -> None:
         if sequence.handle is not None:
-            self._runner.free(sequence.handle)
+            self._runner.free(sequence.handle, sequence.ids)
             sequence.handle = None

@@ -36,7 +36,7 @@ class Sequence:
         self.cancelled = False
         self.handle: Handle | None = None  # None while it waits
         self.sampler: Sampler | None = None  # from its first step on
-        self.sampled_row: int | None = None  # the row of the step in flight that samples its next token
+        self.in_flight = False  # whether a step in flight samples its next token
         self.prompt_logprobs: list[float] = []  # of each token of the prompt but the first, where they are asked for
         self.overtaken = 0  # prompt tokens of later requests that were read first
         self.prefilled = 0  # prompt tokens that were read, and not reused
@@ -52,7 +52,7 @@ class Sequence:
         """Whether a single token is what it needs next: its last one, known or in flight."""
         if self.handle is None:
             return False
-        return self.sampled_row is not None or (self.missing == 1 and len(self.ids) > self.prompt_length)
+        return self.in_flight or (self.missing == 1 and len(self.ids) > self.prompt_length)
 
     @property
     def scores_prompt(self) -> bool:
@@ -62,12 +62,12 @@ class Sequence:
     @property
     def is_complete(self) -> bool:
         """Whether the step in flight samples the last token that is asked for."""
-        expected = self.output.generated + (self.sampled_row is not None)
+        expected = self.output.generated + self.in_flight
         return self.request.max_new_tokens is not None and expected >= self.request.max_new_tokens
 
     def is_due(self, now: float) -> bool:
         """Whether its pace allows the next token now."""
-        return (self.pace.due if self.sampled_row is None else self.pace.following) <= now
+        return (self.pace.following if self.in_flight else self.pace.due) <= now
 
     def cancel(self) -> None:
         """Ask the engine's thread to stop after the token it is at."""

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from demo.engines.local.async_copy import send
-from demo.engines.local.runner import Runner
-from demo.engines.local.sampler import BatchSampler, Outcome, Sampler, SamplerOutput
+from demo.engines.local.output import SampledToken
+from demo.engines.local.runner import Runner, Sampled
+from demo.engines.local.sampler import Sampler
 from demo.engines.local.scheduler import Scheduled, StepPlan
 from demo.engines.local.sequence import Sequence
 
@@ -19,46 +20,31 @@ class InFlightStep:
 
     plan: StepPlan
     sampled: tuple[Sequence, ...]  # in the order of the rows that are sampled
-    output: SamplerOutput | None  # None where nothing is sampled
+    output: Sampled | None  # None where nothing is sampled
 
     def wait(self) -> None:
         """Return when the device has ended it. Raises what the step raises."""
         if self.output is not None:
             self.output.wait()
 
-    def read(self) -> list[tuple[Sequence, Outcome]]:
+    def read(self) -> list[tuple[Sequence, SampledToken | Exception]]:
         """What was sampled for each sequence, or what went wrong in sampling it."""
         return [] if self.output is None else list(zip(self.sampled, self.output.read(), strict=True))
 
 
-class StepExecutor:
-    """Launches planned steps."""
-
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
-        self._samplers: tuple[Sampler, ...] = ()
-        self._batch: BatchSampler | None = None  # of the samplers; kept while they stay the same
-
-    def launch(self, plan: StepPlan, previous: InFlightStep | None) -> InFlightStep:
-        """Start a step, which may continue tokens of the `previous` one that are not known here yet.
-
-        Raises what the forward pass raises.
-        """
-        last = previous.output.ids if previous is not None and previous.output is not None else None
-        logits = self._runner.execute([part.chunk for part in plan.parts], last)
-        rows = _find_rows(plan.parts)
-        _score_prompts(plan.parts, rows, logits)
-        sampled = tuple(part.sequence for part in plan.parts if part.samples)
-        last_rows = [stop - 1 for part, (_, stop) in zip(plan.parts, rows, strict=True) if part.samples]
-        if len(last_rows) < len(logits):
-            logits = logits[send(torch.tensor(last_rows, dtype=torch.long), logits.device)]
-        return InFlightStep(plan, sampled, self._sample(sampled, logits) if sampled else None)
-
-    def _sample(self, sequences: Parts[Sequence], logits: Tensor) -> SamplerOutput:
-        samplers = tuple(_find_sampler(sequence) for sequence in sequences)
-        if self._batch is None or samplers != self._samplers:
-            self._samplers, self._batch = samplers, BatchSampler(samplers, logits.device)
-        return self._batch.draw(logits)
+def launch(runner: Runner, plan: StepPlan) -> InFlightStep:
+    """Start a step. Raises what the forward pass raises."""
+    logits = runner.execute([part.chunk for part in plan.parts])
+    rows = _find_rows(plan.parts)
+    _score_prompts(plan.parts, rows, logits)
+    sampled = tuple(part.sequence for part in plan.parts if part.samples)
+    if not sampled:
+        return InFlightStep(plan, sampled, None)
+    last = [stop - 1 for part, (_, stop) in zip(plan.parts, rows, strict=True) if part.samples]
+    if len(last) < len(logits):
+        logits = logits[send(torch.tensor(last), logits.device)]
+    handles = [part.chunk.handle for part in plan.parts if part.samples]
+    return InFlightStep(plan, sampled, runner.sample(handles, [_find_sampler(each) for each in sampled], logits))
 
 
 def _find_rows(parts: Parts[Scheduled]) -> list[tuple[int, int]]:
@@ -73,7 +59,8 @@ def _find_rows(parts: Parts[Scheduled]) -> list[tuple[int, int]]:
 def _find_sampler(sequence: Sequence) -> Sampler:
     if sequence.sampler is None:
         request = sequence.request
-        sequence.sampler = Sampler(request.sampling, sequence.seed, sequence.ids, request.top_n_tokens)
+        prompt = sequence.ids[: sequence.prompt_length]
+        sequence.sampler = Sampler(request.sampling, sequence.seed, prompt, request.top_n_tokens)
     return sequence.sampler
 
 

@@ -9,7 +9,7 @@ from demo.bell import ring_together
 from demo.engines.local.runner import Runner
 from demo.engines.local.scheduler import Scheduler, StepPlan
 from demo.engines.local.sequence import Sequence
-from demo.engines.local.step import InFlightStep, StepExecutor
+from demo.engines.local.step import InFlightStep, launch
 from demo.errors import describe_failure
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,6 @@ class StepLoop:
         self._runner = runner
         self._scheduler = scheduler
         self._clock = clock
-        self._executor = StepExecutor(runner)
         self._in_flight: InFlightStep | None = None
         self._launched = 0.0  # when the step in flight was launched, or the one before it was read
 
@@ -37,7 +36,7 @@ class StepLoop:
                 previous.wait()  # a sequence that is cancelled meanwhile is not in the next step
             self._remove_cancelled()
             plan = self._scheduler.plan()
-            launched = self._launch(plan, previous) if plan is not None else None
+            launched = self._launch(plan, follows=previous is not None) if plan is not None else None
             if previous is not None:
                 self._read(previous, launched.sampled if launched is not None else ())
             if launched is not None and not self._runner.limits.looks_ahead:
@@ -53,12 +52,12 @@ class StepLoop:
         for sequence in self._scheduler.remove_cancelled():
             sequence.output.finish("cancelled")
 
-    def _launch(self, plan: StepPlan, previous: InFlightStep | None) -> InFlightStep:
-        if previous is None:
+    def _launch(self, plan: StepPlan, follows: bool) -> InFlightStep:
+        if not follows:
             self._launched = self._clock()
-        launched = self._executor.launch(plan, previous)
-        for row, sequence in enumerate(launched.sampled):
-            sequence.sampled_row = row
+        launched = launch(self._runner, plan)
+        for sequence in launched.sampled:
+            sequence.in_flight = True
         return launched
 
     @ring_together()
@@ -71,7 +70,7 @@ class StepLoop:
         self._note_prompts(step.plan)
         for sequence, outcome in outcomes:
             if sequence not in continued:
-                sequence.sampled_row = None
+                sequence.in_flight = False
             if sequence.output.ended:
                 continue
             sequence.accept(outcome)

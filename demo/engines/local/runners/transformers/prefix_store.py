@@ -26,7 +26,7 @@ class PrefixStore:
 
     def find(self, ids: Sequence[int], salt: Hashable) -> tuple[RowsCache, int] | None:
         """The cache that begins with the most of `ids` but the last, and with how many."""
-        counts = [_count_equal(kept.ids, ids[:-1]) if kept.salt == salt else 0 for kept in self._kept]
+        counts = [count_equal(kept.ids, ids[:-1]) if kept.salt == salt else 0 for kept in self._kept]
         if max(counts, default=0) < WORTHWHILE:
             return None
         best = counts.index(max(counts))
@@ -51,5 +51,6 @@ class PrefixStore:
         self._kept = []
 
 
-def _count_equal(one: Sequence[int], other: Sequence[int]) -> int:
+def count_equal(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens both begin with."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

@@ -75,7 +75,7 @@ def score(model: Model, prompt: str) -> list[float]:
     handle, ids = open_sequence(model.runner, model.encode(prompt)), model.encode(prompt)
     with torch.inference_mode():
         logits = model.runner.execute([Chunk(handle, ids, "all")])
-        model.runner.free(handle)
+        model.runner.free(handle, ())
     return logits[:-1].log_softmax(dim=-1).gather(1, torch.tensor(ids[1:])[:, None])[:, 0].tolist()
 
 

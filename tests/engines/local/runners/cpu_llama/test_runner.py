@@ -68,7 +68,7 @@ def follow_together(runner: Runner, plans: Sequence[Plan]) -> list[Tensor]:
     handles: dict[int, Handle] = {}
     for at in range(max(plan.start + plan.steps for plan in plans) + 1):
         for number in [number for number in handles if plans[number].start + plans[number].steps == at]:
-            runner.free(handles.pop(number))
+            runner.free(handles.pop(number), ())
         for number, plan in enumerate(plans):
             if plan.start == at:
                 handles[number] = open_sequence(runner, plan.prompt)
@@ -111,7 +111,7 @@ def test_a_prompt_gives_the_same_however_it_is_cut(length: int, sizes: Sequence[
     handle = open_sequence(runner, prompt)
     first = read_prompt(runner, handle, prompt, sizes)
     rest = [step(runner, {handle: id})[0] for id in ids]
-    runner.free(handle)
+    runner.free(handle, ())
     assert torch.equal(torch.stack([first, *rest]), follow(runner, prompt, ids))
 
 
@@ -137,7 +137,7 @@ def test_chunks_of_prompts_are_read_in_one_pass_with_rows_and_neither_changes_th
             if handle.length == len(handles[handle])
         )
     for handle in (going_on, *handles):
-        runner.free(handle)
+        runner.free(handle, ())
     assert all(torch.equal(last[handle], follow(runner, prompt, [])[0]) for handle, prompt in handles.items())
     assert torch.equal(torch.stack(steps), follow(runner, row, ids[: len(steps) - 1]))
 
@@ -151,7 +151,7 @@ def test_logits_are_given_for_the_tokens_that_ask_for_them(runner: Runner) -> No
     assert torch.equal(logits[-1], logits[-2])
     assert torch.equal(logits[3], follow(runner, prompt[:4], [])[0])
     for handle in handles:
-        runner.free(handle)
+        runner.free(handle, ())
 
 
 def test_a_prompt_gives_the_same_read_at_once_and_token_by_token(runner: Runner) -> None:
@@ -184,7 +184,7 @@ def read_reusing(runner: Runner, prompt: Sequence[int], ids: Sequence[int], salt
     cached = handle.length
     first = read_prompt(runner, handle, prompt)
     rest = [step(runner, {handle: id})[0] for id in ids]
-    runner.free(handle)
+    runner.free(handle, ())
     return cached, torch.stack([first, *rest])
 
 
@@ -258,7 +258,7 @@ def test_a_sequence_without_room_is_told_so_and_leaves_nothing_behind(file: Path
     assert runner._pool.count == 2
     assert runner.reserve(first, 3 * PAGE)
     assert not runner.reserve(first, 3 * PAGE + 1)
-    runner.free(first)
+    runner.free(first, ())
     assert runner._pool.count == 0
 
 

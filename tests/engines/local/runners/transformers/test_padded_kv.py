@@ -88,7 +88,7 @@ def test_a_row_that_is_no_number_leaves_nothing_in_the_padding_of_a_newcomer() -
     cache = RowsCache()
     for columns in (random_columns(1, 9), torch.full((1, HEADS, 9, SIZE), torch.nan), random_columns(1, 9)):
         joining = RowsCache()
-        append(joining, columns)
+        joining.update(columns, -columns, layer_idx=0)
         cache.join(joining, 9)
     cache.leave(1)
     cache.leave(1)

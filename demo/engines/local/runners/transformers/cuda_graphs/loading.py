@@ -1,4 +1,4 @@
-"""Whether a model's step can be captured on its device, and if so, the rows to do it with, recorded beforehand."""
+"""Whether a model's step can be captured on its device, and if so, the rows to do it with, captured beforehand."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,37 +8,38 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import get_layer_types_and_kwargs
 
-from demo.engines.local.batch import Batch
-from demo.engines.local.runners.transformers.cuda_graphs.capture import GraphCapturer
+from demo.engines.local.runner import Runner
+from demo.engines.local.runners.transformers.cuda_graphs.capture import Capturer, GraphCapturer
 from demo.engines.local.runners.transformers.cuda_graphs.decode import Step, list_sizes
 from demo.engines.local.runners.transformers.cuda_graphs.prefill import LENGTHS, PromptReader
-from demo.engines.local.runners.transformers.cuda_graphs.runner import CapturedBatch
+from demo.engines.local.runners.transformers.cuda_graphs.runner import CudaGraphRunner
+from demo.engines.local.runners.transformers.cuda_graphs.sampling import SlotSampler
 from demo.engines.local.runners.transformers.cuda_graphs.static_kv import StaticCache
-from demo.engines.local.runners.transformers.eager import SharedBatch
 from demo.engines.local.runners.transformers.forward import Forward
 from demo.engines.local.runners.transformers.padded_kv import RowsCache, RowsLayer
 from demo.events import Loading
 
 SHARE = 0.75  # of the device's free memory for rows; the rest is for reading prompts
-NEARNESS = 0.1  # by how much of their size logits may differ from the general path's: bfloat16 rounds to 0.4 %
+NEARNESS = 0.1  # by how much of their size logits may differ from the eager: bfloat16 rounds to 0.4 %
 PROBES = ((1, 2, 3, 4, 5), (6, 7))
+FOLLOWERS = (8, 9)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """For how many rows of how many tokens there should be room, and which numbers of rows are worth recording.
+    """For how many rows of how many tokens there should be room, and which numbers of rows are worth capturing.
 
-    `backend` of torch.compile fuses what is recorded; None records it as it is.
+    `backend` of torch.compile fuses what is captured; None captures it as it is.
     """
 
     rows: int
     columns: int
-    recorded: Sequence[int]
+    captured: Sequence[int]
     backend: str | None = None
 
 
 class CannotCapture(Exception):
-    """Why this model keeps to the general path."""
+    """Why this model stays eager."""
 
 
 def find_unsupported_reason(network: PreTrainedModel) -> str:
@@ -55,53 +56,89 @@ def find_unsupported_reason(network: PreTrainedModel) -> str:
     return ""
 
 
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What of a model has been captured: prefill of short prompts, one decode step, and sampling from its logits."""
+
+    reader: PromptReader
+    step: Step
+    sampler: SlotSampler
+
+
+def capture(
+    network: PreTrainedModel, plan: Plan, report: Callable[[Loading], None], keeps_prefixes: bool = True
+) -> Runner:
+    """A runner over one static cache. Raises CannotCapture: why this model can't have one."""
+    parts = capture_parts(network, plan, report, GraphCapturer(network.device))
+    with torch.inference_mode():
+        return CudaGraphRunner(parts.reader, parts.step, parts.sampler, keeps_prefixes)
+
+
 @torch.inference_mode()
-def capture(network: PreTrainedModel, plan: Plan, report: Callable[[Loading], None]) -> Callable[[], Batch]:
-    """What makes an empty batch over one static cache. Raises CannotCapture: why this model can't have one."""
-    if obstacle := find_unsupported_reason(network):
-        raise CannotCapture(obstacle)
+def capture_parts(
+    network: PreTrainedModel, plan: Plan, report: Callable[[Loading], None], capturer: Capturer
+) -> Captured:
+    """Capture all that a step is made of. Raises CannotCapture: why that can't be done with this model."""
+    if reason := find_unsupported_reason(network):
+        raise CannotCapture(reason)
+    try:
+        parts = _prepare(network, plan, report)
+        _check(parts)
+        _capture(parts, plan, report, capturer)
+        _check(parts)
+    except CannotCapture:
+        raise
+    except Exception as error:
+        # Models differ in how they refuse an unusual cache or mask, and torch in how it refuses to capture.
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CannotCapture(f"its step can't be captured ({reason})") from error
+    return parts
+
+
+def _prepare(network: PreTrainedModel, plan: Plan, report: Callable[[Loading], None]) -> Captured:
     reader = PromptReader(network)
     like = _read(reader.forward, PROBES[0]).filled()
     rows = _fit(plan, like, network.device)
-    try:
-        report(Loading("compiling the step" if plan.backend else "trying the step"))
-        step = Step(network, StaticCache(rows, plan.columns, like), plan.backend)
-        _check(reader, step)
-        _record(reader, step, plan, report)
-        _check(reader, step)
-    except Exception as error:
-        # Models differ in how they refuse an unusual cache or mask, and torch in how it refuses to record.
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CannotCapture(f"its step can't be captured ({reason})") from error
-    return torch.inference_mode()(lambda: CapturedBatch(reader, step))
+    report(Loading("compiling the step" if plan.backend else "trying the step"))
+    step = Step(network, StaticCache(rows, plan.columns, like), plan.backend)
+    return Captured(reader, step, SlotSampler(step))
 
 
-def _record(reader: PromptReader, step: Step, plan: Plan, report: Callable[[Loading], None]) -> None:
-    recorder = GraphCapturer(step.cache.window.positions.device)
-    total = len(list_sizes(plan.recorded, step.cache))
-    for done, (rows, columns) in enumerate(step.record(recorder, plan.recorded), start=1):
+def _capture(parts: Captured, plan: Plan, report: Callable[[Loading], None], capturer: Capturer) -> None:
+    total = len(list_sizes(plan.captured, parts.step.cache))
+    for done, (rows, columns) in enumerate(parts.step.capture(capturer, plan.captured), start=1):
         report(Loading(f"capturing the step for {rows} rows of {columns} tokens, {done} of {total}"))
-    for length in reader.record(recorder, [length for length in LENGTHS if length <= plan.columns]):
+    for rows in parts.sampler.capture(capturer, plan.captured):
+        report(Loading(f"capturing the sampling for {rows} rows"))
+    for length in parts.reader.capture(capturer, [length for length in LENGTHS if length <= plan.columns]):
         report(Loading(f"capturing the reading of prompts of up to {length} tokens"))
 
 
-def _check(reader: PromptReader, step: Step) -> None:
-    """Raise RuntimeError where a step doesn't give what the general path gives."""
-    prompts = PROBES[: step.cache.room]
-    expected = _probe(SharedBatch(reader.forward), prompts)
-    found = _probe(CapturedBatch(reader, step), prompts)
+def _check(parts: Captured) -> None:
+    """Raise RuntimeError where a step doesn't give what the model's own cache gives."""
+    prompts = PROBES[: parts.step.cache.slots]
+    expected = torch.stack([_probe_eager(parts.reader.forward, prompt) for prompt in prompts], dim=1)
+    found = _probe_captured(parts, prompts)
     if not _size(found - expected) <= NEARNESS * _size(expected):
         raise RuntimeError("it gives other logits than the model's own cache")
-    step.cache.clear()
 
 
-def _probe(batch: Batch, prompts: Sequence[Sequence[int]]) -> Tensor:
-    """The logits of two steps after some prompts."""
-    for prompt in prompts:
-        prefill = batch.begin(prompt)
-        prefill.read(len(prompt))
-        batch.join(prefill)
-    return torch.stack([batch.step([id] * len(prompts)).float() for id in (8, 9)])
+def _probe_eager(forward: Forward, prompt: Sequence[int]) -> Tensor:
+    """The logits [steps, vocabulary] of some steps after a prompt."""
+    cache, length = _read(forward, prompt), len(prompt)
+    steps = [forward(torch.tensor([[id]]), cache, [length + place])[:, -1] for place, id in enumerate(FOLLOWERS)]
+    return torch.cat(steps).float()
+
+
+def _probe_captured(parts: Captured, prompts: Sequence[Sequence[int]]) -> Tensor:
+    """The same [steps, prompts, vocabulary], all prompts together."""
+    step, cache = parts.step, parts.step.cache
+    slots = [cache.join(_read(parts.reader.forward, prompt).filled(), len(prompt)) for prompt in prompts]
+    ids = [torch.full((len(slots),), id, device=step.logits.device) for id in FOLLOWERS]
+    # Copied, since each step writes over the logits of the last.
+    logits = torch.stack([step(slots, each).clone() for each in ids])
+    cache.clear()
+    return logits
 
 
 def _fit(plan: Plan, like: Sequence[RowsLayer], device: torch.device) -> int:

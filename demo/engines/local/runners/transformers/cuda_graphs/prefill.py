@@ -1,6 +1,6 @@
-"""The reading of a whole short prompt, recorded beforehand for a few lengths.
+"""Prefill of a whole short prompt, captured for a few lengths.
 
-To launch it piece by piece takes a GPU longer than to compute it. Longer prompts are read as on the general path.
+To launch its operations one by one takes longer than a GPU takes to compute them. Longer prompts are read eagerly.
 """
 
 import inspect
@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from demo.engines.local.runners.transformers.cuda_graphs.capture import GraphCapturer
-from demo.engines.local.runners.transformers.forward import Forward, NetworkPrefill, name_cache
+from demo.engines.local.async_copy import send
+from demo.engines.local.runners.transformers.cuda_graphs.capture import Capturer
+from demo.engines.local.runners.transformers.forward import Forward, name_cache
 from demo.engines.local.runners.transformers.padded_kv import RowsCache
 
 LENGTHS = (32, 64, 128, 256, 512)
@@ -21,7 +22,7 @@ Read: TypeAlias = tuple[Tensor, RowsCache]  # logits [1, 1, vocabulary] after th
 
 
 class PromptReader:
-    """Reads prompts of one model. What a recorded reading gives is valid until the next prompt is read."""
+    """Reads prompts of one model. What a captured prefill gives is valid until the next prompt is read."""
 
     def __init__(self, network: PreTrainedModel) -> None:
         self.forward = Forward(network)
@@ -31,23 +32,23 @@ class PromptReader:
         self._last = torch.zeros(1, dtype=torch.long, device=network.device)  # place of the prompt's last token
         self._cache_name = name_cache(network)
         self._takes_last = "logits_to_keep" in inspect.signature(network.forward).parameters
-        self._recorded: dict[int, Callable[[], Read]] = {}
+        self._captured: dict[int, Callable[[], Read]] = {}
 
-    def record(self, recorder: GraphCapturer, lengths: Sequence[int]) -> Iterator[int]:
-        """Record it for prompts of up to each of `lengths`; names each before it is recorded."""
+    def capture(self, capturer: Capturer, lengths: Sequence[int]) -> Iterator[int]:
+        """Capture it for prompts of up to each of `lengths`; names each before it is captured."""
         for length in sorted(lengths, reverse=True):
             yield length
-            self._recorded[length] = recorder.record(self._bind(length))
+            self._captured[length] = capturer.capture(self._bind(length))
 
     def read(self, prompt: Tensor) -> Read | None:
-        """What is known after a whole prompt [1, length] of the CPU; None where nothing so long is recorded."""
+        """What is known after a whole prompt [1, length] of the CPU; None where nothing so long is captured."""
         count = prompt.shape[1]
-        fitting = [length for length in self._recorded if length >= count]
+        fitting = [length for length in self._captured if length >= count]
         if not fitting:
             return None
-        self._ids[:, :count] = prompt.to(self._ids.device)
+        self._ids[:, :count] = send(prompt, self._ids.device)
         self._last.fill_(count - 1)
-        return self._recorded[min(fitting)]()
+        return self._captured[min(fitting)]()
 
     def _bind(self, length: int) -> Callable[[], Read]:
         def compute() -> Read:
@@ -60,19 +61,3 @@ class PromptReader:
             return logits if self._takes_last else logits[:, self._last], cache
 
         return compute
-
-
-class CapturedPrefill(NetworkPrefill):
-    """One prompt, read as a whole if that is recorded for its length, else in chunks."""
-
-    def __init__(self, reader: PromptReader, prompt: Sequence[int]) -> None:
-        super().__init__(reader.forward, RowsCache(), prompt)
-        self._reader = reader
-
-    def read(self, size: int) -> Tensor | None:
-        whole = self._reader.read(self._prompt) if self.length == 0 else None
-        if whole is None:
-            return super().read(size)
-        logits, self.cache = whole
-        self.length = self._prompt.shape[1]
-        return logits[0, 0]

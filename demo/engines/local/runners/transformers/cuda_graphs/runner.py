@@ -1,49 +1,133 @@
-"""Rows over a static cache, each step launched as a whole."""
+"""A transformers model with CUDA graphs as a Runner: decode steps over a static cache are launched as a whole."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor
 
 from demo.engines.local.async_copy import send
-from demo.engines.local.batch import AheadBatch, Chunks, Prefill
+from demo.engines.local.runner import Chunk, Handle, Limits, Runner
 from demo.engines.local.runners.transformers.cuda_graphs.decode import Step
-from demo.engines.local.runners.transformers.cuda_graphs.prefill import CapturedPrefill, PromptReader
+from demo.engines.local.runners.transformers.cuda_graphs.prefill import PromptReader
+from demo.engines.local.runners.transformers.cuda_graphs.sampling import SlotSampler, SlotSamplerOutput
 from demo.engines.local.runners.transformers.padded_kv import RowsCache
+from demo.engines.local.runners.transformers.prefix_store import WORTHWHILE, count_equal
+from demo.engines.local.sampler import Sampler
 
 
-class CapturedBatch(AheadBatch):
-    """Each prompt is read into memory of its own, and copied to its row before the next one is read."""
+class SlotHandle:
+    """A sequence's handle: a cache of its own while its prompt is read, then a slot of the static cache."""
 
-    # A GPU reads hundreds of tokens in the time of one.
-    chunks = Chunks(alone=2048, among_others=512)
+    def __init__(self, salt: Hashable) -> None:
+        self.length = 0
+        self.ids: Sequence[int] = ()  # of the tokens that are held, where they are known here
+        self.salt = salt
+        self.cache = RowsCache()
+        self.slot: int | None = None
 
-    def __init__(self, reader: PromptReader, step: Step) -> None:
-        self.room = step.cache.room
+
+class CudaGraphRunner(Runner):
+    """Each prompt is read into a cache of its own, and copied to its slot; there is a slot for every sequence.
+
+    What is reused of a prompt is what a free slot still holds: a slot in use is not shared.
+    """
+
+    def __init__(self, reader: PromptReader, step: Step, sampler: SlotSampler, keeps_prefixes: bool = True) -> None:
+        # A GPU reads hundreds of tokens in the time of one.
+        self.limits = Limits(
+            max_num_seqs=step.cache.slots, max_prefill_tokens=2048, min_prefill_tokens=512, looks_ahead=True
+        )
         self._reader = reader
         self._step = step
-        self._cache = step.cache
-        self._cache.clear()
+        self._sampler = sampler
+        self._keeps_prefixes = keeps_prefixes
+        self.reset()
 
-    def begin(self, prompt: Sequence[int]) -> Prefill:
-        return CapturedPrefill(self._reader, prompt)
+    def allocate(self, ids: Sequence[int], salt: Hashable, reuse: bool) -> Handle | None:
+        if self._allocated == self._step.cache.slots:
+            return None
+        self._allocated += 1
+        handle = SlotHandle(salt)
+        if reuse and self._keeps_prefixes:
+            self._copy_prefix(ids[:-1], handle)
+        return handle
 
-    def join(self, prefill: Prefill) -> None:
-        read = cast(CapturedPrefill, prefill)
-        self._cache.join(cast(RowsCache, read.cache).filled(), read.length)
+    def reserve(self, handle: Handle, tokens: int) -> bool:
+        return True  # a slot has room for as many tokens as a request may have
 
-    def leave(self, row: int) -> None:
-        self._cache.leave(row)
+    def execute(self, chunks: Sequence[Chunk]) -> Tensor:
+        prefills = {chunk.handle: self._prefill(chunk) for chunk in chunks if not _decodes(chunk)}
+        decodes = [cast(SlotHandle, chunk.handle) for chunk in chunks if chunk.handle not in prefills]
+        rows = iter(self._decode(decodes)) if decodes else iter(())
+        return torch.cat([prefills[chunk.handle] if chunk.handle in prefills else next(rows)[None] for chunk in chunks])
 
-    def park(self, row: int, prefill: Prefill) -> None:
-        read = cast(CapturedPrefill, prefill)
-        read.length = self._cache.lengths[row]
-        read.cache = self._cache.copy_row(row)
-        self._cache.leave(row)
+    def sample(self, handles: Sequence[Handle], samplers: Sequence[Sampler], logits: Tensor) -> SlotSamplerOutput:
+        sequences = [cast(SlotHandle, handle) for handle in handles]
+        for sequence, sampler, row in zip(sequences, samplers, logits, strict=True):
+            self._prepare(sequence, sampler, row)
+        return self._sampler.draw([cast(int, sequence.slot) for sequence in sequences])
 
-    def step(self, ids: Sequence[int]) -> Tensor:
-        return self._step(send(torch.tensor(ids), self._cache.window.positions.device))
+    def free(self, handle: Handle, ids: Sequence[int]) -> None:
+        sequence = cast(SlotHandle, handle)
+        self._allocated -= 1
+        sequence.cache, sequence.ids = RowsCache(), ids[: sequence.length]
+        if sequence.slot is not None:
+            self._step.cache.leave(sequence.slot)
+            self._sampler.leave(sequence.slot)
+            self._left[sequence.slot] = sequence
 
-    def follow(self, ids: Tensor) -> Tensor:
-        return self._step(ids)
+    def reset(self) -> None:
+        self._left: dict[int, SlotHandle] = {}  # by slot: the sequence that has left it, and is what it still holds
+        self._allocated = 0
+        self._step.cache.clear()
+        self._sampler.clear()
+
+    def _copy_prefix(self, ids: Sequence[int], handle: SlotHandle) -> None:
+        """Begin with what a free slot holds of `ids`."""
+        counts = {slot: count_equal(left.ids, ids) for slot, left in self._left.items() if left.salt == handle.salt}
+        if max(counts.values(), default=0) >= WORTHWHILE:
+            slot = max(counts, key=lambda slot: counts[slot])
+            handle.ids, handle.length = ids[: counts[slot]], counts[slot]
+            handle.cache = self._step.cache.copy_columns(slot, handle.length)
+
+    def _prefill(self, chunk: Chunk) -> Tensor:
+        """Logits float32 [rows asked for, vocabulary] after a chunk of a prompt."""
+        sequence, ids = cast(SlotHandle, chunk.handle), torch.tensor([list(chunk.ids)])
+        whole = self._reader.read(ids) if sequence.length == 0 and chunk.outputs == "last" else None
+        if whole is not None:
+            logits, sequence.cache = whole
+        else:
+            logits = self._reader.forward(ids, sequence.cache, [sequence.length], keep=max(chunk.rows, 1))
+        sequence.ids = [*sequence.ids, *chunk.ids]
+        sequence.length += chunk.tokens
+        rows = logits[0, logits.shape[1] - chunk.rows :].float().clone()
+        if whole is not None:
+            self._join(sequence)  # what a captured reading gives is valid until the next
+        return rows
+
+    def _join(self, sequence: SlotHandle) -> None:
+        sequence.slot = self._step.cache.join(sequence.cache.filled(), sequence.length)
+        self._left.pop(sequence.slot, None)
+        sequence.cache = RowsCache()
+
+    def _decode(self, sequences: Sequence[SlotHandle]) -> Tensor:
+        """Logits float32 [sequences, vocabulary] after the token that was sampled last for each."""
+        slots = [cast(int, sequence.slot) for sequence in sequences]
+        logits = self._step(slots)
+        for sequence in sequences:
+            sequence.length += 1
+        return logits[send(torch.tensor(slots), logits.device)]
+
+    def _prepare(self, sequence: SlotHandle, sampler: Sampler, logits: Tensor) -> None:
+        """Let the slot of a sequence that has just been read be sampled from `logits` [vocabulary]."""
+        if sequence.slot is None:
+            self._join(sequence)
+        slot = cast(int, sequence.slot)
+        if not self._sampler.has(slot):
+            self._step.place(slot, logits)
+            self._sampler.join(slot, sampler, sequence.ids[len(sampler.prompt) :])
+
+
+def _decodes(chunk: Chunk) -> bool:
+    return cast(SlotHandle, chunk.handle).slot is not None

@@ -9,7 +9,7 @@ from demo.engines.local.runners.transformers.cuda_graphs.loading import CannotCa
 from demo.events import Loading
 from tests.engines.local.tiny import make_network
 
-PLAN = Plan(rows=4, columns=300, recorded=(1, 2, 4))
+PLAN = Plan(rows=4, columns=300, captured=(1, 2, 4))
 
 
 def refusal(architecture: str) -> str:
@@ -20,8 +20,8 @@ def refusal(architecture: str) -> str:
 
 @pytest.mark.parametrize("architecture", ["llama", "fused QKV"])
 def test_models_that_attend_to_everything_are_captured(architecture: str) -> None:
-    batch = capture(make_network(architecture), PLAN, lambda loading: None)()
-    assert batch.room == PLAN.rows
+    runner = capture(make_network(architecture), PLAN, lambda loading: None)
+    assert runner.limits.max_num_seqs == PLAN.rows
 
 
 def test_models_with_other_layers_or_without_positions_are_not_and_it_is_said_why() -> None:
@@ -48,8 +48,11 @@ def test_progress_names_every_size() -> None:
     steps: list[Loading] = []
     capture(make_network(), PLAN, steps.append)
     assert steps[0].step == "trying the step"
-    assert steps[1].step == "capturing the step for 4 rows of 300 tokens, 1 of 6"
-    assert steps[6].step == "capturing the step for 1 rows of 256 tokens, 6 of 6"
-    assert [each.step for each in steps[7:]] == [
+    assert [each.step for each in steps[1:7]] == [
+        f"capturing the step for {rows} rows of {columns} tokens, {done} of 6"
+        for done, (rows, columns) in enumerate([(1, 256), (4, 300), (4, 256), (2, 300), (2, 256), (1, 300)], start=1)
+    ]
+    assert [each.step for each in steps[7:10]] == [f"capturing the sampling for {rows} rows" for rows in (4, 2, 1)]
+    assert [each.step for each in steps[10:]] == [
         f"capturing the reading of prompts of up to {length} tokens" for length in (256, 128, 64, 32)
     ]

@@ -1,4 +1,4 @@
-"""Warpers equal transformers' own, for every row its own numbers, and no row changes another."""
+"""Logits processors equal transformers' own, for every row its own numbers, and no row changes another."""
 
 import pytest
 import torch
@@ -15,6 +15,7 @@ from transformers import (
 
 from demo.engines.local.logits_processors import (
     RANKED_FIRST,
+    apply_penalties,
     apply_temperature,
     keep_top_k,
     keep_top_p,
@@ -22,7 +23,10 @@ from demo.engines.local.logits_processors import (
     penalise_frequency,
     penalise_presence,
     penalise_repetition,
+    process_logits,
 )
+from demo.engines.local.sampling_parameters import NO_TOP_K, Feature, stack_parameters
+from demo.events import Sampling
 
 VOCABULARY = 50
 seeds = st.integers(0, 2**32)
@@ -78,16 +82,26 @@ def test_temperature_gives_the_probabilities_that_transformers_gives(seed: int, 
 
 @given(seeds, st.floats(0.5, 2.0), st.lists(st.integers(0, VOCABULARY - 1), min_size=1))
 def test_repetition_penalty_equals_transformers(seed: int, penalty: float, ids: list[int]) -> None:
-    (logits,), seen = random_logits(seed, 1), torch.tensor(ids)
-    (expected,) = RepetitionPenaltyLogitsProcessor(penalty)(seen[None], logits.clone()[None])
-    assert torch.equal(penalise_repetition(logits, seen, penalty), expected)
+    logits, seen = random_logits(seed, 1), torch.zeros(1, VOCABULARY, dtype=torch.bool)
+    seen[0, ids] = True
+    expected = RepetitionPenaltyLogitsProcessor(penalty)(torch.tensor([ids]), logits.clone())
+    assert torch.equal(penalise_repetition(logits, seen, column([penalty])), expected)
+
+
+COUNTS = torch.tensor([[0.0, 2.0, 0.0, 1.0]])
 
 
 def test_frequency_penalty_counts_what_was_generated() -> None:
-    logits = penalise_frequency(torch.zeros(4), torch.tensor([1, 1, 3]), 0.5)
-    assert logits.tolist() == [0.0, -1.0, 0.0, -0.5]
+    assert penalise_frequency(torch.zeros(1, 4), COUNTS, column([0.5])).tolist() == [[0.0, -1.0, 0.0, -0.5]]
 
 
 def test_presence_penalty_counts_each_token_once() -> None:
-    logits = penalise_presence(torch.zeros(4), torch.tensor([1, 1, 3]), 0.5)
-    assert logits.tolist() == [0.0, -0.5, 0.0, -0.5]
+    assert penalise_presence(torch.zeros(1, 4), COUNTS, column([0.5])).tolist() == [[0.0, -0.5, 0.0, -0.5]]
+
+
+def test_a_neutral_number_changes_no_bit() -> None:
+    logits, seen = random_logits(0, 3), torch.ones(3, VOCABULARY, dtype=torch.bool)
+    neutral = stack_parameters([Sampling()] * 3, logits.device)
+    penalised = apply_penalties(logits, seen, seen.float(), neutral, Feature.PENALTIES)
+    every = ~Feature.NONE
+    assert torch.equal(process_logits(penalised, neutral, every, NO_TOP_K, VOCABULARY), logits)

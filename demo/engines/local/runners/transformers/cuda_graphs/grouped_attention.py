@@ -1,0 +1,45 @@
+"""Attention of one new token to grouped keys and values, for torch.compile: without a copy of them for each query head.
+
+transformers' own does the same where it is not compiled, and repeats keys and values where it is.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, PreTrainedModel
+
+NAME: Final = "grouped_sdpa"
+
+
+def attend(
+    module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor, **options: Any
+) -> tuple[Tensor, None]:
+    """[rows, 1, heads, head size] for queries [rows, heads, 1, size], keys [rows, groups, columns, size] and `mask`.
+
+    `mask` [rows, 1, 1, columns] is added to the scores of all heads.
+    """
+    rows, heads, _, _ = query.shape
+    grouped = query.reshape(rows, key.shape[1], -1, query.shape[-1])  # a group's heads as if they were its tokens
+    attended = scaled_dot_product_attention(grouped, key, value, attn_mask=mask, scale=options.get("scaling"))
+    return attended.reshape(rows, 1, heads, value.shape[-1]), None
+
+
+@contextmanager
+def use_grouped_attention(network: PreTrainedModel) -> Iterator[None]:
+    """Let the network attend so, where its own attention is torch's scaled_dot_product_attention."""
+    config, own = network.config, network.config._attn_implementation
+    if own != "sdpa":
+        yield
+        return
+    config._attn_implementation = NAME
+    try:
+        yield
+    finally:
+        config._attn_implementation = own
+
+
+AttentionInterface.register(NAME, attend)
