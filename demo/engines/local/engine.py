@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from demo.bell import ring_together
 from demo.engines.local.rows import Rows
 from demo.engines.local.sequence import Generation, SampledToken
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_failure, shutting_down
 from demo.events import Broken, Engine, Load, Loading, Log, Piece, Prompt, Ready, Request, Status, Ticket
+from demo.loop_waker import wake_together
 from demo.settings import Settings
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class LocalEngine(Engine):
         room = model.decoder.room
         return room is None or len(rows) + len(self._reading) < room
 
-    @ring_together()
+    @wake_together()
     def _step(self, model: "Model", rows: Rows) -> None:
         """The next token of every row that is due."""
         if not rows.stepping:
