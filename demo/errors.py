@@ -1,5 +1,17 @@
 """What can go wrong, each with the stable `kind` that the wire uses. Knows nobody."""
 
+import errno
+import re
+from collections.abc import Iterator
+from typing import Final
+
+# How Python, C++, torch on a CPU, CUDA, MPS and XPU, and the system say that there is no memory left.
+_OUT_OF_MEMORY: Final = re.compile(
+    r"out.of.(\w+.)?memory|(not enough|insufficient|allocate) memory|(unable|failed) to allocate|could not allocate"
+    r"|bad.?alloc|alloc_failed|invalid buffer size|enomem|paging file is too small",
+    re.IGNORECASE,
+)
+
 
 class DemoError(Exception):
     """An error written for whoever reads it: one sentence, what was wrong and what to do.
@@ -63,8 +75,25 @@ class ModelError(DemoError):
 
 def describe_failure(error: Exception) -> EngineFailed:
     """What the caller of a generation that `error` broke is told."""
-    if isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error):
+    if is_out_of_memory(error):
         remedy = "out of memory. Ask for a shorter answer, or again when fewer requests are being answered."
     else:
         remedy = f"{error or type(error).__name__}. Try again; the server's log has the details."
     return EngineFailed(f"Request failed during generation: {remedy}")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was lacking, the system's or a GPU's, in whatever words, or as the cause of the error."""
+    return any(
+        isinstance(link, MemoryError)
+        or (isinstance(link, OSError) and link.errno == errno.ENOMEM)
+        or _OUT_OF_MEMORY.search(str(link)) is not None
+        for link in list_causes(error)
+    )
+
+
+def list_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those that led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -3,19 +3,16 @@
 Knows nothing of models, HTTP or pages. Every `time` is `time.perf_counter()` of this process, in seconds.
 """
 
-import math
 import re
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
+from demo.bounds import COUNT, MAX_STOP_SEQUENCES, PACE, PENALTY, SCALE, SEED, TOP_N
 from demo.errors import BadRequest, DemoError
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
 FinishReason: TypeAlias = Literal["length", "eos_token", "stop_sequence", "cancelled"]
 PlainPrompts: TypeAlias = Literal["chat", "raw"]
-
-MAX_STOP_SEQUENCES = 4
-MAX_TOP_N_TOKENS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +46,14 @@ class Sampling:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        for name, number in (("temperature", self.temperature), ("repetition_penalty", self.repetition_penalty)):
-            _require(0 < number < math.inf, name, number, "finite and greater than 0")
-        _require(self.top_k is None or self.top_k > 0, "top_k", self.top_k, "greater than 0")
+        SCALE.require("temperature", self.temperature)
+        SCALE.require("repetition_penalty", self.repetition_penalty)
+        COUNT.require("top_k", self.top_k)
         for name, share in (("top_p", self.top_p), ("typical_p", self.typical_p)):
             _require(share is None or 0 < share < 1, name, share, "between 0 and 1, both excluded")
-        penalties = (("frequency_penalty", self.frequency_penalty), ("presence_penalty", self.presence_penalty))
-        for name, penalty in penalties:
-            _require(-2 <= penalty <= 2, name, penalty, "between -2 and 2")
-        _require(self.seed is None or 0 <= self.seed < 2**64, "seed", self.seed, "between 0 and 2**64 - 1")
+        PENALTY.require("frequency_penalty", self.frequency_penalty)
+        PENALTY.require("presence_penalty", self.presence_penalty)
+        SEED.require("seed", self.seed)
 
     @property
     def is_random(self) -> bool:
@@ -95,13 +91,12 @@ class Request:
         texts = [self.prompt] if isinstance(self.prompt, str) else [message.content for message in self.prompt]
         if any(_is_broken(text) for text in texts):
             raise BadRequest("The prompt holds half a character (a lone surrogate): send whole Unicode characters.")
-        for name, count in (("max_new_tokens", self.max_new_tokens), ("truncate", self.truncate)):
-            _require(count is None or count > 0, name, count, "greater than 0")
+        COUNT.require("max_new_tokens", self.max_new_tokens)
+        COUNT.require("truncate", self.truncate)
         _require(len(self.stop) <= MAX_STOP_SEQUENCES, "stop", len(self.stop), f"at most {MAX_STOP_SEQUENCES} strings")
         _require(all(self.stop), "stop", self.stop, "strings that are not empty")
-        few = f"between 0 and {MAX_TOP_N_TOKENS}"
-        _require(0 <= self.top_n_tokens <= MAX_TOP_N_TOKENS, "top_n_tokens", self.top_n_tokens, few)
-        _require(self.pace is None or 0 < self.pace < math.inf, "pace", self.pace, "finite and greater than 0")
+        TOP_N.require("top_n_tokens", self.top_n_tokens)
+        PACE.require("pace", self.pace)
 
 
 def _is_broken(text: str) -> bool:

@@ -1,12 +1,15 @@
 """Playback: events written into a log at the moments that are stamped on them, by a thread that mostly sleeps."""
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from demo.errors import DemoError, Overloaded
+from demo.errors import DemoError, EngineFailed, Overloaded, describe_failure
 from demo.events import Done, Event, Failed, Log, Token
+
+logger = logging.getLogger(__name__)
 
 MAX_AT_ONCE: Final = 256
 _places = threading.BoundedSemaphore(MAX_AT_ONCE)
@@ -15,28 +18,29 @@ _places = threading.BoundedSemaphore(MAX_AT_ONCE)
 class Playback:
     """A Ticket. Plays `schedule`: groups of events, each written together when its first is due.
 
-    A schedule that ends without Done or Failed was cut off by `on_cancel`, called once, when the playback is cancelled.
+    The log gets one final event, whatever the schedule does: Failed where it raises or ends without one.
     Raises Overloaded where too many are being played.
     """
 
-    def __init__(
-        self, schedule: Iterable[Sequence[Event]], log: Log, on_cancel: Callable[[], None] = lambda: None
-    ) -> None:
-        if not _places.acquire(blocking=False):
-            raise Overloaded("Too many runs are being played back: try again in a moment.")
+    def __init__(self, schedule: Iterable[Sequence[Event]], log: Log) -> None:
         self._schedule = schedule
         self._log = log
-        self._on_cancel = on_cancel
         self._halted = threading.Event()
         self._error: DemoError | None = None
-        self._thread = threading.Thread(target=self._play, name="playback", daemon=True)
-        self._thread.start()
+        self._written = 0
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="playback", daemon=True)
+        if not _places.acquire(blocking=False):
+            raise Overloaded("Too many runs are being played back: try again in a moment.")
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # the system has no thread left
+            _places.release()
+            raise Overloaded("No more runs can be played back at once: try again in a moment.") from error
 
     def cancel(self) -> None:
         """Stop: a last event is written at once. Harmless when it has ended."""
-        if not self._halted.is_set():
-            self._halted.set()
-            self._on_cancel()
+        self._halted.set()
 
     def fail(self, error: DemoError) -> None:
         """Stop, with a failure as the last event."""
@@ -52,17 +56,33 @@ class Playback:
         """Wait for the last event."""
         self._thread.join()
 
-    def _play(self) -> None:
-        written = 0
+    def _run(self) -> None:
         try:
-            for group in self._schedule:
-                if self._halted.wait(max(group[0].time - time.perf_counter(), 0.0)):
-                    break
-                self._log(*group)
-                written += sum(isinstance(event, Token) for event in group)
-                if isinstance(group[-1], Done | Failed):
-                    return
-            now = time.perf_counter()
-            self._log(Failed(now, self._error) if self._error else Done(now, "cancelled", written))
+            self._play()
+            if not self._ended:
+                self._write(self._end_early())
+        except Exception as error:
+            logger.exception("A playback failed.")
+            if not self._ended:
+                self._write(Failed(time.perf_counter(), describe_failure(error)))
         finally:
             _places.release()
+
+    def _play(self) -> None:
+        for group in self._schedule:
+            if self._ended or self._halted.wait(max(group[0].time - time.perf_counter(), 0.0)):
+                return
+            self._write(*group)
+
+    def _write(self, *events: Event) -> None:
+        self._ended = isinstance(events[-1], Done | Failed)
+        self._written += sum(isinstance(event, Token) for event in events)
+        self._log(*events)
+
+    def _end_early(self) -> Done | Failed:
+        now = time.perf_counter()
+        if self._error is not None:
+            return Failed(now, self._error)
+        if self._halted.is_set():
+            return Done(now, "cancelled", self._written)
+        return Failed(now, EngineFailed("The recorded run has no end: record it again."))

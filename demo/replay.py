@@ -61,34 +61,41 @@ class Replay(Engine):
     @property
     def load(self) -> Load:
         with self._lock:
-            self._playing = {playback for playback in self._playing if playback.playing}
-            return Load(len(self._playing), waiting=0, limit=self._limit, stalled=0.0)
+            return Load(self._count_playing(), waiting=0, limit=self._limit, stalled=0.0)
 
     def admit(self) -> None:
-        if self._closed:
-            raise NotReady("The server is shutting down: try again in a minute.")
-        if self.load.running >= self._limit:
-            raise Overloaded("As many runs as allowed are being played: try again in a moment.")
+        with self._lock:
+            self._check_room()
 
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         raise NotReady("This server plays recorded runs and has no tokenizer: start it without --replay-only.")
 
     def submit(self, request: Request, log: Log) -> Ticket:
-        self.admit()
-        now = time.perf_counter()
-        playback = Playback(schedule_trace(find_trace(self._traces, request), request, now), log)
+        trace = find_trace(self._traces, request)
         with self._lock:
+            self._check_room()
+            playback = Playback(schedule_trace(trace, request, time.perf_counter()), log)
             self._playing.add(playback)
         return playback
 
     def close(self) -> None:
-        self._closed = True
         with self._lock:
+            self._closed = True
             playing = tuple(self._playing)
         for playback in playing:
             playback.fail(shutting_down())
         for playback in playing:
             playback.join()
+
+    def _check_room(self) -> None:
+        if self._closed:
+            raise NotReady("The server is shutting down: try again in a minute.")
+        if self._count_playing() >= self._limit:
+            raise Overloaded("As many runs as allowed are being played: try again in a moment.")
+
+    def _count_playing(self) -> int:
+        self._playing = {playback for playback in self._playing if playback.playing}
+        return len(self._playing)
 
 
 def open_replay(traces: Sequence[Trace], settings: Settings) -> Replay:

@@ -10,8 +10,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 
-from demo.bell import find_bell
 from demo.events import Done, Engine, Event, Failed, Request
+from demo.loop_waker import find_waker
 
 
 class Run:
@@ -46,9 +46,9 @@ class Run:
         """Whether the last event has been logged."""
         return self.end is not None
 
-    def attach(self, patient: bool = False) -> "Reader":
-        """A new reader, at the beginning of the log; a patient one is woken at its end only. Close it when done."""
-        reader = Reader(self, patient)
+    def attach(self, waits_for_end: bool = False) -> "Reader":
+        """A new reader, at the beginning of the log; `waits_for_end`: woken there only. Close it when done."""
+        reader = Reader(self, waits_for_end)
         with self._lock:
             self._readers.add(reader)
         return reader
@@ -61,7 +61,7 @@ class Run:
         with self._lock:
             self._events.extend(events)
             ended = self._find_end() is not None
-            awake = [reader for reader in self._readers if ended or not reader.patient]
+            awake = [reader for reader in self._readers if ended or not reader.waits_for_end]
             wakers = [waker for reader in awake if (waker := reader._take_waker()) is not None]
         for wake in wakers:
             wake()
@@ -82,14 +82,14 @@ class Reader:
     """One reader's place in a run's log. Iterate it, from a thread (`for`) or a loop (`async for`), once.
 
     Each item is everything that has arrived since the last one, so a slow reader gets fewer, larger
-    batches and never loses the tail; a patient one gets a single batch, at the end, and is not woken before: each
+    batches and never loses the tail; one that waits for the end gets a single batch, and is not woken before: each
     waking takes time of cores that the model may be using. Iteration ends after the final event, or when the reader
     is closed.
     """
 
-    def __init__(self, run: Run, patient: bool = False) -> None:
+    def __init__(self, run: Run, waits_for_end: bool = False) -> None:
         self.run = run
-        self.patient = patient
+        self.waits_for_end = waits_for_end
         self.closed = False
         self._position = 0
         self._wake: Callable[[], None] | None = None
@@ -103,21 +103,21 @@ class Reader:
             wake()
         self.run._detach(self)
 
-    async def rest(self, seconds: float) -> None:
-        """Let news gather for so long; not once the end of the log is among them, nor once this reader is closed."""
-        bell, loop = find_bell(), asyncio.get_running_loop()
+    async def coalesce(self, seconds: float) -> None:
+        """Let events gather for so long; not once the end of the log is among them, nor once this reader is closed."""
+        waker, loop = find_waker(), asyncio.get_running_loop()
         over: asyncio.Future[None] = loop.create_future()
         with self.run._lock:
             if self.closed or self.run._find_end() is not None:
                 return
-            was_patient, self.patient, self._wake = self.patient, True, partial(bell.ring, over)
+            waited, self.waits_for_end, self._wake = self.waits_for_end, True, partial(waker.wake, over)
         timer = loop.call_later(seconds, _resolve, over)
         try:
             await over
         finally:
             timer.cancel()
             with self.run._lock:
-                self.patient, self._wake = was_patient, None
+                self.waits_for_end, self._wake = waited, None
 
     def __iter__(self) -> Iterator[Sequence[Event]]:
         while True:
@@ -130,9 +130,9 @@ class Reader:
                 news.wait()
 
     async def __aiter__(self) -> AsyncIterator[Sequence[Event]]:
-        bell, loop = find_bell(), asyncio.get_running_loop()
+        waker, loop = find_waker(), asyncio.get_running_loop()
         news: asyncio.Future[None] = loop.create_future()
-        while (batch := self._take(partial(bell.ring, news))) is not None:
+        while (batch := self._take(partial(waker.wake, news))) is not None:
             if batch:
                 yield batch
             else:
@@ -145,7 +145,7 @@ class Reader:
             events, ended = self.run._events, self.run._find_end() is not None
             if self.closed or (ended and self._position == len(events)):
                 return None
-            until = self._position if self.patient and not ended else len(events)
+            until = self._position if self.waits_for_end and not ended else len(events)
             batch = tuple(events[self._position : until])
             self._position = until
             self._wake = None if batch else wake

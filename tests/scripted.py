@@ -47,19 +47,17 @@ class ScriptedTicket:
         """So much of the prompt has been read."""
         self._log(PromptProgress(time.perf_counter(), read, total))
 
-    def write(self, *texts: str) -> None:
+    def write(self, *texts: str, at: float | None = None) -> None:
         for text in texts:
-            self._written += 1
-            self._log(Token(time.perf_counter(), self._written, self._written, text, -0.5, special=False))
+            self._log(self._make_token(text, at))
 
-    def write_last(self, text: str, reason: FinishReason) -> None:
+    def write_last(self, text: str, reason: FinishReason, at: float | None = None) -> None:
         """The token that brings the end about, and the end together with it."""
         with self._ending:
             if self._ended:
                 return
             self._ended = True
-        self._written += 1
-        token = Token(time.perf_counter(), self._written, self._written, text, -0.5, special=False)
+        token = self._make_token(text, at)
         self._log(token, Done(token.time, reason, self._written))
 
     def finish(self, reason: FinishReason = "length") -> None:
@@ -76,6 +74,11 @@ class ScriptedTicket:
         self.cancelled = True
         self.stopped.set()
         self.finish("cancelled")
+
+    def _make_token(self, text: str, at: float | None) -> Token:
+        self._written += 1
+        moment = time.perf_counter() if at is None else at
+        return Token(moment, self._written, self._written, text, -0.5, special=False)
 
     def _end(self, event: Event) -> None:
         with self._ending:
@@ -135,17 +138,24 @@ class ScriptedEngine(Engine):
 class TypingEngine(ScriptedEngine):
     """Answers every request by itself with `texts`, one token every `gap` seconds, from a thread of its own.
 
-    A request's own pace holds where it is slower, without drift, from the first token on.
+    A request's own pace holds where it is slower, without drift, from the first token on. With no gap, paced tokens are
+    stamped with the moments at which they were due: a busy machine may write them later. Where a test clears `may_end`,
+    the last token waits for it.
     """
 
     def __init__(self, texts: Sequence[str], gap: float) -> None:
         super().__init__()
         self._texts = texts
         self._gap = gap
+        self.may_end = threading.Event()
+        self.may_end.set()
 
     def submit(self, request: Request, log: Log) -> Ticket:
         ticket = super().submit(request, log)
-        threading.Thread(target=self._type, args=(ticket,), daemon=True).start()
+        assert isinstance(ticket, ScriptedTicket)
+        ticket.start()
+        due = time.perf_counter() if request.pace and not self._gap else 0.0
+        threading.Thread(target=self._type, args=(ticket, due), daemon=True).start()
         return ticket
 
     def close(self) -> None:
@@ -153,20 +163,20 @@ class TypingEngine(ScriptedEngine):
             ticket.fail(shutting_down())
             ticket.cancel()
 
-    def _type(self, ticket: ScriptedTicket) -> None:
+    def _type(self, ticket: ScriptedTicket, due: float) -> None:
         request = ticket.request
         gap = 1 / request.pace if request.pace else 0.0
-        ticket.start()
+        is_punctual = due > 0
         *texts, last = self._texts[: request.max_new_tokens]
-        due = 0.0
         for text in texts:
             self._wait(due)
             if ticket.cancelled:
                 return
-            ticket.write(text)
+            ticket.write(text, at=due if is_punctual else None)
             due = (due or time.perf_counter()) + gap
         self._wait(due)
-        ticket.write_last(last, "eos_token")
+        self.may_end.wait()
+        ticket.write_last(last, "eos_token", at=due if is_punctual else None)
 
     def _wait(self, due: float) -> None:
         threading.Event().wait(max(self._gap, due - time.perf_counter()))

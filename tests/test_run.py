@@ -330,9 +330,9 @@ def test_the_events_so_far_are_a_copy() -> None:
 
 
 @both_ways
-def test_a_patient_reader_is_not_woken_before_the_end_and_then_gets_all(collect: Collect) -> None:
+def test_a_reader_that_waits_for_the_end_is_not_woken_before_and_then_gets_all(collect: Collect) -> None:
     run, ticket = start_run()
-    reader = run.attach(patient=True)
+    reader = run.attach(waits_for_end=True)
     with ThreadPoolExecutor() as pool:
         collected = wait_in_background(pool, collect, reader)
         ticket.start()
@@ -343,9 +343,9 @@ def test_a_patient_reader_is_not_woken_before_the_end_and_then_gets_all(collect:
 
 
 @both_ways
-def test_a_patient_reader_that_is_closed_ends_at_once(collect: Collect) -> None:
+def test_a_reader_that_waits_for_the_end_and_is_closed_ends_at_once(collect: Collect) -> None:
     run, ticket = start_run()
-    reader = run.attach(patient=True)
+    reader = run.attach(waits_for_end=True)
     with ThreadPoolExecutor() as pool:
         collected = wait_in_background(pool, collect, reader)
         ticket.start()
@@ -354,11 +354,11 @@ def test_a_patient_reader_that_is_closed_ends_at_once(collect: Collect) -> None:
 
 
 @pytest.mark.parametrize("way", ["end", "close"])
-def test_a_rest_is_over_with_the_run_or_when_its_reader_is_closed_and_not_with_a_token(way: str) -> None:
+def test_coalescing_ends_with_the_run_or_when_its_reader_is_closed_and_not_with_a_token(way: str) -> None:
     async def scene() -> None:
         run, ticket = start_run()
         reader = run.attach()
-        resting = asyncio.ensure_future(reader.rest(1000 * PATIENCE))
+        coalescing = asyncio.ensure_future(reader.coalesce(1000 * PATIENCE))
         await asyncio.sleep(0)
         ticket.start()
         ticket.write("a", "b")
@@ -367,18 +367,18 @@ def test_a_rest_is_over_with_the_run_or_when_its_reader_is_closed_and_not_with_a
             ticket.finish()
         else:
             reader.close()
-        await asyncio.wait_for(resting, PATIENCE)
+        await asyncio.wait_for(coalescing, PATIENCE)
         assert text_of(flatten([batch async for batch in reader])) == ("ab" if way == "end" else "")
-        await asyncio.wait_for(reader.rest(1000 * PATIENCE), PATIENCE)
+        await asyncio.wait_for(reader.coalesce(1000 * PATIENCE), PATIENCE)
 
     asyncio.run(scene())
 
 
-def test_a_rest_lasts_no_longer_than_asked_for_and_the_next_token_wakes_again() -> None:
+def test_coalescing_lasts_no_longer_than_asked_for_and_the_next_token_wakes_again() -> None:
     async def scene() -> None:
         run, ticket = start_run()
         reader = run.attach()
-        await asyncio.wait_for(reader.rest(0), PATIENCE)
+        await asyncio.wait_for(reader.coalesce(0), PATIENCE)
         reading = asyncio.ensure_future(read_one(reader))
         await asyncio.sleep(0)
         ticket.start()

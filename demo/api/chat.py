@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from demo.api.answer import Answer
 from demo.api.errors import Json
+from demo.api.numbers import Count, TopN
 from demo.api.openai import OpenAIDialect, OpenAIRequest, read_reason
 from demo.errors import BadRequest
-from demo.events import MAX_TOP_N_TOKENS, Candidate, Message, ModelCard, Request, Role, Token
+from demo.events import Candidate, Message, ModelCard, Request, Role, Token
 
 
 class ContentPart(BaseModel):
@@ -67,11 +68,9 @@ class ChatRequest(OpenAIRequest):
     }
 
     messages: list[ChatMessage] = Field(min_length=1)
-    max_completion_tokens: Annotated[int, Field(gt=0)] | None = Field(
-        default=None, description="OpenAI's newer `max_tokens`."
-    )
+    max_completion_tokens: Count | None = Field(default=None, description="OpenAI's newer `max_tokens`.")
     logprobs: bool | None = Field(default=False, description="Tell how likely each token was.")
-    top_logprobs: Annotated[int, Field(ge=0, le=MAX_TOP_N_TOKENS)] | None = Field(
+    top_logprobs: TopN | None = Field(
         default=None, description="With each token, this many of the likeliest. Needs logprobs."
     )
     tools: Any = Field(default=None, description="Not available here: refused unless null or empty.")

@@ -14,10 +14,11 @@ from pydantic import ConfigDict, Field
 from demo.api.answer import Answer
 from demo.api.errors import Json
 from demo.api.native import DEFAULT_MAX_NEW_TOKENS, Raw, write_chunk, write_stream_details
+from demo.api.numbers import Count, TopN
 from demo.api.openai import MAX_CHOICES, OpenAIDialect, OpenAIRequest, read_reason
 from demo.api.prompt import read_prompt
 from demo.errors import BadRequest
-from demo.events import MAX_TOP_N_TOKENS, ModelCard, Request, Token
+from demo.events import ModelCard, Request, Token
 
 Prompt = Annotated[str, Field(min_length=1)]
 MAX_PROMPTS: Final = 4
@@ -38,10 +39,10 @@ class CompletionRequest(OpenAIRequest):
         description="One text, or several that are answered side by side; each a user's message, unless `raw`."
     )
     raw: Raw = None
-    max_tokens: Annotated[int, Field(gt=0)] | None = Field(
+    max_tokens: Count | None = Field(
         default=DEFAULT_MAX_NEW_TOKENS, description="The most tokens to generate; null for as many as fit."
     )
-    logprobs: Annotated[int, Field(ge=0, le=MAX_TOP_N_TOKENS)] | None = Field(
+    logprobs: TopN | None = Field(
         default=None, description="Tell how likely each token was, and this many of the likeliest."
     )
     suffix: Any = Field(default=None, description="Not available here: refused unless null or empty.")

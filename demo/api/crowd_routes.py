@@ -21,6 +21,7 @@ from demo.api.delivery import KEEP_ALIVE_SECONDS, Streamed, wait_until_left
 from demo.api.errors import Refused
 from demo.api.generation import find_card, start_run
 from demo.api.native import GenerateRequest, NativeDialect
+from demo.api.numbers import Seed
 from demo.errors import Overloaded
 from demo.events import Engine
 
@@ -39,7 +40,7 @@ class CrowdRequest(BaseModel):
     )
     retry: bool = Field(default=False, description="Whether those who are refused back off and ask again.")
     max_new_tokens: int = Field(default=16, ge=4, le=64, description="Tokens of each answer.")
-    seed: int | None = Field(default=None, description="Same seed: same pauses between attempts.")
+    seed: Seed | None = Field(default=None, description="Same seed: same pauses between attempts.")
 
     def plan(self) -> Plan:
         """As a value."""

@@ -239,7 +239,8 @@ async def _coalesce(reader: Reader) -> AsyncIterator[Sequence[Event]]:
             if isinstance(token, Token):
                 gap, latest = token.time - latest, token.time
         if gap < COALESCE_SECONDS:
-            await reader.rest(COALESCE_SECONDS - clock() % COALESCE_SECONDS)  # all readers wake in one turn of the loop
+            # Until a moment that all readers share, so that they wake in one turn of the loop.
+            await reader.coalesce(COALESCE_SECONDS - clock() % COALESCE_SECONDS)
 
 
 async def _any_done(tasks: "Sequence[asyncio.Task[None]]") -> bool:

@@ -15,8 +15,9 @@ from demo.api.errors import Json
 from demo.api.generation import find_card
 from demo.api.metrics import MeasuredEngine
 from demo.api.native import MAX_BEST_OF, GenerateRequest
+from demo.bounds import MAX_STOP_SEQUENCES
 from demo.errors import NotReady
-from demo.events import MAX_STOP_SEQUENCES, Engine, Piece, Prompt
+from demo.events import Engine, Piece, Prompt
 
 STALLED_SECONDS: Final = 60.0  # a step takes milliseconds; the longest chunk of a prompt, a few seconds
 

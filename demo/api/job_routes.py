@@ -16,6 +16,7 @@ from demo.api.following import Followed
 from demo.api.generation import find_card, start_run
 from demo.api.jobs import Job, Jobs, Report, describe
 from demo.api.native import GenerateRequest
+from demo.api.numbers import Place
 from demo.api.traffic import find_traffic
 from demo.api.webhooks import Postman
 from demo.events import Engine
@@ -60,7 +61,7 @@ def build_job_routes(engine: Engine, postman: Postman) -> APIRouter:
 
     @router.get("/{id}", **documents.job(200, 404, 422))
     async def poll(
-        request: Request, id: str, since: Annotated[int, Query(ge=0, description="Tokens that you have.")] = 0
+        request: Request, id: str, since: Annotated[Place, Query(description="Tokens that you have.")] = 0
     ) -> JSONResponse:
         """What is new after token `since`: possibly nothing."""
         job = jobs.find(id)
@@ -72,7 +73,7 @@ def build_job_routes(engine: Engine, postman: Postman) -> APIRouter:
     async def follow(
         request: Request,
         id: str,
-        last_event_id: Annotated[int, Header(ge=0, description="The last event that you have.")] = 0,
+        last_event_id: Annotated[Place, Header(description="The last event that you have.")] = 0,
     ) -> Response:
         """Its run from the first token, as `/generate_stream` sends it, in events that a browser's EventSource follows.
 

@@ -8,11 +8,11 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from demo.api.answer import Answer, write_headers
 from demo.api.errors import Json, write_native
+from demo.api.numbers import Count, Penalty, Rate, Scale, Seed, Share, TopN
 from demo.api.prompt import read_prompt
+from demo.bounds import MAX_STOP_SEQUENCES
 from demo.errors import BadRequest, DemoError
 from demo.events import (
-    MAX_STOP_SEQUENCES,
-    MAX_TOP_N_TOKENS,
     Candidate,
     ModelCard,
     PromptProgress,
@@ -24,10 +24,6 @@ from demo.events import (
 MAX_BEST_OF: Final = 2
 DEFAULT_MAX_NEW_TOKENS: Final = 100  # TGI's
 
-Positive = Annotated[int, Field(gt=0)]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Seed = Annotated[int, Field(ge=0, lt=2**64)]
 Raw = Annotated[
     bool | None,
     Field(
@@ -46,14 +42,12 @@ class Parameters(BaseModel):
         default=None,
         description="Generate this many answers and return the likeliest. Needs sampling, no seed, no stream.",
     )
-    temperature: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="Below 1: safer; above: wilder."
-    )
-    repetition_penalty: Annotated[float, Field(gt=0)] | None = Field(default=None, description="1 means none.")
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = Field(
+    temperature: Scale | None = Field(default=None, description="Below 1: safer; above: wilder.")
+    repetition_penalty: Scale | None = Field(default=None, description="1 means none.")
+    frequency_penalty: Penalty | None = Field(
         default=None, description="Taken from a token's logit for each time it was generated."
     )
-    top_k: Positive | None = Field(default=None, description="Draw among this many likeliest tokens.")
+    top_k: Count | None = Field(default=None, description="Draw among this many likeliest tokens.")
     top_p: Share | None = Field(
         default=None, description="Draw among the likeliest tokens that reach this probability."
     )
@@ -61,7 +55,7 @@ class Parameters(BaseModel):
         default=None, description="Draw among the most typical tokens that reach this probability."
     )
     do_sample: bool = Field(default=False, description="Draw the tokens; else the likeliest is taken.")
-    max_new_tokens: Positive | None = Field(
+    max_new_tokens: Count | None = Field(
         default=DEFAULT_MAX_NEW_TOKENS, description="The most tokens to generate; null for as many as fit."
     )
     return_full_text: bool | None = Field(default=None, description="Put `inputs` before the generated text.")
@@ -70,7 +64,7 @@ class Parameters(BaseModel):
         validation_alias=AliasChoices("stop", "stop_sequences"),
         description="End before the first of these. `stop_sequences`, its older name, is read too.",
     )
-    truncate: Positive | None = Field(
+    truncate: Count | None = Field(
         default=None,
         description="Keep only this many tokens of the prompt's end; those of the chat template all stay, and count.",
     )
@@ -89,9 +83,7 @@ class Parameters(BaseModel):
     )
     raw: Raw = None
     seed: Seed | None = Field(default=None, description="Same request and seed: same tokens.")
-    top_n_tokens: Annotated[int, Field(ge=0, le=MAX_TOP_N_TOKENS)] | None = Field(
-        default=None, description="With each token, this many of the likeliest."
-    )
+    top_n_tokens: TopN | None = Field(default=None, description="With each token, this many of the likeliest.")
     grammar: Any = Field(default=None, description="Not available here: refused unless null.")
     adapter_id: Any = Field(default=None, description="Not available here: refused unless null.")
 

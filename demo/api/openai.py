@@ -11,14 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from demo.api import sse
 from demo.api.answer import MILLISECONDS, Answer, write_headers
 from demo.api.errors import Json, write_openai
+from demo.api.numbers import Count, Penalty, Rate, Scale, ScaleOrZero, Seed
+from demo.bounds import MAX_STOP_SEQUENCES, SCALE
 from demo.errors import BadRequest, DemoError
-from demo.events import MAX_STOP_SEQUENCES, ModelCard, PromptProgress, Request, Sampling
+from demo.events import ModelCard, PromptProgress, Request, Sampling
 
 MAX_CHOICES: Final = 4
 FINISH_REASONS: Final = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 
 StopString = Annotated[str, Field(min_length=1)]
-Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
 class StreamOptions(BaseModel):
@@ -40,23 +41,23 @@ class OpenAIRequest(BaseModel):
     unavailable: ClassVar[Mapping[str, Sequence[Any]]] = {"logit_bias": ({},)}
 
     model: str | None = Field(default=None, description="Answered by the one model of this server, whatever the name.")
-    max_tokens: Annotated[int, Field(gt=0)] | None = Field(default=None, description="The most tokens to generate.")
-    temperature: Annotated[float, Field(ge=0)] | None = Field(
-        default=None, description="0: always the likeliest token."
+    max_tokens: Count | None = Field(default=None, description="The most tokens to generate.")
+    temperature: ScaleOrZero | None = Field(
+        default=None, description=f"0: always the likeliest token; otherwise at least {SCALE.low}."
     )
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     n: Annotated[int, Field(ge=1, le=MAX_CHOICES)] | None = Field(
         default=None, description="How many answers to generate."
     )
     stop: StopString | Annotated[list[StopString], Field(max_length=MAX_STOP_SEQUENCES)] | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**64)] | None = Field(
+    seed: Seed | None = Field(
         default=None, description="Same request and seed: same tokens. Answer number i of n is drawn with seed + i."
     )
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
-    repetition_penalty: Annotated[float, Field(gt=0)] | None = Field(default=None, description="TGI's; 1 means none.")
+    repetition_penalty: Scale | None = Field(default=None, description="TGI's; 1 means none.")
     ignore_eos: bool | None = Field(default=False, description="Go on past the end token, to measure a given length.")
-    max_tokens_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+    max_tokens_per_second: Rate | None = Field(
         default=None, description="Slow the generation down to this many tokens a second."
     )
     return_progress: bool | None = Field(

@@ -63,7 +63,13 @@ def explain_invalid(errors: Sequence[Any]) -> str:
     if not place:
         return "the body is missing or not a JSON object: send one, with Content-Type: application/json."
     more = f" ({len(errors) - 1} more like it)" if len(errors) > 1 else ""
-    return f"`{place}`: {first['msg']}{more}."
+    return f"`{place}`: {_explain_bound(first)}{more}."
+
+
+def _explain_bound(error: Any) -> str:
+    """Pydantic's sentence, but with the bound as Python writes it: 1e-30 instead of thirty zeros."""
+    bound = next((value for name, value in error.get("ctx", {}).items() if name in ("gt", "ge", "lt", "le")), None)
+    return str(error["msg"]) if bound is None else f"{error['msg'].rpartition(' ')[0]} {bound}"
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

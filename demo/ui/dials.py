@@ -1,11 +1,13 @@
 """The dials: the speed, and in a drawer length, temperature, seed and more; from their positions to a Manner."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Final, TypeAlias
 
 import gradio as gr
 
+from demo.bounds import SEED
 from demo.errors import BadRequest
 from demo.events import Sampling
 from demo.ui.speed import DEFAULT_LENGTH, FELT
@@ -106,8 +108,8 @@ def _warm(common: Sampling, temperature: float, top_p: Position, top_k: Position
 def _read_seed(text: str) -> int | None:
     if not text:
         return None
-    if not text.removeprefix("-").isdecimal():
-        raise BadRequest(f"seed is {text}: it must be a whole number, or empty for a new one each time.")
+    if not re.fullmatch(r"-?\d{1,20}", text):  # as long as the longest seed: Python reads no number of 5,000 digits
+        raise BadRequest(f"seed is {text}: it must be a whole number {SEED}, or empty for a new one each time.")
     return int(text)
 
 

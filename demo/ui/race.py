@@ -32,7 +32,10 @@ class Race:
         self.label = label
         self.number = take_number()
         self.over = asyncio.Event()
-        self._readers: dict[Side, Reader] = {"streamed": self.run.attach(), "whole": self.run.attach(patient=True)}
+        self._readers: dict[Side, Reader] = {
+            "streamed": self.run.attach(),
+            "whole": self.run.attach(waits_for_end=True),
+        }
         self._narrator = self.run.attach()
         self._narrated = asyncio.Event()
         self._left: dict[Side, float] = {}
@@ -73,7 +76,7 @@ class Race:
                 events.extend(batch)
                 yield self._view("streamed", events)
                 if any(isinstance(event, Token) for event in batch):
-                    await reader.rest(choose_beat())
+                    await reader.coalesce(choose_beat())
         finally:
             view = self._end("streamed", events)
         if "streamed" in self._left:

@@ -33,7 +33,7 @@ def test_every_dial_arrives() -> None:
     )
 
 
-@pytest.mark.parametrize("seed", ["-1", "seven", "1.5"])
+@pytest.mark.parametrize("seed", ["-1", "seven", "1.5", str(2**64), "9" * 5000])
 def test_a_seed_that_is_none_is_one_sentence(seed: str) -> None:
     with pytest.raises(BadRequest, match=f"seed is {seed}: it must be"):
         read_dials([64, 0, 1, 0, 1, 0, seed, 0])

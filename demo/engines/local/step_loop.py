@@ -5,12 +5,12 @@ from collections.abc import Callable, Collection, Iterable
 
 import torch
 
-from demo.bell import ring_together
 from demo.engines.local.runner import Runner
 from demo.engines.local.scheduler import Scheduler, StepPlan
 from demo.engines.local.sequence import Sequence
 from demo.engines.local.step import InFlightStep, launch
 from demo.errors import describe_failure
+from demo.loop_waker import wake_together
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class StepLoop:
             sequence.in_flight = True
         return launched
 
-    @ring_together()
+    @wake_together()
     def _read(self, step: InFlightStep, continued: Collection[Sequence] = ()) -> None:
         """Read a step; those of its sequences that are `continued` have a token in flight already."""
         outcomes = step.read()

@@ -60,6 +60,52 @@ def test_a_whole_character_is_never_held_back(text: str) -> None:
     assert pieces_of(decode_bytes, BYTES.encode(text)) == [*text, ""]
 
 
+def read_by_decoding_all(ids: Sequence[int]) -> list[str]:
+    """The pieces as they would be if every step decoded all ids."""
+    pieces, given = [], 0
+    for count in range(1, len(ids) + 1):
+        text = decode_bytes(ids[:count])
+        readable = max(given, len(text.rstrip(INCOMPLETE)))
+        pieces.append(text[given:readable])
+        given = readable
+    return [*pieces, decode_bytes(ids)[given:]]
+
+
+END = BYTES.all_special_ids[0]
+INVALID = BYTES.convert_tokens_to_ids("ÿ")  # the byte 0xFF
+PARTS = [*BYTES.encode("🙂本é€a"), INVALID, END]
+runs = st.lists(st.tuples(st.sampled_from(PARTS), st.sampled_from([1, 1, 2, 25])), max_size=16)
+
+
+@given(runs)
+def test_however_long_half_characters_go_on_every_piece_comes_as_if_all_were_decoded(
+    runs: list[tuple[int, int]],
+) -> None:
+    ids = [id for id, count in runs for _ in range(count)]
+    assert pieces_of(decode_bytes, ids) == read_by_decoding_all(ids)
+
+
+@pytest.mark.parametrize(
+    "half",
+    [BYTES.encode("🙂")[:3], [INVALID], [*BYTES.encode("本")[:2], END]],
+    ids=["cut off", "invalid", "cut off by a special token"],
+)
+def test_a_token_costs_no_more_after_thousands_of_half_characters(half: list[int]) -> None:
+    decoded: list[int] = []
+
+    def decode(ids: Sequence[int]) -> str:
+        decoded.append(len(ids))
+        return decode_bytes(ids)
+
+    detokenizer = Detokenizer(decode)
+    for _ in range(2):
+        assert not any(detokenizer.feed(id) for id in half * 2000)
+        assert max(decoded) <= 32
+        text = detokenizer.feed(*BYTES.encode("a"))  # with the first whole character, all before it are told
+        assert text == 2000 * INCOMPLETE + "a"
+        decoded.clear()
+
+
 @pytest.mark.parametrize("script", ["🙂", "本", "ไ", "ש"])
 def test_a_character_cut_off_at_the_end_is_flushed_as_one_replacement(script: str) -> None:
     ids = BYTES.encode(script)[:-1]
@@ -116,3 +162,13 @@ def test_text_that_cannot_begin_a_stop_string_passes_at_once(text: str) -> None:
         text.replace("\N{SNOWMAN}", ""),
         False,
     )
+
+
+@pytest.mark.parametrize("length", [1, 3, 4000])
+def test_what_a_long_stop_string_held_back_comes_out_whole_where_it_goes_on_otherwise(length: int) -> None:
+    scanner = StopStrings(["ab" * length + "c", "bd"])
+    shown = "".join(scanner.feed(character)[0] for character in "ab" * length)
+    assert not shown
+    assert scanner.feed("ab") == ("ab", False)
+    assert scanner.feed("d") == ("ab" * (length - 1) + "a", True)
+    assert scanner.flush() == ""

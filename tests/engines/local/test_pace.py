@@ -195,7 +195,7 @@ def test_a_step_that_breaks_leaves_those_alone_that_were_not_in_it(open_scene: C
 
 def test_closing_ends_a_run_that_waits_for_its_next_token(open_scene: Callable[[Model], Scene]) -> None:
     scene = open_scene(make_model())
-    run = Run(scene.engine, request(100, pace=1e-300))
+    run = Run(scene.engine, request(100, pace=0.01))
     read_until(run.attach(), 1)
     scene.engine.close()
     final: Event = run.events[-1]

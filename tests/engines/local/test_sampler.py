@@ -1,6 +1,7 @@
 """Draws depend on the seed alone and not on who is drawn for beside; logprobs are of what was drawn from."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
+from demo.bounds import COUNT, PENALTY, SCALE, TOP_N, Bounds
 from demo.engines.local.logits_processors import keep_top_k
 from demo.engines.local.output import SampledToken
 from demo.engines.local.sampler import BatchSampler, Sampler
@@ -82,6 +84,38 @@ def test_a_row_that_is_no_number_fails_alone(sampling: Sampling) -> None:
     assert isinstance(second, ValueError)
     assert isinstance(first, SampledToken)
     assert isinstance(third, SampledToken)
+
+
+def at_the_bounds(bounds: Bounds, *others: float | None) -> st.SearchStrategy[float | None]:
+    return st.sampled_from([bounds.low, bounds.high, *others])
+
+
+share = st.sampled_from([None, 5e-324, 1e-30, math.nextafter(1, 0)])
+extremes = st.fixed_dictionaries(
+    {
+        "do_sample": st.booleans(),
+        "temperature": at_the_bounds(SCALE, 1.0),
+        "repetition_penalty": at_the_bounds(SCALE, 1.0),
+        "frequency_penalty": at_the_bounds(PENALTY, 0.0),
+        "presence_penalty": at_the_bounds(PENALTY, 0.0),
+        "top_k": at_the_bounds(COUNT, None),
+        "top_p": share,
+        "typical_p": share,
+    }
+)
+
+
+@given(seeds, st.lists(extremes, min_size=1, max_size=4), st.sampled_from([1.0, 1e4]), st.sampled_from([0, 2**64 - 1]))
+def test_whatever_passes_the_door_finds_a_token(
+    seed: int, extremes: list[dict[str, Any]], size: float, own_seed: int
+) -> None:
+    samplers = [Sampler(Sampling(**each), own_seed, prompt=[0, 1, 2], top_n=int(TOP_N.high)) for each in extremes]
+    chooser = BatchSampler(samplers, CPU)
+    for step in range(3):
+        for outcome in chooser.draw(size * random_logits(seed + step, len(extremes))).read():
+            assert isinstance(outcome, SampledToken)
+            assert 0 <= outcome.id < VOCABULARY
+            assert all(math.isfinite(logprob) for logprob in (outcome.logprob, *(each for _, each in outcome.top)))
 
 
 def test_of_two_equals_greedy_takes_the_first() -> None:

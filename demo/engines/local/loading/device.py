@@ -1,9 +1,11 @@
 """Where the model runs and in which number format, each with the reason."""
 
 import os
+from collections.abc import Callable
 
 import torch
 
+from demo.engines.local.loading.cpu_quota import read_cpu_quota
 from demo.errors import SettingError
 from demo.settings import STORED, Choice, Settings
 
@@ -44,12 +46,15 @@ def choose_dtype(settings: Settings, device: str, obstacle: str) -> Choice[str]:
     return Choice("dtype", "float16", "this GPU has no bfloat16")
 
 
-def choose_threads(settings: Settings) -> Choice[int]:
-    """CPU threads for one operation of the model."""
+def choose_threads(settings: Settings, read_quota: Callable[[], float | None] = read_cpu_quota) -> Choice[int]:
+    """CPU threads for one operation of the model: more than the control group pays for would wait for each other."""
     if settings.threads is not None:
         return Choice("threads", settings.threads, ASKED)
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Choice("threads", min(usable, torch.get_num_threads()), "one per usable core")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable, quota = min(cores, torch.get_num_threads()), read_quota()
+    if quota is not None and quota < usable:
+        return Choice("threads", max(1, int(quota)), f"the control group allows {quota:g} CPUs")
+    return Choice("threads", usable, "one per usable core")
 
 
 def device_map(device: str) -> str | dict[str, str]:

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 
@@ -72,9 +74,20 @@ def test_the_threads_that_are_asked_for_are_taken() -> None:
 
 
 def test_by_itself_no_more_threads_than_usable_cores_are_chosen() -> None:
-    choice = choose_threads(Settings())
+    choice = choose_threads(Settings(), lambda: None)
     assert 1 <= choice.value <= torch.get_num_threads()
     assert choice.reason == "one per usable core"
+
+
+@pytest.mark.parametrize(("quota", "threads"), [(0.25, 1), (0.99, 1), (1.0, 1), (1.99, 1), (2.5, 2), (8.0, 3)])
+def test_threads_are_no_more_than_the_control_group_pays_for_and_at_least_one(
+    quota: float, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    choice = choose_threads(Settings(), lambda: quota)
+    assert choice.value == threads
+    assert choice.reason == ("one per usable core" if quota > 3 else f"the control group allows {quota:g} CPUs")
 
 
 def test_only_a_plain_cuda_is_spread_over_the_gpus() -> None:

@@ -33,7 +33,7 @@ from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.loading.source import ModelSource
 from demo.engines.local.runners.transformers.eager import make_runner
 from demo.engines.local.runners.transformers.tokenizer import Pretrained
-from demo.errors import ModelError
+from demo.errors import ModelError, is_out_of_memory, list_causes
 from demo.settings import Choice
 
 logger = logging.getLogger(__name__)
@@ -153,23 +153,17 @@ def explain(name: str, error: Exception) -> str:
             f"{name} is not in the local cache and the hub can't be reached: check the connection (and "
             "HF_HUB_OFFLINE), or give a folder or a .gguf file as --model-id."
         )
-    if _caused_by(error, MemoryError, torch.OutOfMemoryError) or _says(error, "allocate memory"):
+    if is_out_of_memory(error):
         return f"{name} does not fit into memory: give a smaller model, or --dtype bfloat16."
     return f"{name} can't be loaded: {_one_line(error)} Check --model-id, or give another model."
 
 
 def _says(error: BaseException, words: str) -> bool:
-    return any(words in str(link) for link in _chain(error))
+    return any(words in str(link) for link in list_causes(error))
 
 
 def _caused_by(error: BaseException, *kinds: type[BaseException]) -> bool:
-    return any(isinstance(link, kinds) for link in _chain(error))
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+    return any(isinstance(link, kinds) for link in list_causes(error))
 
 
 def _one_line(error: Exception) -> str:

@@ -1,0 +1,24 @@
+"""The numbers of requests in every dialect, with their bounds, as the OpenAPI document tells them."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from demo.bounds import COUNT, PACE, PENALTY, SCALE, SEED, TOP_N
+
+
+def _require_scale_or_zero(number: float, field: ValidationInfo) -> float:
+    if number:
+        SCALE.require(field.field_name or "", number)
+    return number
+
+
+Count: TypeAlias = Annotated[int, Field(ge=int(COUNT.low), le=int(COUNT.high))]
+Place: TypeAlias = Annotated[int, Field(ge=0, le=int(COUNT.high))]  # in a stream: how much of it one has
+TopN: TypeAlias = Annotated[int, Field(ge=int(TOP_N.low), le=int(TOP_N.high))]
+Seed: TypeAlias = Annotated[int, Field(ge=int(SEED.low), le=int(SEED.high))]
+Scale: TypeAlias = Annotated[float, Field(ge=SCALE.low, le=SCALE.high)]
+ScaleOrZero: TypeAlias = Annotated[float, Field(ge=0, le=SCALE.high), AfterValidator(_require_scale_or_zero)]
+Penalty: TypeAlias = Annotated[float, Field(ge=PENALTY.low, le=PENALTY.high)]
+Share: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
+Rate: TypeAlias = Annotated[float, Field(ge=PACE.low, le=PACE.high)]
