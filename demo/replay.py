@@ -105,15 +105,19 @@ def open_replay(traces: Sequence[Trace], settings: Settings) -> Replay:
 
 
 def find_trace(traces: Sequence[Trace], request: Request) -> Trace:
-    """The recording of `request`, of any length and pace. Raises NotRecorded."""
+    """The recording of `request`, of any length and pace, whoever asks. Raises NotRecorded."""
     for trace in traces:
-        recorded = trace.request
-        if replace(request, max_new_tokens=recorded.max_new_tokens, pace=recorded.pace) == recorded:
+        if _drop_circumstances(request) == _drop_circumstances(trace.request):
             return trace
     raise NotRecorded(
         "This server plays recorded runs only, and none is of this prompt with these settings: ask one of "
         f"{', '.join(repr(trace.question) for trace in traces)} with the settings it was recorded with."
     )
+
+
+def _drop_circumstances(request: Request) -> Request:
+    """Without what changes no token: how many are wanted and how fast, for which client, and what may be reused."""
+    return replace(request, max_new_tokens=None, pace=None, client=None, cache_prompt=True)
 
 
 def find_rate(traces: Sequence[Trace]) -> float | None:

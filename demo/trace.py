@@ -96,6 +96,7 @@ def write_trace(trace: Trace) -> dict[str, Any]:
         "sampling": _write_sampling(trace.request.sampling),
         "started": _round(started.time),
         "input_tokens": started.input_tokens,
+        "cached_tokens": started.cached_tokens,
         "seed": started.seed,
         "tokens": [
             [_round(token.time), token.id, token.text, _round(token.logprob), token.special]
@@ -200,12 +201,21 @@ def _read_events(document: dict[str, Any]) -> tuple[Event, ...]:
     if document.get("finish_reason") not in get_args(FinishReason):
         raise BadRequest("This is no recorded run: `finish_reason` is not one that there is.")
     events: list[Event] = [
-        Started(_take(document, "started", float), _take(document, "input_tokens", int), _take(document, "seed", int)),
+        _read_start(document),
         *(_read_token(row, index) for index, row in enumerate(rows, start=1)),
         Done(_take(document, "end", float), document["finish_reason"], len(rows)),
     ]
     _check_times([event.time for event in events])
     return tuple(events)
+
+
+def _read_start(document: dict[str, Any]) -> Started:
+    """`cached_tokens` is missing in what was recorded before there was a prefix cache."""
+    time, seed = _take(document, "started", float), _take(document, "seed", int)
+    read, cached = _take(document, "input_tokens", int), _take_or_none(document, "cached_tokens", int) or 0
+    if not 0 <= cached <= read:
+        raise BadRequest("This is no recorded run: `cached_tokens` must be from 0 to `input_tokens`.")
+    return Started(time, read, seed, cached)
 
 
 def _read_token(row: list[Any], index: int) -> Token:

@@ -40,8 +40,9 @@ class ScriptedTicket:
         self._ending = threading.Lock()
         self._ended = False
 
-    def start(self, input_tokens: int = 10) -> None:
-        self._log(Started(time.perf_counter(), input_tokens, seed=0))
+    def start(self, input_tokens: int = 10, cached_tokens: int = 0) -> None:
+        """The prompt is being read, but for the first `cached_tokens`."""
+        self._log(Started(time.perf_counter(), input_tokens, 0, cached_tokens))
 
     def read(self, read: int, total: int) -> None:
         """So much of the prompt has been read."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from demo.errors import NotReady, Overloaded, SettingError
-from demo.events import Done, Event, Failed, Message, Ready, Request, Sampling
+from demo.events import Done, Event, Failed, Message, Ready, Request, Sampling, Started
 from demo.examples import read_examples
 from demo.replay import (
     NotRecorded,
@@ -75,6 +75,14 @@ def test_what_was_not_recorded_is_refused_with_what_was() -> None:
     for request in (ask("Why?"), Request("What is cheese?"), Request(ask().prompt, 256, Sampling(do_sample=True))):
         with pytest.raises(NotRecorded, match="What is cheese"):
             replay.submit(request, lambda *events: None)
+
+
+def test_a_recording_is_played_to_every_client_and_tells_what_was_cached_when_it_was_made() -> None:
+    trace = make_trace(cached_tokens=8)
+    for asked in (replace(ask(), client="session:abc"), replace(ask(), cache_prompt=False), replace(ask(), pace=50)):
+        assert find_trace([trace], asked) is trace
+        assert next(schedule_trace(trace, asked, start=0.0)) == [trace.events[0]]
+        assert trace.events[0] == Started(0.001, 10, 0, cached_tokens=8)
 
 
 def test_it_is_ready_and_says_that_it_is_recorded() -> None:

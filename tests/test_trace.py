@@ -29,6 +29,7 @@ TRACES = st.builds(
     texts=TEXTS,
     gap=st.floats(0.002, 1).map(lambda gap: round(gap, 4)),
     pace=st.none() | st.floats(1, 100),
+    cached_tokens=st.integers(0, 10),
     request=st.builds(
         Request,
         prompt=st.just("Once") | st.just((Message("system", "Be kind."), Message("user", "Hello"))),
@@ -51,6 +52,18 @@ def round_times(trace: Trace) -> Trace:
 def test_what_is_written_is_read_again_as_json_and_as_a_link(trace: Trace) -> None:
     assert read_trace(json.dumps(write_trace(trace))) == round_times(trace)
     assert read_fragment(write_fragment(trace)) == round_times(trace)
+
+
+def test_a_run_that_was_recorded_before_there_was_a_cache_had_nothing_cached() -> None:
+    old = json.loads(document())
+    del old["cached_tokens"]
+    assert read_trace(json.dumps(old)).events == round_times(make_trace()).events
+
+
+def test_which_client_asked_is_kept_in_no_trace() -> None:
+    trace = make_trace(request=Request("Hello", client="session:abc"))
+    assert "client" not in write_trace(trace)
+    assert read_trace(json.dumps(write_trace(trace))).request.client is None
 
 
 def read_or_refuse(text: str, read: Callable[[str], Trace]) -> Trace | str:
@@ -113,6 +126,9 @@ def test_a_link_never_unpacks_into_more_than_a_run_can_be() -> None:
         ({"started": -1}, "times"),
         ({"finish_reason": "boredom"}, "finish_reason"),
         ({"prompt": 7}, "`prompt`"),
+        ({"cached_tokens": -1}, "`cached_tokens`"),
+        ({"cached_tokens": 11}, "`cached_tokens`"),
+        ({"cached_tokens": "9"}, "`cached_tokens`"),
         ({"prompt": [{"role": "king", "content": "Hello"}]}, "role"),
         ({"prompt": []}, "empty"),
         ({"made": "yesterday"}, "`made`"),

@@ -68,7 +68,11 @@ class AccessLog:
         return "/" + path.lstrip("/").partition("/")[0] in self._paths
 
     def _describe(self, answer: Answer) -> dict[str, Any]:
-        line: dict[str, Any] = {"prompt_tokens": answer.input_tokens, "generated_tokens": len(answer.tokens)}
+        line: dict[str, Any] = {
+            "prompt_tokens": answer.input_tokens,
+            "cached_tokens": answer.cached_tokens,
+            "generated_tokens": len(answer.tokens),
+        }
         if answer.end is None:
             line["finish_reason"] = "left"
         else:

@@ -48,6 +48,11 @@ class Answer:
         return self.started.input_tokens if self.started else 0
 
     @property
+    def cached_tokens(self) -> int:
+        """How many tokens of the prompt were reused and not computed."""
+        return self.started.cached_tokens if self.started else 0
+
+    @property
     def seed(self) -> int | None:
         """The seed that the tokens were drawn with; None where nothing was drawn."""
         return self.started.seed if self.started and self.request.sampling.is_random else None

@@ -76,12 +76,17 @@ class Visit:
 
 
 class Crowd:
-    """All clients of one plan, and the sandbox they ask. `begin` it, `follow` what happens, and `close` it."""
+    """All clients of one plan, and the sandbox they ask. `begin` it, `follow` what happens, and `close` it.
 
-    def __init__(self, engine: Engine, server_url: str, plan: Plan) -> None:
+    To the engine all of them are `client`, the one that asked for the crowd: as twenty clients they would have twenty
+    times the share of anyone else, for one click.
+    """
+
+    def __init__(self, engine: Engine, server_url: str, plan: Plan, client: str) -> None:
         self.id = secrets.token_urlsafe(16)
         self.sandbox = Sandbox(engine, plan.limit)
         self.plan = plan
+        self.client = client
         self.refusal: Json | None = None  # the first one, as it was received
         self._events: list[Json] = []
         self._news = asyncio.Event()
@@ -175,6 +180,7 @@ class Client:
                 "details": True,
                 "ignore_eos": True,
                 "raw": True,
+                "cache_prompt": False,  # strangers share nothing
             },
         }
         seed = crowd.plan.seed

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from demo.api import documents, reports, sse
+from demo.api.asking import Client, ask_as
 from demo.api.crowd import LONGEST_SECONDS, Crowd, Plan
 from demo.api.delivery import KEEP_ALIVE_SECONDS, Streamed, wait_until_left
 from demo.api.errors import Refused
@@ -56,11 +57,11 @@ class Crowds:
         self._present: Crowd | None = None
 
     @contextmanager
-    def let_in(self, plan: Plan) -> Iterator[Crowd]:
-        """A new crowd, present until it is seen off. Raises Overloaded while another one is."""
+    def let_in(self, plan: Plan, client: str) -> Iterator[Crowd]:
+        """A new crowd for `client`, present until it is seen off. Raises Overloaded while another one is."""
         if self._present is not None:
             raise Overloaded("Another crowd is being served: try again when it has finished.")
-        crowd = self._present = Crowd(self._engine, self._server_url, plan)
+        crowd = self._present = Crowd(self._engine, self._server_url, plan, client)
         try:
             yield crowd
         finally:
@@ -81,13 +82,14 @@ class Crowds:
 class Told(Response):
     """Begins a crowd and tells what happens to it. However this ends, the crowd goes home."""
 
-    def __init__(self, crowds: Crowds, plan: Plan) -> None:
+    def __init__(self, crowds: Crowds, plan: Plan, client: str) -> None:
         super().__init__()
         self._crowds = crowds
         self._plan = plan
+        self._client = client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._crowds.let_in(self._plan) as crowd:
+        with self._crowds.let_in(self._plan, self._client) as crowd:
             tasks = [asyncio.ensure_future(each) for each in (wait_until_left(receive), self._tell(crowd, send))]
             try:
                 limit = LONGEST_SECONDS + GRACE_SECONDS
@@ -131,9 +133,9 @@ def build_crowd_routes(engine: Engine, server_url: str) -> APIRouter:
             return guard
 
     @router.post("/crowds", **documents.crowd(reports.CrowdEvent))
-    async def gather(body: CrowdRequest) -> Response:
+    async def gather(client: Client, body: CrowdRequest) -> Response:
         """Have many clients ask at once, against a limit, and tell what happens to each, as it happens."""
-        return Told(crowds, body.plan())
+        return Told(crowds, body.plan(), client)
 
     async def generate_stream(
         id: str, client: Annotated[int, Query(ge=1, le=MAX_CLIENTS)], body: GenerateRequest
@@ -141,7 +143,7 @@ def build_crowd_routes(engine: Engine, server_url: str) -> APIRouter:
         """`/generate_stream` in the sandbox of a crowd, while that is there, for its own clients."""
         crowd = crowds.find(id)
         card = find_card(engine)
-        (request,) = body.requests(card, streamed=True)
+        (request,) = ask_as(crowd.client, body.requests(card, streamed=True))
         run = await start_run(crowd.sandbox, request)
         crowd.note_admission(client, run)
         return Streamed([run], NativeDialect(body.parameters, card.device))

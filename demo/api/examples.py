@@ -17,16 +17,23 @@ STREAM_DETAILS: Final = {
     "generated_tokens": 2,
     "seed": None,
     "input_length": 5,
+    "cached_tokens": 0,
     "timings": TIMINGS,
 }
 DETAILS: Final = {
     "finish_reason": "eos_token",
     "generated_tokens": 2,
     "seed": None,
+    "cached_tokens": 0,
     "prefill": [],
     "tokens": [TOKEN, LAST_TOKEN],
 }
-USAGE: Final = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+USAGE: Final = {
+    "prompt_tokens": 5,
+    "completion_tokens": 2,
+    "total_tokens": 7,
+    "prompt_tokens_details": {"cached_tokens": 0},
+}
 ENVELOPE: Final = {
     "id": "cmpl-1f0c8a6d2b",
     "created": 1767225600,

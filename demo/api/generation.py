@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from demo.api import documents, replies
+from demo.api.asking import Client, ask_as
 from demo.api.chat import ChatRequest
 from demo.api.completions import CompletionRequest
 from demo.api.delivery import Delivery, Dialect, Streamed, Whole
@@ -33,39 +34,43 @@ def build_generation_routes(engine: Engine) -> APIRouter:
     router = APIRouter(tags=["generate"])
 
     @router.post("/generate", **documents.whole(replies.Generated))
-    async def generate(body: GenerateRequest) -> Response:
+    async def generate(client: Client, body: GenerateRequest) -> Response:
         """Generate, and reply with all of it. text-generation-inference's route."""
-        return await answer_native(engine, body, streamed=False)
+        return await answer_native(engine, client, body, streamed=False)
 
     @router.post("/generate_stream", **documents.stream(replies.NativeEvent))
-    async def generate_stream(body: GenerateRequest) -> Response:
+    async def generate_stream(client: Client, body: GenerateRequest) -> Response:
         """Generate, and send each token as it is made. text-generation-inference's route."""
-        return await answer_native(engine, body, streamed=True)
+        return await answer_native(engine, client, body, streamed=True)
 
     @router.post("/", **documents.either(list[replies.Generated], replies.NativeEvent))
-    async def compatible(body: CompatRequest) -> Response:
+    async def compatible(client: Client, body: CompatRequest) -> Response:
         """`/generate_stream` where `stream` is true; else `/generate`, its reply in an array of one."""
-        return await answer_native(engine, body, body.stream, in_array=True)
+        return await answer_native(engine, client, body, body.stream, in_array=True)
 
     @router.post("/v1/chat/completions", **documents.either(replies.Chat, replies.ChatChunk))
-    async def chat(body: ChatRequest) -> Response:
+    async def chat(client: Client, body: ChatRequest) -> Response:
         """Answer a conversation. OpenAI's route."""
-        return await deliver(engine, body.requests(), body.dialect(find_card(engine)), bool(body.stream))
+        requests = ask_as(client, body.requests())
+        return await deliver(engine, requests, body.dialect(find_card(engine)), bool(body.stream))
 
     @router.post("/v1/completions", **documents.either(replies.Completion, replies.CompletionChunk))
-    async def complete(body: CompletionRequest) -> Response:
+    async def complete(client: Client, body: CompletionRequest) -> Response:
         """Answer a text, or complete it with `raw`. OpenAI's older route."""
         card = find_card(engine)
-        return await deliver(engine, body.requests(card), body.dialect(card), bool(body.stream))
+        requests = ask_as(client, body.requests(card))
+        return await deliver(engine, requests, body.dialect(card), bool(body.stream))
 
     return router
 
 
-async def answer_native(engine: Engine, body: GenerateRequest, streamed: bool, in_array: bool = False) -> Delivery:
+async def answer_native(
+    engine: Engine, client: str, body: GenerateRequest, streamed: bool, in_array: bool = False
+) -> Delivery:
     """Answer in TGI's dialect. Raises what `deliver` raises."""
     card = find_card(engine)
     dialect = NativeDialect(body.parameters, card.device, in_array)
-    return await deliver(engine, body.requests(card, streamed), dialect, streamed)
+    return await deliver(engine, ask_as(client, body.requests(card, streamed)), dialect, streamed)
 
 
 def find_card(engine: Engine) -> ModelCard:

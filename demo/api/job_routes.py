@@ -11,6 +11,7 @@ from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from demo.api import documents, reports
+from demo.api.asking import Client, ask_as
 from demo.api.errors import RETRY_AFTER_SECONDS, Json
 from demo.api.following import Followed
 from demo.api.generation import find_card, start_run
@@ -45,12 +46,12 @@ def build_job_routes(engine: Engine, postman: Postman) -> APIRouter:
     router = APIRouter(prefix="/jobs", tags=["later"], lifespan=live)
 
     @router.post("", status_code=202, **documents.job(202, 401, 413, 422, 429, 503))
-    async def begin(http: Request, body: JobRequest) -> JSONResponse:
+    async def begin(http: Request, client: Client, body: JobRequest) -> JSONResponse:
         """Generate without keeping the connection."""
         root = http.scope.get("root_path", "")
         known_as = (root, str(http.base_url).rstrip("/"))
         webhook = postman.address(body.webhook_url, *known_as) if body.webhook_url is not None else None
-        (request,) = body.requests(find_card(engine), streamed=True)
+        (request,) = ask_as(client, body.requests(find_card(engine), streamed=True))
         job = jobs.add(await start_run(engine, request), webhook, body.parameters.return_progress)
         if webhook is not None:
             task = asyncio.create_task(post_result(postman, job))

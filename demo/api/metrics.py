@@ -1,6 +1,7 @@
 """What Prometheus is told: an engine that counts and times every run it is given, the page's as the API's.
 
-Names are text-generation-inference's where it has one; time to first token and the gap between tokens are ours.
+Names are text-generation-inference's where it has one; time to first token, the gap between tokens and the cached
+tokens are ours.
 """
 
 import threading
@@ -15,7 +16,14 @@ from demo.errors import DemoError
 from demo.events import Done, Engine, Event, Failed, Load, Log, Piece, Prompt, Request, Started, Status, Ticket, Token
 
 SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-COUNTERS = ("tgi_request_count", "tgi_request_success", "tgi_request_cancelled", "tgi_request_failure")
+CACHED = "tgi_request_cached_tokens"
+COUNTERS = {
+    **dict.fromkeys(
+        ("tgi_request_count", "tgi_request_success", "tgi_request_cancelled", "tgi_request_failure"),
+        "Requests, of all kinds or by the kind of failure",
+    ),
+    CACHED: "Tokens of prompts that were reused and not computed, of those in tgi_request_input_length",
+}
 TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536)
 
 
@@ -46,17 +54,17 @@ class Metrics:
         self.max_new_tokens = tokens("max_new_tokens", "The most tokens asked for")
         self.generated_tokens = tokens("generated_tokens", "Tokens generated")
 
-    def count(self, name: str, label: str = "") -> None:
-        """One more. From any thread."""
+    def count(self, name: str, label: str = "", by: int = 1) -> None:
+        """One more, or so many. From any thread."""
         with self._counting:
-            self._counts[name, label] += 1
+            self._counts[name, label] += by
 
     def collect(self) -> Iterator[Metric]:
         """Called by prometheus_client. TGI's counters do not end in `_total`, which its own counters would."""
         with self._counting:
             counts = dict(self._counts)
-        for name in COUNTERS:
-            metric = Metric(name, "Requests, of all kinds or by the kind of failure", "unknown")
+        for name, text in COUNTERS.items():
+            metric = Metric(name, text, "unknown")
             for (counted, label), value in counts.items():
                 if counted == name:
                     metric.add_sample(name, {"err": label} if label else {}, value)
@@ -150,6 +158,7 @@ class _Recorder:
         self._started = started.time
         self._metrics.queue.observe(started.time - self._submitted)
         self._metrics.input_length.observe(started.input_tokens)
+        self._metrics.count(CACHED, by=started.cached_tokens)
 
     def _note_token(self, token: Token) -> None:
         if token.text and not self._seen_text:

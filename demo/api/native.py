@@ -23,6 +23,10 @@ from demo.events import (
 
 MAX_BEST_OF: Final = 2
 DEFAULT_MAX_NEW_TOKENS: Final = 100  # TGI's
+CACHE_PROMPT: Final = (
+    "llama.cpp's: reuse what was read before of the beginning of this prompt, for the same client; "
+    "false: compute all of it."
+)
 
 Raw = Annotated[
     bool | None,
@@ -34,7 +38,10 @@ Raw = Annotated[
 
 
 class Parameters(BaseModel):
-    """TGI's parameters of a generation, vLLM's `ignore_eos`, and `raw`. Unknown fields are ignored, as by TGI."""
+    """TGI's parameters of a generation, vLLM's `ignore_eos`, llama.cpp's `cache_prompt`, and `raw`.
+
+    Unknown fields are ignored, as by TGI.
+    """
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -81,6 +88,7 @@ class Parameters(BaseModel):
         default=False,
         description="llama.cpp's: in a stream, tell how far a long prompt has been read, here in SSE comments.",
     )
+    cache_prompt: bool = Field(default=True, description=CACHE_PROMPT)
     raw: Raw = None
     seed: Seed | None = Field(default=None, description="Same request and seed: same tokens.")
     top_n_tokens: TopN | None = Field(default=None, description="With each token, this many of the likeliest.")
@@ -144,6 +152,7 @@ class GenerateRequest(BaseModel):
             truncate=parameters.truncate,
             prompt_logprobs=scored,
             pace=parameters.max_tokens_per_second,
+            cache_prompt=parameters.cache_prompt,
         )
         return [request] * best_of
 
@@ -227,6 +236,7 @@ def write_stream_details(answer: Answer) -> Json:
         "generated_tokens": len(answer.tokens),
         "seed": answer.seed,
         "input_length": answer.input_tokens,
+        "cached_tokens": answer.cached_tokens,
         "timings": answer.time().as_details(),
     }
 
@@ -237,6 +247,7 @@ def write_details(answer: Answer) -> Json:
         "finish_reason": answer.finish_reason,
         "generated_tokens": len(answer.tokens),
         "seed": answer.seed,
+        "cached_tokens": answer.cached_tokens,
         "prefill": [{"id": token.id, "text": token.text, "logprob": token.logprob} for token in answer.prompt],
         "tokens": [write_token(token) for token in answer.tokens],
     }

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from demo.api import sse
 from demo.api.answer import MILLISECONDS, Answer, write_headers
 from demo.api.errors import Json, write_openai
+from demo.api.native import CACHE_PROMPT
 from demo.api.numbers import Count, Penalty, Rate, Scale, ScaleOrZero, Seed
 from demo.bounds import MAX_STOP_SEQUENCES, SCALE
 from demo.errors import BadRequest, DemoError
@@ -31,7 +32,7 @@ class StreamOptions(BaseModel):
 
 
 class OpenAIRequest(BaseModel):
-    """The parameters of both routes, and vLLM's `ignore_eos`.
+    """The parameters of both routes, and vLLM's `ignore_eos`, and llama.cpp's `cache_prompt` and `return_progress`.
 
     Unknown fields are ignored; known ones that can't be honoured are refused.
     """
@@ -64,6 +65,7 @@ class OpenAIRequest(BaseModel):
         default=False,
         description="llama.cpp's: in a stream, tell in chunks without a choice how far a long prompt has been read.",
     )
+    cache_prompt: bool | None = Field(default=True, description=CACHE_PROMPT)
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     logit_bias: Any = Field(default=None, description="Not available here: refused unless null or empty.")
@@ -97,8 +99,13 @@ class OpenAIRequest(BaseModel):
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
     def repeat(self, request: Request) -> list[Request]:
-        """`request` n times, each with a seed of its own; past the end token or slowed down where asked for."""
-        request = replace(request, ignore_eos=bool(self.ignore_eos), pace=self.max_tokens_per_second)
+        """`request` with what both routes take, n times, each with a seed of its own."""
+        request = replace(
+            request,
+            ignore_eos=bool(self.ignore_eos),
+            pace=self.max_tokens_per_second,
+            cache_prompt=self.cache_prompt is not False,
+        )
         seed = request.sampling.seed
         seeds = [None if seed is None else (seed + index) % 2**64 for index in range(self.n or 1)]
         return [replace(request, sampling=replace(request.sampling, seed=each)) for each in seeds]
@@ -144,11 +151,16 @@ class OpenAIDialect:
         return {**self.wrap(self.whole_object, choices), "usage": count_usage(answers, self.n)}
 
     def progress(self, answer: Answer, progress: PromptProgress) -> Json | None:
-        """llama.cpp's chunk; nothing is remembered here of earlier prompts."""
+        """llama.cpp's chunk: what was processed includes what was cached."""
         if not self.with_progress:
             return None
         took = progress.time - answer.started.time if answer.started else 0.0
-        told = {"total": progress.total, "cache": 0, "processed": progress.read, "time_ms": round(took * MILLISECONDS)}
+        told = {
+            "total": progress.total,
+            "cache": answer.cached_tokens,
+            "processed": progress.read,
+            "time_ms": round(took * MILLISECONDS),
+        }
         return {**self.wrap(self.stream_object, []), "prompt_progress": told}
 
     def close(self, answers: Sequence[Answer]) -> Sequence[Json]:
@@ -173,8 +185,18 @@ def read_reason(answer: Answer) -> str:
     return FINISH_REASONS[answer.finish_reason]
 
 
-def count_usage(answers: Sequence[Answer], n: int) -> dict[str, int]:
-    """The tokens of all answers, of which `n` in a row are to the same prompt: that counts once."""
+def count_usage(answers: Sequence[Answer], n: int) -> Json:
+    """The tokens of all answers, of which `n` in a row are to the same prompt.
+
+    That counts once, and as cached no more of it than each of the n found cached: the rest was computed for this reply.
+    """
     prompt = sum(answer.input_tokens for answer in answers[::n])
     completion = sum(len(answer.tokens) for answer in answers)
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    groups = [answers[at : at + n] for at in range(0, len(answers), n)]
+    cached = sum(min(answer.cached_tokens for answer in group) for group in groups)
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": cached},
+    }

@@ -1,8 +1,10 @@
 """The shapes of answers and errors, for the OpenAPI document and for whoever checks that it is true."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, Field
+
+CACHED: Final = "tokens of the prompt that were reused and not computed"
 
 
 class NativeError(BaseModel):
@@ -51,6 +53,7 @@ class Sequence(BaseModel):
     finish_reason: Literal["length", "eos_token", "stop_sequence"]
     generated_tokens: int
     seed: int | None = Field(description="null where nothing was drawn")
+    cached_tokens: int = Field(description=CACHED)
     prefill: list[PrefillToken]
     tokens: list[TokenInfo]
     top_tokens: list[list[TokenInfo]] | None = None
@@ -93,6 +96,7 @@ class StreamDetails(BaseModel):
     generated_tokens: int
     seed: int | None
     input_length: int
+    cached_tokens: int = Field(description=CACHED)
     timings: StreamTimings
 
 
@@ -106,12 +110,19 @@ class NativeEvent(BaseModel):
     details: StreamDetails | None
 
 
+class PromptTokensDetails(BaseModel):
+    """What became of the prompt's tokens."""
+
+    cached_tokens: int = Field(description=CACHED)
+
+
 class Usage(BaseModel):
     """Tokens read and written."""
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
 
 
 class ChatLogprob(BaseModel):
@@ -177,7 +188,7 @@ class Chat(Envelope):
 
 
 class PromptProgress(BaseModel):
-    """llama.cpp's: how many tokens of the prompt have been read, and in how many milliseconds. Nothing is cached."""
+    """llama.cpp's: tokens of the prompt; how many were cached, how many are processed, those included; and when."""
 
     total: int
     cache: int

@@ -8,7 +8,7 @@ import gradio as gr
 
 from demo.ui.panes import PaneView
 from demo.ui.visitor import Turn
-from demo.ui.words import TITLES, Side, say_count, say_phase, say_rate, say_seconds
+from demo.ui.words import TITLES, Side, say_count, say_phase, say_rate, say_remembered, say_seconds
 
 Updates: TypeAlias = dict[Any, Any]
 
@@ -21,6 +21,8 @@ RATE_HELP: Final[dict[Side, str]] = {
     "streamed": "Decode rate: n - 1 tokens over the time after the first",
     "whole": "This reader gets all tokens at once: they have no rate",
 }
+
+REUSE_HELP: Final = "Read before, for a prompt that began alike, and not computed again: it shortens the TTFT"
 
 # The text of a field is set by the script as text, never as markup: see assets/page/pane.js.
 HEAD: Final = """
@@ -46,7 +48,9 @@ NUMBERS: Final = """
     <div><dt>Tokens</dt><dd id="{side}-tokens" data-field="tokens"></dd></div>
     <div title="{rate_help}"><dt>Tokens/s</dt><dd id="{side}-rate" data-field="rate"></dd></div>
   </dl>
-  <div class="aside"><span class="note" id="{side}-note" data-field="note"></span>
+  <div class="aside"><div class="notes">
+      <span id="{side}-remembered" data-field="remembered" title="{reuse_help}"></span>
+      <span class="note" id="{side}-note" data-field="note"></span></div>
     <span class="actions">
       <button type="button" class="link" id="{side}-raw" aria-pressed="false" disabled>Raw text</button>
       <button type="button" class="link" id="{side}-copy" disabled>Copy</button></span></div>
@@ -87,7 +91,7 @@ def build_pane(side: Side) -> Pane:
                 js_on_load="tokenStreaming.mountPane(element, props, watch)",
                 apply_default_css=False,
             )
-        _draw(NUMBERS.format(side=side, ttft_help=TTFT_HELP[side], rate_help=RATE_HELP[side]))
+        _draw(NUMBERS.format(side=side, ttft_help=TTFT_HELP[side], rate_help=RATE_HELP[side], reuse_help=REUSE_HELP))
     return Pane(side, stop, past, run)
 
 
@@ -114,6 +118,7 @@ def show_run(view: PaneView) -> dict[str, object]:
         "ttft": say_seconds(timeline.ttft),
         "total": say_seconds(timeline.total),
         "rate": say_rate(timeline.rate),
+        "remembered": say_remembered(view.remembered),
         "note": view.note,
         "number": view.number,
         "cut": view.cut,

@@ -38,6 +38,7 @@ class PaneView:
     label: str = ""
     number: int = 0  # the page shows nothing that is older than what it shows
     progress: tuple[int, int] | None = None  # tokens of the prompt read so far, and all of them
+    remembered: tuple[int, int] | None = None  # tokens of the prompt that were reused, and all of them; None for none
     cut: bool = False  # the answer was cut off by its length: there is more to say
 
     @property
@@ -66,6 +67,7 @@ def view_reading(reading: Reading) -> PaneView:
         reading.label,
         reading.number,
         progress=find_progress(reading),
+        remembered=find_remembered(reading),
         cut=phase == "done" and _is_cut(reading.events[-1]),
     )
 
@@ -88,6 +90,12 @@ def find_progress(reading: Reading) -> tuple[int, int] | None:
     """How many tokens of the prompt have been read, of how many; None where the log does not say."""
     progress = [event for event in reading.events if isinstance(event, PromptProgress)]
     return (progress[-1].read, progress[-1].total) if progress else None
+
+
+def find_remembered(reading: Reading) -> tuple[int, int] | None:
+    """How many tokens of the prompt were reused and not computed, of how many; None where none were."""
+    started = next((event for event in reading.events if isinstance(event, Started)), None)
+    return (started.cached_tokens, started.input_tokens) if started and started.cached_tokens else None
 
 
 def read_text(reading: Reading) -> str:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from demo.metrics import Timeline
 from demo.ui.panes import PaneView
 from demo.ui.visitor import Turn
-from demo.ui.words import PHASES, TITLES, Side, say_count, say_rate, say_seconds
+from demo.ui.words import PHASES, TITLES, Side, say_count, say_rate, say_remembered, say_seconds
 
 COLOURS: Final[dict[Side, str]] = {"streamed": "#0072B2", "whole": "#D55E00"}  # Okabe and Ito: told apart by all eyes
 FILLS: Final[dict[Side, str]] = {"streamed": "rgba(0,114,178,0.16)", "whole": "rgba(213,94,0,0.10)"}
@@ -93,7 +93,7 @@ def list_rows(runs: Sequence[Turn]) -> list[tuple[str, ...]]:
 def _row(number: int, view: PaneView) -> tuple[str, ...]:
     timeline = view.timeline
     return (
-        f"{number} · {view.label}" if view.label else str(number),
+        " · ".join(filter(None, (str(number), view.label, say_remembered(view.remembered)))),
         TITLES[view.side],
         say_seconds(timeline.ttft),
         say_seconds(timeline.total),

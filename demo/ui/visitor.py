@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from demo.client import make_client_key
 from demo.errors import BadRequest
 from demo.events import Engine, Message, Ready, Request, Status
 from demo.replay import Replay
@@ -75,9 +76,10 @@ def join_messages(turns: Sequence[Turn]) -> tuple[Message, ...]:
 
 
 class Visitor:
-    """One tab: its turns so far, every finished run, and the race under way, if any."""
+    """One tab: its turns so far, every finished run, and the race under way, if any. `client` is its key."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: str | None = None) -> None:
+        self.client = client
         self.turns: list[Turn] = []
         self.runs: list[Turn] = []
         self.race: Race | None = None
@@ -104,8 +106,7 @@ class Visitor:
         """Start a race for the next turn. Raises BadRequest, Overloaded or NotReady, and then changes nothing."""
         self.check(question)
         messages = (*join_messages(self.turns), Message("user", question))
-        request = Request(messages, manner.max_new_tokens, manner.sampling, pace=manner.pace)
-        self._start(engine, request, Asked(question, "turn"))
+        self._start(engine, self._request(messages, manner), Asked(question, "turn"))
 
     def complete(self, engine: Engine, manner: Manner) -> None:
         """Start a race for the rest of the last answer. Raises as `begin`."""
@@ -113,14 +114,12 @@ class Visitor:
         messages = join_messages(self.turns)
         if not messages:
             raise BadRequest("There is no answer to continue: press Generate first.")
-        request = Request(messages, manner.max_new_tokens, manner.sampling, pace=manner.pace)
-        self._start(engine, request, Asked(self.question, "rest"))
+        self._start(engine, self._request(messages, manner), Asked(self.question, "rest"))
 
     def begin_example(self, engine: Engine, question: str, manner: Manner) -> None:
         """Start a race for `question` alone, answered for exactly as long as asked. Raises as `begin`."""
         self.check(question)
-        message = Message("user", question)
-        request = Request((message,), manner.max_new_tokens, manner.sampling, ignore_eos=True, pace=manner.pace)
+        request = replace(self._request((Message("user", question),), manner), ignore_eos=True)
         self._start(engine, request, Asked(question, "example", manner=manner))
 
     def replay(self, trace: Trace, pace: float | None = None) -> None:
@@ -149,6 +148,9 @@ class Visitor:
         if not question.strip():
             raise BadRequest("The prompt is empty: type something first.")
         self.settle()
+
+    def _request(self, messages: tuple[Message, ...], manner: Manner) -> Request:
+        return Request(messages, manner.max_new_tokens, manner.sampling, pace=manner.pace, client=self.client)
 
     def _start(self, engine: Engine, request: Request, asked: Asked) -> None:
         status = engine.status
@@ -215,7 +217,10 @@ class Visitors:
 
     def find(self, session: str | None) -> Visitor:
         """The visitor of `session`, new when it has not been here."""
-        return self._here.setdefault(session or "", Visitor())
+        name = session or ""
+        if name not in self._here:
+            self._here[name] = Visitor(make_client_key("session", name))
+        return self._here[name]
 
     def choose_beat(self, visitor: Visitor) -> float:
         """Seconds between two updates of the text that `visitor` sees grow."""

@@ -30,6 +30,11 @@ def say_phase(phase: Phase, progress: tuple[int, int] | None = None) -> str:
     return PHASES[phase]
 
 
+def say_remembered(remembered: tuple[int, int] | None) -> str:
+    """How many tokens of the prompt were reused and not computed, of how many; nothing where none were."""
+    return f"{remembered[0]:,} of {remembered[1]:,} prompt tokens remembered" if remembered else ""
+
+
 def say_seconds(seconds: float | None) -> str:
     """A duration as a person reads it: "72 ms", "1.24 s", "12.4 s"."""
     if seconds is None:

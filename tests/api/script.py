@@ -22,6 +22,7 @@ class Script:
     input_tokens: int = 3
     seed: int = 7
     prompt: tuple[PromptToken, ...] = ()
+    cached_tokens: int = 0
 
 
 def make_token(index: int, text: str, logprob: float, special: bool = False, top: Sequence[Candidate] = ()) -> Token:
@@ -67,8 +68,8 @@ class AnsweringEngine(ScriptedEngine):
 class AnsweredTicket(ScriptedTicket):
     """Written in pieces by a test that says when, or all at once."""
 
-    def start(self, input_tokens: int = 3) -> None:
-        super().start(input_tokens)
+    def start(self, input_tokens: int = 3, cached_tokens: int = 0) -> None:
+        super().start(input_tokens, cached_tokens)
 
     def write_together(self, *texts: str, reason: FinishReason | None = None) -> None:
         """Tokens that become readable in one moment, with the end where a reason is given."""
@@ -94,7 +95,8 @@ class AnsweredTicket(ScriptedTicket):
         tokens = [
             Token(now, each.index, each.id, each.text, each.logprob, each.special, each.top) for each in script.tokens
         ]
-        self._log(Started(now, script.input_tokens, script.seed), *prompt, *tokens, done)
+        started = Started(now, script.input_tokens, script.seed, script.cached_tokens)
+        self._log(started, *prompt, *tokens, done)
 
 
 class TicketEngine(ScriptedEngine):

@@ -19,7 +19,8 @@ WHOLE = (
     '"system_fingerprint":"cpu-float32","choices":'
 )
 DONE = "data: [DONE]\n\n"
-USAGE = '"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}'
+NONE_CACHED = '"prompt_tokens_details":{"cached_tokens":0}'
+USAGE = f'"usage":{{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,{NONE_CACHED}}}'
 
 
 def delta(content: str, reason: str = "null", index: int = 0) -> str:
@@ -69,7 +70,7 @@ def test_several_choices_are_told_with_their_numbers_and_the_prompt_counted_once
     assert reply(HELLO, second, n=2) == (
         f'{WHOLE}[{{"index":0,"message":{{"role":"assistant","content":"Héllo"}},"logprobs":null,'
         '"finish_reason":"length"},{"index":1,"message":{"role":"assistant","content":"Bye"},"logprobs":null,'
-        '"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":3,"total_tokens":6}}'
+        f'"finish_reason":"stop"}}],"usage":{{"prompt_tokens":3,"completion_tokens":3,"total_tokens":6,{NONE_CACHED}}}}}'
     )
     events = reply(HELLO, second, n=2, stream=True)
     expected = {

@@ -48,7 +48,7 @@ def test_a_streams_last_event_carries_the_details_when_asked(script: Script, las
         + NOT_YET
         + f'data: {{"index":2,"token":{{"id":102,"text":"","logprob":{logprob},"special":{special}}},'
         + f'"generated_text":"Hé","details":{{"finish_reason":"{script.reason}","generated_tokens":2,"seed":null,'
-        + '"input_length":3,"timings":{}}}\n\n'
+        + '"input_length":3,"cached_tokens":0,"timings":{}}}\n\n'
     )
 
 
@@ -92,7 +92,8 @@ def test_the_bare_url_streams_when_asked(app: FastAPI) -> None:
 
 def test_a_whole_reply_carries_the_details_when_asked() -> None:
     assert whole(ENDED, details=True) == (
-        '{"generated_text":"Hé","details":{"finish_reason":"eos_token","generated_tokens":2,"seed":null,"prefill":[],'
+        '{"generated_text":"Hé","details":{"finish_reason":"eos_token","generated_tokens":2,"seed":null,'
+        '"cached_tokens":0,"prefill":[],'
         '"tokens":[{"id":101,"text":"Hé","logprob":-0.25,"special":false},'
         '{"id":102,"text":"","logprob":-0.125,"special":true}]}}'
     )
@@ -126,6 +127,7 @@ def test_best_of_returns_the_likeliest_and_the_other_beside_it() -> None:
         "finish_reason": "length",
         "generated_tokens": 1,
         "seed": 7,
+        "cached_tokens": 0,
         "prefill": [],
         "tokens": [{"id": 101, "text": "meh", "logprob": -9.0, "special": False}],
     }

@@ -8,7 +8,7 @@ from demo.errors import EngineFailed
 from demo.events import Done, Event, Failed, FinishReason, PromptProgress, Request, Started, Token
 from demo.metrics import Timeline
 from demo.ui.panes import PaneView, Reading, settle_views, view_reading
-from demo.ui.words import SIDES, Side, say_count, say_rate, say_seconds
+from demo.ui.words import SIDES, Side, say_count, say_rate, say_remembered, say_seconds
 
 REQUEST = Request("Hello", max_new_tokens=101)
 
@@ -48,6 +48,15 @@ def test_phases_follow_the_log() -> None:
     moments = [events[:0], events[:1], progress, events[:2], events]
     assert [view("streamed", moment).phase for moment in moments] == ["queued", "reading", "reading", "writing", "done"]
     assert [view("whole", moment).phase for moment in moments] == ["queued", "reading", "reading", "waiting", "done"]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_what_was_remembered_of_the_prompt_is_said_from_the_start_where_something_was(side: Side) -> None:
+    events = write_log(["a", "b"])
+    reused = (Started(10.5, 1840, 0, cached_tokens=1812), *events[1:])
+    said = [say_remembered(view(side, reused[:count]).remembered) for count in range(4)]
+    assert said == ["", *["1,812 of 1,840 prompt tokens remembered"] * 3]
+    assert say_remembered(view(side, events).remembered) == ""
 
 
 def test_the_whole_sides_ttft_is_its_total_and_the_streamed_sides_is_not() -> None:

@@ -79,6 +79,12 @@ def test_a_run_that_is_slowed_or_recorded_is_marked_in_the_table() -> None:
     assert list_rows([turn])[0][0] == "1 · slowed to 30 tokens/s"
 
 
+def test_a_run_whose_prompt_was_remembered_says_so_in_the_table() -> None:
+    views = [replace(view, label="recorded", remembered=(8, 10)) for view in race(3)]
+    rows = list_rows([Turn(HELLO, views[0], views[1])])
+    assert [row[0] for row in rows] == ["1 · recorded · 8 of 10 prompt tokens remembered"] * 2
+
+
 def test_the_figures_are_told_in_words_too() -> None:
     turn = Turn(HELLO, *race(10))
     assert "Streaming: first text 600 ms, all after 1.60 s" in say_timeline(turn)

@@ -13,6 +13,7 @@ from demo.ui.panes import PaneView
 from demo.ui.race import BEAT, Race
 from demo.ui.visitor import MOST_UPDATES, Visitor, Visitors
 from tests.scripted import CARD, ScriptedEngine
+from tests.traces import make_trace
 
 
 def begin(visitor: Visitor, engine: ScriptedEngine, question: str = "Hello") -> Race:
@@ -185,6 +186,35 @@ def test_visitors_share_nothing() -> None:
     assert not visitors.find("b").turns
     begin(visitors.find("b"), engine, "Who are you?")
     assert engine.tickets[1].request.prompt == (Message("user", "Who are you?"),)
+
+
+def test_each_tab_is_one_client_whatever_it_asks() -> None:
+    engine, visitors = ScriptedEngine(), Visitors()
+    for session in ("a", "b"):
+        visitor = visitors.find(session)
+        play(visitor, engine, "Hello", "Once ")
+        visitor.complete(engine, Manner())
+        engine.tickets[-1].finish()
+        race = visitor.race
+        assert race is not None
+        asyncio.run(follow(race))
+        visitor.begin_example(engine, "Tell me more", Manner())
+    clients = [ticket.request.client for ticket in engine.tickets]
+    assert clients == [visitors.find("a").client] * 3 + [visitors.find("b").client] * 3
+    assert len(set(clients)) == 2
+    assert all(client and client.startswith("session:") for client in clients)
+
+
+def test_a_recorded_run_says_what_was_remembered_when_it_was_made() -> None:
+    visitor = Visitor()
+    visitor.replay(make_trace(gap=0.002, cached_tokens=8))
+    race = visitor.race
+    assert race is not None
+    streamed, whole, _ = asyncio.run(follow(race))
+    assert streamed[-1].remembered == whole.remembered == (8, 10)
+    assert streamed[-1].label.startswith("recorded ")
+    assert visitor.settle()
+    assert visitor.turns[0].trace == make_trace(gap=0.002, cached_tokens=8)
 
 
 def test_who_goes_is_forgotten_and_the_work_for_them_stops() -> None:
