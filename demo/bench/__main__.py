@@ -9,12 +9,21 @@ from datetime import datetime, timezone
 
 import httpx
 
-from demo.bench.client import Target, check_url, choose_dialect, choose_model, measure_request, open_client
+from demo.bench.client import (
+    Target,
+    check_url,
+    choose_dialect,
+    choose_model,
+    get_json,
+    measure_request,
+    open_client,
+)
 from demo.bench.contest import command
 from demo.bench.dialects import DIALECTS, Ask
 from demo.bench.levels import Level, measure_level
 from demo.bench.pairs import measure_pairs, order_pairs
 from demo.bench.report import Conditions, write_report
+from demo.bench.software import Software, recognise_software
 from demo.errors import DemoError
 
 PROMPT = "Once upon a time, in a small village by the sea,"  # a model without a chat template goes on with it too
@@ -38,19 +47,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure_server(http: httpx.Client, options: argparse.Namespace) -> str:
     """The report on the server that the options name."""
-    target = choose_target(http, options)
+    url = check_url(options.url)
+    software, _ = recognise_software(lambda path: get_json(http, url + path))
+    target = choose_target(http, url, software, options)
     order = order_pairs(options.warm_up + options.pairs, options.seed)
     pairs = measure_pairs(lambda mode: measure_request(http, target, mode), order)[options.warm_up :]
     levels = measure_levels(http, target, options.concurrency)
-    return write_report(state_conditions(target, options), pairs, levels)
+    return write_report(state_conditions(target, software, options), pairs, levels)
 
 
-def choose_target(http: httpx.Client, options: argparse.Namespace) -> Target:
-    """Who is measured, asking the server for what the options leave open."""
-    url = check_url(options.url)
+def choose_target(http: httpx.Client, url: str, software: Software, options: argparse.Namespace) -> Target:
+    """What is measured, asking the server for what the options leave open."""
     dialect = choose_dialect(http, url, options.dialect)
     model = options.model or choose_model(http, url)
-    return Target(url, dialect, Ask(model, options.prompt, options.new_tokens))
+    return Target(url, dialect, Ask(model, options.prompt, options.new_tokens, software.write_no_reuse))
 
 
 def measure_levels(http: httpx.Client, target: Target, concurrencies: Sequence[int]) -> list[Level]:
@@ -62,11 +72,12 @@ def measure_levels(http: httpx.Client, target: Target, concurrencies: Sequence[i
     ]
 
 
-def state_conditions(target: Target, options: argparse.Namespace) -> Conditions:
+def state_conditions(target: Target, software: Software, options: argparse.Namespace) -> Conditions:
     """Everything that a reader of the numbers must know."""
     return Conditions(
         url=target.url,
         dialect=target.dialect.name,
+        keeps=software.keeps,
         model=target.ask.model,
         prompt_characters=len(target.ask.prompt),
         new_tokens=target.ask.new_tokens,

@@ -55,16 +55,26 @@ def choose_dialect(http: httpx.Client, url: str, name: str) -> Dialect:
     """The dialect of that name; for `auto` native where /info names a model as TGI's does, else chat."""
     if name != "auto":
         return DIALECTS[name]
-    info = _get_json(http, f"{url}/info")
+    info = get_json(http, f"{url}/info")
     return DIALECTS["native" if isinstance(info, dict) and "model_id" in info else "chat"]
 
 
 def choose_model(http: httpx.Client, url: str) -> str:
     """The first model that the server lists."""
-    match _get_json(http, f"{url}/v1/models"):
+    match get_json(http, f"{url}/v1/models"):
         case {"data": [{"id": str(model)}, *_]}:
             return model
     return FALLBACK_MODEL
+
+
+def get_json(http: httpx.Client, url: str) -> Json:
+    """What the server answers there; None where it has nothing there, or no JSON."""
+    with _name_failures(url):
+        response = http.get(url)
+    try:
+        return response.json() if response.is_success else None
+    except ValueError:
+        return None
 
 
 def measure_request(http: httpx.Client, target: Target, mode: Mode) -> Sample:
@@ -85,16 +95,6 @@ def measure_request(http: httpx.Client, target: Target, mode: Mode) -> Sample:
         finally:
             response.close()
     return read_sample(target.dialect, mode, Arrivals(sent, headers, reads, end, response.headers))
-
-
-def _get_json(http: httpx.Client, url: str) -> Json:
-    """What the server answers there; None where it has nothing there, or no JSON."""
-    with _name_failures(url):
-        response = http.get(url)
-    try:
-        return response.json() if response.is_success else None
-    except ValueError:
-        return None
 
 
 def _check_status(response: httpx.Response) -> None:

@@ -1,6 +1,6 @@
 """What to post in each wire dialect, and what its replies say. Pure; knows no connection and no clock."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -10,11 +10,15 @@ Mode: TypeAlias = Literal["streamed", "whole"]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What every request of a measurement asks for: greedy, one prompt, at most `new_tokens` tokens."""
+    """What every request of a measurement asks for: greedy, one prompt, at most `new_tokens` tokens.
+
+    `write_no_reuse` gives the parameters by which a request has the server reuse nothing of earlier prompts.
+    """
 
     model: str
     prompt: str
     new_tokens: int
+    write_no_reuse: Callable[[], Mapping[str, Json]] = dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Native:
 
     def body(self, ask: Ask, mode: Mode) -> Json:
         parameters = {"max_new_tokens": ask.new_tokens, "details": True, "do_sample": False, "raw": True}
-        return {"inputs": ask.prompt, "parameters": parameters}
+        return {"inputs": ask.prompt, "parameters": {**parameters, **ask.write_no_reuse()}}
 
     def read_event(self, event: Json) -> str | None:
         token = event["token"]
@@ -136,7 +140,8 @@ def read_server_times(reply: Json, headers: Mapping[str, str]) -> ServerTimes:
 
 
 def _name_length(ask: Ask, mode: Mode) -> Json:
-    return {"model": ask.model, "max_tokens": ask.new_tokens, "temperature": 0, "stream": mode == "streamed"}
+    length = {"model": ask.model, "max_tokens": ask.new_tokens, "temperature": 0, "stream": mode == "streamed"}
+    return {**length, **ask.write_no_reuse()}
 
 
 def _unwrap(reply: Json) -> Json:

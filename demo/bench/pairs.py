@@ -1,6 +1,7 @@
 """Streaming against whole: two separate requests a pair, in random order. Knows neither HTTP nor the dialects.
 
-Every request has the same prompt: a server that keeps prefixes answers from them, on both sides alike.
+Every request has the same prompt. A server that reuses prefixes is asked not to, where it has a parameter for that;
+else it reuses them on both sides alike.
 """
 
 import math

@@ -13,10 +13,14 @@ from demo.metrics import percentile
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Under what the numbers were taken; the machine and the Python are the client's."""
+    """Under what the numbers were taken; the machine and the Python are the client's.
+
+    `keeps`: what the server reuses of earlier prompts, and what is done about it.
+    """
 
     url: str
     dialect: str
+    keeps: str
     model: str
     prompt_characters: int
     new_tokens: int
@@ -144,7 +148,7 @@ def _write_conditions(conditions: Conditions) -> str:
     return (
         f"{c.url} · dialect {c.dialect} · model {c.model} · prompt of {c.prompt_characters} characters · "
         f"{c.new_tokens} new tokens · {c.pairs} pairs in random order (seed {c.seed}) after {c.warm_up} warm-up pairs, "
-        f"dropped · {c.date} · client: Python {c.python}, {c.machine}"
+        f"dropped · kept by the server: {c.keeps} · {c.date} · client: Python {c.python}, {c.machine}"
     )
 
 

@@ -27,6 +27,8 @@ class Script:
     refusal: int | None = None  # the status of every generation
     cuts_after: int | None = None  # tokens, then the connection is closed
     usage: dict[str, int] | None = None  # told in an event after the last token
+    replies: dict[str, Any] = field(default_factory=dict)  # what other paths answer to GET
+    api_key: str | None = None  # without it everything is refused
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,11 @@ class _Conversation(BaseHTTPRequestHandler):
     server: FakeServer
 
     def do_GET(self) -> None:
-        if self.path == "/v1/models":
+        if self._lacks_key():
+            self._answer(401, {"error": "no key"})
+        elif self.path in self.server.script.replies:
+            self._answer(200, self.server.script.replies[self.path])
+        elif self.path == "/v1/models":
             self._answer(200, {"data": [{"id": "fake/model"}, {"id": "other"}]})
         elif self.path == "/info" and self.server.script.is_native:
             self._answer(200, {"model_id": "fake/model"})
@@ -91,7 +97,9 @@ class _Conversation(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append({"path": self.path, "authorization": self.headers["Authorization"], **body})
         script = self.server.script
-        if script.refusal is not None:
+        if self._lacks_key():
+            self._answer(401, {"error": "no key"})
+        elif script.refusal is not None:
             self._answer(script.refusal, {"error": "no such thing", "error_type": "validation"})
         elif not self.server.places.acquire(blocking=False):
             self._answer(429, {"error": "Model is overloaded", "error_type": "overloaded"})
@@ -100,6 +108,10 @@ class _Conversation(BaseHTTPRequestHandler):
                 self._generate(Reply(self.path, begun), body.get("stream", self.path == "/generate_stream"))
             finally:
                 self.server.places.release()
+
+    def _lacks_key(self) -> bool:
+        key = self.server.script.api_key
+        return key is not None and self.headers["Authorization"] != f"Bearer {key}"
 
     def _generate(self, reply: Reply, streams: bool) -> None:
         self.server.replies.append(reply)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,15 @@ def test_native_asks_greedily_for_the_length_on_a_route_a_mode() -> None:
     assert (native.path("streamed"), native.path("whole")) == ("/generate_stream", "/generate")
     parameters = {"max_new_tokens": 8, "details": True, "do_sample": False, "raw": True}
     assert native.body(ASK, "streamed") == {"inputs": "Hello", "parameters": parameters}
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_what_prevents_reuse_of_a_prefix_is_a_parameter_of_each_request(name: str) -> None:
+    count = iter(range(9))
+    ask = replace(ASK, write_no_reuse=lambda: {"cache_salt": next(count)})
+    bodies = [DIALECTS[name].body(ask, "streamed") for _ in range(2)]
+    assert [body.get("parameters", body)["cache_salt"] for body in bodies] == [0, 1]
+    assert "cache_salt" not in str(DIALECTS[name].body(ASK, "streamed"))
 
 
 def test_a_prompt_is_completed_where_that_has_to_be_said() -> None:

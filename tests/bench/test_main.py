@@ -34,6 +34,25 @@ def test_any_dialect_is_measured_and_the_warm_up_is_dropped(capsys: pytest.Captu
     assert "equal in all 3 pairs" in output
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_this_projects_server_reuses_no_prefix_and_the_report_says_so(
+    capsys: pytest.CaptureFixture[str], dialect: str
+) -> None:
+    info = {"model_id": "m", "version": "1", "router": "token-streaming"}
+    with serve(Script(replies={"/info": info})) as server:
+        _, output, _ = run(capsys, server.url, "--dialect", dialect, *FEW)
+    assert all(body.get("parameters", body)["cache_prompt"] is False for body in server.asked)
+    assert "each request asks it not to reuse them (cache_prompt: false)" in output
+    assert "cache_prompt" in read_document(output)["conditions"]["keeps"]
+
+
+def test_an_unknown_server_is_sent_nothing_that_it_may_refuse(capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(Script(is_native=False)) as server:
+        _, output, _ = run(capsys, server.url, *FEW)
+    assert set(server.asked[0]) == {"path", "authorization", "messages", "model", "max_tokens", "temperature", "stream"}
+    assert "kept by the server: not known" in output
+
+
 def test_a_different_text_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
     with serve(Script(whole="Something else.")) as server:
         _, output, _ = run(capsys, server.url, *FEW)

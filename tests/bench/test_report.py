@@ -9,7 +9,7 @@ from demo.bench.pairs import Pair
 from demo.bench.report import Conditions, document, spread, write_report
 from tests.bench.samples import make_pair, make_sample
 
-CONDITIONS = Conditions("http://x", "native", "m", 5, 8, 2, 1, 0, "2026-01-01", "3.10.0", "a machine")
+CONDITIONS = Conditions("http://x", "native", "nothing", "m", 5, 8, 2, 1, 0, "2026-01-01", "3.10.0", "a machine")
 LEVEL = Level(4, 3, 10, 2, 123.4, 0.1, 0.2)
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from statistics import median
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Response, expect
@@ -40,9 +41,14 @@ class Sweep(Station):
         tab.find("sweep-longest").select_option(str(longest))
 
     @property
+    def parameters(self) -> list[dict[str, Any]]:
+        """Those of each request."""
+        return [json.loads(request.post_data or "")["parameters"] for request in self.asked]
+
+    @property
     def lengths(self) -> list[tuple[str, int]]:
         """Of each request the route and how many tokens it asked for."""
-        lengths = [json.loads(request.post_data or "")["parameters"]["max_new_tokens"] for request in self.asked]
+        lengths = [parameters["max_new_tokens"] for parameters in self.parameters]
         return list(zip((request.url.rsplit("/", 1)[1] for request in self.asked), lengths, strict=True))
 
     @property
@@ -73,6 +79,7 @@ def test_one_click_asks_three_times_for_every_length_streamed_and_whole_greedily
         assert [request.max_new_tokens for request in asked] == [length for _, length in sweep.lengths]
         assert all(request.ignore_eos and not request.sampling.is_random for request in asked)
         assert {request.prompt for request in asked} == {PROMPT}
+        assert all(parameters["cache_prompt"] is False for parameters in sweep.parameters)
         open_tab.close()
 
 

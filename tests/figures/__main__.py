@@ -14,6 +14,7 @@ import transformers
 from demo.embedded import find_embedded
 from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
 from tests.figures.crowd import measure_crowd
+from tests.figures.fairness import measure_fairness
 from tests.figures.figure import Figure
 from tests.figures.page import measure_page, measure_paint
 from tests.figures.quality import measure_quality
@@ -38,6 +39,7 @@ def describe() -> str:
 def measure_all() -> Iterator[Figure]:
     """One figure after the other."""
     yield from measure_speed()
+    yield from measure_fairness()
     yield from measure_start()
     yield measure_paint()
     for measure in (measure_updates, measure_page, measure_crowd, measure_wire, measure_streams, measure_quality):

@@ -6,7 +6,10 @@ import { ask, generateStreamed, generateWhole, readAnswer } from "./stream.js";
 export const PROMPT = "Once upon a time, in a small village by the sea,"; // demo/bench asks the same
 
 // The same for both modes: PROMPT itself, greedy, and past the end token, so that an answer is as long as was asked for.
-export const parameters = (length) => ({ max_new_tokens: length, do_sample: false, ignore_eos: true, raw: true, details: true });
+// Nothing of an earlier request is reused: each reads the whole prompt.
+export const parameters = (length) => (
+  { max_new_tokens: length, do_sample: false, ignore_eos: true, raw: true, details: true, cache_prompt: false }
+);
 
 const write = (length) => ({ inputs: PROMPT, parameters: parameters(length) });
 

@@ -6,26 +6,34 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from pathlib import Path
 from types import FrameType
 
 from demo.bench.contest.curves import ROOM, ROWS, Curves, measure_curves
 from demo.bench.contest.examples import Example, answer_all
 from demo.bench.contest.machine import describe_machine
 from demo.bench.contest.measures import list_measures
+from demo.bench.contest.options import parse_arguments
 from demo.bench.contest.report import Report, write_report
 from demo.bench.contest.result import sum_up
-from demo.bench.contest.table import say_missing
 from demo.bench.contest.turns import Contest
 from demo.bench.peers.contestant import Contestant
 from demo.bench.peers.ground import Ground
 from demo.bench.peers.process import SIGNALS
-from demo.bench.peers.roster import OURS, PEERS, open_address, open_ours, open_peer
+from demo.bench.peers.requantize import FORM
+from demo.bench.peers.roster import (
+    OURS,
+    OURS_IN_THEIR_FORM,
+    PEERS,
+    open_ours,
+    open_ours_in_their_form,
+    open_peer,
+    open_running,
+    say_missing,
+)
 from demo.bench.sample import Unmeasured
 from demo.embedded import EMBEDDED_PACKAGE, find_embedded
 from demo.examples import read_examples
 
-FOLDER = Path(".bench")
 _BEGIN = time.perf_counter()
 
 
@@ -68,13 +76,14 @@ def hold_contest(options: argparse.Namespace) -> Report:
 def gather(stack: ExitStack, ground: Ground, options: argparse.Namespace) -> tuple[list[Contestant], dict[str, str]]:
     """Everybody who could be started, paused; and who could not, and why."""
     contestants: list[Contestant] = []
-    absent = {peer.name: say_missing(peer.missing) for peer in PEERS if peer.missing}
+    absent = {peer.name: say_missing(peer) for peer in PEERS if peer.missing}
     openings: dict[str, AbstractContextManager[Contestant]] = {
         OURS: open_ours(ground),
+        OURS_IN_THEIR_FORM: open_ours_in_their_form(ground),
         **{peer.name: open_peer(peer, ground) for peer in PEERS if not peer.missing},
-        **{name: open_address(name, url, ground) for name, url in options.peer},
+        **{running.name: open_running(running, ground) for running in options.peer},
     }
-    for name in options.without:
+    for name in (each for base in options.without for each in (base, f"{base} {FORM}")):
         openings.pop(name, None)
         absent.pop(name, None)
     for name, opening in openings.items():
@@ -116,52 +125,9 @@ def compare_own_answers(ground: Ground, left_out: dict[str, str]) -> list[Exampl
     return [Example(*each) for each in zip(prompts, *answers, strict=True)]
 
 
-def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options; exits with 2 and a sentence where one is wrong."""
-    names = [OURS, *(peer.name for peer in PEERS)]
-    parser = argparse.ArgumentParser(
-        prog="python -m demo.bench --peers",
-        description="Measure this project's own server beside its peers, on the same weights, in turns of one run.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    add = parser.add_argument
-    add("--peer", action="append", default=[], type=_parse_peer, metavar="NAME=URL", help="a server that runs already")
-    add("--without", action="append", default=[], choices=names, help="leave this one out")
-    add("--rounds", type=_parse_rounds, default=3, help="how often everything is measured")
-    add("--seed", type=int, default=0, help="of the order within the rounds")
-    add("--curves", action=argparse.BooleanOptionalAction, default=True, help="this server's cost curves, too")
-    add(
-        "--examples",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="this server's answers to the page's prompts, the weights as stored beside float32, too",
-    )
-    add(
-        "--output",
-        type=Path,
-        default=FOLDER,
-        metavar="DIR",
-        help="where report.md, .html and .json are written, and logs",
-    )
-    return parser.parse_args(arguments)
-
-
 def say(sentence: str) -> None:
     """What is going on, to who waits."""
     print(f"· {time.perf_counter() - _BEGIN:4.0f} s  {sentence}", file=sys.stderr, flush=True)
-
-
-def _parse_peer(text: str) -> tuple[str, str]:
-    name, found, url = text.partition("=")
-    if not (name and found and url):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=URL, as in llama-server=http://localhost:8080")
-    return name, url
-
-
-def _parse_rounds(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
 
 
 @contextmanager

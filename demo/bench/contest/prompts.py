@@ -11,7 +11,7 @@ QUESTION = "How do you make cheese?"
 TOPIC = ("cheese", "milk", "curd")
 NEW_TOKENS = 128
 LONG_WORDS = 960  # with the template about 1,000 tokens
-_WORDS = [
+WORDS = [
     "time",
     "year",
     "people",
@@ -84,7 +84,7 @@ def ask_afresh(key: str, new_tokens: int = NEW_TOKENS) -> Question:
 def ask_at_length(key: str, words: int = LONG_WORDS, new_tokens: int = 4) -> Question:
     """A prompt of about `words` tokens and 40 more, likewise."""
     random = Random(key)
-    text = " ".join(random.choice(_WORDS) for _ in range(words))
+    text = " ".join(random.choice(WORDS) for _ in range(words))
     content = f"Here are some words: {text}. {QUESTION}"
     return Question((_open_conversation(key), {"role": "user", "content": content}), new_tokens)
 

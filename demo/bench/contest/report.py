@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
+from demo.bench.contest.claims import write_claims, write_keeps
 from demo.bench.contest.curves import Curves
 from demo.bench.contest.examples import Example
 from demo.bench.contest.figure import draw_contest, draw_curves, write_page
@@ -59,6 +60,8 @@ def write_markdown(report: Report) -> list[str]:
         write_table(report.standings),
         [write_conditions(report.machine, report.rounds, report.date)],
         write_list(say_all(report.standings, report.left_out, report.client.get("many"), report.machine)),
+        list(write_claims(report.standings)),
+        list(write_keeps(report.standings)),
         list(write_answers(report.standings)),
         list(write_curves(report.curves)) if report.curves else [],
         list(write_examples(report.examples)) if report.examples else [],

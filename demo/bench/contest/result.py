@@ -24,16 +24,18 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A contestant's numbers by key; `ratios`: this server's over its own, paired by round.
+    """A contestant's numbers by key; `ratios`: those of this server over its own, paired by round.
 
-    `bound`: tokens per second of one stream if its weights were read at the memory's full speed and nothing else done.
+    `is_reference`: it is this server, with which all are compared. `bound`: tokens per second of one stream if its
+    weights were read at the memory's full speed and nothing else done; None where their size is not known.
     `tokens`: of the shortest answer that was measured for its speed.
     """
 
     identity: Identity
     numbers: Mapping[str, Spread]
     ratios: Mapping[str, Spread]
-    bound: float
+    is_reference: bool
+    bound: float | None
     memory: int | None
     prompt_tokens: int | None
     tokens: int | None
@@ -82,6 +84,13 @@ def count_shared_words(first: str, second: str) -> int:
     )
 
 
+def find_best(forms: Sequence[Standing], key: str) -> Standing | None:
+    """Of one peer's standings that with the better number, for ratios to it; None where none has a ratio."""
+    found = [each for each in forms if key in each.ratios]
+    pick = max if key.startswith("rate") else min
+    return pick(found, key=lambda each: each.numbers[key].median, default=None)
+
+
 def _stand(identity: Identity, ours: str | None, played: Played, bandwidth: float, memory: int | None) -> Standing:
     values = {number.key: _read(number, identity.name, played) for number in NUMBERS}
     reference = {number.key: _read(number, ours, played) for number in NUMBERS} if ours else {}
@@ -96,7 +105,8 @@ def _stand(identity: Identity, ours: str | None, played: Played, bandwidth: floa
         identity=identity,
         numbers={key: known for key, found in values.items() if (known := spread(list(found.values())))},
         ratios={key: known for key, known in ratios.items() if known},
-        bound=bandwidth / identity.weight_bytes,
+        is_reference=identity.name == ours,
+        bound=None if identity.weight_bytes is None else bandwidth / identity.weight_bytes,
         memory=memory,
         prompt_tokens=singles[0].prompt_tokens if singles else None,
         tokens=min((answer.tokens for answer in [*singles, *_collect("many", identity.name, played)]), default=None),

@@ -11,7 +11,7 @@ from demo.bench.contest.prompts import NEW_TOKENS, QUESTION
 from demo.bench.contest.result import Spread, Standing, count_shared_words
 
 BUSY = 0.5  # load average from which others are said to have disturbed
-_COLUMNS = (
+COLUMNS = (
     ("one stream, tokens/s", "rate", 1.0),
     ("TTFT, ms", "ttft", 1e3),
     (f"{STREAMS} streams, tokens/s in all", "rate_of_many", 1.0),
@@ -21,11 +21,11 @@ _COLUMNS = (
 
 
 def write_table(standings: Sequence[Standing]) -> list[str]:
-    """A line for each; in brackets this server's number over its own; last the bound and how much of it is reached."""
+    """A line for each; in brackets this server's number over its own; last the bound and the share of it reached."""
     titles = [
         "contestant",
         "weights",
-        *(title for title, _, _ in _COLUMNS),
+        *(title for title, _, _ in COLUMNS),
         "memory, MB",
         "bound of one stream: weights / bandwidth, tokens/s",
     ]
@@ -37,13 +37,14 @@ def write_conditions(machine: Machine, rounds: int, date: str) -> str:
     sentences = (
         f"{machine.processor}, {machine.cores} cores, {machine.system}, {date}; memory is read at "
         f"{machine.bandwidth / 1e9:.1f} GB/s by all cores; each model has as many threads.",
-        f"Greedy, {NEW_TOKENS} new tokens; prompts of about 40 tokens begin like no other, so that none is in a cache.",
+        f"Greedy, {NEW_TOKENS} new tokens; prompts of about 40 tokens begin like no other: no earlier one is reused.",
+        "Q4_0 is made of the stored form by gguf's quantizer: the form that llama.cpp and OpenVINO read best.",
         f"Median of {rounds} rounds in one run; the order is drawn anew for each measure of each round.",
         "Who is not asked is stopped, but for servers that ran already.",
-        "A warm-up round is dropped, and a short request before each measured one.",
+        "All are warmed up: a round is dropped, and a short request before each measured one.",
         "One stream's speed is (n − 1) / (last − first token), several streams' all tokens / (first request to last "
         "token), “—” where one is answered at a time.",
-        "In brackets: this server's number over the contestant's, paired by round.",
+        "In brackets: this server's number, of the weights as stored, over the contestant's, paired by round.",
     )
     return " ".join(sentences)
 
@@ -117,11 +118,6 @@ def say_curves(curves: Curves) -> Iterator[str]:
     yield f"each token of a prompt of {longest.size:,} took {slower:.2f} times as long to read as one of {long.size:,}"
 
 
-def say_missing(package: str) -> str:
-    """How to have a peer take part."""
-    return f"{package} is not installed: `make bench` installs it, or `pip install -r requirements-bench.txt`."
-
-
 def write_list(sentences: Iterator[str]) -> list[str]:
     """As items of a list."""
     return [f"- {_capitalize(sentence)}{'' if sentence.endswith(('.', '?', '!')) else '.'}" for sentence in sentences]
@@ -129,11 +125,13 @@ def write_list(sentences: Iterator[str]) -> list[str]:
 
 def _write_standing(standing: Standing) -> str:
     identity = standing.identity
-    cells = [_write_number(standing, key, factor) for _, key, factor in _COLUMNS]
+    cells = [_write_number(standing, key, factor) for _, key, factor in COLUMNS]
     memory = "—" if standing.memory is None else f"{standing.memory / 1e6:.0f}"
     rate = standing.numbers.get("rate")
-    reached = f" ({100 * rate.median / standing.bound:.0f} % reached)" if rate else ""
-    bound = f"{identity.weight_bytes / 1e6:.0f} MB: {standing.bound:.0f}{reached}"
+    bound = "—"
+    if identity.weight_bytes is not None and standing.bound is not None:
+        reached = f" ({100 * rate.median / standing.bound:.0f} % reached)" if rate else ""
+        bound = f"{identity.weight_bytes / 1e6:.0f} MB: {standing.bound:.0f}{reached}"
     name = f"**{identity.name}**" if identity.is_ours else identity.name
     odd = ", ODD ANSWERS" if standing.oddity else ""
     return _write_line([f"{name} {identity.version}, {identity.way}{odd}", identity.weights, *cells, memory, bound])
@@ -144,14 +142,14 @@ def _write_number(standing: Standing, key: str, factor: float) -> str:
     if number is None:
         return "—"
     ratio = standing.ratios.get(key)
-    compared = f" ({_write(ratio.median)}×)" if ratio and not standing.identity.is_ours else ""
-    return f"{_write(number.median * factor)}{compared}"
+    compared = f" ({write_value(ratio.median)}×)" if ratio and not standing.is_reference else ""
+    return f"{write_value(number.median * factor)}{compared}"
 
 
 def _write_points(size: str, points: Sequence[Point]) -> Iterator[str]:
     yield from _write_head([size, *(f"{point.size:,}" for point in points)])
-    yield _write_line(["time per token, ms", *(_write(point.tpot * 1e3) for point in points)])
-    yield _write_line(["TTFT, ms", *(_write(point.ttft * 1e3) for point in points)])
+    yield _write_line(["time per token, ms", *(write_value(point.tpot * 1e3) for point in points)])
+    yield _write_line(["TTFT, ms", *(write_value(point.ttft * 1e3) for point in points)])
     memories = ["—" if point.memory is None else f"{point.memory / 1e6:.0f}" for point in points]
     yield _write_line(["memory at its greatest, MB", *memories])
 
@@ -165,7 +163,7 @@ def _say_unevenness(numbers: Mapping[str, Spread]) -> str:
     )
 
 
-def _write(value: float) -> str:
+def write_value(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 

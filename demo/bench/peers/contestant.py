@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from demo.bench.software import UNKNOWN
+
 Messages = tuple[dict[str, str], ...]
 
 
@@ -40,18 +42,25 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a contestant is, and the form of its weights, of which `weight_bytes` are read for each token.
+    """A contestant's name, and the form of its weights, of which `weight_bytes` are read for each token, where known.
 
-    `together`: whether it answers several at once; `is_ours`: whether the others are compared with it.
+    `together`: whether it answers several at once; `is_ours`: whether the others are compared with it. `keeps`: what it
+    reuses of earlier prompts, and what is done about it.
     """
 
     name: str
     version: str
     weights: str
-    weight_bytes: int
+    weight_bytes: int | None
     way: str
     together: bool = True
     is_ours: bool = False
+    keeps: str = UNKNOWN.keeps
+
+    @property
+    def peer(self) -> str:
+        """Its name without the form of its weights: the same for both forms of one peer."""
+        return self.name.removesuffix(f" {self.weights}")
 
 
 class Contestant(Protocol):

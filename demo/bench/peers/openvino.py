@@ -1,18 +1,26 @@
-"""A program: OpenVINO GenAI, reading the GGUF file. `python -m demo.bench.peers.openvino FILE`."""
+"""A program: OpenVINO GenAI, reading a GGUF file. `python -m demo.bench.peers.openvino FILE`.
+
+Its defaults for one request at a time, but for the reuse of prefixes, which is switched off.
+"""
 
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from demo.bench.peers.program import Generate, Messages, answer_lines
+
+UNBOUNDED: Final = 2**31 - 1  # as its own default has it
 
 
 def load(file: str) -> Generate:
     """The pipeline on the CPU."""
     import openvino_genai
 
-    return partial(generate, openvino_genai, openvino_genai.LLMPipeline(file, "CPU"))
+    config = openvino_genai.SchedulerConfig()
+    config.enable_prefix_caching = False
+    config.max_num_batched_tokens = UNBOUNDED
+    return partial(generate, openvino_genai, openvino_genai.LLMPipeline(file, "CPU", scheduler_config=config))
 
 
 def generate(

@@ -11,6 +11,7 @@ from demo.bench.peers.contestant import Answer, Identity, Question
 from demo.bench.peers.process import Child
 from demo.bench.peers.streams import Address, post_together
 from demo.bench.sample import Arrivals, Unmeasured, read_sample
+from demo.bench.software import UNKNOWN, Software
 from demo.bench.sse import DONE, EventStream
 
 PATH = "/v1/chat/completions"
@@ -20,12 +21,16 @@ _CHAT = DIALECTS["chat"]
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A server, and its process where we started it. `extras` go into every request."""
+    """A server, and its process where we started it.
+
+    `extras` go into every request, and so does what has it reuse nothing of earlier prompts, anew for each.
+    """
 
     identity: Identity
     address: Address
     model: str
     extras: Mapping[str, Json] = field(default_factory=dict)
+    software: Software = UNKNOWN
     child: Child | None = None
     silence: float = SILENCE
 
@@ -57,6 +62,7 @@ class Served:
             "stream": True,
             "stream_options": {"include_usage": True},
             **self.extras,
+            **self.software.write_no_reuse(),
         }
 
 
@@ -79,7 +85,7 @@ def get_json(address: Address, path: str, seconds: float = 2.0) -> Json:
     """What the server answers there; None where there is no server, no such path or no JSON."""
     with closing(HTTPConnection(address.host, address.port, timeout=seconds)) as connection:
         try:
-            connection.request("GET", address.path + path)
+            connection.request("GET", address.path + path, headers=address.headers)
             response = connection.getresponse()
             body = response.read()
             return json.loads(body) if response.status == 200 else None

@@ -21,11 +21,16 @@ _READ = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server listens."""
+    """Where a server listens, and the key that it asks for."""
 
     host: str
     port: int
     path: str = ""
+    api_key: str | None = field(default=None, repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
 
     @property
     def url(self) -> str:
@@ -44,7 +49,7 @@ class _Stream:
     reads: list[tuple[float, bytes]] = field(default_factory=list)
 
 
-def read_address(url: str) -> Address:
+def read_address(url: str, api_key: str | None = None) -> Address:
     """The address in a URL. Raises Unmeasured where it is none of plain HTTP."""
     try:
         parts = urlsplit(url)
@@ -53,7 +58,7 @@ def read_address(url: str) -> Address:
         raise Unmeasured(f"{url!r} is no address ({error}): give one like http://localhost:8080.") from error
     if parts.scheme != "http" or not host:
         raise Unmeasured(f"{url!r} is no address of plain HTTP: give one like http://localhost:8080.")
-    return Address(host, port or 80, parts.path.rstrip("/"))
+    return Address(host, port or 80, parts.path.rstrip("/"), api_key)
 
 
 def find_port() -> int:
@@ -86,9 +91,10 @@ def post_together(
 def write_request(address: Address, path: str, body: Json) -> bytes:
     """A POST, after whose reply the connection ends."""
     payload = json.dumps(body).encode()
+    key = "".join(f"{name}: {value}\r\n" for name, value in address.headers.items())
     head = (
         f"POST {address.path}{path} HTTP/1.1\r\nHost: {address.host}:{address.port}\r\n"
-        "Content-Type: application/json\r\nAccept-Encoding: identity\r\nUser-Agent: demo.bench\r\n"
+        f"{key}Content-Type: application/json\r\nAccept-Encoding: identity\r\nUser-Agent: demo.bench\r\n"
         f"Connection: close\r\nContent-Length: {len(payload)}\r\n\r\n"
     )
     return head.encode() + payload

@@ -11,8 +11,10 @@ TEXT = (
 )
 
 
-def make_identity(name: str = "peer", together: bool = True, is_ours: bool = False) -> Identity:
-    return Identity(name, "1.0", "as stored", 100_000_000, "HTTP", together, is_ours)
+def make_identity(
+    name: str = "peer", together: bool = True, is_ours: bool = False, weights: str = "Q4_1, as stored"
+) -> Identity:
+    return Identity(name, "1.0", weights, 100_000_000, "HTTP", together, is_ours, "nothing")
 
 
 def make_answer(

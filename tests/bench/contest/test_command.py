@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -37,16 +38,23 @@ def read_document(output: str) -> Any:
     return json.loads(output.splitlines()[-1])
 
 
-def test_any_address_takes_part_and_the_last_line_is_the_document(
+def test_any_address_takes_part_as_it_is_named_and_the_last_line_is_the_document(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with serve(CHEESE) as one, serve(CHEESE) as other:
-        code, output, _ = run(tmp_path, capsys, "--peer", f"one={one.url}", "--peer", f"other={other.url}")
+    locked = replace(CHEESE, api_key="secret", replies={"/version": {"version": "0.32.0"}})
+    with serve(locked) as one, serve(CHEESE) as other:
+        peers = f"one={one.url},dtype=stored,api_key=secret", f"other={other.url}"
+        code, output, _ = run(tmp_path, capsys, "--peer", peers[0], "--peer", peers[1])
     assert code == 0
     standings = read_document(output)["standings"]
     assert [each["identity"]["name"] for each in standings] == ["one", "other"]
+    assert [each["identity"]["weights"] for each in standings] == ["Q4_1, as stored", "not named"]
     assert all(each["oddity"] is None and each["numbers"]["rate_of_many"]["n"] == 1 for each in standings)
     assert {path.name for path in tmp_path.iterdir()} == {"report.md", "report.html", "report.json"}
+    assert "- one: prefixes of prompts; each request has a cache_salt of its own" in output
+    assert "- other: not known; no parameter is sent" in output
+    assert len({body["cache_salt"] for body in one.asked}) == len(one.asked)
+    assert "secret" not in "".join(path.read_text() for path in tmp_path.iterdir()) + output
 
 
 def test_who_is_not_there_or_breaks_off_is_left_out_in_a_sentence(
@@ -74,7 +82,18 @@ def test_where_nobody_is_left_it_is_one_sentence_and_exit_code_2(
     assert "Nobody is left to be measured" in said
 
 
-@pytest.mark.parametrize("option", [["--peer", "x"], ["--peer", "=http://x"], ["--rounds", "0"], ["--without", "x"]])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--peer", "x"],
+        ["--peer", "=http://x"],
+        ["--peer", "x=http://x,dtype=int3"],
+        ["--peer", "x=http://x,api_key="],
+        ["--peer", "x=http://x,y"],
+        ["--rounds", "0"],
+        ["--without", "x"],
+    ],
+)
 def test_a_wrong_option_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], option: list[str]) -> None:
     with pytest.raises(SystemExit) as left:
         run(tmp_path, capsys, *option)

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from demo.bench.contest.report import write_markdown
-from demo.bench.contest.table import say_missing, write_table
+from demo.bench.contest.table import write_table
 from tests.bench.contest.reports import make_report
 
 REPORT = make_report()
@@ -50,7 +50,6 @@ def test_a_machine_that_was_busy_is_said() -> None:
 
 def test_who_was_left_out_and_why_is_said() -> None:
     assert "- Left out: other. It is not installed." in TEXT
-    assert "`pip install -r requirements-bench.txt`" in say_missing("x")
 
 
 def test_answers_stand_side_by_side_and_an_odd_one_is_marked() -> None:
