@@ -21,6 +21,7 @@ from demo.events import Loading
 
 SHARE = 0.75  # of the device's free memory for rows; the rest is for reading prompts
 NEARNESS = 0.1  # by how much of their size logits may differ from the general path's: bfloat16 rounds to 0.4 %
+WINDOWED_LAYERS = ("sliding_attention", "chunked_attention")
 PROBES = ((1, 2, 3, 4, 5), (6, 7))
 
 
@@ -41,11 +42,13 @@ class CannotCapture(Exception):
     """Why this model keeps to the general path."""
 
 
-def find_unsupported_reason(network: PreTrainedModel) -> str:
-    """What in a model's make-up stands in the way of a static cache; empty where nothing."""
+def find_unsupported_reason(network: PreTrainedModel, columns: int) -> str:
+    """What in a model's make-up stands in the way of a static cache of `columns` tokens; empty where nothing."""
     if len(set(getattr(network, "hf_device_map", {}).values())) > 1:
         return "the model is spread over several devices"
-    types = set(get_layer_types_and_kwargs(network.config.get_text_config(decoder=True))[0])
+    layers = zip(*get_layer_types_and_kwargs(network.config.get_text_config(decoder=True)), strict=True)
+    # A window that no sequence outgrows never slides.
+    types = {type for type, options in layers if type not in WINDOWED_LAYERS or options["sliding_window"] < columns}
     if other := sorted(types - {"full_attention"}):
         return f"the model has layers of type {', '.join(other)}"
     if not Forward(network).takes_positions:
@@ -58,7 +61,7 @@ def find_unsupported_reason(network: PreTrainedModel) -> str:
 @torch.inference_mode()
 def capture(network: PreTrainedModel, plan: Plan, report: Callable[[Loading], None]) -> Callable[[], Batch]:
     """What makes an empty batch over one static cache. Raises CannotCapture: why this model can't have one."""
-    if obstacle := find_unsupported_reason(network):
+    if obstacle := find_unsupported_reason(network, plan.columns):
         raise CannotCapture(obstacle)
     reader = PromptReader(network)
     like = _read(reader.forward, PROBES[0]).filled()
