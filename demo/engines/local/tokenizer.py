@@ -21,6 +21,9 @@ class Tokenizer(Protocol):
     def control_tokens(self) -> frozenset[str]:
         """The special tokens, spelled: each is found in a text as a whole, as the marks of the chat template are."""
 
+    def token_id(self, token: str) -> int | None:
+        """The id of a token, given as the vocabulary spells it; None where there is none."""
+
     def encode(self, text: str, raw: bool) -> list[int]:
         """The ids of a text; of a `raw` one with those that the model wants before and after it."""
 

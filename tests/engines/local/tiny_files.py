@@ -35,6 +35,7 @@ class Recipe:
     biases: bool = False
     rotated: int | None = None  # dimensions of each head; None says all
     left_out: str = ""
+    max_tensors: int = 0  # in one file, of which there are then several; 0 says all
     change: Callable[[GGUFWriter], None] = lambda writer: None
 
     @property
@@ -63,7 +64,7 @@ def change_json(file: Path, **changes: object) -> None:
 def write_gguf(path: Path, recipe: Recipe | None = None) -> Path:
     """Write the file."""
     recipe = recipe or Recipe()
-    writer = GGUFWriter(path, recipe.architecture)
+    writer = GGUFWriter(path, recipe.architecture, split_max_tensors=recipe.max_tensors)
     _add_shape(writer, recipe)
     words = _add_vocabulary(writer, recipe.template)
     _add_weights(writer, words, recipe)

@@ -17,9 +17,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from demo.engines.local.loading.cache_dir import cache_dir
+from demo.engines.local.loading.gguf_split import join_parts, read_model
 from demo.errors import ModelError
 
-FORMAT = "1"  # part of the key: raise it when the folder's content changes
+FORMAT = "2"  # part of the key: raise it when the folder's content changes, or what is refused
 MANIFEST = "manifest.json"
 _BLOCK = 1 << 22
 
@@ -27,15 +28,16 @@ _BLOCK = 1 << 22
 def convert_once(gguf: Path, report: Callable[[str], None]) -> Path:
     """The folder converted from `gguf`; made now if it is missing or damaged.
 
-    Raises ModelError where the file can't be converted or the folder can't be written.
+    Raises ModelError where the file is incomplete, can't be converted or the folder can't be written.
     """
-    folder = _name_folder(gguf)
+    parts = _list_files(gguf)
+    folder = _name_folder(gguf, parts)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f"{folder.name}.lock"):
             if not is_intact(folder):
                 report("converting the model, once")
-                _convert(gguf, folder)
+                _convert(gguf, parts, folder)
     except OSError as error:
         raise ModelError(
             f"The converted model can't be kept in {folder.parent} ({error}): set XDG_CACHE_HOME to a folder with room."
@@ -51,40 +53,38 @@ def is_intact(folder: Path) -> bool:
         return False
 
 
-def _convert(gguf: Path, folder: Path) -> None:
-    for stale in (folder, *folder.parent.glob(f"{escape(folder.name)}.partial-*")):
+def _convert(gguf: Path, parts: list[Path], folder: Path) -> None:
+    for stale in folder.parent.glob(f"{escape(folder.name.rpartition('-')[0])}-*"):  # of earlier formats too
         shutil.rmtree(stale, ignore_errors=True)
     partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=folder.parent))
     try:
-        _write(gguf, partial)
+        _write(gguf, parts, partial)
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _name_folder(gguf: Path) -> Path:
-    return cache_dir() / f"{gguf.stem}-{_read_digest(gguf)[:16]}-{FORMAT}"
-
-
-def _write(gguf: Path, folder: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging as transformers_logging
-
-    from demo.engines.local.runners.transformers.loading import explain
-
-    transformers_logging.enable_progress_bar()
+def _list_files(gguf: Path) -> list[Path]:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-        network = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-    except Exception as error:
-        raise ModelError(explain(str(gguf), error)) from error
-    finally:
-        transformers_logging.disable_progress_bar()
-    # The weights are plain numbers now; transformers still calls them quantized and would refuse to save them.
-    del network.hf_quantizer
-    if hasattr(network.config, "quantization_config"):
-        del network.config.quantization_config
+        return sorted({tensor.path for tensor in read_model(gguf).tensors.values()})
+    except OSError as error:
+        raise ModelError(f"{gguf} can't be read ({error.strerror}): check the file, or give another.") from error
+    except ValueError as error:
+        raise ModelError(f"{gguf} can't be loaded: {error}. Download it again, or give another.") from error
+
+
+def _name_folder(gguf: Path, parts: list[Path]) -> Path:
+    return cache_dir() / f"{gguf.stem}-{_read_digest(parts)[:16]}-{FORMAT}"
+
+
+def _write(gguf: Path, parts: list[Path], folder: Path) -> None:
+    from demo.engines.local.runners.transformers.gguf import load_gguf
+
+    joined = folder / "joined.gguf"
+    if len(parts) > 1:
+        join_parts(parts, joined)
+    network, tokenizer = load_gguf(joined if len(parts) > 1 else gguf, str(gguf))
+    joined.unlink(missing_ok=True)
     network.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / MANIFEST).write_text(json.dumps(_list_checksums(folder), indent=1))
@@ -94,13 +94,11 @@ def _list_checksums(folder: Path) -> dict[str, int]:
     return {path.name: _checksum(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
 
 
-def _read_digest(gguf: Path) -> str:
+def _read_digest(files: list[Path]) -> str:
     digest = hashlib.sha256()
-    try:
-        for block in _blocks(gguf):
+    for file in files:
+        for block in _blocks(file):
             digest.update(block)
-    except OSError as error:
-        raise ModelError(f"{gguf} can't be read ({error.strerror}): check the file, or give another.") from error
     return digest.hexdigest()
 
 
@@ -119,6 +117,6 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 if __name__ == "__main__":
     try:
-        print(convert_once(Path(sys.argv[1]), lambda said: print(said, file=sys.stderr)))
+        print(convert_once(Path(sys.argv[1]), lambda step: print(step, file=sys.stderr)))
     except ModelError as error:
         sys.exit(str(error))

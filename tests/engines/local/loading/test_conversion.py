@@ -16,7 +16,7 @@ from demo.events import Message
 from demo.settings import Settings
 from tests.engines.local.tiny_files import Recipe, write_gguf
 
-ROOT = Path(__file__).parent.parent.parent.parent
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def convert(gguf: Path) -> tuple[Path, list[str]]:
 
 
 def folders_in(cache: Path) -> list[Path]:
-    return [path for path in cache.iterdir() if path.is_dir()]
+    return [path for path in cache.glob("*") if path.is_dir()]
 
 
 def test_a_file_is_converted_once_and_says_so(gguf: Path, cache: Path) -> None:

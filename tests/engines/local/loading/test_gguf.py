@@ -1,14 +1,16 @@
-"""The beginning of GGUF files, against transformers' own reading of it."""
+"""The header of GGUF files, against transformers' own reading of it, and damaged files."""
 
+import contextlib
+import struct
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-from gguf import GGUFWriter
-from transformers.integrations.gguf.dequant import GGML_BLOCK, GGML_NAME
+from gguf import GGUFReader, GGUFWriter
 from transformers.integrations.gguf.reader import GgufHeader, read_gguf_metadata
 
 from demo.engines.local.loading.gguf import read_header
-from demo.engines.local.runners.cpu_llama.weights.quantization import BLOCKS, NAMES, PLAIN
 from tests.engines.local.tiny_files import Recipe, write_gguf
 
 TEXTS = ["tokenizer.ggml.tokens", "tokenizer.ggml.merges"]
@@ -26,35 +28,71 @@ def add_every_type(writer: GGUFWriter) -> None:
 
 
 @pytest.mark.parametrize("recipe", [Recipe(change=add_every_type), Recipe(form="Q4_K", hidden=256, tied=True)])
-def test_metadata_and_tensors_are_those_that_transformers_reads(recipe: Recipe, tmp_path: Path) -> None:
+def test_metadata_and_tensors_are_those_that_transformers_and_gguf_read(recipe: Recipe, tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "tiny.gguf", recipe)
     header = read_header(file)
     metadata, _ = read_gguf_metadata(str(file), TEXTS)
     theirs = GgufHeader.from_file(str(file))
     assert header.metadata == metadata
-    assert header.start == theirs.data_start
-    assert {name: (each.shape, each.kind, each.offset, each.size) for name, each in header.tensors.items()} == {
-        each.name: (each.shape, each.ggml_type, each.offset, each.nbytes) for each in theirs.tensors
+    assert header.metadata == {
+        name: field.contents() for name, field in GGUFReader(file).fields.items() if not name.startswith("GGUF.")
+    }
+    assert {name: (each.shape, each.quantization, each.offset, each.size) for name, each in header.tensors.items()} == {
+        each.name: (each.shape, each.ggml_type, theirs.data_start + each.offset, each.nbytes) for each in theirs.tensors
     }
 
 
 def test_data_begin_where_the_file_s_own_alignment_says(tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "tiny.gguf", Recipe(change=lambda writer: writer.add_custom_alignment(1024)))
-    assert read_header(file).start == GgufHeader.from_file(str(file)).data_start
-    assert read_header(file).start % 1024 == 0
-
-
-def test_forms_have_the_sizes_and_names_that_transformers_knows() -> None:
-    assert {kind: sizes for kind, sizes in BLOCKS.items() if kind not in PLAIN} == GGML_BLOCK
-    assert {kind: name for kind, name in NAMES.items() if kind not in PLAIN} == GGML_NAME
+    first = min(each.offset for each in read_header(file).tensors.values())
+    assert first == GgufHeader.from_file(str(file)).data_start
+    assert first % 1024 == 0
 
 
 @pytest.mark.parametrize(
     ("begin", "said"),
-    [(b"GGUX", "it does not begin as a GGUF file"), (b"GGUF\x01\0\0\0", "it is GGUF version 1")],
+    [
+        (b"GGUX", "GGUF magic invalid"),
+        (b"GGUF\x01\0\0\0", "version 1"),
+        (b"GGUF\x03\0\0\0" + struct.pack("<QQ", 1 << 60, 1 << 60), "is damaged|ends before"),
+    ],
 )
 def test_what_is_no_gguf_file_or_of_another_version_says_so(begin: bytes, said: str, tmp_path: Path) -> None:
     file = tmp_path / "other.gguf"
     file.write_bytes(begin + bytes(100))
     with pytest.raises(ValueError, match=said):
         read_header(file)
+
+
+def test_a_big_endian_file_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "big.gguf"
+    file.write_bytes(b"GGUF" + struct.pack(">IQQ", 3, 0, 0) + bytes(100))
+    with pytest.raises(ValueError, match="it is a big-endian file"):
+        read_header(file)
+
+
+def cut(share: float) -> Callable[[bytes], bytes]:
+    return lambda whole: whole[: int(len(whole) * share)]
+
+
+def scramble(seed: int) -> Callable[[bytes], bytes]:
+    """Other bytes in some places of the header."""
+
+    def change(whole: bytes) -> bytes:
+        random = np.random.default_rng(seed)
+        content = np.frombuffer(whole, np.uint8).copy()
+        content[random.integers(8, 8000, 40)] = random.integers(256, size=40)
+        return bytes(content)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "damage", [*map(cut, (0, 0.001, 0.01, 0.05, 0.5, 0.999)), *map(scramble, range(20))], ids=lambda each: ""
+)
+def test_a_damaged_file_is_refused_or_has_all_its_tensors(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "damaged.gguf")
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    with contextlib.suppress(ValueError):
+        assert all(each.offset + each.size <= len(whole) for each in read_header(file).tensors.values())

@@ -8,6 +8,7 @@ import pytest
 from gguf import GGUFWriter, TokenType
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import TemplateError
 from tokenizers import pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -21,6 +22,7 @@ from tests.engines.local.tiny import TEMPLATE
 LETTERS = sorted(pre_tokenizers.ByteLevel.alphabet())
 WHOLE = ["<|endoftext|>", "<|user|>", "<|end|>", "<think>"]  # of which the last is no special one
 CUTS = ["default", "gpt-2", "smollm", "llama-bpe", "tekken", "unheard-of"]
+TURNS = [{"role": role, "content": f"<b>{role}</b> ça\n"} for role in ("system", "user", "assistant", "user")]
 TEXT = "  I've 12345 cows;\n\nça va? 日本 🧀<|user|>hé<think>x </think><|end|> \t ab abc<|endoftext|>"
 SPECIAL = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|im_start|>user\n", "<repo_name>"]
 
@@ -45,7 +47,11 @@ def frame_with_nothing(writer: GGUFWriter) -> None:
 
 
 def write_vocabulary(
-    path: Path, change: Callable[[GGUFWriter], None] = say_nothing, whole: Sequence[str] = WHOLE, kind: str = "gpt2"
+    path: Path,
+    change: Callable[[GGUFWriter], None] = say_nothing,
+    whole: Sequence[str] = WHOLE,
+    kind: str = "gpt2",
+    template: str = TEMPLATE,
 ) -> Path:
     """A file with a byte for every letter, `whole` tokens, one merge and no weights."""
     writer = GGUFWriter(path, "llama")
@@ -56,7 +62,7 @@ def write_vocabulary(
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
     writer.add_token_merges(["a b"])
-    writer.add_chat_template(TEMPLATE)
+    writer.add_chat_template(template)
     change(writer)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -87,7 +93,7 @@ def test_bytes_are_merged_by_the_same_tokenizer_to_the_letter(
 ) -> None:
     ours, theirs = load_both(write_vocabulary(tmp_path / "tiny.gguf", change, whole))
     assert isinstance(ours, ByteLevel)
-    assert ours.spelled == theirs.backend_tokenizer.to_str()
+    assert ours.serialized == theirs.backend_tokenizer.to_str()
     assert (ours.eos_id, ours.special_ids) == (theirs.eos_token_id, frozenset(theirs.all_special_ids))
     assert ours.control_tokens == Pretrained(theirs).control_tokens >= {"<|user|>", "<|end|>"}
     compare(ours, Pretrained(theirs), TEXT)
@@ -106,13 +112,49 @@ def test_other_kinds_are_transformers_own(tmp_path: Path) -> None:
     compare(ours, Pretrained(theirs), TEXT)
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        TEMPLATE,
+        "{{ messages | tojson }}{{ messages[0] | tojson(indent=2) }}{{ eos_token }}",
+        "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% break %}{% endfor %}",
+        "{% set ns = namespace(n=0) %}{% set ns.n = 1 %}{{ ns.n }}{{ dict(a=1) }}{{ strftime_now('%Y') }}",
+    ],
+)
+def test_a_conversation_is_written_as_transformers_writes_it(template: str, tmp_path: Path) -> None:
+    ours, theirs = load_with_template(tmp_path / "tiny.gguf", template)
+    assert ours.apply_chat_template(TURNS) == Pretrained(theirs).apply_chat_template(TURNS)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ messages.append(1) }}",
+        "{{ ''.__class__.__mro__ }}",
+        "{{ namespace(_a=1) }}",
+        "{{ dict.__class__.__base__.__subclasses__() }}",
+        "{{ cycler.__init__.__globals__.os }}",
+        "{{ raise_exception('no system here') }}",
+        "{% no such %}",
+    ],
+)
+def test_what_a_template_may_not_do_is_a_template_error(template: str, tmp_path: Path) -> None:
+    ours, _ = load_with_template(tmp_path / "tiny.gguf", template)
+    with pytest.raises(TemplateError):
+        ours.apply_chat_template(TURNS)
+
+
+def load_with_template(path: Path, template: str) -> tuple[Tokenizer, PreTrainedTokenizerFast]:
+    return load_both(write_vocabulary(path, name_roles, template=template))
+
+
 @cache
 def load_embedded() -> tuple[ByteLevel, Pretrained]:
     file = find_embedded()
     assert file is not None, "the embedded model is missing: run `make test`"
     ours, theirs = load_both(file)
     assert isinstance(ours, ByteLevel)
-    assert ours.spelled == theirs.backend_tokenizer.to_str()
+    assert ours.serialized == theirs.backend_tokenizer.to_str()
     return ours, Pretrained(theirs)
 
 

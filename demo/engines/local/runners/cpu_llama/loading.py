@@ -4,6 +4,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from demo.engines.local.loading.end_tokens import find_end_ids, list_gguf_ends
 from demo.engines.local.loading.gguf_tokenizer import load_tokenizer
 from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
@@ -17,12 +18,11 @@ def load_llama(gguf: Path) -> Loaded:
     with ThreadPoolExecutor(1) as pool:
         tokenizer = pool.submit(load_tokenizer, gguf, file.metadata)
         network = build_llama(file)
-    ends = (file.metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot"))
     return Loaded(
         tokenizer=tokenizer.result(),
         make_runner=lambda memory: CpuLlamaRunner(network, memory),
-        eos_ids=frozenset(id for id in ends if id is not None),
+        eos_ids=find_end_ids(tokenizer.result(), list_gguf_ends(file.metadata), network.shape.vocabulary),
         context=network.shape.context,
         device="cpu",
-        dtype=Counter(file.forms()).most_common(1)[0][0],
+        dtype=Counter(file.list_quantizations()).most_common(1)[0][0],
     )

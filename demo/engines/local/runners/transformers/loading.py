@@ -29,6 +29,7 @@ from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import cached_file, extract_commit_hash
 
 from demo.engines.local.loading.device import device_map
+from demo.engines.local.loading.end_tokens import find_end_ids, flatten_ids
 from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.loading.source import ModelSource
 from demo.engines.local.runners.transformers.eager import make_runner
@@ -58,11 +59,15 @@ def find_commit(place: str, revision: str | None) -> str | None:
 
 def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, revision: str | None = None) -> Loaded:
     """A network of transformers, as the engine wants it."""
+    wrapped = Pretrained(tokenizer)
+    text_config = network.config.get_text_config(decoder=True)
     return Loaded(
-        tokenizer=Pretrained(tokenizer),
+        tokenizer=wrapped,
         make_runner=lambda memory: make_runner(network, memory),
-        eos_ids=list_ends(network.generation_config),
-        context=getattr(network.config.get_text_config(decoder=True), "max_position_embeddings", None),
+        eos_ids=find_end_ids(
+            wrapped, list_configured_ends(text_config, network.generation_config), text_config.vocab_size
+        ),
+        context=getattr(text_config, "max_position_embeddings", None),
         device=str(network.device),
         dtype=str(network.dtype).removeprefix("torch."),
         revision=revision,
@@ -70,11 +75,9 @@ def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, r
     )
 
 
-def list_ends(config: GenerationConfig | None) -> frozenset[int]:
-    """The ids that end an answer."""
-    configured = config.eos_token_id if config else None
-    ids = configured if isinstance(configured, list) else [configured]
-    return frozenset(id for id in ids if id is not None)
+def list_configured_ends(*configs: PreTrainedConfig | GenerationConfig | None) -> list[int]:
+    """The ids that a model's configs name as ends of an answer."""
+    return flatten_ids(getattr(config, "eos_token_id", None) for config in configs)
 
 
 def load_tokenizer(source: ModelSource, place: str, revision: str | None) -> PreTrainedTokenizerBase:
@@ -109,7 +112,7 @@ def load_network(
             output_loading_info=True,
         )
     network: PreTrainedModel = loaded[0]
-    _check_complete(source, loaded[1])
+    check_complete(source.model_id, loaded[1])
     network.eval()
     return network
 
@@ -120,12 +123,15 @@ def _is_causal(config: PreTrainedConfig) -> bool:
     return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and not encodes
 
 
-def _check_complete(source: ModelSource, report: dict[str, Any]) -> None:
-    # transformers fills what is missing or has another shape with random numbers.
+def check_complete(name: str, report: dict[str, Any]) -> None:
+    """Raise ModelError where transformers has filled what is missing, or has another shape, with random numbers.
+
+    `report` is its loading info.
+    """
     absent = sorted(report["missing_keys"]) + sorted(str(key[0]) for key in report["mismatched_keys"])
     if absent:
         raise ModelError(
-            f"{source.model_id} lacks {len(absent)} of the weights that its config.json asks for, {absent[0]} first: "
+            f"{name} lacks {len(absent)} of the weights that its configuration asks for, {absent[0]} first: "
             "download it again, or give another model."
         )
 

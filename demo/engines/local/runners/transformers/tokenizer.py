@@ -14,6 +14,7 @@ class Pretrained(Tokenizer):
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
+        self._vocabulary = tokenizer.get_vocab()
 
     @property
     def eos_id(self) -> int | None:
@@ -28,6 +29,10 @@ class Pretrained(Tokenizer):
     def control_tokens(self) -> frozenset[str]:
         added = self._tokenizer.added_tokens_decoder.values()
         return frozenset(token.content for token in added if token.special)
+
+    def token_id(self, token: str) -> int | None:
+        id: int | None = self._vocabulary.get(token)
+        return id
 
     def encode(self, text: str, raw: bool) -> list[int]:
         return list(self._tokenize(text, raw)["input_ids"])

@@ -116,7 +116,7 @@ def test_tensors_of_another_shape_are_not_filled_with_random_numbers(
 ) -> None:
     folder = save_folder(tmp_path / "other")
     change_json(folder / "config.json", hidden_size=64)
-    assert "of the weights that its config.json asks for" in refuse(folder, capfd)
+    assert "of the weights that its configuration asks for" in refuse(folder, capfd)
 
 
 @pytest.mark.parametrize("model_id", ["nobody/no-such-model", "no-such-model"])

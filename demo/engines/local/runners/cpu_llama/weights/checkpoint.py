@@ -26,10 +26,10 @@ class Checkpoint(Protocol):
     def find_unsupported_reason(self) -> str:
         """What of it is no part of the Llamas that `build_llama` builds, or can't be read; empty where nothing."""
 
-    def spell(self, name: str) -> str:
+    def tensor_name(self, name: str) -> str:
         """What the file itself calls a weight."""
 
-    def measure(self, name: str) -> tuple[int, ...] | None:
+    def tensor_shape(self, name: str) -> tuple[int, ...] | None:
         """The shape of a weight; None where there is none of that name."""
 
     def read(self, name: str) -> Tensor:
@@ -47,7 +47,7 @@ class Checkpoint(Protocol):
 
 def find_head(checkpoint: Checkpoint) -> str:
     """The name of the head: the embedding, where it has none of its own."""
-    return "token_embd.weight" if checkpoint.measure("output.weight") is None else "output.weight"
+    return "token_embd.weight" if checkpoint.tensor_shape("output.weight") is None else "output.weight"
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 """A Llama out of a GGUF file, its weights as they are stored there."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import torch
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from torch import Tensor
 
-from demo.engines.local.loading.gguf import read_header
+from demo.engines.local.loading.gguf_split import read_model
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
 from demo.engines.local.runners.cpu_llama.model import Table
@@ -18,22 +21,23 @@ from demo.engines.local.runners.cpu_llama.weights.matrix import (
     pack_plain,
     round_to_eight_bits,
 )
-from demo.engines.local.runners.cpu_llama.weights.quantization import BLOCKS, NAMES, PLAIN, Q8_0, unpack
+from demo.engines.local.runners.cpu_llama.weights.quantization import PLAIN, is_readable, unpack
 
 LOW_NIBBLES = 0x0F0F0F0F0F0F0F0F
 ROUNDED_AT_ONCE = 4096  # rows: what they take for a moment stays in the processor's cache
 
 
 class GgufFile(Checkpoint):
-    """A GGUF file's metadata and tensors. Raises ValueError where it is none that can be read."""
+    """A GGUF file's metadata and tensors, or those of all parts of a split one.
+
+    Raises ModelError where a part is missing, OSError or ValueError where a file can't be read.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        header = read_header(path)
+        header = read_model(path)
         self.metadata = header.metadata
-        self._tensors = header.tensors
-        self._start = header.start
-        self._bytes = _map(path)
+        self.tensors = header.tensors
+        self._map = cache(_map)
 
     @property
     def shape(self) -> Shape:
@@ -58,62 +62,56 @@ class GgufFile(Checkpoint):
             return "it scales its rotary embeddings"
         if self.metadata.get("llama.expert_count", 0):
             return "it is a mixture of experts"
-        if any(name.endswith(".bias") for name in self._tensors):
+        if any(name.endswith(".bias") for name in self.tensors):
             return "its projections have biases"
         if "tokenizer.chat_template" not in self.metadata:
             return "it has no chat template"
-        if not self._is_whole:
-            return "the file ends before its weights do"
+        types = {tensor.quantization for tensor in self.tensors.values()}
+        if unread := sorted(each.name for each in types if not is_readable(each)):
+            return f"it holds tensors of type {', '.join(unread)}, which is not read here"
         return find_missing_kernels()
 
-    @property
-    def _is_whole(self) -> bool:
-        return all(self._start + info.offset + info.size <= len(self._bytes) for info in self._tensors.values())
+    def list_quantizations(self) -> list[str]:
+        """GGML's name of the type of each matrix."""
+        return [tensor.quantization.name for tensor in self.tensors.values() if len(tensor.shape) > 1]
 
-    def forms(self) -> list[str]:
-        """GGML's name of the form in which each matrix is stored."""
-        return [NAMES[info.kind] for info in self._tensors.values() if len(info.shape) > 1]
-
-    def spell(self, name: str) -> str:
+    def tensor_name(self, name: str) -> str:
         return name
 
-    def measure(self, name: str) -> tuple[int, ...] | None:
-        return self._tensors[name].shape if name in self._tensors else None
+    def tensor_shape(self, name: str) -> tuple[int, ...] | None:
+        return self.tensors[name].shape if name in self.tensors else None
 
     def read(self, name: str) -> Tensor:
-        return unpack(*self._read_stored(name))
+        return unpack(self._view(name, self._map), self.tensors[name].quantization)
 
     def look_up(self, name: str) -> Table:
         # Of a mapping of its own: what was read of the other, once, to be packed, leaves the memory with that.
-        return StoredTable(*self._find(name, _map(self._path)))
+        return StoredTable(self._view(name, _map), self.tensors[name].quantization)
 
     def pack(self, name: str) -> Matrix:
-        stored, kind = self._read_stored(name)
-        if kind in PLAIN:
+        stored, quantization = self._view(name, self._map), self.tensors[name].quantization
+        if quantization in PLAIN:
             return pack_plain(stored)
-        blocks = stored.unflatten(-1, (-1, BLOCKS[kind][1]))
-        if read := FOUR_BITS.get(NAMES[kind]):
+        blocks = stored.unflatten(-1, (-1, GGML_QUANT_SIZES[quantization][1]))
+        if read := FOUR_BITS.get(quantization):
             return pack_four_bits(*read(blocks))
-        if kind == Q8_0:
+        if quantization == GGMLQuantizationType.Q8_0:
             return pack_eight_bits(*_read_q8_0(blocks))
-        return round_to_eight_bits(unpack(rows, kind) for rows in stored.split(ROUNDED_AT_ONCE))
+        return round_to_eight_bits(unpack(rows, quantization) for rows in stored.split(ROUNDED_AT_ONCE))
 
     def frequencies(self) -> Tensor:
         frequencies = spread_frequencies(self.metadata.get("llama.rope.freq_base", 10000.0), self.shape.head_size)
-        if "rope_freqs.weight" in self._tensors:  # Llama 3's stretching of the slow ones
+        if "rope_freqs.weight" in self.tensors:  # Llama 3's stretching of the slow ones
             frequencies /= self.read("rope_freqs.weight")
         return frequencies
 
-    def _read_stored(self, name: str) -> tuple[Tensor, int]:
-        """A tensor's rows as they are stored, and GGML's number of that form: bytes where it packs blocks."""
-        return self._find(name, self._bytes)
-
-    def _find(self, name: str, bytes: Tensor) -> tuple[Tensor, int]:
-        info = self._tensors[name]
-        stored = bytes[self._start + info.offset :][: info.size]
-        if info.kind in PLAIN:
-            return stored.view(PLAIN[info.kind]).view(info.shape), info.kind
-        return stored.view(info.shape[0], -1), info.kind
+    def _view(self, name: str, map_file: Callable[[Path], Tensor]) -> Tensor:
+        """A tensor's rows in a mapping of its file: bytes, unless the type is a plain one."""
+        tensor = self.tensors[name]
+        stored = map_file(tensor.path)[tensor.offset :][: tensor.size]
+        if tensor.quantization in PLAIN:
+            return stored.view(PLAIN[tensor.quantization]).view(tensor.shape)
+        return stored.view(tensor.shape[0], -1)
 
 
 def _map(path: Path) -> Tensor:
@@ -124,12 +122,12 @@ def _map(path: Path) -> Tensor:
 class StoredTable(Table):
     """Rows of a matrix, unpacked as they are asked for; the matrix stays in the file."""
 
-    def __init__(self, stored: Tensor, kind: int) -> None:
+    def __init__(self, stored: Tensor, quantization: GGMLQuantizationType) -> None:
         self._stored = stored
-        self._kind = kind
+        self._quantization = quantization
 
     def rows(self, ids: Tensor) -> Tensor:
-        return unpack(self._stored[ids], self._kind)
+        return unpack(self._stored[ids], self._quantization)
 
 
 def _read_q4_0(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -165,5 +163,9 @@ def _split(bytes: Tensor) -> Tensor:
     return torch.stack([words & LOW_NIBBLES, (words >> 4) & LOW_NIBBLES], dim=-2).flatten(1).view(torch.uint8)
 
 
-# By GGML's name: the bytes of one block, and how to read values [rows, columns], scales and offsets of [rows, groups].
-FOUR_BITS = {"Q4_0": _read_q4_0, "Q4_1": _read_q4_1, "Q4_K": _read_q4_k}
+# How to read blocks of bytes as values [rows, columns], scales and offsets [rows, groups].
+FOUR_BITS = {
+    GGMLQuantizationType.Q4_0: _read_q4_0,
+    GGMLQuantizationType.Q4_1: _read_q4_1,
+    GGMLQuantizationType.Q4_K: _read_q4_k,
+}

@@ -41,12 +41,12 @@ class LlamaFolder(Checkpoint):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._said: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
+        self._config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
 
     @cached_property
     def config(self) -> Any:
         """A PreTrainedConfig, with transformers' defaults for what the folder does not say."""
-        return CONFIGS[self._said["model_type"]].from_dict(dict(self._said))
+        return CONFIGS[self._config["model_type"]].from_dict(dict(self._config))
 
     @property
     def shape(self) -> Shape:
@@ -68,11 +68,11 @@ class LlamaFolder(Checkpoint):
 
     def find_difference(self) -> str:
         """What by its config alone is no part of the Llamas that `build_llama` builds."""
-        if (kind := self._said["model_type"]) not in CONFIGS:
+        if (kind := self._config["model_type"]) not in CONFIGS:
             return f"{kind} is not of the Llama family"
-        if self._said.get("quantization_config"):
+        if self._config.get("quantization_config"):
             return "its weights are quantized in a form that transformers alone reads"
-        if self._said.get("attention_bias") or self._said.get("mlp_bias"):
+        if self._config.get("attention_bias") or self._config.get("mlp_bias"):
             return "its projections have biases"
         if getattr(self.config, "sliding_window", None):
             return "it attends to a window that slides"
@@ -83,10 +83,10 @@ class LlamaFolder(Checkpoint):
         return ""
 
     def _find_foreign_weights(self) -> str:
-        if not self._homes:
+        if not self._files:
             return "its weights are not in safetensors files"
-        if not self.config.tie_word_embeddings and self.measure("output.weight") is None:
-            return f"it has no {self.spell('output.weight')}"
+        if not self.config.tie_word_embeddings and self.tensor_shape("output.weight") is None:
+            return f"it has no {self.tensor_name('output.weight')}"
         strangers = sorted(set(self._forms) - set(FORMS))
         return f"it has weights of the form {strangers[0]}" if strangers else ""
 
@@ -99,17 +99,17 @@ class LlamaFolder(Checkpoint):
     @property
     def _forms(self) -> list[str]:
         """Safetensors' name of the form in which each tensor is stored."""
-        return [str(self._shards[home].get_slice(name).get_dtype()) for name, home in self._homes.items()]
+        return [str(self._shards[file].get_slice(name).get_dtype()) for name, file in self._files.items()]
 
-    def spell(self, name: str) -> str:
+    def tensor_name(self, name: str) -> str:
         *at, part, kind = name.split(".")
         return f"model.layers.{at[1]}.{PARTS[part]}.{kind}" if at else f"{NAMES[part]}.{kind}"
 
-    def measure(self, name: str) -> tuple[int, ...] | None:
-        spelled = self.spell(name)
-        if spelled not in self._homes:
+    def tensor_shape(self, name: str) -> tuple[int, ...] | None:
+        stored_name = self.tensor_name(name)
+        if stored_name not in self._files:
             return None
-        return tuple(self._shards[self._homes[spelled]].get_slice(spelled).get_shape())
+        return tuple(self._shards[self._files[stored_name]].get_slice(stored_name).get_shape())
 
     def read(self, name: str) -> Tensor:
         return self._copy(name).float()
@@ -133,14 +133,14 @@ class LlamaFolder(Checkpoint):
     @cached_property
     def _shards(self) -> dict[Path, Any]:
         """The files that hold the weights, mapped into memory."""
-        return {path: _open(path) for path in self._list_files()}
+        return {path: _open(path) for path in self._list_paths()}
 
     @cached_property
-    def _homes(self) -> dict[str, Path]:
+    def _files(self) -> dict[str, Path]:
         """By each tensor's name, the file that holds it."""
         return {name: path for path, shard in self._shards.items() for name in shard.offset_keys()}
 
-    def _list_files(self) -> list[Path]:
+    def _list_paths(self) -> list[Path]:
         """One file or several: those that transformers takes."""
         if (single := self._folder / SAFE_WEIGHTS_NAME).exists():
             return [single]
@@ -150,8 +150,8 @@ class LlamaFolder(Checkpoint):
 
     def _map(self, name: str) -> Tensor:
         """A tensor that stays in its file."""
-        spelled = self.spell(name)
-        mapped: Tensor = self._shards[self._homes[spelled]].get_tensor(spelled)
+        stored_name = self.tensor_name(name)
+        mapped: Tensor = self._shards[self._files[stored_name]].get_tensor(stored_name)
         return mapped
 
     def _copy(self, name: str) -> Tensor:
@@ -159,8 +159,8 @@ class LlamaFolder(Checkpoint):
 
         transformers turns dimensions i and i + half of a head as one; here neighbours are.
         """
-        spelled = self.spell(name)
-        stored: Tensor = _open(self._homes[spelled]).get_tensor(spelled)
+        stored_name = self.tensor_name(name)
+        stored: Tensor = _open(self._files[stored_name]).get_tensor(stored_name)
         if name.endswith(("attn_q.weight", "attn_k.weight")):
             stored = stored.unflatten(0, (-1, 2, self.shape.head_size // 2)).transpose(1, 2).flatten(0, 2)
         return stored

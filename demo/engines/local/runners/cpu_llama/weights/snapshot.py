@@ -7,12 +7,13 @@ from transformers import GenerationConfig
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 from transformers.utils import logging as transformers_logging
 
+from demo.engines.local.loading.end_tokens import find_end_ids
 from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.loading.source import ModelSource
 from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import build_llama
 from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder
-from demo.engines.local.runners.transformers.loading import explained, list_ends, load_tokenizer
+from demo.engines.local.runners.transformers.loading import explained, list_configured_ends, load_tokenizer
 from demo.engines.local.runners.transformers.tokenizer import Pretrained
 
 FILES = [SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, "model-*-of-*.safetensors", "generation_config.json"]
@@ -33,13 +34,14 @@ def find_saved(source: ModelSource, revision: str | None) -> Path:
 def load_saved(source: ModelSource, folder: Path) -> Loaded:
     """The model of a folder without an obstacle. Raises ModelError where its tokenizer can't be used."""
     revision = folder.name if source.kind == "hub" else None
-    tokenizer = load_tokenizer(source, source.place, revision)
+    tokenizer = Pretrained(load_tokenizer(source, source.place, revision))
     saved = LlamaFolder(folder)
     network = build_llama(saved)
+    ends = list_configured_ends(saved.config, _read_generation_config(folder))
     return Loaded(
-        tokenizer=Pretrained(tokenizer),
+        tokenizer=tokenizer,
         make_runner=lambda memory: CpuLlamaRunner(network, memory),
-        eos_ids=list_ends(_read_generation_config(saved, folder)),
+        eos_ids=find_end_ids(tokenizer, ends, network.shape.vocabulary),
         context=network.shape.context,
         device="cpu",
         dtype=saved.dtype,
@@ -47,8 +49,8 @@ def load_saved(source: ModelSource, folder: Path) -> Loaded:
     )
 
 
-def _read_generation_config(saved: LlamaFolder, folder: Path) -> GenerationConfig:
+def _read_generation_config(folder: Path) -> GenerationConfig | None:
     try:
         return GenerationConfig.from_pretrained(folder)
     except OSError:
-        return GenerationConfig.from_model_config(saved.config)
+        return None

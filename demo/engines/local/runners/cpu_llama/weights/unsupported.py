@@ -3,7 +3,6 @@
 Reads no weights.
 """
 
-import struct
 from pathlib import Path
 
 from huggingface_hub.errors import StrictDataclassError
@@ -14,14 +13,22 @@ from demo.engines.local.runners.cpu_llama.shape import Shape
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, find_head
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 
-UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, struct.error, SafetensorError, StrictDataclassError)
+UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, SafetensorError, StrictDataclassError)
 
 
 def find_unsupported_reason(place: Path) -> str:
-    """What stands in the way of the fast path for this file or folder on this machine; empty where nothing."""
+    """What stands in the way of the fast path for this file or folder on this machine; empty where nothing.
+
+    Raises ModelError where a part of a split file is missing: no other path can load it either.
+    """
     try:
         checkpoint = _open_folder(place) if place.is_dir() else GgufFile(place)
-        return checkpoint.find_unsupported_reason() or _find_misfit(checkpoint) or _find_odd_size(checkpoint.shape)
+        return (
+            checkpoint.find_unsupported_reason()
+            or _find_misfit(checkpoint)
+            or _find_unused(checkpoint)
+            or _find_odd_size(checkpoint.shape)
+        )
     except KeyError as error:
         return f"the file does not say its {error.args[0]}"
     except UNREADABLE as error:
@@ -38,12 +45,20 @@ def _open_folder(place: Path) -> Checkpoint:
 def _find_misfit(checkpoint: Checkpoint) -> str:
     """What is missing or has another shape than the metadata say."""
     for name, shape in _list_shapes(checkpoint).items():
-        measured, spelled = checkpoint.measure(name), checkpoint.spell(name)
-        if measured is None:
-            return f"it has no {spelled}"
-        if measured != shape:
-            return f"its {spelled} is not of the shape that its metadata tell"
+        found, stored_name = checkpoint.tensor_shape(name), checkpoint.tensor_name(name)
+        if found is None:
+            return f"it has no {stored_name}"
+        if found != shape:
+            return f"its {stored_name} is not of the shape that its metadata tell"
     return ""
+
+
+def _find_unused(checkpoint: Checkpoint) -> str:
+    """What a GGUF file holds besides: of a folder, transformers leaves it out too."""
+    if not isinstance(checkpoint, GgufFile):
+        return ""
+    unused = checkpoint.tensors.keys() - _list_shapes(checkpoint).keys() - {"rope_freqs.weight"}
+    return f"it has {min(unused)}, which is no part of a plain Llama" if unused else ""
 
 
 def _find_odd_size(shape: Shape) -> str:

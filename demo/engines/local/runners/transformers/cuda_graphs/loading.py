@@ -21,6 +21,7 @@ from demo.events import Loading
 
 SHARE = 0.75  # of the device's free memory for rows; the rest is for reading prompts
 NEARNESS = 0.1  # by how much of their size logits may differ from the eager: bfloat16 rounds to 0.4 %
+WINDOWED_LAYERS = ("sliding_attention", "chunked_attention")
 PROBES = ((1, 2, 3, 4, 5), (6, 7))
 FOLLOWERS = (8, 9)
 
@@ -42,11 +43,13 @@ class CannotCapture(Exception):
     """Why this model stays eager."""
 
 
-def find_unsupported_reason(network: PreTrainedModel) -> str:
-    """What in a model's make-up stands in the way of a static cache; empty where nothing."""
+def find_unsupported_reason(network: PreTrainedModel, columns: int) -> str:
+    """What in a model's make-up stands in the way of a static cache of `columns` tokens; empty where nothing."""
     if len(set(getattr(network, "hf_device_map", {}).values())) > 1:
         return "the model is spread over several devices"
-    types = set(get_layer_types_and_kwargs(network.config.get_text_config(decoder=True))[0])
+    layers = zip(*get_layer_types_and_kwargs(network.config.get_text_config(decoder=True)), strict=True)
+    # A window that no sequence outgrows never slides.
+    types = {type for type, options in layers if type not in WINDOWED_LAYERS or options["sliding_window"] < columns}
     if other := sorted(types - {"full_attention"}):
         return f"the model has layers of type {', '.join(other)}"
     if not Forward(network).takes_positions:
@@ -79,7 +82,7 @@ def capture_parts(
     network: PreTrainedModel, plan: Plan, report: Callable[[Loading], None], capturer: Capturer
 ) -> Captured:
     """Capture all that a step is made of. Raises CannotCapture: why that can't be done with this model."""
-    if reason := find_unsupported_reason(network):
+    if reason := find_unsupported_reason(network, plan.columns):
         raise CannotCapture(reason)
     try:
         parts = _prepare(network, plan, report)

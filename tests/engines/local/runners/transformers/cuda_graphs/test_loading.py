@@ -4,10 +4,16 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import MistralConfig
 
-from demo.engines.local.runners.transformers.cuda_graphs.loading import CannotCapture, Plan, capture
+from demo.engines.local.runners.transformers.cuda_graphs.loading import (
+    CannotCapture,
+    Plan,
+    capture,
+    find_unsupported_reason,
+)
 from demo.events import Loading
-from tests.engines.local.tiny import make_network
+from tests.engines.local.tiny import GROUPED, build_network, make_network
 
 PLAN = Plan(rows=4, columns=300, captured=(1, 2, 4))
 
@@ -22,6 +28,14 @@ def refusal(architecture: str) -> str:
 def test_models_that_attend_to_everything_are_captured(architecture: str) -> None:
     runner = capture(make_network(architecture), PLAN, lambda loading: None)
     assert runner.limits.max_num_seqs == PLAN.rows
+
+
+@pytest.mark.parametrize(("window", "captured"), [(PLAN.columns, True), (PLAN.columns - 1, False)])
+def test_a_window_that_no_sequence_outgrows_does_not_count_as_one(window: int, captured: bool) -> None:
+    network = build_network(MistralConfig(**GROUPED, sliding_window=window))
+    assert (find_unsupported_reason(network, PLAN.columns) == "") == captured
+    if captured:
+        assert capture(network, PLAN, lambda loading: None)().room == PLAN.rows
 
 
 def test_models_with_other_layers_or_without_positions_are_not_and_it_is_said_why() -> None:
