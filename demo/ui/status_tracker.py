@@ -1,6 +1,7 @@
-"""The script of Gradio's status tracker, amended to stop. As Gradio serves it, the tracker that is shown while a page
-loads goes on asking for animation frames, sixty a second, for as long as the tab is open: nothing ends its timer when it
-is taken off the page.
+"""The script of Gradio's status tracker, amended to stop.
+
+As Gradio serves it, the tracker that is shown while a page loads goes on asking for animation frames, sixty a second,
+for as long as the tab is open: nothing ends its timer when it is taken off the page.
 """
 
 import re
@@ -27,7 +28,7 @@ def mount_status_tracker(app: FastAPI) -> None:
 
 
 def amend_status_tracker(script: str) -> tuple[str, int]:
-    """The effect returns what stops the timer, which Svelte calls when its component goes; and how often that was done."""
+    """The effect returns what stops the timer, which Svelte calls when the component goes. And how many effects."""
     return TIMER.subn(r"\g<0>;return \g<stop>", script)
 
 
