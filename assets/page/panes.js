@@ -69,6 +69,7 @@ function createPane(root) {
   const painter = createPainter(show);
   let state = null;
   let shown = "";
+  let told = null; // what the fields are to say, as long as they do not
 
   // Everything is written before the place of the end is asked for: that lays the page out, once.
   function show(text, count) {
@@ -78,6 +79,7 @@ function createPane(root) {
     answer.append(added);
     shown = text;
     paints.push([performance.now(), count]);
+    if (told) writeFields();
     if (side === "streamed" && count) write(document.getElementById(`${side}-tokens`), count.toLocaleString("en"));
     tick();
     if (first) showFirst();
@@ -106,13 +108,20 @@ function createPane(root) {
   function update(value) {
     const { text = "", schedule = "", active } = value;
     if (!text.startsWith(shown) || (value.state === "queued" && state !== "queued")) clear();
+    told = value;
     painter.feed(text, schedule);
     if (!active) painter.finish(text);
-    for (const field of outside.querySelectorAll("[data-field]")) {
-      if (active && field.dataset.field === "tokens" && paints.length) continue; // as many as are painted
-      write(field, String(value[field.dataset.field] ?? ""));
-    }
+    // While text grows, the fields wait for the next of it: a frame of their own would cost as much as the text's.
+    if (told && !(value.state === "writing" && state === "writing")) writeFields();
     if (value.state !== state) turn(value);
+  }
+
+  function writeFields() {
+    for (const field of outside.querySelectorAll("[data-field]")) {
+      if (told.active && field.dataset.field === "tokens" && paints.length) continue; // as many as are painted
+      write(field, String(told[field.dataset.field] ?? ""));
+    }
+    told = null;
   }
 
   function turn(value) {
@@ -163,7 +172,7 @@ function followEnd(body, title) {
   body.after(button);
   let following = true;
   let reached = 0; // where this last scrolled to
-  const follow = (flag) => { following = flag; button.hidden = flag; };
+  const follow = (flag) => { if (flag !== following) following = button.hidden = flag; };
   const toEnd = () => {
     if (!following) return;
     body.scrollTop = body.scrollHeight;

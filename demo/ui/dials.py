@@ -16,7 +16,6 @@ Position: TypeAlias = float | str | None
 
 DEFAULT_REPETITION_PENALTY = 1.1  # without one a model this small repeats itself before long
 MAX_LENGTH = 1024
-PACES: Final = (("real speed", 0), *((f"{rate} tokens/s", rate) for rate in (300, 100, 30, 10, 3)))
 # Where each dial stands at first, in the order in which `read_dials` takes their positions.
 DEFAULTS: Final[dict[str, float | str]] = {
     "length": DEFAULT_LENGTH,

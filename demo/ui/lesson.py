@@ -9,8 +9,8 @@ from typing import Final
 
 import gradio as gr
 
-from demo.ui.dials import PACES
 from demo.ui.files import LESSON
+from demo.ui.speed import list_paces
 from demo.ui.tables import write_example, write_saved
 from demo.ui.visitor import Example
 
@@ -72,7 +72,7 @@ def _build_example() -> dict[str, gr.components.Component]:
             label="Length",
             elem_id="example-length",
         )
-        pace = gr.Dropdown(list(PACES), value=PACE, label="Speed", elem_id="example-pace", filterable=False)
+        pace = gr.Dropdown(list_paces(), value=PACE, label="Speed", elem_id="example-pace", filterable=False)
     run = gr.Button("Run it in the two panels", variant="primary", elem_id="example-run", min_width=0)
     expected = write_example(Example(LENGTHS[0], PACE), (), None)
     table = gr.HTML(expected, elem_id="example", js_on_load=None, apply_default_css=False)

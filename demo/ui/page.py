@@ -19,6 +19,7 @@ from demo.ui.files import ASSETS, mount_files, write_preloads
 from demo.ui.layout import Layout, build_layout
 from demo.ui.lesson_listeners import LessonListeners
 from demo.ui.listeners import Listeners
+from demo.ui.status_tracker import mount_status_tracker
 from demo.ui.visitor import Visitors
 
 # Nothing of Gradio's shows progress, and no component is told of it: that costs the browser more than the text does.
@@ -71,6 +72,7 @@ def mount_page(
 ) -> FastAPI:
     """Serve the page in front of `engine` at `/` of `app`."""
     mount_files(app)
+    mount_status_tracker(app)
     app.add_middleware(Document)
     amend_document()
     # The address at which Gradio's client asks: the page's own. Gradio would guess it from headers, which a proxy may

@@ -164,7 +164,7 @@ def _blank(x_title: str, y_title: str) -> go.Figure:
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#767676"},
         "margin": {"l": 8, "r": 12, "t": 42, "b": 8},
-        "legend": {"orientation": "h", "x": 0, "y": -0.22, "yanchor": "top"},
+        "legend": {"orientation": "h", "x": 0, "y": 0, "yanchor": "bottom", "yref": "container"},
         "hovermode": "closest",
         "dragmode": False,
     }

@@ -187,7 +187,7 @@ def open_tabs(browser: Browser) -> Iterator[Tabs]:
         yield tabs
     finally:
         tabs.close()
-    assert not tabs.complaints
+    assert not tabs.complaints, tabs.complaints
     assert not tabs.foreign_requests
 
 

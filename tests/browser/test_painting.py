@@ -21,6 +21,22 @@ window.asked = window.given = 0;
 const ask = () => { asked++; requestAnimationFrame(() => { given++; if (asked < 200) ask(); }); };
 ask();"""
 
+# How many frames anybody asks for within a second.
+COUNT_FRAMES = """() => new Promise((tell) => {
+  const before = requestAnimationFrame(() => {});
+  setTimeout(() => tell(requestAnimationFrame(() => {}) - before - 1), 1000);
+})"""
+# Notes when one of the streaming side's numbers changes while its text grows, and whether the text does with it.
+WATCH_NUMBERS = """() => {
+  window.changes = [];
+  const text = document.getElementById("streamed-text");
+  new MutationObserver((records) => {
+    const grown = records.some(({ target }) => text.contains(target));
+    const changed = records.some(({ target }) => target.closest?.("[data-field]"));
+    if (changed && text.dataset.state === "writing") changes.push(grown);
+  }).observe(document.getElementById("streamed-pane"), { characterData: true, childList: true, subtree: true });
+}"""
+
 
 @pytest.fixture
 def fast(open_tab: Tabs) -> Iterator[Served]:
@@ -139,3 +155,18 @@ def test_frames_that_somebody_asks_for_are_never_cancelled(open_tab: Tabs, fast:
     tab.wait_until_ready()
     tab.ask("Hello")
     tab.page.wait_for_function("given === 200")
+
+
+def test_a_page_at_rest_asks_for_no_frames(open_tab: Tabs, fast: Served) -> None:
+    tab = open_tab(fast.url)
+    tab.page.wait_for_function(f"({COUNT_FRAMES})().then((count) => count === 0)", polling=100)
+
+
+def test_while_text_grows_its_numbers_change_only_together_with_it(open_tab: Tabs, fast: Served) -> None:
+    tab = open_tab(fast.url, speed="100 tokens/s")
+    tab.page.evaluate(WATCH_NUMBERS)
+    tab.ask("Hello")
+    tab.expect_both("done")
+    changes = tab.page.evaluate("changes")
+    assert len(changes) > 1
+    assert all(changes)

@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from statistics import fmean
 
 import pytest
@@ -11,11 +12,12 @@ from playwright.sync_api import Browser, Response, expect
 
 from demo.bench.interval import estimate_mean, t_quantile
 from demo.errors import Overloaded
+from demo.events import Ready
 from tests.browser.conftest import WORDS
 from tests.browser.serving import Served, serve
 from tests.browser.station import Station
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
-from tests.scripted import ScriptedEngine, ScriptedTicket, TypingEngine
+from tests.scripted import CARD, ScriptedEngine, ScriptedTicket, TypingEngine
 
 BUSY = "Model is overloaded: 4 requests are being answered. Try again in a moment."
 
@@ -85,7 +87,8 @@ def test_both_orders_are_asked_greedily_past_the_end_token_after_a_warm_up_pair(
         assert {request.max_new_tokens for request in asked} == {32}
         assert all(request.ignore_eos and not request.sampling.is_random for request in asked)
         assert len({request.prompt for request in asked}) == 1
-        assert all('"cache_prompt":false' in (request.post_data or "") for request in station.asked)
+        assert {request.pace for request in asked} == {None}
+        assert {request.post_data_json["parameters"]["cache_prompt"] for request in station.asked} == {False}
         open_tab.close()
 
 
@@ -118,12 +121,14 @@ def test_the_interval_and_the_sentence_are_those_of_the_table(finished: Pairs) -
         percent_off = 0.1 * (off + abs(value) * whole_off / whole) / (whole - whole_off)
         assert percent == pytest.approx(0.1 * value / whole, abs=percent_off + 0.05)
     said = finished.tab.read("pairs-verdict")
-    if said.startswith("No difference seen"):
+    if said.startswith("At real speed: no difference seen"):
         (bound,) = re.findall(r"±([\d.]+) %", said)
         assert float(bound) == pytest.approx(max(-in_percent[1], in_percent[2]) + 0.05, abs=0.051)  # rounded up
     else:
         word = "slower" if found.mean > 0 else "faster"
-        assert re.fullmatch(rf"Streaming was [\d.]+ % {word} \(95 % interval [\d.]+ to [\d.]+ %\)\.", said)
+        assert re.fullmatch(
+            rf"At real speed: streaming was [\d.]+ % {word} \(95 % interval [\d.]+ to [\d.]+ %\)\.", said
+        )
     expect(finished.tab.find("pairs-texts")).to_have_text("The streamed and the whole text were equal in all 4 pairs.")
 
 
@@ -160,7 +165,7 @@ def test_nothing_is_said_of_one_pair_and_the_sentence_follows_from_the_second_on
     for number in (5, 6):
         answer(engine.wait_for_ticket(number))
     expect(status).to_contain_text("Pair 3 of 4; about")
-    expect(verdict).to_have_text(re.compile("^(No difference seen beyond|Streaming was) "))
+    expect(verdict).to_have_text(re.compile("^At real speed: (no difference seen beyond|streaming was) "))
     expect(station.tab.find("pairs-texts")).to_contain_text("equal in all 2 pairs")
     engine.wait_for_ticket(7)
     station.tab.find("pairs-stop").click()
@@ -231,6 +236,39 @@ def test_it_says_how_much_is_asked_for_as_the_dials_are_turned(open_tab: Tabs, t
     expect(plan).to_contain_text("22 requests, 1,408 tokens in all")
     limits = station.tab.find("pairs-count").evaluate("(dial) => [dial.min, dial.max, dial.defaultValue]")
     assert limits == ["4", "40", "24"]
+
+
+@pytest.mark.parametrize(("rate", "speed"), [(None, "real"), (124.4, "real"), (125.0, "100")])
+def test_where_nobody_has_chosen_a_fast_model_is_slowed_to_100_tokens_a_second(
+    open_tab: Tabs, rate: float | None, speed: str
+) -> None:
+    with serve(ScriptedEngine(Ready(replace(CARD, rate=rate)))) as served:
+        station = Pairs(open_tab(served.url))
+        expect(station.tab.find("pairs-speed")).to_have_value(speed)
+        open_tab.close()
+
+
+def test_both_requests_of_a_pair_are_slowed_alike_and_the_verdict_names_the_speed(open_tab: Tabs) -> None:
+    engine = TypingEngine(WORDS, 0)
+    with serve(engine) as served:
+        station = Pairs(open_tab(served.url))
+        station.tab.find("pairs-speed").select_option("100 tokens/s")
+        expect(station.tab.find("pairs-plan")).to_contain_text("about 3 s here, at the 100.0 tokens/s asked for")
+        station.run()
+        assert [ticket.request.pace for ticket in engine.tickets] == [100] * 10
+        expect(station.tab.find("pairs-verdict")).to_have_text(re.compile("^At 100 tokens/s: "))
+        expect(station.tab.find("pairs-plan")).to_contain_text("measured last, by this browser's clock")
+        station.tab.find("pairs-speed").select_option("Real speed")
+        expect(station.tab.find("pairs-plan")).not_to_contain_text("measured last")
+        open_tab.close()
+
+
+def test_a_model_that_cannot_keep_the_pace_is_said_to_run_at_real_speed(open_tab: Tabs, typing_url: str) -> None:
+    station = Pairs(open_tab(typing_url))
+    station.tab.find("pairs-speed").select_option("100 tokens/s")
+    station.run()
+    verdict = station.tab.find("pairs-verdict")
+    expect(verdict).to_have_text(re.compile("^At real speed, slower here than 100 tokens/s: "))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

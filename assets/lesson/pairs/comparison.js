@@ -3,19 +3,27 @@
 "use strict";
 
 import { saySeconds } from "../shared/dom.js";
+import { shuffle } from "../shared/shuffle.js";
 import { estimateMean, scale } from "./interval.js";
 
+const PACE = 100; // tokens/s: the documentation's example
+const FAST = 125; // tokens/s: a model that is no faster has no time to spare at PACE
+const SLOWER = 0.8; // of a pace: less is not that pace, reading the prompt aside
 const LOUD = 5; // % by which the wholes scatter: 24 pairs then leave the mean difference some 3 % off
 
 // For each pair which mode goes first: each as often as the other, shuffled, so that the order can't favour one.
 export function orderPairs(count) {
   const extra = Math.random() < 0.5 ? 1 : 0;
-  const order = Array.from({ length: count }, (_, at) => ((at + extra) % 2 ? ["whole", "streamed"] : ["streamed", "whole"]));
-  for (let at = count - 1; at > 0; at -= 1) {
-    const other = Math.floor(Math.random() * (at + 1));
-    [order[at], order[other]] = [order[other], order[at]];
-  }
-  return order;
+  return shuffle(Array.from({ length: count }, (_, at) => ((at + extra) % 2 ? ["whole", "streamed"] : ["streamed", "whole"])));
+}
+
+// The speed when nobody has chosen, where the model makes `rate` tokens a second: null is real speed.
+export const choosePace = (rate) => (rate !== null && rate >= FAST ? PACE : null);
+
+// "At 100 tokens/s": the speed at which `sample` was made; real speed where the model could not keep the pace asked for.
+export function saySpeed(pace, { tokens, total }) {
+  if (pace === null) return "At real speed";
+  return tokens / total < SLOWER * pace ? `At real speed, slower here than ${pace} tokens/s` : `At ${pace} tokens/s`;
 }
 
 // How much longer the streamed one took, in seconds.
@@ -38,6 +46,12 @@ export function sayComparison({ percent }) {
   const [low, high] = [Math.abs(percent.low), Math.abs(percent.high)].sort((one, two) => one - two);
   const word = percent.mean > 0 ? "slower" : "faster";
   return `Streaming was ${round(Math.abs(percent.mean))} % ${word} (95 % interval ${round(low)} to ${round(high)} %).`;
+}
+
+// The same, which begins with the speed.
+export function sayVerdict(comparison, speed) {
+  const sentence = sayComparison(comparison);
+  return `${speed}: ${sentence[0].toLowerCase()}${sentence.slice(1)}`;
 }
 
 // How far the same whole request's totals scatter: their standard deviation, in % of their mean. What scatters here is not

@@ -2,47 +2,62 @@
 "use strict";
 
 import { NEUTRAL, draw, frame } from "../shared/charts.js";
-import { comparePairs, difference, orderPairs, sayComparison, sayNoise, sayTexts } from "./comparison.js";
+import { choosePace, comparePairs, difference, orderPairs, sayNoise, saySpeed, sayTexts, sayVerdict } from "./comparison.js";
 import { element, fillTable, sayCount, saySeconds, tieDial, tieRun } from "../shared/dom.js";
 import { sayAbout, tiePlan } from "../shared/plan.js";
+import { watchRate } from "../shared/rate.js";
 import { measureTotal } from "../shared/sample.js";
 
 const PAINT = 50; // milliseconds that a browser needs for a small chart
 
 export function mount(root) {
   const find = (name) => root.querySelector(`#pairs-${name}`);
-  const dials = () => ({ pairs: Number(find("count").value), length: Number(find("length").value) });
-  const count = () => ({ requests: 2 * (dials().pairs + 1), tokens: 2 * (dials().pairs + 1) * dials().length });
+  const dials = () => ({ pairs: Number(find("count").value), length: Number(find("length").value), pace: readPace(find("speed")) });
+  const count = () => ({ requests: 2 * (dials().pairs + 1), tokens: 2 * (dials().pairs + 1) * dials().length, pace: dials().pace });
   tieDial(find("count"), find("count-shown"));
-  const plan = tiePlan(root, find("plan"), [find("count"), find("length")], count);
+  const plan = tiePlan(root, find("plan"), [find("count"), find("length"), find("speed")], count);
+  tieSpeed(find("speed"), plan);
   tieRun({ begin: find("begin"), stop: find("stop"), status: find("status") }, (signal) => run(find, dials(), plan, signal));
 }
 
+const readPace = (speed) => (speed.value === "real" ? null : Number(speed.value));
+
+// The speed that suits this machine, as long as nobody has chosen one.
+function tieSpeed(speed, plan) {
+  let chosen = false;
+  speed.addEventListener("input", () => { chosen = true; });
+  watchRate((rate) => {
+    if (!chosen) speed.value = String(choosePace(rate) ?? "real");
+    plan.show();
+  });
+}
+
 // The warm-up pair and the others; shown between the pairs and never within one.
-async function run(find, { pairs: wanted, length }, plan, signal) {
+async function run(find, { pairs: wanted, length, pace }, plan, signal) {
   const status = find("status");
   status.textContent = "Warming up: a pair that is dropped.";
-  let latest = await measurePair(orderPairs(1)[0], length, signal);
-  plan.learn(latest.whole);
+  let latest = await measurePair(orderPairs(1)[0], { length, pace }, signal);
+  const speed = saySpeed(pace, latest.whole);
+  plan.learn(latest.whole, pace);
   clear(find); // only now: a refusal leaves what was measured before
   const pairs = [];
   for (const order of orderPairs(wanted)) {
     const rest = (wanted - pairs.length) * (latest.streamed.total + latest.whole.total);
     status.textContent = `Pair ${pairs.length + 1} of ${wanted}; about ${sayAbout(rest)} left.`;
-    latest = await measurePair(order, length, signal);
+    latest = await measurePair(order, { length, pace }, signal);
     pairs.push(latest);
-    await show(find, pairs, length);
+    await show(find, pairs, length, speed);
     await letPaint();
   }
-  const said = [sayComparison(comparePairs(pairs)), sayNoise(pairs), sayTexts(pairs)].filter(Boolean).join(" ");
+  const said = [sayVerdict(comparePairs(pairs), speed), sayNoise(pairs), sayTexts(pairs)].filter(Boolean).join(" ");
   const heard = element("span", { class: "unseen" }, ` ${said}`); // read out; seen below
   status.replaceChildren(`Done: ${wanted} pairs, after a warm-up pair that was dropped.`, heard);
 }
 
 // {streamed, whole, first}
-async function measurePair(order, length, signal) {
+async function measurePair(order, asked, signal) {
   const pair = { first: order[0] };
-  for (const mode of order) pair[mode] = await measureTotal(mode, length, signal);
+  for (const mode of order) pair[mode] = await measureTotal(mode, asked, signal);
   return pair;
 }
 
@@ -55,19 +70,19 @@ function clear(find) {
   for (const name of ["chart", "table", "rows"]) find(name).replaceChildren();
 }
 
-async function show(find, pairs, length) {
+async function show(find, pairs, length, speed) {
   find("each").hidden = false;
   fillTable(find("rows"), `Totals by this browser's clock; ${length} tokens asked for each time`,
     ["pair", "first", "tokens", "streamed", "whole", "streamed − whole", "texts"], pairs.map(row));
   if (pairs.length < 2) return; // one difference has no spread
   const comparison = comparePairs(pairs);
-  write(find("verdict"), sayComparison(comparison));
+  write(find("verdict"), sayVerdict(comparison, speed));
   write(find("noise"), sayNoise(pairs));
   write(find("texts"), sayTexts(pairs));
   find("meaning").hidden = false;
   showMeans(find("table"), comparison, pairs.length);
   const what = `The difference of totals of each of ${pairs.length} pairs, around zero, with their mean and its 95 % interval`;
-  await draw(find("chart"), plot(pairs, comparison), { name: "pairs", summary: `${what}. ${sayComparison(comparison)}` });
+  await draw(find("chart"), plot(pairs, comparison), { name: "pairs", summary: `${what}. ${sayVerdict(comparison, speed)}` });
 }
 
 function write(host, text) {

@@ -3,20 +3,12 @@
 "use strict";
 
 import { estimateMean, tQuantile } from "../pairs/interval.js";
+import { shuffle } from "../shared/shuffle.js";
 
 export const MODES = ["streamed", "whole"];
 export const PACE = 30; // tokens/s
 export const ENOUGH = 3; // guesses of each mode, before anything is said of them
 const [SHORTEST, LONGEST] = [4, 10]; // seconds
-
-export function shuffle(values) {
-  const shuffled = [...values];
-  for (let at = shuffled.length - 1; at > 0; at -= 1) {
-    const other = Math.floor(Math.random() * (at + 1));
-    [shuffled[at], shuffled[other]] = [shuffled[other], shuffled[at]];
-  }
-  return shuffled;
-}
 
 // An even number of rounds, {mode, tokens}, shuffled: each mode as often as the other and over the same range of lengths, since short
 // waits are guessed too long and long ones too short (Vierordt's law). No two lengths need be the same.

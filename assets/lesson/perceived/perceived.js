@@ -2,7 +2,8 @@
 "use strict";
 
 import { download, tieRun } from "../shared/dom.js";
-import { PACE, planRounds, shuffle } from "./felt.js";
+import { shuffle } from "../shared/shuffle.js";
+import { PACE, planRounds } from "./felt.js";
 import { keepRounds, readRounds, writeJson, writeTable } from "./keep.js";
 import { showResults, tellRound } from "./results.js";
 import { OPENINGS, askForStory, showRound } from "./round.js";

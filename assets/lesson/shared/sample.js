@@ -5,13 +5,15 @@ import { ask, generateStreamed, generateWhole, readAnswer } from "./stream.js";
 
 export const PROMPT = "Once upon a time, in a small village by the sea,"; // demo/bench asks the same
 
-// The same for both modes: PROMPT itself, greedy, and past the end token, so that an answer is as long as was asked for.
-// Nothing of an earlier request is reused: each reads the whole prompt.
-export const parameters = (length) => (
-  { max_new_tokens: length, do_sample: false, ignore_eos: true, raw: true, details: true, cache_prompt: false }
-);
+// The same for both modes: PROMPT itself, computed anew each time; greedy, and past the end token, so that an answer is as
+// long as was asked for.
+const FIXED = { do_sample: false, ignore_eos: true, raw: true, details: true, cache_prompt: false };
 
-const write = (length) => ({ inputs: PROMPT, parameters: parameters(length) });
+// `pace` is a rate in tokens/s that is not exceeded; null is real speed.
+function write(length, pace = null) {
+  const limit = pace === null ? {} : { max_tokens_per_second: pace };
+  return { inputs: PROMPT, parameters: { max_new_tokens: length, ...FIXED, ...limit } };
+}
 
 // {mode, tokens, ttft, total, text}; `mode` is "streamed" or "whole", `tokens` how many came.
 export async function measure(mode, length, signal) {
@@ -26,10 +28,10 @@ export async function measure(mode, length, signal) {
 
 // The same without `ttft` and without the page's own work: the browser gathers the reply, in both modes alike, and the page
 // looks at it after its last byte.
-export async function measureTotal(mode, length, signal) {
+export async function measureTotal(mode, { length, pace }, signal) {
   const path = mode === "streamed" ? "/generate_stream" : "/generate";
   const asked = performance.now();
-  const response = await ask(path, { method: "POST", body: write(length), signal });
+  const response = await ask(path, { method: "POST", body: write(length, pace), signal });
   const gathered = new Response(await response.blob());
   const total = since(asked, performance.now());
   if (mode === "streamed") return { ...sumUpStream(await readAnswer(gathered)), total };

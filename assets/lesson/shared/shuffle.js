@@ -1,0 +1,11 @@
+// Puts things in random order: each order is as likely as any other (Fisher and Yates).
+"use strict";
+
+export function shuffle(values) {
+  const shuffled = [...values];
+  for (let at = shuffled.length - 1; at > 0; at -= 1) {
+    const other = Math.floor(Math.random() * (at + 1));
+    [shuffled[at], shuffled[other]] = [shuffled[other], shuffled[at]];
+  }
+  return shuffled;
+}
