@@ -13,7 +13,7 @@ test: .venv/test.stamp browser proxy clients
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses 3 --dist loadfile $(TESTS)
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 bench: .venv/bench.stamp $(if $(findstring llama-cpp-python,$(BENCH)),,.venv/bench-compiled.stamp)
 	$(BIN)/python -m demo.bench --peers $(BENCH)

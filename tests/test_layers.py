@@ -3,7 +3,8 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,34 +52,35 @@ def layer_of_module(module: str) -> str | None:
     return parts[1] if len(parts) > 1 and (ROOT / "demo" / parts[1]).is_dir() else "core"
 
 
-every_file = pytest.mark.parametrize("path", FILES, ids=name_of)
+@cache
+def list_imports() -> list[tuple[Path, str]]:
+    """Every file with each module that it imports."""
+    return [(path, module) for path in FILES for module in read_imports(path)]
 
 
-@every_file
-def test_a_leaf_knows_the_core_and_itself_and_the_core_only_itself(path: Path) -> None:
-    layer = layer_of(path)
-    if layer == "app":
-        return
-    for module in read_imports(path):
-        assert layer_of_module(module) in {None, "core", layer}, f"{name_of(path)} imports {module}"
+def list_wrong(is_wrong: Callable[[str, str], bool]) -> list[str]:
+    """The imports that are wrong, asked by the file's layer and the module."""
+    return [f"{name_of(path)} imports {module}" for path, module in list_imports() if is_wrong(layer_of(path), module)]
 
 
-@every_file
-def test_nobody_imports_app_py(path: Path) -> None:
-    assert "app" not in {module.split(".")[0] for module in read_imports(path)}
+def test_a_leaf_knows_the_core_and_itself_and_the_core_only_itself() -> None:
+    def is_wrong(layer: str, module: str) -> bool:
+        return layer != "app" and layer_of_module(module) not in {None, "core", layer}
+
+    assert list_wrong(is_wrong) == []
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if layer_of(path) == "core"], ids=name_of)
-def test_the_core_uses_the_standard_library_only(path: Path) -> None:
-    for module in read_imports(path):
-        assert module.split(".")[0] in {*sys.stdlib_module_names, "demo"}, f"{name_of(path)} imports {module}"
+def test_nobody_imports_app_py() -> None:
+    assert list_wrong(lambda _, module: module.split(".")[0] == "app") == []
 
 
-@every_file
-def test_tensors_live_in_the_engine_components_in_the_page_and_the_server_in_the_api(path: Path) -> None:
-    for module in read_imports(path):
-        homes = HOMES.get(module.split(".")[0])
-        assert homes is None or layer_of(path) in homes, f"{name_of(path)} imports {module}"
+def test_the_core_uses_the_standard_library_only() -> None:
+    known = {*sys.stdlib_module_names, "demo"}
+    assert list_wrong(lambda layer, module: layer == "core" and module.split(".")[0] not in known) == []
+
+
+def test_tensors_live_in_the_engine_components_in_the_page_and_the_server_in_the_api() -> None:
+    assert list_wrong(lambda layer, module: layer not in HOMES.get(module.split(".")[0], {layer})) == []
 
 
 def test_app_py_knows_every_leaf() -> None:
@@ -86,9 +88,9 @@ def test_app_py_knows_every_leaf() -> None:
     assert {"core", "engines", "api", "ui"} <= known
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if layer_of(path) != "app"], ids=name_of)
-def test_a_file_can_be_read_without_scrolling_far(path: Path) -> None:
-    assert len(path.read_text("utf-8").splitlines()) <= MAX_LINES
+def test_a_file_can_be_read_without_scrolling_far() -> None:
+    lengths = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in FILES if layer_of(path) != "app"}
+    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
 
 
 @pytest.mark.parametrize("module", ["demo.engines.local.engine", "demo.ui.page", "app"])
