@@ -61,7 +61,7 @@ def start(engine: Engine, prompt: Prompt, new_tokens: int, **options: Any) -> Ru
 def wait_for_end(*runs: Run) -> None:
     """Returns when each has ended; a reader that waits for the end is not woken before."""
     for run in runs:
-        for _ in run.attach(patient=True):
+        for _ in run.attach(waits_for_end=True):
             pass
 
 

@@ -62,8 +62,8 @@ def penalise_presence(logits: Tensor, counts: Tensor, penalty: Tensor) -> Tensor
 def apply_temperature(logits: Tensor, temperature: Tensor) -> Tensor:
     """Divide by `temperature` [rows, 1]."""
     # From the greatest down, so that a temperature near 0 gives greedy choices and not infinities.
-    greatest = logits.amax(dim=-1, keepdim=True)
-    return (logits - torch.where(temperature == 1, 0, greatest)) / temperature
+    greatest = logits.amax(dim=-1, keepdim=True).masked_fill(temperature == 1, 0.0)
+    return (logits - greatest) / temperature
 
 
 def keep_top_k(logits: Tensor, k: Tensor, most: int) -> Tensor:

@@ -46,10 +46,10 @@ class Step:
 
         `ids` are by slot; None appends what the slots were fed. Raises ValueError where one is longer than the cache.
         """
-        rows, longest = max(slots) + 1, max(self.cache.lengths[slot] for slot in slots) + 1
+        self.cache.choose(frozenset(slots))
+        rows, longest = max(slots) + 1, self.cache.longest + 1
         if longest > self.cache.columns:
             raise ValueError(f"a row of {longest} tokens does not fit into {self.cache.columns} columns")
-        self.cache.choose(frozenset(slots))
         if ids is not None:
             self.cache.state.feed(ids)
         self._find(rows, longest)()

@@ -13,13 +13,14 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from demo.bounds import TOP_N
 from demo.engines.local.async_copy import DeviceToHostCopy, send
 from demo.engines.local.logits_processors import apply_penalties, process_logits
 from demo.engines.local.runners.transformers.cuda_graphs.capture import Capturer
 from demo.engines.local.runners.transformers.cuda_graphs.decode import Step
 from demo.engines.local.sampler import Outcome, Past, Sampler, draw_ids, find_likeliest, make_report, read_outcome
 from demo.engines.local.sampling_parameters import Feature, SamplingParameters, stack_parameters
-from demo.events import MAX_TOP_N_TOKENS, Sampling
+from demo.events import Sampling
 
 # What is captured, from the cheapest on: a step takes the first that holds all that its rows take.
 KINDS: Final = (
@@ -135,7 +136,7 @@ class SlotSampler:
         return self._captured[min(fitting), kind] if fitting else self._bind(rows, kind)
 
     def _bind(self, rows: int, kind: Feature) -> Callable[[], Tensor]:
-        state, top_n = self._cache.state, MAX_TOP_N_TOKENS if Feature.ALTERNATIVES in kind else 0
+        state, top_n = self._cache.state, int(TOP_N.high) if Feature.ALTERNATIVES in kind else 0
 
         def compute() -> Tensor:
             state.narrow(rows, self._cache.columns)

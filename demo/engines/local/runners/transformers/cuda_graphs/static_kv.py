@@ -6,6 +6,7 @@ What a step reads and where it writes is in tensors, since a captured step runs 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
@@ -108,37 +109,51 @@ class StaticLayer(CacheLayerMixin):
 
 
 class StaticCache(Cache):
-    """`slots` for sequences of up to `columns` tokens. `lengths` counts the tokens of each slot in use.
+    """`slots` for sequences of up to `columns` tokens.
 
     `like` are the layers of a prompt that was read: they show how many heads there are, and of which size.
     """
 
     def __init__(self, slots: int, columns: int, like: Sequence[RowsLayer]) -> None:
         self.state = SlotState(slots, columns, like[0].keys.device)
-        self.lengths: dict[int, int] = {}
         self.slots = slots
         self.columns = columns
         self._static = [StaticLayer(self.state, layer) for layer in like]
-        self._written = [0] * slots  # columns of each slot that may hold something else than zeros
+        self._used: set[int] = set()
+        self._tokens = np.zeros(slots, dtype=np.int64)  # of each slot in use
+        self._written = np.zeros(slots, dtype=np.int64)  # columns that may hold something else than zeros
         self._chosen: frozenset[int] = frozenset()
+        self._index = np.empty(0, dtype=np.int64)  # the same slots
         super().__init__(layers=list(self._static))
+
+    @property
+    def lengths(self) -> dict[int, int]:
+        """How many tokens each slot in use holds."""
+        return {slot: int(self._tokens[slot]) for slot in sorted(self._used)}
+
+    @property
+    def longest(self) -> int:
+        """The tokens of the longest chosen slot."""
+        return int(self._tokens[self._index].max(initial=0))
 
     def join(self, layers: Sequence[RowsLayer], length: int) -> int:
         """Put the one sequence that `layers` hold, of which the first `length` tokens count, into a free slot."""
-        slot = min(set(range(self.slots)) - self.lengths.keys())  # the lowest: a step computes all up to the highest
+        slot = min(set(range(self.slots)) - self._used)  # the lowest: a step computes all up to the highest
         read = (
             each[0, :, layer.start : layer.start + length] for layer in layers for each in (layer.keys, layer.values)
         )
         for buffer, columns in zip(self._buffers(), read, strict=True):
             buffer[slot, :, :length] = columns
             buffer[slot, :, length : self._written[slot]] = 0  # it may be NaN, which no mask hides
-        self._written[slot] = self.lengths[slot] = length
+        self._used.add(slot)
+        self._written[slot] = self._tokens[slot] = length
         self.state.place(slot, length)
         return slot
 
     def leave(self, slot: int) -> None:
         """Free a slot. The others keep theirs, and nothing is copied."""
-        self._written[slot] = max(self._written[slot], self.lengths.pop(slot) + 1)  # as padding it wrote one more
+        self._used.remove(slot)
+        self._written[slot] = max(self._written[slot], self._tokens[slot] + 1)  # as padding it wrote one more
 
     def copy_columns(self, slot: int, tokens: int) -> RowsCache:
         """A cache of the first `tokens` that a slot holds, also when it has been freed and not been used since."""
@@ -151,19 +166,19 @@ class StaticCache(Cache):
         """Let the steps that follow append a token to these slots."""
         if slots != self._chosen:
             self._chosen = slots
+            self._index = np.fromiter(slots, dtype=np.int64)
             self.state.choose(slots)
 
     def grow(self) -> None:
         """Count the column that a step has written in every chosen slot."""
-        for slot in self._chosen & self.lengths.keys():
-            self.lengths[slot] += 1
+        self._tokens[self._index] += 1
 
     def clear(self) -> None:
         """Free all slots, whatever they hold."""
         self.state.clear()
-        self.lengths = {}
-        self._chosen = frozenset()
-        self._written = [self.columns] * self.slots
+        self._used.clear()
+        self._chosen, self._index = frozenset(), self._index[:0]
+        self._written[:] = self.columns
 
     def _buffers(self) -> Iterator[Tensor]:
         for layer in self._static:

@@ -163,7 +163,9 @@ class StandInCapturer:
 def _refuse_waiting(func: Any, args: tuple[Any, ...]) -> None:
     name = func._schema.name.removeprefix("aten::")
     by_mask = name.startswith("index") and any(each.dtype == torch.bool for each in _find_tensors(args[1:2]))
-    if name in WAITING or by_mask:
+    # They bring a number from the CPU in a tensor, by a copy that waits.
+    uploads = name == "lift_fresh" or (name == "where" and "Scalar" in func._schema.overload_name)
+    if name in WAITING or by_mask or uploads:
         raise RuntimeError(f"{name} is not permitted when a stream is capturing")
 
 

@@ -35,7 +35,7 @@ def test_a_window_that_no_sequence_outgrows_does_not_count_as_one(window: int, c
     network = build_network(MistralConfig(**GROUPED, sliding_window=window))
     assert (find_unsupported_reason(network, PLAN.columns) == "") == captured
     if captured:
-        assert capture(network, PLAN, lambda loading: None)().room == PLAN.rows
+        assert capture(network, PLAN, lambda loading: None).limits.max_num_seqs == PLAN.rows
 
 
 def test_models_with_other_layers_or_without_positions_are_not_and_it_is_said_why() -> None:
