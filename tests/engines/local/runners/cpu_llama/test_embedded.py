@@ -1,9 +1,12 @@
 """The embedded model from its weights as they are stored: the promises of the general path, at its own speed."""
 
+import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
+from gguf import GGUFValueType
 
 from demo.embedded import find_embedded
 from demo.engines.local.engine import LocalEngine
@@ -14,7 +17,7 @@ from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupp
 from demo.events import Message, Request, Sampling
 from demo.settings import Settings
 from tests.engines.local.answers import ask
-from tests.engines.local.conftest import wait_until_loaded
+from tests.engines.local.conftest import OpenWorker, wait_until_loaded
 from tests.engines.local.following import open_sequence
 
 CHEESE = (Message("user", "How do you make cheese?"),)
@@ -49,6 +52,19 @@ def test_it_answers_how_to_make_cheese(engine: LocalEngine, stored: Model) -> No
     assert answer.text.count("cheese") >= 3
     assert answer.text.count(".") >= 2
     assert stored.card.dtype == "Q4_1"
+
+
+def test_it_stops_after_its_turn_though_its_file_names_another_end(tmp_path: Path, open_worker: OpenWorker) -> None:
+    assert embedded_file is not None
+    name, kind = b"tokenizer.ggml.eos_token_id", struct.pack("<I", GGUFValueType.UINT32)
+    told, other = (name + kind + struct.pack("<I", id) for id in (2, 0))
+    content = embedded_file.read_bytes()
+    assert told in content
+    (tmp_path / "other.gguf").write_bytes(content.replace(told, other))
+    model = load_model(Settings(model_id=str(tmp_path / "other.gguf"), dtype="stored"), lambda loading: None)
+    (answer,) = ask(open_worker(model), Request((Message("user", "Say only: yes"),), max_new_tokens=100))
+    assert answer.done.finish_reason == "eos_token"
+    assert "<|im_" not in answer.text
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -1,5 +1,7 @@
 """The real model answers in real sentences, exactly as transformers' own `generate` does."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
@@ -7,10 +9,12 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from demo.embedded import find_embedded
 from demo.engines.local.engine import LocalEngine
 from demo.engines.local.loading.conversion import convert_once
-from demo.engines.local.model import Model
+from demo.engines.local.model import Model, load_model
 from demo.events import Message, Request, Sampling
+from demo.settings import Settings
 from tests.engines.local.answers import ask, generate
 from tests.engines.local.conftest import OpenWorker
+from tests.engines.local.tiny_files import change_json
 
 CHEESE = (Message("user", "How do you make cheese?"),)
 QUESTIONS = [CHEESE, (Message("user", "Count to 10"),), (Message("user", "What is Deep Learning?"),)]
@@ -33,6 +37,23 @@ def test_it_stops_by_itself(engine: LocalEngine) -> None:
     (answer,) = ask(engine, Request((Message("user", "Say only: yes"),), max_new_tokens=100))
     assert answer.done.finish_reason == "eos_token"
     assert answer.tokens[-1].special
+
+
+def test_it_stops_after_its_turn_though_its_files_name_another_end(tmp_path: Path, open_worker: OpenWorker) -> None:
+    file = find_embedded()
+    assert file is not None
+    for path in convert_once(file, print).iterdir():
+        if path.suffix == ".json":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+        else:
+            (tmp_path / path.name).symlink_to(path)
+    change_json(tmp_path / "config.json", eos_token_id=0)
+    change_json(tmp_path / "generation_config.json", eos_token_id=0)
+    change_json(tmp_path / "tokenizer_config.json", eos_token="<|endoftext|>")
+    model = load_model(Settings(model_id=str(tmp_path), device="cpu", dtype="float32"), lambda loading: None)
+    (answer,) = ask(open_worker(model), Request((Message("user", "Say only: yes"),), max_new_tokens=100))
+    assert answer.done.finish_reason == "eos_token"
+    assert "<|im_" not in answer.text
 
 
 def test_greedy_rows_together_equal_generate_alone(engine: LocalEngine, exact: Model) -> None:
