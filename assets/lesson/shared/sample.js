@@ -5,8 +5,11 @@ import { ask, generateStreamed, generateWhole, readAnswer } from "./stream.js";
 
 export const PROMPT = "Once upon a time, in a small village by the sea,"; // demo/bench asks the same
 
-// The same for both modes: PROMPT itself, greedy, and past the end token, so that an answer is as long as was asked for.
-export const parameters = (length) => ({ max_new_tokens: length, do_sample: false, ignore_eos: true, raw: true, details: true });
+// The same for both modes: PROMPT itself, greedy, past the end token, so that an answer is as long as was asked for, and with
+// the prompt computed each time: else the first of two equal requests would be the slower one.
+export const parameters = (length) => ({
+  max_new_tokens: length, do_sample: false, ignore_eos: true, raw: true, cache_prompt: false, details: true,
+});
 
 const write = (length) => ({ inputs: PROMPT, parameters: parameters(length) });
 
