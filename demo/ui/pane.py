@@ -49,8 +49,8 @@ NUMBERS: Final = """
     <div title="{rate_help}"><dt>Tokens/s</dt><dd id="{side}-rate" data-field="rate"></dd></div>
   </dl>
   <div class="aside"><div class="notes">
-      <span id="{side}-remembered" data-field="remembered" title="{reuse_help}"></span>
-      <span class="note" id="{side}-note" data-field="note"></span></div>
+      <span class="note" id="{side}-note" data-field="note"></span>
+      <span id="{side}-remembered" data-field="remembered" title="{reuse_help}"></span></div>
     <span class="actions">
       <button type="button" class="link" id="{side}-raw" aria-pressed="false" disabled>Raw text</button>
       <button type="button" class="link" id="{side}-copy" disabled>Copy</button></span></div>

@@ -97,7 +97,7 @@ def test_slow_motion_plays_the_run_again_in_both_panes_and_asks_no_model(open_ta
         tab = open_tab(served.url)
         tab.ask("Hello")
         ticket = engine.wait_for_ticket()
-        ticket.start()
+        ticket.start(10, cached_tokens=8)
         for text in ("One ", "two ", "three"):
             ticket.write(text)
             tab.expect_text(
@@ -113,6 +113,7 @@ def test_slow_motion_plays_the_run_again_in_both_panes_and_asks_no_model(open_ta
         expect(tab.find("streamed-text")).not_to_be_empty()
         expect(tab.find("whole-text")).to_be_empty()
         expect(tab.find("streamed-clock")).to_contain_text("ms")
+        assert tab.read("streamed-remembered") == tab.read("whole-remembered") == "8 of 10 prompt tokens remembered"
         expect(tab.find("slow-motion")).to_have_text("Stop slow motion")
         tab.expect_text("whole", "One two three")
         tab.expect_text("streamed", "One two three")

@@ -87,6 +87,7 @@ def test_both_orders_are_asked_greedily_past_the_end_token_after_a_warm_up_pair(
         assert len(asked) == len(station.asked) == 26
         assert {request.max_new_tokens for request in asked} == {32}
         assert all(request.ignore_eos and not request.sampling.is_random for request in asked)
+        assert not any(request.cache_prompt for request in asked)
         assert len({request.prompt for request in asked}) == 1
         assert {request.pace for request in asked} == {None}
         sent = [json.loads(request.post_data or "")["parameters"] for request in station.asked]

@@ -1,6 +1,7 @@
 """Recorded runs: in a link, while the model loads, where the server is overloaded, and where there is no model."""
 
 import json
+from itertools import product
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -28,6 +29,7 @@ def test_a_link_to_a_run_plays_it_again_marked_as_recorded_and_without_the_model
     assert tab.has_led
     assert tab.read("streamed-text") == tab.read("whole-text") == "Cheese is milk."
     assert tab.read("streamed-label") == tab.read("whole-label") == LABEL
+    assert tab.read("streamed-remembered") == tab.read("whole-remembered") == ""
     expect(tab.find("question")).to_have_text("What is cheese?")
     tab.expect_results(1)
     assert abs(read_seconds(tab.read("streamed-ttft")) - 0.15) < 0.01
@@ -42,7 +44,7 @@ def test_the_link_that_a_page_gives_for_its_run_plays_that_run_in_another_browse
     tab = open_tab(served.url)
     tab.ask("Why?")
     ticket = engine.wait_for_ticket()
-    ticket.start()
+    ticket.start(input_tokens=1840, cached_tokens=1812)
     ticket.write("Because", " <b>it</b> ", "is 🧀.")
     ticket.finish()
     tab.expect_results(1)
@@ -54,6 +56,8 @@ def test_the_link_that_a_page_gives_for_its_run_plays_that_run_in_another_browse
         assert other.read("streamed-text") == "Because <b>it</b> is 🧀."
         assert other.read("streamed-label").startswith("recorded ")
         assert other.read("streamed-tokens") == tab.read("streamed-tokens")
+        for each, name in product((tab, other), ("streamed-remembered", "whole-remembered")):
+            assert each.read(name) == "1,812 of 1,840 prompt tokens remembered"
         for name in ("streamed-ttft", "streamed-total", "whole-total"):
             assert abs(read_seconds(other.read(name)) - read_seconds(tab.read(name))) < 0.002, name
         open_tab.close()

@@ -78,6 +78,7 @@ def test_one_click_asks_three_times_for_every_length_streamed_and_whole_greedily
         asked = [ticket.request for ticket in engine.tickets]
         assert [request.max_new_tokens for request in asked] == [length for _, length in sweep.lengths]
         assert all(request.ignore_eos and not request.sampling.is_random for request in asked)
+        assert not any(request.cache_prompt for request in asked)
         assert {request.prompt for request in asked} == {PROMPT}
         assert all(parameters["cache_prompt"] is False for parameters in sweep.parameters)
         open_tab.close()
