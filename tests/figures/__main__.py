@@ -1,6 +1,7 @@
 """The README's figures, measured here and now: `make figures`.
 
-What is compared takes turns in one run, after a warm-up that is dropped. The last line is one JSON document.
+What is compared takes turns in one run, after a warm-up that is dropped. No request of the API or of the engine reuses
+what was read of an earlier prompt, unless a figure says so. The last line is one JSON document.
 """
 
 import json

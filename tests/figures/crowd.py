@@ -19,7 +19,8 @@ PROBES: Final = 8
 ROUNDS: Final = 3
 PATIENCE: Final = 60.0  # seconds
 ARGUMENTS: Final = ("--max-concurrent-requests", str(2 * CROWD))
-PROBE: Final = {"messages": [{"role": "user", "content": "How do you make cheese?"}], "max_tokens": 8, "stream": True}
+QUESTION: Final = [{"role": "user", "content": "How do you make cheese?"}]
+PROBE: Final = {"messages": QUESTION, "max_tokens": 8, "stream": True, "cache_prompt": False}
 LONG: Final = {"max_new_tokens": 1000, "ignore_eos": True, "raw": True, "repetition_penalty": 1.1}
 TEXT: Final = "Once upon a time, in a small village by the sea,"
 

@@ -73,7 +73,7 @@ def measure_streams() -> list[Figure]:
 
 def _listen(url: str, prompt: str, streams: int) -> float:
     """The rate as a client in a process of its own sees it."""
-    body = {"inputs": prompt, "parameters": {"max_new_tokens": NEW_TOKENS, "ignore_eos": True}}
+    body = {"inputs": prompt, "parameters": {"max_new_tokens": NEW_TOKENS, "ignore_eos": True, "cache_prompt": False}}
     request = write_post("/generate_stream", json.dumps(body).encode())
     request = request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
     command = [sys.executable, "-m", "tests.figures.listener", url.rpartition(":")[-1], str(streams)]

@@ -30,5 +30,5 @@ def _say_claims(forms: Sequence[Standing]) -> Iterator[str]:
     for title, key, _ in COLUMNS:
         best = find_best(forms, key)
         if best is not None:
-            name = title.partition(",")[0]
+            name = title.rpartition(", ")[0]  # without its unit
             yield f"{name} {write_value(best.ratios[key].median)} times ({best.identity.weights})"

@@ -8,7 +8,7 @@ from demo.bench.contest.growth import fit_growth, say_growth
 from demo.bench.contest.machine import Machine
 from demo.bench.contest.measures import APART, STREAMS
 from demo.bench.contest.prompts import NEW_TOKENS, QUESTION
-from demo.bench.contest.result import Spread, Standing, count_shared_words
+from demo.bench.contest.result import Standing, count_shared_words
 
 BUSY = 0.5  # load average from which others are said to have disturbed
 COLUMNS = (
@@ -38,7 +38,7 @@ def write_conditions(machine: Machine, rounds: int, date: str) -> str:
         f"{machine.processor}, {machine.cores} cores, {machine.system}, {date}; memory is read at "
         f"{machine.bandwidth / 1e9:.1f} GB/s by all cores; each model has as many threads.",
         f"Greedy, {NEW_TOKENS} new tokens; prompts of about 40 tokens begin like no other: no earlier one is reused.",
-        "Q4_0 is made of the stored form by gguf's quantizer: the form that llama.cpp and OpenVINO read best.",
+        "Q4_0 is made of the stored form by gguf's quantizer: llama.cpp has its fastest kernels for it.",
         f"Median of {rounds} rounds in one run; the order is drawn anew for each measure of each round.",
         "Who is not asked is stopped, but for servers that ran already.",
         "All are warmed up: a round is dropped, and a short request before each measured one.",
@@ -60,7 +60,7 @@ def say_all(
         )
     for standing in standings:
         if standing.identity.is_ours and "unevenness" in standing.numbers:
-            yield _say_unevenness(standing.numbers)
+            yield _say_unevenness(standing)
         if standing.tokens is not None and standing.tokens < NEW_TOKENS:
             name = standing.identity.name
             yield f"{name} ended an answer after {standing.tokens} tokens: its speeds count those that came"
@@ -154,12 +154,12 @@ def _write_points(size: str, points: Sequence[Point]) -> Iterator[str]:
     yield _write_line(["memory at its greatest, MB", *memories])
 
 
-def _say_unevenness(numbers: Mapping[str, Spread]) -> str:
-    whole, joining = numbers["unevenness"], numbers.get("unevenness_while_joining")
+def _say_unevenness(standing: Standing) -> str:
+    whole, joining = standing.numbers["unevenness"], standing.numbers.get("unevenness_while_joining")
     until = f", {joining.median:.2f} of the gaps until the last had joined" if joining else ""
     return (
-        f"{STREAMS} streams that joined this server {APART} s apart: the worst stream's p95 gap was {whole.median:.2f} "
-        f"times its median, of all gaps{until}"
+        f"{STREAMS} streams that joined {standing.identity.name} {APART} s apart: the worst one's p95 gap was "
+        f"{whole.median:.2f} times its median, of all gaps{until}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The embedded weights in Q4_0, for which llama.cpp and OpenVINO have kernels that the stored form (Q4_1) lacks.
+"""The embedded weights in Q4_0, for which llama.cpp has repacked kernels, as it has none for the stored form (Q4_1).
 
 `python -m demo.bench.peers.requantize [DIR]` writes the file and prints its path, for a server that is started by hand.
 """

@@ -14,7 +14,10 @@ TTFTS = {"ours": 0.02, "ours Q4_0": 0.02, "peer": 0.01, "peer Q4_0": 0.04, "othe
 
 PLAYED = Played(
     {name: make_answer() for name in RATES},
-    {"one": [{name: [make_answer(rate, ttft=TTFTS[name])] for name, rate in RATES.items()}]},
+    {
+        measure: [{name: [make_answer(rate, ttft=TTFTS[name])] for name, rate in RATES.items()}]
+        for measure in ("one", "long")
+    },
 )
 STANDINGS = sum_up(EVERYBODY, PLAYED, 1e10, {})
 
@@ -30,6 +33,7 @@ def test_a_claim_is_of_the_form_in_which_the_peer_does_better_number_by_number()
     assert title == "This server, of the weights as stored, over each peer in the form in which that peer does better:"
     assert peer.startswith("- peer: one stream 1.50 times (Q4_0); TTFT 2.00 times (Q4_1, as stored)")
     assert other.startswith("- other: one stream 6.00 times (not named)")
+    assert peer.endswith("; TTFT of 1,000 tokens 2.00 times (Q4_1, as stored).")
 
 
 def test_the_better_rate_is_the_greater_and_the_better_time_the_less() -> None:

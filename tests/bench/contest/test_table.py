@@ -60,7 +60,7 @@ def test_answers_stand_side_by_side_and_an_odd_one_is_marked() -> None:
 
 
 def test_the_joining_streams_evenness_is_said_and_what_the_client_cost() -> None:
-    assert "the worst stream's p95 gap was 1.00 times its median" in TEXT
+    assert "joined ours 0.3 s apart: the worst one's p95 gap was 1.00 times its median" in TEXT
     assert "% of one core while 8 streams ran" in TEXT
 
 

@@ -16,6 +16,7 @@ from demo.bench.peers.roster import (
     open_running,
     say_missing,
 )
+from demo.bench.peers.served import Served
 from demo.bench.sample import Unmeasured
 from demo.bench.software import LLAMA_SERVER
 from demo.embedded import find_embedded
@@ -87,6 +88,16 @@ def test_a_server_is_one_over_http_once_it_lists_its_models(tmp_path: Path) -> N
         assert peer.identity.way == "HTTP"
         (answer,) = peer.ask([Question((), 2)])
         assert answer.text == "".join(WORDS)
+
+
+def test_a_program_on_the_path_is_a_peer_and_is_asked_as_what_it_is(tmp_path: Path) -> None:
+    command = (sys.executable, "-c", SERVER, "{port}")
+    peer = Peer("mine", (), command, together=True, software=LLAMA_SERVER)
+    assert peer.missing is None
+    with open_peer(peer, make_ground(tmp_path)) as served:
+        assert isinstance(served, Served)
+        assert (served.software, served.extras) == (LLAMA_SERVER, {"ignore_eos": True})
+        assert (served.identity.keeps, served.identity.together) == (LLAMA_SERVER.keeps, True)
 
 
 def test_a_peer_that_never_starts_says_why(tmp_path: Path) -> None:
