@@ -52,12 +52,12 @@ def measure_quality() -> list[Figure]:
 
 
 @torch.inference_mode()
-def compare_weights() -> Quality:
-    """Score the text with the embedded model in both ways, by the decode steps that answers are made of."""
+def compare_weights(context: int = CONTEXT, rows: int | None = None) -> Quality:
+    """Score `rows` contexts of the text, or all, in both ways, by the decode steps that answers are made of."""
     file = find_embedded()
     assert file is not None, "the embedded model is missing: make run installs it"
     loaded, network = load_llama(file), load_network()
-    contexts = _cut(loaded.tokenizer.encode(TEXT.read_text(), raw=True))
+    contexts = _cut(loaded.tokenizer.encode(TEXT.read_text(), raw=True), context)[:rows]
     runner, hidden = loaded.make_runner(MEMORY), _read_exactly(network, contexts[:, :-1])
     handles = [open_sequence(runner, [0]) for _ in contexts]
     logits = runner.execute([Chunk(handle, [id]) for handle, id in zip(handles, contexts[:, 0].tolist(), strict=True)])
@@ -73,10 +73,10 @@ def compare_weights() -> Quality:
     return Quality(tokens, exp(stored_loss), exp(exact_loss), float(torch.stack(divergences).mean()))
 
 
-def _cut(ids: Sequence[int]) -> Tensor:
-    """Contexts [contexts, CONTEXT + 1]; what is left of the text is not scored."""
-    count = len(ids) // (CONTEXT + 1)
-    return torch.tensor(ids[: count * (CONTEXT + 1)]).view(count, CONTEXT + 1)
+def _cut(ids: Sequence[int], context: int) -> Tensor:
+    """Contexts [contexts, context + 1]; what is left of the text is not scored."""
+    count = len(ids) // (context + 1)
+    return torch.tensor(ids[: count * (context + 1)]).view(count, context + 1)
 
 
 def _read_exactly(network: PreTrainedModel, contexts: Tensor) -> Tensor:
