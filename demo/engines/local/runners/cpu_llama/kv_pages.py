@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from demo.engines.local.runners.cpu_llama.kernels.attention import PAGE, measure_part
+from demo.engines.local.runners.cpu_llama.kernels.attention import PAGE, measure_page
 from demo.engines.local.runners.cpu_llama.shape import Shape
 
 
@@ -19,7 +19,7 @@ class KVCache:
 
     def __init__(self, shape: Shape) -> None:
         self.length = 0
-        self._page_size = 4 * shape.layers * shape.kv_heads * measure_part(shape.head_size)  # bytes, all 0 at first
+        self._page_size = measure_page(shape.layers, shape.kv_heads, shape.head_size)  # bytes, all 0 at first
         self._pages: list[npt.NDArray[Any]] = []
         self.addresses = np.empty(0, np.int64)  # of the pages; another array when more have been reserved
 
@@ -32,4 +32,4 @@ class KVCache:
 
 
 def _map(size: int) -> npt.NDArray[Any]:
-    return np.frombuffer(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), np.float32)
+    return np.frombuffer(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), np.uint8)

@@ -56,7 +56,7 @@ class Llama:
         """`norm` float32 [hidden] before the head; `frequencies` float32 [head size / 2], radians a position."""
         self.shape = shape
         self._table = table
-        self._crew = ThreadPool(
+        self._thread_pool = ThreadPool(
             np.array([layer.describe() for layer in layers], LAYER),
             np.array([(norm.data_ptr(), head.describe())], HEAD),
             (layers, norm, head),
@@ -71,9 +71,9 @@ class Llama:
         in its sequence: not on how these came, on other sequences, or on threads, to the last bit.
         """
         ids = torch.tensor([id for stretch in stretches for id in stretch.ids])
-        now = ForwardBatch(self.shape, stretches, self._table.rows(ids), scored, self._crew.threads)
-        now.turn(self._frequencies)
-        self._crew.run(now)
+        batch = ForwardBatch(self.shape, stretches, self._table.rows(ids), scored, self._thread_pool.threads)
+        batch.set_rotations(self._frequencies)
+        self._thread_pool.run(batch)
         for stretch in stretches:
             stretch.memory.length += len(stretch.ids)
-        return torch.from_numpy(now.logits)
+        return torch.from_numpy(batch.logits)
