@@ -15,6 +15,7 @@ from demo.embedded import find_embedded
 from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
 from tests.figures.crowd import measure_crowd
 from tests.figures.figure import Figure
+from tests.figures.kv_pages import measure_kv_pages
 from tests.figures.page import measure_page, measure_paint
 from tests.figures.quality import measure_quality
 from tests.figures.speed import NEW_TOKENS, measure_speed
@@ -42,6 +43,7 @@ def measure_all() -> Iterator[Figure]:
     yield measure_paint()
     for measure in (measure_updates, measure_page, measure_crowd, measure_wire, measure_streams, measure_quality):
         yield from measure()
+    yield from measure_kv_pages()
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """A row whose activations are not numbers has logits that are NaN. It changes no other row, to the last bit."""
 
-
 import pytest
 import torch
 from gguf import GGUFWriter
@@ -18,6 +17,7 @@ BROKEN = {200: float("nan"), 201: float("inf"), 202: float("-inf"), 203: 1e30}  
 
 def break_embeddings(writer: GGUFWriter) -> None:
     embeddings = next(each["token_embd.weight"].tensor for each in writer.tensors if "token_embd.weight" in each)
+    assert embeddings is not None
     for id, number in BROKEN.items():
         embeddings[id, 7] = number
 

@@ -1,4 +1,4 @@
-"""Compile ahead, so that the first start need not: python -m demo.engines.local.runners.cpu_llama.kernels"""
+"""Compile the kernels before the first start: python -m demo.engines.local.runners.cpu_llama.kernels"""
 
 from typing import Any
 

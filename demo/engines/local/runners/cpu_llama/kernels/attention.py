@@ -7,6 +7,7 @@ whole vectors, so that attention reads memory sequentially. A token's result dep
 A page never holds a value that is not finite: see `append_kv`. What a page was used for before changes no result.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -32,13 +33,14 @@ from demo.engines.local.runners.cpu_llama.kernels.memory import (
     write_float,
     write_float16,
 )
-from demo.engines.local.runners.cpu_llama.kernels.simd import LANES, round_up
+from demo.engines.local.runners.cpu_llama.kernels.simd import LANES, Floats, round_up
 
 PAGE = 128  # tokens
 
 # The type of the numbers in pages: bytes of one, bytes of a vector, the largest that is finite, load and store.
 NUMBER, VECTOR, LARGEST = 2, 2 * LANES, 65504.0
-load_numbers, write_number = load_float16, write_float16
+load_numbers: Callable[[int], Floats] = load_float16
+write_number: Callable[[int, float], None] = write_float16
 
 
 @register_jitable

@@ -100,8 +100,8 @@ def test_each_token_attends_to_what_is_before_it(size: int, heads: int) -> None:
         tokens = min(columns, 9)
         queries, keys, values = make(tokens, columns, heads, size)
         sees = torch.arange(columns) <= torch.arange(columns - tokens, columns)[:, None]
-        stored = [numbers.half().float()[None] for numbers in (keys, values)]
-        exact = scaled_dot_product_attention(queries.transpose(0, 1), *stored, attn_mask=sees[None])
+        key, value = (numbers.half().float()[None] for numbers in (keys, values))
+        exact = scaled_dot_product_attention(queries.transpose(0, 1), key, value, attn_mask=sees[None])
         torch.testing.assert_close(attend_to(queries, keys, values), exact.transpose(0, 1), rtol=1e-4, atol=1e-5)
 
 

@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read_matrix(folder: Path, form: str, name: str = NAME) -> tuple[Matrix, Tensor]:
-    """A matrix [512, 256] of that form: as the fast path packs it, and in float32."""
+    """A matrix [512, 256] of that quantization type: as the kernels have it, and in float32."""
     path = folder / f"{form}.gguf"
     if not path.exists():
         write_gguf(path, Recipe(form=form, hidden=256))
@@ -54,23 +54,23 @@ def make_vectors(rows: int) -> Tensor:
 
 @entry
 def call_matmul(
-    form: int, tiles: int, count: int, tile: int, columns: int, vectors: int, size: int, tokens: int, out: int
+    qtype: int, tiles: int, count: int, size: int, columns: int, inputs: int, stride: int, tokens: int, out: int
 ) -> None:
-    for vector in range(vectors, vectors + size * tokens, size):
-        quantize_q8(vector, columns, vector + 4 * columns)
+    for x in range(inputs, inputs + stride * tokens, stride):
+        quantize_q8(x, columns, x + 4 * columns)
     for number in range(count):
         at = out + 4 * LANES * number
-        matmul(form, tiles + tile * number, columns, vectors, size, tokens, at, 4 * LANES * count)
+        matmul(qtype, tiles + size * number, columns, inputs, stride, tokens, at, 4 * LANES * count)
 
 
 def multiply_by(matrix: Matrix, x: Tensor) -> Tensor:
     """float32 [tokens, rows]."""
-    form, padded, columns, tiles, tile = matrix.describe()
+    qtype, padded, columns, tiles, size = matrix.describe()
     groups = torch.empty(len(x), columns // GROUP * GROUP_BYTES // 4)
-    vectors = torch.cat([x, groups], dim=1)
+    inputs = torch.cat([x, groups], dim=1)
     out = torch.full((len(x), padded), torch.nan)
-    size = 4 * vectors.stride(0)
-    call_matmul(form, tiles, padded // LANES, tile, columns, vectors.data_ptr(), size, len(x), out.data_ptr())
+    stride = 4 * inputs.stride(0)
+    call_matmul(qtype, tiles, padded // LANES, size, columns, inputs.data_ptr(), stride, len(x), out.data_ptr())
     return out[:, : matrix.rows]
 
 
@@ -80,7 +80,7 @@ def distance(ours: Tensor, exact: Tensor) -> float:
 
 
 def round_vectors(x: Tensor) -> Tensor:
-    """What is left of vectors in eight bits."""
+    """Vectors, quantized to 8 bits and back."""
     groups = x.unflatten(-1, (-1, GROUP))
     scales = groups.abs().amax(dim=-1, keepdim=True) / 127
     rounded: Tensor = ((groups / scales).round() * scales).flatten(1)
