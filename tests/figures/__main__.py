@@ -17,6 +17,7 @@ from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupp
 from tests.figures.crowd import measure_crowd
 from tests.figures.fairness import measure_fairness
 from tests.figures.figure import Figure
+from tests.figures.kv_pages import measure_kv_pages
 from tests.figures.page import measure_page, measure_paint
 from tests.figures.quality import measure_quality
 from tests.figures.speed import NEW_TOKENS, measure_speed
@@ -45,6 +46,7 @@ def measure_all() -> Iterator[Figure]:
     yield measure_paint()
     for measure in (measure_updates, measure_page, measure_crowd, measure_wire, measure_streams, measure_quality):
         yield from measure()
+    yield from measure_kv_pages()
 
 
 def main() -> None:

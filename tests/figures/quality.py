@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from demo.embedded import find_embedded
-from demo.engines.local.runner import Chunk
+from demo.engines.local.runner import Runner
 from demo.engines.local.runners.cpu_llama.loading import load_llama
 from tests.engines.local.following import MEMORY, open_sequence, step
 from tests.figures.figure import Figure, summarise
@@ -57,23 +57,34 @@ def compare_weights(context: int = CONTEXT, rows: int | None = None) -> Quality:
     file = find_embedded()
     assert file is not None, "the embedded model is missing: make run installs it"
     loaded, network = load_llama(file), load_network()
-    contexts = _cut(loaded.tokenizer.encode(TEXT.read_text(), raw=True), context)[:rows]
-    runner, hidden = loaded.make_runner(MEMORY), _read_exactly(network, contexts[:, :-1])
-    handles = [open_sequence(runner, [0]) for _ in contexts]
-    logits = runner.execute([Chunk(handle, [id]) for handle, id in zip(handles, contexts[:, 0].tolist(), strict=True)])
-    losses, divergences = [], []
+    contexts = cut_contexts(loaded.tokenizer.encode(TEXT.read_text(), raw=True), context)[:rows]
+    hidden = _read_exactly(network, contexts[:, :-1])
+    sequences = Sequences(loaded.make_runner(MEMORY), len(contexts))
+    logits, losses, divergences = sequences.step(contexts[:, 0].tolist()), [], []
     for place, followers in enumerate(contexts[:, 1:].T):
         exact = _score(network, hidden[:, place])
         stored = logits.log_softmax(dim=-1)
         losses.append(torch.stack([-each.gather(1, followers[:, None]).mean() for each in (stored, exact)]))
         divergences.append((exact.exp() * (exact - stored)).sum(dim=-1).mean())
-        logits = step(runner, dict(zip(handles, followers.tolist(), strict=True)))
+        logits = sequences.step(followers.tolist())
     stored_loss, exact_loss = torch.stack(losses).mean(dim=0).tolist()
     tokens = contexts[:, 1:].numel()
     return Quality(tokens, exp(stored_loss), exp(exact_loss), float(torch.stack(divergences).mean()))
 
 
-def _cut(ids: Sequence[int], context: int) -> Tensor:
+class Sequences:
+    """Sequences of a runner that each get a token a step."""
+
+    def __init__(self, runner: Runner, count: int) -> None:
+        self._runner = runner
+        self._handles = [open_sequence(runner, [0]) for _ in range(count)]
+
+    def step(self, ids: Sequence[int]) -> Tensor:
+        """The logits [sequences, vocabulary] after one more id of each."""
+        return step(self._runner, dict(zip(self._handles, ids, strict=True)))
+
+
+def cut_contexts(ids: Sequence[int], context: int = CONTEXT) -> Tensor:
     """Contexts [contexts, context + 1]; what is left of the text is not scored."""
     count = len(ids) // (context + 1)
     return torch.tensor(ids[: count * (context + 1)]).view(count, context + 1)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from demo.engines.local.runners.cpu_llama.kernels.attention import PAGE, measure_part
+from demo.engines.local.runners.cpu_llama.kernels.attention import PAGE, measure_page
 from demo.engines.local.runners.cpu_llama.kernels.simd import LANES
 from demo.engines.local.runners.cpu_llama.shape import Shape
 
@@ -37,7 +37,7 @@ class PagePool:
     def __init__(self, shape: Shape, budget: int) -> None:
         self.parts = shape.layers * shape.kv_heads
         self.head_size = shape.head_size
-        self.page_bytes = 4 * self.parts * measure_part(shape.head_size)
+        self.page_bytes = measure_page(shape.layers, shape.kv_heads, shape.head_size)
         self.most = max(budget // self.page_bytes, 1)
         self.count = 0
         self.evict: Callable[[], bool] = lambda: False
@@ -53,7 +53,7 @@ class PagePool:
             return None
         area = mmap.mmap(-1, self.page_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.count += 1
-        return Page(np.frombuffer(area, np.float32))
+        return Page(np.frombuffer(area, np.float16))
 
     def drop(self) -> None:
         """Count a page as given back: the system has it when nothing refers to it."""

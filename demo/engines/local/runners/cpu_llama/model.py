@@ -59,7 +59,7 @@ class Llama:
         """`norm` float32 [hidden] before the head; `frequencies` float32 [head size / 2], radians a position."""
         self.shape = shape
         self._table = table
-        self._crew = ThreadPool(
+        self._thread_pool = ThreadPool(
             np.array([layer.describe() for layer in layers], LAYER),
             np.array([(norm.data_ptr(), head.describe())], HEAD),
             (layers, norm, head),
@@ -74,12 +74,12 @@ class Llama:
         sequences, or on threads, to the last bit.
         """
         ids = torch.tensor([id for chunk in chunks for id in chunk.ids])
-        now = ForwardBatch(self.shape, chunks, self._table.rows(ids), _find_scored(chunks), self._crew.threads)
-        now.turn(self._frequencies)
-        self._crew.run(now)
+        batch = ForwardBatch(self.shape, chunks, self._table.rows(ids), _find_scored(chunks), self._thread_pool.threads)
+        batch.set_rotations(self._frequencies)
+        self._thread_pool.run(batch)
         for chunk in chunks:
             cast(KVCache, chunk.handle).extend(chunk.ids)
-        return torch.from_numpy(now.logits)
+        return torch.from_numpy(batch.logits)
 
 
 def _find_scored(chunks: Sequence[Chunk]) -> list[int]:

@@ -1,6 +1,6 @@
-"""What the processor computes of a Llama, compiled by numba when it is first used: addresses and numbers, no tensors.
+"""Llama kernels for x86-64, JIT-compiled by numba. They take raw addresses and scalars.
 
-Compiled once for a processor and kept in the app's cache, in a folder keyed by the sources that are here.
+The machine code is kept in the app's cache, in a folder keyed by the sources of this package.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 
 def find_missing_kernels() -> str:
-    """What this machine lacks for the kernels to run; empty where nothing."""
+    """What this machine lacks for the kernels to run; empty if nothing."""
     if sys.platform != "linux":
         return f"its kernels are made for Linux, not for {sys.platform}"
     missing = [name for feature, name in NEEDED.items() if not has_feature(feature)]
@@ -32,25 +32,25 @@ def find_missing_kernels() -> str:
 
 
 def has_feature(name: str) -> bool:
-    """Whether machine code is made for a processor that has it; `name` is LLVM's."""
+    """Whether numba compiles for a processor with this feature; `name` is LLVM's."""
     features = binding.get_host_cpu_features().flatten() if _config.CPU_FEATURES is None else _config.CPU_FEATURES
     return f"+{name}" in features.split(",")
 
 
 def compiled(function: Function) -> Function:
-    """`function` in machine code, for functions that are compiled themselves."""
+    """Compile a function that only compiled functions call."""
     made: Function = _njit(**_OPTIONS, no_cpython_wrapper=True)(function)
     return made
 
 
 def inlined(function: Function) -> Function:
-    """`function` as a part of the one that calls it, which compiles faster than another one."""
+    """Compile a function into each of its callers, which takes less time than a function of its own."""
     made: Function = _njit(**_OPTIONS, inline="always")(function)
     return made
 
 
 def entry(function: Function) -> Function:
-    """`function` in machine code, for Python: it runs without Python's lock."""
+    """Compile a function that Python calls. It runs without the GIL."""
     made: Function
     try:
         made = _njit(**_OPTIONS, cache=True)(function)
@@ -60,7 +60,7 @@ def entry(function: Function) -> Function:
 
 
 def compiled_home() -> Path:
-    """Where machine code is kept: numba notices a change in a function's own file, but not in those that it calls."""
+    """The cache folder. numba notices changes in the file of an entry function, but not in files that it uses."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
     return cache_dir() / f"compiled-{digest.hexdigest()[:16]}"
 

@@ -1,4 +1,4 @@
-"""What is computed with lanes, in kernels."""
+"""Arithmetic on vectors of 16 lanes."""
 
 from llvmlite import ir
 
@@ -17,32 +17,32 @@ from demo.engines.local.runners.cpu_llama.kernels.simd import (
     Value,
     call,
     constant,
-    operation,
-    spread_out,
+    instruction,
+    splat_value,
 )
 
 
-@operation(Floats, float)
-def spread(builder: Builder, x: Value) -> Value:
-    """A number, sixteen times."""
-    return spread_out(builder, x, FLOATS)
+@instruction(Floats, float)
+def splat(builder: Builder, x: Value) -> Value:
+    """A scalar in all 16 lanes."""
+    return splat_value(builder, x, FLOATS)
 
 
-@operation(Ints, Ints)
+@instruction(Ints, Ints)
 def low_nibbles(builder: Builder, x: Value) -> Value:
-    """Of each byte."""
+    """The low four bits of each byte."""
     return builder.and_(x, constant(INTS, 0x0F0F0F0F))
 
 
-@operation(Ints, Ints)
+@instruction(Ints, Ints)
 def high_nibbles(builder: Builder, x: Value) -> Value:
-    """Of each byte."""
+    """The high four bits of each byte."""
     return builder.and_(builder.lshr(x, constant(INTS, 4)), constant(INTS, 0x0F0F0F0F))
 
 
-@operation(Ints, Ints, Ints, Ints)
-def add_products(builder: Builder, sums: Value, x: Value, y: Value) -> Value:
-    """To each sum, four products of unsigned bytes x with signed bytes y."""
+@instruction(Ints, Ints, Ints, Ints)
+def dot_accumulate(builder: Builder, sums: Value, x: Value, y: Value) -> Value:
+    """Add the dot product of four unsigned bytes x and four signed bytes y to each lane: VPDPBUSD."""
     if has_feature("avx512vnni"):
         bytes = [builder.bitcast(each, BYTES) for each in (x, y)]
         return call(builder, "llvm.x86.avx512.vpdpbusd.512", INTS, sums, *bytes)
@@ -54,106 +54,123 @@ def add_products(builder: Builder, sums: Value, x: Value, y: Value) -> Value:
 
 
 def _multiply_pairs(builder: Builder, x: Value, y: Value) -> Value:
-    """The sums of two products of int16 each, by halves: VPMADDWD."""
-    x, kind = builder.bitcast(x, SHORTS), ir.VectorType(INT32, LANES // 2)
-    halves = [ir.Constant(INTS, list(range(first, first + LANES))) for first in (0, LANES)]
+    """Sums of two products of int16 each: VPMADDWD."""
+    return _call_by_halves(builder, "llvm.x86.avx2.pmadd.wd", builder.bitcast(x, SHORTS), y)
+
+
+def _call_by_halves(builder: Builder, name: str, *values: Value) -> Value:
+    """The int32 that an AVX2 intrinsic returns for the lower and the upper halves of vectors."""
+    size = values[0].type.count // 2
     low, high = (
-        call(builder, "llvm.x86.avx2.pmadd.wd", kind, *(builder.shuffle_vector(each, each, half) for each in (x, y)))
-        for half in halves
+        call(
+            builder,
+            name,
+            ir.VectorType(INT32, LANES // 2),
+            *(builder.shuffle_vector(each, each, ir.Constant(ir.VectorType(INT32, size), lanes)) for each in values),
+        )
+        for lanes in (list(range(size)), list(range(size, 2 * size)))
     )
     return builder.shuffle_vector(low, high, ir.Constant(INTS, list(range(LANES))))
 
 
-@operation(Ints)
-def no_ints(builder: Builder) -> Value:
+@instruction(Ints)
+def zero_ints(builder: Builder) -> Value:
     """Zeros."""
     return constant(INTS, 0)
 
 
-@operation(Floats)
-def no_floats(builder: Builder) -> Value:
+@instruction(Floats)
+def zero_floats(builder: Builder) -> Value:
     """Zeros."""
     return constant(FLOATS, 0.0)
 
 
-@operation(Floats, Ints)
+@instruction(Floats, Ints)
 def to_floats(builder: Builder, x: Value) -> Value:
-    """The same numbers."""
+    """Convert int32 to float32."""
     return builder.sitofp(x, FLOATS)
 
 
-@operation(Ints, Floats)
-def to_ints(builder: Builder, x: Value) -> Value:
-    """The nearest integers, the even one of two."""
-    return builder.fptosi(call(builder, "llvm.rint.v16f32", FLOATS, x), INTS)
+@instruction(Ints, Floats)
+def round_to_ints(builder: Builder, x: Value) -> Value:
+    """Round to the nearest int32, ties to even: VCVTPS2DQ. NaN and numbers beyond int32 give -2³¹."""
+    if has_feature("avx512f"):
+        name, all_lanes, current_rounding = "llvm.x86.avx512.mask.cvtps2dq.512", ir.IntType(16)(-1), INT32(4)
+        return call(builder, name, INTS, x, constant(INTS, 0), all_lanes, current_rounding)
+    return _call_by_halves(builder, "llvm.x86.avx.cvt.ps2dq.256", x)
 
 
-@operation(Floats, Ints)
+@instruction(Floats, Ints)
 def power_of_two(builder: Builder, x: Value) -> Value:
-    """2ˣ, for x from -126 to 127: a float32 with that exponent."""
+    """2ˣ for x from -126 to 127: the float32 with that exponent."""
     return builder.bitcast(builder.shl(builder.add(x, constant(INTS, 127)), constant(INTS, 23)), FLOATS)
 
 
-@operation(Floats, Floats, Floats, Floats)
+@instruction(Floats, Floats, Floats, Floats)
 def fma(builder: Builder, x: Value, y: Value, z: Value) -> Value:
-    """x · y + z, rounded once."""
+    """Fused multiply-add: x · y + z, rounded once."""
     return call(builder, "llvm.fma.v16f32", FLOATS, x, y, z)
 
 
-@operation(Floats, Floats, Floats)
-def larger(builder: Builder, x: Value, y: Value) -> Value:
-    """Of each pair; no number is NaN."""
+@instruction(Floats, Floats, Floats)
+def maximum(builder: Builder, x: Value, y: Value) -> Value:
+    """The larger of each pair; y where either is NaN, as VMAXPS."""
     return builder.select(builder.fcmp_ordered(">", x, y), x, y)
 
 
-@operation(Floats, Floats, Floats)
-def smaller(builder: Builder, x: Value, y: Value) -> Value:
-    """Of each pair; no number is NaN."""
+@instruction(Floats, Floats, Floats)
+def minimum(builder: Builder, x: Value, y: Value) -> Value:
+    """The smaller of each pair; y where either is NaN, as VMINPS."""
     return builder.select(builder.fcmp_ordered("<", x, y), x, y)
 
 
-@operation(Floats, Floats, int, float)
-def fill_up(builder: Builder, x: Value, count: Value, rest: Value) -> Value:
-    """The first `count`, and `rest` for the others."""
+@instruction(Floats, Floats, int, float)
+def keep_first(builder: Builder, x: Value, count: Value, rest: Value) -> Value:
+    """The first `count` lanes of x, and `rest` in the others."""
     numbers = ir.Constant(INTS, list(range(LANES)))
-    among = builder.icmp_signed("<", numbers, spread_out(builder, builder.trunc(count, INT32), INTS))
-    return builder.select(among, x, spread_out(builder, rest, FLOATS))
+    among = builder.icmp_signed("<", numbers, splat_value(builder, builder.trunc(count, INT32), INTS))
+    return builder.select(among, x, splat_value(builder, rest, FLOATS))
 
 
-@operation(Floats, Floats)
-def absolute(builder: Builder, x: Value) -> Value:
-    """Without the sign."""
-    return call(builder, "llvm.fabs.v16f32", FLOATS, x)
-
-
-@operation(float, Floats)
-def largest(builder: Builder, x: Value) -> Value:
-    """Of all sixteen."""
+@instruction(float, Floats)
+def reduce_max(builder: Builder, x: Value) -> Value:
+    """The largest of 16 lanes, regardless of NaN."""
     return call(builder, "llvm.vector.reduce.fmax.v16f32", ir.FloatType(), x)
 
 
-@operation(float, Floats)
-def total(builder: Builder, x: Value) -> Value:
-    """Of all sixteen: halves are added to each other, again and again."""
+@instruction(float, Floats, Floats)
+def reduce_max_magnitude(builder: Builder, x: Value, y: Value) -> Value:
+    """The largest |number| of 32 lanes; NaN if there is one, else infinite if there is an infinite one.
+
+    Without their signs, float32 numbers have the order of their bits as integers, NaN being above infinity.
+    """
+    x, y = (builder.and_(builder.bitcast(each, INTS), constant(INTS, 0x7FFFFFFF)) for each in (x, y))
+    larger = builder.select(builder.icmp_signed(">", x, y), x, y)
+    return builder.bitcast(call(builder, "llvm.vector.reduce.smax.v16i32", INT32, larger), ir.FloatType())
+
+
+@instruction(float, Floats)
+def reduce_add(builder: Builder, x: Value) -> Value:
+    """The sum of 16 lanes: the upper half is added to the lower, then the quarters, and so on."""
     for half in (8, 4, 2, 1):
         other = ir.Constant(INTS, [(lane + half) % LANES for lane in range(LANES)])
         x = builder.fadd(x, builder.shuffle_vector(x, x, other))
     return builder.extract_element(x, ir.Constant(INT32, 0))
 
 
-@operation(int, Ints)
-def total_ints(builder: Builder, x: Value) -> Value:
-    """Of all sixteen."""
+@instruction(int, Ints)
+def reduce_add_ints(builder: Builder, x: Value) -> Value:
+    """The sum of 16 lanes."""
     return builder.sext(call(builder, "llvm.vector.reduce.add.v16i32", INT32, x), INT64)
 
 
-@operation(None)
+@instruction(None)
 def pause(builder: Builder) -> None:
-    """Let the core's other thread work: for loops that wait."""
+    """Spin-wait hint: PAUSE."""
     call(builder, "llvm.x86.sse2.pause", ir.VoidType())
 
 
-@operation(int)
+@instruction(int)
 def count_cycles(builder: Builder) -> Value:
-    """Of the processor's clock, since some moment."""
+    """The time stamp counter: RDTSC."""
     return call(builder, "llvm.readcyclecounter", INT64)

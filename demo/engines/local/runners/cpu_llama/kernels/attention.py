@@ -1,206 +1,245 @@
-"""Grouped-query attention (arXiv:2305.13245) over keys and values that are remembered in pages (arXiv:2309.06180).
+"""Grouped-query attention (arXiv:2305.13245) over a paged KV cache (arXiv:2309.06180).
 
-A page holds PAGE columns of all layers and heads: of each, keys [PAGE / 16, head size, 16] and values
-[width / 16, PAGE, 16], width being the head size, filled up to whole lanes: what is read next is what comes next.
-What a token gets depends on nothing but the columns up to its own.
+A page holds keys and values of PAGE tokens for all layers and KV heads, as float16; arithmetic is float32. Of each head
+it holds keys [PAGE / 16, head size, 16] and values [width / 16, PAGE, 16], width being the head size rounded up to
+whole vectors, so that attention reads memory sequentially. A token's result depends only on the tokens up to itself.
+
+A page never holds a value that is not finite: see `append_kv`. What a page was used for before changes no result.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numba.extending import register_jitable
 
 from demo.engines.local.runners.cpu_llama.kernels import compiled
-from demo.engines.local.runners.cpu_llama.kernels.activations import exponential
+from demo.engines.local.runners.cpu_llama.kernels.activations import exp
 from demo.engines.local.runners.cpu_llama.kernels.arithmetic import (
-    fill_up,
     fma,
-    larger,
-    largest,
-    no_floats,
-    spread,
-    total,
+    keep_first,
+    maximum,
+    reduce_add,
+    reduce_max,
+    splat,
+    zero_floats,
 )
 from demo.engines.local.runners.cpu_llama.kernels.memory import (
+    load_float16,
     load_floats,
     read_float,
     read_long,
     store_floats,
     write_float,
+    write_float16,
 )
-from demo.engines.local.runners.cpu_llama.kernels.simd import LANES, fill_lanes
+from demo.engines.local.runners.cpu_llama.kernels.simd import LANES, Floats, round_up
 
-PAGE = 128  # columns
+PAGE = 128  # tokens
+
+# The type of the numbers in pages: bytes of one, bytes of a vector, the largest that is finite, load and store.
+NUMBER, VECTOR, LARGEST = 2, 2 * LANES, 65504.0
+load_numbers: Callable[[int], Floats] = load_float16
+write_number: Callable[[int, float], None] = write_float16
 
 
 @register_jitable
-def measure_part(size: int) -> int:
-    """float32 numbers that a page holds of one head of one layer, of this size."""
-    return PAGE * (size + fill_lanes(size))
+def measure_head(size: int) -> int:
+    """Bytes of a page for one KV head, of this size, of one layer."""
+    return NUMBER * PAGE * (size + round_up(size))
+
+
+def measure_page(layers: int, kv_heads: int, head_size: int) -> int:
+    """Bytes of a page."""
+    return layers * kv_heads * measure_head(head_size)
 
 
 @compiled
-def turn(head: int, turns: int, size: int, out: int) -> None:
-    """A head, its numbers 2i and 2i + 1 rotated (arXiv:2104.09864); turns [size / 2] of cosine and sine."""
+def apply_rope(head: int, rotations: int, size: int, out: int) -> None:
+    """Rotate a head's numbers 2i and 2i + 1 (arXiv:2104.09864) by `rotations` [size / 2] of cosine and sine."""
     for at in range(0, 4 * size, 8):
         x, y = read_float(head + at), read_float(head + at + 4)
-        cosine, sine = read_float(turns + at), read_float(turns + at + 4)
+        cosine, sine = read_float(rotations + at), read_float(rotations + at + 4)
         write_float(out + at, x * cosine - y * sine)
         write_float(out + at + 4, x * sine + y * cosine)
 
 
 @compiled
-def remember(key: int, value: int, place: int, column: int, size: int) -> None:
-    """Keep a head's key and value, float32 [size], as the column of a page whose part for this head is at `place`."""
-    keys = place + 4 * (column // LANES * size * LANES + column % LANES)
-    values = place + 4 * PAGE * size + 4 * LANES * column
+def append_kv(key: int, value: int, head: int, slot: int, size: int) -> None:
+    """Store a token's key and value, float32 [size], in a slot of the page's part at the address `head`.
+
+    Where one of their numbers is not finite as float16, the key becomes NaN and the value zero: all queries that see
+    the token get NaN, and queries before it, whose weight for it is zero, get what they would without it.
+    """
+    keys = head + NUMBER * (slot // LANES * size * LANES + slot % LANES)
+    values = head + NUMBER * (PAGE * size + slot * LANES)
+    fits = _fits(key, size) and _fits(value, size)
     for number in range(size):
-        write_float(keys + 4 * LANES * number, read_float(key + 4 * number))
-        write_float(values + 4 * (number // LANES * PAGE * LANES + number % LANES), read_float(value + 4 * number))
+        at = values + NUMBER * (number // LANES * PAGE * LANES + number % LANES)
+        write_number(keys + VECTOR * number, read_float(key + 4 * number) if fits else np.nan)
+        write_number(at, read_float(value + 4 * number) if fits else 0.0)
 
 
-class Asking(NamedTuple):
-    """The queries of neighbouring tokens, of those heads that share a key, and scratch for what they find."""
+@compiled
+def _fits(numbers: int, size: int) -> bool:
+    fitting = 0
+    for at in range(numbers, numbers + 4 * size, 4):
+        fitting += abs(read_float(at)) <= LARGEST
+    return fitting == size
 
-    queries: int  # the address of float32 [tokens, heads, size], a token's every `pitch` bytes
-    pitch: int
+
+class AttentionArgs(NamedTuple):
+    """Queries of a tile of consecutive tokens, of the heads that share a KV head, and scratch for their scores."""
+
+    queries: int  # address of float32 [tokens, heads, size], a token's every `stride` bytes
+    stride: int
     tokens: int
     heads: int
     size: int
     width: int
-    scores: int  # the address of float32 [tokens · heads, columns in whole lanes + width], every `row` bytes
+    scores: int  # address of float32 [tokens · heads, context in whole vectors + width], every `row` bytes
     row: int
 
 
 @compiled
-def attend(asking: Asking, pages: int, part: int, columns: int, out: int, pitch: int) -> None:
-    """What the queries find in the columns up to their own: float32 [tokens, heads, size], every `pitch` bytes.
+def attend(args: AttentionArgs, pages: int, head: int, context: int, out: int, stride: int) -> None:
+    """Attention of a tile: float32 [tokens, heads, size], a token's every `stride` bytes from `out`.
 
-    `pages` are addresses, `part` is where in each page these heads' part is; the first token sees so many columns.
+    `pages` is the address of the pages' addresses, `head` the KV head's offset in a page. The first token sees
+    `context` tokens, each of the next one more.
     """
-    queries, longest = asking.tokens * asking.heads, columns + asking.tokens - 1
+    queries, longest = args.tokens * args.heads, context + args.tokens - 1
     for first in range(0, longest, PAGE):
-        keys = read_long(pages + 8 * (first // PAGE)) + part
+        keys = read_long(pages + 8 * (first // PAGE)) + head
         end = min(PAGE, longest - first)
-        for number in range(0, queries - 3, 4):
-            _score_four(asking, number, keys, end, 4 * first)
-        for number in range(queries - queries % 4, queries):
-            _score(asking, number, keys, end, 4 * first)
+        for number in range(0, queries - 2, 4):
+            _score_x4(args, number, keys, end, 4 * first)
+        for number in range(queries - queries % 4, queries if queries % 4 < 3 else 0):
+            _score(args, number, keys, end, 4 * first)
     for number in range(queries):
-        _soften(asking.scores + number * asking.row, columns + number // asking.heads, longest, asking.width)
+        _softmax(args.scores + number * args.row, context + number // args.heads, longest, args.width)
     for first in range(0, longest, PAGE):
-        values = read_long(pages + 8 * (first // PAGE)) + part + 4 * PAGE * asking.size
+        values = read_long(pages + 8 * (first // PAGE)) + head + NUMBER * PAGE * args.size
         end = min(PAGE, longest - first)
-        for number in range(0, queries - 3, 4):
-            _mix_four(asking, number, values, end, 4 * first, longest)
-        for number in range(queries - queries % 4, queries):
-            _mix(asking, number, values, end, 4 * first, longest)
+        for number in range(0, queries - 2, 4):
+            _weighted_sum_x4(args, number, values, end, 4 * first, longest)
+        for number in range(queries - queries % 4, queries if queries % 4 < 3 else 0):
+            _weighted_sum(args, number, values, end, 4 * first, longest)
     for number in range(queries):
-        mixed = _find_mixed(asking, number, longest)
-        there = out + number // asking.heads * pitch + number % asking.heads * 4 * asking.size
-        for at in range(0, 4 * asking.size, 4):
-            write_float(there + at, read_float(mixed + at))
+        sums = _find_sums(args, number, longest)
+        there = out + number // args.heads * stride + number % args.heads * 4 * args.size
+        for at in range(0, 4 * args.size, 4):
+            write_float(there + at, read_float(sums + at))
 
 
 @compiled
-def _find_query(asking: Asking, number: int) -> int:
-    return asking.queries + number // asking.heads * asking.pitch + number % asking.heads * 4 * asking.size
+def _find_query(args: AttentionArgs, number: int) -> int:
+    return args.queries + number // args.heads * args.stride + number % args.heads * 4 * args.size
 
 
 @compiled
-def _find_mixed(asking: Asking, number: int, longest: int) -> int:
-    """Where a query's values are summed: behind its scores."""
-    return asking.scores + number * asking.row + 4 * fill_lanes(longest)
+def _find_sums(args: AttentionArgs, number: int, longest: int) -> int:
+    """The address of a query's weighted sum of values: behind its scores."""
+    return args.scores + number * args.row + 4 * round_up(longest)
 
 
 @compiled
-def _score(asking: Asking, number: int, keys: int, columns: int, at: int) -> None:
-    """The scaled products with the keys of one page, in whole lanes, to the query's scores from the byte `at` on."""
-    query, scale = _find_query(asking, number), spread(1 / asking.size**0.5)
-    out = asking.scores + number * asking.row + at
-    for block in range(0, 4 * fill_lanes(columns), 4 * LANES):
-        a = aa = no_floats()
-        for place in range(query, query + 4 * asking.size, 8):
-            a = fma(load_floats(keys), spread(read_float(place)), a)
-            aa = fma(load_floats(keys + 4 * LANES), spread(read_float(place + 4)), aa)
-            keys += 8 * LANES
-        store_floats(out + block, (a + aa) * scale)
+def _find_last(args: AttentionArgs, number: int) -> int:
+    """The last of four queries from `number` on, or of three: they are computed as four of which two are the same."""
+    return min(number + 3, args.tokens * args.heads - 1)
 
 
 @compiled
-def _score_four(asking: Asking, number: int, keys: int, columns: int, at: int) -> None:
-    """The same for four queries, for whom a key is loaded once."""
-    scale, row = spread(1 / asking.size**0.5), asking.row
-    q, r = _find_query(asking, number), _find_query(asking, number + 1)
-    s, t = _find_query(asking, number + 2), _find_query(asking, number + 3)
-    out = asking.scores + number * row + at
-    for block in range(out, out + 4 * fill_lanes(columns), 4 * LANES):
-        a = b = c = d = aa = bb = cc = dd = no_floats()
-        for place in range(0, 4 * asking.size, 8):
-            even, odd = load_floats(keys), load_floats(keys + 4 * LANES)
-            a, aa = fma(even, spread(read_float(q + place)), a), fma(odd, spread(read_float(q + place + 4)), aa)
-            b, bb = fma(even, spread(read_float(r + place)), b), fma(odd, spread(read_float(r + place + 4)), bb)
-            c, cc = fma(even, spread(read_float(s + place)), c), fma(odd, spread(read_float(s + place + 4)), cc)
-            d, dd = fma(even, spread(read_float(t + place)), d), fma(odd, spread(read_float(t + place + 4)), dd)
-            keys += 8 * LANES
+def _score(args: AttentionArgs, number: int, keys: int, tokens: int, at: int) -> None:
+    """Scaled dot products of a query with one page's keys, in whole vectors, to its scores from byte `at` on."""
+    query, scale = _find_query(args, number), splat(1 / args.size**0.5)
+    out = args.scores + number * args.row + at
+    for block in range(out, out + 4 * round_up(tokens), 4 * LANES):
+        a = aa = zero_floats()
+        for place in range(query, query + 4 * args.size, 8):
+            a = fma(load_numbers(keys), splat(read_float(place)), a)
+            aa = fma(load_numbers(keys + VECTOR), splat(read_float(place + 4)), aa)
+            keys += 2 * VECTOR
+        store_floats(block, (a + aa) * scale)
+
+
+@compiled
+def _score_x4(args: AttentionArgs, number: int, keys: int, tokens: int, at: int) -> None:
+    """`_score` of four queries, which share the loads of keys."""
+    scale, row, last = splat(1 / args.size**0.5), args.row, _find_last(args, number)
+    q, r = _find_query(args, number), _find_query(args, number + 1)
+    s, t = _find_query(args, number + 2), _find_query(args, last)
+    out, last_row = args.scores + number * row + at, (last - number) * row
+    for block in range(out, out + 4 * round_up(tokens), 4 * LANES):
+        a = b = c = d = aa = bb = cc = dd = zero_floats()
+        for place in range(0, 4 * args.size, 8):
+            even, odd = load_numbers(keys), load_numbers(keys + VECTOR)
+            a, aa = fma(even, splat(read_float(q + place)), a), fma(odd, splat(read_float(q + place + 4)), aa)
+            b, bb = fma(even, splat(read_float(r + place)), b), fma(odd, splat(read_float(r + place + 4)), bb)
+            c, cc = fma(even, splat(read_float(s + place)), c), fma(odd, splat(read_float(s + place + 4)), cc)
+            d, dd = fma(even, splat(read_float(t + place)), d), fma(odd, splat(read_float(t + place + 4)), dd)
+            keys += 2 * VECTOR
         store_floats(block, (a + aa) * scale)
         store_floats(block + row, (b + bb) * scale)
         store_floats(block + 2 * row, (c + cc) * scale)
-        store_floats(block + 3 * row, (d + dd) * scale)
+        store_floats(block + last_row, (d + dd) * scale)
 
 
 @compiled
-def _soften(scores: int, columns: int, longest: int, width: int) -> None:
-    """Softmax over a query's columns, in place; zeros for those up to the `longest`, and for the sums behind them."""
-    greatest = fill_up(load_floats(scores), columns, -np.inf)
-    for first in range(LANES, columns, LANES):
-        greatest = larger(greatest, fill_up(load_floats(scores + 4 * first), columns - first, -np.inf))
-    most = spread(largest(greatest))
-    sums = no_floats()
-    for first in range(0, columns, LANES):
-        weight = fill_up(exponential(load_floats(scores + 4 * first) - most), columns - first, 0.0)
+def _softmax(scores: int, context: int, longest: int, width: int) -> None:
+    """Softmax over the tokens that a query sees, in place; zeros up to `longest`, and for the sums behind them.
+
+    One score that is NaN or +infinity makes all weights NaN.
+    """
+    greatest = keep_first(load_floats(scores), context, -np.inf)
+    for first in range(LANES, context, LANES):
+        greatest = maximum(greatest, keep_first(load_floats(scores + 4 * first), context - first, -np.inf))
+    most = splat(reduce_max(greatest))
+    sums = zero_floats()
+    for first in range(0, context, LANES):
+        weight = keep_first(exp(load_floats(scores + 4 * first) - most), context - first, 0.0)
         store_floats(scores + 4 * first, weight)
         sums = sums + weight
-    scale = spread(1 / total(sums))
-    for at in range(0, 4 * fill_lanes(columns), 4 * LANES):
+    scale = splat(1 / reduce_add(sums))
+    for at in range(0, 4 * round_up(context), 4 * LANES):
         store_floats(scores + at, load_floats(scores + at) * scale)
-    for at in range(4 * fill_lanes(columns), 4 * fill_lanes(longest) + 4 * width, 4 * LANES):
-        store_floats(scores + at, no_floats())
+    for at in range(4 * round_up(context), 4 * round_up(longest) + 4 * width, 4 * LANES):
+        store_floats(scores + at, zero_floats())
 
 
 @compiled
-def _mix(asking: Asking, number: int, values: int, columns: int, at: int, longest: int) -> None:
-    """Add the weighted values of one page to what a query has found; its weights are from the byte `at` on."""
-    mixed, weights = _find_mixed(asking, number, longest), asking.scores + number * asking.row + at
-    for lane in range(0, 4 * asking.width, 4 * LANES):
-        value = values + lane * PAGE
-        a, aa = load_floats(mixed + lane), no_floats()
-        for weight in range(weights, weights + 4 * fill_lanes(columns), 8):
-            a = fma(load_floats(value), spread(read_float(weight)), a)
-            aa = fma(load_floats(value + 4 * LANES), spread(read_float(weight + 4)), aa)
-            value += 8 * LANES
-        store_floats(mixed + lane, a + aa)
+def _weighted_sum(args: AttentionArgs, number: int, values: int, tokens: int, at: int, longest: int) -> None:
+    """Add one page's values, times a query's weights from byte `at` on, to its sums."""
+    sums, weights = _find_sums(args, number, longest), args.scores + number * args.row + at
+    for vector in range(args.width // LANES):
+        value, there = values + vector * VECTOR * PAGE, sums + 4 * LANES * vector
+        a, aa = load_floats(there), zero_floats()
+        for weight in range(weights, weights + 4 * round_up(tokens), 8):
+            a = fma(load_numbers(value), splat(read_float(weight)), a)
+            aa = fma(load_numbers(value + VECTOR), splat(read_float(weight + 4)), aa)
+            value += 2 * VECTOR
+        store_floats(there, a + aa)
 
 
 @compiled
-def _mix_four(asking: Asking, number: int, values: int, columns: int, at: int, longest: int) -> None:
-    """The same for four queries, for whom a value is loaded once."""
-    mixed, weights = _find_mixed(asking, number, longest), asking.scores + number * asking.row + at
-    row = asking.row
-    for lane in range(0, 4 * asking.width, 4 * LANES):
-        value, there = values + lane * PAGE, mixed + lane
+def _weighted_sum_x4(args: AttentionArgs, number: int, values: int, tokens: int, at: int, longest: int) -> None:
+    """`_weighted_sum` of four queries, which share the loads of values."""
+    sums, weights = _find_sums(args, number, longest), args.scores + number * args.row + at
+    row, last_row = args.row, (_find_last(args, number) - number) * args.row
+    for vector in range(args.width // LANES):
+        value, there = values + vector * VECTOR * PAGE, sums + 4 * LANES * vector
         a, b = load_floats(there), load_floats(there + row)
-        c, d = load_floats(there + 2 * row), load_floats(there + 3 * row)
-        aa = bb = cc = dd = no_floats()
-        for q in range(weights, weights + 4 * fill_lanes(columns), 8):
-            r, s, t = q + row, q + 2 * row, q + 3 * row
-            even, odd = load_floats(value), load_floats(value + 4 * LANES)
-            a, aa = fma(even, spread(read_float(q)), a), fma(odd, spread(read_float(q + 4)), aa)
-            b, bb = fma(even, spread(read_float(r)), b), fma(odd, spread(read_float(r + 4)), bb)
-            c, cc = fma(even, spread(read_float(s)), c), fma(odd, spread(read_float(s + 4)), cc)
-            d, dd = fma(even, spread(read_float(t)), d), fma(odd, spread(read_float(t + 4)), dd)
-            value += 8 * LANES
+        c, d = load_floats(there + 2 * row), load_floats(there + last_row)
+        aa = bb = cc = dd = zero_floats()
+        for q in range(weights, weights + 4 * round_up(tokens), 8):
+            r, s, t = q + row, q + 2 * row, q + last_row
+            even, odd = load_numbers(value), load_numbers(value + VECTOR)
+            a, aa = fma(even, splat(read_float(q)), a), fma(odd, splat(read_float(q + 4)), aa)
+            b, bb = fma(even, splat(read_float(r)), b), fma(odd, splat(read_float(r + 4)), bb)
+            c, cc = fma(even, splat(read_float(s)), c), fma(odd, splat(read_float(s + 4)), cc)
+            d, dd = fma(even, splat(read_float(t)), d), fma(odd, splat(read_float(t + 4)), dd)
+            value += 2 * VECTOR
         store_floats(there, a + aa)
         store_floats(there + row, b + bb)
         store_floats(there + 2 * row, c + cc)
-        store_floats(there + 3 * row, d + dd)
+        store_floats(there + last_row, d + dd)

@@ -1,8 +1,7 @@
-"""How threads do one thing together, without Python's lock, and sleep between two things.
+"""A barrier with work stealing, without the GIL: an idle thread repeats a preempted thread's task; the first to finish
+commits by compare-and-swap, later results are dropped.
 
-Work is done in stages, each in as many shares as there are threads. A thread that the system holds up must not hold up
-the others: they do its share as well. What counts is what is there first; who comes too late throws its own away.
-glibc's semaphores (sem_overview(7)) wake threads.
+Each operation is split into one task per thread. Idle threads sleep on glibc's semaphores (sem_overview(7)).
 """
 
 from collections.abc import Callable
@@ -12,10 +11,10 @@ from numba import types
 
 from demo.engines.local.runners.cpu_llama.kernels import compiled
 from demo.engines.local.runners.cpu_llama.kernels.arithmetic import count_cycles, pause
-from demo.engines.local.runners.cpu_llama.kernels.memory import add_atomically, read_atomically, replace_atomically
+from demo.engines.local.runners.cpu_llama.kernels.memory import atomic_add, atomic_load, compare_and_swap
 
-LINE = 64  # bytes of the processor's cache that go from core to core together; more than a semaphore takes
-MOMENT = 100_000  # cycles, some 30 microseconds: far less than a thread is held up for
+LINE = 64  # bytes of a cache line: counters on lines of their own do not slow each other; a semaphore is shorter
+MIN_SPIN = 100_000  # cycles, some 30 microseconds: far less than a preemption lasts
 
 
 def _external(name: str, *arguments: Any) -> Callable[..., int]:
@@ -24,49 +23,56 @@ def _external(name: str, *arguments: Any) -> Callable[..., int]:
 
 
 sem_post = _external("sem_post", types.int64)
-sem_wait = _external("sem_wait", types.int64)
+_sem_wait = _external("sem_wait", types.int64)
 
 
-class Share(NamedTuple):
-    """A thread's try at a share of a stage."""
+class Task(NamedTuple):
+    """One thread's attempt at one of an operation's tasks."""
 
     number: int
-    shares: int
+    tasks: int  # as many as there are threads
     thread: int
-    stage: int  # counted on from pass to pass
-    ledger: int  # an address of int64, one a LINE: shares done in all; and of each share the last stage that has it
-    shift: int  # bytes from where a result belongs to where this thread may write before the share is its own
+    operation: int  # counted on from pass to pass
+    progress: int  # address of int64 counters, one a LINE: committed tasks; of each task, the last claimed operation
+    scratch: int  # byte offset from a shared buffer to this thread's private copy of it
 
 
 @compiled
-def is_open(share: Share) -> bool:
-    """Whether nobody has done it."""
-    return read_atomically(share.ledger + LINE * (1 + share.number)) < share.stage
+def sem_wait(semaphore: int) -> None:
+    """Decrement a semaphore, sleeping while it is 0. A signal ends the system call early (EINTR): it is repeated."""
+    while _sem_wait(semaphore) != 0:
+        pass
 
 
 @compiled
-def claim(share: Share) -> bool:
-    """Whether the caller is the first who has done it; then it puts its result where that belongs, and `finish`es."""
-    return replace_atomically(share.ledger + LINE * (1 + share.number), share.stage - 1, share.stage) == 1
+def is_open(task: Task) -> bool:
+    """Whether no thread has claimed the task."""
+    return atomic_load(task.progress + LINE * (1 + task.number)) < task.operation
 
 
 @compiled
-def finish(share: Share) -> None:
-    """Say that the result is where it belongs."""
-    add_atomically(share.ledger, 1)
+def claim(task: Task) -> bool:
+    """Whether the caller is the first to have computed the task. It then copies its result, and calls `commit`."""
+    return compare_and_swap(task.progress + LINE * (1 + task.number), task.operation - 1, task.operation) == 1
 
 
 @compiled
-def is_over(share: Share) -> bool:
-    """Whether all shares of the stage are done."""
-    return read_atomically(share.ledger) >= share.stage * share.shares
+def commit(task: Task) -> None:
+    """Count a claimed task as done: its result is in the shared buffer."""
+    atomic_add(task.progress, 1)
 
 
 @compiled
-def await_others(share: Share, began: int) -> None:
-    """Until the stage is over; or for as long as the caller's own share has taken since the cycle `began`."""
+def is_finished(task: Task) -> bool:
+    """Whether all tasks of the operation are committed."""
+    return atomic_load(task.progress) >= task.operation * task.tasks
+
+
+@compiled
+def wait_for_others(task: Task, began: int) -> None:
+    """Spin until the operation is finished, or for as long as the caller's own task has taken since cycle `began`."""
     now = count_cycles()
-    end = 2 * now - began + MOMENT
-    while now < end and not is_over(share):
+    end = 2 * now - began + MIN_SPIN
+    while now < end and not is_finished(task):
         pause()
         now = count_cycles()

@@ -1,4 +1,4 @@
-"""A pass of tokens through the layers of a Llama and its head, by several threads at once."""
+"""The forward pass of a Llama: all operations of its layers and its head, by several threads at once."""
 
 from typing import Any
 
@@ -7,16 +7,21 @@ import numpy as np
 from demo.engines.local.runners.cpu_llama.kernels import entry, inlined
 from demo.engines.local.runners.cpu_llama.kernels.arithmetic import count_cycles, pause
 from demo.engines.local.runners.cpu_llama.kernels.barrier import (
-    Share,
-    await_others,
+    Task,
+    is_finished,
     is_open,
-    is_over,
     sem_post,
     sem_wait,
+    wait_for_others,
 )
 from demo.engines.local.runners.cpu_llama.kernels.matmul import MATRIX
-from demo.engines.local.runners.cpu_llama.kernels.memory import add_atomically, read_atomically, write_atomically
-from demo.engines.local.runners.cpu_llama.kernels.operations import HEAD_STAGES, STAGES, do_share, do_share_of_head
+from demo.engines.local.runners.cpu_llama.kernels.memory import atomic_add, atomic_load, atomic_store
+from demo.engines.local.runners.cpu_llama.kernels.operations import (
+    HEAD_OPERATIONS,
+    LAYER_OPERATIONS,
+    run_head_task,
+    run_layer_task,
+)
 
 Record = Any  # numpy's, of one of the types below
 Records = Any  # an array of them
@@ -25,36 +30,37 @@ NORMS, MATRICES = ("attention_norm", "mlp_norm"), ("q", "k", "v", "out", "gate",
 LAYER = np.dtype([*((name, np.int64) for name in NORMS), *((name, MATRIX) for name in MATRICES)], align=True)
 HEAD = np.dtype([("norm", np.int64), ("matrix", MATRIX)], align=True)
 
-SLOTS = 16  # passes of which a thread may be in the first while the last is done
-BEGUN, ENDED, LEDGER = range(3)  # of a board
+SLOTS = 16  # passes kept at once: a preempted thread may still be in the first when the last runs
+STARTED, STOPPED, PROGRESS = range(3)  # lines of the control block
+STALL = 1 << 30  # cycles, about half a second: after so long the caller checks that the threads are alive
 
-# What a pass is about: numbers, and addresses of float32 if nothing else is said.
-PASS = np.dtype(
+# The arguments of a pass: numbers, and addresses of float32 unless stated otherwise. Strides and sizes are in bytes.
+FORWARD_BATCH = np.dtype(
     [
         *((name, np.int64) for name in ("hidden", "heads", "kv_heads", "head_size", "mlp")),
         ("epsilon", np.float32),
         *(
             (name, np.int64)
             for name in (
-                "before",  # stages of all passes before
+                "operations_before",  # of all passes before this one
                 "tokens",
                 "positions",  # int64 [tokens]
-                "pages",  # int64 [tokens]: for each the address of its sequence's pages' addresses
-                "turns",  # [tokens, head size / 2, 2]
-                "x",  # [tokens, hidden]: what goes in, and then on
-                "vectors",  # [tokens]: the vectors that are multiplied next, as numbers and as groups,
-                "vector",  # every so many bytes
-                "wide",  # [tokens]: what products give,
-                "pitch",  # every so many bytes
-                "logits",  # [outputs, head's rows]
-                "rooms",  # [threads]: as much again for each thread as there is from x to the end of the logits,
-                "room",  # in bytes
-                "starts",  # int64 [runs + 1]: the first tokens of runs of neighbours that attend together, and the end
-                "runs",
-                "scores",  # [threads, attention's scratch], in bytes that of a thread, and that of a query
-                "scores_size",
-                "scores_row",
-                "scored",  # int64 [outputs]: the tokens whose logits are asked for
+                "page_tables",  # int64 [tokens]: the address of the addresses of the sequence's pages
+                "rotations",  # [tokens, head size / 2, 2]
+                "x",  # [tokens, hidden]: the residual stream
+                "activations",  # [tokens]: the input of the next product, as float32 and quantized
+                "activation_stride",
+                "intermediate",  # [tokens]: the output of products
+                "intermediate_stride",
+                "logits",  # [outputs, rows of the head]
+                "scratch",  # [threads]: a private copy for each thread of the buffers from x to logits
+                "scratch_size",
+                "tile_starts",  # int64 [tiles + 1]: the first tokens of tiles, which attend together, and the end
+                "tiles",
+                "scores",  # [threads]: attention's scratch
+                "scores_size",  # of a thread
+                "scores_row",  # of a query
+                "output_tokens",  # int64 [outputs]: the tokens whose logits are computed
                 "outputs",
             )
         ),
@@ -65,63 +71,77 @@ PASS = np.dtype(
 
 @entry
 def compute(
-    passes: Records, layers: Records, head: Records, board: Records, busy: Records, semaphores: Records, thread: int
-) -> None:
-    """Thread 0 does the next pass and returns; the others do what they can of every pass, until they are told to end.
+    batches: Records,
+    layers: Records,
+    head: Records,
+    control: Records,
+    hazards: Records,
+    semaphores: Records,
+    thread: int,
+    resume: int,
+) -> bool:
+    """Thread 0 runs one pass and returns whether it is finished; the others run every pass until STOPPED is set.
 
-    `passes` [SLOTS], `layers` and `head` [1] are of the types above; pass n is in slot n % SLOTS, from 1 on. `board`
-    int64 [LEDGER + 1 + threads, 8] has how many passes have begun, whether to end, and the ledger of what is done;
-    `busy` int64 [threads, 8] which pass each of the others is in, or 0; `semaphores` uint8 [threads, LINE] wake them.
-    Another thread may still be in a pass that has ended: what that pass points to must stay until it no longer is.
+    A pass that makes no progress for STALL cycles is not finished: `resume` continues it.
+
+    `batches` [SLOTS], `layers` and `head` [1] are of the types above; pass n is in slot n % SLOTS, from 1 on. `control`
+    int64 [PROGRESS + 1 + threads, 8] is the control block: the number of passes started, whether to stop, and the
+    progress counters; `hazards` int64 [threads, 8] has the pass that each of the other threads is in, or 0;
+    `semaphores` uint8 [threads, LINE] wake them. What a pass points to must stay while a thread is in it.
     """
-    threads, begun = len(semaphores), board[BEGUN].ctypes.data
-    if thread == 0:
-        number = read_atomically(begun) + 1
-        passes[number % SLOTS].before = board[LEDGER, 0] // threads
-        add_atomically(begun, 1)
+    threads, started, stopped = len(semaphores), control[STARTED].ctypes.data, control[STOPPED].ctypes.data
+    number, finished = atomic_load(started), False
+    if thread == 0 and not resume:
+        number += 1
+        batches[number % SLOTS].operations_before = control[PROGRESS, 0] // threads
+        atomic_add(started, 1)
         for other in range(1, threads):
             sem_post(semaphores[other].ctypes.data)
     while True:
         if thread > 0:
             sem_wait(semaphores[thread].ctypes.data)
-            number = read_atomically(begun)
-            write_atomically(busy[thread].ctypes.data, number)
-        if board[ENDED, 0]:
+            number = atomic_load(started)
+            atomic_store(hazards[thread].ctypes.data, number)
+        if atomic_load(stopped):
             break
-        # A pass that is no longer the last may have lost what it points to before this thread was known to be busy.
-        if read_atomically(begun) == number:
-            _run(passes[number % SLOTS], layers, head[0], board[LEDGER].ctypes.data, thread, threads)
+        # A pass that was overtaken by another may have lost its buffers before this thread's hazard slot was set.
+        if atomic_load(started) == number:
+            progress = control[PROGRESS].ctypes.data
+            finished = _run(batches[number % SLOTS], layers, head[0], progress, stopped, thread, threads)
         if thread == 0:
             break
-        write_atomically(busy[thread].ctypes.data, 0)
-    write_atomically(busy[thread].ctypes.data, 0)
+        atomic_store(hazards[thread].ctypes.data, 0)
+    atomic_store(hazards[thread].ctypes.data, 0)
+    return finished
 
 
 @inlined
-def _run(now: Record, layers: Records, head: Record, ledger: int, thread: int, threads: int) -> None:
-    """All stages: of each the thread's own share, and then those of threads that are held up."""
-    shift = now.rooms + now.room * thread - now.x
-    alone = False
-    for stage in range(STAGES * len(layers) + HEAD_STAGES):
-        began, number, helped = count_cycles(), thread, False
-        share = Share(number, threads, thread, now.before + 1 + stage, ledger, shift)
-        while not is_over(share):
-            if is_open(share):
-                _do(now, layers, head, stage, share)
-                helped = helped or number != thread
+def _run(batch: Record, layers: Records, head: Record, progress: int, stopped: int, thread: int, threads: int) -> bool:
+    """Run all operations: of each the thread's own task, then those of preempted threads. False if it gave up."""
+    scratch = batch.scratch + batch.scratch_size * thread - batch.x
+    alone, given_up = False, False
+    for operation in range(LAYER_OPERATIONS * len(layers) + HEAD_OPERATIONS):
+        began, number, stole = count_cycles(), thread, False
+        task = Task(number, threads, thread, batch.operations_before + 1 + operation, progress, scratch)
+        while not given_up and not is_finished(task):
+            if is_open(task):
+                _run_task(batch, layers, head, operation, task)
+                stole = stole or number != thread
             else:
                 pause()
+                given_up = atomic_load(stopped) != 0 or (thread == 0 and count_cycles() - began > STALL)
             if number == thread and not alone:
-                await_others(share, began)
+                wait_for_others(task, began)
             number = (number + 1) % threads
-            share = Share(number, threads, thread, now.before + 1 + stage, ledger, shift)
-        alone = helped
+            task = Task(number, threads, thread, batch.operations_before + 1 + operation, progress, scratch)
+        alone = stole
+    return not given_up
 
 
 @inlined
-def _do(now: Record, layers: Records, head: Record, stage: int, share: Share) -> None:
-    depth, kind = stage // STAGES, stage % STAGES
-    if depth < len(layers):
-        do_share(now, layers[depth], depth, kind, share)
+def _run_task(batch: Record, layers: Records, head: Record, operation: int, task: Task) -> None:
+    index, kind = operation // LAYER_OPERATIONS, operation % LAYER_OPERATIONS
+    if index < len(layers):
+        run_layer_task(batch, layers[index], index, kind, task)
     else:
-        do_share_of_head(now, head, kind, share)
+        run_head_task(batch, head, kind, task)

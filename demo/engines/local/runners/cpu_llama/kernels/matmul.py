@@ -1,7 +1,7 @@
-"""Products of a matrix with a few vectors, or with many.
+"""Matrix products with one token's activations or with many tokens'.
 
-A matrix is cut into tiles of sixteen rows, which lie interleaved: what the sixteen lanes need next is what comes next.
-A vector's product does not depend on what vectors are beside it: integers are summed exactly, and groups in order.
+A matrix is stored in tiles of 16 interleaved rows, one a lane, so that a product reads memory sequentially. A token's
+product does not depend on the tokens beside it: integers are summed exactly, and groups always in the same order.
 """
 
 import numpy as np
@@ -9,123 +9,123 @@ import numpy as np
 from demo.engines.local.runners.cpu_llama.kernels import compiled
 from demo.engines.local.runners.cpu_llama.kernels.activations import BIAS, GROUP, GROUP_BYTES, SCALE, SUM
 from demo.engines.local.runners.cpu_llama.kernels.arithmetic import (
-    add_products,
+    dot_accumulate,
     fma,
     high_nibbles,
     low_nibbles,
-    no_floats,
-    no_ints,
-    spread,
+    splat,
     to_floats,
+    zero_floats,
+    zero_ints,
 )
 from demo.engines.local.runners.cpu_llama.kernels.memory import (
-    load_bfloats,
+    load_bfloat16,
     load_bytes,
+    load_float16,
     load_floats,
-    load_halfs,
     read_float,
-    spread_bytes,
+    splat_bytes,
     store_floats,
 )
 from demo.engines.local.runners.cpu_llama.kernels.simd import LANES, Floats, Ints
 
-FOUR_BITS, EIGHT_BITS, FLOAT16, BFLOAT16, FLOAT32 = range(5)  # the forms of a matrix
-# Bytes of sixteen rows' groups of 32: of four bits with a scale and an offset for each row, of eight bits with a scale.
-FOUR_BIT_GROUP = GROUP * LANES // 2 + 4 * LANES
-EIGHT_BIT_GROUP = GROUP * LANES + 2 * LANES
+Q4, Q8, FLOAT16, BFLOAT16, FLOAT32 = range(5)  # quantization types of a matrix
+# Bytes of a group of 32 columns of 16 rows: Q4 has a scale and an offset (float16) for each row, Q8 a scale.
+Q4_GROUP_BYTES = GROUP * LANES // 2 + 4 * LANES
+Q8_GROUP_BYTES = GROUP * LANES + 2 * LANES
 
-MATRIX = np.dtype([(name, np.int64) for name in ("form", "rows", "columns", "tiles", "tile_bytes")], align=True)
+MATRIX = np.dtype([(name, np.int64) for name in ("qtype", "rows", "columns", "tiles", "tile_bytes")], align=True)
 
 Fours = tuple[Floats, Floats, Floats, Floats]
 Group = tuple[tuple[Ints, Ints, Ints, Ints], tuple[Ints, Ints, Ints, Ints]]
 
 
 @compiled
-def multiply(form: int, tile: int, columns: int, vectors: int, size: int, tokens: int, out: int, pitch: int) -> None:
-    """Sixteen numbers for each token, at `out` and every `pitch` bytes on.
+def matmul(qtype: int, tile: int, columns: int, inputs: int, stride: int, tokens: int, out: int, pitch: int) -> None:
+    """Multiply a tile with the activations of tokens: 16 float32 for each token, every `pitch` bytes from `out`.
 
-    There is a vector every `size` bytes: float32 [columns], and then the same as `round_to_bytes` leaves it.
+    A token's activations are float32 [columns], followed by the same as `quantize_q8` leaves it, every `stride` bytes.
     """
-    packed = vectors + 4 * columns
+    packed = inputs + 4 * columns
     for token in range(0, tokens - 3, 4):
-        x, y = packed + token * size, vectors + token * size
-        if form == FOUR_BITS:
-            a, b, c, d = _multiply_four_bits_by_four(tile, columns, x, size)
-        elif form == EIGHT_BITS:
-            a, b, c, d = _multiply_eight_bits_by_four(tile, columns, x, size)
+        x, y = packed + token * stride, inputs + token * stride
+        if qtype == Q4:
+            a, b, c, d = _dot_q4_x4(tile, columns, x, stride)
+        elif qtype == Q8:
+            a, b, c, d = _dot_q8_x4(tile, columns, x, stride)
         else:
-            a, b, c, d = _multiply_plain_by_four(form, tile, columns, y, size)
+            a, b, c, d = _dot_plain_x4(qtype, tile, columns, y, stride)
         at = out + token * pitch
         store_floats(at, a)
         store_floats(at + pitch, b)
         store_floats(at + 2 * pitch, c)
         store_floats(at + 3 * pitch, d)
     for token in range(tokens - tokens % 4, tokens):
-        x, y = packed + token * size, vectors + token * size
-        if form == FOUR_BITS:
-            product = _multiply_four_bits(tile, columns, x)
-        elif form == EIGHT_BITS:
-            product = _multiply_eight_bits(tile, columns, x)
+        x, y = packed + token * stride, inputs + token * stride
+        if qtype == Q4:
+            product = _dot_q4(tile, columns, x)
+        elif qtype == Q8:
+            product = _dot_q8(tile, columns, x)
         else:
-            product = _multiply_plain(form, tile, columns, y)
+            product = _dot_plain(qtype, tile, columns, y)
         store_floats(out + token * pitch, product)
 
 
 @compiled
-def _multiply_four_bits(tile: int, columns: int, x: int) -> Floats:
-    sums = no_floats()
+def _dot_q4(tile: int, columns: int, x: int) -> Floats:
+    sums = zero_floats()
     for _ in range(columns // GROUP):
-        weights = _load_nibbles(tile)
-        scale, offset = load_halfs(tile + FOUR_BIT_GROUP - 64), load_halfs(tile + FOUR_BIT_GROUP - 32)
-        sums = _add_four_bits(sums, weights, scale, offset, x)
-        tile += FOUR_BIT_GROUP
+        weights = _load_q4(tile)
+        scale, offset = load_float16(tile + Q4_GROUP_BYTES - 64), load_float16(tile + Q4_GROUP_BYTES - 32)
+        sums = _accumulate_q4(sums, weights, scale, offset, x)
+        tile += Q4_GROUP_BYTES
         x += GROUP_BYTES
     return sums
 
 
 @compiled
-def _multiply_four_bits_by_four(tile: int, columns: int, x: int, size: int) -> Fours:
-    a = b = c = d = no_floats()
+def _dot_q4_x4(tile: int, columns: int, x: int, stride: int) -> Fours:
+    a = b = c = d = zero_floats()
     for _ in range(columns // GROUP):
-        weights = _load_nibbles(tile)
-        scale, offset = load_halfs(tile + FOUR_BIT_GROUP - 64), load_halfs(tile + FOUR_BIT_GROUP - 32)
-        a = _add_four_bits(a, weights, scale, offset, x)
-        b = _add_four_bits(b, weights, scale, offset, x + size)
-        c = _add_four_bits(c, weights, scale, offset, x + 2 * size)
-        d = _add_four_bits(d, weights, scale, offset, x + 3 * size)
-        tile += FOUR_BIT_GROUP
+        weights = _load_q4(tile)
+        scale, offset = load_float16(tile + Q4_GROUP_BYTES - 64), load_float16(tile + Q4_GROUP_BYTES - 32)
+        a = _accumulate_q4(a, weights, scale, offset, x)
+        b = _accumulate_q4(b, weights, scale, offset, x + stride)
+        c = _accumulate_q4(c, weights, scale, offset, x + 2 * stride)
+        d = _accumulate_q4(d, weights, scale, offset, x + 3 * stride)
+        tile += Q4_GROUP_BYTES
         x += GROUP_BYTES
     return a, b, c, d
 
 
 @compiled
-def _multiply_eight_bits(tile: int, columns: int, x: int) -> Floats:
-    sums = no_floats()
+def _dot_q8(tile: int, columns: int, x: int) -> Floats:
+    sums = zero_floats()
     for _ in range(columns // GROUP):
-        weights, scale = _load_bytes(tile), load_halfs(tile + GROUP * LANES)
-        sums = _add_eight_bits(sums, weights, scale, x)
-        tile += EIGHT_BIT_GROUP
+        weights, scale = _load_q8(tile), load_float16(tile + GROUP * LANES)
+        sums = _accumulate_q8(sums, weights, scale, x)
+        tile += Q8_GROUP_BYTES
         x += GROUP_BYTES
     return sums
 
 
 @compiled
-def _multiply_eight_bits_by_four(tile: int, columns: int, x: int, size: int) -> Fours:
-    a = b = c = d = no_floats()
+def _dot_q8_x4(tile: int, columns: int, x: int, stride: int) -> Fours:
+    a = b = c = d = zero_floats()
     for _ in range(columns // GROUP):
-        weights, scale = _load_bytes(tile), load_halfs(tile + GROUP * LANES)
-        a = _add_eight_bits(a, weights, scale, x)
-        b = _add_eight_bits(b, weights, scale, x + size)
-        c = _add_eight_bits(c, weights, scale, x + 2 * size)
-        d = _add_eight_bits(d, weights, scale, x + 3 * size)
-        tile += EIGHT_BIT_GROUP
+        weights, scale = _load_q8(tile), load_float16(tile + GROUP * LANES)
+        a = _accumulate_q8(a, weights, scale, x)
+        b = _accumulate_q8(b, weights, scale, x + stride)
+        c = _accumulate_q8(c, weights, scale, x + 2 * stride)
+        d = _accumulate_q8(d, weights, scale, x + 3 * stride)
+        tile += Q8_GROUP_BYTES
         x += GROUP_BYTES
     return a, b, c, d
 
 
 @compiled
-def _load_nibbles(tile: int) -> Group:
-    """The 32 columns of a group, four in each: 0 to 15 are the low nibbles, 16 to 31 the high ones."""
+def _load_q4(tile: int) -> Group:
+    """Unpack a group's 32 columns, four a vector: 0 to 15 are the low nibbles, 16 to 31 the high ones."""
     a, b, c, d = load_bytes(tile), load_bytes(tile + 64), load_bytes(tile + 128), load_bytes(tile + 192)
     return (
         (low_nibbles(a), low_nibbles(b), low_nibbles(c), low_nibbles(d)),
@@ -134,7 +134,7 @@ def _load_nibbles(tile: int) -> Group:
 
 
 @compiled
-def _load_bytes(tile: int) -> Group:
+def _load_q8(tile: int) -> Group:
     return (
         (load_bytes(tile), load_bytes(tile + 64), load_bytes(tile + 128), load_bytes(tile + 192)),
         (load_bytes(tile + 256), load_bytes(tile + 320), load_bytes(tile + 384), load_bytes(tile + 448)),
@@ -142,72 +142,72 @@ def _load_bytes(tile: int) -> Group:
 
 
 @compiled
-def _add_four_bits(sums: Floats, weights: Group, scale: Floats, offset: Floats, x: int) -> Floats:
+def _accumulate_q4(sums: Floats, weights: Group, scale: Floats, offset: Floats, x: int) -> Floats:
     """w = scale · q + offset."""
-    products = to_floats(_sum_products(no_ints(), weights, x))
-    sums = fma(products, scale * spread(read_float(x + SCALE)), sums)
-    return fma(offset, spread(read_float(x + SUM)), sums)
+    products = to_floats(_dot_group(zero_ints(), weights, x))
+    sums = fma(products, scale * splat(read_float(x + SCALE)), sums)
+    return fma(offset, splat(read_float(x + SUM)), sums)
 
 
 @compiled
-def _add_eight_bits(sums: Floats, weights: Group, scale: Floats, x: int) -> Floats:
+def _accumulate_q8(sums: Floats, weights: Group, scale: Floats, x: int) -> Floats:
     """w = scale · (q − 128)."""
-    products = to_floats(_sum_products(spread_bytes(x + BIAS), weights, x))
-    return fma(products, scale * spread(read_float(x + SCALE)), sums)
+    products = to_floats(_dot_group(splat_bytes(x + BIAS), weights, x))
+    return fma(products, scale * splat(read_float(x + SCALE)), sums)
 
 
 @compiled
-def _sum_products(sums: Ints, weights: Group, x: int) -> Ints:
+def _dot_group(sums: Ints, weights: Group, x: int) -> Ints:
     (a, b, c, d), (e, f, g, h) = weights
-    other = add_products(no_ints(), e, spread_bytes(x + 16))
-    sums = add_products(sums, a, spread_bytes(x))
-    other = add_products(other, f, spread_bytes(x + 20))
-    sums = add_products(sums, b, spread_bytes(x + 4))
-    other = add_products(other, g, spread_bytes(x + 24))
-    sums = add_products(sums, c, spread_bytes(x + 8))
-    other = add_products(other, h, spread_bytes(x + 28))
-    sums = add_products(sums, d, spread_bytes(x + 12))
+    other = dot_accumulate(zero_ints(), e, splat_bytes(x + 16))
+    sums = dot_accumulate(sums, a, splat_bytes(x))
+    other = dot_accumulate(other, f, splat_bytes(x + 20))
+    sums = dot_accumulate(sums, b, splat_bytes(x + 4))
+    other = dot_accumulate(other, g, splat_bytes(x + 24))
+    sums = dot_accumulate(sums, c, splat_bytes(x + 8))
+    other = dot_accumulate(other, h, splat_bytes(x + 28))
+    sums = dot_accumulate(sums, d, splat_bytes(x + 12))
     return sums + other
 
 
 @compiled
-def _multiply_plain(form: int, tile: int, columns: int, x: int) -> Floats:
-    even = odd = no_floats()
-    size = _measure(form)
+def _dot_plain(qtype: int, tile: int, columns: int, x: int) -> Floats:
+    even = odd = zero_floats()
+    size = _measure_tile_column(qtype)
     for _ in range(0, columns, 2):
-        even = fma(_load_plain(form, tile), spread(read_float(x)), even)
-        odd = fma(_load_plain(form, tile + size), spread(read_float(x + 4)), odd)
+        even = fma(_load_plain(qtype, tile), splat(read_float(x)), even)
+        odd = fma(_load_plain(qtype, tile + size), splat(read_float(x + 4)), odd)
         tile += 2 * size
         x += 8
     return even + odd
 
 
 @compiled
-def _multiply_plain_by_four(form: int, tile: int, columns: int, x: int, size: int) -> Fours:
-    a = b = c = d = aa = bb = cc = dd = no_floats()
-    step = _measure(form)
+def _dot_plain_x4(qtype: int, tile: int, columns: int, x: int, stride: int) -> Fours:
+    a = b = c = d = aa = bb = cc = dd = zero_floats()
+    step = _measure_tile_column(qtype)
     for _ in range(0, columns, 2):
-        even, odd = _load_plain(form, tile), _load_plain(form, tile + step)
-        a, aa = fma(even, spread(read_float(x)), a), fma(odd, spread(read_float(x + 4)), aa)
-        y = x + size
-        b, bb = fma(even, spread(read_float(y)), b), fma(odd, spread(read_float(y + 4)), bb)
-        y += size
-        c, cc = fma(even, spread(read_float(y)), c), fma(odd, spread(read_float(y + 4)), cc)
-        y += size
-        d, dd = fma(even, spread(read_float(y)), d), fma(odd, spread(read_float(y + 4)), dd)
+        even, odd = _load_plain(qtype, tile), _load_plain(qtype, tile + step)
+        a, aa = fma(even, splat(read_float(x)), a), fma(odd, splat(read_float(x + 4)), aa)
+        y = x + stride
+        b, bb = fma(even, splat(read_float(y)), b), fma(odd, splat(read_float(y + 4)), bb)
+        y += stride
+        c, cc = fma(even, splat(read_float(y)), c), fma(odd, splat(read_float(y + 4)), cc)
+        y += stride
+        d, dd = fma(even, splat(read_float(y)), d), fma(odd, splat(read_float(y + 4)), dd)
         tile += 2 * step
         x += 8
     return a + aa, b + bb, c + cc, d + dd
 
 
 @compiled
-def _measure(form: int) -> int:
-    """Bytes of sixteen numbers."""
-    return 4 * LANES if form == FLOAT32 else 2 * LANES
+def _measure_tile_column(qtype: int) -> int:
+    """Bytes of one column of a tile that is not quantized."""
+    return 4 * LANES if qtype == FLOAT32 else 2 * LANES
 
 
 @compiled
-def _load_plain(form: int, address: int) -> Floats:
-    if form == FLOAT16:
-        return load_halfs(address)
-    return load_bfloats(address) if form == BFLOAT16 else load_floats(address)
+def _load_plain(qtype: int, address: int) -> Floats:
+    if qtype == FLOAT16:
+        return load_float16(address)
+    return load_bfloat16(address) if qtype == BFLOAT16 else load_floats(address)

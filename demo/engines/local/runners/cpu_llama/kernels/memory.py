@@ -1,4 +1,4 @@
-"""What is read and written at addresses, in kernels: whoever computes one answers for what lies there."""
+"""Loads, stores and atomic operations at raw addresses. Nothing checks them: the caller must."""
 
 from llvmlite import ir
 
@@ -15,8 +15,8 @@ from demo.engines.local.runners.cpu_llama.kernels.simd import (
     Ints,
     Value,
     constant,
-    operation,
-    spread_out,
+    instruction,
+    splat_value,
 )
 
 
@@ -24,103 +24,109 @@ def _at(builder: Builder, address: Value, kind: ir.Type) -> Value:
     return builder.inttoptr(address, kind.as_pointer())
 
 
-@operation(Floats, int)
+@instruction(Floats, int)
 def load_floats(builder: Builder, address: Value) -> Value:
-    """Sixteen float32 in a row."""
+    """16 consecutive float32."""
     return builder.load(_at(builder, address, FLOATS), align=4)
 
 
-@operation(Floats, int)
-def load_halfs(builder: Builder, address: Value) -> Value:
-    """Sixteen float16 in a row."""
+@instruction(Floats, int)
+def load_float16(builder: Builder, address: Value) -> Value:
+    """16 consecutive float16, converted to float32: VCVTPH2PS."""
     halfs = ir.VectorType(ir.HalfType(), LANES)
     return builder.fpext(builder.load(_at(builder, address, halfs), align=2), FLOATS)
 
 
-@operation(Floats, int)
-def load_bfloats(builder: Builder, address: Value) -> Value:
-    """Sixteen bfloat16 in a row: the upper halves of float32."""
+@instruction(Floats, int)
+def load_bfloat16(builder: Builder, address: Value) -> Value:
+    """16 consecutive bfloat16, which are the upper halves of float32."""
     bits = builder.load(_at(builder, address, ir.VectorType(ir.IntType(16), LANES)), align=2)
     return builder.bitcast(builder.shl(builder.zext(bits, INTS), constant(INTS, 16)), FLOATS)
 
 
-@operation(None, int, Floats)
+@instruction(None, int, Floats)
 def store_floats(builder: Builder, address: Value, x: Value) -> None:
-    """Sixteen float32 in a row."""
+    """16 consecutive float32."""
     builder.store(x, _at(builder, address, FLOATS), align=4)
 
 
-@operation(Ints, int)
+@instruction(Ints, int)
 def load_bytes(builder: Builder, address: Value) -> Value:
-    """64 bytes in a row."""
+    """64 consecutive bytes."""
     return builder.load(_at(builder, address, INTS), align=1)
 
 
-@operation(None, int, Ints)
+@instruction(None, int, Ints)
 def store_bytes(builder: Builder, address: Value, x: Value) -> None:
-    """The lowest byte of each, 16 in a row."""
+    """The lowest byte of each lane, 16 consecutive bytes."""
     lowest = ir.VectorType(BYTE, LANES)
     builder.store(builder.trunc(x, lowest), _at(builder, address, lowest), align=1)
 
 
-@operation(Ints, int)
-def spread_bytes(builder: Builder, address: Value) -> Value:
-    """Four bytes, sixteen times."""
-    return spread_out(builder, builder.load(_at(builder, address, INT32), align=4), INTS)
+@instruction(Ints, int)
+def splat_bytes(builder: Builder, address: Value) -> Value:
+    """Four bytes, repeated in all 16 lanes."""
+    return splat_value(builder, builder.load(_at(builder, address, INT32), align=4), INTS)
 
 
-@operation(float, int)
+@instruction(float, int)
 def read_float(builder: Builder, address: Value) -> Value:
     """One float32."""
     return builder.load(_at(builder, address, ir.FloatType()), align=4)
 
 
-@operation(None, int, float)
+@instruction(None, int, float)
 def write_float(builder: Builder, address: Value, x: Value) -> None:
     """One float32."""
     builder.store(x, _at(builder, address, ir.FloatType()), align=4)
 
 
-@operation(None, int, int)
+@instruction(None, int, float)
+def write_float16(builder: Builder, address: Value, x: Value) -> None:
+    """One float16, rounded to nearest from float32: VCVTPS2PH."""
+    builder.store(builder.fptrunc(x, ir.HalfType()), _at(builder, address, ir.HalfType()), align=2)
+
+
+@instruction(None, int, int)
 def write_int(builder: Builder, address: Value, x: Value) -> None:
     """One int32."""
     builder.store(builder.trunc(x, INT32), _at(builder, address, INT32), align=4)
 
 
-@operation(int, int)
+@instruction(int, int)
 def read_long(builder: Builder, address: Value) -> Value:
     """One int64."""
     return builder.load(_at(builder, address, INT64), align=8)
 
 
-@operation(int, int, int)
-def add_atomically(builder: Builder, address: Value, x: Value) -> Value:
-    """To the int64 that several threads see: what it was before."""
+@instruction(int, int, int)
+def atomic_add(builder: Builder, address: Value, x: Value) -> Value:
+    """Add x to an int64 shared between threads; returns its old value."""
     return builder.atomic_rmw("add", _at(builder, address, INT64), x, "seq_cst")
 
 
-@operation(None, int, int)
-def write_atomically(builder: Builder, address: Value, x: Value) -> None:
-    """The int64 that other threads read, before whatever is read after it."""
+@instruction(None, int, int)
+def atomic_store(builder: Builder, address: Value, x: Value) -> None:
+    """Store an int64 shared between threads, sequentially consistent."""
     builder.store_atomic(x, _at(builder, address, INT64), "seq_cst", 8)
 
 
-@operation(int, int, int, int)
-def replace_atomically(builder: Builder, address: Value, old: Value, new: Value) -> Value:
-    """Of threads that want to replace the same int64, one does: 1 for that one, 0 for the others."""
+@instruction(int, int, int, int)
+def compare_and_swap(builder: Builder, address: Value, old: Value, new: Value) -> Value:
+    """Replace an int64 shared between threads if it is still `old`; 1 if this thread did, else 0."""
     result = builder.cmpxchg(_at(builder, address, INT64), old, new, "seq_cst")
     return builder.zext(builder.extract_value(result, 1), INT64)
 
 
-@operation(int, int)
-def read_atomically(builder: Builder, address: Value) -> Value:
-    """The int64 that other threads change."""
+@instruction(int, int)
+def atomic_load(builder: Builder, address: Value) -> Value:
+    """Load an int64 shared between threads, sequentially consistent."""
     return builder.load_atomic(_at(builder, address, INT64), "seq_cst", 8)
 
 
 @compiled
 def copy_numbers(source: int, out: int, length: int, add: int) -> None:
-    """`length` float32 numbers, or bytes in fours; added to those there if `add`."""
+    """Copy `length` float32 numbers, or groups of four bytes; with `add`, add them to what is there."""
     whole = length - length % LANES
     for at in range(0, 4 * whole, 4 * LANES):
         x = load_floats(source + at)

@@ -1,223 +1,234 @@
-"""What a layer does, in stages: of each a thread's share, which counts if no other thread was faster with it.
+"""The operations of a layer and of the head. Each is split into one task per thread.
 
-No number depends on whose share it is. Vectors that are multiplied are float32, followed by the same in rounded groups.
+No number depends on which thread computes it. Activations are float32, followed by the same quantized to 8 bits.
 """
 
 from typing import Any
 
 from demo.engines.local.runners.cpu_llama.kernels import compiled, inlined
-from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP, GROUP_BYTES, gate, normalise, round_to_bytes
-from demo.engines.local.runners.cpu_llama.kernels.attention import PAGE, Asking, attend, measure_part, remember, turn
-from demo.engines.local.runners.cpu_llama.kernels.barrier import Share, claim, finish
-from demo.engines.local.runners.cpu_llama.kernels.matmul import multiply
+from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP, GROUP_BYTES, quantize_q8, rms_norm, silu_mul
+from demo.engines.local.runners.cpu_llama.kernels.attention import (
+    PAGE,
+    AttentionArgs,
+    append_kv,
+    apply_rope,
+    attend,
+    measure_head,
+)
+from demo.engines.local.runners.cpu_llama.kernels.barrier import Task, claim, commit
+from demo.engines.local.runners.cpu_llama.kernels.matmul import matmul
 from demo.engines.local.runners.cpu_llama.kernels.memory import copy_numbers, read_long
-from demo.engines.local.runners.cpu_llama.kernels.simd import LANES, fill_lanes
+from demo.engines.local.runners.cpu_llama.kernels.simd import LANES, round_up
 
-Record = Any  # numpy's: `now` is a PASS, `layer` a LAYER, `head` a HEAD
+Record = Any  # numpy's: `batch` is a FORWARD_BATCH, `layer` a LAYER, `head` a HEAD
 
-STAGES, HEAD_STAGES = 10, 2  # of a layer, and of the head
-ASIDE = LANES  # numbers between rows, lest all of them want the same places of the processor's cache
+LAYER_OPERATIONS, HEAD_OPERATIONS = 10, 2
+PADDING = LANES  # numbers between rows, so that not all rows map to the same cache sets
 
 
 @inlined
-def do_share(now: Record, layer: Record, depth: int, stage: int, share: Share) -> None:
-    """A share of a stage of the layer at that depth."""
-    if stage == 0:
-        _normalise(now, layer.attention_norm, now.tokens, 0, share)
-    elif stage == 1:
-        _project(now, layer.q, layer.k, layer.v, share)
-    elif stage == 2:
-        _remember(now, layer, depth, share)
-    elif stage == 3:
-        _attend(now, depth, share)
-    elif stage == 4:
-        _round_attention(now, share)
-    elif stage == 5:
-        _add_product(now, layer.out, share)
-    elif stage == 6:
-        _normalise(now, layer.mlp_norm, now.tokens, 0, share)
-    elif stage == 7:
-        _widen(now, layer.gate, layer.up, share)
-    elif stage == 8:
-        _gate(now, share)
+def run_layer_task(batch: Record, layer: Record, index: int, operation: int, task: Task) -> None:
+    """A task of an operation of the layer with that index."""
+    if operation == 0:
+        _norm(batch, layer.attention_norm, batch.tokens, 0, task)
+    elif operation == 1:
+        _project_qkv(batch, layer.q, layer.k, layer.v, task)
+    elif operation == 2:
+        _append_kv(batch, layer, index, task)
+    elif operation == 3:
+        _attend(batch, index, task)
+    elif operation == 4:
+        _quantize_attention(batch, task)
+    elif operation == 5:
+        _matmul_add(batch, layer.out, task)
+    elif operation == 6:
+        _norm(batch, layer.mlp_norm, batch.tokens, 0, task)
+    elif operation == 7:
+        _project_gate_up(batch, layer.gate, layer.up, task)
+    elif operation == 8:
+        _silu_mul(batch, task)
     else:
-        _add_product(now, layer.down, share)
+        _matmul_add(batch, layer.down, task)
 
 
 @inlined
-def do_share_of_head(now: Record, head: Record, stage: int, share: Share) -> None:
-    """A share of a stage of the head."""
-    if stage == 0:
-        _normalise(now, head.norm, now.outputs, now.scored, share)
+def run_head_task(batch: Record, head: Record, operation: int, task: Task) -> None:
+    """A task of an operation of the head."""
+    if operation == 0:
+        _norm(batch, head.norm, batch.outputs, batch.output_tokens, task)
     else:
-        _find_logits(now, head.matrix, share)
+        _compute_logits(batch, head.matrix, task)
 
 
 @inlined
-def _cut(count: int, share: Share) -> tuple[int, int]:
-    """The first of so many that are a share's, and the end."""
-    return count * share.number // share.shares, count * (share.number + 1) // share.shares
+def _split(count: int, task: Task) -> tuple[int, int]:
+    """The task's first item of `count`, and the end of its items."""
+    return count * task.number // task.tasks, count * (task.number + 1) // task.tasks
 
 
 @compiled
-def _publish(out: int, pitch: int, rows: int, length: int, add: int, share: Share) -> None:
-    """Put the result where it belongs: float32 [rows, length], every `pitch` bytes."""
-    if claim(share):
-        for at in range(out, out + pitch * rows, pitch):
-            copy_numbers(at + share.shift, at, length, add)
-        finish(share)
+def _commit_rows(out: int, stride: int, rows: int, length: int, add: int, task: Task) -> None:
+    """Copy the result from scratch, float32 [rows, length] every `stride` bytes, unless another thread was faster."""
+    if claim(task):
+        for at in range(out, out + stride * rows, stride):
+            copy_numbers(at + task.scratch, at, length, add)
+        commit(task)
 
 
 @compiled
-def _normalise(now: Record, weight: int, count: int, chosen: int, share: Share) -> None:
-    """Of the first tokens, or of those `chosen`."""
-    first, end = _cut(count, share)
+def _norm(batch: Record, weight: int, count: int, chosen: int, task: Task) -> None:
+    """RMSNorm of the first `count` tokens, or of those whose indices are at the address `chosen`."""
+    first, end = _split(count, task)
     for place in range(first, end):
         token = read_long(chosen + 8 * place) if chosen else place
-        vector = now.vectors + now.vector * place + share.shift
-        normalise(now.x + 4 * now.hidden * token, weight, now.epsilon, now.hidden, vector)
-        round_to_bytes(vector, now.hidden, vector + 4 * now.hidden)
-    length = now.hidden + now.hidden // GROUP * GROUP_BYTES // 4
-    _publish(now.vectors + now.vector * first, now.vector, end - first, length, 0, share)
+        out = batch.activations + batch.activation_stride * place + task.scratch
+        rms_norm(batch.x + 4 * batch.hidden * token, weight, batch.epsilon, batch.hidden, out)
+        quantize_q8(out, batch.hidden, out + 4 * batch.hidden)
+    length = batch.hidden + batch.hidden // GROUP * GROUP_BYTES // 4
+    out = batch.activations + batch.activation_stride * first
+    _commit_rows(out, batch.activation_stride, end - first, length, 0, task)
 
 
 @compiled
-def _multiply(
-    now: Record, matrix: Record, before: int, tokens: int, out: int, pitch: int, first: int, end: int
+def _matmul(
+    batch: Record, matrix: Record, before: int, tokens: int, out: int, pitch: int, first: int, end: int
 ) -> None:
-    """Those of a matrix's tiles that are among the first to the end, where so many tiles come `before` it."""
+    """Multiply the matrix's tiles among `first` to `end`, where `before` tiles of other matrices come first."""
     for tile in range(max(first - before, 0), min(end - before, matrix.rows // LANES)):
         at = matrix.tiles + matrix.tile_bytes * tile
         there = out + 4 * LANES * (before + tile)
-        multiply(matrix.form, at, matrix.columns, now.vectors, now.vector, tokens, there, pitch)
+        matmul(matrix.qtype, at, matrix.columns, batch.activations, batch.activation_stride, tokens, there, pitch)
 
 
 @inlined
-def _project(now: Record, q: Record, k: Record, v: Record, share: Share) -> None:
-    """Queries, keys and values."""
+def _project_qkv(batch: Record, q: Record, k: Record, v: Record, task: Task) -> None:
     queries, keys = q.rows // LANES, k.rows // LANES
-    first, end = _cut(queries + keys + v.rows // LANES, share)
-    out = now.wide + share.shift
-    _multiply(now, q, 0, now.tokens, out, now.pitch, first, end)
-    _multiply(now, k, queries, now.tokens, out, now.pitch, first, end)
-    _multiply(now, v, queries + keys, now.tokens, out, now.pitch, first, end)
-    _publish(now.wide + 4 * LANES * first, now.pitch, now.tokens, LANES * (end - first), 0, share)
+    first, end = _split(queries + keys + v.rows // LANES, task)
+    out, stride = batch.intermediate + task.scratch, batch.intermediate_stride
+    _matmul(batch, q, 0, batch.tokens, out, stride, first, end)
+    _matmul(batch, k, queries, batch.tokens, out, stride, first, end)
+    _matmul(batch, v, queries + keys, batch.tokens, out, stride, first, end)
+    _commit_rows(batch.intermediate + 4 * LANES * first, stride, batch.tokens, LANES * (end - first), 0, task)
 
 
 @compiled
-def _remember(now: Record, layer: Record, depth: int, share: Share) -> None:
-    """Turned keys, and values."""
-    first, end = _cut(now.tokens, share)
-    size = 4 * now.head_size
-    keys, values = now.wide + 4 * layer.q.rows, now.wide + 4 * (layer.q.rows + layer.k.rows)
+def _append_kv(batch: Record, layer: Record, index: int, task: Task) -> None:
+    """Rotate keys, and store keys and values in pages."""
+    first, end = _split(batch.tokens, task)
+    size, stride = 4 * batch.head_size, batch.intermediate_stride
+    keys, values = batch.intermediate + 4 * layer.q.rows, batch.intermediate + 4 * (layer.q.rows + layer.k.rows)
     for token in range(first, end):
-        for key in range(keys + now.pitch * token, keys + now.pitch * token + size * now.kv_heads, size):
-            turn(key, now.turns + size * token, now.head_size, key + share.shift)
-    if claim(share):
+        for key in range(keys + stride * token, keys + stride * token + size * batch.kv_heads, size):
+            apply_rope(key, batch.rotations + size * token, batch.head_size, key + task.scratch)
+    if claim(task):
         for token in range(first, end):
-            position = read_long(now.positions + 8 * token)
-            page = read_long(read_long(now.pages + 8 * token) + 8 * (position // PAGE))
-            for head in range(now.kv_heads):
-                at, place = now.pitch * token + size * head, page + _find_part(now, depth, head)
-                remember(keys + at + share.shift, values + at, place, position % PAGE, now.head_size)
-        finish(share)
+            position = read_long(batch.positions + 8 * token)
+            page = read_long(read_long(batch.page_tables + 8 * token) + 8 * (position // PAGE))
+            for head in range(batch.kv_heads):
+                at, part = stride * token + size * head, page + _find_head(batch, index, head)
+                append_kv(keys + at + task.scratch, values + at, part, position % PAGE, batch.head_size)
+        commit(task)
 
 
 @inlined
-def _attend(now: Record, depth: int, share: Share) -> None:
-    """Neighbouring tokens of one sequence, with the heads that share a key: so many are a share's."""
-    first, end = _cut(now.runs * now.kv_heads, share)
-    heads = now.heads // now.kv_heads
+def _attend(batch: Record, index: int, task: Task) -> None:
+    """Attention. An item is a tile of consecutive tokens of one sequence, with the heads that share a KV head."""
+    first, end = _split(batch.tiles * batch.kv_heads, task)
+    heads = batch.heads // batch.kv_heads
     for item in range(first, end):
-        _attend_together(now, item // now.kv_heads, item % now.kv_heads, depth, share)
-    if claim(share):
+        _attend_tile(batch, item // batch.kv_heads, item % batch.kv_heads, index, task)
+    if claim(task):
         for item in range(first, end):
-            at = now.vectors + 4 * now.head_size * heads * (item % now.kv_heads)
-            start, stop = _find_run(now, item // now.kv_heads)
-            for there in range(at + now.vector * start, at + now.vector * stop, now.vector):
-                copy_numbers(there + share.shift, there, heads * now.head_size, 0)
-        finish(share)
+            at = batch.activations + 4 * batch.head_size * heads * (item % batch.kv_heads)
+            start, stop = _find_tile(batch, item // batch.kv_heads)
+            for token in range(start, stop):
+                there = at + batch.activation_stride * token
+                copy_numbers(there + task.scratch, there, heads * batch.head_size, 0)
+        commit(task)
 
 
 @inlined
-def _attend_together(now: Record, run: int, head: int, depth: int, share: Share) -> None:
-    first, end = _find_run(now, run)
-    heads, size = now.heads // now.kv_heads, 4 * now.head_size
+def _attend_tile(batch: Record, tile: int, head: int, index: int, task: Task) -> None:
+    first, end = _find_tile(batch, tile)
+    heads, size = batch.heads // batch.kv_heads, 4 * batch.head_size
     at = size * heads * head
-    queries = now.wide + now.pitch * first + at
+    queries = batch.intermediate + batch.intermediate_stride * first + at
     for token in range(first, end):
-        here = now.wide + now.pitch * token + at
+        here = batch.intermediate + batch.intermediate_stride * token + at
         for query in range(here, here + size * heads, size):
-            turn(query, now.turns + size * token, now.head_size, query + share.shift)
-    scores = now.scores + now.scores_size * share.thread
-    asking = Asking(
-        queries + share.shift,
-        now.pitch,
+            apply_rope(query, batch.rotations + size * token, batch.head_size, query + task.scratch)
+    args = AttentionArgs(
+        queries + task.scratch,
+        batch.intermediate_stride,
         end - first,
         heads,
-        now.head_size,
-        fill_lanes(now.head_size),
-        scores,
-        now.scores_row,
+        batch.head_size,
+        round_up(batch.head_size),
+        batch.scores + batch.scores_size * task.thread,
+        batch.scores_row,
     )
-    pages, columns = read_long(now.pages + 8 * first), read_long(now.positions + 8 * first) + 1
-    out = now.vectors + now.vector * first + at + share.shift
-    attend(asking, pages, _find_part(now, depth, head), columns, out, now.vector)
+    pages, context = read_long(batch.page_tables + 8 * first), read_long(batch.positions + 8 * first) + 1
+    out = batch.activations + batch.activation_stride * first + at + task.scratch
+    attend(args, pages, _find_head(batch, index, head), context, out, batch.activation_stride)
 
 
 @inlined
-def _find_run(now: Record, run: int) -> tuple[int, int]:
-    """Its first token, and the end."""
-    return read_long(now.starts + 8 * run), read_long(now.starts + 8 * run + 8)
+def _find_tile(batch: Record, tile: int) -> tuple[int, int]:
+    """A tile's first token, and the end."""
+    return read_long(batch.tile_starts + 8 * tile), read_long(batch.tile_starts + 8 * tile + 8)
 
 
 @inlined
-def _find_part(now: Record, depth: int, head: int) -> int:
-    """Where in a page a layer's head has its keys and values."""
-    parts: int = depth * now.kv_heads + head
-    return 4 * parts * measure_part(now.head_size)
+def _find_head(batch: Record, index: int, head: int) -> int:
+    """The offset in a page of a layer's KV head."""
+    offset: int = (index * batch.kv_heads + head) * measure_head(batch.head_size)
+    return offset
 
 
 @compiled
-def _round_attention(now: Record, share: Share) -> None:
-    first, end = _cut(now.tokens, share)
-    length = now.heads * now.head_size
-    for vector in range(now.vectors + now.vector * first, now.vectors + now.vector * end, now.vector):
-        round_to_bytes(vector, length, vector + 4 * length + share.shift)
-    out = now.vectors + now.vector * first + 4 * length
-    _publish(out, now.vector, end - first, length // GROUP * GROUP_BYTES // 4, 0, share)
+def _quantize_attention(batch: Record, task: Task) -> None:
+    first, end = _split(batch.tokens, task)
+    length, stride = batch.heads * batch.head_size, batch.activation_stride
+    for x in range(batch.activations + stride * first, batch.activations + stride * end, stride):
+        quantize_q8(x, length, x + 4 * length + task.scratch)
+    out = batch.activations + stride * first + 4 * length
+    _commit_rows(out, stride, end - first, length // GROUP * GROUP_BYTES // 4, 0, task)
 
 
 @inlined
-def _add_product(now: Record, matrix: Record, share: Share) -> None:
-    first, end = _cut(matrix.rows // LANES, share)
-    _multiply(now, matrix, 0, now.tokens, now.x + share.shift, 4 * now.hidden, first, end)
-    _publish(now.x + 4 * LANES * first, 4 * now.hidden, now.tokens, LANES * (end - first), 1, share)
+def _matmul_add(batch: Record, matrix: Record, task: Task) -> None:
+    """Add a product to the residual stream."""
+    first, end = _split(matrix.rows // LANES, task)
+    _matmul(batch, matrix, 0, batch.tokens, batch.x + task.scratch, 4 * batch.hidden, first, end)
+    _commit_rows(batch.x + 4 * LANES * first, 4 * batch.hidden, batch.tokens, LANES * (end - first), 1, task)
 
 
 @inlined
-def _widen(now: Record, gates: Record, up: Record, share: Share) -> None:
-    tiles = gates.rows // LANES
-    first, end = _cut(tiles + up.rows // LANES, share)
-    _multiply(now, gates, 0, now.tokens, now.wide + share.shift, now.pitch, first, end)
-    _multiply(now, up, tiles, now.tokens, now.wide + share.shift, now.pitch, first, end)
-    _publish(now.wide + 4 * LANES * first, now.pitch, now.tokens, LANES * (end - first), 0, share)
+def _project_gate_up(batch: Record, gate: Record, up: Record, task: Task) -> None:
+    tiles = gate.rows // LANES
+    first, end = _split(tiles + up.rows // LANES, task)
+    out, stride = batch.intermediate + task.scratch, batch.intermediate_stride
+    _matmul(batch, gate, 0, batch.tokens, out, stride, first, end)
+    _matmul(batch, up, tiles, batch.tokens, out, stride, first, end)
+    _commit_rows(batch.intermediate + 4 * LANES * first, stride, batch.tokens, LANES * (end - first), 0, task)
 
 
 @compiled
-def _gate(now: Record, share: Share) -> None:
-    first, end = _cut(now.tokens, share)
+def _silu_mul(batch: Record, task: Task) -> None:
+    first, end = _split(batch.tokens, task)
     for token in range(first, end):
-        gates, vector = now.wide + now.pitch * token, now.vectors + now.vector * token + share.shift
-        gate(gates, gates + 4 * now.mlp, now.mlp, vector)
-        round_to_bytes(vector, now.mlp, vector + 4 * now.mlp)
-    length = now.mlp + now.mlp // GROUP * GROUP_BYTES // 4
-    _publish(now.vectors + now.vector * first, now.vector, end - first, length, 0, share)
+        gate = batch.intermediate + batch.intermediate_stride * token
+        out = batch.activations + batch.activation_stride * token + task.scratch
+        silu_mul(gate, gate + 4 * batch.mlp, batch.mlp, out)
+        quantize_q8(out, batch.mlp, out + 4 * batch.mlp)
+    length = batch.mlp + batch.mlp // GROUP * GROUP_BYTES // 4
+    out = batch.activations + batch.activation_stride * first
+    _commit_rows(out, batch.activation_stride, end - first, length, 0, task)
 
 
 @inlined
-def _find_logits(now: Record, matrix: Record, share: Share) -> None:
-    first, end = _cut(matrix.rows // LANES, share)
-    pitch = 4 * (matrix.rows + ASIDE)
-    _multiply(now, matrix, 0, now.outputs, now.logits + share.shift, pitch, first, end)
-    _publish(now.logits + 4 * LANES * first, pitch, now.outputs, LANES * (end - first), 0, share)
+def _compute_logits(batch: Record, matrix: Record, task: Task) -> None:
+    first, end = _split(matrix.rows // LANES, task)
+    stride = 4 * (matrix.rows + PADDING)
+    _matmul(batch, matrix, 0, batch.outputs, batch.logits + task.scratch, stride, first, end)
+    _commit_rows(batch.logits + 4 * LANES * first, stride, batch.outputs, LANES * (end - first), 0, task)

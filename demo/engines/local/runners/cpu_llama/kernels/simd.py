@@ -1,7 +1,7 @@
-"""Sixteen numbers at once: the vectors in which kernels are written, as types and operations of numba.
+"""SIMD vectors of 16 lanes as numba types, and the decorator that defines an instruction on them.
 
-An operation is one or a few instructions of LLVM (its language reference; Intel's intrinsics guide for what begins with
-V). On a processor with shorter vectors LLVM takes several.
+An instruction here is one or a few LLVM instructions (LLVM language reference; Intel's intrinsics guide for names that
+begin with V). On a processor with shorter vectors LLVM splits it.
 """
 
 import operator
@@ -20,13 +20,13 @@ Value = Any  # llvmlite's value
 
 
 @register_jitable
-def fill_lanes(count: int) -> int:
-    """So many numbers, and as many more as fill the last lanes."""
+def round_up(count: int) -> int:
+    """`count` rounded up to a whole number of vectors."""
     return -(-count // LANES) * LANES
 
 
 class Floats:
-    """Sixteen float32: to type checkers only, since numba makes vectors of them, and Python none."""
+    """16 float32. This class is for type checkers only: numba compiles it to a vector."""
 
     def __add__(self, other: "Floats") -> "Floats":
         raise NotImplementedError
@@ -42,7 +42,7 @@ class Floats:
 
 
 class Ints:
-    """Sixteen int32, each also four bytes; the same goes for them."""
+    """16 int32, or 64 bytes. This class is for type checkers only, too."""
 
     def __add__(self, other: "Ints") -> "Ints":
         raise NotImplementedError
@@ -75,8 +75,10 @@ BYTE, INT32, INT64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 Result = TypeVar("Result")
 
 
-def operation(result: type[Result] | None, *arguments: type) -> Callable[[Callable[..., Value]], Callable[..., Result]]:
-    """An operation for kernels: of a function that builds its instructions, with the types of what goes in and out."""
+def instruction(
+    result: type[Result] | None, *arguments: type
+) -> Callable[[Callable[..., Value]], Callable[..., Result]]:
+    """Define an instruction by the function that emits its LLVM code, and by its result and argument types."""
 
     def declare(build: Callable[..., Value]) -> Any:
         def lower(context: Any, builder: Builder, signature: Any, values: Any) -> Value:
@@ -98,19 +100,19 @@ def operation(result: type[Result] | None, *arguments: type) -> Callable[[Callab
 
 
 def constant(kind: ir.VectorType, value: float) -> Value:
-    """The same number in every lane."""
+    """A compile-time constant in every lane."""
     return ir.Constant(kind, [value] * LANES)
 
 
-def spread_out(builder: Builder, value: Value, kind: ir.VectorType) -> Value:
-    """A number in every lane."""
+def splat_value(builder: Builder, value: Value, kind: ir.VectorType) -> Value:
+    """A scalar in every lane."""
     undefined = ir.Constant(kind, ir.Undefined)
     first = builder.insert_element(undefined, value, ir.Constant(INT32, 0))
     return builder.shuffle_vector(first, undefined, ir.Constant(INTS, [0] * LANES))
 
 
 def call(builder: Builder, name: str, result: ir.Type, *values: Value) -> Value:
-    """LLVM's intrinsic of that name."""
+    """Call the LLVM intrinsic `name`."""
     kind = ir.FunctionType(result, [value.type for value in values])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
-from demo.engines.local.runners.cpu_llama.kernels.matmul import BFLOAT16, EIGHT_BITS, FLOAT16, FLOAT32, FOUR_BITS
+from demo.engines.local.runners.cpu_llama.kernels.matmul import BFLOAT16, FLOAT16, FLOAT32, Q4, Q8
 from demo.engines.local.runners.cpu_llama.kernels.simd import LANES
 
 PLAIN_FORMS = {torch.float16: FLOAT16, torch.bfloat16: BFLOAT16, torch.float32: FLOAT32}
@@ -19,9 +19,9 @@ PLAIN_FORMS = {torch.float16: FLOAT16, torch.bfloat16: BFLOAT16, torch.float32: 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A matrix [rows, columns], of one of the forms of `kernels.products`; its tiles are bytes [tiles, …]."""
+    """A matrix [rows, columns], of a quantization type of `kernels.matmul`; its tiles are bytes [tiles, …]."""
 
-    form: int
+    qtype: int
     rows: int
     columns: int
     tiles: Tensor
@@ -29,7 +29,7 @@ class Matrix:
     def describe(self) -> tuple[int, int, int, int, int]:
         """The same as a MATRIX of the kernels', with rows filled up; it holds while this lives."""
         padded = len(self.tiles) * LANES
-        return self.form, padded, self.columns, self.tiles.data_ptr(), self.tiles.stride(0)
+        return self.qtype, padded, self.columns, self.tiles.data_ptr(), self.tiles.stride(0)
 
 
 def pack_four_bits(values: Tensor, scales: Tensor, offsets: Tensor) -> Matrix:
@@ -38,7 +38,7 @@ def pack_four_bits(values: Tensor, scales: Tensor, offsets: Tensor) -> Matrix:
     # Words of four: [tiles, 16, groups, low or high, 4] to [tiles, groups, 4, 16] for each of low and high
     halves = _tile(values.view(torch.int32)).unflatten(2, (-1, 2, 4)).permute(3, 0, 2, 4, 1)
     nibbles = (halves[0] | halves[1] << 4).contiguous().view(torch.uint8).flatten(2)
-    return Matrix(FOUR_BITS, rows, columns, torch.cat([nibbles, _halves(scales), _halves(offsets)], dim=2).flatten(1))
+    return Matrix(Q4, rows, columns, torch.cat([nibbles, _halves(scales), _halves(offsets)], dim=2).flatten(1))
 
 
 def pack_eight_bits(values: Tensor, scales: Tensor) -> Matrix:
@@ -46,7 +46,7 @@ def pack_eight_bits(values: Tensor, scales: Tensor) -> Matrix:
     rows, columns = values.shape
     above = (values.view(torch.uint8) ^ 128).view(torch.int32)  # q + 128, words of four
     bytes = _tile(above).unflatten(2, (-1, 8)).permute(0, 2, 3, 1).contiguous().view(torch.uint8).flatten(2)
-    return Matrix(EIGHT_BITS, rows, columns, torch.cat([bytes, _halves(scales)], dim=2).flatten(1))
+    return Matrix(Q8, rows, columns, torch.cat([bytes, _halves(scales)], dim=2).flatten(1))
 
 
 def round_to_eight_bits(weights: Iterable[Tensor]) -> Matrix:

@@ -1,11 +1,11 @@
-"""What lies between the products, against PyTorch's own."""
+"""The operations between matrix products, against PyTorch's own."""
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import rms_norm, silu
+from torch.nn import functional
 
 from demo.engines.local.runners.cpu_llama.kernels import entry, find_missing_kernels
 from demo.engines.local.runners.cpu_llama.kernels.activations import (
@@ -14,36 +14,37 @@ from demo.engines.local.runners.cpu_llama.kernels.activations import (
     GROUP_BYTES,
     SCALE,
     SUM,
-    exponential,
-    gate,
-    normalise,
-    round_to_bytes,
+    exp,
+    quantize_q8,
+    rms_norm,
+    silu_mul,
 )
 from demo.engines.local.runners.cpu_llama.kernels.memory import load_floats, store_floats
 
 pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
 
 LENGTH = 96
+BROKEN = [float("nan"), float("inf"), float("-inf")]
 
 
 @entry
-def call_normalise(x: int, weight: int, epsilon: float, length: int, out: int) -> None:
-    normalise(x, weight, epsilon, length, out)
+def call_rms_norm(x: int, weight: int, epsilon: float, length: int, out: int) -> None:
+    rms_norm(x, weight, epsilon, length, out)
 
 
 @entry
-def call_gate(x: int, up: int, length: int, out: int) -> None:
-    gate(x, up, length, out)
+def call_silu_mul(x: int, up: int, length: int, out: int) -> None:
+    silu_mul(x, up, length, out)
 
 
 @entry
-def call_exponential(x: int, out: int) -> None:
-    store_floats(out, exponential(load_floats(x)))
+def call_exp(x: int, out: int) -> None:
+    store_floats(out, exp(load_floats(x)))
 
 
 @entry
-def call_round_to_bytes(x: int, length: int, out: int) -> None:
-    round_to_bytes(x, length, out)
+def call_quantize_q8(x: int, length: int, out: int) -> None:
+    quantize_q8(x, length, out)
 
 
 def make(seed: int, scale: float = 1) -> Tensor:
@@ -51,43 +52,43 @@ def make(seed: int, scale: float = 1) -> Tensor:
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1, 1e3])
-def test_a_vector_is_normalised_as_by_pytorch(scale: float) -> None:
+def test_rms_norm_is_that_of_pytorch(scale: float) -> None:
     x, weight, out = make(0, scale), make(1), torch.empty(LENGTH)
-    call_normalise(x.data_ptr(), weight.data_ptr(), 1e-5, LENGTH, out.data_ptr())
-    torch.testing.assert_close(out, rms_norm(x, [LENGTH], weight, 1e-5), rtol=1e-5, atol=0)
+    call_rms_norm(x.data_ptr(), weight.data_ptr(), 1e-5, LENGTH, out.data_ptr())
+    torch.testing.assert_close(out, functional.rms_norm(x, [LENGTH], weight, 1e-5), rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("scale", [1, 20, 1000])
-def test_a_vector_is_gated_as_by_pytorch(scale: float) -> None:
+def test_the_silu_gate_is_that_of_pytorch(scale: float) -> None:
     x, up, out = make(0, scale), make(1), torch.empty(LENGTH)
-    call_gate(x.data_ptr(), up.data_ptr(), LENGTH, out.data_ptr())
-    torch.testing.assert_close(out, silu(x) * up, rtol=1e-5, atol=1e-30)
+    call_silu_mul(x.data_ptr(), up.data_ptr(), LENGTH, out.data_ptr())
+    torch.testing.assert_close(out, functional.silu(x) * up, rtol=1e-5, atol=1e-30)
 
 
 def test_the_exponential_is_within_two_roundings() -> None:
     for first in np.arange(-86, 86, 0.37):
         x = np.linspace(first, first + 0.37, 16, dtype=np.float32)
         out = np.empty(16, np.float32)
-        call_exponential(x.ctypes.data, out.ctypes.data)
+        call_exp(x.ctypes.data, out.ctypes.data)
         np.testing.assert_allclose(out, np.exp(x.astype(np.float64)), rtol=2.0**-22)
 
 
-def test_the_exponential_of_what_is_far_away_stays_a_number() -> None:
+def test_the_exponential_of_numbers_far_below_zero_is_nearly_zero() -> None:
     x, out = np.array([-np.inf, -1000, -88, 0] * 4, np.float32), np.empty(16, np.float32)
-    call_exponential(x.ctypes.data, out.ctypes.data)
+    call_exp(x.ctypes.data, out.ctypes.data)
     assert out.reshape(4, 4)[:, :3].max() < 1e-37
     assert (out.reshape(4, 4)[:, 3] == 1).all()
 
 
-def round_vector(x: Tensor) -> NDArray[np.uint8]:
+def quantize(x: Tensor) -> NDArray[np.uint8]:
     out = np.empty((LENGTH // GROUP, GROUP_BYTES), np.uint8)
-    call_round_to_bytes(x.data_ptr(), LENGTH, out.ctypes.data)
+    call_quantize_q8(x.data_ptr(), LENGTH, out.ctypes.data)
     return out
 
 
-def test_groups_are_rounded_to_the_nearest_and_know_their_sums() -> None:
+def test_groups_are_quantized_to_the_nearest_with_their_sums() -> None:
     x = make(3)
-    groups = round_vector(x)
+    groups = quantize(x)
     values = groups[:, :GROUP].view(np.int8).astype(np.int64)
     scales = groups[:, SCALE : SCALE + 4].copy().view(np.float32)
     sums = groups[:, SUM : SUM + 4].copy().view(np.float32)
@@ -99,5 +100,35 @@ def test_groups_are_rounded_to_the_nearest_and_know_their_sums() -> None:
     assert biases[:, 0].tolist() == (-128 * values.sum(axis=1)).tolist()
 
 
-def test_a_group_of_zeros_is_zeros() -> None:
-    assert not round_vector(torch.zeros(LENGTH))[:, : BIAS + 4].any()
+@pytest.mark.parametrize("number", [0, 1e-38, 1e-45])
+def test_a_group_of_zeros_or_of_next_to_nothing_has_zeros_and_the_sum_zero(number: float) -> None:
+    groups = quantize(torch.tensor([number, 0, -number] * (LENGTH // 3)))
+    assert not groups[:, :GROUP].any()
+    assert not groups[:, SUM : BIAS + 4].any()
+
+
+@pytest.mark.parametrize("number", BROKEN)
+@pytest.mark.parametrize("place", [0, 17, 31])
+def test_only_the_group_of_a_number_that_is_not_finite_has_the_scale_nan(number: float, place: int) -> None:
+    x = make(3)
+    expected = quantize(x)
+    x[GROUP + place] = number
+    groups = quantize(x)
+    for at in (SCALE, SUM):
+        assert np.isnan(groups[1, at : at + 4].view(np.float32)).all()
+    assert (groups[[0, 2], : BIAS + 4] == expected[[0, 2], : BIAS + 4]).all()
+
+
+@pytest.mark.parametrize("number", [*BROKEN, 1e30])
+def test_rms_norm_is_nan_where_the_sum_of_squares_is_not_finite(number: float) -> None:
+    x, out = make(0), torch.empty(LENGTH)
+    x[40] = number
+    call_rms_norm(x.data_ptr(), make(1).data_ptr(), 1e-5, LENGTH, out.data_ptr())
+    assert out.isnan().all()
+
+
+def test_the_exponential_of_nan_is_nan_in_its_lane_alone() -> None:
+    x, out = np.array([np.nan, 0] * 8, np.float32), np.empty(16, np.float32)
+    call_exp(x.ctypes.data, out.ctypes.data)
+    assert np.isnan(out[::2]).all()
+    assert (out[1::2] == 1).all()

@@ -1,4 +1,4 @@
-"""What the kernels ask of a machine, and that machines with longer and shorter vectors agree."""
+"""The kernels' requirements, and that they compute the same on processors with longer and shorter vectors."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels, has_feature
 from tests.engines.local.tiny_files import Recipe, write_gguf
 
-# Prints the logits of a model that has matrices of all forms, after a prompt and a few steps.
+# Prints the logits of a model with matrices of all quantization types, after a prompt and a few steps.
 FOLLOW = """
 import sys
 from pathlib import Path

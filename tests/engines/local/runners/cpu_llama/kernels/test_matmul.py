@@ -1,4 +1,4 @@
-"""Products with matrices as they are stored, against the same with all that is stored unpacked by gguf's own reader."""
+"""Products with matrices as they are stored, against products with their weights as gguf's own reader unpacks them."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from demo.engines.local.runners.cpu_llama.kernels import entry, find_missing_kernels
-from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP, GROUP_BYTES, round_to_bytes
+from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP, GROUP_BYTES, quantize_q8
 from demo.engines.local.runners.cpu_llama.kernels.matmul import (
     BFLOAT16,
-    EIGHT_BITS,
     FLOAT16,
     FLOAT32,
-    FOUR_BITS,
-    multiply,
+    Q4,
+    Q8,
+    matmul,
 )
 from demo.engines.local.runners.cpu_llama.kernels.simd import LANES
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read_matrix(folder: Path, form: str, name: str = NAME) -> tuple[Matrix, Tensor]:
-    """A matrix [512, 256] of that form: as the fast path packs it, and in float32."""
+    """A matrix [512, 256] of that quantization type: as the kernels have it, and in float32."""
     path = folder / f"{form}.gguf"
     if not path.exists():
         write_gguf(path, Recipe(form=form, hidden=256))
@@ -53,24 +53,24 @@ def make_vectors(rows: int) -> Tensor:
 
 
 @entry
-def multiply_all(
-    form: int, tiles: int, count: int, tile: int, columns: int, vectors: int, size: int, tokens: int, out: int
+def call_matmul(
+    qtype: int, tiles: int, count: int, size: int, columns: int, inputs: int, stride: int, tokens: int, out: int
 ) -> None:
-    for vector in range(vectors, vectors + size * tokens, size):
-        round_to_bytes(vector, columns, vector + 4 * columns)
+    for x in range(inputs, inputs + stride * tokens, stride):
+        quantize_q8(x, columns, x + 4 * columns)
     for number in range(count):
         at = out + 4 * LANES * number
-        multiply(form, tiles + tile * number, columns, vectors, size, tokens, at, 4 * LANES * count)
+        matmul(qtype, tiles + size * number, columns, inputs, stride, tokens, at, 4 * LANES * count)
 
 
 def multiply_by(matrix: Matrix, x: Tensor) -> Tensor:
     """float32 [tokens, rows]."""
-    form, padded, columns, tiles, tile = matrix.describe()
+    qtype, padded, columns, tiles, size = matrix.describe()
     groups = torch.empty(len(x), columns // GROUP * GROUP_BYTES // 4)
-    vectors = torch.cat([x, groups], dim=1)
+    inputs = torch.cat([x, groups], dim=1)
     out = torch.full((len(x), padded), torch.nan)
-    size = 4 * vectors.stride(0)
-    multiply_all(form, tiles, padded // LANES, tile, columns, vectors.data_ptr(), size, len(x), out.data_ptr())
+    stride = 4 * inputs.stride(0)
+    call_matmul(qtype, tiles, padded // LANES, size, columns, inputs.data_ptr(), stride, len(x), out.data_ptr())
     return out[:, : matrix.rows]
 
 
@@ -80,7 +80,7 @@ def distance(ours: Tensor, exact: Tensor) -> float:
 
 
 def round_vectors(x: Tensor) -> Tensor:
-    """What is left of vectors in eight bits."""
+    """Vectors, quantized to 8 bits and back."""
     groups = x.unflatten(-1, (-1, GROUP))
     scales = groups.abs().amax(dim=-1, keepdim=True) / 127
     rounded: Tensor = ((groups / scales).round() * scales).flatten(1)
@@ -90,7 +90,7 @@ def round_vectors(x: Tensor) -> Tensor:
 @pytest.mark.parametrize("form", FOUR_BIT_FORMS)
 def test_four_bit_values_are_multiplied_as_stored(form: str, folder: Path) -> None:
     matrix, exact = read_matrix(folder, form)
-    assert matrix.form == FOUR_BITS
+    assert matrix.qtype == Q4
     x = make_vectors(9)
     assert distance(multiply_by(matrix, x), linear(x, exact)) < ROUNDING
     # Of Q4_K, scales and minima are rounded to float16.
@@ -99,7 +99,7 @@ def test_four_bit_values_are_multiplied_as_stored(form: str, folder: Path) -> No
 
 def test_eight_bit_values_are_multiplied_as_stored(folder: Path) -> None:
     matrix, exact = read_matrix(folder, "Q8_0")
-    assert matrix.form == EIGHT_BITS
+    assert matrix.qtype == Q8
     x = make_vectors(9)
     assert distance(multiply_by(matrix, x), linear(x, exact)) < ROUNDING
     assert distance(multiply_by(matrix, x), linear(round_vectors(x), exact)) < 1e-5
@@ -108,7 +108,7 @@ def test_eight_bit_values_are_multiplied_as_stored(folder: Path) -> None:
 @pytest.mark.parametrize("form", EIGHT_BIT_FORMS)
 def test_other_packed_forms_are_rounded_to_eight_bits_a_group(form: str, folder: Path) -> None:
     matrix, exact = read_matrix(folder, form)
-    assert matrix.form == EIGHT_BITS
+    assert matrix.qtype == Q8
     x = make_vectors(9)
     # Half a step of 1/127 of a group's greatest weight, at most, and the scale in float16.
     groups = exact.unflatten(-1, (-1, GROUP))
@@ -123,7 +123,7 @@ def test_other_packed_forms_are_rounded_to_eight_bits_a_group(form: str, folder:
 @pytest.mark.parametrize("tokens", [1, 8, 101])
 def test_plain_numbers_are_multiplied_as_exactly_as_float32_allows(form: str, tokens: int, folder: Path) -> None:
     matrix, exact = read_matrix(folder, form)
-    assert matrix.form == FORMS[form]
+    assert matrix.qtype == FORMS[form]
     x = make_vectors(tokens)
     assert distance(multiply_by(matrix, x), linear(x, exact)) < 1e-6
 
@@ -145,6 +145,21 @@ def test_rows_that_fill_no_tile_are_multiplied_all_the_same(form: str, folder: P
     x = make_vectors(3)
     assert multiply_by(matrix, x).shape == (3, len(exact))
     assert distance(multiply_by(matrix, x), linear(x, exact)) < 2 * ROUNDING
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("form", ["Q4_1", "Q8_0", *PLAIN_FORMS])
+@pytest.mark.parametrize("tokens", [1, 6])
+def test_a_vector_that_is_not_finite_gives_no_number_and_changes_no_other(
+    number: float, form: str, tokens: int, folder: Path
+) -> None:
+    matrix, _ = read_matrix(folder, form)
+    x = make_vectors(tokens)
+    expected = multiply_by(matrix, x)
+    x[-1, 200] = number
+    broken = multiply_by(matrix, x)
+    assert not broken[-1].isfinite().any()
+    assert torch.equal(broken[:-1], expected[:-1])
 
 
 @pytest.mark.parametrize("form", ["Q4_1", "Q8_0"])

@@ -1,0 +1,123 @@
+"""float16 KV pages beside float32 ones: what they cost in quality, and how fast they are in long contexts.
+
+The same kernels run in two processes. In one of them the number type of pages is replaced before they are compiled.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from math import exp
+from multiprocessing import get_context
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from demo.embedded import find_embedded
+from demo.engines.local.loading.loaded import Loaded
+from demo.engines.local.runner import Handle, Runner
+from demo.engines.local.runners.cpu_llama.kernels import attention, memory, simd
+from demo.engines.local.runners.cpu_llama.loading import load_llama
+from tests.engines.local.following import MEMORY, open_sequence, read_prompt, step
+from tests.figures.figure import Figure, summarise
+from tests.figures.quality import TEXT, Sequences, cut_contexts
+
+LONG_CONTEXTS: Final = (4000, 8000)
+STEPS: Final = 16
+ROUNDS: Final = 5
+NAMES: Final = ("float16", "float32")
+
+
+def measure_kv_pages(contexts: tuple[int, ...] = LONG_CONTEXTS, rounds: int = ROUNDS) -> Iterator[Figure]:
+    """Quality, then speed."""
+    with _open_processes() as processes:
+        yield from _compare_quality(*processes)
+        for context in contexts:
+            turns = [[each.submit(_time_steps, context).result() for each in processes] for _ in range(rounds + 1)][1:]
+            for name, rates in zip(NAMES, zip(*turns, strict=True), strict=True):
+                yield summarise(f"{name} KV pages, {context} tokens of context: tokens/s", "tokens/s", list(rates))
+            ratios = [half / full for half, full in turns]
+            yield summarise(f"ratio: float16 / float32 KV pages, {context} tokens", "x", ratios)
+
+
+@contextmanager
+def _open_processes() -> Iterator[tuple[ProcessPoolExecutor, ProcessPoolExecutor]]:
+    """One with float16 pages, one with float32 pages and therefore machine code of its own."""
+    spawn = get_context("spawn")
+    with TemporaryDirectory() as folder, ProcessPoolExecutor(1, spawn) as half:
+        half.submit(_load).result()
+        os.environ["NUMBA_CACHE_DIR"] = folder
+        try:
+            with ProcessPoolExecutor(1, spawn, _use_float32) as full:
+                full.submit(_load).result()
+                yield half, full
+        finally:
+            del os.environ["NUMBA_CACHE_DIR"]
+
+
+def _use_float32() -> None:
+    attention.NUMBER, attention.VECTOR, attention.LARGEST = 4, 4 * simd.LANES, 3.4e38
+    attention.load_numbers, attention.write_number = memory.load_floats, memory.write_float
+
+
+@cache
+def _open_model() -> Loaded:
+    file = find_embedded()
+    assert file is not None, "the embedded model is missing: make run installs it"
+    return load_llama(file)
+
+
+def _load() -> None:
+    _open_model()
+
+
+@cache
+@torch.inference_mode()
+def _fill(context: int) -> tuple[Runner, Handle]:
+    """A sequence with so many tokens, which grows with each measurement."""
+    loaded = _open_model()
+    runner, ids = loaded.make_runner(MEMORY), loaded.tokenizer.encode(TEXT.read_text(), raw=True)
+    prompt = (ids * (context // len(ids) + 1))[:context]
+    handle = open_sequence(runner, prompt)
+    read_prompt(runner, handle, prompt)
+    return runner, handle
+
+
+def _time_steps(context: int) -> float:
+    runner, handle = _fill(context)
+    begin = time.perf_counter()
+    for _ in range(STEPS):
+        step(runner, {handle: 1})
+    return STEPS / (time.perf_counter() - begin)
+
+
+_scored: dict[str, Sequences] = {}  # of this process
+
+
+def _score(ids: list[int], first: bool) -> Tensor:
+    """Log-probabilities [rows, vocabulary] after these ids, one a row."""
+    if first:
+        _scored["sequences"] = Sequences(_open_model().make_runner(MEMORY), len(ids))
+    return _scored["sequences"].step(ids).log_softmax(dim=-1)
+
+
+def _compare_quality(*processes: ProcessPoolExecutor) -> list[Figure]:
+    contexts = cut_contexts(_open_model().tokenizer.encode(TEXT.read_text(), raw=True))
+    losses, divergences = [], []
+    for place, (ids, followers) in enumerate(zip(contexts.T, contexts[:, 1:].T, strict=False)):
+        asked = [each.submit(_score, ids.tolist(), place == 0) for each in processes]
+        half, full = (each.result() for each in asked)
+        losses.append(torch.stack([-each.gather(1, followers[:, None]).mean() for each in (half, full)]))
+        divergences.append((full.exp() * (full - half)).sum(dim=-1).mean())
+    perplexities = [exp(loss) for loss in torch.stack(losses).mean(dim=0).tolist()]
+    return [
+        *(
+            summarise(f"perplexity of {contexts[:, 1:].numel()} tokens: {name} KV pages", "", [perplexity])
+            for name, perplexity in zip(NAMES, perplexities, strict=True)
+        ),
+        summarise("mean KL(float32 || float16 KV pages)", "nats", [float(torch.stack(divergences).mean())]),
+    ]
