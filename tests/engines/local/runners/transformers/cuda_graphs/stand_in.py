@@ -139,7 +139,8 @@ class StandInCapturer:
     """Captures as `GraphCapturer` does on a GPU; all its graphs share one pool."""
 
     pool: Pool = field(default_factory=Pool)
-    launches: int = 0
+    unlaunched: set[int] = field(default_factory=set)  # graphs, numbered as they were captured
+    _count: int = 0
 
     def capture(self, compute: Callable[[], T]) -> Callable[[], T]:
         """`compute`, recorded. Raises RuntimeError where it waits for a result."""
@@ -149,9 +150,12 @@ class StandInCapturer:
             result = compute()
         recording.restore()
         self.pool.spoil(recording.written)
+        number = self._count
+        self._count += 1
+        self.unlaunched.add(number)
 
         def launch() -> T:
-            self.launches += 1
+            self.unlaunched.discard(number)
             for operation in recording.operations:
                 operation.repeat()
             self.pool.spoil(recording.written)

@@ -26,17 +26,17 @@ SAMPLINGS = {
 EVERY = list(SAMPLINGS.values())
 
 
-Parts: TypeAlias = tuple[PreTrainedModel, Captured, StandInCapturer]
+Parts: TypeAlias = tuple[PreTrainedModel, Captured]
 
 
-def capture(architecture: str) -> Parts:
-    network, capturer = make_network(architecture), StandInCapturer()
-    return network, capture_parts(network, PLAN, lambda loading: None, capturer), capturer
+def capture(architecture: str, capturer: StandInCapturer) -> Parts:
+    network = make_network(architecture)
+    return network, capture_parts(network, PLAN, lambda loading: None, capturer)
 
 
 @pytest.fixture(scope="module")
 def llama() -> Parts:
-    return capture("llama")
+    return capture("llama", StandInCapturer())
 
 
 def make_prompt(length: int) -> list[int]:
@@ -68,8 +68,7 @@ class Compared:
 
 @pytest.mark.parametrize("sampling", EVERY, ids=list(SAMPLINGS))
 def test_rows_that_join_and_leave_get_eager_tokens(sampling: Sampling, llama: Parts) -> None:
-    network, parts, capturer = llama
-    launches, rows = capturer.launches, Compared(network, parts)
+    rows = Compared(*llama)
     (first,) = rows.step((5, sampling))
     second, third = rows.step((251, sampling), (40, sampling), times=7)  # 251 tokens outgrow a captured size
     rows.leave(second)
@@ -77,20 +76,28 @@ def test_rows_that_join_and_leave_get_eager_tokens(sampling: Sampling, llama: Pa
     (second,) = rows.step((9, sampling), times=3)
     for slot in (first, second, third):
         rows.leave(slot)
-    assert capturer.launches > launches
+
+
+def test_every_captured_computation_gives_eager_tokens() -> None:
+    capturer = StandInCapturer()
+    rows = Compared(*capture("llama", capturer))
+    for sampling in EVERY:
+        for lengths in ([5], [251], [251, 40], [251, 40, 100]):  # 251 tokens outgrow a captured size
+            for slot in rows.step(*[(length, sampling) for length in lengths], times=7):
+                rows.leave(slot)
+    assert not capturer.unlaunched
 
 
 @pytest.mark.parametrize("architecture", ["llama", "fused QKV"])
 def test_rows_of_every_kind_in_one_step_get_eager_tokens(architecture: str) -> None:
-    network, parts, _ = capture(architecture)
-    rows = Compared(network, parts)
+    rows = Compared(*capture(architecture, StandInCapturer()))
     for samplings in (EVERY[:3], EVERY[3:]):
         for slot in rows.step(*[(4, sampling) for sampling in samplings], times=6):
             rows.leave(slot)
 
 
 def test_alternatives_are_those_of_eager_sampling(llama: Parts) -> None:
-    network, parts, _ = llama
+    network, parts = llama
     loop, prompt = CapturedLoop(parts), make_prompt(6)
     slots = loop.step(*[(prompt, Sampler(Sampling(top_k=3), 7, prompt, top_n)) for top_n in (0, 2, 5)])
     with torch.inference_mode():
@@ -104,7 +111,7 @@ def test_alternatives_are_those_of_eager_sampling(llama: Parts) -> None:
 
 
 def test_a_sequence_goes_on_where_it_was_in_another_slot(llama: Parts) -> None:
-    network, parts, _ = llama
+    network, parts = llama
     rows, sampling = Compared(network, parts), SAMPLINGS["penalised"]
     (slot,) = rows.step((6, sampling), times=4)
     known = [token.id for token in rows.loop.tokens[slot]]
