@@ -151,11 +151,7 @@ def count_bytes(network: PreTrainedModel, rows: int, columns: int) -> int:
     config = network.config
     weights = sum(parameter.nbytes for parameter in network.parameters())
     size = config.num_key_value_heads * (config.hidden_size // config.num_attention_heads) * network.dtype.itemsize
-<<<<<<< HEAD
-    return int(weights + rows * columns * 2 * config.num_hidden_layers * size)
-=======
     return weights + int(rows * columns * 2 * config.num_hidden_layers * size)
->>>>>>> h-graphs
 
 
 def measure(network: PreTrainedModel, scale: Scale, torch_compile: bool) -> list[Figure]:

@@ -257,12 +257,12 @@ def _fit_into_memory(settings: Settings, max_total: int, runner: Runner) -> int:
 
 def _read_vocabulary(loaded: Loaded) -> Vocabulary:
     tokenizer = loaded.tokenizer
-    end = frozenset() if tokenizer.eos_id is None else frozenset([tokenizer.eos_id])
+    ends = loaded.eos_ids if tokenizer.eos_id is None else loaded.eos_ids | {tokenizer.eos_id}
     return Vocabulary(
         decode=lambda ids: tokenizer.decode(ids, special=False),
         spell=tokenizer.decode,
-        special_ids=tokenizer.special_ids,
-        eos_ids=loaded.eos_ids | end,
+        special_ids=tokenizer.special_ids | ends,
+        eos_ids=ends,
     )
 
 

@@ -153,6 +153,8 @@ class StaticCache(Cache):
     def leave(self, slot: int) -> None:
         """Free a slot. The others keep theirs, and nothing is copied."""
         self._used.remove(slot)
+        if self._tokens[slot] >= self.columns:
+            self.state.place(slot, self.columns - 1)  # beyond the last column there is no position to compute
         self._written[slot] = max(self._written[slot], self._tokens[slot] + 1)  # as padding it wrote one more
 
     def copy_columns(self, slot: int, tokens: int) -> RowsCache:
