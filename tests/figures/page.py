@@ -58,7 +58,7 @@ class _Paced(LocalEngine):
             if isinstance(events[-1], Done | Failed):
                 self.ended.set()
 
-        return super().submit(Request(PROMPT, PAGE_TOKENS, ignore_eos=True), note)
+        return super().submit(Request(PROMPT, PAGE_TOKENS, ignore_eos=True, cache_prompt=False), note)
 
     def rate(self) -> float:
         """Tokens per second from the first token to the last."""

@@ -76,7 +76,7 @@ def time_generate(ids: Sequence[int]) -> Sample:
 
 def time_engine(engine: LocalEngine, requests: int) -> Sample:
     """Our engine, greedy, `requests` at once. The TTFT is their median."""
-    runs = [Run(engine, Request(PROMPT, NEW_TOKENS, ignore_eos=True)) for _ in range(requests)]
+    runs = [Run(engine, Request(PROMPT, NEW_TOKENS, ignore_eos=True, cache_prompt=False)) for _ in range(requests)]
     for reader in [run.attach() for run in runs]:
         for _ in reader:
             pass
