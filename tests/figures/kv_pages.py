@@ -99,19 +99,19 @@ _scored: dict[str, Batch] = {}  # of this process
 
 
 @torch.inference_mode()
-def _score(ids: list[int], first: bool) -> Tensor:
-    """Log-probabilities [rows, vocabulary] after these ids, one a row."""
+def _score(ids: Tensor, first: bool) -> Tensor:
+    """Log-probabilities [rows, vocabulary] after these ids [rows]."""
     if first:
         _scored["batch"] = _open_model().new_batch()
         return start_rows(_scored["batch"], ids).log_softmax(dim=-1)
-    return _scored["batch"].step(ids).log_softmax(dim=-1)
+    return _scored["batch"].step(ids.tolist()).log_softmax(dim=-1)
 
 
 def _compare_quality(*processes: ProcessPoolExecutor) -> list[Figure]:
     contexts = cut_contexts(_open_model().tokenizer.encode(TEXT.read_text(), raw=True))
     losses, divergences = [], []
     for place, (ids, followers) in enumerate(zip(contexts.T, contexts[:, 1:].T, strict=False)):
-        asked = [each.submit(_score, ids.tolist(), place == 0) for each in processes]
+        asked = [each.submit(_score, ids, place == 0) for each in processes]
         half, full = (each.result() for each in asked)
         losses.append(torch.stack([-each.gather(1, followers[:, None]).mean() for each in (half, full)]))
         divergences.append((full.exp() * (full - half)).sum(dim=-1).mean())
