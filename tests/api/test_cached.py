@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from demo.events import Log, PromptProgress, Request, Started, Ticket
+from demo.events import Event, Log, PromptProgress, Request, Ticket
 from tests.api.client import MINIMAL, PATIENCE, STREAMED, WHOLE, ask, assert_refused, parse, post, read_events
 from tests.api.script import HELLO, AnsweringEngine, Script, make_token, open_api
 from tests.api.serving import serve_api
@@ -94,9 +94,8 @@ def test_a_job_tells_it_polled_streamed_and_posted() -> None:
 def test_progress_counts_from_it(path: str) -> None:
     class LongPromptEngine(AnsweringEngine):
         def submit(self, request: Request, log: Log) -> Ticket:
-            def write(started: Any, *events: Any) -> None:
-                assert isinstance(started, Started)
-                log(started, PromptProgress(started.time, 826, 840), *events)
+            def write(*events: Event) -> None:
+                log(events[0], PromptProgress(events[0].time, 826, 840), *events[1:])
 
             return super().submit(request, write)
 
