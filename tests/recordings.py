@@ -26,7 +26,7 @@ def record(engine: Engine, prompt: str) -> Trace:
     status = engine.status
     assert isinstance(status, Ready)
     sampling = Sampling(repetition_penalty=DEFAULT_REPETITION_PENALTY)
-    run = Run(engine, Request((Message("user", prompt),), DEFAULT_LENGTH, sampling))
+    run = Run(engine, Request((Message("user", prompt),), DEFAULT_LENGTH, sampling, cache_prompt=False))
     for _ in run.attach():
         pass
     trace = trace_run(run, status.card)

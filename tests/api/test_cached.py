@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from demo.events import Event, Log, PromptProgress, Request, Started, Ticket
+from demo.events import Event, Log, PromptProgress, Request, Ticket
 from tests.api.client import MINIMAL, PATIENCE, STREAMED, WHOLE, ask, assert_refused, parse, post, read_events
 from tests.api.script import HELLO, AnsweringEngine, Script, make_token, open_api
 from tests.api.serving import serve_api
@@ -95,9 +95,7 @@ def test_progress_counts_from_it(path: str) -> None:
     class LongPromptEngine(AnsweringEngine):
         def submit(self, request: Request, log: Log) -> Ticket:
             def write(*events: Event) -> None:
-                started, *rest = events
-                assert isinstance(started, Started)
-                log(started, PromptProgress(started.time, 826, 840), *rest)
+                log(events[0], PromptProgress(events[0].time, 826, 840), *events[1:])
 
             return super().submit(request, write)
 
