@@ -20,7 +20,7 @@ CPU_CHUNK, GPU_CHUNK = 128, 512  # prompt tokens of a step
 
 
 class SequenceCache:
-    """A sequence's handle: its cache of one row, or, while it is `resident`, its row in the cache of all."""
+    """A sequence's handle: its cache of one row, or, while it decodes, its row in the cache of all."""
 
     def __init__(self, cache: Cache, salt: Hashable = None, reserved: int = 0) -> None:
         self.cache = cache
@@ -39,7 +39,6 @@ class EagerRunner(Runner):
         self._forward = forward
         self._sampler = RowSampler()
         self._rows = RowsCache()
-        self._residents: list[SequenceCache] = []  # in the order of the rows
         self._store = PrefixStore(capacity if memory.keeps_prefixes else 0)
         self._capacity = capacity
         self._reserved = 0  # tokens for which sequences hold room
@@ -77,13 +76,13 @@ class EagerRunner(Runner):
     def free(self, handle: Handle, ids: Sequence[int]) -> None:
         sequence = cast(SequenceCache, handle)
         self._reserved -= sequence.reserved
-        if sequence in self._residents:
+        if sequence in self._rows.owners:
             self._park(sequence)
         self._store.keep(ids[: sequence.length], sequence.salt, cast(RowsCache, sequence.cache))
         self._store.shrink(self._capacity - self._reserved)
 
     def reset(self) -> None:
-        self._rows, self._residents = RowsCache(), []
+        self._rows = RowsCache()
         self._store.clear()
         if self._forward.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -91,7 +90,7 @@ class EagerRunner(Runner):
     def _prefill(self, chunk: Chunk) -> Tensor:
         """Logits [rows asked for, vocabulary] after a chunk of a prompt."""
         sequence = cast(SequenceCache, chunk.handle)
-        if sequence in self._residents:
+        if sequence in self._rows.owners:
             self._park(sequence)
         logits = self._forward(
             torch.tensor([list(chunk.ids)]), sequence.cache, [sequence.length], keep=max(chunk.rows, 1)
@@ -103,26 +102,21 @@ class EagerRunner(Runner):
     def _decode(self, chunks: Sequence[Chunk]) -> Tensor:
         """Logits [chunks, vocabulary] after one more token of each, in one pass."""
         sequences = {cast(SequenceCache, chunk.handle): chunk.ids for chunk in chunks}
-        for sequence in [each for each in self._residents if each not in sequences]:
-            self._park(sequence)
-        for sequence in [each for each in sequences if each not in self._residents]:
-            self._rows.join(cast(RowsCache, sequence.cache), sequence.length)
-            self._residents.append(sequence)
-        column = torch.tensor([sequences[resident][-1:] for resident in self._residents])
+        for left in [each for each in self._rows.owners if each not in sequences]:
+            self._park(cast(SequenceCache, left))
+        for sequence in [each for each in sequences if each not in self._rows.owners]:
+            self._rows.join(cast(RowsCache, sequence.cache), sequence.length, owner=sequence)
+        column = torch.tensor([sequences[cast(SequenceCache, owner)][-1:] for owner in self._rows.owners])
         logits = self._forward(column, self._rows, self._rows.lengths, self._rows.padding_mask(new=1))[:, -1]
         self._rows.grow(1)
         for sequence in sequences:
             sequence.length += 1
-        places = [self._residents.index(sequence) for sequence in sequences]
+        places = [self._rows.owners.index(sequence) for sequence in sequences]
         return logits if places == list(range(len(places))) else logits[torch.tensor(places, device=logits.device)]
 
     def _park(self, sequence: SequenceCache) -> None:
         """Give a resident a cache of its own again; the last row takes its place."""
-        row = self._residents.index(sequence)
-        sequence.cache, _ = self._rows.park(row)
-        last = self._residents.pop()
-        if last is not sequence:
-            self._residents[row] = last
+        sequence.cache, _ = self._rows.park(self._rows.owners.index(sequence))
 
 
 class SeparateRunner(Runner):

@@ -96,13 +96,14 @@ class RowsLayer(CacheLayerMixin):
 
 
 class RowsCache(Cache):
-    """The cache of a batch, or of one sequence that will join it. `lengths` counts the tokens of each row."""
+    """The cache of a batch, or of one sequence that will join it: the `lengths` of its rows, and whose they are."""
 
     def __init__(self) -> None:
         super().__init__(layer_class_to_replicate=RowsLayer)
         self.lengths: list[int] = []
+        self.owners: list[object] = []
 
-    def join(self, other: "RowsCache", length: int) -> None:
+    def join(self, other: "RowsCache", length: int, owner: object = None) -> None:
         """Add the one sequence of `other`, `length` tokens long, as the last row. Takes `other` over."""
         if not self.lengths:
             self.layers = other.layers
@@ -110,12 +111,14 @@ class RowsCache(Cache):
             for mine, theirs in zip(self.filled(), other.filled(), strict=True):
                 mine.join(theirs)
         self.lengths.append(length)
+        self.owners.append(owner)
 
     def leave(self, row: int) -> None:
         """Remove a row; the last one takes its place."""
-        last = self.lengths.pop()
-        if row < len(self.lengths):
-            self.lengths[row] = last
+        columns: tuple[list[Any], list[Any]] = (self.lengths, self.owners)
+        for values in columns:
+            values[row] = values[-1]
+            values.pop()
         if not self.lengths:
             self.layers = []
             return
