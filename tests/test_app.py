@@ -184,6 +184,7 @@ def test_it_prints_every_choice_with_its_reason_serves_and_ends_on_a_signal(
         "model",
         "dtype",
         "max_total_tokens",
+        "kv_cache_memory",
     ]
     assert all(re.fullmatch(r"\w+=.+ \(.+\)", choice) for choice in choices), choices
     assert rest == ""

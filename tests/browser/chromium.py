@@ -18,11 +18,11 @@ ARGUMENTS = (
 )
 
 
-def launch(playwright: Playwright) -> Browser:
+def launch(playwright: Playwright, *arguments: str) -> Browser:
     """A headless browser that asks nobody for updates; whatever is expected of its pages may take `PATIENCE`."""
     expect.set_options(timeout=PATIENCE)
     path = next(
         (found for name in (os.environ.get("CHROMIUM", ""), *NAMES) if (found := shutil.which(name or "chromium"))),
         None,
     )
-    return playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+    return playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *arguments])

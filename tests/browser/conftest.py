@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from tests.browser.chromium import launch
 from tests.browser.serving import Served, serve
@@ -33,9 +33,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def browser() -> Iterator[Browser]:
     """One browser for all tests of this folder, gone before the next: its event loop must not outlive it."""
     with sync_playwright() as playwright:
-        browser = launch(playwright)
+        browser = launch(playwright, "--process-per-site")
+        hold_process(browser.new_context())
         yield browser
         browser.close()
+
+
+def hold_process(tabs: BrowserContext) -> None:
+    """Keep a tab of this machine's site open: the process that all tabs share keeps the scripts that it compiled."""
+    page = tabs.new_page()
+    page.route("**/*", lambda route: route.fulfill(body="", content_type="text/html"))
+    page.goto("http://127.0.0.1/")
 
 
 @pytest.fixture

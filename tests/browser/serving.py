@@ -1,8 +1,11 @@
 """The page and the API in front of a scripted engine, served from a thread of this process."""
 
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 
@@ -12,6 +15,8 @@ from demo.trace import Trace
 from demo.ui.page import mount_page
 from demo.ui.visitor import Visitors
 from tests.api.serving import serve_api
+
+FREED: Final[list[int]] = []  # ports of servers that have ended: the browser has cached their files
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,25 @@ class Served:
 
 @contextmanager
 def serve(engine: Engine, settings: Settings | None = None, recordings: Sequence[Trace] = ()) -> Iterator[Served]:
-    """Serve the page until the block ends."""
+    """Serve the page until the block ends, at the port of a server that has ended if there is one."""
     visitors = Visitors()
+    settings = replace(settings or Settings(), port=_choose_port())
     with serve_api(engine, settings, lambda measured: mount_page(FastAPI(), measured, visitors, recordings)) as url:
         yield Served(url, visitors)
+    FREED.append(urlsplit(url).port or 0)
+
+
+def _choose_port() -> int:
+    while FREED:
+        port = FREED.pop()
+        if _is_free(port):
+            return port
+    return 0
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, ViewportSize, expect
 
 from demo.ui.words import Side
@@ -36,6 +36,21 @@ WATCH_LEAD: Final = """new MutationObserver((_, observer) => {
 FITS: Final = """(width) => innerWidth === width && document.documentElement.scrollWidth <= width
   && [...document.querySelectorAll(".plot .main-svg")].every(
     (drawn) => Math.abs(drawn.clientWidth - drawn.closest(".plot").clientWidth) <= 1)"""
+
+
+# Returns when no colour is changing any more.
+OTHER_THEME: Final = """async () => {
+  document.body.classList.toggle("dark");
+  const changing = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+  await Promise.allSettled(changing.map((transition) => transition.finished));
+}"""
+
+COLOURS: Final = ["color-contrast", "link-in-text-block"]  # axe's rules that a theme can break
+
+RUN_AXE: Final = """async ([place, options]) => {
+  const { violations } = await axe.run(place ?? document, options);
+  return violations.map(({ impact, id, nodes }) => [`${impact} ${id}`, nodes.map(({ html }) => html)]);
+}"""
 
 
 class Tab:
@@ -128,14 +143,24 @@ class Tab:
         self.page.wait_for_function(FITS, arg=SIZES[size]["width"])
 
     def find_violations(self, place: str | None = None) -> list[str]:
-        """What axe has to say about the page, or a place in it, as it is now: in a wide window, then on a phone."""
+        """What axe has to say about the page, or a place in it, as it is now: in a wide window, then on a phone.
+
+        Rules of colour are asked in the other theme too.
+        """
         violations = []
         for size in ("wide", "phone"):
             self.resize(size)
-            for rule in Axe().run(self.page, context=place).response["violations"]:
-                nodes = [node["html"][:160] for node in rule["nodes"][:3]]
-                violations.append(f"{size}, {rule['impact']} {rule['id']}: {nodes}")
+            violations += self._ask_axe(place, {}, size)
+            self.page.evaluate(OTHER_THEME)
+            violations += self._ask_axe(place, {"runOnly": COLOURS}, f"{size}, other theme")
+            self.page.evaluate(OTHER_THEME)
         return violations
+
+    def _ask_axe(self, place: str | None, options: dict[str, list[str]], where: str) -> list[str]:
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE_SCRIPT)
+        found = self.page.evaluate(RUN_AXE, [place, {"resultTypes": ["violations"], **options}])
+        return [f"{where}, {rule}: {[html[:160] for html in nodes[:3]]}" for rule, nodes in found]
 
 
 class Tabs:
@@ -155,7 +180,9 @@ class Tabs:
         speed: str | None = "Real speed",
     ) -> Tab:
         """A new tab in which the model can answer, at `speed` or the page's own; with `ready` off, one just opened."""
-        tab = Tab(self._browser.new_page(viewport=SIZES[size]), url, theme, fragment)
+        page = self._open_page()
+        page.set_viewport_size(SIZES[size])
+        tab = Tab(page, url, theme, fragment)
         self._tabs.append(tab)
         if ready:
             tab.wait_until_ready()
@@ -163,10 +190,21 @@ class Tabs:
             tab.find("speed").get_by_label(speed).check()
         return tab
 
+    def _open_page(self) -> Page:
+        """In the browser's first context, which has cached the files, unless a tab is open there; then in a new one.
+
+        Tabs of one context share six connections to a server, and each tab holds one or two.
+        """
+        shared = self._browser.contexts[:1]
+        return shared[0].new_page() if shared and len(shared[0].pages) == 1 else self._browser.new_page()
+
     def close(self) -> None:
         """Close all: what happens afterwards is no complaint."""
         for tab in self._tabs:
             tab.page.close()
+        for shared in self._browser.contexts[:1]:
+            shared.clear_cookies()
+            shared.clear_permissions()
 
     @property
     def complaints(self) -> list[str]:

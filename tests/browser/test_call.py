@@ -202,10 +202,9 @@ def test_stop_ends_the_strip_and_its_work(open_tab: Tabs, served: Served, engine
     expect(tab.find("heat-status")).to_have_text("Stopped.")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nobody_is_shut_out_of_it(open_tab: Tabs, theme: str) -> None:
+def test_nobody_is_shut_out_of_it(open_tab: Tabs) -> None:
     with serve(AnsweringEngine(RANKED)) as served:
-        tab = open_station(open_tab, served.url, theme)
+        tab = open_station(open_tab, served.url)
         run_program(tab, "curl")
         show_tokens(tab, "hi")
         tab.find("heat-as-table").click()

@@ -211,13 +211,12 @@ def assert_complains_of(tab: Tab, status: int) -> None:
     tab.complaints.clear()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(open_tab: Tabs, typing: str, theme: str) -> None:
-    station = Station(open_tab(typing, theme=theme))
+def test_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(open_tab: Tabs, typing: str) -> None:
+    station = Station(open_tab(typing))
     station.turn("clients", 10)
     station.click("once")
     station.click("patient")
-    assert station.tab.find_violations() == []
+    assert station.tab.find_violations("#station-enough") == []
     open_tab.close()
 
 

@@ -197,9 +197,8 @@ def test_new_events_are_followed_unless_the_reader_has_scrolled_up(open_tab: Tab
     assert above == 0
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nobody_is_shut_out_of_it(open_tab: Tabs, typing_url: str, theme: str) -> None:
-    tab = open_station(open_tab, typing_url, theme)
+def test_nobody_is_shut_out_of_it(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_station(open_tab, typing_url)
     send(tab, "chat")
     send(tab, "native")
     send(tab, "break", "The stream broke off")

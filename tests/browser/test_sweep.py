@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -57,31 +57,45 @@ class Sweep(Station):
         return self.read_cells("sweep-table")
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A sweep at its end, what was planned before it, and the engine that answered it."""
+
+    sweep: Sweep
+    url: str
+    planned: list[str]
+    engine: TypingEngine
+
+
 @pytest.fixture(scope="module")
-def finished(browser: Browser) -> Iterator[Sweep]:
-    """A sweep that has come to its end, for tests that only read."""
-    with serve(TypingEngine(WORDS, PACE)) as served, open_tabs(browser) as open_tab:
-        sweep = Sweep(open_tab(served.url))
+def whole(browser: Browser) -> Iterator[Finished]:
+    """For tests that only read."""
+    engine = TypingEngine(WORDS, PACE)
+    with serve(engine) as served, open_tabs(browser) as open_tab:
+        sweep = Sweep(open_tab(served.url), longest=512)
+        planned = []
+        for longest in (512, 128):
+            sweep.tab.find("sweep-longest").select_option(str(longest))
+            planned.append(sweep.tab.read("sweep-plan"))
         sweep.run()
-        yield sweep
+        yield Finished(sweep, served.url, planned, engine)
+
+
+@pytest.fixture(scope="module")
+def finished(whole: Finished) -> Sweep:
+    return whole.sweep
 
 
 def test_one_click_asks_three_times_for_every_length_streamed_and_whole_greedily_and_past_the_end_token(
-    open_tab: Tabs,
+    whole: Finished,
 ) -> None:
-    engine = TypingEngine(WORDS, 0.002)
-    with serve(engine) as served:
-        sweep = Sweep(open_tab(served.url))
-        sweep.run()
-        both = [(route, length) for length in (16, 32, 64, 128) for route in ("generate_stream", "generate")]
-        assert sweep.lengths == [*WARM_UP, *both * ROUNDS]
-        asked = [ticket.request for ticket in engine.tickets]
-        assert [request.max_new_tokens for request in asked] == [length for _, length in sweep.lengths]
-        assert all(request.ignore_eos and not request.sampling.is_random for request in asked)
-        assert not any(request.cache_prompt for request in asked)
-        assert {request.prompt for request in asked} == {PROMPT}
-        assert all(parameters["cache_prompt"] is False for parameters in sweep.parameters)
-        open_tab.close()
+    both = [(route, length) for length in (16, 32, 64, 128) for route in ("generate_stream", "generate")]
+    assert whole.sweep.lengths == [*WARM_UP, *both * ROUNDS]
+    asked = [ticket.request for ticket in whole.engine.tickets]
+    assert [request.max_new_tokens for request in asked] == [length for _, length in whole.sweep.lengths]
+    assert all(request.ignore_eos and not request.sampling.is_random for request in asked)
+    assert not any(request.cache_prompt for request in asked)
+    assert {request.prompt for request in asked} == {PROMPT}
 
 
 def test_the_table_has_the_medians_of_the_requests_times_and_the_tokens_that_really_came(finished: Sweep) -> None:
@@ -136,20 +150,15 @@ def test_the_chart_draws_a_line_through_the_medians_of_the_table_and_a_mark_for_
     assert "From 16 to 120 tokens" in (plot.get_attribute("aria-label") or "")
 
 
-def test_it_says_how_much_is_asked_for_and_about_how_long_that_takes_here(open_tab: Tabs) -> None:
-    with serve(TypingEngine(WORDS, 0.002)) as served:
-        sweep = Sweep(open_tab(served.url), longest=512)
-        plan = sweep.tab.find("sweep-plan")
-        expect(plan).to_contain_text("38 requests, 6,064 tokens in all. How long that takes here is said as soon as")
-        sweep.tab.find("sweep-longest").select_option("128")
-        expect(plan).to_contain_text("26 requests, 1,456 tokens in all.")
-        sweep.run()
-        found = re.search(r"about (\d+) s here, at the ([\d.]+) tokens/s", plan.inner_text())
-        assert found is not None
-        assert float(found[1]) == pytest.approx(1456 / float(found[2]), abs=0.6)
-        again = Sweep(open_tab(served.url))
-        expect(again.tab.find("sweep-plan")).to_contain_text("that this server has had so far, by its own clock")
-        open_tab.close()
+def test_it_says_how_much_is_asked_for_and_about_how_long_that_takes_here(open_tab: Tabs, whole: Finished) -> None:
+    longer, planned = whole.planned
+    assert "38 requests, 6,064 tokens in all. How long that takes here is said as soon as" in longer
+    assert "26 requests, 1,456 tokens in all." in planned
+    found = re.search(r"about (\d+) s here, at the ([\d.]+) tokens/s", whole.sweep.tab.read("sweep-plan"))
+    assert found is not None
+    assert float(found[1]) == pytest.approx(1456 / float(found[2]), abs=0.6)
+    again = Sweep(open_tab(whole.url))
+    expect(again.tab.find("sweep-plan")).to_contain_text("that this server has had so far, by its own clock")
 
 
 def test_progress_names_the_length_the_mode_and_what_is_left(
@@ -239,27 +248,20 @@ def test_a_refused_request_is_one_sentence_and_the_sweep_can_be_run_again(
     sweep.wait()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_before_and_after_axe_is_content_and_nothing_scrolls_sideways(open_tab: Tabs, theme: str) -> None:
+def test_run_from_the_keyboard_alone_axe_is_content_before_and_after_and_nothing_scrolls_sideways(
+    open_tab: Tabs,
+) -> None:
     with serve(TypingEngine(WORDS, 0)) as served:
-        sweep = Sweep(open_tab(served.url, theme=theme))
+        sweep = Sweep(open_tab(served.url), longest=256)
         assert sweep.tab.find_violations("#station-sweep") == []
-        sweep.run()
-        expect(sweep.tab.page.locator("#sweep-chart .main-svg").first).to_be_visible()
-        assert sweep.tab.find_violations("#station-sweep") == []
-        open_tab.close()
-
-
-def test_it_can_be_run_from_the_keyboard_alone(open_tab: Tabs) -> None:
-    with serve(TypingEngine(WORDS, 0)) as served:
-        sweep = Sweep(open_tab(served.url), longest=512)
         keyboard = sweep.tab.page.keyboard
         sweep.tab.find("sweep-longest").focus()
-        keyboard.press("ArrowUp")
         keyboard.press("ArrowUp")
         keyboard.press("Tab")
         keyboard.press("Enter")
         expect(sweep.tab.find("sweep-status")).to_contain_text("Done: 24 requests")
+        expect(sweep.tab.page.locator("#sweep-chart .main-svg").first).to_be_visible()
+        assert sweep.tab.find_violations("#station-sweep") == []
         open_tab.close()
 
 

@@ -261,11 +261,10 @@ def test_a_stream_that_is_refused_says_why(open_tab: Tabs, served: Served, engin
     tab.complaints.clear()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine, theme: str
+    open_tab: Tabs, served: Served, engine: ScriptedEngine
 ) -> None:
-    ways = Ways(open_tab(served.url, theme=theme))
+    ways = Ways(open_tab(served.url))
     ways.begin()
     ticket = engine.wait_for_ticket()
     ticket.start()

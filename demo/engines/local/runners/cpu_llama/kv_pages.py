@@ -68,7 +68,7 @@ class PagePool:
         keys = parts[:, : PAGE * self.head_size].reshape(self.parts, PAGE // LANES, self.head_size, LANES)
         values = parts[:, PAGE * self.head_size :].reshape(self.parts, -1, PAGE, LANES)
         # What other tokens left there may be NaN, which a weight of zero does not hide.
-        keys[:, tokens // LANES, :, tokens % LANES :] = 0
+        keys[:, tokens // LANES : tokens // LANES + 1, :, tokens % LANES :] = 0
         keys[:, tokens // LANES + 1 :] = 0
         values[:, :, tokens:] = 0
         return copy

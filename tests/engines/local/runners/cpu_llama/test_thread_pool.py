@@ -182,7 +182,7 @@ import signal, sys, threading, time
 from pathlib import Path
 import torch
 from demo.engines.local.runners.cpu_llama.loading import load_llama
-from tests.engines.local.following import follow, make_ids
+from tests.engines.local.following import MEMORY, follow, make_ids
 
 signals = []
 signal.signal(signal.SIGALRM, lambda *_: signals.append(1))
@@ -209,7 +209,7 @@ import os, sys
 from pathlib import Path
 import torch
 from demo.engines.local.runners.cpu_llama.loading import load_llama
-from tests.engines.local.following import follow, make_ids
+from tests.engines.local.following import MEMORY, follow, make_ids
 
 torch.set_num_threads(2)
 batch = load_llama(Path(sys.argv[1])).make_runner(MEMORY)
