@@ -56,9 +56,9 @@ def compare_weights() -> Quality:
     file = find_embedded()
     assert file is not None, "the embedded model is missing: make run installs it"
     loaded, network = load_llama(file), load_network()
-    contexts = cut_contexts(loaded.tokenizer.encode(TEXT.read_text(), raw=True))
+    contexts = _cut(loaded.tokenizer.encode(TEXT.read_text(), raw=True))
     batch, hidden = loaded.new_batch(), _read_exactly(network, contexts[:, :-1])
-    logits, losses, divergences = start_rows(batch, contexts[:, 0]), [], []
+    logits, losses, divergences = _start(batch, contexts[:, 0]), [], []
     for place, followers in enumerate(contexts[:, 1:].T):
         exact = _score(network, hidden[:, place])
         stored = logits.log_softmax(dim=-1)
@@ -70,13 +70,13 @@ def compare_weights() -> Quality:
     return Quality(tokens, exp(stored_loss), exp(exact_loss), float(torch.stack(divergences).mean()))
 
 
-def cut_contexts(ids: Sequence[int]) -> Tensor:
+def _cut(ids: Sequence[int]) -> Tensor:
     """Contexts [contexts, CONTEXT + 1]; what is left of the text is not scored."""
     count = len(ids) // (CONTEXT + 1)
     return torch.tensor(ids[: count * (CONTEXT + 1)]).view(count, CONTEXT + 1)
 
 
-def start_rows(batch: Batch, first: Tensor) -> Tensor:
+def _start(batch: Batch, first: Tensor) -> Tensor:
     """A row for each of these first ids, and the logits [rows, vocabulary] after it."""
     logits = []
     for id in first.tolist():
