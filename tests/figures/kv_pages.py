@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from math import exp
 from multiprocessing import get_context
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import torch
-from torch import Tensor
 
 from demo.embedded import find_embedded
 from demo.engines.local.loading.loaded import Loaded
@@ -24,7 +22,7 @@ from demo.engines.local.runners.cpu_llama.kernels import attention, memory, simd
 from demo.engines.local.runners.cpu_llama.loading import load_llama
 from tests.engines.local.following import MEMORY, open_sequence, read_prompt, step
 from tests.figures.figure import Figure, summarise
-from tests.figures.quality import TEXT, Sequences, cut_contexts
+from tests.figures.quality import TEXT, compare_weights
 
 LONG_CONTEXTS: Final = (4000, 8000)
 STEPS: Final = 16
@@ -95,29 +93,9 @@ def _time_steps(context: int) -> float:
     return STEPS / (time.perf_counter() - begin)
 
 
-_scored: dict[str, Sequences] = {}  # of this process
-
-
-def _score(ids: list[int], first: bool) -> Tensor:
-    """Log-probabilities [rows, vocabulary] after these ids, one a row."""
-    if first:
-        _scored["sequences"] = Sequences(_open_model().make_runner(MEMORY), len(ids))
-    return _scored["sequences"].step(ids).log_softmax(dim=-1)
-
-
-def _compare_quality(*processes: ProcessPoolExecutor) -> list[Figure]:
-    contexts = cut_contexts(_open_model().tokenizer.encode(TEXT.read_text(), raw=True))
-    losses, divergences = [], []
-    for place, (ids, followers) in enumerate(zip(contexts.T, contexts[:, 1:].T, strict=False)):
-        asked = [each.submit(_score, ids.tolist(), place == 0) for each in processes]
-        half, full = (each.result() for each in asked)
-        losses.append(torch.stack([-each.gather(1, followers[:, None]).mean() for each in (half, full)]))
-        divergences.append((full.exp() * (full - half)).sum(dim=-1).mean())
-    perplexities = [exp(loss) for loss in torch.stack(losses).mean(dim=0).tolist()]
-    return [
-        *(
-            summarise(f"perplexity of {contexts[:, 1:].numel()} tokens: {name} KV pages", "", [perplexity])
-            for name, perplexity in zip(NAMES, perplexities, strict=True)
-        ),
-        summarise("mean KL(float32 || float16 KV pages)", "nats", [float(torch.stack(divergences).mean())]),
-    ]
+def _compare_quality(*processes: ProcessPoolExecutor) -> Iterator[Figure]:
+    asked = [each.submit(compare_weights) for each in processes]
+    for name, quality in zip(NAMES, (each.result() for each in asked), strict=True):
+        rise = quality.rise * 100
+        yield summarise(f"perplexity above float32 weights': {name} KV pages", "%", [rise])
+        yield summarise(f"mean KL(float32 weights || {name} KV pages)", "mnats", [quality.divergence * 1e3])

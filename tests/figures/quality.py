@@ -57,7 +57,7 @@ def compare_weights(context: int = CONTEXT, rows: int | None = None) -> Quality:
     file = find_embedded()
     assert file is not None, "the embedded model is missing: make run installs it"
     loaded, network = load_llama(file), load_network()
-    contexts = cut_contexts(loaded.tokenizer.encode(TEXT.read_text(), raw=True), context)[:rows]
+    contexts = _cut(loaded.tokenizer.encode(TEXT.read_text(), raw=True), context)[:rows]
     hidden = _read_exactly(network, contexts[:, :-1])
     sequences = Sequences(loaded.make_runner(MEMORY), len(contexts))
     logits, losses, divergences = sequences.step(contexts[:, 0].tolist()), [], []
@@ -84,7 +84,7 @@ class Sequences:
         return step(self._runner, dict(zip(self._handles, ids, strict=True)))
 
 
-def cut_contexts(ids: Sequence[int], context: int = CONTEXT) -> Tensor:
+def _cut(ids: Sequence[int], context: int = CONTEXT) -> Tensor:
     """Contexts [contexts, context + 1]; what is left of the text is not scored."""
     count = len(ids) // (context + 1)
     return torch.tensor(ids[: count * (context + 1)]).view(count, context + 1)
