@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from demo.engines.local.runner import Limits
+
 STRETCH: Final = 2.4  # a step that also reads prompts takes so many times as long as one that does not
 ALONE_SECONDS: Final = 0.06  # a step that only reads prompts: a cancel or a shorter prompt waits so long
 ROW_SHARE: Final = 0.2  # of a step's duration: at most by so much one more row prolongs it
@@ -29,8 +31,9 @@ class _Size:
 class PrefillBudget:
     """Prompt tokens for a step alone, and beside sequences that decode."""
 
-    def __init__(self, least: int, most: int) -> None:
-        self._alone = _Size(most, least, most)
+    def __init__(self, limits: Limits) -> None:
+        least, most = limits.min_prefill_tokens, limits.max_prefill_tokens
+        self._alone = _Size(most, min(limits.efficient_prefill_tokens, most), most)
         self._beside = _Size(min(8 * least, most), least, most)
         self._decode_seconds: dict[int, float] = {}  # by the number of decoding sequences, of a step that only decodes
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from demo.engines.local.output import Output
 from demo.engines.local.scheduler import Scheduler
 from demo.engines.local.sequence import Sequence
-from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, shutting_down
+from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, is_out_of_memory, shutting_down
 from demo.events import Broken, Engine, Load, Loading, Log, Piece, Prompt, Ready, Request, Status, Ticket
 from demo.settings import Settings
 
@@ -141,7 +141,7 @@ class LocalEngine(Engine):
             self._break(error)
         except BaseException as error:
             logger.exception("The engine's thread broke.")
-            self._break(EngineFailed(f"The engine broke ({type(error).__name__}: {error}): restart the server."))
+            self._break(_describe_break(error))
         finally:
             self._finish_all()
 
@@ -182,6 +182,12 @@ class LocalEngine(Engine):
     def _unfinished(self) -> list[Sequence]:
         with self._changed:
             return list(self._open)
+
+
+def _describe_break(error: BaseException) -> EngineFailed:
+    if is_out_of_memory(error):
+        return EngineFailed(f"The model finds too little memory ({error}): choose a smaller one, or free some.")
+    return EngineFailed(f"The engine broke ({type(error).__name__}: {error}): restart the server.")
 
 
 def _say_rate(rate: float | None) -> str:

@@ -47,7 +47,8 @@ class Limits:
 
     max_num_seqs: int | None = None  # sequences that hold keys and values at once; None where memory alone bounds them
     max_prefill_tokens: int = 512  # prompt tokens of a step at most
-    min_prefill_tokens: int = 4  # fewer cost no less
+    min_prefill_tokens: int = 4  # beside sequences that decode: fewer cost no less
+    efficient_prefill_tokens: int = 32  # alone: fewer cost more each
     whole_prompts: bool = False  # a prompt cannot be cut into chunks
     looks_ahead: bool = False  # a step can be launched while the last one's tokens are unknown here
     capacity: int | None = None  # tokens of all sequences together; None where nothing bounds them

@@ -46,7 +46,7 @@ class Scheduler:
         self._runner = runner
         self._limits = runner.limits
         self._clock = clock
-        self._budget = PrefillBudget(self._limits.min_prefill_tokens, self._limits.max_prefill_tokens)
+        self._budget = PrefillBudget(self._limits)
         self._service = ClientService()
 
     @property

@@ -9,7 +9,7 @@ import torch
 
 from demo.settings import Choice, Settings
 
-SHARE: Final = {"cpu": 0.25, "cuda": 0.75, "mps": 0.25}  # of what is free; a CPU's memory is everybody's
+SHARE: Final = {"cpu": 0.125, "cuda": 0.75, "mps": 0.25}  # of what is free; a CPU's memory is everybody's
 LIMITS: Final = (  # of a control group, and what it uses of it: version 2, version 1
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
@@ -30,7 +30,7 @@ def choose_kv_memory(settings: Settings, device: str) -> Choice[int]:
         return Choice("kv_cache_memory", settings.kv_cache_memory, "as set")
     kind = device.partition(":")[0]
     share = SHARE[kind]
-    return Choice("kv_cache_memory", int(share * _find_free(kind, device)), f"{share:.0%} of what is free")
+    return Choice("kv_cache_memory", int(share * _find_free(kind, device)), f"{share:.3g} of what is free")
 
 
 def _find_free(kind: str, device: str) -> int:

@@ -40,12 +40,17 @@ class PagePool:
         self.page_bytes = measure_page(shape.layers, shape.kv_heads, shape.head_size)
         self.most = max(budget // self.page_bytes, 1)
         self.count = 0
+        self.idle = 0  # pages that nobody uses and a cache keeps
         self.evict: Callable[[], bool] = lambda: False
 
     @property
     def capacity(self) -> int:
         """Tokens of all sequences together."""
         return self.most * PAGE
+
+    def has_room(self, pages: int) -> bool:
+        """Whether so many can be taken."""
+        return pages <= self.most - self.count + self.idle
 
     def take(self) -> Page | None:
         """A page of zeros; None where there is no room for it."""
@@ -110,4 +115,11 @@ class KVCache:
             page.users -= 1
             if not page.users and page.key is None:
                 self._pool.drop()
+            elif not page.users:
+                self._pool.idle += 1
         self.pages, self.addresses, self.length, self.ids = [], np.empty(0, np.int64), 0, []
+
+
+def count_pages(tokens: int) -> int:
+    """Pages for so many tokens."""
+    return -(-tokens // PAGE)

@@ -26,18 +26,18 @@ class PrefixCache:
         self._recent: OrderedDict[bytes, Page] = OrderedDict()  # the least recently used first
 
     def share(self, ids: Sequence[int], cache: KVCache) -> None:
-        """Let an empty `cache` begin with what is kept of `ids`, but for the last of them."""
+        """Let an empty `cache` begin with the full pages that are kept of `ids`, but for the last of them."""
         key, most = _hash_salt(cache.salt), len(ids) - 1
         while cache.length + PAGE <= most:
             page = self._children.get(key, {}).get(tuple(ids[cache.length : cache.length + PAGE]))
             if page is None or page.key is None:
                 break
+            self._pool.idle -= not page.users
             page.users += 1
             cache.append(page)
             cache.extend(page.ids)
             cache.kept += 1
             key = page.key
-        self._copy_start(ids[cache.length : most], key, cache)
         self._touch(cache.pages)
 
     def keep_full_pages(self, cache: KVCache) -> None:
@@ -57,15 +57,14 @@ class PrefixCache:
         while self._recent:
             self._forget(next(iter(self._recent.values())))
 
-    def _copy_start(self, ids: Sequence[int], key: bytes, cache: KVCache) -> None:
-        """Continue `cache` with a copy of the kept page that begins with the most of `ids`."""
+    def copy_start(self, ids: Sequence[int], cache: KVCache) -> None:
+        """Continue a `cache` of full pages with a copy of the page that begins with the most of `ids` but the last."""
+        key, ids = self._find_key(cache, len(cache.pages)), ids[cache.length : -1]
         found = max(self._children.get(key, {}).values(), key=lambda page: _count_equal(page.ids, ids), default=None)
         if found is None or found.key is None or not (tokens := _count_equal(found.ids, ids)):
             return
         self._touch([found])
-        found.users += 1  # it must not be evicted for its own copy
         copy = self._pool.copy(found, tokens)
-        found.users -= 1
         if copy is not None:
             cache.append(copy)
             cache.extend(ids[:tokens])
@@ -108,6 +107,7 @@ class PrefixCache:
             del self._children[page.parent]
         page.parent = page.key = None
         if not page.users:
+            self._pool.idle -= 1
             self._pool.drop()
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from demo.engines.local.loading.kv_memory import KVMemory
 from demo.engines.local.runner import Chunk, Handle, Limits, Runner
-from demo.engines.local.runners.cpu_llama.kv_pages import KVCache, PagePool
+from demo.engines.local.runners.cpu_llama.kv_pages import KVCache, PagePool, count_pages
 from demo.engines.local.runners.cpu_llama.model import Llama
 from demo.engines.local.runners.cpu_llama.prefix_cache import PrefixCache
 from demo.engines.local.sampler import RowSampler, Sampler, SamplerOutput
@@ -27,13 +27,16 @@ class CpuLlamaRunner(Runner):
         self.limits = Limits(max_prefill_tokens=MAX_TOKENS, min_prefill_tokens=4, capacity=self._pool.capacity)
 
     def allocate(self, ids: Sequence[int], salt: Hashable, reuse: bool) -> Handle | None:
-        cache = KVCache(self._pool, salt)
-        if self._prefixes is not None and reuse:
-            self._prefixes.share(ids, cache)
-        if cache.reserve(len(ids) + 1):
-            return cache
-        cache.release()
-        return None
+        cache, prefixes = KVCache(self._pool, salt), self._prefixes if reuse else None
+        if prefixes is not None:
+            prefixes.share(ids, cache)
+        if not self._pool.has_room(count_pages(len(ids) + 1) - len(cache.pages)):
+            cache.release()
+            return None
+        if prefixes is not None:
+            prefixes.copy_start(ids, cache)
+        cache.reserve(len(ids) + 1)
+        return cache
 
     def reserve(self, handle: Handle, tokens: int) -> bool:
         return cast(KVCache, handle).reserve(tokens)

@@ -35,7 +35,10 @@ class EagerRunner(Runner):
     def __init__(self, forward: Forward, memory: KVMemory) -> None:
         chunk = CPU_CHUNK if forward.device.type == "cpu" else GPU_CHUNK
         capacity = memory.bytes // max(forward.count_bytes(), 1)
-        self.limits = Limits(max_prefill_tokens=chunk, min_prefill_tokens=8, capacity=capacity)
+        # Each chunk reads all weights.
+        self.limits = Limits(
+            max_prefill_tokens=chunk, min_prefill_tokens=8, efficient_prefill_tokens=chunk, capacity=capacity
+        )
         self._forward = forward
         self._sampler = RowSampler()
         self._rows = RowsCache()

@@ -36,7 +36,11 @@ class CudaGraphRunner(Runner):
     def __init__(self, reader: PromptReader, step: Step, sampler: SlotSampler, keeps_prefixes: bool = True) -> None:
         # A GPU reads hundreds of tokens in the time of one.
         self.limits = Limits(
-            max_num_seqs=step.cache.slots, max_prefill_tokens=2048, min_prefill_tokens=512, looks_ahead=True
+            max_num_seqs=step.cache.slots,
+            max_prefill_tokens=2048,
+            min_prefill_tokens=512,
+            efficient_prefill_tokens=2048,
+            looks_ahead=True,
         )
         self._reader = reader
         self._step = step
