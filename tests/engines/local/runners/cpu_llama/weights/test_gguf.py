@@ -7,13 +7,11 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from demo.engines.local.runner import Runner
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.cpu_llama.loading import load_llama
 from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
-from demo.engines.local.runners.transformers.loading import wrap_network
-from tests.engines.local.following import MEMORY, follow, make_ids
-from tests.engines.local.tiny import LLAMA_3, make_tokenizer
+from tests.engines.local.following import MEMORY, assert_alike, follow, follow_exactly, make_ids
+from tests.engines.local.tiny import LLAMA_3
 from tests.engines.local.tiny_files import Recipe, write_gguf
 from tests.engines.local.tiny_weights import EIGHT_BIT_FORMS, FOUR_BIT_FORMS, PLAIN_FORMS
 
@@ -33,16 +31,12 @@ def read_exactly(path: Path) -> PreTrainedModel:
     return network
 
 
-def make_exact_runner(network: PreTrainedModel) -> Runner:
-    return wrap_network(network, make_tokenizer()).make_runner(MEMORY)
-
-
 def follow_both(path: Path, length: int, exact: PreTrainedModel | None = None) -> tuple[Tensor, Tensor]:
     """Logits of the fast path and of the general one, after the same tokens."""
     prompt = make_ids(length)
     assert find_unsupported_reason(path) == ""
     network = exact or read_exactly(path)
-    return follow(load_llama(path).make_runner(MEMORY), prompt, NEW), follow(make_exact_runner(network), prompt, NEW)
+    return follow(load_llama(path).make_runner(MEMORY), prompt, NEW), follow_exactly(network, prompt, NEW)
 
 
 def distance(ours: Tensor, exact: Tensor) -> float:
@@ -56,8 +50,7 @@ def distance(ours: Tensor, exact: Tensor) -> float:
 @pytest.mark.parametrize("length", LENGTHS)
 def test_plain_numbers_give_the_logits_of_the_general_path(form: str, length: int, tmp_path: Path) -> None:
     ours, exact = follow_both(write_gguf(tmp_path / "plain.gguf", Recipe(form=form)), length)
-    torch.testing.assert_close(ours, exact, atol=1e-4, rtol=0)
-    assert torch.equal(ours.argmax(dim=-1), exact.argmax(dim=-1))
+    assert_alike(ours, exact)
 
 
 @pytest.mark.parametrize("form", FOUR_BIT_FORMS)
@@ -101,8 +94,8 @@ def test_stretched_frequencies_are_those_of_llama_3(tmp_path: Path) -> None:
     assert max(factors) > 7
     file = write_gguf(tmp_path / "stretched.gguf", Recipe(hidden=64, rope_freqs=factors))
     ours, exact = follow_both(file, 200, network)
-    torch.testing.assert_close(ours, exact, atol=1e-4, rtol=0)
-    assert distance(follow(make_exact_runner(usual), make_ids(200), NEW), exact) > 0.01
+    assert_alike(ours, exact)
+    assert distance(follow_exactly(usual, make_ids(200), NEW), exact) > 0.01
 
 
 def stretch(usual: PreTrainedModel) -> tuple[PreTrainedModel, tuple[float, ...]]:

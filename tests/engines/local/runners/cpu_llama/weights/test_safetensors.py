@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PreTrainedModel
 
 from demo.engines.local.runner import Runner
@@ -13,9 +12,8 @@ from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import build_llama
 from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder
 from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
-from demo.engines.local.runners.transformers.loading import wrap_network
-from tests.engines.local.following import MEMORY, follow, make_ids
-from tests.engines.local.tiny import GROUPED, LLAMA, LLAMA_3, build_network, make_tokenizer
+from tests.engines.local.following import MEMORY, assert_alike, follow, follow_exactly, make_ids
+from tests.engines.local.tiny import GROUPED, LLAMA, LLAMA_3, build_network
 from tests.engines.local.tiny_files import change_json, save_folder
 
 LENGTHS = [20, 200]  # a short prompt and one that is read in blocks
@@ -41,14 +39,12 @@ def read_exactly(folder: Path) -> PreTrainedModel:
     return network
 
 
-def follow_exactly(folder: Path, length: int) -> Tensor:
-    return follow(wrap_network(read_exactly(folder), make_tokenizer()).make_runner(MEMORY), make_ids(length), NEW)
-
-
 def assert_same_logits(folder: Path, length: int) -> None:
-    ours, exact = follow(open_runner(folder), make_ids(length), NEW), follow_exactly(folder, length)
-    torch.testing.assert_close(ours, exact, atol=1e-4, rtol=0)
-    assert torch.equal(ours.argmax(dim=-1), exact.argmax(dim=-1))
+    ours, exact = (
+        follow(open_runner(folder), make_ids(length), NEW),
+        follow_exactly(read_exactly(folder), make_ids(length), NEW),
+    )
+    assert_alike(ours, exact)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -89,7 +85,15 @@ def test_frequencies_are_stretched_as_the_config_says(rope: dict[str, Any], tmp_
     stretched = save_llama(tmp_path / "stretched", hidden_size=64, rope_parameters=rope)
     assert_same_logits(stretched, 200)
     usual = save_llama(tmp_path / "usual", hidden_size=64)
-    assert float((follow_exactly(usual, 200) - follow_exactly(stretched, 200)).norm()) > 1
+    assert (
+        float(
+            (
+                follow_exactly(read_exactly(usual), make_ids(200), NEW)
+                - follow_exactly(read_exactly(stretched), make_ids(200), NEW)
+            ).norm()
+        )
+        > 1
+    )
 
 
 def test_a_config_of_transformers_4_says_the_same(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_answers_are_those_of_the_general_path_in_float32(folder: Path, open_wor
         request = replace(request, ignore_eos=True)
         (ours,), (theirs,) = ask(stored, request), ask(exact, request)
         assert ours.ids == theirs.ids
-        assert ours.logprobs == pytest.approx(theirs.logprobs, abs=1e-3)
+        assert ours.logprobs == pytest.approx(theirs.logprobs, abs=0.02)  # keys and values are float16 here
 
 
 @pytest.mark.parametrize("ends", [256, [256, 65, 66]])
