@@ -7,6 +7,7 @@ from demo.engines.local.runner import Limits
 STRETCH: Final = 2.4  # a step that also reads prompts takes so many times as long as one that does not
 ALONE_SECONDS: Final = 0.06  # a step that only reads prompts: a cancel or a shorter prompt waits so long
 ROW_SHARE: Final = 0.2  # of a step's duration: at most by so much one more row prolongs it
+OUTLIER: Final = 1.5  # times the usual duration: more says that the machine did something else
 SMOOTHING: Final = 0.2  # weight of the newest duration
 
 
@@ -45,7 +46,7 @@ class PrefillBudget:
         """A step with `prefill` prompt tokens beside so many decoding sequences took `seconds`."""
         if decoding and not prefill:
             known = self._decode_seconds.get(decoding, seconds)
-            self._decode_seconds[decoding] = known + SMOOTHING * (min(seconds, 3 * known) - known)
+            self._decode_seconds[decoding] = known + SMOOTHING * (min(seconds, OUTLIER * known) - known)
         elif decoding and self._decode_seconds:
             self._beside.adapt(prefill, seconds, STRETCH * self._find_decode_seconds(decoding))
         elif prefill and not decoding:
