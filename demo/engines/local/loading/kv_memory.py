@@ -1,5 +1,6 @@
 """How much memory keys and values may take."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -7,13 +8,12 @@ from typing import Final
 import psutil
 import torch
 
+from demo.engines.local.loading.control_group import PROC, list_groups
 from demo.settings import Choice, Settings
 
 SHARE: Final = {"cpu": 0.125, "cuda": 0.75, "mps": 0.25}  # of what is free; a CPU's memory is everybody's
-LIMITS: Final = (  # of a control group, and what it uses of it: version 2, version 1
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-)
+# Of a control group: its limit, and what it uses of it.
+FILES: Final = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,15 @@ def choose_kv_memory(settings: Settings, device: str) -> Choice[int]:
 def _find_free(kind: str, device: str) -> int:
     if kind == "cuda" and torch.cuda.is_available():
         return int(torch.cuda.mem_get_info(device)[0])
-    left = [found for files in LIMITS if (found := _find_left(files)) is not None]
-    return min([int(psutil.virtual_memory().available), *left])
+    return min([int(psutil.virtual_memory().available), *list_left()])
 
 
-def _find_left(files: tuple[str, str]) -> int | None:
-    """What a control group may still use; None where none limits this process."""
-    try:
-        limit, used = (int(Path(file).read_text()) for file in files)
-    except (OSError, ValueError):  # there is no such group, or its limit is "max"
-        return None
-    return max(limit - used, 0)
+def list_left(proc: Path = PROC) -> Iterator[int]:
+    """Bytes that each control group of this process may still use, where it has a limit."""
+    for folder in list_groups("memory", proc):
+        for files in FILES:
+            try:
+                limit, used = (int((folder / file).read_text()) for file in files)
+            except (OSError, ValueError):  # another version's files, or the limit is "max"
+                continue
+            yield max(limit - used, 0)

@@ -29,10 +29,14 @@ class Machine:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n")
 
-    def read(self, groups: str) -> float | None:
+    def place_in(self, groups: str) -> Path:
+        """The /proc/self of a process of these groups."""
         (self._proc / "cgroup").write_text(groups)
         (self._proc / "mountinfo").write_text("\n".join(self._mounts))
-        return read_cpu_quota(self._proc)
+        return self._proc
+
+    def read(self, groups: str) -> float | None:
+        return read_cpu_quota(self.place_in(groups))
 
 
 @pytest.fixture
