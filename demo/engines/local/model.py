@@ -181,7 +181,8 @@ def build_model(
 ) -> Model:
     """A model from what was loaded."""
     max_total = _choose_max_total_tokens(settings, loaded.context)
-    runner = _capture(loaded, settings, max_total, report) or _make_runner(loaded, settings)
+    memory = KVMemory(_announce(choose_kv_memory(settings, loaded.device)), not settings.no_prefix_cache)
+    runner = _capture(loaded, settings, max_total, memory, report) or loaded.make_runner(memory)
     max_total = _fit_into_memory(settings, max_total, runner)
     max_input = settings.max_input_tokens or max_total - 1
     if max_input >= max_total:
@@ -200,12 +201,9 @@ def build_model(
     return Model(loaded.tokenizer, card, _read_vocabulary(loaded), runner)
 
 
-def _make_runner(loaded: Loaded, settings: Settings) -> Runner:
-    memory = _announce(choose_kv_memory(settings, loaded.device))
-    return loaded.make_runner(KVMemory(memory, not settings.no_prefix_cache))
-
-
-def _capture(loaded: Loaded, settings: Settings, max_total: int, report: Callable[[Loading], None]) -> Runner | None:
+def _capture(
+    loaded: Loaded, settings: Settings, max_total: int, memory: KVMemory, report: Callable[[Loading], None]
+) -> Runner | None:
     """A runner whose step is captured, on a GPU and for a model that allow it; None elsewhere."""
     if loaded.network is None or not loaded.device.startswith("cuda") or not settings.cuda_graphs:
         return None
@@ -213,9 +211,9 @@ def _capture(loaded: Loaded, settings: Settings, max_total: int, report: Callabl
     from demo.engines.local.runners.transformers.cuda_graphs.loading import CannotCapture, Plan, capture
 
     backend = "inductor" if settings.torch_compile else None
-    plan = Plan(settings.max_concurrent_requests, max_total, settings.cuda_graphs, backend)
+    plan = Plan(settings.max_concurrent_requests, max_total, settings.cuda_graphs, backend, memory.bytes)
     try:
-        runner = capture(loaded.network, plan, report, keeps_prefixes=not settings.no_prefix_cache)
+        runner = capture(loaded.network, plan, report, memory.keeps_prefixes)
     except CannotCapture as error:
         unsupported_reason = str(error)
     else:

@@ -59,6 +59,13 @@ def test_on_a_gpu_the_step_is_captured_and_the_room_is_said(caplog: pytest.LogCa
     assert f"rows=5 (room for {CONTEXT} tokens in each, on the GPU)" in caplog.messages
 
 
+def test_on_a_gpu_there_are_no_more_rows_than_the_memory_for_keys_and_values_holds() -> None:
+    eager = build_for_gpu("llama", Settings(kv_cache_memory=1 << 20, cuda_graphs=())).runner.limits.capacity
+    assert eager is not None
+    row = CONTEXT * (1 << 20) // eager  # bytes
+    assert build_for_gpu("llama", Settings(kv_cache_memory=3 * row)).runner.limits.max_num_seqs == 3
+
+
 def test_a_model_that_cannot_be_captured_keeps_the_general_path_and_the_log_says_why(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

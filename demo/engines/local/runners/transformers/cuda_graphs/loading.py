@@ -16,10 +16,9 @@ from demo.engines.local.runners.transformers.cuda_graphs.runner import CudaGraph
 from demo.engines.local.runners.transformers.cuda_graphs.sampling import SlotSampler
 from demo.engines.local.runners.transformers.cuda_graphs.static_kv import StaticCache
 from demo.engines.local.runners.transformers.forward import Forward
-from demo.engines.local.runners.transformers.padded_kv import RowsCache, RowsLayer
+from demo.engines.local.runners.transformers.padded_kv import RowsCache
 from demo.events import Loading
 
-SHARE = 0.75  # of the device's free memory for rows; the rest is for reading prompts
 NEARNESS = 0.1  # by how much of their size logits may differ from the eager: bfloat16 rounds to 0.4 %
 WINDOWED_LAYERS = ("sliding_attention", "chunked_attention")
 PROBES = ((1, 2, 3, 4, 5), (6, 7))
@@ -30,13 +29,15 @@ FOLLOWERS = (8, 9)
 class Plan:
     """For how many rows of how many tokens there should be room, and which numbers of rows are worth capturing.
 
-    `backend` of torch.compile fuses what is captured; None captures it as it is.
+    `backend` of torch.compile fuses what is captured; None captures it as it is. Keys and values take `kv_bytes` at
+    most; None leaves them to the number of rows.
     """
 
     rows: int
     columns: int
     captured: Sequence[int]
     backend: str | None = None
+    kv_bytes: int | None = None
 
 
 class CannotCapture(Exception):
@@ -100,10 +101,10 @@ def capture_parts(
 
 def _prepare(network: PreTrainedModel, plan: Plan, report: Callable[[Loading], None]) -> Captured:
     reader = PromptReader(network)
-    like = _read(reader.forward, PROBES[0]).filled()
-    rows = _fit(plan, like, network.device)
+    like = _read(reader.forward, PROBES[0])
+    rows = _fit(plan, like)
     report(Loading("compiling the step" if plan.backend else "trying the step"))
-    step = Step(network, StaticCache(rows, plan.columns, like), plan.backend)
+    step = Step(network, StaticCache(rows, plan.columns, like.filled()), plan.backend)
     return Captured(reader, step, SlotSampler(step))
 
 
@@ -144,22 +145,14 @@ def _probe_captured(parts: Captured, prompts: Sequence[Sequence[int]]) -> Tensor
     return logits
 
 
-def _fit(plan: Plan, like: Sequence[RowsLayer], device: torch.device) -> int:
+def _fit(plan: Plan, like: RowsCache) -> int:
     """How many rows to make room for: as many as planned, or as there is memory for."""
-    if device.type != "cuda":
+    if plan.kv_bytes is None:
         return plan.rows
-    free, _ = torch.cuda.mem_get_info(device)
-    rows = min(plan.rows, int(free * SHARE) // (_count_bytes(like) * plan.columns))
+    rows = min(plan.rows, plan.kv_bytes // (like.count_bytes() * plan.columns))
     if rows == 0:
         raise CannotCapture(f"there is no memory for a row of {plan.columns} tokens")
     return rows
-
-
-def _count_bytes(layers: Sequence[RowsLayer]) -> int:
-    """What one token takes."""
-    return sum(
-        each.shape[1] * each.shape[3] * each.element_size() for layer in layers for each in (layer.keys, layer.values)
-    )
 
 
 def _read(forward: Forward, prompt: Sequence[int]) -> RowsCache:
