@@ -8,10 +8,10 @@ dropped first.
 import hashlib
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
-from itertools import takewhile
 
 import numpy as np
 
+from demo.engines.local.common_prefix import count_common
 from demo.engines.local.runners.cpu_llama.kernels.attention import PAGE
 from demo.engines.local.runners.cpu_llama.kv_pages import KVCache, Page, PagePool
 
@@ -60,8 +60,8 @@ class PrefixCache:
     def copy_start(self, ids: Sequence[int], cache: KVCache) -> None:
         """Continue a `cache` of full pages with a copy of the page that begins with the most of `ids` but the last."""
         key, ids = self._find_key(cache, len(cache.pages)), ids[cache.length : -1]
-        found = max(self._children.get(key, {}).values(), key=lambda page: _count_equal(page.ids, ids), default=None)
-        if found is None or found.key is None or not (tokens := _count_equal(found.ids, ids)):
+        found = max(self._children.get(key, {}).values(), key=lambda page: count_common(page.ids, ids), default=None)
+        if found is None or found.key is None or not (tokens := count_common(found.ids, ids)):
             return
         self._touch([found])
         copy = self._pool.copy(found, tokens)
@@ -117,7 +117,3 @@ def _hash_salt(salt: Hashable) -> bytes:
 
 def _hash_ids(parent: bytes, ids: Sequence[int]) -> bytes:
     return hashlib.blake2b(parent + np.array(ids, np.int64).tobytes(), digest_size=16).digest()
-
-
-def _count_equal(one: Sequence[int], other: Sequence[int]) -> int:
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

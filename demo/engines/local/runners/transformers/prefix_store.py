@@ -2,9 +2,9 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Final
 
+from demo.engines.local.common_prefix import count_common
 from demo.engines.local.runners.transformers.padded_kv import RowsCache
 
 WORTHWHILE: Final = 16  # tokens: to copy fewer gains nothing
@@ -26,7 +26,7 @@ class PrefixStore:
 
     def find(self, ids: Sequence[int], salt: Hashable) -> tuple[RowsCache, int] | None:
         """The cache that begins with the most of `ids` but the last, and with how many."""
-        counts = [count_equal(kept.ids, ids[:-1]) if kept.salt == salt else 0 for kept in self._kept]
+        counts = [count_common(kept.ids, ids[:-1]) if kept.salt == salt else 0 for kept in self._kept]
         if max(counts, default=0) < WORTHWHILE:
             return None
         best = counts.index(max(counts))
@@ -49,8 +49,3 @@ class PrefixStore:
     def clear(self) -> None:
         """Drop all."""
         self._kept = []
-
-
-def count_equal(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens both begin with."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

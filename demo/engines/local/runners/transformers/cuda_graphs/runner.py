@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from demo.engines.local.async_copy import send
+from demo.engines.local.common_prefix import count_common
 from demo.engines.local.runner import Chunk, Handle, Limits, Runner
 from demo.engines.local.runners.transformers.cuda_graphs.decode import Step
 from demo.engines.local.runners.transformers.cuda_graphs.prefill import PromptReader
 from demo.engines.local.runners.transformers.cuda_graphs.sampling import SlotSampler, SlotSamplerOutput
 from demo.engines.local.runners.transformers.padded_kv import RowsCache
-from demo.engines.local.runners.transformers.prefix_store import WORTHWHILE, count_equal
+from demo.engines.local.runners.transformers.prefix_store import WORTHWHILE
 from demo.engines.local.sampler import Sampler
 
 
@@ -89,7 +90,7 @@ class CudaGraphRunner(Runner):
 
     def _copy_prefix(self, ids: Sequence[int], handle: SlotHandle) -> None:
         """Begin with what a free slot holds of `ids`."""
-        counts = {slot: count_equal(left.ids, ids) for slot, left in self._left.items() if left.salt == handle.salt}
+        counts = {slot: count_common(left.ids, ids) for slot, left in self._left.items() if left.salt == handle.salt}
         if max(counts.values(), default=0) >= WORTHWHILE:
             slot = max(counts, key=lambda slot: counts[slot])
             handle.ids, handle.length = ids[: counts[slot]], counts[slot]
