@@ -22,11 +22,11 @@ CPU_CHUNK, GPU_CHUNK = 128, 512  # prompt tokens of a step
 class SequenceCache:
     """A sequence's handle: its cache of one row, or, while it decodes, its row in the cache of all."""
 
-    def __init__(self, cache: Cache, salt: Hashable = None, reserved: int = 0) -> None:
+    def __init__(self, cache: Cache, salt: Hashable = None) -> None:
         self.cache = cache
         self.length = 0
         self.salt = salt
-        self.reserved = reserved  # tokens for which there is room
+        self.reserved = 0  # tokens for which there is room
 
 
 class EagerRunner(Runner):
@@ -95,12 +95,9 @@ class EagerRunner(Runner):
         sequence = cast(SequenceCache, chunk.handle)
         if sequence in self._rows.owners:
             self._park(sequence)
-        logits = self._forward(
-            torch.tensor([list(chunk.ids)]), sequence.cache, [sequence.length], keep=max(chunk.rows, 1)
-        )
-        cast(RowsCache, sequence.cache).lengths = [sequence.length + len(chunk.ids)]
-        sequence.length += chunk.tokens
-        return logits[0, logits.shape[1] - chunk.rows :]
+        logits = _read_chunk(self._forward, sequence, chunk)
+        cast(RowsCache, sequence.cache).lengths = [sequence.length]
+        return logits
 
     def _decode(self, chunks: Sequence[Chunk]) -> Tensor:
         """Logits [chunks, vocabulary] after one more token of each, in one pass."""
@@ -118,7 +115,7 @@ class EagerRunner(Runner):
         return logits if places == list(range(len(places))) else logits[torch.tensor(places, device=logits.device)]
 
     def _park(self, sequence: SequenceCache) -> None:
-        """Give a resident a cache of its own again; the last row takes its place."""
+        """Give a sequence that decodes a cache of its own again; the last row takes its place."""
         sequence.cache, _ = self._rows.park(self._rows.owners.index(sequence))
 
 
@@ -142,25 +139,19 @@ class SeparateRunner(Runner):
         return True
 
     def execute(self, chunks: Sequence[Chunk]) -> Tensor:
-        return torch.cat([self._execute_chunk(chunk) for chunk in chunks]).float()
+        return torch.cat(
+            [_read_chunk(self._forward, cast(SequenceCache, chunk.handle), chunk) for chunk in chunks]
+        ).float()
 
     def sample(self, handles: Sequence[Handle], samplers: Sequence[Sampler], logits: Tensor) -> SamplerOutput:
         return self._sampler.draw(samplers, logits)
 
     def free(self, handle: Handle, ids: Sequence[int]) -> None:
-        cast(SequenceCache, handle).cache = None  # type: ignore[assignment]
+        """The memory goes with the handle."""
 
     def reset(self) -> None:
         if self._forward.device.type == "cuda":
             torch.cuda.empty_cache()
-
-    def _execute_chunk(self, chunk: Chunk) -> Tensor:
-        sequence = cast(SequenceCache, chunk.handle)
-        logits = self._forward(
-            torch.tensor([list(chunk.ids)]), sequence.cache, [sequence.length], keep=max(chunk.rows, 1)
-        )
-        sequence.length += chunk.tokens
-        return logits[0, logits.shape[1] - chunk.rows :]
 
 
 def make_runner(network: PreTrainedModel, memory: KVMemory) -> Runner:
@@ -170,6 +161,14 @@ def make_runner(network: PreTrainedModel, memory: KVMemory) -> Runner:
     return (
         EagerRunner(forward, memory) if SHAREABLE_LAYERS.issuperset(layer_types) else SeparateRunner(forward, network)
     )
+
+
+def _read_chunk(forward: Forward, sequence: SequenceCache, chunk: Chunk) -> Tensor:
+    """Logits [rows asked for, vocabulary] after a chunk that is read alone, into the sequence's own cache."""
+    ids = torch.tensor([list(chunk.ids)])
+    logits = forward(ids, sequence.cache, [sequence.length], keep=max(chunk.rows, 1))
+    sequence.length += chunk.tokens
+    return logits[0, logits.shape[1] - chunk.rows :]
 
 
 def _decodes(chunk: Chunk) -> bool:
