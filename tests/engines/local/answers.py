@@ -55,6 +55,11 @@ def read(run: Run) -> Answer:
     return Answer(tuple(event for batch in run.attach() for event in batch))
 
 
+def count_tokens(run: Run) -> int:
+    """How many tokens a run has so far."""
+    return sum(isinstance(event, Token) for event in run.events)
+
+
 def ask(engine: LocalEngine, *requests: Request) -> list[Answer]:
     """All requests at once, each read to its end."""
     return [read(run) for run in [Run(engine, request) for request in requests]]

@@ -14,9 +14,9 @@ from demo.engines.local.model import Model
 from demo.engines.local.runner import Runner
 from demo.engines.local.runners.transformers.cuda_graphs.loading import Plan, capture
 from demo.engines.local.runners.transformers.cuda_graphs.sampling import SlotSamplerOutput
-from demo.events import Failed, Request, Sampling, Token
+from demo.events import Failed, Request, Sampling
 from demo.run import Run
-from tests.engines.local.answers import ask, naive_ids, read
+from tests.engines.local.answers import ask, count_tokens, naive_ids, read
 from tests.engines.local.conftest import OpenWorker, wait_until_loaded
 from tests.engines.local.tiny import make_model, make_network
 from tests.engines.local.watched import PausingRunner
@@ -74,10 +74,6 @@ def paused(open_worker: OpenWorker) -> tuple[LocalEngine, PausingRunner]:
     model = make_captured(make_network())
     runner = PausingRunner(model.runner)
     return open_worker(replace(model, runner=runner)), runner
-
-
-def count_tokens(run: Run) -> int:
-    return sum(isinstance(event, Token) for event in run.events)
 
 
 def test_a_step_is_launched_before_the_last_one_is_read(paused: tuple[LocalEngine, PausingRunner]) -> None:

@@ -16,7 +16,7 @@ from demo.errors import BadRequest, ModelError, NotReady, Overloaded
 from demo.events import Broken, Done, Event, Failed, Loading, Request, Sampling, Started, Token
 from demo.run import Run
 from demo.settings import Settings
-from tests.engines.local.answers import ask, generate, naive_ids, read
+from tests.engines.local.answers import ask, count_tokens, generate, naive_ids, read
 from tests.engines.local.conftest import OpenWorker, wait_until_loaded
 from tests.engines.local.tiny import ARCHITECTURES, VOCABULARY, make_model, make_network
 from tests.engines.local.watched import PausingRunner, WatchedRunner
@@ -140,10 +140,6 @@ def paused(open_worker: OpenWorker) -> tuple[LocalEngine, PausingRunner]:
     return open_worker(replace(model, runner=runner)), runner
 
 
-def tokens_of(run: Run) -> int:
-    return sum(isinstance(event, Token) for event in run.events)
-
-
 def test_at_most_one_more_token_is_computed_once_no_reader_is_left(paused: tuple[LocalEngine, PausingRunner]) -> None:
     engine, runner = paused
     run = Run(engine, request(tokens=100))
@@ -152,7 +148,7 @@ def test_at_most_one_more_token_is_computed_once_no_reader_is_left(paused: tuple
     runner.let(3)
     streamed.close()
     runner.let(2)
-    before = tokens_of(run)
+    before = count_tokens(run)
     whole.close()
     runner.permits.release()
     answer = read(run)

@@ -14,7 +14,7 @@ from demo.engines.local.pace import CATCH_UP, Pace
 from demo.errors import Incomplete
 from demo.events import Event, Failed, Request, Sampling, Started, Token
 from demo.run import Reader, Run
-from tests.engines.local.answers import ask, read
+from tests.engines.local.answers import ask, count_tokens, read
 from tests.engines.local.conftest import wait_until_loaded
 from tests.engines.local.test_ahead import make_captured
 from tests.engines.local.tiny import ARCHITECTURES, make_model, make_network
@@ -63,10 +63,6 @@ def read_until(reader: Reader, tokens: int) -> None:
         tokens -= sum(isinstance(event, Token) for event in batch)
         if tokens <= 0:
             return
-
-
-def count_tokens(run: Run) -> int:
-    return sum(isinstance(event, Token) for event in run.events)
 
 
 kinds = pytest.mark.parametrize("kind", [*ARCHITECTURES, "captured"])
