@@ -42,12 +42,11 @@ window.tokenStreaming = (() => {
     look();
   }
 
-  // A proxy whose server has gone answers too, but not in JSON.
+  // A file is asked for, not /health: that says 503 while the model loads. A proxy whose server has gone answers with an error.
   async function isReachable() {
     try {
-      const options = { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) };
-      const response = await fetch(new URL("health", document.baseURI), options);
-      return response.ok || (response.headers.get("Content-Type") ?? "").includes("json");
+      const options = { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) };
+      return (await fetch(new URL("page/components.js", document.baseURI), options)).ok;
     } catch {
       return false;
     }
