@@ -18,12 +18,12 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 from fastapi import FastAPI
 
 from demo.api.application import create_api
-from demo.api.metrics import MeasuredEngine
 from demo.api.server import Server
 from demo.engines.local.engine import open_engine
+from demo.engines.metered import MeteredEngine
+from demo.engines.replay import open_replay, read_recordings
 from demo.errors import DemoError
 from demo.events import Broken
-from demo.replay import open_replay, read_recordings
 from demo.settings import Settings, read_settings
 
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     # Before the engine imports torch in its thread: the page would be there a second later.
     mount_page = import_page(settings)
     real = open_replay(recordings, settings) if settings.replay_only else open_engine(settings, on_broken=server.stop)
-    engine = MeasuredEngine(real)
+    engine = MeteredEngine(real)
     page = mount_page(FastAPI(), engine, recordings=recordings) if mount_page else None
     server.serve(create_api(engine, settings, page, server.url), on_exit=engine.close)
     status = engine.status

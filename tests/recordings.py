@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from demo.engines.local.engine import open_engine
+from demo.engines.replay import RECORDINGS
 from demo.events import Broken, Engine, Loading, Message, Ready, Request, Sampling
 from demo.examples import read_examples
-from demo.replay import RECORDINGS
 from demo.run import Run
 from demo.settings import read_settings
 from demo.trace import Trace, trace_run, write_trace
-from demo.ui.dials import DEFAULT_REPETITION_PENALTY
-from demo.ui.speed import DEFAULT_LENGTH
+from demo.ui.view.options import DEFAULT_REPETITION_PENALTY
+from demo.ui.view.speed import DEFAULT_LENGTH
 
 
 def record(engine: Engine, prompt: str) -> Trace:

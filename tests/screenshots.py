@@ -11,7 +11,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, expect, sync_playwright
 
-from demo.ui.lesson import CHAPTERS
+from demo.ui.components.lesson import CHAPTERS
 from tests.browser.chromium import launch
 
 SIZES: Final[dict[str, ViewportSize]] = {

@@ -1,20 +1,30 @@
-"""The layout of DESIGN: a star. The core knows only itself, the leaves know the core, app.py knows everyone."""
+"""The layout: core <- engines <- api | ui <- app.py. Only app.py imports the local engine. Imports form no circle."""
 
 import ast
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 FILES = [ROOT / "app.py", *sorted((ROOT / "demo").rglob("*.py"))]
+LAYERS = {
+    "core": {"core"},
+    "engines": {"core", "engines"},  # wrappers and replay: every Engine without tensors
+    "local": {"core", "engines", "local"},
+    "api": {"core", "engines", "api"},
+    "ui": {"core", "engines", "ui"},
+    "bench": {"core", "bench"},
+    "app": {"core", "engines", "local", "api", "ui"},
+}
 HOMES = {
-    "torch": {"engines"},
-    "transformers": {"engines", "bench"},  # there as one of those who are measured
-    "accelerate": {"engines"},
+    "torch": {"local"},
+    "transformers": {"local", "bench"},  # there as one of those who are measured
+    "accelerate": {"local"},
     "gradio": {"ui"},
     "plotly": {"ui", "bench"},
     "uvicorn": {"api"},
@@ -27,11 +37,16 @@ def name_of(path: Path) -> str:
 
 
 def layer_of(path: Path) -> str:
-    """`app`, `core`, or the leaf's folder."""
-    parts = path.relative_to(ROOT).parts
-    if parts == ("app.py",):
-        return "app"
-    return "core" if len(parts) == 2 else parts[1]
+    """One of `LAYERS`."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return "app" if parts == ("app",) else layer_of_parts(parts)
+
+
+def layer_of_parts(parts: Sequence[str]) -> str:
+    """The layer of `demo`, then folders, then a module or a name in it."""
+    if parts[1:3] == ("engines", "local"):
+        return "local"
+    return parts[1] if len(parts) > 1 and (ROOT / "demo" / parts[1]).is_dir() else "core"
 
 
 def read_imports(path: Path) -> Iterator[str]:
@@ -46,10 +61,8 @@ def read_imports(path: Path) -> Iterator[str]:
 
 def layer_of_module(module: str) -> str | None:
     """The layer of one of our modules; None where it is not ours."""
-    parts = module.split(".")
-    if parts[0] != "demo":
-        return None
-    return parts[1] if len(parts) > 1 and (ROOT / "demo" / parts[1]).is_dir() else "core"
+    parts = tuple(module.split("."))
+    return layer_of_parts(parts) if parts[0] == "demo" else None
 
 
 @cache
@@ -63,11 +76,21 @@ def list_wrong(is_wrong: Callable[[str, str], bool]) -> list[str]:
     return [f"{name_of(path)} imports {module}" for path, module in list_imports() if is_wrong(layer_of(path), module)]
 
 
-def test_a_leaf_knows_the_core_and_itself_and_the_core_only_itself() -> None:
+def test_each_layer_imports_only_those_below_it() -> None:
     def is_wrong(layer: str, module: str) -> bool:
-        return layer != "app" and layer_of_module(module) not in {None, "core", layer}
+        return layer_of_module(module) not in {None, *LAYERS[layer]}
 
     assert list_wrong(is_wrong) == []
+
+
+def test_modules_form_no_circle() -> None:
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in FILES}
+    graph: dict[str, set[str]] = {}
+    for path, imported in list_imports():
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        target = imported if imported in modules else imported.rpartition(".")[0]
+        graph.setdefault(name, set()).update({target} & modules - {name})
+    TopologicalSorter(graph).prepare()  # raises CycleError
 
 
 def test_nobody_imports_app_py() -> None:
@@ -79,13 +102,13 @@ def test_the_core_uses_the_standard_library_only() -> None:
     assert list_wrong(lambda layer, module: layer == "core" and module.split(".")[0] not in known) == []
 
 
-def test_tensors_live_in_the_engine_components_in_the_page_and_the_server_in_the_api() -> None:
+def test_tensors_live_in_the_local_engine_components_in_the_page_and_the_server_in_the_api() -> None:
     assert list_wrong(lambda layer, module: layer not in HOMES.get(module.split(".")[0], {layer})) == []
 
 
-def test_app_py_knows_every_leaf() -> None:
+def test_app_py_knows_every_layer() -> None:
     known = {layer_of_module(module) for module in read_imports(ROOT / "app.py")}
-    assert {"core", "engines", "api", "ui"} <= known
+    assert known - {None} == LAYERS["app"]
 
 
 def test_a_file_can_be_read_without_scrolling_far() -> None:

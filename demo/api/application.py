@@ -10,29 +10,27 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from demo import __version__
-from demo.api.access import REQUEST_ID, AccessLog
-from demo.api.buffering import Unbuffered
-from demo.api.crowd_routes import build_crowd_routes
-from demo.api.documents import TIMING_HEADERS, add_event_schemas
-from demo.api.generation import GENERATING_PATHS, build_generation_routes
-from demo.api.inbox import build_inbox_routes
-from demo.api.inspection import build_inspection_routes
-from demo.api.job_routes import build_job_routes
-from demo.api.limits import BodyLimit, Gate
-from demo.api.metrics import MeasuredEngine
-from demo.api.provoked import build_provoked_routes
-from demo.api.refusals import METHODS, refuse_other_methods, speak_our_errors
-from demo.api.root_path import RootPath
-from demo.api.webhooks import Postman
+from demo.api.jobs.webhooks import WebhookSender
+from demo.api.middleware.access_log import REQUEST_ID, AccessLogMiddleware
+from demo.api.middleware.exception_handlers import METHODS, add_exception_handlers, refuse_other_methods
+from demo.api.middleware.limits import AdmissionMiddleware, BodyLimitMiddleware
+from demo.api.middleware.root_path import RootPathMiddleware
+from demo.api.middleware.unbuffered import UnbufferedMiddleware
+from demo.api.openapi.documents import TIMING_HEADERS, add_event_schemas
+from demo.api.routes.crowds import build_crowd_routes
+from demo.api.routes.generation import GENERATING_PATHS, build_generation_routes
+from demo.api.routes.inspection import build_inspection_routes
+from demo.api.routes.jobs import build_job_routes
+from demo.api.routes.simulated_faults import build_simulated_fault_routes
+from demo.api.routes.webhook_inbox import build_inbox_routes
+from demo.engines.metered import MeteredEngine
 from demo.settings import Settings
 
 UNLOGGED: Final = {"/", "/health", "/ping", "/metrics"}  # asked all the time, by machines; `POST /` is logged
 LOCAL_URL: Final = "http://127.0.0.1:7860"
 
 
-def create_api(
-    engine: MeasuredEngine, settings: Settings, page: FastAPI | None = None, url: str = LOCAL_URL
-) -> FastAPI:
+def create_api(engine: MeteredEngine, settings: Settings, page: FastAPI | None = None, url: str = LOCAL_URL) -> FastAPI:
     """The API in front of `engine`, reached at `url`, and `page` behind all paths that are not its own."""
 
     @asynccontextmanager
@@ -51,10 +49,10 @@ def create_api(
     )
     routers = [
         build_generation_routes(engine),
-        build_job_routes(engine, Postman(url, settings.webhook_allow)),
+        build_job_routes(engine, WebhookSender(url, settings.webhook_allow)),
         build_inbox_routes(),
         build_inspection_routes(engine),
-        build_provoked_routes(),
+        build_simulated_fault_routes(),
         build_crowd_routes(engine, url),
     ]
     for router in routers:
@@ -63,9 +61,9 @@ def create_api(
     refuse_other_methods(app, routes)
     if page is not None:
         app.mount("", page)
-    speak_our_errors(app)
+    add_exception_handlers(app)
     _document_streams(app)
-    _stand_before(app, engine, settings, list(routes))
+    _add_middleware(app, engine, settings, list(routes))
     return app
 
 
@@ -89,10 +87,10 @@ def _document_streams(app: FastAPI) -> None:
     app.openapi = write_all  # type: ignore[method-assign] # FastAPI's own way of extending its document
 
 
-def _stand_before(app: FastAPI, engine: MeasuredEngine, settings: Settings, paths: Sequence[str]) -> None:
+def _add_middleware(app: FastAPI, engine: MeteredEngine, settings: Settings, paths: Sequence[str]) -> None:
     # The last added is the first to be asked.
-    app.add_middleware(Gate, engine=engine, paths=GENERATING_PATHS, api_key=settings.api_key)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(AdmissionMiddleware, engine=engine, paths=GENERATING_PATHS, api_key=settings.api_key)
+    app.add_middleware(BodyLimitMiddleware)
     if settings.cors_allow_origin:
         app.add_middleware(
             CORSMiddleware,
@@ -102,6 +100,6 @@ def _stand_before(app: FastAPI, engine: MeasuredEngine, settings: Settings, path
             expose_headers=[*TIMING_HEADERS, REQUEST_ID, "Retry-After", "Location"],
         )
     roots = {"/" + path.split("/")[1] for path in paths} - UNLOGGED
-    app.add_middleware(AccessLog, paths=sorted(roots), with_prompts=settings.log_prompts)
-    app.add_middleware(Unbuffered)
-    app.add_middleware(RootPath, root_path=settings.root_path)
+    app.add_middleware(AccessLogMiddleware, paths=sorted(roots), with_prompts=settings.log_prompts)
+    app.add_middleware(UnbufferedMiddleware)
+    app.add_middleware(RootPathMiddleware, root_path=settings.root_path)

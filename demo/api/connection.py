@@ -11,7 +11,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from demo.api import traffic
-from demo.api.errors import Refused, write_native
+from demo.api.dialects.errors import Refused, write_native
 from demo.api.framing import Framing
 
 HEADER_SECONDS: Final = 10.0  # from the first byte of a request until its headers are there

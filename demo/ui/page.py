@@ -14,17 +14,17 @@ from gradio.events import Dependency
 from demo.events import Engine
 from demo.trace import Trace
 from demo.ui import without_apps
+from demo.ui.components.layout import Layout, build_layout
 from demo.ui.document import Document, amend_document
 from demo.ui.files import ASSETS, mount_files, write_preloads
-from demo.ui.layout import Layout, build_layout
-from demo.ui.lesson_listeners import LessonListeners
-from demo.ui.listeners import Listeners
+from demo.ui.listeners.lesson import LessonListeners
+from demo.ui.listeners.race import Listeners
+from demo.ui.session import Sessions
 from demo.ui.status_tracker import mount_status_tracker
-from demo.ui.visitor import Visitors
 
 # Nothing of Gradio's shows progress, and no component is told of it: that costs the browser more than the text does.
 SILENT: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
-MOST: Final = 1000  # listeners that wait, and that run: each tab takes three
+MAX_LISTENERS: Final = 1000  # listeners that wait, and that run: each tab takes three
 # Without a limit: who may run, and how many, is for the engine to say.
 FREE: dict[str, Any] = {**SILENT, "concurrency_limit": None}
 # By default Gradio drops a trigger while it has not heard of the end of the last.
@@ -34,22 +34,22 @@ OFTEN: dict[str, Any] = {**EACH_TIME, "postprocess": False}
 QUICK: dict[str, Any] = {**SILENT, "queue": False}
 TELLING: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
 
-LOOK = 0.02  # seconds between two looks at what was asked
-IDLE = 1.0  # the same for progress, which nothing here reports
+QUEUE_POLL_SECONDS = 0.02  # seconds between two looks at what was asked
+PROGRESS_POLL_SECONDS = 1.0  # the same for progress, which nothing here reports
 
 
 @without_apps()
-def build_page(engine: Engine, visitors: Visitors | None = None, recordings: Sequence[Trace] = ()) -> gr.Blocks:
+def build_page(engine: Engine, sessions: Sessions | None = None, recordings: Sequence[Trace] = ()) -> gr.Blocks:
     """The page in front of `engine`; one of `recordings` stands in where it can't answer."""
-    visitors = Visitors() if visitors is None else visitors
+    sessions = Sessions() if sessions is None else sessions
     blocks: gr.Blocks
     with gr.Blocks(title="Token streaming", analytics_enabled=False) as blocks:
         page = build_layout()
-        listeners = Listeners(engine, page, visitors, recordings)
+        listeners = Listeners(engine, page, sessions, recordings)
         wire_race(blocks, page, listeners)
-        wire_lesson(blocks, page, listeners, LessonListeners(engine, page, visitors))
-    blocks.queue(max_size=MOST, default_concurrency_limit=None)
-    blocks._queue.max_thread_count = MOST  # of listeners that run; Gradio's own 40 are used up by thirteen tabs
+        wire_lesson(blocks, page, listeners, LessonListeners(engine, page, sessions))
+    blocks.queue(max_size=MAX_LISTENERS, default_concurrency_limit=None)
+    blocks._queue.max_thread_count = MAX_LISTENERS  # Gradio's own 40 are used up by thirteen tabs
     _calm(blocks)
     return blocks
 
@@ -59,8 +59,8 @@ def _calm(blocks: gr.Blocks) -> None:
 
     Each look interrupts the model: together they took 4 % of its speed, on a page where nothing happened.
     """
-    blocks._queue.sleep_when_free = LOOK
-    blocks._queue.progress_update_sleep_when_free = IDLE
+    blocks._queue.sleep_when_free = QUEUE_POLL_SECONDS
+    blocks._queue.progress_update_sleep_when_free = PROGRESS_POLL_SECONDS
     blocks._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize  # its spelling; of sums by pandas that nobody asks for
     # And with every update it looks for matplotlib, twice, in every folder of packages: here is the answer.
     if find_spec("matplotlib") is None:
@@ -68,7 +68,7 @@ def _calm(blocks: gr.Blocks) -> None:
 
 
 def mount_page(
-    app: FastAPI, engine: Engine, visitors: Visitors | None = None, recordings: Sequence[Trace] = ()
+    app: FastAPI, engine: Engine, sessions: Sessions | None = None, recordings: Sequence[Trace] = ()
 ) -> FastAPI:
     """Serve the page in front of `engine` at `/` of `app`."""
     mount_files(app)
@@ -80,7 +80,7 @@ def mount_page(
     route_utils.get_root_url = lambda *args, **options: "."
     mounted: FastAPI = gr.mount_gradio_app(
         app,
-        build_page(engine, visitors, recordings),
+        build_page(engine, sessions, recordings),
         path="/",
         theme=build_theme(),
         head=read_head(),
@@ -114,13 +114,13 @@ def wire_race(blocks: gr.Blocks, page: Layout, listeners: Listeners) -> None:
     follow(again.then(listeners.begin_again, page.asked, page.start, **FREE), page, listeners)
     rest = gather(page.verdict.click, page)
     follow(rest.then(listeners.complete, page.asked, page.start, **FREE), page, listeners)
-    page.dials.pace.input(listeners.choose_speed, **QUICK)
+    page.controls.pace.input(listeners.choose_speed, **QUICK)
     page.stop.click(listeners.stop_all, **QUICK)
     page.streamed.stop.click(listeners.stop_streamed, **QUICK)
     page.whole.stop.click(listeners.stop_whole, **QUICK)
     cleared = page.clear.click(listeners.stop_all, **QUICK)
     cleared.then(listeners.clear, None, [*page.start, page.results], **FREE)
-    told = [page.model, page.generate, page.dials.pace, page.dials.length]
+    told = [page.model, page.generate, page.controls.pace, page.controls.length]
     blocks.load(listeners.watch_model, None, told, **FREE)
     page.sight.blur(listeners.look_away, **TELLING)
     page.sight.focus(listeners.look_back, **TELLING)
@@ -137,7 +137,9 @@ def wire_lesson(blocks: gr.Blocks, page: Layout, race: Listeners, listeners: Les
     lesson.price.change(listeners.weigh, lesson.price, lesson.saved, **QUICK)
     gather(lesson.share.click, page).then(listeners.share, page.asked, lesson.link, **QUICK)
     read_address = "() => [window.location.hash.slice(1)]"
-    arrived = blocks.load(listeners.arrive, page.fragment, [*page.dials.inputs, *page.start], js=read_address, **FREE)
+    arrived = blocks.load(
+        listeners.arrive, page.fragment, [*page.controls.inputs, *page.start], js=read_address, **FREE
+    )
     follow(arrived, page, race)
 
 
@@ -147,7 +149,7 @@ def gather(trigger: Callable[..., Dependency], page: Layout) -> Dependency:
     Of every component that a listener has ever read, Gradio's client renews the status with each message that comes:
     so these are read in the browser, and the listeners read what was gathered.
     """
-    given = [page.prompt, page.keep, *page.dials.inputs]
+    given = [page.prompt, page.keep, *page.controls.inputs]
     return trigger(None, given, page.asked, js="(...values) => [tokenStreaming.gather(values)]", **SILENT)
 
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from demo.events import Done, Engine, Event, Failed, Request, Token
 from demo.run import Reader, Run
-from demo.ui.panes import PaneView, Reading, settle_views, view_reading
-from demo.ui.words import SIDES, Side
+from demo.ui.view.panes import PaneView, Reading, settle_views, view_reading
+from demo.ui.view.words import SIDES, Side
 
-BEAT = 0.1  # seconds between two batches of a growing text, of which the browser paints each token when it is due
+UPDATE_SECONDS = 0.1  # between two batches of a growing text: the browser paints each token when it is due
 
 _numbers = itertools.count(1)
 
@@ -63,10 +63,10 @@ class Race:
         for side in SIDES:
             self.leave(side)
 
-    async def stream(self, choose_beat: Callable[[], float] = lambda: BEAT) -> AsyncIterator[PaneView]:
+    async def stream(self, choose_interval: Callable[[], float] = lambda: UPDATE_SECONDS) -> AsyncIterator[PaneView]:
         """The streamed side: its view again and again, as the text grows; the first text and the end at once.
 
-        `choose_beat` says how many seconds to let pass before the next.
+        `choose_interval` says how many seconds to let pass before the next.
         """
         reader, events = self._readers["streamed"], list[Event]()
         try:
@@ -76,7 +76,7 @@ class Race:
                 events.extend(batch)
                 yield self._view("streamed", events)
                 if any(isinstance(event, Token) for event in batch):
-                    await reader.coalesce(choose_beat())
+                    await reader.coalesce(choose_interval())
         finally:
             view = self._end("streamed", events)
         if "streamed" in self._left:
@@ -90,7 +90,7 @@ class Race:
             if not self._narrated.is_set():
                 # Gradio repeats a generator's last view at its end: that must not come after this one.
                 await self._narrated.wait()
-                await asyncio.sleep(BEAT)
+                await asyncio.sleep(UPDATE_SECONDS)
         finally:
             view = self._end("whole", self.run.events)
         return view

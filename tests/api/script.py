@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fastapi import FastAPI
 
 from demo.api.application import create_api
-from demo.api.metrics import MeasuredEngine
+from demo.engines.metered import MeteredEngine
 from demo.events import Candidate, Done, FinishReason, Log, PromptRead, PromptToken, Request, Started, Ticket, Token
 from demo.settings import Settings
 from tests.scripted import ScriptedEngine, ScriptedTicket
@@ -123,4 +123,4 @@ class TicketEngine(ScriptedEngine):
 
 def open_api(engine: ScriptedEngine | None = None, settings: Settings | None = None) -> FastAPI:
     """The API alone, in front of `engine`."""
-    return create_api(MeasuredEngine(engine or AnsweringEngine()), settings or Settings())
+    return create_api(MeteredEngine(engine or AnsweringEngine()), settings or Settings())

@@ -10,8 +10,8 @@ from fastapi import FastAPI
 
 from demo.api import server
 from demo.api.application import create_api
-from demo.api.metrics import MeasuredEngine
 from demo.api.server import Server
+from demo.engines.metered import MeteredEngine
 from demo.events import Engine
 from demo.settings import Settings
 
@@ -26,7 +26,7 @@ def serve_api(
         # Signals are the main thread's.
         patch.setattr(server._Uvicorn, "capture_signals", lambda self: _no_signals())
         served = Server(settings, {})
-        measured = MeasuredEngine(engine)
+        measured = MeteredEngine(engine)
         page = mount_page(measured) if mount_page else None
         app = create_api(measured, settings, page, served.url)
         thread = threading.Thread(target=served.serve, args=(app, engine.close), daemon=True)

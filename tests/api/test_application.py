@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from demo.api.application import create_api
-from demo.api.metrics import MeasuredEngine
+from demo.engines.metered import MeteredEngine
 from demo.events import PromptToken
 from demo.settings import Settings
 from tests.api.client import MINIMAL, ask, assert_refused, parse, post, read_events
@@ -149,7 +149,7 @@ def test_without_the_page_gradio_is_not_imported() -> None:
     program = """
 import sys
 import app
-from demo.api.metrics import MeasuredEngine
+from demo.engines.metered import MeasuredEngine
 from demo.settings import read_settings
 from tests.scripted import ScriptedEngine
 
@@ -176,7 +176,7 @@ def paged() -> FastAPI:
     def show(path: str) -> str:
         return f"the page's {path}"
 
-    return create_api(MeasuredEngine(AnsweringEngine()), Settings(), page)
+    return create_api(MeteredEngine(AnsweringEngine()), Settings(), page)
 
 
 def test_the_page_is_behind_all_paths_that_are_not_the_apis(paged: FastAPI) -> None:
@@ -194,5 +194,5 @@ def test_no_path_of_the_api_falls_through_to_the_page(paged: FastAPI) -> None:
 
 
 def test_the_page_speaks_of_errors_as_the_api_does() -> None:
-    app = create_api(MeasuredEngine(AnsweringEngine()), Settings(), FastAPI())
+    app = create_api(MeteredEngine(AnsweringEngine()), Settings(), FastAPI())
     assert_refused(ask(app, "GET", "/nowhere"), "/nowhere", 404, "not_found")

@@ -14,7 +14,7 @@ from demo.events import Event, Log, PromptProgress, Request, Ticket
 from tests.api.client import MINIMAL, PATIENCE, STREAMED, WHOLE, ask, assert_refused, parse, post, read_events
 from tests.api.script import HELLO, AnsweringEngine, Script, make_token, open_api
 from tests.api.serving import serve_api
-from tests.api.test_metrics import read_metrics
+from tests.engines.test_metered import read_metrics
 
 REUSED = replace(HELLO, input_tokens=840, cached_tokens=812)
 OPENAI = ("/v1/chat/completions", "/v1/completions")

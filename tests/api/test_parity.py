@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo.api.application import create_api
-from demo.api.metrics import MeasuredEngine
 from demo.engines.local.engine import LocalEngine
+from demo.engines.metered import MeteredEngine
 from demo.settings import Settings
 from tests.api.client import parse, read_events
 from tests.engines.local.conftest import wait_until_loaded
@@ -54,7 +54,7 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
     worker = LocalEngine(lambda report: model, 64)
     wait_until_loaded(worker)
     loop = asyncio.new_event_loop()
-    yield Api(create_api(MeasuredEngine(worker), Settings()), loop)
+    yield Api(create_api(MeteredEngine(worker), Settings()), loop)
     loop.close()
     worker.close()
     torch.set_num_threads(threads)

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from demo.api.inspection import describe
+from demo.api.routes.inspection import describe
 from demo.bench.software import LLAMA_SERVER, OURS, TGI, UNKNOWN, VLLM, Software, recognise_software
 from tests.scripted import ScriptedEngine
 

@@ -13,7 +13,7 @@ from demo.events import Engine
 from demo.settings import Settings
 from demo.trace import Trace
 from demo.ui.page import mount_page
-from demo.ui.visitor import Visitors
+from demo.ui.session import Sessions
 from tests.api.serving import serve_api
 
 FREED: Final[list[int]] = []  # ports of servers that have ended: the browser has cached their files
@@ -24,16 +24,16 @@ class Served:
     """Where the page is, and who is visiting it."""
 
     url: str
-    visitors: Visitors
+    sessions: Sessions
 
 
 @contextmanager
 def serve(engine: Engine, settings: Settings | None = None, recordings: Sequence[Trace] = ()) -> Iterator[Served]:
     """Serve the page until the block ends, at the port of a server that has ended if there is one."""
-    visitors = Visitors()
+    sessions = Sessions()
     settings = replace(settings or Settings(), port=_choose_port())
-    with serve_api(engine, settings, lambda measured: mount_page(FastAPI(), measured, visitors, recordings)) as url:
-        yield Served(url, visitors)
+    with serve_api(engine, settings, lambda measured: mount_page(FastAPI(), measured, sessions, recordings)) as url:
+        yield Served(url, sessions)
     FREED.append(urlsplit(url).port or 0)
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, ViewportSize, expect
 
-from demo.ui.words import Side
+from demo.ui.view.words import Side
 from tests.browser.chromium import PATIENCE
 
 SIZES: Final[dict[str, ViewportSize]] = {

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from demo.settings import Settings
-from demo.ui.words import say_seconds
+from demo.ui.view.words import format_seconds
 from tests.browser.serving import serve
 from tests.browser.tab import Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
@@ -91,7 +91,7 @@ def test_a_click_shows_who_is_served_and_who_is_refused_as_the_server_told_it(op
     ended = station.click("once")
     assert [visit["outcome"] for visit in ended["clients"]].count("served") == 4
     refusals = [first["answered"] - first["asked"] for first in firsts(ended) if first["status"] == 429]
-    (least, unit), (most, other) = (say_seconds(find(refusals)).split() for find in (min, max))
+    (least, unit), (most, other) = (format_seconds(find(refusals)).split() for find in (min, max))
     told = "4 of 20 were served at once, 16 got 429 overloaded after "
     between = f"{least} to {most} {other}" if unit == other else f"{least} {unit} to {most} {other}"
     assert station.verdict("once").inner_text() in (f"{told}{between}.", f"{told}{most} {other}.")

@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 from playwright.sync_api import FloatRect, expect
 
-from demo.ui.words import SIDES
+from demo.ui.view.words import SIDES
 from tests.browser.tab import SIZES, Tab, Tabs
 
 THEMES = ("light", "dark")

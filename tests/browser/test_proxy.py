@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from demo.settings import Settings
 from tests.api.client import read_events
-from tests.api.test_following import read_numbered
+from tests.api.jobs.test_event_stream import read_numbered
 from tests.browser.conftest import WORDS, start_program
 from tests.browser.nginx import Nginx, run_nginx
 from tests.browser.serving import serve

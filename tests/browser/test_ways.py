@@ -87,7 +87,7 @@ def report(finished: Ways, typing_url: str) -> Report:
     return report
 
 
-def say_seconds(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
@@ -103,7 +103,7 @@ def test_three_readers_of_one_run_end_with_the_same_text(finished: Ways) -> None
 def test_the_table_says_what_the_server_reports_and_what_was_really_asked(finished: Ways, report: Report) -> None:
     told = [report["streamed"], report["polled"], report["webhook"]["report"]]
     names = ("requests", "empty_replies", "request_bytes", "reply_bytes")
-    expected = [[*(f"{way[name]:,}" for name in names), say_seconds(way["mean_staleness"])] for way in told]
+    expected = [[*(f"{way[name]:,}" for name in names), format_seconds(way["mean_staleness"])] for way in told]
     assert [row[1:] for row in finished.read_rows()[:3]] == expected
     assert finished.count("/events") == report["streamed"]["requests"] == 1
     polls = [request for request in finished.asked if re.search(rf"/jobs/{finished.job}\?since=\d+$", request.url)]

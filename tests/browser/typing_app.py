@@ -6,8 +6,8 @@ import sys
 from fastapi import FastAPI
 
 from demo.api.application import create_api
-from demo.api.metrics import MeasuredEngine
 from demo.api.server import Server
+from demo.engines.metered import MeteredEngine
 from demo.settings import Settings
 from demo.ui.page import mount_page
 from tests.scripted import TypingEngine
@@ -16,5 +16,5 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     settings = Settings(port=int(sys.argv[1]))
     server = Server(settings)
-    engine = MeasuredEngine(TypingEngine([f"word{index} " for index in range(200)], 0.05))
+    engine = MeteredEngine(TypingEngine([f"word{index} " for index in range(200)], 0.05))
     server.serve(create_api(engine, settings, mount_page(FastAPI(), engine), server.url), engine.close)

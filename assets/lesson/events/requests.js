@@ -29,12 +29,12 @@ export const KINDS = {
     note: "Deliberate: a script, not the model, writes a few words (log-probability 0: certain), pauses for five seconds "
       + "and continues. The server's own code fills the pause with comments (keep-alive), which clients skip and which "
       + "keep proxies from closing an idle connection: here after about 1 s, otherwise after 15 s.",
-    compose: async () => ({ method: "GET", path: "/provoked/pause" }),
+    compose: async () => ({ method: "GET", path: "/faults/pause" }),
   },
   break: {
     note: "Deliberate: a script, not the model, fails after a few words. The status 200 has been sent by then, so the "
       + "error is the stream's last event, written by the server's own code.",
-    compose: async () => ({ method: "GET", path: "/provoked/break" }),
+    compose: async () => ({ method: "GET", path: "/faults/break" }),
   },
 };
 

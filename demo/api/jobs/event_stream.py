@@ -1,0 +1,65 @@
+"""A job's run as a stream of numbered events, which a browser's EventSource takes up again where it was cut off.
+
+WHATWG HTML, section 9.2: an event's `id` comes back as `Last-Event-ID`, and a reply of 204 ends the reconnecting.
+"""
+
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from demo.api.delivery.response import StreamedResponse
+from demo.api.dialects import sse
+from demo.api.dialects.answer import Answer
+from demo.api.dialects.errors import Json
+from demo.api.dialects.native import NativeDialect, Parameters
+from demo.api.jobs.job import Job
+from demo.api.traffic import Traffic
+from demo.errors import DemoError
+from demo.events import Token
+
+
+class JobEventStream(StreamedResponse):
+    """One more reader of a job's run, from its beginning; events up to `last_seen` are not told again.
+
+    Leaving cancels nothing, since the job has a reader of its own. What it took is noted in the job's report.
+    """
+
+    def __init__(self, job: Job, last_seen: int) -> None:
+        # Details and no prompt, whatever the job's parameters say: as polling and the webhook.
+        parameters = Parameters(details=True, return_progress=job.returns_progress and not last_seen)
+        super().__init__([job.run], NativeDialect(parameters, device=""))
+        self._report = job.streamed
+        self._last_seen = last_seen
+
+    @classmethod
+    def answer(cls, job: Job, last_seen: int, traffic: Traffic | None) -> Response:
+        """The stream behind event `last_seen`, or 204 where that was the last."""
+        job.streamed.note_request(traffic)
+        ended = job.read()
+        if ended.end is None or last_seen < count_events(ended):
+            return cls(job, last_seen)
+        job.streamed.empty_replies += 1
+        return Response(status_code=204)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        told = self._report.told
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._report.empty_replies += self._report.told == told
+
+    def _frame_token(self, token: Token, chunk: Json) -> bytes:
+        return b"" if token.index <= self._last_seen else sse.frame(chunk, token.index)
+
+    def _frame_error(self, error: DemoError, answer: Answer) -> bytes:
+        return sse.frame(self._dialect.error(error), count_events(answer))
+
+    async def _transmit(self, message: Message) -> None:
+        await super()._transmit(message)
+        body = message.get("body", b"")
+        if body and body != sse.KEEP_ALIVE:
+            self._report.note_arrival(self._answers[0].tokens)
+
+
+def count_events(answer: Answer) -> int:
+    """The number of the last event of an answer at its end: one for each token, and one for what went wrong."""
+    return len(answer.tokens) + (answer.error is not None)

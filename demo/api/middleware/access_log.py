@@ -1,0 +1,88 @@
+"""One line of JSON for each request: who it was, what came of it, how long it took. Never the prompt, unless asked.
+
+The page's own many requests are left out. Pure ASGI.
+"""
+
+import json
+import logging
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from demo.api.dialects.answer import Answer
+from demo.api.middleware.root_path import route_of
+
+logger = logging.getLogger("demo.access")
+
+REQUEST_ID: Final = "x-request-id"
+
+
+class AccessLogMiddleware:
+    """Logs the requests to `paths` and below, and names each with an `X-Request-Id`, the client's where it sent one."""
+
+    def __init__(self, app: ASGIApp, paths: Sequence[str], with_prompts: bool) -> None:
+        self._app = app
+        self._paths = frozenset(paths)
+        self._with_prompts = with_prompts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not self._is_logged(scope):
+            await self._app(scope, receive, send)
+            return
+        began, status, sent = time.perf_counter(), 0, 0
+        request_id = choose_id(Headers(scope=scope).get(REQUEST_ID, ""))
+        state = scope.setdefault("state", {})
+
+        async def note(message: Message) -> None:
+            nonlocal status, sent
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            else:
+                sent += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        finally:
+            line = {
+                "request_id": request_id,
+                "method": scope["method"],
+                "path": route_of(scope),
+                "status": status,
+                "bytes": sent,
+                "seconds": round(time.perf_counter() - began, 6),
+                "answers": [self._describe(answer) for answer in state.get("answers", ())],
+            }
+            logger.info("%s", json.dumps(line, ensure_ascii=False))
+
+    def _is_logged(self, scope: Scope) -> bool:
+        path = route_of(scope)
+        if path == "/":
+            return bool(scope["method"] == "POST")
+        return "/" + path.lstrip("/").partition("/")[0] in self._paths
+
+    def _describe(self, answer: Answer) -> dict[str, Any]:
+        line: dict[str, Any] = {
+            "prompt_tokens": answer.input_tokens,
+            "cached_tokens": answer.cached_tokens,
+            "generated_tokens": len(answer.tokens),
+        }
+        if answer.end is None:
+            line["finish_reason"] = "left"
+        else:
+            line["finish_reason"] = answer.error.kind if answer.error else answer.finish_reason
+            line |= answer.time().as_details()
+        if self._with_prompts:
+            line["prompt"] = str(answer.request.prompt)
+        return line
+
+
+def choose_id(given: str) -> str:
+    """The client's id if it is a plain one, else a new one."""
+    return given if re.fullmatch(r"[A-Za-z0-9._:-]{1,128}", given) else secrets.token_hex(8)

@@ -1,0 +1,110 @@
+"""The routes that tell of the server: health, model, numbers; and of texts: their tokens."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+
+from demo import __version__
+from demo.api.dialects.chat import ChatRequest
+from demo.api.dialects.completions import MAX_PROMPTS
+from demo.api.dialects.errors import Json
+from demo.api.dialects.native import MAX_BEST_OF, GenerateRequest
+from demo.api.openapi import documents, reports
+from demo.api.routes.generation import find_card
+from demo.bounds import MAX_STOP_SEQUENCES
+from demo.engines.metered import MeteredEngine
+from demo.errors import NotReady
+from demo.events import Engine, Piece, Prompt
+
+STALLED_SECONDS: Final = 60.0  # a step takes milliseconds; the longest chunk of a prompt, a few seconds
+
+
+def build_inspection_routes(engine: MeteredEngine) -> APIRouter:
+    """All routes that generate nothing."""
+    router = APIRouter(tags=["inspect"])
+
+    async def health() -> Json:
+        """Whether requests can be answered: a busy server is healthy, a dead or hanging engine is not."""
+        check_health(engine)
+        load = engine.load
+        return {"status": "ok", "running": load.running, "waiting": load.waiting, "limit": load.limit}
+
+    for path in ("/health", "/ping"):
+        router.add_api_route(path, health, **documents.reply(reports.Health, 503), operation_id=f"get{path[1:]}")
+
+    @router.get("/info", **documents.reply(reports.Info, 503))
+    async def info() -> Json:
+        """What answers, and its limits."""
+        return describe(engine)
+
+    @router.get("/v1/models", **documents.reply(reports.Models, 503))
+    async def models() -> Json:
+        """The one model, as OpenAI's clients ask for it."""
+        name = find_card(engine).model_id
+        entry = {"id": name, "object": "model", "created": 0, "owned_by": name.split("/")[0], "root": name}
+        return {"object": "list", "data": [entry]}
+
+    @router.get("/metrics", **documents.text("Prometheus' text format."))
+    async def metrics() -> Response:
+        """Counters and histograms for Prometheus."""
+        return Response(engine.metrics.write(), media_type=CONTENT_TYPE_LATEST)
+
+    @router.post("/tokenize", **documents.reply(list[reports.TextToken], 413, 422, 503))
+    async def tokenize(body: GenerateRequest) -> Response:
+        """The tokens of `inputs` as they are, raw, each with its place in them, in characters."""
+        _, pieces = await split(engine, body.inputs)
+        return JSONResponse(write_pieces(body.inputs, pieces))
+
+    @router.post("/chat_tokenize", **documents.reply(reports.TokenizedChat, 413, 422, 503))
+    async def chat_tokenize(body: ChatRequest) -> Json:
+        """A conversation as the model reads it, and its tokens."""
+        text, pieces = await split(engine, body.conversation())
+        return {"tokenize_response": write_pieces(text, pieces), "templated_text": text}
+
+    return router
+
+
+def check_health(engine: Engine) -> None:
+    """Raise what keeps requests from being answered."""
+    find_card(engine)
+    stalled = engine.load.stalled
+    if stalled > STALLED_SECONDS:
+        raise NotReady(f"no step of the model has ended for {stalled:.0f} s.")
+
+
+def describe(engine: Engine) -> Json:
+    """TGI's /info."""
+    card = find_card(engine)
+    return {
+        "model_id": card.model_id,
+        "model_sha": card.revision,
+        "model_dtype": card.dtype,
+        "model_device_type": card.device.partition(":")[0],
+        "model_pipeline_tag": "text-generation",
+        "max_concurrent_requests": engine.load.limit,
+        "max_best_of": MAX_BEST_OF,
+        "max_stop_sequences": MAX_STOP_SEQUENCES,
+        "max_input_tokens": card.max_input_tokens,
+        "max_total_tokens": card.max_total_tokens,
+        "validation_workers": 1,
+        "max_client_batch_size": MAX_PROMPTS,
+        "plain_prompts": card.plain_prompts,
+        "watermark": "accepted, not applied",
+        "router": "token-streaming",
+        "version": __version__,
+    }
+
+
+async def split(engine: Engine, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+    """A prompt's text and tokens, found beside the event loop."""
+    return await run_in_threadpool(engine.tokenize, prompt)
+
+
+def write_pieces(text: str, pieces: tuple[Piece, ...]) -> list[dict[str, Any]]:
+    """TGI's list of tokens."""
+    return [
+        {"id": each.id, "text": text[each.start : each.stop], "start": each.start, "stop": each.stop} for each in pieces
+    ]

@@ -1,0 +1,162 @@
+"""Replay: an engine without a model. It plays recorded runs at the times they had, and refuses everything else."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from demo.engines.playback import Playback
+from demo.errors import BadRequest, NotReady, Overloaded, SettingError, shutting_down
+from demo.events import (
+    Done,
+    Engine,
+    Event,
+    Load,
+    Log,
+    ModelCard,
+    Piece,
+    PlainPrompts,
+    Prompt,
+    Ready,
+    Request,
+    Status,
+    Ticket,
+    Token,
+)
+from demo.metrics import measure_streamed
+from demo.settings import Choice, Settings
+from demo.trace import Trace, read_trace
+
+logger = logging.getLogger(__name__)
+
+RECORDINGS: Final = Path(__file__).resolve().parents[2] / "assets" / "traces"
+
+
+class NotRecorded(BadRequest):
+    """There is no recording of what was asked."""
+
+
+class Replay(Engine):
+    """Plays whichever of `traces`, at least one, was made for the same prompt and settings; at most `limit` at once."""
+
+    def __init__(self, traces: Sequence[Trace], limit: int = 64, plain_prompts: PlainPrompts = "chat") -> None:
+        self._traces = traces
+        self._plain_prompts = plain_prompts
+        self._limit = limit
+        self._playing: set[Playback] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def status(self) -> Status:
+        first = self._traces[0]
+        length = max(len(trace.tokens) for trace in self._traces)
+        card = ModelCard(first.model_id, None, "recorded", first.device, first.dtype, length, length + 1)
+        return Ready(replace(card, rate=find_rate(self._traces), plain_prompts=self._plain_prompts))
+
+    @property
+    def load(self) -> Load:
+        with self._lock:
+            return Load(self._count_playing(), waiting=0, limit=self._limit, stalled=0.0)
+
+    def admit(self) -> None:
+        with self._lock:
+            self._check_room()
+
+    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+        raise NotReady("This server plays recorded runs and has no tokenizer: start it without --replay-only.")
+
+    def submit(self, request: Request, log: Log) -> Ticket:
+        trace = find_trace(self._traces, request)
+        with self._lock:
+            self._check_room()
+            playback = Playback(schedule_trace(trace, request, time.perf_counter()), log)
+            self._playing.add(playback)
+        return playback
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            playing = tuple(self._playing)
+        for playback in playing:
+            playback.fail(shutting_down())
+        for playback in playing:
+            playback.join()
+
+    def _check_room(self) -> None:
+        if self._closed:
+            raise NotReady("The server is shutting down: try again in a minute.")
+        if self._count_playing() >= self._limit:
+            raise Overloaded("As many runs as allowed are being played: try again in a moment.")
+
+    def _count_playing(self) -> int:
+        self._playing = {playback for playback in self._playing if playback.playing}
+        return len(self._playing)
+
+
+def open_replay(traces: Sequence[Trace], settings: Settings) -> Replay:
+    """An engine of `traces`, and a line that says so to the operator."""
+    logger.info("%s", Choice("model", traces[0].model_id, f"{len(traces)} recorded runs, as --replay-only says"))
+    return Replay(traces, plain_prompts=settings.plain_prompts)
+
+
+def find_trace(traces: Sequence[Trace], request: Request) -> Trace:
+    """The recording of `request`, of any length and pace, whoever asks. Raises NotRecorded."""
+    for trace in traces:
+        if _drop_circumstances(request) == _drop_circumstances(trace.request):
+            return trace
+    raise NotRecorded(
+        "This server plays recorded runs only, and none is of this prompt with these settings: ask one of "
+        f"{', '.join(repr(trace.question) for trace in traces)} with the settings it was recorded with."
+    )
+
+
+def _drop_circumstances(request: Request) -> Request:
+    """Without what changes no token: how many are wanted and how fast, for which client, and what may be reused."""
+    return replace(request, max_new_tokens=None, pace=None, client=None, cache_prompt=True)
+
+
+def find_rate(traces: Sequence[Trace]) -> float | None:
+    """Decode tokens/s of the runs that were recorded at their own speed: the median; None where there is none."""
+    timelines = [measure_streamed(0.0, trace.events) for trace in traces if trace.pace is None]
+    gaps = [timeline.tpot for timeline in timelines if timeline.tpot]
+    return 1 / median(gaps) if gaps else None
+
+
+def schedule_trace(trace: Trace, request: Request, start: float) -> Iterator[Sequence[Event]]:
+    """The events of a trace from `start` on, as long and as fast as asked; the last token together with its end."""
+    events = slow_down((replace(event, time=start + event.time) for event in trace.events), request.pace)
+    *told, done = events
+    count = len(trace.tokens)
+    if request.max_new_tokens is not None and request.max_new_tokens < count:
+        told = told[: 1 + request.max_new_tokens]
+        done = Done(told[-1].time, "length", request.max_new_tokens)
+    together = isinstance(told[-1], Token) and isinstance(done, Done) and done.finish_reason != "cancelled"
+    yield from ([event] for event in told[: len(told) - together])
+    yield [told[-1], done] if together else [done]
+
+
+def slow_down(events: Iterable[Event], pace: float | None) -> Iterator[Event]:
+    """The events, each token at least 1 / `pace` seconds after the one before, and none before what it follows."""
+    due, gap = 0.0, 0.0
+    for event in events:
+        due = max(event.time, due + gap if isinstance(event, Token) else due)
+        gap = 1 / pace if pace and isinstance(event, Token) else gap
+        yield replace(event, time=due)
+
+
+def read_recordings(folder: Path = RECORDINGS) -> tuple[Trace, ...]:
+    """The recorded runs that ship with the demo, in the order of their names. Raises SettingError without any."""
+    traces = tuple(read_trace(path.read_text("utf-8")) for path in sorted(folder.glob("*.json")))
+    if not traces:
+        raise SettingError(f"There are no recorded runs in {folder}: make some with `python -m tests.recordings`.")
+    return traces
+
+
+def choose_recording(traces: Sequence[Trace], question: str) -> Trace | None:
+    """The recording of `question` if there is one, else the first."""
+    return next((trace for trace in traces if trace.question == question.strip()), traces[0] if traces else None)

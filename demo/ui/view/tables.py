@@ -1,0 +1,42 @@
+"""Tables as markup, and the sentences above them."""
+
+import html
+from collections.abc import Sequence
+
+from demo.ui.view import prediction, savings
+from demo.ui.view.turn import Example, Turn
+
+
+def write_table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text under the names of their columns."""
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in columns)
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    name = html.escape(caption)
+    table = f"<table><caption>{name}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{name}">{table}</div>'
+
+
+def write_example(example: Example, runs: Sequence[Turn], turn: Turn | None) -> str:
+    """The documentation's example: predicted, and measured once `turn` has ended."""
+    rate = prediction.find_rate(runs, example)
+    pace = f"{example.pace:g} tokens/s" if example.pace else "real speed"
+    caption = f"{example.tokens:,} tokens at {pace}; measured on the engine's clock"
+    said = prediction.describe_source(example, rate)
+    if turn is not None:
+        said = f"{prediction.describe_reached(example, turn)} {said}"
+    return _say(said) + write_table(caption, prediction.COLUMNS, prediction.list_moments(example, rate, turn))
+
+
+def write_saved(runs: Sequence[Turn], price: float) -> str:
+    """What stopping the last run early saved."""
+    last = runs[-1] if runs else None
+    saving = savings.measure_saving(last) if last else None
+    said = _say(savings.describe_saving(last))
+    if saving is None:
+        return said
+    caption = "The last run of this tab, on the engine's clock"
+    return said + write_table(caption, savings.COLUMNS, savings.list_savings(saving, price))
+
+
+def _say(sentence: str) -> str:
+    return f'<p class="verdict">{html.escape(sentence)}</p>'

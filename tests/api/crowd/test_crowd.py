@@ -1,0 +1,173 @@
+"""A crowd over real sockets: who is served, who is refused and told so, and who comes again."""
+
+import json
+import random
+from itertools import pairwise
+
+import pytest
+
+from demo.api.crowd import crowd
+from demo.api.dialects import errors
+from demo.errors import EngineFailed, Overloaded
+from demo.events import Log, Request, Ticket
+from tests.api.client import ask, parse
+from tests.api.gathering import CountingEngine, Event, answer_all, gather, outcomes, pick, read_until, run
+from tests.api.script import open_api
+from tests.api.serving import serve_api
+from tests.clients.snippets import find_snippet
+from tests.scripted import ScriptedEngine
+
+
+class FullEngine(ScriptedEngine):
+    """Has room until somebody comes."""
+
+    def submit(self, request: Request, log: Log) -> Ticket:
+        raise Overloaded("Model is overloaded: by others.")
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backs off as ever, but a hundred times as fast, from a server that asks for no second."""
+    monkeypatch.setattr(errors, "RETRY_AFTER_SECONDS", 0)
+    monkeypatch.setattr(crowd, "FIRST_PAUSE_SECONDS", crowd.FIRST_PAUSE_SECONDS / 100)
+
+
+def test_of_twenty_against_four_places_four_are_served_and_sixteen_are_refused_at_once() -> None:
+    engine = ScriptedEngine()
+    with serve_api(engine) as url, gather(url, clients=20, limit=4) as events:
+        told = read_until(events, "gave_up", 16)
+        assert len(engine.tickets) == 4
+        assert not any(ticket.ended for ticket in engine.tickets)  # refused while the four were being answered
+        answer_all(engine)
+        told += events
+    assert outcomes(told) == {"served": 4, "gave_up": 16}
+    assert len(pick(told, "asked")) == 20
+    assert len(pick(told, "admitted")) == 4
+    refused = pick(told, "refused")
+    assert len(refused) == 16
+    for each in refused:
+        assert (each["status"], each["error_type"], each["retry_after"]) == (429, "overloaded", 1)
+        assert each["error"].startswith("Model is overloaded: 4 requests are being answered in this sandbox")
+    assert told[0]["event"] == "begun"
+    assert {name: told[0][name] for name in ("clients", "limit", "retry", "attempts")} == {
+        "clients": 20,
+        "limit": 4,
+        "retry": False,
+        "attempts": 1,
+    }
+
+
+def test_a_refusal_is_shown_as_it_was_received() -> None:
+    with serve_api(CountingEngine(0.01)) as url:
+        refusal = run(url, clients=5, limit=1)[-1]["refusal"]
+    status, *headers = refusal["head"].split("\n")
+    assert status == "HTTP/1.1 429 Too Many Requests"
+    assert "retry-after: 1" in headers
+    assert parse(refusal["body"])["error_type"] == "overloaded"
+
+
+@pytest.mark.usefixtures("hasty")
+def test_with_back_off_everyone_is_served_and_never_more_than_the_limit_at_once() -> None:
+    engine = CountingEngine(0.002)
+    with serve_api(engine) as url:
+        told = run(url, clients=20, limit=4, retry=True, max_new_tokens=4)
+    assert outcomes(told) == {"served": 20}
+    assert engine.most == 4
+    assert len(engine.tickets) == 20
+    assert len(pick(told, "refused")) == len(pick(told, "backing_off")) > 0
+
+
+def test_the_summary_tells_what_the_events_told() -> None:
+    with serve_api(CountingEngine(0.005)) as url:
+        told = run(url, clients=6, limit=2, retry=True, max_new_tokens=4)
+    for visit in told[-1]["clients"]:
+        mine = [event for event in told if event.get("client") == visit["client"]]
+        assert [each["asked"] for each in visit["attempts"]] == [event["at"] for event in pick(mine, "asked")]
+        assert [each["status"] for each in visit["attempts"]] == [429] * len(pick(mine, "refused")) + [200]
+        assert visit["admitted"] == pick(mine, "admitted")[0]["at"]
+        assert visit["first_token"] == pick(mine, "first_token")[0]["at"]
+        assert visit["end"] == pick(mine, "served")[0]["at"]
+        assert visit["waited"] == pytest.approx(visit["first_token"] - visit["attempts"][0]["asked"], abs=1e-5)
+        assert visit["tokens"] == 4
+        assert visit["attempts"][-1]["asked"] <= visit["admitted"] <= visit["first_token"] <= visit["end"]
+        timings = visit["timings"]
+        assert 0 <= timings["queue_time"] <= timings["time_to_first_token"] <= timings["total_time"]
+        assert timings["time_to_first_token"] / 1000 < visit["waited"]
+
+
+def test_a_client_backs_off_as_the_readme_says() -> None:
+    source = find_snippet("python-retry").source
+    assert f"range({crowd.ATTEMPTS})" in source
+    (rule,) = [line for line in source.splitlines() if "time.sleep(" in line]
+    written = rule.strip().removeprefix("time.sleep(").removesuffix(")")
+    for attempt in range(crowd.ATTEMPTS):
+        dice, same = random.Random(attempt), random.Random(attempt)
+        expected = eval(written, {"random": dice, "attempt": attempt, "retry_after": 1.0})
+        assert crowd.pause_after(attempt + 1, 1.0, same.uniform) == expected
+
+
+def test_whoever_is_refused_waits_at_least_as_long_as_retry_after_says_and_never_in_step() -> None:
+    with serve_api(CountingEngine(0.002)) as url:
+        told = run(url, clients=4, limit=1, retry=True, max_new_tokens=4)
+    assert outcomes(told) == {"served": 4}
+    pauses = [event["pause"] for event in pick(told, "backing_off")]
+    assert len(set(pauses)) == len(pauses) >= 3
+    for visit in told[-1]["clients"]:
+        for one, next_one in pairwise(visit["attempts"]):
+            assert next_one["asked"] - one["answered"] >= errors.RETRY_AFTER_SECONDS
+
+
+@pytest.mark.usefixtures("hasty")
+def test_whoever_is_always_refused_gives_up_after_eight_attempts_and_a_seed_repeats_its_pauses() -> None:
+    def pauses(told: list[Event]) -> dict[int, list[float]]:
+        return {
+            client: [event["pause"] for event in pick(told, "backing_off") if event["client"] == client]
+            for client in (1, 2)
+        }
+
+    with serve_api(FullEngine()) as url:
+        one, same, other = (run(url, clients=2, retry=True, seed=seed) for seed in (7, 7, 8))
+    assert outcomes(one) == {"gave_up": 2}
+    assert [len(visit["attempts"]) for visit in one[-1]["clients"]] == [8, 8]
+    assert pick(one, "refused")[0]["error"] == "Model is overloaded: by others."  # the engine's own refusal
+    assert pauses(one) == pauses(same) != pauses(other)
+    assert pauses(one)[1] != pauses(one)[2]
+
+
+def test_no_crowd_stays_longer_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowd, "LONGEST_SECONDS", 0.5)
+    engine = ScriptedEngine()
+    with serve_api(engine) as url:
+        told = run(url, clients=3, limit=2)
+        assert outcomes(told) == {"unfinished": 2, "gave_up": 1}
+        assert told[-1]["in_time"] is False
+        assert all(ticket.cancelled for ticket in engine.tickets)
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_a_generation_that_breaks_is_a_client_that_failed_and_the_others_go_on(written: int) -> None:
+    engine = ScriptedEngine()
+    with serve_api(engine) as url, gather(url, clients=2, limit=2) as events:
+        told = read_until(events, "admitted", 2)
+        engine.tickets[0].start()
+        engine.tickets[0].write(*["one "][:written])
+        engine.tickets[0].fail(EngineFailed("Request failed during generation: broken on purpose."))
+        told += read_until(events, "failed", 1)
+        answer_all_but_the_first(engine)
+        told += events
+    assert outcomes(told) == {"served": 1, "failed": 1}
+    (failed,) = [visit for visit in told[-1]["clients"] if visit["outcome"] == "failed"]
+    assert failed["error"] == "Request failed during generation: broken on purpose."
+
+
+def answer_all_but_the_first(engine: ScriptedEngine) -> None:
+    for ticket in engine.tickets[1:]:
+        ticket.start()
+        ticket.write_last("one", "length")
+
+
+def test_a_crowd_that_can_reach_nobody_says_so() -> None:
+    response = ask(open_api(), "POST", "/crowds", json={"clients": 1})  # nothing listens at its address
+    last = json.loads(response.text.split("data: ")[-1])
+    assert last["clients"][0]["outcome"] == "failed"
+    assert last["clients"][0]["error"]

@@ -1,0 +1,207 @@
+"""Errors of every kind: their status, and the one body that the route's clients read."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from demo.api.dialects.errors import STATUSES
+from demo.errors import BadRequest, DemoError, EngineFailed, NotReady, Overloaded, TemplateRefused
+from demo.events import Broken, Loading
+from tests.api.client import GENERATING, MINIMAL, STREAMED, WHOLE, ask, assert_refused, parse, post, read_events
+from tests.api.script import AnsweringEngine, TicketEngine, open_api
+from tests.api.visit import Visit
+from tests.scripted import ScriptedEngine
+
+KINDS = [
+    (BadRequest("x."), 422, "validation", "Input validation error: x."),
+    (TemplateRefused("x."), 422, "template_error", "Template error: x."),
+    (Overloaded("Model is overloaded: x."), 429, "overloaded", "Model is overloaded: x."),
+    (NotReady("unhealthy: x."), 503, "healthcheck", "unhealthy: x."),
+    (EngineFailed("Request failed during generation: x."), 424, "generation", "Request failed during generation: x."),
+]
+
+
+class Strict(AnsweringEngine):
+    """Open at its door, and refuses every request."""
+
+    def admit(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("path", GENERATING)
+@pytest.mark.parametrize(("error", "status", "kind", "text"), KINDS, ids=[kind for _, _, kind, _ in KINDS])
+@pytest.mark.parametrize("engine_type", [AnsweringEngine, Strict], ids=["at the door", "on submit"])
+def test_a_refusal_has_its_status_and_its_body_streamed_and_whole(
+    engine_type: type[ScriptedEngine], path: str, error: DemoError, status: int, kind: str, text: str
+) -> None:
+    engine = engine_type()
+    app = open_api(engine)
+    engine.refusal = error
+    for body in ({}, {"stream": True}):
+        response = post(app, path, **body)
+        assert_refused(response, path, status, kind, text)
+        assert ("retry-after" in response.headers) == (status in (429, 503))
+
+
+@pytest.mark.parametrize(("path", "body"), [*STREAMED, *WHOLE])
+def test_a_failure_before_the_first_token_has_its_own_status(path: str, body: dict[str, Any]) -> None:
+    async def story() -> Visit:
+        engine = TicketEngine()
+        visit = await Visit(open_api(engine), path, body).start().until_listening()
+        engine.ticket().start()
+        engine.ticket().fail(EngineFailed("Request failed during generation: it broke."))
+        await visit.until_ended()
+        return visit
+
+    visit = asyncio.run(story())
+    assert visit.status == 424
+    assert_body(path, parse(visit.body), "generation", 424, "Request failed during generation: it broke.")
+
+
+@pytest.mark.parametrize(("path", "body"), [*STREAMED, *WHOLE])
+def test_a_cancel_before_the_first_token_is_an_incomplete_generation(path: str, body: dict[str, Any]) -> None:
+    async def story() -> Visit:
+        engine = TicketEngine()
+        visit = await Visit(open_api(engine), path, body).start().until_listening()
+        engine.close()
+        await visit.until_ended()
+        return visit
+
+    visit = asyncio.run(story())
+    assert visit.status == 500
+    assert_body(path, parse(visit.body), "incomplete_generation", 500, "Incomplete generation")
+
+
+@pytest.mark.parametrize("cancelled", [False, True], ids=["broken", "cancelled"])
+@pytest.mark.parametrize(("path", "body"), STREAMED)
+def test_an_error_after_the_first_token_is_the_last_event(path: str, body: dict[str, Any], cancelled: bool) -> None:
+    async def story() -> Visit:
+        engine = TicketEngine()
+        visit = await Visit(open_api(engine), path, body).start().until_listening()
+        engine.ticket().start()
+        engine.ticket().write("a")
+        await visit.until(lambda: len(visit.writes) == 1)
+        if cancelled:
+            engine.close()
+        else:
+            engine.ticket().fail(EngineFailed("Request failed during generation: it broke."))
+        await visit.until_ended()
+        return visit
+
+    visit = asyncio.run(story())
+    kind, status = ("incomplete_generation", 500) if cancelled else ("generation", 424)
+    text = "Incomplete generation: " if cancelled else "Request failed during generation: it broke."
+    assert visit.status == 200
+    _, last = visit.events
+    assert_body(path, last, kind, status, text)
+    assert b"[DONE]" not in visit.body
+    assert not visit.sent[-1]["more_body"]
+
+
+@pytest.mark.parametrize(("path", "body"), STREAMED)
+def test_a_failure_that_comes_with_the_first_token_still_delivers_it(path: str, body: dict[str, Any]) -> None:
+    async def story() -> Visit:
+        engine = TicketEngine()
+        visit = await Visit(open_api(engine), path, body).start().until_listening()
+        engine.ticket().start()
+        engine.ticket().write("a")
+        engine.ticket().fail(EngineFailed("Request failed during generation: it broke."))
+        await visit.until_ended()
+        return visit
+
+    visit = asyncio.run(story())
+    assert visit.status == 200
+    assert [("error" in event) for event in read_events(visit.body)] == [False, True]
+
+
+def assert_body(path: str, body: Any, kind: str, status: int, text: str) -> None:
+    said = body["error"]["message"] if path.startswith("/v1/") else body["error"]
+    assert said.startswith(text)
+    inner = {"message": said, "type": kind, "param": None, "code": status}
+    assert body == {"error": inner if path.startswith("/v1/") else said, "error_type": kind}
+
+
+@pytest.mark.parametrize("path", MINIMAL)
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"", "body is missing"),
+        (b"{", "is not JSON"),
+        (b"nonsense", "is not JSON"),
+        (b"[]", "not a JSON object"),
+        (b'"text"', "not a JSON object"),
+        (b"null", "body is missing"),
+    ],
+)
+def test_a_body_that_is_not_a_json_object_is_refused_in_a_sentence(
+    app: FastAPI, path: str, body: bytes, sentence: str
+) -> None:
+    response = ask(app, "POST", path, content=body, headers={"content-type": "application/json"})
+    assert_refused(response, path, 422, "validation", sentence)
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b'{"inputs": "\xff"}', b"[" * 100_000], ids=["bom", "latin", "deep"])
+def test_a_body_that_can_not_be_decoded_is_refused_as_invalid(app: FastAPI, body: bytes) -> None:
+    response = ask(app, "POST", "/generate", content=body, headers={"content-type": "application/json"})
+    assert_refused(response, "/generate", 422, "validation", "not JSON")
+
+
+@pytest.mark.parametrize("path", MINIMAL)
+def test_a_body_without_its_content_type_is_refused_in_a_sentence(app: FastAPI, path: str) -> None:
+    response = ask(app, "POST", path, content=b'{"inputs": "hi"}', headers={"content-type": "text/plain"})
+    assert_refused(response, path, 422, "validation", "Content-Type: application/json")
+
+
+def test_every_path_answers_other_methods_in_the_shape_its_clients_read(app: FastAPI) -> None:
+    for path, operations in app.openapi()["paths"].items():
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - {each.upper() for each in operations}:
+            if (path, method) == ("/", "GET"):
+                continue
+            address = path.replace("{", "").replace("}", "")
+            response = ask(app, method, address)
+            assert_refused(response, path, 405, "method_not_allowed", method)
+            assert set(response.headers["allow"].split(", ")) == {each.upper() for each in operations}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/nowhere", "/v1/chat/nowhere", "/v1/", "/generate/x", "/%00", "/日"])
+def test_an_unknown_path_is_404_in_the_shape_its_clients_read(app: FastAPI, method: str, path: str) -> None:
+    assert_refused(ask(app, method, path), path, 404, "not_found")
+
+
+@pytest.mark.parametrize("path", GENERATING)
+@pytest.mark.parametrize("status", [Loading("reading"), Broken(EngineFailed("no model"))], ids=["loading", "broken"])
+def test_a_server_without_a_model_is_unhealthy(path: str, status: Loading | Broken) -> None:
+    response = post(open_api(ScriptedEngine(status)), path)
+    assert_refused(response, path, 503, "healthcheck", "unhealthy")
+
+
+@pytest.mark.parametrize("path", GENERATING)
+def test_overload_is_answered_before_the_body_is_looked_at(path: str) -> None:
+    engine = AnsweringEngine()
+    engine.refusal = Overloaded("Model is overloaded: 64 requests at once.")
+    app = open_api(engine)
+    for content in (b"{", b'{"inputs": ""}', b""):
+        response = ask(app, "POST", path, content=content, headers={"content-type": "application/json"})
+        assert_refused(response, path, 429, "overloaded", "Model is overloaded")
+        assert response.headers["retry-after"].isdigit()
+
+
+@pytest.mark.parametrize("path", GENERATING)
+def test_overload_is_answered_before_the_body_is_read(path: str) -> None:
+    async def story() -> Visit:
+        engine = TicketEngine()
+        engine.refusal = Overloaded("Model is overloaded")
+        visit = Visit(open_api(engine), path, {}).start()
+        await visit.until_ended()
+        return visit
+
+    visit = asyncio.run(story())
+    assert (visit.status, visit.unread) == (429, True)
+
+
+def test_every_kind_of_the_wire_has_its_status() -> None:
+    table = {"validation": 422, "overloaded": 429, "generation": 424, "incomplete_generation": 500}
+    assert {**table, "template_error": 422, "healthcheck": 503}.items() <= STATUSES.items()

@@ -1,0 +1,113 @@
+"""What a pane shows: laws of the views."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from demo.errors import EngineFailed
+from demo.events import Done, Event, Failed, FinishReason, PromptProgress, Request, Started, Token
+from demo.metrics import Timeline
+from demo.ui.view.panes import PaneView, Reading, settle_views, view_reading
+from demo.ui.view.words import SIDES, Side, describe_reuse, format_count, format_rate, format_seconds
+
+REQUEST = Request("Hello", max_new_tokens=101)
+
+
+def write_log(texts: list[str], reason: FinishReason | None = "eos_token") -> tuple[Event, ...]:
+    """A run submitted at 10 s: started after 0.5 s, then a token every 0.1 s, its end 0.1 s after the last."""
+    tokens = [Token(10.6 + 0.1 * n, n + 1, n, text, -0.5, special=False) for n, text in enumerate(texts)]
+    end = [] if reason is None else [Done(10.6 + 0.1 * len(texts), reason, len(texts))]
+    return (Started(10.5, 3, 0), *tokens, *end)
+
+
+def read(side: Side, events: tuple[Event, ...], left: float | None = None) -> Reading:
+    return Reading(side, REQUEST, 10.0, events, left)
+
+
+def view(side: Side, events: tuple[Event, ...], left: float | None = None) -> PaneView:
+    return view_reading(read(side, events, left))
+
+
+@given(st.lists(st.text()))
+def test_at_the_end_both_sides_show_the_same_text(texts: list[str]) -> None:
+    events = write_log(texts)
+    assert view("streamed", events).text == view("whole", events).text == "".join(texts)
+
+
+@given(st.lists(st.text()))
+def test_before_the_end_the_whole_side_shows_nothing_and_the_streamed_side_everything(texts: list[str]) -> None:
+    events = write_log(texts, reason=None)
+    whole = view("whole", events)
+    assert (whole.text, whole.timeline.ttft, whole.tokens) == ("", None, None)
+    assert view("streamed", events).text == "".join(texts)
+
+
+def test_phases_follow_the_log() -> None:
+    events = write_log(["a", "b"])
+    progress = (events[0], PromptProgress(10.55, 128, 300))
+    moments = [events[:0], events[:1], progress, events[:2], events]
+    assert [view("streamed", moment).phase for moment in moments] == ["queued", "reading", "reading", "writing", "done"]
+    assert [view("whole", moment).phase for moment in moments] == ["queued", "reading", "reading", "waiting", "done"]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_what_was_remembered_of_the_prompt_is_said_from_the_start_where_something_was(side: Side) -> None:
+    events = write_log(["a", "b"])
+    reused = (Started(10.5, 1840, 0, cached_tokens=1812), *events[1:])
+    said = [describe_reuse(view(side, reused[:count]).remembered) for count in range(4)]
+    assert said == ["", *["1,812 of 1,840 prompt tokens remembered"] * 3]
+    assert describe_reuse(view(side, events).remembered) == ""
+
+
+def test_the_whole_sides_ttft_is_its_total_and_the_streamed_sides_is_not() -> None:
+    events = write_log(["a"] * 10)
+    streamed, whole = view("streamed", events).timeline, view("whole", events).timeline
+    assert whole.ttft == whole.total == streamed.total == pytest.approx(1.6)
+    assert streamed.ttft == pytest.approx(0.6)
+
+
+def test_a_stopped_streamed_side_says_what_was_saved_at_most() -> None:
+    stopped = view("streamed", write_log(["a"] * 37, reason=None), left=14.3)
+    assert stopped.phase == "stopped"
+    assert stopped.note == "stopped at token 37 of up to 101, up to 6.40 s of waiting saved"
+
+
+def test_once_the_whole_side_has_ended_the_saved_time_is_exact() -> None:
+    streamed = read("streamed", write_log(["a"] * 5, reason=None), left=11.1)
+    views = settle_views(streamed, read("whole", write_log(["a"] * 20)))
+    assert views[0].note == "stopped at token 5 of 20, 1.50 s of waiting saved"
+
+
+def test_stopped_before_the_second_token_no_pace_is_made_up() -> None:
+    assert view("streamed", write_log(["a"], reason=None), left=10.7).note == "stopped at token 1 of up to 101"
+
+
+def test_a_stopped_whole_side_had_shown_nothing() -> None:
+    stopped = view("whole", write_log(["a"] * 9, reason=None), left=11.24)
+    assert (stopped.text, stopped.phase, stopped.tokens) == ("", "stopped", None)
+    assert stopped.note == "stopped after 1.24 s: nothing had been shown"
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_failure_is_one_sentence_in_both_panes(side: Side) -> None:
+    failed = view(side, (*write_log(["a"], reason=None), Failed(11.0, EngineFailed("The model gave up: try again."))))
+    assert (failed.phase, failed.note) == ("failed", "The model gave up: try again.")
+    assert failed.text == ("a" if side == "streamed" else "")
+    assert (failed.timeline.ttft is None) == (side == "whole")
+
+
+def test_a_cut_at_the_length_is_said() -> None:
+    assert "cut off at 2 tokens" in view("streamed", write_log(["a", "b"], reason="length")).note
+
+
+def test_numbers_that_do_not_exist_are_dashes_never_zero() -> None:
+    assert {format_seconds(None), format_count(None), format_rate(None)} == {"–"}
+    assert PaneView("streamed", timeline=Timeline()).tokens is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.0721, "72 ms"), (0.99949, "999 ms"), (0.9996, "1.00 s"), (1.236, "1.24 s"), (12.44, "12.4 s")],
+)
+def test_durations_read_naturally(seconds: float, said: str) -> None:
+    assert format_seconds(seconds) == said
