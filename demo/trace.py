@@ -11,7 +11,7 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Any, Final, TypeVar, get_args
 
@@ -58,7 +58,7 @@ class Trace:
 
 def trace_run(run: Run, card: ModelCard) -> Trace | None:
     """The trace of a run; None where it has not ended with a Done, or never started."""
-    events, today = _shift_events(run), datetime.now(timezone.utc).date()
+    events, today = _shift_events(run), datetime.now(UTC).date()
     return None if events is None else Trace(run.request, card.model_id, card.device, card.dtype, today, events)
 
 

@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import httpx
 
@@ -84,7 +84,7 @@ def state_conditions(target: Target, software: Software, options: argparse.Names
         pairs=options.pairs,
         warm_up=options.warm_up,
         seed=options.seed,
-        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
         python=platform.python_version(),
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
     )

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import torch
 
-if TYPE_CHECKING:
-    from torch.cuda import _POOL_HANDLE
+from demo.engines.local.runners.transformers.cuda_graphs.torch_private import PoolHandle, end_allocation
 
 T = TypeVar("T")
 
@@ -50,7 +49,7 @@ class GraphCapturer:
         torch.cuda.current_stream(self._device).wait_stream(side)
 
 
-def _capture_graph(compute: Callable[[], T], pool: "_POOL_HANDLE") -> Callable[[], T]:
+def _capture_graph(compute: Callable[[], T], pool: PoolHandle) -> Callable[[], T]:
     graph, cause = torch.cuda.CUDAGraph(), list[Exception]()
     try:
         # Other threads may use the device meanwhile: what they do is not part of the graph, nor an error in it.
@@ -71,8 +70,8 @@ def _capture_graph(compute: Callable[[], T], pool: "_POOL_HANDLE") -> Callable[[
     return replay
 
 
-def _abandon(graph: torch.cuda.CUDAGraph, pool: "_POOL_HANDLE") -> None:
+def _abandon(graph: torch.cuda.CUDAGraph, pool: PoolHandle) -> None:
     # torch 2.8 to 2.11 leave the allocator in the capture that failed: `empty_cache` would assert from then on.
     _FAILED.append(graph)
     with suppress(RuntimeError):  # later versions have ended it
-        torch._C._cuda_endAllocateToPool(torch.cuda.current_device(), pool)
+        end_allocation(pool)

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from demo.engines.local.runners.transformers.cuda_graphs.capture import Capturer
 from demo.engines.local.runners.transformers.cuda_graphs.grouped_attention import use_grouped_attention
 from demo.engines.local.runners.transformers.cuda_graphs.static_kv import StaticCache
+from demo.engines.local.runners.transformers.cuda_graphs.torch_private import mark_dynamic
 from demo.engines.local.runners.transformers.forward import name_cache
 
 FIRST_COLUMNS = 256
@@ -78,7 +79,7 @@ class Step:
             }
             arguments = {**inputs, self._cache_name: self.cache, "use_cache": True, **self._options}
             if self._is_fused:
-                _vary(*inputs.values(), state.rows, state.columns, state.positions)
+                mark_dynamic(*inputs.values(), state.rows, state.columns, state.positions)
             with use_grouped_attention(self._network) if self._is_fused else nullcontext():
                 self.logits[:rows] = self._forward(**arguments).logits[:, -1]
             state.advance()
@@ -107,13 +108,6 @@ def list_columns(most: int) -> list[int]:
     while (half := FIRST_COLUMNS << (len(columns) - 1)) < most:
         columns.append(half)
     return sorted(columns)
-
-
-def _vary(*tensors: Tensor) -> None:
-    """Let torch.compile make one program for all sizes of these tensors, beside one for a single row."""
-    for tensor in tensors:
-        for dimension in range(tensor.dim()):
-            torch._dynamo.maybe_mark_dynamic(tensor, dimension)
 
 
 def _takes_logits_to_keep(network: PreTrainedModel) -> bool:

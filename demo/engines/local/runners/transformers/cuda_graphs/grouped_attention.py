@@ -28,10 +28,15 @@ def attend(
     return attended.reshape(rows, 1, heads, value.shape[-1]), None
 
 
+def name_attention(network: PreTrainedModel) -> str | None:
+    """The network's attention by transformers' name, which has no public way to ask; None where that way is gone."""
+    return getattr(network.config, "_attn_implementation", None)
+
+
 @contextmanager
 def use_grouped_attention(network: PreTrainedModel) -> Iterator[None]:
     """Let the network attend so, where its own attention is torch's scaled_dot_product_attention."""
-    config, own = network.config, network.config._attn_implementation
+    config, own = network.config, name_attention(network)
     if own != "sdpa":
         yield
         return

@@ -11,6 +11,7 @@ from transformers.cache_utils import get_layer_types_and_kwargs
 from demo.engines.local.runner import Runner
 from demo.engines.local.runners.transformers.cuda_graphs.capture import Capturer, GraphCapturer
 from demo.engines.local.runners.transformers.cuda_graphs.decode import Step, list_sizes
+from demo.engines.local.runners.transformers.cuda_graphs.grouped_attention import name_attention
 from demo.engines.local.runners.transformers.cuda_graphs.prefill import LENGTHS, PromptReader
 from demo.engines.local.runners.transformers.cuda_graphs.runner import CudaGraphRunner
 from demo.engines.local.runners.transformers.cuda_graphs.sampling import SlotSampler
@@ -55,8 +56,8 @@ def find_unsupported_reason(network: PreTrainedModel, columns: int) -> str:
         return f"the model has layers of type {', '.join(other)}"
     if not Forward(network).takes_positions:
         return "the model takes no positions"
-    if network.config._attn_implementation not in ("sdpa", "eager"):
-        return f"the model's attention is {network.config._attn_implementation}"
+    if (attention := name_attention(network)) not in ("sdpa", "eager"):
+        return f"the model's attention is {attention}"
     return ""
 
 
