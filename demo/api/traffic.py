@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import httpcore
-import httpx
+import httpcore2
+import httpx2
 from starlette.types import Scope
 
 KEY: Final = "traffic"  # in a request's `scope["state"]`
@@ -29,18 +29,18 @@ def find_traffic(scope: Scope) -> Traffic | None:
     return traffic
 
 
-class CountedTransport(httpx.AsyncHTTPTransport):
-    """httpx's own transport, whose connections add what they carry to `traffic`."""
+class CountedTransport(httpx2.AsyncHTTPTransport):
+    """httpx2's own transport, whose connections add what they carry to `traffic`."""
 
     def __init__(self, traffic: Traffic) -> None:
-        context = httpx.create_ssl_context(trust_env=False)
+        context = httpx2.create_ssl_context(trust_env=False)
         super().__init__(verify=context)
-        self._pool = httpcore.AsyncConnectionPool(ssl_context=context, network_backend=_Network(traffic))
+        self._pool = httpcore2.AsyncConnectionPool(ssl_context=context, network_backend=_Network(traffic))
 
 
-class _Network(httpcore.AsyncNetworkBackend):
+class _Network(httpcore2.AsyncNetworkBackend):
     def __init__(self, traffic: Traffic) -> None:
-        self._network = httpcore.AnyIOBackend()
+        self._network = httpcore2.AnyIOBackend()
         self._traffic = traffic
 
     async def connect_tcp(
@@ -50,7 +50,7 @@ class _Network(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
+    ) -> httpcore2.AsyncNetworkStream:
         stream = await self._network.connect_tcp(host, port, timeout, local_address, socket_options)
         return _Stream(stream, self._traffic)
 
@@ -58,8 +58,8 @@ class _Network(httpcore.AsyncNetworkBackend):
         await self._network.sleep(seconds)
 
 
-class _Stream(httpcore.AsyncNetworkStream):
-    def __init__(self, stream: httpcore.AsyncNetworkStream, traffic: Traffic) -> None:
+class _Stream(httpcore2.AsyncNetworkStream):
+    def __init__(self, stream: httpcore2.AsyncNetworkStream, traffic: Traffic) -> None:
         self._stream = stream
         self._traffic = traffic
 
@@ -77,7 +77,7 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.AsyncNetworkStream:
+    ) -> httpcore2.AsyncNetworkStream:
         # Wrapped again, so that HTTP is counted and not its encryption.
         return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout), self._traffic)
 

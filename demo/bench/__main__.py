@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-import httpx
+import httpx2
 
 from demo.bench.client import (
     Target,
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measure_server(http: httpx.Client, options: argparse.Namespace) -> str:
+def measure_server(http: httpx2.Client, options: argparse.Namespace) -> str:
     """The report on the server that the options name."""
     url = check_url(options.url)
     software, _ = recognise_software(lambda path: get_json(http, url + path))
@@ -56,14 +56,14 @@ def measure_server(http: httpx.Client, options: argparse.Namespace) -> str:
     return write_report(state_conditions(target, software, options), pairs, levels)
 
 
-def choose_target(http: httpx.Client, url: str, software: Software, options: argparse.Namespace) -> Target:
+def choose_target(http: httpx2.Client, url: str, software: Software, options: argparse.Namespace) -> Target:
     """What is measured, asking the server for what the options leave open."""
     dialect = choose_dialect(http, url, options.dialect)
     model = options.model or choose_model(http, url)
     return Target(url, dialect, Ask(model, options.prompt, options.new_tokens, software.write_no_reuse))
 
 
-def measure_levels(http: httpx.Client, target: Target, concurrencies: Sequence[int]) -> list[Level]:
+def measure_levels(http: httpx2.Client, target: Target, concurrencies: Sequence[int]) -> list[Level]:
     """Each level above one stream at a time, which the pairs have measured."""
     return [
         measure_level(lambda: measure_request(http, target, "streamed"), concurrency)

@@ -5,7 +5,7 @@ import json
 import re
 from typing import Any, NoReturn
 
-import httpx
+import httpx2
 from fastapi import FastAPI
 
 PATIENCE = 10.0
@@ -34,23 +34,23 @@ WHOLE: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def ask(app: FastAPI, method: str, path: str, **arguments: Any) -> httpx.Response:
+def ask(app: FastAPI, method: str, path: str, **arguments: Any) -> httpx2.Response:
     """One request, and all of its response."""
 
-    async def request() -> httpx.Response:
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async def request() -> httpx2.Response:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
             return await asyncio.wait_for(client.request(method, path, **arguments), PATIENCE)
 
     return asyncio.run(request())
 
 
-def post(app: FastAPI, path: str, **body: Any) -> httpx.Response:
+def post(app: FastAPI, path: str, **body: Any) -> httpx2.Response:
     """`body` as JSON, completed by what the path needs at least."""
     return ask(app, "POST", path, json={**MINIMAL[path], **body})
 
 
-def fix(response: httpx.Response) -> str:
+def fix(response: httpx2.Response) -> str:
     """The body, but what differs from one time to the next."""
     assert response.status_code == 200, response.text
     text = re.sub(r'"id":"(chatcmpl|cmpl)-[0-9a-f]{32}"', r'"id":"\1-1"', response.content.decode())
@@ -74,7 +74,7 @@ def read_events(body: bytes) -> list[Any]:
     return [parse(each) for each in data if each != "[DONE]"]
 
 
-def assert_refused(response: httpx.Response, path: str, status: int, kind: str, sentence: str = "") -> None:
+def assert_refused(response: httpx2.Response, path: str, status: int, kind: str, sentence: str = "") -> None:
     """`status`, and the one error body that clients of `path` read, with `sentence` in its text."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/json"

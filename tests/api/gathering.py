@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-import httpx
+import httpx2
 
 from demo.events import Load, Log, Request, Ticket
 from tests.api.client import parse
@@ -35,7 +35,7 @@ class CountingEngine(TypingEngine):
 @contextmanager
 def gather(url: str, **plan: Any) -> Iterator[Iterator[Event]]:
     """The events of a crowd, as they come; it goes home at the end of the block."""
-    with httpx.stream("POST", f"{url}/crowds", json=plan, timeout=60, trust_env=False) as response:
+    with httpx2.stream("POST", f"{url}/crowds", json=plan, timeout=60, trust_env=False) as response:
         assert response.status_code == 200, response.read()
         assert response.headers["content-type"].startswith("text/event-stream")
         yield (parse(line.removeprefix("data: ")) for line in response.iter_lines() if line.startswith("data:"))

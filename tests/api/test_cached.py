@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -26,7 +26,7 @@ def open_reusing(*scripts: Script) -> FastAPI:
     return open_api(AnsweringEngine(*(scripts or (REUSED,))))
 
 
-def read_usage(response: httpx.Response) -> Any:
+def read_usage(response: httpx2.Response) -> Any:
     """A whole reply's, or a stream's."""
     is_stream = response.headers["content-type"].startswith("text/event-stream")
     return (read_events(response.content)[-1] if is_stream else parse(response.content))["usage"]
@@ -79,7 +79,7 @@ def test_a_job_tells_it_polled_streamed_and_posted() -> None:
     def find_details(told: dict[str, Any]) -> Any:
         return (told["details"]["input_length"], told["details"]["cached_tokens"])
 
-    with serve_api(AnsweringEngine(REUSED)) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with serve_api(AnsweringEngine(REUSED)) as url, httpx2.Client(base_url=url, trust_env=False) as client:
         begun = client.post("/jobs", json={"inputs": "hi", "webhook_url": "/webhooks/inbox/mine"}).json()
         assert find_details(client.get(f"/jobs/{begun['id']}").json()) == (840, 812)
         last = client.get(f"/jobs/{begun['id']}/events").text.split("data: ")[-1]

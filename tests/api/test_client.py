@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -23,9 +23,9 @@ THERE = "2001:db8::7"
 def find_client(app: FastAPI, engine: AnsweringEngine, address: str, path: str = "/generate", **headers: str) -> str:
     """The client that the engine is told of."""
 
-    async def ask_from() -> httpx.Response:
-        transport = httpx.ASGITransport(app, client=(address, 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async def ask_from() -> httpx2.Response:
+        transport = httpx2.ASGITransport(app, client=(address, 1))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
             return await client.post(path, json=dict(PATHS)[path], headers=headers)
 
     assert asyncio.run(ask_from()).status_code in (200, 202)
@@ -75,7 +75,7 @@ def test_a_forwarded_address_counts_where_the_proxy_is_trusted(
     with serve_api(engine) as url:
         for address in (HERE, THERE):
             headers = {"X-Forwarded-For": address}
-            httpx.post(f"{url}/generate", json=MINIMAL["/generate"], headers=headers, trust_env=False)
+            httpx2.post(f"{url}/generate", json=MINIMAL["/generate"], headers=headers, trust_env=False)
     one, other = engine.requests
     assert (one.client != other.client) == told_apart
 
@@ -83,7 +83,7 @@ def test_a_forwarded_address_counts_where_the_proxy_is_trusted(
 def test_a_crowd_is_the_one_client_that_asked_for_it_and_shares_no_prompt() -> None:
     engine = CountingEngine(0.001)
     with serve_api(engine) as url:
-        httpx.post(f"{url}/generate", json={"inputs": "hi"}, trust_env=False)
+        httpx2.post(f"{url}/generate", json={"inputs": "hi"}, trust_env=False)
         run(url, clients=5, limit=4)
     asked: list[Request] = [ticket.request for ticket in engine.tickets]
     assert len(asked) > 2

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import torch
 from fastapi import FastAPI
@@ -36,7 +36,7 @@ class Api:
 
     def ask(self, path: str, body: dict[str, Any]) -> bytes:
         async def request() -> bytes:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://test") as client:
+            async with httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url="http://test") as client:
                 response = await asyncio.wait_for(client.post(path, json=body), 30)
                 assert response.status_code == 200, response.text
                 return response.content

@@ -5,7 +5,7 @@ import json
 import time
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from demo.events import Log, PromptProgress, Request, Started, Ticket
@@ -33,7 +33,7 @@ class LongPromptEngine(AnsweringEngine):
         return super().submit(request, write)
 
 
-def ask_for_progress(path: str, body: dict[str, Any], **more: Any) -> httpx.Response:
+def ask_for_progress(path: str, body: dict[str, Any], **more: Any) -> httpx2.Response:
     asked = {"return_progress": True, **more}
     body = {**body, **asked} if path in OPENAI else {**body, "parameters": {"max_new_tokens": 9, **asked}}
     return post(open_api(LongPromptEngine()), path, **body)
@@ -100,7 +100,7 @@ def test_it_is_told_while_the_prompt_is_being_read() -> None:
 def test_a_jobs_stream_tells_it_to_a_reader_from_the_beginning() -> None:
     async def scene() -> None:
         app = open_api(LongPromptEngine())
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as client:
             for asked, comments in ((True, 2), (False, 0)):
                 body = {"inputs": "hi", "parameters": {"return_progress": asked}}
                 job = (await client.post("/jobs", json=body)).json()["id"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
+import httpx2
 
 from demo.settings import Settings
 from tests.api.serving import connect, read_to_end, serve_api
@@ -21,11 +21,11 @@ def write_get(path: str, more: str = "") -> bytes:
 
 
 def begin(url: str, **more: Any) -> str:
-    return str(httpx.post(f"{url}/jobs", json={"inputs": "hello", **more}, trust_env=False).json()["id"])
+    return str(httpx2.post(f"{url}/jobs", json={"inputs": "hello", **more}, trust_env=False).json()["id"])
 
 
 def read_report(url: str, id: str) -> Any:
-    return httpx.get(f"{url}/jobs/{id}/report", trust_env=False).json()
+    return httpx2.get(f"{url}/jobs/{id}/report", trust_env=False).json()
 
 
 def exchange(url: str, *requests: bytes) -> tuple[int, int]:

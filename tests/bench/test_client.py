@@ -2,7 +2,7 @@ import socket
 from collections.abc import Iterator
 from statistics import median
 
-import httpx
+import httpx2
 import pytest
 
 from demo.bench.client import (
@@ -23,7 +23,7 @@ NEAR = 0.002  # seconds
 
 
 @pytest.fixture
-def http() -> Iterator[httpx.Client]:
+def http() -> Iterator[httpx2.Client]:
     with open_client(api_key=None, timeout=10) as http:
         yield http
 
@@ -123,7 +123,7 @@ def test_the_key_is_sent_as_a_bearer_token() -> None:
     assert server.asked[0]["authorization"] == "Bearer secret"
 
 
-def test_a_server_that_is_silent_too_long_is_named(http: httpx.Client) -> None:
+def test_a_server_that_is_silent_too_long_is_named(http: httpx2.Client) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, open_client(None, timeout=0.05) as impatient:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(Unmeasured, match="silent for too long"):

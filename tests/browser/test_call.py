@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import expect
 
@@ -70,7 +70,7 @@ def test_the_program_that_is_run_prints_the_text_that_the_api_gives_once(open_ta
     tab = open_station(open_tab, typing_url)
     printed = run_program(tab, "fetch")
     tokens = [
-        event["token"]["text"] for event in read_events(httpx.post(f"{typing_url}/generate_stream", json=BODY).content)
+        event["token"]["text"] for event in read_events(httpx2.post(f"{typing_url}/generate_stream", json=BODY).content)
     ]
     assert printed == "".join(tokens)
 
@@ -78,7 +78,7 @@ def test_the_program_that_is_run_prints_the_text_that_the_api_gives_once(open_ta
 def test_the_commands_request_prints_the_stream_as_it_is(open_tab: Tabs, typing_url: str) -> None:
     tab = open_station(open_tab, typing_url)
     printed = run_program(tab, "curl")
-    assert fix(printed) == fix(httpx.post(f"{typing_url}/generate_stream", json=BODY).text)
+    assert fix(printed) == fix(httpx2.post(f"{typing_url}/generate_stream", json=BODY).text)
     expect(tab.find("call-note")).to_contain_text("the same request, sent by this browser")
 
 
@@ -139,9 +139,9 @@ def test_the_strip_tells_what_the_api_tells_of_the_real_model(open_tab: Tabs, ap
     question = "What is 1 + 1? One word."
     show_tokens(tab, question, 32)
     messages = [{"role": "user", "content": question}]
-    inputs = httpx.post(f"{app_url}/chat_tokenize", json={"messages": messages}).json()["templated_text"]
+    inputs = httpx2.post(f"{app_url}/chat_tokenize", json={"messages": messages}).json()["templated_text"]
     parameters = {"max_new_tokens": 32, "details": True, "top_n_tokens": 5}
-    told = httpx.post(f"{app_url}/generate_stream", json={"inputs": inputs, "parameters": parameters}, timeout=120)
+    told = httpx2.post(f"{app_url}/generate_stream", json={"inputs": inputs, "parameters": parameters}, timeout=120)
     events = read_events(told.content)
     strip = tab.page.locator("#heat-strip [role=option]")
     texts = strip.evaluate_all("options => options.map((option) => option.dataset.text)")

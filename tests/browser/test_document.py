@@ -1,6 +1,6 @@
 """The page's document: small, and the beginning of everything that the page loads."""
 
-import httpx
+import httpx2
 from playwright.sync_api import Browser
 
 from demo.ui.document import PRELOADED
@@ -10,7 +10,7 @@ from tests.browser.preloaded import list_loaded
 def test_all_that_is_loaded_until_generate_can_be_pressed_is_named_in_the_document(
     browser: Browser, typing_url: str
 ) -> None:
-    document = httpx.get(typing_url).text
+    document = httpx2.get(typing_url).text
     loaded = list_loaded(browser, typing_url)
     assert len(loaded) > 20
     late = [name for name in loaded if f"./assets/{name}" not in document]
@@ -21,11 +21,11 @@ def test_all_that_is_loaded_until_generate_can_be_pressed_is_named_in_the_docume
 def test_the_document_is_packed_and_the_files_it_names_are_kept_by_the_browser(
     browser: Browser, typing_url: str
 ) -> None:
-    document = httpx.get(typing_url)
+    document = httpx2.get(typing_url)
     assert document.headers["Content-Encoding"] == "gzip"
     assert "Cache-Control" not in document.headers
     name = PRELOADED.read_text("utf-8").split()[0]
-    kept = httpx.get(f"{typing_url}/assets/{name}")
+    kept = httpx2.get(f"{typing_url}/assets/{name}")
     assert "immutable" in kept.headers["Cache-Control"]
     assert kept.headers["Content-Encoding"] in ("br", "gzip")
-    assert "Cache-Control" not in httpx.get(f"{typing_url}/assets/no-such.js").headers
+    assert "Cache-Control" not in httpx2.get(f"{typing_url}/assets/no-such.js").headers

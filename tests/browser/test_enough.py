@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -222,7 +222,7 @@ def test_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(open_tab: Ta
 
 def test_the_embedded_model_refuses_what_is_beyond_the_limit(open_tab: Tabs, app_url: str) -> None:
     tab = open_tab(app_url)
-    while httpx.get(f"{app_url}/health", trust_env=False).status_code != 200:
+    while httpx2.get(f"{app_url}/health", trust_env=False).status_code != 200:
         pass  # the page may be ready before the model, with recordings
     station = Station(tab)
     station.turn("clients", 5)

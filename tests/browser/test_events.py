@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any, Final
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
@@ -70,7 +70,7 @@ def read_body(tab: Tab) -> Any:
 @pytest.mark.parametrize("kind", PATHS)
 def test_the_events_shown_are_the_bytes_that_the_api_sends(sent: Sent, typing_url: str, kind: str) -> None:
     tab = sent[kind]
-    told = httpx.post(f"{typing_url}{PATHS[kind]}", json=read_body(tab)).text
+    told = httpx2.post(f"{typing_url}{PATHS[kind]}", json=read_body(tab)).text
     assert fix(read_shown(tab)) == fix(told)
     assert rows(tab).count() == {"native": 24, "chat": 26}[kind]  # 24 tokens; the usage and [DONE]
     length = len(read_shown(tab).encode())
@@ -83,7 +83,7 @@ def test_the_request_and_the_headers_are_those_that_were_sent(sent: Sent, typing
     for line in ("POST /generate_stream", f"Host: {host}", "Content-Type: application/json"):
         expect(tab.find("events-request")).to_contain_text(line)
     assert read_body(tab) == {"inputs": QUESTION, "parameters": {"max_new_tokens": 24, "details": True}}
-    headers = httpx.post(f"{typing_url}/generate_stream", json=read_body(tab)).headers
+    headers = httpx2.post(f"{typing_url}/generate_stream", json=read_body(tab)).headers
     for name in ("content-type", "cache-control", "x-accel-buffering"):
         expect(tab.find("events-response")).to_contain_text(f"{name}: {headers[name]}")
     expect(tab.find("events-response")).to_contain_text("200 OK")

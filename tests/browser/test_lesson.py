@@ -2,7 +2,7 @@
 
 import re
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -278,7 +278,7 @@ def test_before_the_first_interaction_little_of_ours_is_loaded_and_no_charts(ope
     ]
     assert len(ours) == 2
     assert own
-    assert sum(len(httpx.get(url).content) for url in own) + sum(map(len, ours)) < BUDGET
+    assert sum(len(httpx2.get(url).content) for url in own) + sum(map(len, ours)) < BUDGET
     assert not [url for url in own if "plotly" in url]
 
 

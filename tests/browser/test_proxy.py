@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -51,40 +51,40 @@ def test_the_page_streams_and_asks_below_its_own_address_only(open_tab: Tabs, sh
 
 
 def test_what_the_document_of_the_api_loads_is_there(shown_at: str) -> None:
-    document = httpx.get(f"{shown_at}/docs").text
+    document = httpx2.get(f"{shown_at}/docs").text
     addresses = re.findall(r"""(?:href|src|url)\W+["'](/[^"']+)["']""", document)
     assert len(addresses) >= 4
     for address in addresses:
-        assert httpx.get(httpx.URL(shown_at).join(address)).status_code == 200, address
+        assert httpx2.get(httpx2.URL(shown_at).join(address)).status_code == 200, address
 
 
 def test_a_crowd_is_let_in(shown_at: str) -> None:
-    reply = httpx.post(f"{shown_at}/crowds", json={"clients": 2, "limit": 2, "max_new_tokens": 4})
+    reply = httpx2.post(f"{shown_at}/crowds", json={"clients": 2, "limit": 2, "max_new_tokens": 4})
     assert "x-accel-buffering" not in reply.headers  # it was for the proxy
     assert len(read_events(reply.content)) > 2
 
 
 def test_a_stream_is_not_held_back(shown_at: str) -> None:
     body = {"inputs": "Hello", "parameters": {"max_new_tokens": 40}}
-    with httpx.stream("POST", f"{shown_at}/generate_stream", json=body) as response:
+    with httpx2.stream("POST", f"{shown_at}/generate_stream", json=body) as response:
         times = [time.perf_counter() for line in response.iter_lines() if line]
     assert times[-1] - times[0] > 0.4  # of the 0.8 s that it takes to type
 
 
 def test_a_job_and_its_inbox_are_found_where_they_are_said_to_be(shown_at: str) -> None:
-    root = httpx.URL(shown_at).path.rstrip("/")
-    with httpx.Client(base_url=shown_at) as client:
+    root = httpx2.URL(shown_at).path.rstrip("/")
+    with httpx2.Client(base_url=shown_at) as client:
         asked = {"inputs": "Hello", "webhook_url": f"{root}/webhooks/inbox/proxied"}
         begun = client.post("/jobs", json=asked)
         assert begun.headers["Location"] == f"{root}/jobs/{begun.json()['id']}"
-        job = httpx.URL(shown_at).join(begun.headers["Location"])
-        assert read_numbered(httpx.get(f"{job}/events").content)[-1][1]["generated_text"] == "".join(WORDS[:100])
+        job = httpx2.URL(shown_at).join(begun.headers["Location"])
+        assert read_numbered(httpx2.get(f"{job}/events").content)[-1][1]["generated_text"] == "".join(WORDS[:100])
         while not client.get("/webhooks/inbox/proxied").json()["deliveries"]:
-            assert httpx.get(f"{job}/report").json()["webhook"]["state"] != "failed"
+            assert httpx2.get(f"{job}/report").json()["webhook"]["state"] != "failed"
 
 
 def test_huggingface_hub_posts_to_the_bare_path(shown_at: str) -> None:
-    reply = httpx.post(shown_at, json={"inputs": "Hello", "parameters": {"max_new_tokens": 2}})
+    reply = httpx2.post(shown_at, json={"inputs": "Hello", "parameters": {"max_new_tokens": 2}})
     assert reply.json() == [{"generated_text": "word0 word1 "}]
 
 
@@ -92,7 +92,7 @@ def test_a_path_that_the_operator_sets_wins_over_the_proxys(open_tab: Tabs, tmp_
     settings = Settings(port=0, root_path="/demo")
     with serve(TypingEngine(WORDS, 0), settings) as served, run_nginx(tmp_path, "root", served.url) as nginx:
         for url in (f"{nginx.url}/demo", nginx.url):
-            location = httpx.post(f"{url}/jobs", json={"inputs": "x"}, headers={"X-Forwarded-Prefix": "/no"})
+            location = httpx2.post(f"{url}/jobs", json={"inputs": "x"}, headers={"X-Forwarded-Prefix": "/no"})
             assert location.headers["Location"].startswith("/demo/jobs/")
         tab = open_tab(f"{nginx.url}/demo")
         tab.ask("Hello")
@@ -145,7 +145,7 @@ def write_some(tab: Tab, engine: ScriptedEngine, nginx: Nginx) -> int:
     ticket.start()
     ticket.write("One ", "two ")
     tab.expect_text("streamed", "One two")
-    return httpx.URL(nginx.url).port or 80
+    return httpx2.URL(nginx.url).port or 80
 
 
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM], ids=lambda by: str(by.name))
@@ -164,7 +164,7 @@ def test_a_server_that_ends_in_mid_answer_is_not_shown_as_stopped(
         text = expect_lost(tab, since)
         process.wait()
         if by is signal.SIGKILL:
-            with start_program(*PROGRAM, str(httpx.URL(url).port)):
+            with start_program(*PROGRAM, str(httpx2.URL(url).port)):
                 expect(tab.find("message")).to_contain_text("the server is back")
                 assert tab.read("streamed-text") == text
         tab.complaints.clear()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import Browser, Locator, Request, expect
 
@@ -83,7 +83,7 @@ def finished(browser: Browser, typing_url: str) -> Iterator[Ways]:
 @pytest.fixture(scope="module")
 def report(finished: Ways, typing_url: str) -> Report:
     """What the server says of the last run."""
-    report: Report = httpx.get(f"{typing_url}/jobs/{finished.job}/report", trust_env=False).json()
+    report: Report = httpx2.get(f"{typing_url}/jobs/{finished.job}/report", trust_env=False).json()
     return report
 
 
@@ -275,7 +275,7 @@ def test_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(
 
 
 def test_the_embedded_model_can_be_read_three_ways(open_tab: Tabs, app_url: str) -> None:
-    while httpx.get(f"{app_url}/health", trust_env=False).status_code != 200:
+    while httpx2.get(f"{app_url}/health", trust_env=False).status_code != 200:
         pass  # recordings stand in on the page while the model loads
     ways = Ways(open_tab(app_url))
     ways.choose("0.25")

@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from tests.figures.figure import Figure, summarise
 
@@ -103,7 +103,7 @@ def measure_refusals(url: str) -> list[Figure]:
 
 
 def _stream(url: str, arrivals: list[float]) -> None:
-    with httpx.stream("POST", f"{url}/generate_stream", json=LONG, timeout=120, trust_env=False) as response:
+    with httpx2.stream("POST", f"{url}/generate_stream", json=LONG, timeout=120, trust_env=False) as response:
         arrivals.extend(time.perf_counter() for line in response.iter_lines() if line.startswith("data:"))
 
 

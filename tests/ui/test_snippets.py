@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-import httpx
+import httpx2
 
 from demo.ui.files import build_files
 from demo.ui.snippets import README, Snippet, read_snippets
@@ -24,7 +24,7 @@ def test_the_page_reads_what_the_tests_of_the_clients_run() -> None:
 
 def test_they_are_served_as_they_are_written() -> None:
     async def fetch() -> Any:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(build_files()), base_url="http://test") as client:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(build_files()), base_url="http://test") as client:
             return (await client.get("/snippets.json")).json()
 
     assert [Snippet(**each) for each in asyncio.run(fetch())] == read_snippets(README.read_text("utf-8"))

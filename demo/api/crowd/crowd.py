@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-import httpx
+import httpx2
 
 from demo.api.dialects.errors import Json
 from demo.engines.sandbox import Sandbox
@@ -28,8 +28,8 @@ LONGEST_SECONDS: Final = 120.0
 ATTEMPTS: Final = 8  # this and the pauses: README's own snippet for clients that are refused
 FIRST_PAUSE_SECONDS: Final = 0.25
 PROMPT: Final = "The first step in making cheese is to"
-PATIENCE: Final = httpx.Timeout(None, connect=10.0)
-# Nothing here speaks TLS. A context that httpx makes itself reads every authority's certificate, for each client.
+PATIENCE: Final = httpx2.Timeout(None, connect=10.0)
+# Nothing here speaks TLS. A context that httpx2 makes itself reads every authority's certificate, for each client.
 NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
@@ -185,7 +185,7 @@ class Client:
         }
         seed = crowd.plan.seed
         self._random = random.Random(None if seed is None else f"{seed} {number}")
-        self._http = httpx.AsyncClient(trust_env=False, timeout=PATIENCE, verify=NO_TLS)
+        self._http = httpx2.AsyncClient(trust_env=False, timeout=PATIENCE, verify=NO_TLS)
 
     async def ask_until_served(self) -> None:
         """Until it is served, has failed, or has asked often enough."""
@@ -193,7 +193,7 @@ class Client:
             for attempt in range(1, self._crowd.plan.attempts + 1):
                 try:
                     refused = await self._ask(attempt)
-                except (httpx.HTTPError, OSError) as error:
+                except (httpx2.HTTPError, OSError) as error:
                     self._fail(f"{type(error).__name__}: {error}")
                     return
                 if not refused:
@@ -215,7 +215,7 @@ class Client:
             await self._read_stream(response)
         return False
 
-    def _read_refusal(self, response: httpx.Response, attempt: int) -> bool:
+    def _read_refusal(self, response: httpx2.Response, attempt: int) -> bool:
         told = response.json()
         if response.status_code != 429:
             self._fail(told["error"])
@@ -226,7 +226,7 @@ class Client:
         self._note("refused", attempt=attempt, status=429, retry_after=self._retry_after, **kind)
         return True
 
-    async def _read_stream(self, response: httpx.Response) -> None:
+    async def _read_stream(self, response: httpx2.Response) -> None:
         async for line in response.aiter_lines():
             if line.startswith("data:"):
                 event = json.loads(line.removeprefix("data:"))
@@ -278,7 +278,7 @@ def pause_after(attempt: int, retry_after: float, uniform: Callable[[float, floa
     return retry_after + uniform(0, FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1))
 
 
-def write_as_received(response: httpx.Response) -> Json:
+def write_as_received(response: httpx2.Response) -> Json:
     """The bytes of a response's head and body, as text."""
     lines = [f"{response.http_version} {response.status_code} {response.reason_phrase}"]
     lines += [f"{name.decode('latin-1')}: {value.decode('latin-1')}" for name, value in response.headers.raw]

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-import httpx
+import httpx2
 
 from demo.api.dialects.errors import Json
 from demo.api.traffic import CountedTransport, Traffic
@@ -81,7 +81,7 @@ class WebhookSender:
     async def deliver(self, webhook: Webhook, id: str, body: bytes) -> None:
         """POST `body` until it is accepted, at most once more than there are PAUSES."""
         transport = CountedTransport(webhook.traffic)
-        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, transport=transport, trust_env=False) as client:
+        async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS, transport=transport, trust_env=False) as client:
             for pause in (0.0, *PAUSES):
                 await asyncio.sleep(pause)
                 attempt = await self._post(client, webhook, id, body)
@@ -91,7 +91,7 @@ class WebhookSender:
                     return
         webhook.state = "failed"
 
-    async def _post(self, client: httpx.AsyncClient, webhook: Webhook, id: str, body: bytes) -> Attempt:
+    async def _post(self, client: httpx2.AsyncClient, webhook: Webhook, id: str, body: bytes) -> Attempt:
         now = time.time()
         try:
             request = await self._write(client, webhook, id, body, int(now))
@@ -99,13 +99,13 @@ class WebhookSender:
             await response.aclose()
         except BadRequest as error:
             return Attempt(now, None, str(error))
-        except (httpx.HTTPError, OSError) as error:
+        except (httpx2.HTTPError, OSError) as error:
             return Attempt(now, None, f"{type(error).__name__}: {error}")
         return Attempt(now, response.status_code, None)
 
     async def _write(
-        self, client: httpx.AsyncClient, webhook: Webhook, id: str, body: bytes, timestamp: int
-    ) -> httpx.Request:
+        self, client: httpx2.AsyncClient, webhook: Webhook, id: str, body: bytes, timestamp: int
+    ) -> httpx2.Request:
         headers = {"Content-Type": "application/json", **sign(webhook.secret, id, timestamp, body)}
         if is_inbox(webhook.url.removeprefix(self._server_url)):
             return client.build_request("POST", webhook.url, headers=headers, content=body)
@@ -117,10 +117,10 @@ class WebhookSender:
         headers["Host"] = url.netloc.decode("ascii")
         return client.build_request("POST", there, headers=headers, content=body, extensions=extensions)
 
-    def _parse(self, url: str) -> httpx.URL:
+    def _parse(self, url: str) -> httpx2.URL:
         try:
-            parsed = httpx.URL(url)
-        except httpx.InvalidURL as error:
+            parsed = httpx2.URL(url)
+        except httpx2.InvalidURL as error:
             raise BadRequest(f"`webhook_url` is not an address ({error}).") from None
         if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo:
             raise BadRequest(f"`webhook_url` is {url!r}: it must be http(s)://host/path, without a user.")
@@ -131,7 +131,7 @@ class WebhookSender:
             )
         return parsed
 
-    async def _resolve(self, url: httpx.URL) -> Address:
+    async def _resolve(self, url: httpx2.URL) -> Address:
         """An address of the host. Raises BadRequest where any of them is internal and not allowed as such."""
         loop = asyncio.get_running_loop()
         port = url.port or {"http": 80, "https": 443}[url.scheme]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -16,7 +16,7 @@ from tests.api.client import parse
 from tests.api.script import TicketEngine, open_api
 from tests.api.visit import Visit
 
-Client = httpx.AsyncClient
+Client = httpx2.AsyncClient
 
 
 class Scene:
@@ -31,7 +31,7 @@ class Scene:
         headers = {} if last_seen is None else {"last-event-id": str(last_seen)}
         return await Visit(self.app, f"/jobs/{self.id}/events", {}, headers, "GET").start().until_listening()
 
-    async def get(self, path: str = "", **headers: str) -> httpx.Response:
+    async def get(self, path: str = "", **headers: str) -> httpx2.Response:
         """A whole reply below the job."""
         return await self.client.get(f"/jobs/{self.id}{path}", headers=headers)
 
@@ -47,7 +47,7 @@ def play(scene: Callable[[Scene], Awaitable[None]], **body: Any) -> None:
     async def run() -> None:
         engine = TicketEngine()
         app = open_api(engine)
-        async with Client(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        async with Client(transport=httpx2.ASGITransport(app), base_url="http://test") as client:
             job = (await client.post("/jobs", json={"inputs": "hello", **body})).json()
             engine.ticket().start()
             await scene(Scene(engine, app, client, job["id"]))

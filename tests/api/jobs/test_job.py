@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-import httpx
+import httpx2
 import pytest
 
 from demo.api.application import create_api
@@ -14,7 +14,7 @@ from demo.engines.metered import MeteredEngine
 from demo.settings import Settings
 from tests.scripted import ScriptedEngine
 
-Client: TypeAlias = httpx.AsyncClient
+Client: TypeAlias = httpx2.AsyncClient
 
 
 def play(engine: ScriptedEngine, scene: Callable[[Client], Awaitable[None]]) -> None:
@@ -22,7 +22,7 @@ def play(engine: ScriptedEngine, scene: Callable[[Client], Awaitable[None]]) -> 
 
     async def run() -> None:
         app = create_api(MeteredEngine(engine), Settings())
-        transport = httpx.ASGITransport(app)
+        transport = httpx2.ASGITransport(app)
         async with app.router.lifespan_context(app), Client(transport=transport, base_url="http://test") as client:
             await scene(client)
 

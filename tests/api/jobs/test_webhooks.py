@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from demo.api.jobs import webhooks
@@ -82,7 +82,7 @@ def test_a_signature_is_that_of_the_specification() -> None:
 
 def test_the_result_of_a_job_arrives_once_signed_at_the_own_inbox() -> None:
     engine = ScriptedEngine()
-    with serve_api(engine) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with serve_api(engine) as url, httpx2.Client(base_url=url, trust_env=False) as client:
         job = client.post("/jobs", json={"inputs": "hello", "webhook_url": "/webhooks/inbox/mine"}).json()
         ticket = engine.wait_for_ticket()
         ticket.start()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -40,8 +40,8 @@ def test_a_body_that_grows_too_large_is_refused(app: FastAPI, path: str) -> None
         for _ in range(3):
             yield b" " * (MAX_BODY_BYTES // 2)
 
-    async def request() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async def request() -> httpx2.Response:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as client:
             return await client.post(path, content=grow(), headers={"content-type": "application/json"})
 
     response = asyncio.run(request())
@@ -117,7 +117,7 @@ def shared() -> FastAPI:
     return open_api(settings=Settings(api_key="secret", cors_allow_origin=(ORIGIN,)))
 
 
-def preflight(app: FastAPI, origin: str) -> httpx.Response:
+def preflight(app: FastAPI, origin: str) -> httpx2.Response:
     asked = {"access-control-request-method": "POST", "access-control-request-headers": "authorization, content-type"}
     return ask(app, "OPTIONS", "/v1/chat/completions", headers={"origin": origin, **asked})
 

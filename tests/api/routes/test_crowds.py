@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-import httpx
+import httpx2
 import jsonschema_rs
 import pytest
 from fastapi import FastAPI
@@ -38,7 +38,7 @@ def assert_next_may_come(url: str, engine: ScriptedEngine) -> None:
     """Soon: those who left are noticed and seen off first."""
     came, deadline = len(engine.tickets), time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        with httpx.stream("POST", f"{url}/crowds", json={"clients": 1}, trust_env=False) as response:
+        with httpx2.stream("POST", f"{url}/crowds", json={"clients": 1}, trust_env=False) as response:
             if response.status_code == 200:
                 engine.wait_for_ticket(came + 1)
                 answer_all(engine)
@@ -52,7 +52,7 @@ def test_there_is_one_crowd_at_a_time_and_the_next_as_soon_as_it_has_gone() -> N
     with serve_api(engine) as url:
         with gather(url, clients=2, limit=2) as events:
             read_until(events, "admitted", 2)
-            second = httpx.post(f"{url}/crowds", json={}, trust_env=False)
+            second = httpx2.post(f"{url}/crowds", json={}, trust_env=False)
             assert_refused(second, "/crowds", 429, "overloaded", "Another crowd is being served: try again when it has")
             assert second.headers["retry-after"] == "1"
             answer_all(engine)
@@ -85,7 +85,7 @@ def test_a_crowd_needs_the_key_that_generating_needs() -> None:
     assert_refused(ask(app, "POST", "/crowds", json={}), "/crowds", 401, "authentication")
     with serve_api(CountingEngine(0.001), locked) as url:
         headers = {"authorization": "Bearer secret"}
-        response = httpx.post(f"{url}/crowds", json={"clients": 2}, headers=headers, timeout=20, trust_env=False)
+        response = httpx2.post(f"{url}/crowds", json={"clients": 2}, headers=headers, timeout=20, trust_env=False)
         last = json.loads(response.text.split("data: ")[-1])
         assert [client["outcome"] for client in last["clients"]] == ["served", "served"]
 
@@ -97,7 +97,7 @@ def test_beside_a_crowd_of_forty_others_are_admitted_and_answered() -> None:
         assert told[0]["limit"] == 2  # a quarter of the server's eight
         asked = {"inputs": "hi", "parameters": {"max_new_tokens": 4}}
         for path in ("/generate", "/generate_stream"):
-            assert httpx.post(url + path, json=asked, trust_env=False).status_code == 200
+            assert httpx2.post(url + path, json=asked, trust_env=False).status_code == 200
         assert not any(ticket.ended for ticket in engine.tickets[:2])  # the sandbox was full all the while
         told += events
     assert outcomes(told) == {"served": 2, "gave_up": 38}
@@ -140,7 +140,7 @@ def test_the_server_ends_in_order_with_a_crowd_at_its_door() -> None:
     began, waiting = time.monotonic(), threading.Event()
 
     def follow(url: str) -> None:
-        with suppress(httpx.HTTPError), gather(url, clients=6, limit=2, retry=True) as events:
+        with suppress(httpx2.HTTPError), gather(url, clients=6, limit=2, retry=True) as events:
             read_until(events, "backing_off", 4)
             waiting.set()
             list(events)  # until the server's end cuts it off
