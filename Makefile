@@ -4,8 +4,6 @@
 # make lock   requirements.lock and requirements-test.lock, from what requirements.txt and requirements-test.txt allow
 
 PYTHON ?= python3
-PYTHONS := 3.11 3.12 3.13 3.14
-PLATFORMS := x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-package torch \
@@ -54,11 +52,8 @@ lock: | .venv/test.stamp
 	@CMAKE_ARGS="$$($(BIN)/python -m tests.comparison.systems.instructions)" $(PIP) --requirement requirements-bench.txt \
 		&& touch $@ || echo "It could not be compiled, and will be named as left out."
 
-# What a Space installs and what `make run` installs, for each Python and platform: found, and nowhere compiled.
-.venv/resolve.stamp: requirements.txt requirements.lock requirements-test.lock .venv/test.stamp
-	@for python in $(PYTHONS); do for platform in $(PLATFORMS); do \
-		echo "Resolving the packages for Python $$python on $$platform ..."; \
-	done; done
+.venv/resolve.stamp: tests/resolve.sh requirements.txt requirements-torch.txt .venv/test.stamp
+	@sh tests/resolve.sh
 	@touch $@
 
 .venv/bin/python:
