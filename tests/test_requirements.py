@@ -14,6 +14,7 @@ from packaging.version import Version
 from tests.test_layers import FILES, ROOT, read_imports
 
 OURS = {"app", "demo", "tests"}
+PACKAGES = packages_distributions()
 BENCH = ROOT / "tests" / "comparison"
 
 
@@ -33,9 +34,8 @@ def read_lock(name: str) -> dict[str, set[Version]]:
 
 def list_packages(path: Path) -> Iterator[str]:
     """The packages that a file imports from, by their names in a registry."""
-    modules = {module.partition(".")[0] for module in read_imports(path)} - OURS - sys.stdlib_module_names
-    for module in modules:
-        yield from map(canonicalize_name, packages_distributions().get(module, [module.replace("_", "-")]))
+    for module in {module.partition(".")[0] for module in read_imports(path)} - OURS - sys.stdlib_module_names:
+        yield from map(canonicalize_name, PACKAGES.get(module, [module]))
 
 
 def list_undeclared(files: list[Path], *declarations: str) -> list[str]:
