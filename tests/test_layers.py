@@ -23,10 +23,10 @@ LAYERS = {
 }
 HOMES = {
     "torch": {"local"},
-    "transformers": {"local", "bench"},  # there as one of those who are measured
+    "transformers": {"local"},
     "accelerate": {"local"},
     "gradio": {"ui"},
-    "plotly": {"ui", "bench"},
+    "plotly": {"ui"},
     "uvicorn": {"api"},
 }
 MAX_LINES = 300

@@ -1,130 +1,148 @@
-"""One timed request, and what there is to ask of a server before. Knows HTTP; of replies only what dialects say."""
+"""HTTP client for one server that stamps every read of a response as it arrives. Knows no dialect.
+
+It is http.client, not httpx, because its CPU time for each event is a fraction of httpx's, and a server measured on the
+same machine loses what its client takes.
+"""
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from multiprocessing.connection import wait
+from socket import SHUT_RDWR
+from threading import Barrier
+from urllib.parse import urlsplit
 
-import httpx2
+from demo.bench.dialects import Json
+from demo.bench.sample import MeasurementError, TimedResponse
 
-from demo.bench.dialects import DIALECTS, Ask, Dialect, Json, Mode, read_error
-from demo.bench.sample import Arrivals, Sample, Unmeasured, read_sample
-from demo.errors import Overloaded
-
-FALLBACK_MODEL = "tgi"
-
+TIMEOUT = 120.0  # seconds without a byte after which a server counts as hung
+_READ_SIZE = 1 << 16
 _EXAMPLE = "give one like http://localhost:7860"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Who is measured, and with what."""
+class Client:
+    """Connections to one server: kept open and reused, one for each request at a time. No proxy, no compression."""
 
-    url: str
-    dialect: Dialect
-    ask: Ask
+    def __init__(self, url: str, api_key: str | None = None, timeout: float = TIMEOUT) -> None:
+        self.url = check_url(url)
+        self._timeout = timeout
+        self._headers = {"Content-Type": "application/json", "User-Agent": "demo.bench"}
+        if api_key:
+            if not (api_key.isascii() and api_key.isprintable()):
+                raise MeasurementError("The API key holds characters that no header can: was it copied whole?")
+            self._headers["Authorization"] = f"Bearer {api_key}"
+        self._idle: list[HTTPConnection] = []
+
+    def get_json(self, path: str) -> Json:
+        """The JSON at a path; None where the status is an error or the body is not JSON."""
+        with self._borrow() as connection:
+            response = self._exchange(connection, "GET", path)
+        try:
+            return json.loads(response.body) if response.is_success else None
+        except ValueError:
+            return None
+
+    def post(self, path: str, body: Json) -> TimedResponse:
+        """The response to one request."""
+        with self._borrow() as connection:
+            return self._exchange(connection, "POST", path, body)
+
+    def post_together(self, path: str, bodies: Sequence[Json], stagger: float = 0.0) -> list[TimedResponse]:
+        """The responses to concurrent requests, each sent `stagger` seconds after the one before.
+
+        One thread and one connection each; all connections are open before the first request is sent.
+        """
+        start = Barrier(len(bodies))
+
+        def post(index: int) -> TimedResponse:
+            start.wait()
+            time.sleep(index * stagger)
+            return self._exchange(connections[index], "POST", path, bodies[index])
+
+        with ThreadPoolExecutor(len(bodies)) as threads, ExitStack() as stack:
+            connections = [stack.enter_context(self._borrow()) for _ in bodies]
+            stack.callback(start.abort)  # an interrupt before the last thread has started must not leave the others
+            futures = [threads.submit(post, index) for index in range(len(bodies))]
+            return [future.result() for future in futures]
+
+    def close(self) -> None:
+        """Close the idle connections. The next request opens a new one."""
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def _borrow(self) -> Iterator[HTTPConnection]:
+        connection = self._take_idle() or self._connect()
+        try:
+            yield connection
+        except BaseException:
+            with suppress(OSError):
+                if connection.sock is not None:
+                    connection.sock.shutdown(SHUT_RDWR)  # wakes a thread that reads from it
+            connection.close()
+            raise
+        self._idle.append(connection)
+
+    def _take_idle(self) -> HTTPConnection | None:
+        """An open connection. One that is readable before a request was closed by the server."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.sock is not None and not wait([connection.sock], 0):
+                return connection
+            connection.close()
+        return None
+
+    def _connect(self) -> HTTPConnection:
+        parts = urlsplit(self.url)
+        make = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        connection = make(parts.hostname or "", parts.port, timeout=self._timeout)
+        try:
+            connection.connect()
+        except (OSError, UnicodeError) as error:
+            raise MeasurementError(f"{self.url} can't be reached ({error}): is the server running?") from error
+        return connection
+
+    def _exchange(self, connection: HTTPConnection, method: str, path: str, body: Json = None) -> TimedResponse:
+        """Nothing is decoded before the body has ended, so that reading adds next to nothing to what is measured."""
+        payload = None if body is None else json.dumps(body).encode()
+        try:
+            sent = time.perf_counter()
+            connection.request(method, urlsplit(self.url).path + path, payload, self._headers)
+            response = connection.getresponse()
+            headers = time.perf_counter()
+            reads = list(_stamp_reads(response))
+            end = time.perf_counter()
+        except TimeoutError as error:
+            what = f"{self.url} was silent for {self._timeout:g} s: is it busy, or is the timeout too short?"
+            raise MeasurementError(what) from error
+        except (OSError, HTTPException) as error:
+            what = f"{self.url} broke the connection ({type(error).__name__}: {error})."
+            raise MeasurementError(what) from error
+        fields = {name.lower(): value for name, value in response.getheaders()}
+        return TimedResponse(response.status, sent, headers, reads, end, fields)
 
 
-def open_client(api_key: str | None, timeout: float) -> httpx2.Client:
-    """Connections that are kept, as many as needed, unproxied and uncompressed. `timeout`: seconds of silence."""
-    headers = {"Accept-Encoding": "identity", "User-Agent": "demo.bench"}
-    if api_key:
-        if not api_key.isascii():
-            raise Unmeasured("The --api-key holds characters that no header can: was it copied whole?")
-        headers["Authorization"] = f"Bearer {api_key}"
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
-    return httpx2.Client(headers=headers, timeout=timeout, limits=limits, trust_env=False)
+def _stamp_reads(response: HTTPResponse) -> Iterator[tuple[float, bytes]]:
+    while read := response.read1(_READ_SIZE):
+        yield time.perf_counter(), read
+    if response.length:
+        raise IncompleteRead(b"", response.length)
+    response.close()
 
 
 def check_url(url: str) -> str:
-    """The server's address without a slash at its end. Raises Unmeasured where it can't be one."""
+    """The server's URL without a closing slash. Raises MeasurementError where it is no URL of a server."""
     try:
-        parsed = httpx2.URL(url)
-        parsed.host.encode("idna")  # as the resolver will, who raises otherwise
-    except (httpx2.InvalidURL, UnicodeError) as error:
-        raise Unmeasured(f"{url!r} is no address ({error}): {_EXAMPLE}.") from error
-    if parsed.scheme not in {"http", "https"} or not parsed.host or (parsed.port or 0) > 65535:
-        raise Unmeasured(f"{url!r} is no address of a server: {_EXAMPLE}.")
-    if parsed.query or parsed.fragment:
-        raise Unmeasured(f"{url!r} has more than an address: {_EXAMPLE}.")
+        parts = urlsplit(url)
+        is_valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        (parts.hostname or "").encode("idna")  # as the resolver will
+    except ValueError as error:
+        raise MeasurementError(f"{url!r} is not a URL ({error}): {_EXAMPLE}.") from error
+    if not is_valid or any(letter.isspace() for letter in url):
+        raise MeasurementError(f"{url!r} is not the URL of a server: {_EXAMPLE}.")
+    if parts.query or parts.fragment:
+        raise MeasurementError(f"{url!r} has a query or a fragment: {_EXAMPLE}.")
     return url.rstrip("/")
-
-
-def choose_dialect(http: httpx2.Client, url: str, name: str) -> Dialect:
-    """The dialect of that name; for `auto` native where /info names a model as TGI's does, else chat."""
-    if name != "auto":
-        return DIALECTS[name]
-    info = get_json(http, f"{url}/info")
-    return DIALECTS["native" if isinstance(info, dict) and "model_id" in info else "chat"]
-
-
-def choose_model(http: httpx2.Client, url: str) -> str:
-    """The first model that the server lists."""
-    match get_json(http, f"{url}/v1/models"):
-        case {"data": [{"id": str(model)}, *_]}:
-            return model
-    return FALLBACK_MODEL
-
-
-def get_json(http: httpx2.Client, url: str) -> Json:
-    """What the server answers there; None where it has nothing there, or no JSON."""
-    with _name_failures(url):
-        response = http.get(url)
-    try:
-        return response.json() if response.is_success else None
-    except ValueError:
-        return None
-
-
-def measure_request(http: httpx2.Client, target: Target, mode: Mode) -> Sample:
-    """Time one request. Raises Overloaded where it is refused for now, Unmeasured where it fails otherwise.
-
-    Nothing is decoded before the body has ended, so that reading adds next to nothing to what is measured.
-    """
-    body = target.dialect.body(target.ask, mode)
-    request = http.build_request("POST", target.url + target.dialect.path(mode), json=body)
-    with _name_failures(target.url):
-        sent = time.perf_counter()
-        response = http.send(request, stream=True)
-        headers = time.perf_counter()
-        try:
-            _check_status(response)
-            reads = [(time.perf_counter(), read) for read in response.iter_raw()]
-            end = time.perf_counter()
-        finally:
-            response.close()
-    return read_sample(target.dialect, mode, Arrivals(sent, headers, reads, end, response.headers))
-
-
-def _check_status(response: httpx2.Response) -> None:
-    """Raises where the request was not admitted."""
-    if response.is_success:
-        return
-    text = response.read().decode(errors="replace")
-    said = _read_refusal(text) or "nothing more"
-    if response.status_code == httpx2.codes.TOO_MANY_REQUESTS:
-        raise Overloaded(f"The server refused a request for now (429): {said}")
-    raise Unmeasured(f"{response.request.url} answered {response.status_code}: {said}")
-
-
-def _read_refusal(text: str) -> str:
-    """An error body's own sentence, else its beginning."""
-    try:
-        said = read_error(json.loads(text))
-    except ValueError:
-        said = None
-    return " ".join((said or text).split())[:300]
-
-
-@contextmanager
-def _name_failures(url: str) -> Iterator[None]:
-    """What goes wrong below HTTP, said in a sentence."""
-    try:
-        yield
-    except httpx2.TimeoutException as error:
-        raise Unmeasured(f"{url} was silent for too long: is it busy, or is --timeout too short?") from error
-    except httpx2.ConnectError as error:
-        raise Unmeasured(f"{url} can't be reached ({error}): is the server running?") from error
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise Unmeasured(f"{url} broke the connection ({type(error).__name__}: {error}).") from error

@@ -1,4 +1,4 @@
-"""What to post in each wire dialect, and what its replies say. Pure; knows no connection and no clock."""
+"""Wire dialects: the body of a request and the readers of its replies. Pure: no I/O."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,38 +9,38 @@ Mode: TypeAlias = Literal["streamed", "whole"]
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """What every request of a measurement asks for: greedy, one prompt, at most `new_tokens` tokens.
+class Request:
+    """Every request of a measurement: greedy, one prompt, at most `new_tokens` tokens.
 
-    `write_no_reuse` gives the parameters by which a request has the server reuse nothing of earlier prompts.
+    `write_cache_parameters` returns the parameters that switch the server's prefix caching off.
     """
 
     model: str
     prompt: str
     new_tokens: int
-    write_no_reuse: Callable[[], Mapping[str, Json]] = dict
+    write_cache_parameters: Callable[[], Mapping[str, Json]] = dict
 
 
 @dataclass(frozen=True, slots=True)
 class ServerTimes:
-    """What the server says of its own request, in seconds of its own clock since admission; None where it is silent."""
+    """A request's times by the server's clock, in seconds since admission; None where it reports none."""
 
     ttft: float | None = None
     total: float | None = None
 
 
 class Dialect(Protocol):
-    """One way to ask for text and to read it. The readers raise LookupError or TypeError on another's reply."""
+    """A dialect. Its readers raise LookupError or TypeError on a reply of another dialect."""
 
     @property
     def name(self) -> str:
-        """As `--dialect` spells it."""
+        """Its name for `--dialect`."""
 
     def path(self, mode: Mode) -> str:
-        """Where to post."""
+        """The route."""
 
-    def body(self, ask: Ask, mode: Mode) -> Json:
-        """What to post."""
+    def body(self, request: Request, mode: Mode) -> Json:
+        """The JSON body."""
 
     def read_event(self, event: Json) -> str | None:
         """The visible text of a token's event, perhaps empty; None for an event that is no token."""
@@ -52,7 +52,7 @@ class Dialect(Protocol):
 class Native:
     """Text-generation-inference's own routes. A special token's text is never shown.
 
-    `raw` is this project's server's: it has the prompt completed, as others do by themselves.
+    `raw` is a parameter of this project's server: complete the prompt without a chat template, as other servers do.
     """
 
     name = "native"
@@ -60,9 +60,9 @@ class Native:
     def path(self, mode: Mode) -> str:
         return "/generate_stream" if mode == "streamed" else "/generate"
 
-    def body(self, ask: Ask, mode: Mode) -> Json:
-        parameters = {"max_new_tokens": ask.new_tokens, "details": True, "do_sample": False, "raw": True}
-        return {"inputs": ask.prompt, "parameters": {**parameters, **ask.write_no_reuse()}}
+    def body(self, request: Request, mode: Mode) -> Json:
+        parameters = {"max_new_tokens": request.new_tokens, "details": True, "do_sample": False, "raw": True}
+        return {"inputs": request.prompt, "parameters": {**parameters, **request.write_cache_parameters()}}
 
     def read_event(self, event: Json) -> str | None:
         token = event["token"]
@@ -80,8 +80,8 @@ class Chat:
     def path(self, mode: Mode) -> str:
         return "/v1/chat/completions"
 
-    def body(self, ask: Ask, mode: Mode) -> Json:
-        return {"messages": [{"role": "user", "content": ask.prompt}], **_name_length(ask, mode)}
+    def body(self, request: Request, mode: Mode) -> Json:
+        return {"messages": [{"role": "user", "content": request.prompt}], **_write_common(request, mode)}
 
     def read_event(self, event: Json) -> str | None:
         if not event["choices"]:
@@ -95,15 +95,15 @@ class Chat:
 
 
 class Completions:
-    """OpenAI's legacy completions: a prompt without a chat template, which this project's server is told by `raw`."""
+    """OpenAI's legacy completions: a prompt without a chat template. For `raw` see `Native`."""
 
     name = "completions"
 
     def path(self, mode: Mode) -> str:
         return "/v1/completions"
 
-    def body(self, ask: Ask, mode: Mode) -> Json:
-        return {"prompt": ask.prompt, "raw": True, **_name_length(ask, mode)}
+    def body(self, request: Request, mode: Mode) -> Json:
+        return {"prompt": request.prompt, "raw": True, **_write_common(request, mode)}
 
     def read_event(self, event: Json) -> str | None:
         return str(event["choices"][0]["text"]) if event["choices"] else None
@@ -116,7 +116,7 @@ DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (Native(
 
 
 def read_error(payload: Json) -> str | None:
-    """The sentence of an error body or event, TGI's shape or OpenAI's; None where it is no error."""
+    """The sentence of an error body or event, TGI's shape or OpenAI's; None where it is not an error."""
     error = payload.get("error") if isinstance(payload, dict) else None
     if isinstance(error, dict):
         return str(error.get("message") or error)
@@ -124,7 +124,7 @@ def read_error(payload: Json) -> str | None:
 
 
 def read_count(reply: Json) -> int | None:
-    """How many tokens a whole reply says it holds; None where it does not say."""
+    """The number of tokens that a whole reply reports, or None."""
     reply = _unwrap(reply)
     count = (reply.get("usage") or {}).get("completion_tokens")
     return (reply.get("details") or {}).get("generated_tokens") if count is None else count
@@ -139,13 +139,13 @@ def read_server_times(reply: Json, headers: Mapping[str, str]) -> ServerTimes:
     )
 
 
-def _name_length(ask: Ask, mode: Mode) -> Json:
-    length = {"model": ask.model, "max_tokens": ask.new_tokens, "temperature": 0, "stream": mode == "streamed"}
-    return {**length, **ask.write_no_reuse()}
+def _write_common(request: Request, mode: Mode) -> Json:
+    length = {"model": request.model, "max_tokens": request.new_tokens, "temperature": 0, "stream": mode == "streamed"}
+    return {**length, **request.write_cache_parameters()}
 
 
 def _unwrap(reply: Json) -> Json:
-    """A reply, out of the array of one that TGI's root route makes of it."""
+    """The reply without the array of one in which TGI's root route wraps it."""
     return reply[0] if isinstance(reply, list) else reply
 
 

@@ -1,4 +1,7 @@
-"""The mean of few numbers and how far it may be off: Student's t. Pure; knows only numbers."""
+"""Mean and confidence interval of a small sample, with Student's t. Pure.
+
+Written out because the standard library has no t quantile, and scipy would be installed for this alone.
+"""
 
 import math
 from collections.abc import Sequence
@@ -31,7 +34,7 @@ def estimate_mean(values: Sequence[float]) -> Interval:
 
 
 def t_quantile(freedom: int, within: float = 0.95) -> float:
-    """How many standard errors either side hold `within` of Student's t: 1.96 for endless degrees of freedom."""
+    """The t for which P(|T| < t) = `within`, by bisection: 1.96 for infinite degrees of freedom."""
     low, high = 0.0, 1.0
     while t_within(high, freedom) < within:
         high *= 2

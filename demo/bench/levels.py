@@ -1,18 +1,14 @@
-"""Many streams at once: what a server gives in all, and whom it refuses. Knows neither HTTP nor the dialects.
+"""Concurrent streams: a server's throughput, TTFT and refusals. Knows neither HTTP nor the dialects."""
 
-One thread a stream, in one Python process: with very many of them the client's own work counts too.
-"""
-
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from demo.bench.sample import Sample
-from demo.errors import Overloaded
 from demo.metrics import percentile
 
 ROUNDS = 3  # measured, after one that opens the connections and is dropped
+
+Samples = Sequence[Sample | None]  # of one round; None: refused with status 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +16,6 @@ class Level:
     """`concurrency` streams started together, `rounds` times. Times in seconds; None where no stream has one.
 
     `tokens_per_second` is all tokens over all rounds' time, each from its first request to its last stream's end.
-    `refused` counts the requests that were answered 429.
     """
 
     concurrency: int
@@ -32,15 +27,14 @@ class Level:
     ttft_p95: float | None
 
 
-def measure_level(measure: Callable[[], Sample], concurrency: int) -> Level:
-    """Measure that many streams at once, one thread each."""
-    with ThreadPoolExecutor(concurrency) as threads:
-        rounds = [_measure_round(threads, measure, concurrency) for _ in range(1 + ROUNDS)]
+def measure_level(measure_together: Callable[[int], Samples], concurrency: int) -> Level:
+    """Measure that many streams at once."""
+    rounds = [measure_together(concurrency) for _ in range(1 + ROUNDS)]
     return summarize_level(concurrency, rounds[1:])
 
 
-def summarize_level(concurrency: int, rounds: Sequence[Sequence[Sample | None]]) -> Level:
-    """The level's numbers, from each round's samples; a refused request is None."""
+def summarize_level(concurrency: int, rounds: Sequence[Samples]) -> Level:
+    """The level's numbers, from each round's samples."""
     answered = [[sample for sample in samples if sample is not None] for samples in rounds]
     streams = [sample for samples in answered for sample in samples]
     ttfts = [sample.timeline.ttft for sample in streams if sample.timeline.ttft is not None]
@@ -56,20 +50,6 @@ def summarize_level(concurrency: int, rounds: Sequence[Sequence[Sample | None]])
     )
 
 
-def _measure_round(threads: ThreadPoolExecutor, measure: Callable[[], Sample], concurrency: int) -> list[Sample | None]:
-    gate = threading.Barrier(concurrency)
-
-    def measure_together() -> Sample | None:
-        gate.wait()
-        try:
-            return measure()
-        except Overloaded:
-            return None
-
-    futures = [threads.submit(measure_together) for _ in range(concurrency)]
-    return [future.result() for future in futures]
-
-
 def _span(samples: Sequence[Sample]) -> float:
-    """From the first request to the last end."""
+    """Seconds from the first request to the last end."""
     return max(sample.sent + sample.total for sample in samples) - min(sample.sent for sample in samples)

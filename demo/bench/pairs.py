@@ -1,7 +1,7 @@
 """Streaming against whole: two separate requests a pair, in random order. Knows neither HTTP nor the dialects.
 
-Every request has the same prompt. A server that reuses prefixes is asked not to, where it has a parameter for that;
-else it reuses them on both sides alike.
+Every request has the same prompt. Prefix caching is switched off where the server has a parameter for that; elsewhere
+it favours both modes alike.
 """
 
 import math
@@ -23,7 +23,7 @@ class Pair:
 
     @property
     def difference(self) -> float:
-        """How much longer the streamed one took, in seconds."""
+        """Streamed total minus whole total, in seconds."""
         return self.streamed.total - self.whole.total
 
     @property
@@ -41,9 +41,9 @@ class Comparison:
 
 
 def order_pairs(count: int, seed: int) -> list[tuple[Mode, Mode]]:
-    """For each pair which mode goes first, drawn."""
-    draw = random.Random(seed)
-    return [("streamed", "whole") if draw.random() < 0.5 else ("whole", "streamed") for _ in range(count)]
+    """For each pair, the two modes in random order."""
+    rng = random.Random(seed)
+    return [("streamed", "whole") if rng.random() < 0.5 else ("whole", "streamed") for _ in range(count)]
 
 
 def measure_pairs(measure: Callable[[Mode], Sample], order: Iterable[tuple[Mode, Mode]]) -> list[Pair]:
@@ -52,14 +52,14 @@ def measure_pairs(measure: Callable[[Mode], Sample], order: Iterable[tuple[Mode,
 
 
 def compare_pairs(pairs: Sequence[Pair]) -> Comparison:
-    """What streaming cost, from at least two pairs."""
+    """The paired difference, from at least two pairs."""
     seconds = estimate_mean([pair.difference for pair in pairs])
     whole = sum(pair.whole.total for pair in pairs) / len(pairs)
     return Comparison(seconds, seconds.scale(100 / whole))
 
 
-def say_comparison(comparison: Comparison) -> str:
-    """The comparison in one plain sentence."""
+def format_comparison(comparison: Comparison) -> str:
+    """The comparison as one sentence."""
     percent = comparison.percent
     if percent.holds_zero:
         bound = math.ceil(10 * max(-percent.low, percent.high)) / 10  # a bound is rounded up
@@ -70,8 +70,8 @@ def say_comparison(comparison: Comparison) -> str:
     return f"streaming was {_round(abs(percent.mean))} % {word} ({interval})"
 
 
-def say_texts(pairs: Sequence[Pair]) -> str:
-    """Whether both modes gave the same text, in one plain sentence."""
+def format_texts(pairs: Sequence[Pair]) -> str:
+    """Whether both modes gave the same text, as one sentence."""
     differing = sum(pair.differs for pair in pairs)
     if not differing:
         return f"the streamed and the whole text were equal in all {len(pairs)} pairs"

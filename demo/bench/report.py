@@ -1,4 +1,4 @@
-"""What was measured, for people and for programs: table, sentences, JSON. Pure; knows no connection."""
+"""The report: a table and sentences for people, JSON for programs. Pure: no I/O."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,21 +6,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from demo.bench.levels import Level
-from demo.bench.pairs import Pair, compare_pairs, say_comparison, say_texts
+from demo.bench.pairs import Pair, compare_pairs, format_comparison, format_texts
 from demo.bench.sample import Sample
 from demo.metrics import percentile
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Under what the numbers were taken; the machine and the Python are the client's.
-
-    `keeps`: what the server reuses of earlier prompts, and what is done about it.
-    """
+    """The conditions of a measurement. `machine` and `python` are the client's."""
 
     url: str
     dialect: str
-    keeps: str
+    prefix_caching: str
     model: str
     prompt_characters: int
     new_tokens: int
@@ -34,7 +31,7 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A few numbers' middle and extent; None where there are no numbers."""
+    """Median and percentiles of `n` numbers; None where n is 0."""
 
     median: float | None
     p5: float | None
@@ -59,9 +56,8 @@ def spread(values: Iterable[float | None]) -> Spread:
 
 
 def tabulate_pairs(pairs: Sequence[Pair]) -> list[Row]:
-    """Both modes' latencies as the client saw them."""
-    streamed = [pair.streamed for pair in pairs]
-    whole = [pair.whole for pair in pairs]
+    """Both modes' latencies, by the client's clock."""
+    streamed, whole = _split(pairs)
     gaps = [gap for sample in streamed for gap in sample.timeline.gaps]
     return [
         Row("streamed_headers", "streamed: headers, ms", 1e3, spread(sample.headers for sample in streamed)),
@@ -78,9 +74,8 @@ def tabulate_pairs(pairs: Sequence[Pair]) -> list[Row]:
 
 
 def tabulate_http(pairs: Sequence[Pair]) -> list[Row]:
-    """What HTTP adds: the client's durations less the server's own, where the server reports them."""
-    streamed = [pair.streamed for pair in pairs]
-    whole = [pair.whole for pair in pairs]
+    """What HTTP adds: the client's durations minus the server's, where the server reports them."""
+    streamed, whole = _split(pairs)
     return [
         Row("streamed_ttft", "HTTP adds to streamed TTFT, ms", 1e3, spread(map(_add_ttft, streamed))),
         Row("streamed_total", "HTTP adds to streamed total, ms", 1e3, spread(map(_add_total, streamed))),
@@ -95,23 +90,23 @@ def write_report(conditions: Conditions, pairs: Sequence[Pair], levels: Sequence
     sections = [
         [_write_conditions(conditions), ""],
         _write_rows([*tabulate_pairs(pairs), *tabulate_http(pairs)]),
-        ["", *(_capitalize(sentence) for sentence in say_all(pairs))],
+        ["", *(_capitalize(sentence) for sentence in list_findings(pairs))],
         _write_levels(levels),
-        ["", json.dumps(document(conditions, pairs, levels), allow_nan=False)],
+        ["", json.dumps(make_document(conditions, pairs, levels), allow_nan=False)],
     ]
     return "\n".join(line for section in sections for line in section)
 
 
-def say_all(pairs: Sequence[Pair]) -> Iterator[str]:
-    """What to know of the comparison, in plain sentences."""
-    yield say_comparison(compare_pairs(pairs))
-    yield say_texts(pairs)
+def list_findings(pairs: Sequence[Pair]) -> Iterator[str]:
+    """The findings, one sentence each."""
+    yield format_comparison(compare_pairs(pairs))
+    yield format_texts(pairs)
     if any(pair.whole.count not in {None, pair.streamed.count} for pair in pairs):
-        yield "the whole replies report another number of tokens than the streams had events: read ITL and TPOT so"
+        yield "the whole replies report more or fewer tokens than the streams had events: ITL and TPOT are per event"
 
 
-def document(conditions: Conditions, pairs: Sequence[Pair], levels: Sequence[Level]) -> dict[str, Any]:
-    """All of it for a program: seconds, per cent where the key says so, null where there is no number."""
+def make_document(conditions: Conditions, pairs: Sequence[Pair], levels: Sequence[Level]) -> dict[str, Any]:
+    """Everything as JSON: seconds, per cent where the key says so, null where there is no number."""
     comparison = compare_pairs(pairs)
     return {
         "conditions": asdict(conditions),
@@ -120,10 +115,14 @@ def document(conditions: Conditions, pairs: Sequence[Pair], levels: Sequence[Lev
         "difference_seconds": asdict(comparison.seconds),
         "difference_percent": asdict(comparison.percent),
         "differing_texts": sum(pair.differs for pair in pairs),
-        "sentence": say_comparison(comparison),
+        "sentence": format_comparison(comparison),
         "totals": {"streamed": [p.streamed.total for p in pairs], "whole": [p.whole.total for p in pairs]},
         "levels": [asdict(level) for level in levels],
     }
+
+
+def _split(pairs: Sequence[Pair]) -> tuple[list[Sample], list[Sample]]:
+    return [pair.streamed for pair in pairs], [pair.whole for pair in pairs]
 
 
 def _add_ttft(sample: Sample) -> float | None:
@@ -148,7 +147,7 @@ def _write_conditions(conditions: Conditions) -> str:
     return (
         f"{c.url} · dialect {c.dialect} · model {c.model} · prompt of {c.prompt_characters} characters · "
         f"{c.new_tokens} new tokens · {c.pairs} pairs in random order (seed {c.seed}) after {c.warm_up} warm-up pairs, "
-        f"dropped · kept by the server: {c.keeps} · {c.date} · client: Python {c.python}, {c.machine}"
+        f"dropped · prefix caching: {c.prefix_caching} · {c.date} · client: Python {c.python}, {c.machine}"
     )
 
 
@@ -168,8 +167,8 @@ def _write_levels(levels: Sequence[Level]) -> list[str]:
     if not levels:
         return []
     head = f"{'streams at once':<18}{'tokens/s':>10}{'TTFT p50, ms':>14}{'TTFT p95, ms':>14}{'streams':>9}{'429':>6}"
-    how = f"Each level {levels[0].rounds} times, after one that opens the connections and is dropped."
-    return ["", head, *(_write_level(level) for level in levels), how]
+    rounds = f"Each level {levels[0].rounds} times, after a round that opens the connections and is dropped."
+    return ["", head, *(_write_level(level) for level in levels), rounds]
 
 
 def _write_level(level: Level) -> str:

@@ -1,34 +1,46 @@
-"""One request as its client saw it: what arrived when, made into numbers. Pure; knows no connection."""
+"""One request as its client saw it: the times at which the response arrived, as latencies. Pure: no I/O."""
 
 import json
-from collections.abc import Mapping, Sequence
+from codecs import getincrementaldecoder
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import IncrementalNewlineDecoder
 
 from demo.bench.dialects import Dialect, Json, Mode, ServerTimes, read_count, read_error, read_server_times
-from demo.bench.sse import DONE, EventStream
 from demo.errors import DemoError
 from demo.metrics import Timeline
 
+DONE = "[DONE]"  # the last payload of OpenAI's streams
 
-class Unmeasured(DemoError):
-    """A request that can't be measured, and why."""
+
+class MeasurementError(DemoError):
+    """Why a request or a server can't be measured."""
 
     kind = "bench"
 
 
 @dataclass(frozen=True, slots=True)
-class Arrivals:
-    """A response with the moments of its parts, by the client's `time.perf_counter`.
+class TimedResponse:
+    """A response and the times of its parts, by the client's `time.perf_counter`.
 
-    `sent` is just before the request is handed to the connection, `headers` when its headers had come, `end`
-    when its body had ended. All events that came in one read have that read's time.
+    `sent` is just before the request is written to its open connection, `headers` when the headers have come, `end`
+    when the body has ended. All events that came in one read have that read's time.
     """
 
+    status: int
     sent: float
     headers: float
     reads: Sequence[tuple[float, bytes]]
     end: float
     fields: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(read for _, read in self.reads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +49,8 @@ class Sample:
 
     `timeline.ttft`: until the first event with visible text. `timeline.tokens`: one event is one token; n of them
     have n - 1 gaps (ITL) and TPOT (last - first) / (n - 1). `timeline.total`: until the end of the body.
-    A whole reply has no TTFT of its own, its first text is the total, and no times of single tokens.
-    `count` is the number of tokens: of a stream its events, of a whole reply what it says.
+    A whole reply has no TTFT of its own (its first text is the total) and no times of single tokens.
+    `count` is the number of tokens: of a stream its events, of a whole reply what it reports.
     """
 
     text: str
@@ -51,60 +63,85 @@ class Sample:
     server: ServerTimes
 
 
-def read_sample(dialect: Dialect, mode: Mode, arrivals: Arrivals) -> Sample:
-    """The numbers of a response. Raises Unmeasured where it is an error or of another dialect."""
+def read_sample(dialect: Dialect, mode: Mode, response: TimedResponse) -> Sample:
+    """The latencies of a response. Raises MeasurementError where it is an error or of another dialect."""
     try:
-        return (_read_streamed if mode == "streamed" else _read_whole)(dialect, arrivals)
+        return (_read_streamed if mode == "streamed" else _read_whole)(dialect, response)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         what = f"{type(error).__name__}: {error}"
-        raise Unmeasured(
+        raise MeasurementError(
             f"The {mode} reply is not of the {dialect.name} dialect ({what}): choose another --dialect."
         ) from error
 
 
-def _read_streamed(dialect: Dialect, arrivals: Arrivals) -> Sample:
-    events = [(time - arrivals.sent, _decode(payload)) for time, payload in _split_events(arrivals.reads)]
+def read_events(response: TimedResponse) -> list[tuple[float, Json]]:
+    """Each server-sent event's JSON, with the time of the read that completed it."""
+    return [(time, _decode(payload)) for time, payload in split_events(response.reads) if payload != DONE]
+
+
+def split_events(reads: Sequence[tuple[float, bytes]]) -> Iterator[tuple[float, str]]:
+    """The payloads of server-sent events, however the bytes were cut: `data` lines up to an empty line.
+
+    https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+    """
+    decoder = IncrementalNewlineDecoder(getincrementaldecoder("utf-8")("replace"), translate=True)
+    rest = ""
+    for time, read in reads:
+        *events, rest = (rest + decoder.decode(read)).split("\n\n")
+        for event in events:
+            data = [line[5:].removeprefix(" ") for line in event.split("\n") if line.startswith("data:")]
+            if data:
+                yield time, "\n".join(data)
+
+
+def describe_error(response: TimedResponse) -> str:
+    """An error response's status, and the sentence in its body or the body's beginning."""
+    text = response.body.decode(errors="replace")
+    try:
+        sentence = read_error(json.loads(text))
+    except ValueError:
+        sentence = None
+    return f"answered {response.status}: {' '.join((sentence or text or 'nothing more').split())[:300]}"
+
+
+def _read_streamed(dialect: Dialect, response: TimedResponse) -> Sample:
+    events = [(time - response.sent, event) for time, event in read_events(response)]
     tokens = [(time, text) for time, event in events if (text := dialect.read_event(event)) is not None]
     if not tokens:
-        raise Unmeasured("The stream ended without a single token: is this a streaming route, and is the prompt fit?")
-    total = arrivals.end - arrivals.sent
-    first_text = next((time for time, text in tokens if text), None)
+        raise MeasurementError("The stream ended without a token: is this a streaming route, and is the prompt valid?")
     return Sample(
         text="".join(text for _, text in tokens),
-        sent=arrivals.sent,
-        headers=arrivals.headers - arrivals.sent,
+        sent=response.sent,
+        headers=response.headers - response.sent,
         first_event=events[0][0],
-        timeline=Timeline(first_text=first_text, tokens=tuple(time for time, _ in tokens), end=total),
-        total=total,
+        timeline=Timeline(
+            first_text=next((time for time, text in tokens if text), None),
+            tokens=tuple(time for time, _ in tokens),
+            end=response.end - response.sent,
+        ),
+        total=response.end - response.sent,
         count=len(tokens),
-        server=read_server_times(events[-1][1], arrivals.fields),
+        server=read_server_times(events[-1][1], response.fields),
     )
 
 
-def _read_whole(dialect: Dialect, arrivals: Arrivals) -> Sample:
-    reply = _decode(b"".join(piece for _, piece in arrivals.reads))
-    text = dialect.read_whole(reply)
-    total = arrivals.end - arrivals.sent
+def _read_whole(dialect: Dialect, response: TimedResponse) -> Sample:
+    reply = _decode(response.body)
+    text, total = dialect.read_whole(reply), response.end - response.sent
     return Sample(
         text=text,
-        sent=arrivals.sent,
-        headers=arrivals.headers - arrivals.sent,
+        sent=response.sent,
+        headers=response.headers - response.sent,
         first_event=None,
         timeline=Timeline(first_text=total if text else None, end=total),
         total=total,
         count=read_count(reply),
-        server=read_server_times(reply, arrivals.fields),
+        server=read_server_times(reply, response.fields),
     )
-
-
-def _split_events(reads: Sequence[tuple[float, bytes]]) -> list[tuple[float, str]]:
-    """Each event's payload with the time of the read that completed it."""
-    stream = EventStream()
-    return [(time, payload) for time, read in reads for payload in stream.feed(read) if payload != DONE]
 
 
 def _decode(payload: str | bytes) -> Json:
     decoded = json.loads(payload)
     if (error := read_error(decoded)) is not None:
-        raise Unmeasured(f"The server broke the request off: {error}")
+        raise MeasurementError(f"The server ended the request with an error: {error}")
     return decoded

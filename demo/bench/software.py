@@ -1,4 +1,4 @@
-"""Server programs: how each is recognised, what it keeps of earlier prompts, and how a request prevents their reuse.
+"""Server programs: how each is recognised, its prefix caching, and the request parameters that switch that off.
 
 Knows no connection: it is given a function that gets a path's JSON.
 """
@@ -9,40 +9,24 @@ from uuid import uuid4
 
 from demo.bench.dialects import Json
 
-GetJson = Callable[[str], Json]
-
-_CACHE_PROMPT = "cache_prompt: false"
-
-
-def _write_nothing() -> dict[str, Json]:
-    return {}
-
-
-def _write_cache_prompt() -> dict[str, Json]:
-    return {"cache_prompt": False}
-
-
-def _write_cache_salt() -> dict[str, Json]:
-    return {"cache_salt": uuid4().hex}
-
 
 @dataclass(frozen=True, slots=True)
 class Software:
-    """A server program. `path` and `version` say where its version is; `marks` are values that it has there.
+    """A server program. `path` and `version` say where its version is; `marks` are other values that it has there.
 
-    `keeps`: what it reuses of earlier prompts, and what is done about it. `write_no_reuse` gives the parameters of one
-    request that has it reuse nothing.
+    `prefix_caching`: what it reuses of earlier prompts, and how that is prevented. `write_cache_parameters` returns the
+    parameters of one request with which it reuses nothing.
     """
 
     name: str
     path: str
     version: str
-    keeps: str
-    write_no_reuse: Callable[[], Mapping[str, Json]] = _write_nothing
+    prefix_caching: str
+    write_cache_parameters: Callable[[], Mapping[str, Json]] = dict
     marks: Mapping[str, Json] = field(default_factory=dict)
 
-    def recognises(self, reply: Json) -> bool:
-        """Whether this is what it answers at `path`."""
+    def is_author_of(self, reply: Json) -> bool:
+        """Whether it answers this at `path`."""
         return (
             isinstance(reply, dict)
             and bool(reply.get(self.version))
@@ -54,38 +38,38 @@ OURS = Software(
     "token-streaming",
     "/info",
     "version",
-    f"prefixes of prompts; each request asks it not to reuse them ({_CACHE_PROMPT})",
-    _write_cache_prompt,
+    "of all prompts; each request switches it off (cache_prompt: false)",
+    lambda: {"cache_prompt": False},
     {"router": "token-streaming"},
 )
 LLAMA_SERVER = Software(
     "llama-server",
     "/props",
     "build_info",
-    f"each slot's last prompt; each request asks it not to reuse it ({_CACHE_PROMPT})",
-    _write_cache_prompt,
+    "of each slot's last prompt; each request switches it off (cache_prompt: false)",
+    lambda: {"cache_prompt": False},
 )
 VLLM = Software(
     "vLLM",
     "/version",
     "version",
-    "prefixes of prompts; each request has a cache_salt of its own, with which it finds none",
-    _write_cache_salt,
+    "of all prompts; each request has a cache_salt of its own, for which no prefix is cached",
+    lambda: {"cache_salt": uuid4().hex},
 )
 TGI = Software(
     "text-generation-inference",
     "/info",
     "version",
-    "prefixes of prompts where it was started so; no parameter of a request prevents that",
+    "of all prompts, if the server was started with it; no request parameter switches it off",
 )
 UNKNOWN = Software("unknown", "", "", "not known; no parameter is sent")
 SOFTWARE = (OURS, LLAMA_SERVER, VLLM, TGI)
 
 
-def recognise_software(get_json: GetJson) -> tuple[Software, str]:
+def recognise_software(get_json: Callable[[str], Json]) -> tuple[Software, str]:
     """The program behind a server, and its version; UNKNOWN and a dash where it is none of these."""
     for software in SOFTWARE:
         reply = get_json(software.path)
-        if software.recognises(reply):
+        if software.is_author_of(reply):
             return software, str(reply[software.version])
     return UNKNOWN, "—"

@@ -1,15 +1,19 @@
-"""Samples as tests make them: times in seconds, the request sent at 0 unless said otherwise."""
+"""Samples for tests: times in seconds, the request sent at 0 by default."""
 
 from demo.bench.dialects import ServerTimes
 from demo.bench.pairs import Pair
 from demo.bench.sample import Sample
 from demo.metrics import Timeline
 
-SILENT = ServerTimes()
+NO_TIMES = ServerTimes()
 
 
 def make_sample(
-    total: float, text: str = "text", tokens: tuple[float, ...] = (), sent: float = 0.0, server: ServerTimes = SILENT
+    total: float,
+    text: str = "text",
+    tokens: tuple[float, ...] = (),
+    sent: float = 0.0,
+    server: ServerTimes = NO_TIMES,
 ) -> Sample:
     timeline = Timeline(first_text=tokens[0] if tokens else total, tokens=tokens, end=total)
     return Sample(text, sent, 0.001, tokens[0] if tokens else None, timeline, total, len(tokens) or None, server)

@@ -1,159 +1,106 @@
 import socket
 from collections.abc import Iterator
-from statistics import median
+from contextlib import closing, contextmanager
 
-import httpx2
 import pytest
 
-from demo.bench.client import (
-    Target,
-    check_url,
-    choose_dialect,
-    choose_model,
-    measure_request,
-    open_client,
-)
-from demo.bench.dialects import DIALECTS, Ask, Mode
-from demo.bench.sample import Unmeasured
-from demo.errors import Overloaded
-from tests.bench.fake import WORDS, FakeServer, Script, serve
+from demo.bench.client import Client, check_url
+from demo.bench.sample import MeasurementError
+from tests.bench.fake_server import FakeServer, Script, serve
 
-ASK = Ask("m", "Hello", len(WORDS))
-NEAR = 0.002  # seconds
+PATH = "/v1/chat/completions"
+BODY = {"stream": True}
 
 
-@pytest.fixture
-def http() -> Iterator[httpx2.Client]:
-    with open_client(api_key=None, timeout=10) as http:
-        yield http
+@contextmanager
+def connected(script: Script | None = None, api_key: str | None = None) -> Iterator[tuple[Client, FakeServer]]:
+    with serve(script) as server, closing(Client(server.url, api_key, 10)) as client:
+        yield client, server
 
 
-def target(server: FakeServer, dialect: str = "native") -> Target:
-    return Target(server.url, DIALECTS[dialect], ASK)
-
-
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_ttft_each_token_and_total_agree_with_the_servers_own_stamps(dialect: str) -> None:
-    with serve() as server, open_client(None, 10) as http:
-        samples = [measure_request(http, target(server, dialect), "streamed") for _ in range(9)]
-        replies = list(server.replies)
-    late = [s.sent + (s.timeline.ttft or 0) - reply.tokens[0] for s, reply in zip(samples, replies, strict=True)]
-    last = [s.sent + s.timeline.tokens[-1] - reply.tokens[-1] for s, reply in zip(samples, replies, strict=True)]
-    end = [s.sent + s.total - reply.end[0] for s, reply in zip(samples, replies, strict=True)]
-    begun = [reply.begun - s.sent for s, reply in zip(samples, replies, strict=True)]
-    for lateness in (late, last, end, begun):
-        assert min(lateness) >= 0
-        assert median(lateness) < NEAR
-    assert all(s.text == "".join(WORDS) and s.count == len(WORDS) for s in samples)
-
-
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_the_total_of_a_whole_reply_agrees_with_the_servers_own_stamps(dialect: str) -> None:
-    with serve() as server, open_client(None, 10) as http:
-        samples = [measure_request(http, target(server, dialect), "whole") for _ in range(9)]
-        replies = list(server.replies)
-    late = [s.sent + s.total - reply.end[0] for s, reply in zip(samples, replies, strict=True)]
-    assert min(late) >= 0
-    assert median(late) < NEAR
-    assert all(s.text == "".join(WORDS) and s.count == len(WORDS) for s in samples)
-
-
-@pytest.mark.parametrize("mode", ["streamed", "whole"])
-def test_the_servers_own_times_are_read_and_are_within_the_clients(mode: Mode) -> None:
-    with serve(Script(reports_times=True)) as server, open_client(None, 10) as http:
-        sample = measure_request(http, target(server), mode)
-    assert sample.server.ttft is not None
-    assert sample.server.total is not None
-    assert sample.timeline.ttft is not None
-    assert 0 < sample.server.ttft < sample.timeline.ttft
-    assert sample.server.ttft < sample.server.total < sample.total
-
-
-def test_requests_share_one_connection() -> None:
-    with serve() as server, open_client(None, 10) as http:
-        for _ in range(2):
-            measure_request(http, target(server), "streamed")
-            measure_request(http, target(server), "whole")
+def test_requests_in_turn_share_one_connection() -> None:
+    with connected() as (client, server):
+        client.get_json("/v1/models")
+        responses = [client.post(PATH, body) for body in (BODY, {}, BODY, {})]
+    assert [response.status for response in responses] == [200] * 4
     assert server.connections == 1
 
 
-def test_a_refusal_is_overloaded() -> None:
-    with (
-        serve(Script(capacity=0)) as server,
-        open_client(None, 10) as http,
-        pytest.raises(Overloaded, match="Model is overloaded"),
-    ):
-        measure_request(http, target(server), "streamed")
+def test_concurrent_streams_overlap_and_none_reads_anothers_bytes() -> None:
+    with connected(Script(capacity=8)) as (client, server):
+        responses = client.post_together(PATH, [BODY] * 8)
+    assert len({response.body for response in responses}) == 1
+    assert max(response.sent for response in responses) < min(response.end for response in responses)
+    assert server.connections == 8
 
 
-def test_an_error_status_is_said_with_the_servers_words() -> None:
-    with (
-        serve(Script(refusal=422)) as server,
-        open_client(None, 10) as http,
-        pytest.raises(Unmeasured, match="answered 422: no such thing"),
-    ):
-        measure_request(http, target(server), "whole")
+def test_staggered_streams_are_sent_that_far_apart() -> None:
+    with connected() as (client, _):
+        first, second, third = client.post_together(PATH, [BODY] * 3, 0.02)
+    assert second.sent - first.sent > 0.01
+    assert third.sent - first.sent > 0.03
 
 
-def test_an_error_event_is_said_with_the_servers_words() -> None:
-    with (
-        serve(Script(breaks_after=2)) as server,
-        open_client(None, 10) as http,
-        pytest.raises(Unmeasured, match="out of memory"),
-    ):
-        measure_request(http, target(server), "streamed")
+def test_a_connection_that_the_server_has_closed_is_not_reused() -> None:
+    with connected(Script(keep_alive=0.02)) as (client, server):
+        client.post(PATH, {})
+        server.closed.wait(10)
+        assert client.post(PATH, {}).is_success
+    assert server.connections == 2
 
 
-def test_auto_is_native_where_info_names_a_model_else_chat() -> None:
-    with serve() as native, serve(Script(is_native=False)) as other, open_client(None, 10) as http:
-        assert choose_dialect(http, native.url, "auto").name == "native"
-        assert choose_dialect(http, other.url, "auto").name == "chat"
-        assert choose_dialect(http, other.url, "completions").name == "completions"
+def test_no_read_is_stamped_before_the_server_wrote_it() -> None:
+    with connected() as (client, server):
+        response = client.post(PATH, BODY)
+        reply = server.replies[0]
+    assert response.sent < reply.begun
+    assert all(read > written for (read, _), written in zip(response.reads, reply.tokens, strict=False))
 
 
-def test_the_model_is_the_first_listed_else_tgi() -> None:
-    with serve() as server, open_client(None, 10) as http:
-        assert choose_model(http, server.url) == "fake/model"
-        assert choose_model(http, f"{server.url}/elsewhere") == "tgi"
+def test_a_path_without_json_or_with_an_error_status_is_none() -> None:
+    with connected(Script(api_key="secret")) as (client, _):
+        assert client.get_json("/v1/models") is None
+    with connected() as (client, _):
+        assert client.get_json("/nowhere") is None
 
 
 def test_the_key_is_sent_as_a_bearer_token() -> None:
-    with serve() as server, open_client("secret", 10) as http:
-        measure_request(http, target(server), "whole")
+    with connected(Script(api_key="secret"), "secret") as (client, server):
+        assert client.post(PATH, {}).is_success
     assert server.asked[0]["authorization"] == "Bearer secret"
 
 
-def test_a_server_that_is_silent_too_long_is_named(http: httpx2.Client) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent, open_client(None, timeout=0.05) as impatient:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(Unmeasured, match="silent for too long"):
-            choose_model(impatient, url)
+@pytest.mark.parametrize("body", [BODY, {}])
+def test_a_response_that_is_cut_off_is_an_error(body: dict[str, bool]) -> None:
+    with connected(Script(cuts_after=2)) as (client, _), pytest.raises(MeasurementError, match="IncompleteRead"):
+        client.post(PATH, body)
 
 
-NO_ADDRESSES = [
-    "localhost:7860",
-    "ftp://x",
-    "http://",
-    "",
-    "not an address",
-    "http://a..b",
-    "http://xn--zz",
-    f"http://{'a' * 80}",
-    "http://x:99999",
-    "http://x?y=1",
-]
+def test_silence_and_absence_are_errors_in_one_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with closing(Client(url, timeout=0.05)) as client, pytest.raises(MeasurementError, match="was silent"):
+            client.post_together(PATH, [BODY])
+    with pytest.raises(MeasurementError, match="can't be reached"):
+        Client(url).post(PATH, BODY)
 
 
-@pytest.mark.parametrize("url", NO_ADDRESSES)
-def test_what_is_no_address_is_refused(url: str) -> None:
-    with pytest.raises(Unmeasured, match="http://localhost:7860"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("localhost:7860", "ftp://x", "http://", "", "not a URL", "http://a b", "http://a..b", f"http://{'a' * 80}"),
+        *("http://x:port", "http://x:99999", "http://x?y=1"),
+    ],
+)
+def test_a_url_that_is_not_a_servers_is_refused(url: str) -> None:
+    with pytest.raises(MeasurementError, match="http://localhost:7860"):
         check_url(url)
 
 
-def test_an_addresss_closing_slash_is_dropped() -> None:
-    assert check_url("http://x:1/") == "http://x:1"
+def test_a_urls_closing_slash_is_dropped() -> None:
+    assert check_url("http://x:1/under/") == "http://x:1/under"
 
 
 def test_a_key_that_no_header_can_hold_is_refused() -> None:
-    with pytest.raises(Unmeasured, match="--api-key"):
-        open_client("clé", 10)
+    with pytest.raises(MeasurementError, match="API key"):
+        Client("http://x", "clé")

@@ -6,15 +6,15 @@ import pytest
 
 from demo.bench.__main__ import main
 from demo.bench.dialects import DIALECTS
-from tests.bench.fake import WORDS, Script, serve
+from tests.bench.fake_server import WORDS, Script, serve
 
 FEW = ["--pairs", "3", "--warm-up", "1", "--new-tokens", str(len(WORDS))]
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     code = main(arguments)
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
 
 
 def read_document(output: str) -> Any:
@@ -35,22 +35,22 @@ def test_any_dialect_is_measured_and_the_warm_up_is_dropped(capsys: pytest.Captu
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_this_projects_server_reuses_no_prefix_and_the_report_says_so(
+def test_prefix_caching_of_this_projects_server_is_switched_off_and_the_report_has_it(
     capsys: pytest.CaptureFixture[str], dialect: str
 ) -> None:
     info = {"model_id": "m", "version": "1", "router": "token-streaming"}
     with serve(Script(replies={"/info": info})) as server:
         _, output, _ = run(capsys, server.url, "--dialect", dialect, *FEW)
     assert all(body.get("parameters", body)["cache_prompt"] is False for body in server.asked)
-    assert "each request asks it not to reuse them (cache_prompt: false)" in output
-    assert "cache_prompt" in read_document(output)["conditions"]["keeps"]
+    assert "each request switches it off (cache_prompt: false)" in output
+    assert "cache_prompt" in read_document(output)["conditions"]["prefix_caching"]
 
 
-def test_an_unknown_server_is_sent_nothing_that_it_may_refuse(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_server_gets_no_parameter_that_it_may_refuse(capsys: pytest.CaptureFixture[str]) -> None:
     with serve(Script(is_native=False)) as server:
         _, output, _ = run(capsys, server.url, *FEW)
     assert set(server.asked[0]) == {"path", "authorization", "messages", "model", "max_tokens", "temperature", "stream"}
-    assert "kept by the server: not known" in output
+    assert "prefix caching: not known" in output
 
 
 def test_a_different_text_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,7 +66,7 @@ def test_what_http_adds_is_small_and_reported_where_the_server_reports(capsys: p
     assert all(row["n"] == 3 and row["median"] > 0 for row in added.values())
 
 
-def test_streams_at_once_are_measured_and_the_refused_counted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_concurrent_streams_are_measured_and_refusals_counted(capsys: pytest.CaptureFixture[str]) -> None:
     with serve(Script(capacity=2, delay=0.05)) as server:
         levels = read_document(run(capsys, server.url, *FEW, "--concurrency", "1,2,4")[1])["levels"]
     assert [level["concurrency"] for level in levels] == [2, 4]
@@ -83,32 +83,32 @@ def test_streams_at_once_are_measured_and_the_refused_counted(capsys: pytest.Cap
         (Script(refusal=404), "answered 404"),
     ],
 )
-def test_what_a_server_says_against_it_is_one_line_and_exit_code_2(
+def test_a_servers_error_is_one_line_and_exit_code_2(
     capsys: pytest.CaptureFixture[str], script: Script, words: str
 ) -> None:
     with serve(script) as server:
-        code, output, said = run(capsys, server.url, *FEW)
-    assert (code, output, said.count("\n")) == (2, "", 1)
-    assert words in said
+        code, output, errors = run(capsys, server.url, *FEW)
+    assert (code, output, errors.count("\n")) == (2, "", 1)
+    assert words in errors
 
 
-def test_nobody_there_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_server_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    code, output, said = run(capsys, f"http://127.0.0.1:{port}")
-    assert (code, output, said.count("\n")) == (2, "", 1)
-    assert "can't be reached" in said
+    code, output, errors = run(capsys, f"http://127.0.0.1:{port}")
+    assert (code, output, errors.count("\n")) == (2, "", 1)
+    assert "can't be reached" in errors
 
 
-def test_no_address_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, said = run(capsys, "localhost:7860")
-    assert (code, said.count("\n")) == (2, 1)
+def test_a_wrong_url_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, errors = run(capsys, "localhost:7860")
+    assert (code, errors.count("\n")) == (2, 1)
 
 
 @pytest.mark.parametrize(
     "option", [["--pairs", "1"], ["--new-tokens", "0"], ["--concurrency", "0"], ["--concurrency", "x"]]
 )
-def test_a_wrong_option_is_refused_before_anything_is_asked(
+def test_a_wrong_option_is_refused_before_the_first_request(
     capsys: pytest.CaptureFixture[str], option: list[str]
 ) -> None:
     with pytest.raises(SystemExit) as left:

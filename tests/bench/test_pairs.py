@@ -1,12 +1,12 @@
 import pytest
 
 from demo.bench.dialects import Mode
-from demo.bench.pairs import compare_pairs, measure_pairs, order_pairs, say_comparison, say_texts
+from demo.bench.pairs import compare_pairs, format_comparison, format_texts, measure_pairs, order_pairs
 from demo.bench.sample import Sample
 from tests.bench.samples import make_pair, make_sample
 
 
-def test_the_order_is_drawn_repeats_with_its_seed_and_both_orders_occur() -> None:
+def test_the_order_is_random_repeats_with_its_seed_and_both_orders_occur() -> None:
     order = order_pairs(40, seed=1)
     assert order == order_pairs(40, seed=1) != order_pairs(40, seed=2)
     assert {("streamed", "whole"), ("whole", "streamed")} == set(order)
@@ -25,20 +25,20 @@ def test_each_pair_is_measured_in_its_order() -> None:
     assert [pair.difference for pair in pairs] == [1.0, 1.0]
 
 
-def test_the_difference_is_paired_so_that_what_both_share_is_no_noise() -> None:
+def test_the_difference_is_paired_so_that_common_noise_cancels() -> None:
     comparison = compare_pairs([make_pair(1.01, 1.0), make_pair(9.01, 9.0), make_pair(2.01, 2.0)])
     assert comparison.seconds.mean == pytest.approx(0.01)
     assert comparison.seconds.high - comparison.seconds.low < 1e-9
     assert comparison.percent.mean == pytest.approx(0.25)
 
 
-def test_an_interval_that_holds_zero_is_no_difference_within_its_farther_end() -> None:
-    sentence = say_comparison(compare_pairs([make_pair(1.01, 1.0), make_pair(0.99, 1.0), make_pair(1.0, 1.0)]))
+def test_an_interval_with_zero_is_no_difference_beyond_its_farther_end() -> None:
+    sentence = format_comparison(compare_pairs([make_pair(1.01, 1.0), make_pair(0.99, 1.0), make_pair(1.0, 1.0)]))
     assert sentence == "no difference seen beyond ±2.5 %"
 
 
 def test_a_bound_is_rounded_up() -> None:
-    sentence = say_comparison(compare_pairs([make_pair(1.0001, 1.0), make_pair(0.9999, 1.0), make_pair(1.0, 1.0)]))
+    sentence = format_comparison(compare_pairs([make_pair(1.0001, 1.0), make_pair(0.9999, 1.0), make_pair(1.0, 1.0)]))
     assert sentence == "no difference seen beyond ±0.1 %"  # 0.025
 
 
@@ -50,10 +50,10 @@ def test_a_bound_is_rounded_up() -> None:
     ],
 )
 def test_an_interval_without_zero_is_a_difference(streamed: tuple[float, ...], sentence: str) -> None:
-    assert say_comparison(compare_pairs([make_pair(total, 1.0) for total in streamed])) == sentence
+    assert format_comparison(compare_pairs([make_pair(total, 1.0) for total in streamed])) == sentence
 
 
-def test_differing_texts_are_counted_and_said() -> None:
+def test_differing_texts_are_counted_in_the_sentence() -> None:
     pairs = [make_pair(1.0, 1.0), make_pair(1.0, 1.0, text="other")]
-    assert say_texts(pairs) == "the texts differed in 1 of 2 pairs: a faster different answer is not faster"
-    assert "equal in all 1 pairs" in say_texts(pairs[:1])
+    assert format_texts(pairs) == "the texts differed in 1 of 2 pairs: a faster different answer is not faster"
+    assert "equal in all 1 pairs" in format_texts(pairs[:1])

@@ -18,7 +18,7 @@ from tests.scripted import ScriptedEngine
         ({}, UNKNOWN),
     ],
 )
-def test_a_server_is_recognised_by_what_it_answers(replies: dict[str, Any], software: Software) -> None:
+def test_a_server_is_recognised_by_its_replies(replies: dict[str, Any], software: Software) -> None:
     found, version = recognise_software(replies.get)
     assert found is software
     assert (version == "—") == (software is UNKNOWN)
@@ -29,12 +29,12 @@ def test_this_projects_own_info_is_recognised() -> None:
     assert found is OURS
 
 
-def test_each_is_asked_in_its_own_words_and_who_is_unknown_not_at_all() -> None:
-    assert OURS.write_no_reuse() == LLAMA_SERVER.write_no_reuse() == {"cache_prompt": False}
-    assert TGI.write_no_reuse() == UNKNOWN.write_no_reuse() == {}
+def test_each_software_has_its_own_cache_parameters_and_an_unknown_one_none() -> None:
+    assert OURS.write_cache_parameters() == LLAMA_SERVER.write_cache_parameters() == {"cache_prompt": False}
+    assert TGI.write_cache_parameters() == UNKNOWN.write_cache_parameters() == {}
 
 
 def test_no_two_requests_have_the_same_salt() -> None:
-    salts = [VLLM.write_no_reuse()["cache_salt"] for _ in range(3)]
+    salts = [VLLM.write_cache_parameters()["cache_salt"] for _ in range(3)]
     assert len(set(salts)) == 3
     assert all(salts)

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from demo.bench.interval import estimate_mean, t_quantile
-from demo.bench.pairs import compare_pairs, say_comparison, say_texts
+from demo.bench.pairs import compare_pairs, format_comparison, format_texts
 from tests.bench.samples import make_pair
 from tests.browser.tab import open_tabs
 
@@ -65,7 +65,7 @@ def _compare(page: Page, totals: list[tuple[float, float]]) -> tuple[list[str], 
     found = call(page, "comparison", "comparePairs", shown)
     assert found["percent"]["mean"] == pytest.approx(comparison.percent.mean, rel=1e-9)
     said = [call(page, "comparison", "sayComparison", found), call(page, "comparison", "sayTexts", shown)]
-    return said, [say_comparison(comparison), say_texts(pairs)]
+    return said, [format_comparison(comparison), format_texts(pairs)]
 
 
 def test_each_order_occurs_as_often_as_the_other_and_is_shuffled(page: Page) -> None:

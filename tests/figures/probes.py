@@ -8,13 +8,13 @@ from itertools import pairwise
 from random import Random
 from typing import Any, Final
 
-from demo.bench.contest.prompts import WORDS
 from demo.engines.local.engine import LocalEngine
 from demo.engines.local.model import load_model
 from demo.events import Engine, Prompt, PromptProgress, Request, Started, Token
 from demo.metrics import measure_streamed
 from demo.run import Run
 from demo.settings import Settings
+from tests.comparison.prompts import WORDS
 from tests.figures.speed import wait_until_ready
 
 LIMIT: Final = 64  # requests at once

@@ -1,0 +1,146 @@
+"""`python -m tests.comparison`: starts the systems under test, compares them, and writes the report."""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from types import FrameType
+
+from demo.bench.sample import MeasurementError
+from demo.examples import read_examples
+from tests.comparison.curves import MAX_TOTAL_TOKENS, ROWS, Curves, measure_curves
+from tests.comparison.examples import Example, answer_all
+from tests.comparison.machine import describe_machine
+from tests.comparison.options import parse_arguments
+from tests.comparison.report import Report, write_report
+from tests.comparison.results import summarize
+from tests.comparison.rounds import Comparison
+from tests.comparison.systems.environment import Environment
+from tests.comparison.systems.process import SIGNALS
+from tests.comparison.systems.registry import (
+    OURS,
+    OURS_IN_Q4_0,
+    PEERS,
+    describe_missing,
+    open_ours,
+    open_ours_in_q4_0,
+    open_peer,
+    open_running,
+)
+from tests.comparison.systems.requantize import Q4_0, require_embedded
+from tests.comparison.systems.system import SystemUnderTest
+
+_BEGIN = time.perf_counter()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare and print. The exit code: 0, 2 where nothing can be measured, 130 when stopped by a signal."""
+    options = parse_arguments(arguments)
+    try:
+        with _signals_as_interrupt():
+            print(write_report(compare(options), options.output))
+    except MeasurementError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        report_progress("stopped: every process that was started has ended")
+        return 130
+    return 0
+
+
+def compare(options: argparse.Namespace) -> Report:
+    """The rounds, then this server's cost curves and answers."""
+    gguf = require_embedded()
+    options.output.mkdir(parents=True, exist_ok=True)
+    machine = describe_machine()
+    environment = Environment(gguf, machine.cores, options.output.resolve())
+    with ExitStack() as stack:
+        systems, absent = start_all(stack, environment, options)
+        if not systems:
+            raise MeasurementError("No system is left to be measured. " + " ".join(absent.values()))
+        outcome = Comparison(systems, report_progress).run(options.rounds, options.seed)
+        memories = {each.identity.name: each.read_memory() for each in systems}
+    results = summarize([each.identity for each in systems], outcome, machine.bandwidth, memories)
+    left_out = {**absent, **outcome.left_out}
+    curves = measure_own_curves(environment, left_out) if options.curves else None
+    examples = compare_own_answers(environment, left_out) if options.examples else None
+    return Report(machine, options.rounds, options.seed, results, left_out, outcome.client, curves, examples)
+
+
+def start_all(
+    stack: ExitStack, environment: Environment, options: argparse.Namespace
+) -> tuple[list[SystemUnderTest], dict[str, str]]:
+    """The systems that could be started, paused; and the others with the reason."""
+    systems: list[SystemUnderTest] = []
+    absent = {peer.name: describe_missing(peer) for peer in PEERS if peer.missing}
+    openings: dict[str, AbstractContextManager[SystemUnderTest]] = {
+        OURS: open_ours(environment),
+        OURS_IN_Q4_0: open_ours_in_q4_0(environment),
+        **{peer.name: open_peer(peer, environment) for peer in PEERS if not peer.missing},
+        **{running.name: open_running(running, environment) for running in options.peer},
+    }
+    for name in (each for base in options.without for each in (base, f"{base} {Q4_0}")):
+        openings.pop(name, None)
+        absent.pop(name, None)
+    for name, opening in openings.items():
+        report_progress(f"starting {name}")
+        try:
+            system = stack.enter_context(opening)
+        except MeasurementError as error:
+            absent[name] = str(error)
+            report_progress(f"{name} is left out: {error}")
+        else:
+            system.pause()  # so that the next one starts undisturbed
+            systems.append(system)
+    return systems, absent
+
+
+def measure_own_curves(environment: Environment, left_out: dict[str, str]) -> Curves | None:
+    """This server's cost curves, from a fresh start. Where it fails, None and the reason in `left_out`."""
+    options = ["--max-total-tokens", str(MAX_TOTAL_TOKENS), "--max-concurrent-requests", str(max(ROWS))]
+    try:
+        with open_ours(environment, *options, name=f"{OURS} for the curves") as server:
+            return measure_curves(server, report_progress)
+    except MeasurementError as error:
+        left_out["the cost curves"] = str(error)
+        return None
+
+
+def compare_own_answers(environment: Environment, left_out: dict[str, str]) -> list[Example] | None:
+    """This server's answers from the weights as stored and in float32. Where it fails, as with the curves."""
+    report_progress("example prompts: the weights as stored, then in float32")
+    prompts, answers = read_examples(), []
+    try:
+        for dtype in ("stored", "float32"):
+            with open_ours(environment, "--dtype", dtype, name=f"{OURS} in {dtype}") as server:
+                answers.append(answer_all(server, prompts))
+    except MeasurementError as error:
+        left_out["the example prompts"] = str(error)
+        return None
+    return [Example(*each) for each in zip(prompts, *answers, strict=True)]
+
+
+def report_progress(sentence: str) -> None:
+    """Print to standard error, with the seconds since the start."""
+    print(f"· {time.perf_counter() - _BEGIN:4.0f} s  {sentence}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _signals_as_interrupt() -> Iterator[None]:
+    """Every signal that ends the comparison raises KeyboardInterrupt, so that all processes are ended first."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, interrupt) for each in SIGNALS}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

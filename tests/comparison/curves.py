@@ -1,0 +1,61 @@
+"""Cost curves: this server's time per token and memory against the context's length and the number of streams."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from tests.comparison.prompts import make_long, make_unique
+from tests.comparison.systems.system import Answer, SystemUnderTest
+
+LENGTHS = (64, 500, 1000, 2000, 4000, 8000)
+ROWS = (1, 2, 4, 8, 16, 32)
+NEW_TOKENS = 48
+MAX_TOTAL_TOKENS = 8192  # of a conversation
+_TEMPLATE = 40  # tokens beside the words
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One size: time per output token (TPOT) and TTFT in seconds, and the peak of resident bytes."""
+
+    size: int
+    tpot: float
+    ttft: float
+    memory: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Against the length of one conversation, and against the number of concurrent streams."""
+
+    lengths: tuple[Point, ...]
+    rows: tuple[Point, ...]
+
+
+def measure_curves(server: SystemUnderTest, report_progress: Callable[[str], None]) -> Curves:
+    """Both after a warm-up, small sizes first: where the peak of memory can't be reset, it only grows."""
+    server.ask([make_unique("warm-up")])
+    server.read_peak()
+    report_progress("cost curves: rows")
+    rows = tuple(_measure_rows(server, count) for count in ROWS)
+    report_progress("cost curves: lengths")
+    return Curves(tuple(_measure_length(server, length) for length in LENGTHS), rows)
+
+
+def _measure_rows(server: SystemUnderTest, count: int) -> Point:
+    answers = server.ask([make_unique(f"rows {count} {row}", NEW_TOKENS) for row in range(count)])
+    joined = max(answer.times[0] for answer in answers)
+    tpot = median(_compute_tpot(answer, joined) for answer in answers)
+    return Point(count, tpot, median(answer.ttft for answer in answers), server.read_peak())
+
+
+def _measure_length(server: SystemUnderTest, length: int) -> Point:
+    (answer,) = server.ask([make_long(f"length {length}", length - _TEMPLATE, NEW_TOKENS)])
+    size = answer.prompt_tokens or length
+    return Point(size, _compute_tpot(answer, answer.times[0]), answer.ttft, server.read_peak())
+
+
+def _compute_tpot(answer: Answer, begin: float) -> float:
+    """The mean from `begin` on, or of all where the answer ended before. Tokens without text (special ones) count."""
+    gaps = [gap for gap, time in zip(answer.gaps, answer.times, strict=False) if time >= begin] or answer.gaps
+    return fmean(gaps) * len(answer.gaps) / (answer.tokens - 1)

@@ -1,0 +1,241 @@
+"""The systems that can be measured: this server, the peers that are installed, and servers that run already."""
+
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any, Final
+
+import demo
+from demo.bench import software
+from demo.bench.client import Client
+from demo.bench.sample import MeasurementError
+from demo.bench.software import UNKNOWN, Software, recognise_software
+from demo.bench.target import choose_model
+from tests.comparison.systems.environment import ROOT, Environment, Weights
+from tests.comparison.systems.http_system import HttpSystem
+from tests.comparison.systems.process import start
+from tests.comparison.systems.requantize import Q4_0
+from tests.comparison.systems.subprocess_system import SubprocessSystem, exchange
+from tests.comparison.systems.system import Identity, SystemUnderTest
+
+OURS: Final = "this server"
+OURS_IN_Q4_0: Final = f"{OURS} {Q4_0}"
+_START_TIMEOUT = 180.0  # seconds
+_PROBE_TIMEOUT = 2.0
+# No system uses the network while another is measured.
+_VARIABLES = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+# A parameter of vLLM, llama-server and this server; transformers' server refuses unknown parameters.
+_FULL_LENGTH = {"ignore_eos": True}
+_FINDS_NONE = "no request parameter switches it off, but no two prompts begin alike"
+_NONE = "none"
+_LIBRARY = (sys.executable, "-m")
+# The `transformers` command itself would first look for its newest version.
+_SERVE = (
+    *(sys.executable, "-c", "from transformers.cli.transformers import app; app()"),
+    *("serve", "{model}", "--port", "{port}"),
+)
+_LLAMA_CPP_PYTHON = (
+    *(*_LIBRARY, "llama_cpp.server", "--model", "{model}", "--port", "{port}", "--n_threads", "{threads}"),
+    *("--n_threads_batch", "{threads}", "--n_ctx", "2048", "--logits_all", "false"),
+)
+_LLAMA_SERVER = (
+    *("llama-server", "-m", "{model}", "--port", "{port}", "-t", "{threads}", "-tb", "{threads}"),
+    *("-np", "8", "-c", "16384"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A peer that may be installed: Python packages, the one with its version first, or a program on the PATH.
+
+    `command` starts it, with {model}, {port} and {threads} filled in; without {port} it is a program around a library.
+    It reads weights of the data type `dtype`: stored, Q4_0 or float32. `prefix_caching`: where `software` does not say.
+    `ready`: a path that answers once the server is ready.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    command: tuple[str, ...]
+    dtype: str = "stored"
+    concurrent: bool = False
+    prefix_caching: str | None = None
+    software: Software = UNKNOWN
+    ready: str = "/v1/models"
+
+    @property
+    def missing(self) -> str | None:
+        """The package or program that is not installed, if any."""
+        if not self.packages:
+            return None if shutil.which(self.command[0]) else self.command[0]
+        return next((package for package in self.packages if find_version(package) is None), None)
+
+    @property
+    def is_server(self) -> bool:
+        return "{port}" in self.command
+
+
+def _in_both_dtypes(
+    name: str, packages: tuple[str, ...], command: tuple[str, ...], **options: Any
+) -> tuple[Peer, Peer]:
+    """A peer of the stored weights, and of those in Q4_0, for which its kernels are faster."""
+    return Peer(name, packages, command, **options), Peer(f"{name} {Q4_0}", packages, command, Q4_0, **options)
+
+
+PEERS: Final = (
+    Peer(
+        "transformers generate",
+        ("transformers",),
+        (*_LIBRARY, "tests.comparison.systems.generate", "{model}"),
+        "float32",
+        prefix_caching=_NONE,
+    ),
+    Peer("transformers serve", ("transformers", "fastapi", "openai"), _SERVE, "float32", prefix_caching=_NONE),
+    Peer(
+        "transformers serve batching",
+        ("transformers", "fastapi", "openai"),
+        (*_SERVE, "--continuous-batching"),
+        "float32",
+        concurrent=True,
+        prefix_caching=f"of blocks of all prompts; {_FINDS_NONE}",
+    ),
+    *_in_both_dtypes(
+        "llama-cpp-python",
+        ("llama-cpp-python", "sse-starlette"),
+        _LLAMA_CPP_PYTHON,
+        prefix_caching=f"of the last prompt; {_FINDS_NONE}",
+    ),
+    *_in_both_dtypes(
+        "openvino-genai",
+        ("openvino-genai",),
+        (*_LIBRARY, "tests.comparison.systems.openvino", "{model}"),
+        prefix_caching="of all prompts by default; switched off (enable_prefix_caching)",
+    ),
+    *_in_both_dtypes(
+        "llama-server", (), _LLAMA_SERVER, concurrent=True, software=software.LLAMA_SERVER, ready="/health"
+    ),
+)
+
+
+def describe_missing(peer: Peer) -> str:
+    """Why a peer is left out, and how to install it."""
+    if not peer.packages:
+        return f"{peer.missing} is not on the PATH: build it (llama.cpp), or name one that runs by --peer."
+    return f"{peer.missing} is not installed: `make bench` installs it, or `pip install -r requirements-bench.txt`."
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that was started elsewhere, and the data type of its weights, if given."""
+
+    name: str
+    url: str
+    dtype: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+
+
+def find_version(package: str) -> str | None:
+    """The version of an installed package, or None."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@contextmanager
+def open_peer(peer: Peer, environment: Environment) -> Iterator[SystemUnderTest]:
+    """The peer, started and ready; ended on leaving."""
+    weights, port = environment.prepare(peer.dtype), _find_port()
+    values = {"model": weights.path, "port": port, "threads": environment.threads}
+    command = [argument.format(**values) for argument in peer.command]
+    with ExitStack() as stack:
+        process = stack.enter_context(
+            start(peer.name, command, environment.logs, _VARIABLES, folder=ROOT, piped=not peer.is_server)
+        )
+        if peer.is_server:
+            client = stack.enter_context(closing(Client(f"http://127.0.0.1:{port}")))
+            process.wait_until(lambda: _answers(client.url, peer.ready), _START_TIMEOUT)
+            extras = _FULL_LENGTH if peer.software is not UNKNOWN else {}
+            identity = _identify(peer, weights, client)
+            yield HttpSystem(identity, client, str(weights.path), extras, peer.software, process)
+        else:
+            exchange(process, {}, _START_TIMEOUT)
+            yield SubprocessSystem(_identify(peer, weights), process)
+
+
+def _identify(peer: Peer, weights: Weights, client: Client | None = None) -> Identity:
+    version = find_version(peer.packages[0]) if peer.packages else None
+    if version is None and client is not None:
+        version = recognise_software(client.get_json)[1]
+    return Identity(
+        name=peer.name,
+        version=version or "—",
+        weights=weights.dtype,
+        weight_bytes=weights.size,
+        interface="HTTP" if peer.is_server else "in process",
+        concurrent=peer.concurrent,
+        prefix_caching=peer.prefix_caching or peer.software.prefix_caching,
+    )
+
+
+@contextmanager
+def open_ours(
+    environment: Environment, *options: str, name: str = OURS, weights: Weights | None = None
+) -> Iterator[HttpSystem]:
+    """This project's own server, without its page. `weights`: other than its default."""
+    model = () if weights is None else ("--model-id", str(weights.path))
+    command = [sys.executable, "app.py", "--no-ui", "--port", "0", *model, *options]
+    with start(name, command, environment.logs, _VARIABLES, folder=ROOT) as process:
+        process.wait_until(lambda: "Ready to answer" in process.read_log(), _START_TIMEOUT)
+        log = process.read_log()
+        loaded = (weights or environment.prepare("stored")) if "dtype=stored" in log else environment.prepare("float32")
+        identity = Identity(
+            name=name,
+            version=f"{demo.__version__}, torch {find_version('torch')}",
+            weights=loaded.dtype,
+            weight_bytes=loaded.size,
+            interface="HTTP",
+            is_ours=True,
+            prefix_caching=software.OURS.prefix_caching,
+        )
+        with closing(Client(log.partition("Listening on ")[2].split()[0])) as client:
+            yield HttpSystem(identity, client, choose_model(client), _FULL_LENGTH, software.OURS, process)
+
+
+@contextmanager
+def open_ours_in_q4_0(environment: Environment) -> Iterator[HttpSystem]:
+    """This project's own server on the Q4_0 weights."""
+    with open_ours(environment, name=OURS_IN_Q4_0, weights=environment.prepare(Q4_0)) as system:
+        yield system
+
+
+@contextmanager
+def open_running(running: Running, environment: Environment) -> Iterator[HttpSystem]:
+    """A server that runs already."""
+    with closing(Client(running.url, running.api_key)) as client:
+        if not any(_answers(running.url, path, running.api_key) for path in ("/v1/models", "/health")):
+            raise MeasurementError(
+                f"{running.name} does not answer at {running.url}: start it, or check its address and key."
+            )
+        weights = environment.describe(running.dtype)
+        found, version = recognise_software(client.get_json)
+        identity = Identity(
+            running.name, version, weights.dtype, weights.size, "HTTP", prefix_caching=found.prefix_caching
+        )
+        yield HttpSystem(identity, client, choose_model(client), _FULL_LENGTH, found)
+
+
+def _answers(url: str, path: str, api_key: str | None = None) -> bool:
+    """Whether a server answers there with JSON, soon."""
+    with suppress(MeasurementError), closing(Client(url, api_key, _PROBE_TIMEOUT)) as client:
+        return client.get_json(path) is not None
+    return False
+
+
+def _find_port() -> int:
+    """A port that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
