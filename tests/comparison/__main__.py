@@ -61,7 +61,7 @@ def compare(options: argparse.Namespace) -> Report:
         if not systems:
             raise MeasurementError("No system is left to be measured. " + " ".join(absent.values()))
         outcome = Comparison(systems, report_progress).run(options.rounds, options.seed)
-        memories = {each.identity.name: each.read_memory() for each in systems}
+        memories = {each.identity.name: each.process and each.process.read_memory() for each in systems}
     results = summarize([each.identity for each in systems], outcome, machine.bandwidth, memories)
     left_out = {**absent, **outcome.left_out}
     curves = measure_own_curves(environment, left_out) if options.curves else None

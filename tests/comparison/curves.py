@@ -35,7 +35,7 @@ class Curves:
 def measure_curves(server: SystemUnderTest, report_progress: Callable[[str], None]) -> Curves:
     """Both after a warm-up, small sizes first: where the peak of memory can't be reset, it only grows."""
     server.ask([make_unique("warm-up")])
-    server.read_peak()
+    _read_peak(server)
     report_progress("cost curves: rows")
     rows = tuple(_measure_rows(server, count) for count in ROWS)
     report_progress("cost curves: lengths")
@@ -46,13 +46,17 @@ def _measure_rows(server: SystemUnderTest, count: int) -> Point:
     answers = server.ask([make_unique(f"rows {count} {row}", NEW_TOKENS) for row in range(count)])
     joined = max(answer.times[0] for answer in answers)
     tpot = median(_compute_tpot(answer, joined) for answer in answers)
-    return Point(count, tpot, median(answer.ttft for answer in answers), server.read_peak())
+    return Point(count, tpot, median(answer.ttft for answer in answers), _read_peak(server))
 
 
 def _measure_length(server: SystemUnderTest, length: int) -> Point:
     (answer,) = server.ask([make_long(f"length {length}", length - _TEMPLATE, NEW_TOKENS)])
     size = answer.prompt_tokens or length
-    return Point(size, _compute_tpot(answer, answer.times[0]), answer.ttft, server.read_peak())
+    return Point(size, _compute_tpot(answer, answer.times[0]), answer.ttft, _read_peak(server))
+
+
+def _read_peak(server: SystemUnderTest) -> int | None:
+    return server.process.read_peak() if server.process else None
 
 
 def _compute_tpot(answer: Answer, begin: float) -> float:

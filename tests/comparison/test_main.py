@@ -17,7 +17,8 @@ from demo.examples import read_examples
 from tests.bench.fake_server import Script, serve
 from tests.comparison import __main__ as comparison
 from tests.comparison.scripted_system import ScriptedSystem
-from tests.comparison.systems.environment import ROOT, Environment
+from tests.comparison.systems.environment import Environment
+from tests.comparison.systems.process import ROOT
 from tests.comparison.systems.registry import OURS, PEERS
 
 NO_PEERS = [option for peer in PEERS for option in ("--without", peer.name)]

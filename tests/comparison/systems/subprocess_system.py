@@ -31,12 +31,6 @@ class SubprocessSystem:
     def resume(self) -> None:
         self.process.resume()
 
-    def read_memory(self) -> int | None:
-        return self.process.read_memory()
-
-    def read_peak(self) -> int | None:
-        return self.process.read_peak()
-
     def _ask(self, question: Question) -> Answer:
         reply = exchange(self.process, asdict(question), self.timeout)
         if not reply["times"]:

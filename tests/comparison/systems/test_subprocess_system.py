@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from demo.bench.sample import MeasurementError
-from tests.comparison.systems.environment import ROOT
 from tests.comparison.systems.process import start
 from tests.comparison.systems.subprocess_system import SubprocessSystem, exchange
 from tests.comparison.systems.system import Identity, Question
@@ -27,7 +26,7 @@ QUESTION = Question(({"role": "user", "content": "Why?"},), 3)
 @contextmanager
 def opened(folder: Path, body: str, timeout: float = 20) -> Iterator[SubprocessSystem]:
     command = [sys.executable, "-c", PROGRAM.format(body=body)]
-    with start("program", command, folder, folder=ROOT, piped=True) as process:
+    with start("program", command, folder, piped=True) as process:
         assert exchange(process, {}, 20) == {}
         yield SubprocessSystem(Identity("program", "1", "float32", 1, "in process", concurrent=False), process, timeout)
 
