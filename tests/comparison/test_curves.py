@@ -3,8 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.comparison.curves import LENGTHS, ROWS, measure_curves
-from tests.comparison.growth import fit_growth, format_growth
+from tests.comparison.curves import LENGTHS, ROWS, fit_growth, format_growth, measure_curves
 from tests.comparison.scripted_system import ScriptedSystem
 from tests.comparison.systems.system import Answer, Question
 

@@ -16,7 +16,9 @@ from demo.metrics import percentile
 from demo.run import Run
 from tests.figures import probes
 from tests.figures.figure import Figure, Round, summarise_rounds
+from tests.figures.speed import open_engine
 
+LIMIT: Final = 64  # requests at once
 SHORT: Final = 20  # tokens of a prompt
 LONG: Final = 3400
 PAGE: Final = 1000
@@ -43,7 +45,7 @@ def measure_fairness() -> Iterator[Figure]:
         (_measure_clients, HEAVY_ROUNDS),
         (_measure_second_turn, ROUNDS),
     ]
-    with probes.open_engine() as engine:
+    with open_engine(LIMIT) as engine:
         _time_alone(engine, "warm-up", LONG)
         for index, (measure, rounds) in enumerate(measurements):
             yield from summarise_rounds([measure(engine, f"{index} {number}") for number in range(rounds)])

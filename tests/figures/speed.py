@@ -1,8 +1,9 @@
 """The engine beside transformers' `generate`, on the same weights, in rounds."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context
@@ -72,14 +73,11 @@ def time_engine(engine: LocalEngine, requests: int) -> Sample:
 
 def measure_speed() -> list[Figure]:
     """The engine and `generate`, in rounds."""
-    engine = LocalEngine(lambda report: load_model(Settings(), report), ROWS)
-    wait_until_ready(engine)
-    ids = [piece.id for piece in engine.tokenize(PROMPT)[1]]
-    # In a process of its own: where two threads compute in one, OpenMP lets all their helpers sleep at every step.
-    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+    # `generate` in a process of its own: where two threads compute in one, OpenMP's helper threads sleep at every step.
+    with open_engine() as engine, ProcessPoolExecutor(1, get_context("spawn")) as process:
+        ids = [piece.id for piece in engine.tokenize(PROMPT)[1]]
         rounds = [_run_round(engine, process, ids) for _ in range(ROUNDS + 1)][1:]
         pairs = [(time_engine(engine, 1).rate, time_engine(engine, ROWS).rate) for _ in range(PAIRS)]
-    engine.close()
     ratios = [many / one for one, many in pairs]
     return [*summarise_rounds(rounds), estimate(f"ratio: {ROWS} at once / one", "x", ratios)]
 
@@ -93,6 +91,17 @@ def _run_round(engine: LocalEngine, process: ProcessPoolExecutor, ids: list[int]
         values[f"{name}: tokens/s in all", "tokens/s"] = sample.rate
         values[f"{name}: TTFT", "ms"] = sample.ttft
     return {**values, ("ratio: engine / generate, one", "x"): one.rate / generate.rate}
+
+
+@contextmanager
+def open_engine(rows: int = ROWS) -> Iterator[LocalEngine]:
+    """The embedded model, loaded, with at most `rows` requests at once."""
+    engine = LocalEngine(lambda report: load_model(Settings(), report), rows)
+    try:
+        wait_until_ready(engine)
+        yield engine
+    finally:
+        engine.close()
 
 
 def wait_until_ready(engine: Engine) -> None:

@@ -10,13 +10,10 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from demo.engines.local.engine import LocalEngine
-from demo.engines.local.model import load_model
 from demo.metrics import percentile
-from demo.settings import Settings
 from tests.api.serving import serve_api, write_post
 from tests.figures.figure import Figure, summarise
-from tests.figures.speed import NEW_TOKENS, PROMPT, ROUNDS, ROWS, time_engine, wait_until_ready
+from tests.figures.speed import NEW_TOKENS, PROMPT, ROUNDS, ROWS, open_engine, time_engine
 
 CROWD: Final = 16
 TICK: Final = 0.005
@@ -51,10 +48,9 @@ class LoopLag:
 
 def measure_streams() -> list[Figure]:
     """The rate with and without HTTP, in rounds, and then the loop's lag while `CROWD` streams are written."""
-    engine, lag = LocalEngine(lambda report: load_model(Settings(), report), CROWD), LoopLag()
-    wait_until_ready(engine)
-    prompt = engine.tokenize(PROMPT)[0]
-    with serve_api(engine, mount_page=lambda _: FastAPI(lifespan=lag.watch)) as url:
+    lag = LoopLag()
+    with open_engine(CROWD) as engine, serve_api(engine, mount_page=lambda _: FastAPI(lifespan=lag.watch)) as url:
+        prompt = engine.tokenize(PROMPT)[0]
         rounds = [(time_engine(engine, ROWS).rate, _listen(url, prompt, ROWS)) for _ in range(ROUNDS + 1)][1:]
         late = []
         for _ in range(ROUNDS):

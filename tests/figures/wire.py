@@ -82,7 +82,8 @@ def read_bench(report: dict[str, Any]) -> list[Figure]:
 
 
 def _read_spread(name: str, unit: str, spread: dict[str, Any], factor: float) -> Figure:
-    return Figure(name, unit, *(factor * spread[each] for each in ("median", "p5", "p95")), spread["n"])
+    middle, low, high = (factor * spread[each] for each in ("median", "p5", "p95"))
+    return Figure(name, unit, middle, low, high, spread["n"])
 
 
 def measure_refusals(url: str) -> list[Figure]:
