@@ -89,7 +89,11 @@ def test_the_page_needs_no_network_and_each_figure_can_be_saved_as_png() -> None
 
 
 def test_every_panel_has_a_bar_for_each_system_with_the_number_and_ours_has_its_own_colour() -> None:
-    rate, bound, ttft, many, long = draw_results(REPORT.results, "title").data
+    figure = draw_results(REPORT.results, "title")
+    rate, bound, ttft, many, long = figure.data
+    titles = [annotation.text.split(",")[0] for annotation in figure.layout.annotations]
+    assert titles == ["One stream", "Time to first token", "8 streams at once", "Time to first token of 1"]
+    assert (rate.y[0], ttft.y[0], bound.y[0]) == pytest.approx((100, 500, 200))
     assert list(rate.x) == list(ttft.x) == list(long.x) == ["ours", "peer"]
     assert list(rate.marker.color) == [OURS, OTHERS]
     assert list(many.x) == ["ours"]

@@ -54,5 +54,5 @@ def exchange(process: Process, request: Json, timeout: float) -> Json:
     finally:
         timer.cancel()
     if not line:
-        raise process.make_error("ended before it had answered")
+        raise process.make_error(f"ended, or did not answer within {timeout:g} s")
     return json.loads(line)
