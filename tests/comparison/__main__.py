@@ -17,18 +17,10 @@ from tests.comparison.options import parse_arguments
 from tests.comparison.report import Report, write_report
 from tests.comparison.results import summarize
 from tests.comparison.rounds import Comparison
+from tests.comparison.systems import registry
 from tests.comparison.systems.environment import Environment
 from tests.comparison.systems.process import SIGNALS
-from tests.comparison.systems.registry import (
-    OURS,
-    OURS_IN_Q4_0,
-    PEERS,
-    describe_missing,
-    open_ours,
-    open_ours_in_q4_0,
-    open_peer,
-    open_running,
-)
+from tests.comparison.systems.registry import OURS, OURS_IN_Q4_0, PEERS
 from tests.comparison.systems.requantize import Q4_0, require_embedded
 from tests.comparison.systems.system import SystemUnderTest
 
@@ -74,12 +66,12 @@ def start_all(
 ) -> tuple[list[SystemUnderTest], dict[str, str]]:
     """The systems that could be started, paused; and the others with the reason."""
     systems: list[SystemUnderTest] = []
-    absent = {peer.name: describe_missing(peer) for peer in PEERS if peer.missing}
+    absent = {peer.name: registry.describe_missing(peer) for peer in PEERS if peer.missing}
     openings: dict[str, AbstractContextManager[SystemUnderTest]] = {
-        OURS: open_ours(environment),
-        OURS_IN_Q4_0: open_ours_in_q4_0(environment),
-        **{peer.name: open_peer(peer, environment) for peer in PEERS if not peer.missing},
-        **{running.name: open_running(running, environment) for running in options.peer},
+        OURS: registry.open_ours(environment),
+        OURS_IN_Q4_0: registry.open_ours_in_q4_0(environment),
+        **{peer.name: registry.open_peer(peer, environment) for peer in PEERS if not peer.missing},
+        **{running.name: registry.open_running(running, environment) for running in options.peer},
     }
     for name in (each for base in options.without for each in (base, f"{base} {Q4_0}")):
         openings.pop(name, None)
@@ -106,7 +98,7 @@ def measure_own_curves(environment: Environment, left_out: dict[str, str]) -> Cu
     options = ["--max-total-tokens", str(MAX_TOTAL_TOKENS), "--max-concurrent-requests", str(max(ROWS))]
     with (
         _left_out_on_error("the cost curves", left_out),
-        open_ours(environment, *options, name=f"{OURS} for the curves") as server,
+        registry.open_ours(environment, *options, name=f"{OURS} for the curves") as server,
     ):
         return measure_curves(server, report_progress)
     return None
@@ -118,7 +110,7 @@ def compare_own_answers(environment: Environment, left_out: dict[str, str]) -> l
     with _left_out_on_error("the example prompts", left_out):
         for dtype in ("stored", "float32"):
             report_progress(f"example prompts: {dtype} weights")
-            with open_ours(environment, "--dtype", dtype, name=f"{OURS} in {dtype}") as server:
+            with registry.open_ours(environment, "--dtype", dtype, name=f"{OURS} in {dtype}") as server:
                 answers.append(answer_all(server, prompts))
         return [Example(*each) for each in zip(prompts, *answers, strict=True)]
     return None

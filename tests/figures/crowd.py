@@ -38,11 +38,11 @@ def _measure_round(url: str) -> Round:
     with _open_tabs(url):
         tabs = _probe(url)
     return {
-        ("crowd: the API's TTFT, nobody else there", "ms"): 1e3 * idle,
+        ("crowd: the API's TTFT, idle server", "ms"): 1e3 * idle,
         (f"crowd: the same, {CROWD} streams of the API", "ms"): 1e3 * streams,
         (f"crowd: the same, {CROWD} tabs", "ms"): 1e3 * tabs,
         ("ratio: TTFT, tabs / streams", "x"): tabs / streams,
-        ("ratio: TTFT, tabs / nobody", "x"): tabs / idle,
+        ("ratio: TTFT, tabs / idle", "x"): tabs / idle,
     }
 
 

@@ -77,7 +77,7 @@ def measure_page() -> list[Figure]:
 
 def _compare_readers(engine: _Paced, url: str) -> Iterator[tuple[str, list[float]]]:
     with _open_tab(url) as ask:
-        yield "told to a client that discards it", _compare(engine, ask, nullcontext)
+        yield "with a client that discards the updates", _compare(engine, ask, nullcontext)
     with sync_playwright() as playwright:
         tabs = launch(playwright).new_context()
         page = tabs.new_page()

@@ -16,7 +16,7 @@ from tests.comparison.systems.requantize import Q4_0, Q4_1, requantize
 
 AS_STORED: Final = f"{Q4_1}, as stored"
 NOT_NAMED: Final = "not named"
-# Bytes of one weight in each data type that a server may be said to read.
+# Bytes of one weight in each data type that `--peer` can name.
 WEIGHT_BYTES: Final[Mapping[str, float]] = {"float32": 4, "float16": 2, "bfloat16": 2, "Q8_0": 34 / 32}
 DTYPES: Final = ("stored", Q4_0, *WEIGHT_BYTES)
 

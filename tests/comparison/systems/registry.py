@@ -51,7 +51,7 @@ class Peer:
     """A peer that may be installed: Python packages, the one with its version first, or a program on the PATH.
 
     `command` starts it, with {model}, {port} and {threads} filled in; without {port} it is a program around a library.
-    It reads weights of the data type `dtype`: stored, Q4_0 or float32. `prefix_caching`: where `software` does not say.
+    It reads weights of the data type `dtype`: stored, Q4_0 or float32. `prefix_caching`: if `software` has none.
     `ready`: a path that answers once the server is ready.
     """
 
@@ -149,14 +149,9 @@ def _identify(peer: Peer, weights: Weights, client: Client | None = None) -> Ide
     version = find_version(peer.packages[0]) if peer.packages else None
     if version is None and client is not None:
         version = recognise_software(client.get_json)[1]
+    interface, caching = "HTTP" if client else "in process", peer.prefix_caching or peer.software.prefix_caching
     return Identity(
-        name=peer.name,
-        version=version or "—",
-        weights=weights.dtype,
-        weight_bytes=weights.size,
-        interface="HTTP" if peer.is_server else "in process",
-        concurrent=peer.concurrent,
-        prefix_caching=peer.prefix_caching or peer.software.prefix_caching,
+        peer.name, version or "—", weights.dtype, weights.size, interface, peer.concurrent, prefix_caching=caching
     )
 
 
@@ -171,15 +166,8 @@ def open_ours(
         process.wait_until(lambda: "Ready to answer" in process.read_log(), _START_TIMEOUT)
         log = process.read_log()
         loaded = (weights or environment.prepare("stored")) if "dtype=stored" in log else environment.prepare("float32")
-        identity = Identity(
-            name=name,
-            version=f"{demo.__version__}, torch {find_version('torch')}",
-            weights=loaded.dtype,
-            weight_bytes=loaded.size,
-            interface="HTTP",
-            is_ours=True,
-            prefix_caching=software.OURS.prefix_caching,
-        )
+        version, caching = f"{demo.__version__}, torch {find_version('torch')}", software.OURS.prefix_caching
+        identity = Identity(name, version, loaded.dtype, loaded.size, "HTTP", is_ours=True, prefix_caching=caching)
         with closing(Client(log.partition("Listening on ")[2].split()[0])) as client:
             yield HttpSystem(identity, client, choose_model(client), _FULL_LENGTH, software.OURS, process)
 
