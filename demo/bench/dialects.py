@@ -1,8 +1,12 @@
-"""Wire dialects: the body of a request and the readers of its replies. Pure: no I/O."""
+"""Wire dialects: the route and body of a request, and the readers of its replies. Pure: no I/O.
+
+`read_event` returns the visible text of a token's event, perhaps empty, and None for an event without a token. The
+readers raise LookupError or TypeError on a reply of another dialect.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Json: TypeAlias = Any
 Mode: TypeAlias = Literal["streamed", "whole"]
@@ -27,26 +31,6 @@ class ServerTimes:
 
     ttft: float | None = None
     total: float | None = None
-
-
-class Dialect(Protocol):
-    """A dialect. Its readers raise LookupError or TypeError on a reply of another dialect."""
-
-    @property
-    def name(self) -> str:
-        """Its name for `--dialect`."""
-
-    def path(self, mode: Mode) -> str:
-        """The route."""
-
-    def body(self, request: Request, mode: Mode) -> Json:
-        """The JSON body."""
-
-    def read_event(self, event: Json) -> str | None:
-        """The visible text of a token's event, perhaps empty; None for an event that is no token."""
-
-    def read_whole(self, reply: Json) -> str:
-        """The text of a whole reply."""
 
 
 class Native:
@@ -112,7 +96,8 @@ class Completions:
         return str(reply["choices"][0]["text"])
 
 
-DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (Native(), Chat(), Completions())}
+Dialect: TypeAlias = Native | Chat | Completions
+DIALECTS: Mapping[str, Dialect] = {"native": Native(), "chat": Chat(), "completions": Completions()}
 
 
 def read_error(payload: Json) -> str | None:

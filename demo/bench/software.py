@@ -12,7 +12,7 @@ from demo.bench.dialects import Json
 
 @dataclass(frozen=True, slots=True)
 class Software:
-    """A server program. `path` and `version` say where its version is; `marks` are other values that it has there.
+    """A server program. `path` and `version` locate its version; `marks` are other values of that reply.
 
     `prefix_caching`: what it reuses of earlier prompts, and how that is prevented. `write_cache_parameters` returns the
     parameters of one request with which it reuses nothing.
@@ -34,34 +34,22 @@ class Software:
         )
 
 
-OURS = Software(
-    "token-streaming",
-    "/info",
-    "version",
-    "of all prompts; each request switches it off (cache_prompt: false)",
-    lambda: {"cache_prompt": False},
-    {"router": "token-streaming"},
-)
+_OFF = "each request switches it off (cache_prompt: false)"
+_SALTED = "of all prompts; each request has a cache_salt of its own, for which no prefix is cached"
+_OPTIONAL = "of all prompts, if the server was started with it; no request parameter switches it off"
+
+
+def _write_cache_prompt() -> Mapping[str, Json]:
+    return {"cache_prompt": False}
+
+
+_ROUTER = {"router": "token-streaming"}
+OURS = Software("token-streaming", "/info", "version", f"of all prompts; {_OFF}", _write_cache_prompt, _ROUTER)
 LLAMA_SERVER = Software(
-    "llama-server",
-    "/props",
-    "build_info",
-    "of each slot's last prompt; each request switches it off (cache_prompt: false)",
-    lambda: {"cache_prompt": False},
+    "llama-server", "/props", "build_info", f"of each slot's last prompt; {_OFF}", _write_cache_prompt
 )
-VLLM = Software(
-    "vLLM",
-    "/version",
-    "version",
-    "of all prompts; each request has a cache_salt of its own, for which no prefix is cached",
-    lambda: {"cache_salt": uuid4().hex},
-)
-TGI = Software(
-    "text-generation-inference",
-    "/info",
-    "version",
-    "of all prompts, if the server was started with it; no request parameter switches it off",
-)
+VLLM = Software("vLLM", "/version", "version", _SALTED, lambda: {"cache_salt": uuid4().hex})
+TGI = Software("text-generation-inference", "/info", "version", _OPTIONAL)
 UNKNOWN = Software("unknown", "", "", "not known; no parameter is sent")
 SOFTWARE = (OURS, LLAMA_SERVER, VLLM, TGI)
 

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,10 +22,10 @@ class Script:
     gap: float = 0.003
     capacity: int = 1000  # streams at once; more are refused
     breaks_after: int | None = None  # tokens, then an error event
+    cuts_after: int | None = None  # tokens, then the connection is closed; a whole reply lacks its last byte
     reports_times: bool = False
     is_native: bool = True
     refusal: int | None = None  # the status of every generation
-    cuts_after: int | None = None  # tokens, then the connection is closed; a whole reply lacks its last byte
     usage: dict[str, int] | None = None  # in an event after the last token
     replies: dict[str, Any] = field(default_factory=dict)  # to GET, by path
     api_key: str | None = None  # required in every request
@@ -48,6 +48,7 @@ class FakeServer(ThreadingHTTPServer):
     def __init__(self, script: Script, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Connection)
         self.script = script
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.replies: list[Reply] = []
         self.asked: list[dict[str, Any]] = []
         self.connections = 0
@@ -57,10 +58,6 @@ class FakeServer(ThreadingHTTPServer):
     def verify_request(self, request: Any, client_address: Any) -> bool:
         self.connections += 1
         return True
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
 
 
 @contextmanager
@@ -83,97 +80,91 @@ class _Connection(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self.connection.settimeout(self.server.script.keep_alive)
+        self.script = self.server.script
+        self.connection.settimeout(self.script.keep_alive)
 
     def finish(self) -> None:
         super().finish()
         self.server.closed.set()
 
     def do_GET(self) -> None:
-        if self._lacks_key():
-            self._answer(401, {"error": "no key"})
-        elif self.path in self.server.script.replies:
-            self._answer(200, self.server.script.replies[self.path])
-        elif self.path == "/v1/models":
-            self._answer(200, {"data": [{"id": "fake/model"}, {"id": "other"}]})
-        elif self.path == "/info" and self.server.script.is_native:
-            self._answer(200, {"model_id": "fake/model"})
-        else:
-            self._answer(404, {"error": "not here"})
+        replies = {"/v1/models": {"data": [{"id": "fake/model"}, {"id": "other"}]}, **self.script.replies}
+        if self.script.is_native:
+            replies.setdefault("/info", {"model_id": "fake/model"})
+        if not self._refuse_without_key():
+            found = self.path in replies
+            self._answer(200 if found else 404, replies[self.path] if found else {"error": "not here"})
 
     def do_POST(self) -> None:
-        begun = time.perf_counter()
+        reply = Reply(self.path, time.perf_counter())
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append({"path": self.path, "authorization": self.headers["Authorization"], **body})
-        script = self.server.script
-        if self._lacks_key():
-            self._answer(401, {"error": "no key"})
-        elif script.refusal is not None:
-            self._answer(script.refusal, {"error": "no such thing", "error_type": "validation"})
+        if self._refuse_without_key():
+            return
+        if self.script.refusal is not None:
+            self._answer(self.script.refusal, {"error": "no such thing", "error_type": "validation"})
         elif not self.server.places.acquire(blocking=False):
             self._answer(429, {"error": "Model is overloaded", "error_type": "overloaded"})
         else:
-            try:
-                self._generate(Reply(self.path, begun), body.get("stream", self.path == "/generate_stream"))
-            finally:
-                self.server.places.release()
+            self.server.replies.append(reply)
+            is_streamed = body.get("stream", self.path == "/generate_stream")
+            (self._stream if is_streamed else self._reply)(reply)
+            self.server.places.release()
 
-    def _lacks_key(self) -> bool:
-        key = self.server.script.api_key
-        return key is not None and self.headers["Authorization"] != f"Bearer {key}"
+    def _refuse_without_key(self) -> bool:
+        key = self.script.api_key
+        is_refused = key is not None and self.headers["Authorization"] != f"Bearer {key}"
+        if is_refused:
+            self._answer(401, {"error": "no key"})
+        return is_refused
 
-    def _generate(self, reply: Reply, streams: bool) -> None:
-        self.server.replies.append(reply)
-        if streams:
-            self._begin({"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"})
-        for index, word in enumerate(self.server.script.words):
-            if streams and index == self.server.script.breaks_after:
+    def _stream(self, reply: Reply) -> None:
+        self._begin({"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"})
+        for index, word in enumerate(self.script.words):
+            if index == self.script.breaks_after:
                 self._write_event({"error": {"message": "out of memory"}})
                 break
-            if streams and index == self.server.script.cuts_after:
+            if index == self.script.cuts_after:
                 self.close_connection = True
                 return
-            time.sleep(self.server.script.gap if index else self.server.script.delay)
-            reply.tokens.append(time.perf_counter())
-            if streams:
-                self._write_event(self._make_event(reply, index, word))
-        if streams and self.server.script.usage:
-            self._write_event({"choices": [], "usage": self.server.script.usage})
+            self._generate(reply, index)
+            self._write_event(self._make_event(reply, index, word))
+        if self.script.usage:
+            self._write_event({"choices": [], "usage": self.script.usage})
         reply.end.append(time.perf_counter())
-        if streams:
-            self.wfile.write(b"0\r\n\r\n")
-        else:
-            self._answer(200, self._make_whole(), self._make_headers(reply))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _reply(self, reply: Reply) -> None:
+        for index in range(len(self.script.words)):
+            self._generate(reply, index)
+        reply.end.append(time.perf_counter())
+        headers = {f"X-{name.replace('_', '-')}": str(time) for name, time in self._make_timings(reply).items()}
+        text, count = self.script.whole or "".join(self.script.words), len(self.script.words)
+        openai = {"choices": [{"message": {"content": text}, "text": text}], "usage": {"completion_tokens": count}}
+        native = {"generated_text": text, "details": {"generated_tokens": count}}
+        self._answer(200, openai if "completions" in self.path else native, headers)
+
+    def _generate(self, reply: Reply, index: int) -> None:
+        time.sleep(self.script.gap if index else self.script.delay)
+        reply.tokens.append(time.perf_counter())
 
     def _make_event(self, reply: Reply, index: int, word: str) -> dict[str, Any]:
-        if "chat" in self.path:
-            return {"choices": [{"delta": {"content": word}}]}
         if "completions" in self.path:
-            return {"choices": [{"text": word}]}
-        is_last = index == len(self.server.script.words) - 1
+            return {"choices": [{"delta": {"content": word}} if "chat" in self.path else {"text": word}]}
+        is_last = index == len(self.script.words) - 1
         details = {"timings": self._make_timings(reply)} if is_last else None
         return {"index": index + 1, "token": {"text": word, "special": False}, "details": details}
 
-    def _make_whole(self) -> dict[str, Any]:
-        text = self.server.script.whole or "".join(self.server.script.words)
-        usage = {"completion_tokens": len(self.server.script.words)}
-        if "completions" in self.path:
-            return {"choices": [{"message": {"content": text}, "text": text}], "usage": usage}
-        return {"generated_text": text, "details": {"generated_tokens": len(self.server.script.words)}}
-
     def _make_timings(self, reply: Reply) -> dict[str, float]:
-        if not self.server.script.reports_times:
+        if not self.script.reports_times:
             return {}
         times = {"time_to_first_token": reply.tokens[0], "total_time": reply.tokens[-1]}
         return {name: 1000 * (time - reply.begun) for name, time in times.items()}
 
-    def _make_headers(self, reply: Reply) -> dict[str, str]:
-        return {f"X-{name.replace('_', '-')}": str(value) for name, value in self._make_timings(reply).items()}
-
-    def _answer(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+    def _answer(self, status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
         payload = json.dumps(body).encode()
         self._begin({"Content-Length": str(len(payload)), **(headers or {})}, status)
-        self.close_connection = self.server.script.cuts_after is not None
+        self.close_connection = self.script.cuts_after is not None
         self.wfile.write(payload[: -1 if self.close_connection else None])
 
     def _begin(self, headers: dict[str, str], status: int = 200) -> None:

@@ -6,7 +6,7 @@ import pytest
 from demo.bench.dialects import ServerTimes
 from demo.bench.levels import Level
 from demo.bench.pairs import Pair
-from demo.bench.report import Conditions, make_document, spread, write_report
+from demo.bench.report import Conditions, Spread, make_document, spread, write_report
 from tests.bench.samples import make_pair, make_sample
 
 CONDITIONS = Conditions("http://x", "native", "none", "m", 5, 8, 2, 1, 0, "2026-01-01", "3.10.0", "a machine")
@@ -19,7 +19,7 @@ def make_reported_pair(streamed: ServerTimes, whole: ServerTimes) -> Pair:
 
 def test_no_numbers_spread_to_none_not_zero() -> None:
     assert (spread([None]).median, spread([None]).p95, spread([None]).n) == (None, None, 0)
-    assert (spread([1.0, None, 3.0]).median, spread([1.0, None, 3.0]).n) == (2.0, 2)
+    assert spread([None, *map(float, range(101))]) == Spread(50.0, 5.0, 95.0, 101)
 
 
 def test_what_http_adds_is_the_clients_duration_minus_the_servers() -> None:

@@ -17,18 +17,10 @@ from tests.comparison.options import parse_arguments
 from tests.comparison.report import Report, write_report
 from tests.comparison.results import summarize
 from tests.comparison.rounds import Comparison
+from tests.comparison.systems import registry
 from tests.comparison.systems.environment import Environment
 from tests.comparison.systems.process import SIGNALS
-from tests.comparison.systems.registry import (
-    OURS,
-    OURS_IN_Q4_0,
-    PEERS,
-    describe_missing,
-    open_ours,
-    open_ours_in_q4_0,
-    open_peer,
-    open_running,
-)
+from tests.comparison.systems.registry import OURS, OURS_IN_Q4_0, PEERS
 from tests.comparison.systems.requantize import Q4_0, require_embedded
 from tests.comparison.systems.system import SystemUnderTest
 
@@ -61,7 +53,7 @@ def compare(options: argparse.Namespace) -> Report:
         if not systems:
             raise MeasurementError("No system is left to be measured. " + " ".join(absent.values()))
         outcome = Comparison(systems, report_progress).run(options.rounds, options.seed)
-        memories = {each.identity.name: each.read_memory() for each in systems}
+        memories = {each.identity.name: each.process.read_memory() for each in systems if each.process}
     results = summarize([each.identity for each in systems], outcome, machine.bandwidth, memories)
     left_out = {**absent, **outcome.left_out}
     curves = measure_own_curves(environment, left_out) if options.curves else None
@@ -74,52 +66,54 @@ def start_all(
 ) -> tuple[list[SystemUnderTest], dict[str, str]]:
     """The systems that could be started, paused; and the others with the reason."""
     systems: list[SystemUnderTest] = []
-    absent = {peer.name: describe_missing(peer) for peer in PEERS if peer.missing}
+    absent = {peer.name: registry.describe_missing(peer) for peer in PEERS if peer.missing}
     openings: dict[str, AbstractContextManager[SystemUnderTest]] = {
-        OURS: open_ours(environment),
-        OURS_IN_Q4_0: open_ours_in_q4_0(environment),
-        **{peer.name: open_peer(peer, environment) for peer in PEERS if not peer.missing},
-        **{running.name: open_running(running, environment) for running in options.peer},
+        OURS: registry.open_ours(environment),
+        OURS_IN_Q4_0: registry.open_ours_in_q4_0(environment),
+        **{peer.name: registry.open_peer(peer, environment) for peer in PEERS if not peer.missing},
+        **{running.name: registry.open_running(running, environment) for running in options.peer},
     }
     for name in (each for base in options.without for each in (base, f"{base} {Q4_0}")):
         openings.pop(name, None)
         absent.pop(name, None)
     for name, opening in openings.items():
         report_progress(f"starting {name}")
-        try:
-            system = stack.enter_context(opening)
-        except MeasurementError as error:
-            absent[name] = str(error)
-            report_progress(f"{name} is left out: {error}")
-        else:
-            system.pause()  # so that the next one starts undisturbed
-            systems.append(system)
+        with _left_out_on_error(name, absent):
+            systems.append(stack.enter_context(opening))
+            systems[-1].pause()  # so that the next one starts undisturbed
     return systems, absent
+
+
+@contextmanager
+def _left_out_on_error(name: str, left_out: dict[str, str]) -> Iterator[None]:
+    try:
+        yield
+    except MeasurementError as error:
+        left_out[name] = str(error)
+        report_progress(f"{name} is left out: {error}")
 
 
 def measure_own_curves(environment: Environment, left_out: dict[str, str]) -> Curves | None:
     """This server's cost curves, from a fresh start. Where it fails, None and the reason in `left_out`."""
     options = ["--max-total-tokens", str(MAX_TOTAL_TOKENS), "--max-concurrent-requests", str(max(ROWS))]
-    try:
-        with open_ours(environment, *options, name=f"{OURS} for the curves") as server:
-            return measure_curves(server, report_progress)
-    except MeasurementError as error:
-        left_out["the cost curves"] = str(error)
-        return None
+    with (
+        _left_out_on_error("the cost curves", left_out),
+        registry.open_ours(environment, *options, name=f"{OURS} for the curves") as server,
+    ):
+        return measure_curves(server, report_progress)
+    return None
 
 
 def compare_own_answers(environment: Environment, left_out: dict[str, str]) -> list[Example] | None:
     """This server's answers from the weights as stored and in float32. Where it fails, as with the curves."""
-    report_progress("example prompts: the weights as stored, then in float32")
     prompts, answers = read_examples(), []
-    try:
+    with _left_out_on_error("the example prompts", left_out):
         for dtype in ("stored", "float32"):
-            with open_ours(environment, "--dtype", dtype, name=f"{OURS} in {dtype}") as server:
+            report_progress(f"example prompts: {dtype} weights")
+            with registry.open_ours(environment, "--dtype", dtype, name=f"{OURS} in {dtype}") as server:
                 answers.append(answer_all(server, prompts))
-    except MeasurementError as error:
-        left_out["the example prompts"] = str(error)
-        return None
-    return [Example(*each) for each in zip(prompts, *answers, strict=True)]
+        return [Example(*each) for each in zip(prompts, *answers, strict=True)]
+    return None
 
 
 def report_progress(sentence: str) -> None:

@@ -7,21 +7,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.comparison import table
 from tests.comparison.claims import write_claims, write_prefix_caching
 from tests.comparison.curves import Curves
 from tests.comparison.examples import Example
 from tests.comparison.figures import draw_curves, draw_results, write_page
 from tests.comparison.machine import Machine
 from tests.comparison.results import Result
-from tests.comparison.table import (
-    write_answers,
-    write_conditions,
-    write_curves,
-    write_examples,
-    write_findings,
-    write_list,
-    write_table,
-)
 
 
 def _now() -> str:
@@ -56,15 +48,16 @@ def write_report(report: Report, folder: Path) -> str:
 
 def write_markdown(report: Report) -> list[str]:
     """The lines of the text."""
+    findings = table.write_findings(report.results, report.left_out, report.client.get("many"), report.machine)
     sections = [
-        write_table(report.results),
-        [write_conditions(report.machine, report.rounds, report.date)],
-        write_list(write_findings(report.results, report.left_out, report.client.get("many"), report.machine)),
+        table.write_table(report.results),
+        [table.write_conditions(report.machine, report.rounds, report.date)],
+        table.write_list(findings),
         list(write_claims(report.results)),
         list(write_prefix_caching(report.results)),
-        list(write_answers(report.results)),
-        list(write_curves(report.curves)) if report.curves else [],
-        list(write_examples(report.examples)) if report.examples else [],
+        list(table.write_answers(report.results)),
+        list(table.write_curves(report.curves)) if report.curves else [],
+        list(table.write_examples(report.examples)) if report.examples else [],
     ]
     return [line for section in sections if section for line in (*section, "")][:-1]
 

@@ -34,6 +34,7 @@ class ScriptedSystem:
     fails_at: int | None = None
     log: list[str] = field(default_factory=list)
     asked: list[list[Question]] = field(default_factory=list)
+    process: None = None
 
     def ask(self, questions: Sequence[Question], stagger: float = 0.0) -> list[Answer]:
         self.log.append("ask")
@@ -50,9 +51,3 @@ class ScriptedSystem:
 
     def resume(self) -> None:
         self.log.append("resume")
-
-    def read_memory(self) -> int | None:
-        return 400_000_000
-
-    def read_peak(self) -> int | None:
-        return 500_000_000

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from tests.comparison.curves import Curves, Point
+from tests.comparison.curves import Curves, Point, fit_growth, format_growth
 from tests.comparison.examples import EXAMPLE_TOKENS, Example
-from tests.comparison.growth import fit_growth, format_growth
 from tests.comparison.machine import Machine
 from tests.comparison.measures import STAGGER, STREAMS
 from tests.comparison.prompts import NEW_TOKENS, QUESTION

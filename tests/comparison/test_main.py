@@ -17,7 +17,9 @@ from demo.examples import read_examples
 from tests.bench.fake_server import Script, serve
 from tests.comparison import __main__ as comparison
 from tests.comparison.scripted_system import ScriptedSystem
-from tests.comparison.systems.environment import ROOT, Environment
+from tests.comparison.systems import registry
+from tests.comparison.systems.environment import Environment
+from tests.comparison.systems.process import ROOT
 from tests.comparison.systems.registry import OURS, PEERS
 
 NO_PEERS = [option for peer in PEERS for option in ("--without", peer.name)]
@@ -105,7 +107,7 @@ def test_the_examples_are_answered_with_the_weights_as_stored_and_in_float32(
     def open_ours(environment: Environment, *options: str, name: str) -> Iterator[ScriptedSystem]:
         yield ScriptedSystem(text=" ".join(options))
 
-    monkeypatch.setattr(comparison, "open_ours", open_ours)
+    monkeypatch.setattr(registry, "open_ours", open_ours)
     examples = comparison.compare_own_answers(Environment(tmp_path, 2, tmp_path), {})
     assert examples is not None
     assert [each.prompt for each in examples] == read_examples()
@@ -119,7 +121,7 @@ def test_examples_that_cannot_be_answered_are_left_out_with_the_reason(
         raise MeasurementError("This processor has no FMA.")
 
     left_out: dict[str, str] = {}
-    monkeypatch.setattr(comparison, "open_ours", open_ours)
+    monkeypatch.setattr(registry, "open_ours", open_ours)
     assert comparison.compare_own_answers(Environment(tmp_path, 2, tmp_path), left_out) is None
     assert left_out == {"the example prompts": "This processor has no FMA."}
 

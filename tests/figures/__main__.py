@@ -1,7 +1,7 @@
-"""The README's figures, measured here and now: `make figures`.
+"""The documented figures, measured on this machine: `make figures`.
 
-What is compared takes turns in one run, after a warm-up that is dropped. No request of the API or of the engine reuses
-what was read of an earlier prompt, unless a figure says so. The last line is one JSON document.
+Compared systems are measured in rounds of one run, after a warm-up that is dropped. Prefix caching is off unless a
+figure's name says otherwise. The last line is one JSON document.
 """
 
 import json
@@ -27,7 +27,7 @@ from tests.figures.updates import measure_updates
 from tests.figures.wire import measure_wire
 
 
-def describe() -> str:
+def describe_conditions() -> str:
     """The conditions, on one line."""
     file = find_embedded()
     weights = "as stored" if file is not None and not find_unsupported_reason(file) else "in float32"
@@ -39,7 +39,7 @@ def describe() -> str:
 
 
 def measure_all() -> Iterator[Figure]:
-    """One figure after the other."""
+    """The figures, in the order of measurement."""
     yield from measure_speed()
     yield from measure_fairness()
     yield from measure_start()
@@ -50,8 +50,8 @@ def measure_all() -> Iterator[Figure]:
 
 
 def main() -> None:
-    """Measure everything and print it."""
-    conditions, figures = describe(), []
+    """Measure and print all figures."""
+    conditions, figures = describe_conditions(), []
     print(conditions)
     for figure in measure_all():
         print(figure, flush=True)

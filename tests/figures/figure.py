@@ -1,15 +1,18 @@
 """A figure: what was measured, how often, and its spread."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import TypeAlias
 
 from demo.bench.interval import estimate_mean
+
+Round: TypeAlias = Mapping[tuple[str, str], float]  # the values of one round, by name and unit
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured `n` times: the median, and the least and greatest seen; or what else the name says."""
+    """A value measured `n` times: the median, minimum and maximum, unless the name says otherwise."""
 
     name: str
     unit: str
@@ -23,11 +26,16 @@ class Figure:
 
 
 def summarise(name: str, unit: str, values: Sequence[float]) -> Figure:
-    """The figure of some measured values."""
+    """The figure of the values."""
     return Figure(name, unit, median(values), min(values), max(values), len(values))
 
 
+def summarise_rounds(rounds: Sequence[Round]) -> list[Figure]:
+    """The figures of rounds that all measured the same."""
+    return [summarise(name, unit, [values[name, unit] for values in rounds]) for name, unit in rounds[0]]
+
+
 def estimate(name: str, unit: str, values: Sequence[float]) -> Figure:
-    """The same of values whose spread is as large as what is looked for: their mean, and its 95 % interval."""
+    """The mean and its 95 % interval, for values that scatter as much as the difference between them."""
     found = estimate_mean(values)
     return Figure(f"{name}: mean, 95 %", unit, found.mean, found.low, found.high, len(values))

@@ -1,7 +1,7 @@
 """The engine on a GPU beside what transformers offers there, on the same random weights: `make figures-gpu`.
 
-A Llama of 1.7 billion weights in bfloat16, since how fast it is does not depend on what it has learnt. What is
-compared takes turns in one run, after a warm-up that is dropped. The last line is one JSON document.
+A Llama of 1.7 billion random weights in bfloat16: its speed does not depend on their values. Rounds of one run follow a
+warm-up that is dropped. The last line is one JSON document.
 """
 
 import copy
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, cast
 
 import torch
 import transformers
@@ -27,7 +27,7 @@ from demo.metrics import Timeline, measure_streamed
 from demo.run import Run
 from demo.settings import Settings
 from tests.engines.local.tiny import make_tokenizer
-from tests.figures.figure import Figure, summarise
+from tests.figures.figure import Figure, Round, summarise, summarise_rounds
 from tests.figures.speed import wait_until_ready
 
 SMOLLM2: Final = {  # SmolLM2-1.7B's shape
@@ -40,14 +40,12 @@ SMOLLM2: Final = {  # SmolLM2-1.7B's shape
     "max_position_embeddings": 8192,
     "tie_word_embeddings": True,
 }
-BUFFER: Final = 1 << 30  # bytes that are moved to measure bandwidth: more than any cache holds
-
-Round: TypeAlias = dict[str, float]
+BUFFER: Final = 1 << 30  # bytes moved to measure bandwidth, more than any cache holds
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured: prompts of `short` tokens, answers of `tokens`, first tokens after `long` ones."""
+    """The lengths in tokens: prompts `short`, answers `tokens`, prompts whose TTFT is measured `long`."""
 
     rows: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
     short: int = 36
@@ -69,18 +67,18 @@ def make_network(shape: dict[str, Any], device: str, dtype: torch.dtype) -> PreT
 
 @contextmanager
 def open_engine(network: PreTrainedModel, scale: Scale, torch_compile: bool) -> Iterator[tuple[LocalEngine, int]]:
-    """Our engine over `network`, ready, and for how many rows it has room."""
+    """Our engine over `network`, ready, and its greatest number of rows."""
     most = max(scale.rows)
     total = max(scale.long, scale.short + scale.tokens) + 256
     settings = Settings(max_concurrent_requests=most, max_total_tokens=total, torch_compile=torch_compile)
     source = ModelSource("random", "folder", "random", "made to be timed")
     model = build_model(wrap_network(network, make_tokenizer()), source, settings)
-    room = model.runner.limits.max_num_seqs
-    if network.device.type == "cuda" and room is None:
-        sys.exit("The step was not captured: the log says why.")
+    max_num_seqs = model.runner.limits.max_num_seqs
+    if network.device.type == "cuda" and max_num_seqs is None:
+        sys.exit("The step was not captured: see the log.")
     engine = LocalEngine(lambda report: model, most)
     wait_until_ready(engine)
-    yield engine, room or most
+    yield engine, max_num_seqs or most
     engine.close()
 
 
@@ -127,7 +125,7 @@ def rate_continuous_batching(network: PreTrainedModel, rows: int, scale: Scale) 
 
 @torch.inference_mode()
 def time_forward(network: PreTrainedModel, tokens: int) -> float:
-    """Seconds of one bare forward over a long prompt, until its likeliest next token is known."""
+    """Seconds of one bare forward over a long prompt, until the argmax of its logits is known."""
     prompt = torch.full((1, tokens), 5, device=network.device)
     begin = time.perf_counter()
     network(input_ids=prompt, use_cache=True, logits_to_keep=1).logits.argmax().item()
@@ -136,7 +134,7 @@ def time_forward(network: PreTrainedModel, tokens: int) -> float:
 
 @torch.inference_mode()
 def measure_bandwidth(device: torch.device, size: int) -> float:
-    """Bytes per second that the device's memory gives: the greatest rate seen of a copy and of a matrix's product."""
+    """The memory bandwidth in bytes per second: the best of a copy and of a matrix-vector product."""
     source = torch.ones((size // 4096, 2048), dtype=torch.bfloat16, device=device)
     target, vector = torch.empty_like(source), torch.ones(2048, dtype=torch.bfloat16, device=device)
     ways: list[tuple[int, Callable[[], object]]] = [
@@ -147,7 +145,7 @@ def measure_bandwidth(device: torch.device, size: int) -> float:
 
 
 def count_bytes(network: PreTrainedModel, rows: int, columns: int) -> int:
-    """What a step must read: each weight once, and the keys and values of `rows` with `columns` tokens each."""
+    """Bytes that a step must read: each weight once, the keys and values of `rows` with `columns` tokens each."""
     config = network.config
     weights = sum(parameter.nbytes for parameter in network.parameters())
     size = config.num_key_value_heads * (config.hidden_size // config.num_attention_heads) * network.dtype.itemsize
@@ -156,62 +154,57 @@ def count_bytes(network: PreTrainedModel, rows: int, columns: int) -> int:
 
 def measure(network: PreTrainedModel, scale: Scale, torch_compile: bool) -> list[Figure]:
     """The engine, with or without torch.compile, beside transformers, for each number of rows that fits."""
-    name = "compiled" if torch_compile else "captured"
     bandwidth = measure_bandwidth(network.device, scale.buffer)
-    paged = copy.deepcopy(network)  # its attention is switched for good while its batching lives
-    with open_engine(network, scale, torch_compile) as (engine, room):
-        fitting = [rows for rows in scale.rows if rows <= room]
-        rounds = [_run_round(network, paged, engine, fitting, scale) for _ in range(scale.rounds + 1)][1:]
+    paged = copy.deepcopy(network)  # continuous batching switches its attention for good
+    with open_engine(network, scale, torch_compile) as (engine, max_num_seqs):
+
+        def run_round() -> Round:
+            values: Round = {}
+            # The most rows first, for which continuous batching then allocates its memory.
+            for rows in sorted((rows for rows in scale.rows if rows <= max_num_seqs), reverse=True):
+                bound = rows * bandwidth / count_bytes(network, rows, scale.short + scale.tokens // 2)
+                values = {**_measure_rows(network, paged, engine, rows, scale, name, bound), **values}
+            return {**values, **_measure_first(network, engine, scale.long, name)}
+
+        name = "compiled" if torch_compile else "captured"
+        rounds = [run_round() for _ in range(scale.rounds + 1)][1:]
     cast(Any, paged).destroy_cached_continuous_batching_manager()
-    figures = [summarise("memory bandwidth", "GB/s", [bandwidth / 1e9])]
-    for rows in fitting:
-        bytes_read = count_bytes(network, rows, scale.short + scale.tokens // 2)
-        figures += _summarise_rows(rounds, name, rows, rows * bandwidth / bytes_read)
-    return figures + _summarise_first(rounds, name, scale.long)
+    return [summarise("memory bandwidth", "GB/s", [bandwidth / 1e9]), *summarise_rounds(rounds)]
 
 
-def _run_round(
-    network: PreTrainedModel, paged: PreTrainedModel, engine: LocalEngine, rows: Sequence[int], scale: Scale
+def _measure_rows(
+    network: PreTrainedModel,
+    paged: PreTrainedModel,
+    engine: LocalEngine,
+    rows: int,
+    scale: Scale,
+    name: str,
+    bound: float,
 ) -> Round:
-    found: Round = {}
-    for count in reversed(rows):  # the most first, for which continuous batching then sizes itself
-        lines = time_engine(engine, count, scale.short, scale.tokens)
-        found[f"decode {count}"], found[f"engine {count}"] = rate_decode(lines), rate_all(lines)
-        found[f"generate {count}"] = rate_generate(network, count, scale)
-        found[f"batching {count}"] = rate_continuous_batching(paged, count, scale)
-    found["first"] = time_engine(engine, 1, scale.long, 1)[0].tokens[0]
-    found["forward"] = time_forward(network, scale.long)
-    return found
+    """`rows` at once; `bound` is the tokens per second that the bytes and the bandwidth allow."""
+    lines = time_engine(engine, rows, scale.short, scale.tokens)
+    decode, throughput = rate_decode(lines), rate_all(lines)
+    generate, batching = rate_generate(network, rows, scale), rate_continuous_batching(paged, rows, scale)
+    return {
+        (f"{name}, {rows} rows, decode", "tokens/s"): decode,
+        (f"{name}, {rows} rows, bytes over bandwidth", "tokens/s"): bound,
+        (f"{name}, {rows} rows, share of it reached", "%"): 100 * decode / bound,
+        (f"{name}, {rows} rows, with prompts", "tokens/s"): throughput,
+        (f"transformers generate, eager, {rows} rows", "tokens/s"): generate,
+        (f"transformers continuous batching, {rows} rows", "tokens/s"): batching,
+        (f"{name}, {rows} rows / generate", "x"): throughput / generate,
+        (f"{name}, {rows} rows / continuous batching", "x"): throughput / batching,
+    }
 
 
-def _summarise_rows(rounds: Sequence[Round], name: str, rows: int, bound: float) -> list[Figure]:
-    """What `rows` at once got; `bound` is the tokens per second that the bytes and the bandwidth allow."""
-    decode, engine, generate, batching = (
-        [each[f"{what} {rows}"] for each in rounds] for what in ("decode", "engine", "generate", "batching")
-    )
-    return [
-        summarise(f"{name}, {rows} rows, decode", "tokens/s", decode),
-        summarise(f"{name}, {rows} rows, bytes over bandwidth", "tokens/s", [bound]),
-        summarise(f"{name}, {rows} rows, share of it reached", "%", [100 * rate / bound for rate in decode]),
-        summarise(f"{name}, {rows} rows, with prompts", "tokens/s", engine),
-        summarise(f"transformers generate, eager, {rows} rows", "tokens/s", generate),
-        summarise(f"transformers continuous batching, {rows} rows", "tokens/s", batching),
-        summarise(f"{name}, {rows} rows / generate", "x", _divide(engine, generate)),
-        summarise(f"{name}, {rows} rows / continuous batching", "x", _divide(engine, batching)),
-    ]
-
-
-def _summarise_first(rounds: Sequence[Round], name: str, tokens: int) -> list[Figure]:
-    first, forward = [each["first"] for each in rounds], [each["forward"] for each in rounds]
-    return [
-        summarise(f"{name}, TTFT of {tokens} tokens", "ms", [1e3 * seconds for seconds in first]),
-        summarise(f"bare forward of {tokens} tokens", "ms", [1e3 * seconds for seconds in forward]),
-        summarise(f"{name}, TTFT / bare forward", "x", _divide(first, forward)),
-    ]
-
-
-def _divide(values: Sequence[float], references: Sequence[float]) -> list[float]:
-    return [value / reference for value, reference in zip(values, references, strict=True)]
+def _measure_first(network: PreTrainedModel, engine: LocalEngine, tokens: int, name: str) -> Round:
+    """The first token after a long prompt, beside a bare forward."""
+    first, forward = time_engine(engine, 1, tokens, 1)[0].tokens[0], time_forward(network, tokens)
+    return {
+        (f"{name}, TTFT of {tokens} tokens", "ms"): 1e3 * first,
+        (f"bare forward of {tokens} tokens", "ms"): 1e3 * forward,
+        (f"{name}, TTFT / bare forward", "x"): first / forward,
+    }
 
 
 def _time(work: Callable[[], object], device: torch.device) -> float:
@@ -223,7 +216,7 @@ def _time(work: Callable[[], object], device: torch.device) -> float:
 
 
 def main() -> None:
-    """Measure everything and print it."""
+    """Measure and print all figures."""
     if not torch.cuda.is_available():
         sys.exit("These figures need a GPU that CUDA can use: run them on a machine that has one.")
     device, scale = "cuda:0", Scale()

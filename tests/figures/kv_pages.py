@@ -1,6 +1,6 @@
-"""float16 KV pages beside float32 ones: what they cost in quality, and how fast they are in long contexts.
+"""float16 KV pages beside float32 ones: quality, and speed in long contexts.
 
-The same kernels run in two processes. In one of them the number type of pages is replaced before they are compiled.
+The same kernels run in two processes. In one of them the number type of pages is replaced before compilation.
 """
 
 import os
@@ -21,7 +21,7 @@ from demo.engines.local.runner import Handle, Runner
 from demo.engines.local.runners.cpu_llama.kernels import attention, memory, simd
 from demo.engines.local.runners.cpu_llama.loading import load_llama
 from tests.engines.local.following import MEMORY, open_sequence, read_prompt, step
-from tests.figures.figure import Figure, summarise
+from tests.figures.figure import Figure, Round, summarise, summarise_rounds
 from tests.figures.quality import TEXT, compare_weights
 
 LONG_CONTEXTS: Final = (4000, 8000)
@@ -35,16 +35,21 @@ def measure_kv_pages(contexts: tuple[int, ...] = LONG_CONTEXTS, rounds: int = RO
     with _open_processes() as processes:
         yield from _compare_quality(*processes)
         for context in contexts:
-            turns = [[each.submit(_time_steps, context).result() for each in processes] for _ in range(rounds + 1)][1:]
-            for name, rates in zip(NAMES, zip(*turns, strict=True), strict=True):
-                yield summarise(f"{name} KV pages, {context} tokens of context: tokens/s", "tokens/s", list(rates))
-            ratios = [half / full for half, full in turns]
-            yield summarise(f"ratio: float16 / float32 KV pages, {context} tokens", "x", ratios)
+            yield from summarise_rounds([_run_round(context, *processes) for _ in range(rounds + 1)][1:])
+
+
+def _run_round(context: int, *processes: ProcessPoolExecutor) -> Round:
+    half, full = (process.submit(_time_steps, context).result() for process in processes)
+    return {
+        (f"float16 KV pages, {context} tokens of context: tokens/s", "tokens/s"): half,
+        (f"float32 KV pages, {context} tokens of context: tokens/s", "tokens/s"): full,
+        (f"ratio: float16 / float32 KV pages, {context} tokens", "x"): half / full,
+    }
 
 
 @contextmanager
 def _open_processes() -> Iterator[tuple[ProcessPoolExecutor, ProcessPoolExecutor]]:
-    """One with float16 pages, one with float32 pages and therefore machine code of its own."""
+    """One with float16 pages, one with float32 pages and a numba cache of its own."""
     spawn = get_context("spawn")
     with TemporaryDirectory() as folder, ProcessPoolExecutor(1, spawn) as half:
         half.submit(_load).result()
@@ -76,7 +81,7 @@ def _load() -> None:
 @cache
 @torch.inference_mode()
 def _fill(context: int) -> tuple[Runner, Handle]:
-    """A sequence with so many tokens, which grows with each measurement."""
+    """A sequence of `context` tokens, which grows with each measurement."""
     loaded = _open_model()
     runner, ids = loaded.make_runner(MEMORY), loaded.tokenizer.encode(TEXT.read_text(), raw=True)
     prompt = (ids * (context // len(ids) + 1))[:context]
@@ -94,8 +99,8 @@ def _time_steps(context: int) -> float:
 
 
 def _compare_quality(*processes: ProcessPoolExecutor) -> Iterator[Figure]:
-    asked = [each.submit(compare_weights) for each in processes]
-    for name, quality in zip(NAMES, (each.result() for each in asked), strict=True):
+    futures = [process.submit(compare_weights) for process in processes]
+    for name, quality in zip(NAMES, (future.result() for future in futures), strict=True):
         rise = quality.rise * 100
         yield summarise(f"perplexity above float32 weights': {name} KV pages", "%", [rise])
         yield summarise(f"mean KL(float32 weights || {name} KV pages)", "mnats", [quality.divergence * 1e3])

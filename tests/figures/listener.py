@@ -1,9 +1,9 @@
-"""A client that costs next to nothing: many streams on bare sockets, one process, nothing parsed before the end.
+"""The cheapest client: concurrent streams on raw sockets in one thread, with nothing parsed before the end.
 
     python -m tests.figures.listener PORT STREAMS < REQUEST
 
-prints how many events came, and the seconds from the first request to the last byte. The request is one on whose
-answer the server closes the connection.
+prints the number of events, and the seconds from the first request to the last byte. REQUEST must have the server
+close the connection.
 """
 
 import selectors
@@ -12,8 +12,8 @@ import sys
 import time
 
 
-def listen(port: int, streams: int, request: bytes) -> tuple[bytes, float]:
-    """All that came, of whichever stream, and how long that took."""
+def receive(port: int, streams: int, request: bytes) -> tuple[bytes, float]:
+    """The bytes of all streams, and the seconds that they took."""
     begin, selector, received = time.perf_counter(), selectors.DefaultSelector(), []
     for _ in range(streams):
         connection = socket.create_connection(("127.0.0.1", port))
@@ -30,8 +30,8 @@ def listen(port: int, streams: int, request: bytes) -> tuple[bytes, float]:
 
 
 def main() -> None:
-    """Listen, and tell."""
-    received, seconds = listen(int(sys.argv[1]), int(sys.argv[2]), sys.stdin.buffer.read())
+    """Print the number of events and the seconds."""
+    received, seconds = receive(int(sys.argv[1]), int(sys.argv[2]), sys.stdin.buffer.read())
     print(received.count(b"data: "), seconds)
 
 

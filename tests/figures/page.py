@@ -1,4 +1,4 @@
-"""The page in a real browser on the same cores: how late it paints, and what it costs the engine."""
+"""The page in a real browser on the same cores: its paint delay, and its cost for the engine."""
 
 import subprocess
 import sys
@@ -25,9 +25,9 @@ from tests.figures.figure import Figure, estimate, summarise
 from tests.figures.speed import PROMPT, ROWS, wait_until_ready
 
 PAINTS: Final = 20
-PAIRS: Final = 16  # single ratios scatter by a tenth, more than what is looked for
-PAGE_TOKENS: Final = 512  # some two seconds: in a quarter of that the first paint and layout are most of what is seen
-SETTLING: Final = 3.0  # seconds, about what a visitor takes to type: a page that has just opened is still animated
+PAIRS: Final = 16  # single ratios scatter by a tenth, more than the difference
+PAGE_TOKENS: Final = 512  # about two seconds; a shorter run would mostly measure the first paint and layout
+SETTLING: Final = 3.0  # seconds; a page that has just opened is still animated
 
 
 def measure_paint() -> Figure:
@@ -41,7 +41,7 @@ def measure_paint() -> Figure:
 
 
 class _Paced(LocalEngine):
-    """The engine, noting when each token of the last request was sampled. Whatever is asked, it writes the same."""
+    """The engine with a fixed request, and the times at which the tokens of the last run were sampled."""
 
     def __init__(self) -> None:
         super().__init__(lambda report: load_model(Settings(), report), ROWS)
@@ -67,7 +67,7 @@ class _Paced(LocalEngine):
 
 
 def measure_page() -> list[Figure]:
-    """What a page costs the engine, in turns with nobody there: told, shown in a browser, and behind another tab."""
+    """The page's cost for the engine: with a client that discards the updates, in a browser, and in a hidden tab."""
     engine = _Paced()
     wait_until_ready(engine)
     with serve(engine) as served:
@@ -77,7 +77,7 @@ def measure_page() -> list[Figure]:
 
 def _compare_readers(engine: _Paced, url: str) -> Iterator[tuple[str, list[float]]]:
     with _open_tab(url) as ask:
-        yield "told to a client that discards it", _compare(engine, ask, nullcontext)
+        yield "with a client that discards the updates", _compare(engine, ask, nullcontext)
     with sync_playwright() as playwright:
         tabs = launch(playwright).new_context()
         page = tabs.new_page()
@@ -87,7 +87,7 @@ def _compare_readers(engine: _Paced, url: str) -> Iterator[tuple[str, list[float
 
 
 def _compare(engine: _Paced, ask: Callable[[], None], visit: Callable[[], AbstractContextManager[None]]) -> list[float]:
-    """Paces while somebody reads over the mean of those just before and after, when nobody does."""
+    """The engine's rate with a reader, over the mean of the rates without one just before and after."""
     alone, read = [_run_alone(engine)], []
     for _ in range(PAIRS + 1):
         with visit():
@@ -105,7 +105,7 @@ def _run_alone(engine: _Paced) -> float:
 
 
 def _run(engine: _Paced, ask: Callable[[], None]) -> float:
-    """The pace of a run, always after a pause: cores that have just worked are faster for a second."""
+    """The rate of a run, always after a pause: cores that have just worked are faster for a second."""
     time.sleep(SETTLING)
     engine.ended.clear()
     ask()
@@ -131,7 +131,7 @@ def _ask_away(page: Page) -> None:
 
 @contextmanager
 def _open_tab(url: str) -> Iterator[Callable[[], None]]:
-    """What makes a tab without a browser ask, in a process of its own, and returns at the end of the run."""
+    """A function that clicks in a tab without a browser, in its own process, and returns when the run has ended."""
     command = [sys.executable, "-m", "tests.figures.tab", url, PROMPT[0].content]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None

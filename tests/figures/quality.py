@@ -1,7 +1,6 @@
-"""What answering from weights as they are stored costs in quality: beside the same weights in float32, run by
-transformers.
+"""Quality of the weights as stored, beside the same weights in float32 in transformers.
 
-The text, prose.txt, was written for this measurement, and is no part of any corpus.
+The text, prose.txt, was written for this measurement and is not part of a corpus.
 """
 
 from collections.abc import Sequence
@@ -22,12 +21,12 @@ from tests.figures.figure import Figure, summarise
 from tests.figures.speed import load_network
 
 TEXT: Final = Path(__file__).with_name("prose.txt")
-CONTEXT: Final = 512  # tokens scored in each of the contexts, which are read beside each other
+CONTEXT: Final = 512  # tokens scored in each context; all contexts are one batch
 
 
 @dataclass(frozen=True)
 class Quality:
-    """Of `tokens` scored tokens: both perplexities, and the mean of KL(exact || stored) in nats."""
+    """Both perplexities of `tokens` scored tokens, and the mean of KL(exact || stored) in nats."""
 
     tokens: int
     stored: float
@@ -36,7 +35,7 @@ class Quality:
 
     @property
     def rise(self) -> float:
-        """How much higher the perplexity is than with exact weights, as a share of that."""
+        """The relative increase of the perplexity over the exact weights."""
         return self.stored / self.exact - 1
 
 
@@ -53,7 +52,7 @@ def measure_quality() -> list[Figure]:
 
 @torch.inference_mode()
 def compare_weights(context: int = CONTEXT, rows: int | None = None) -> Quality:
-    """Score `rows` contexts of the text, or all, in both ways, by the decode steps that answers are made of."""
+    """Score `rows` contexts of the text, or all, with both weights, by decode steps as in generation."""
     file = find_embedded()
     assert file is not None, "the embedded model is missing: make run installs it"
     loaded, network = load_llama(file), load_network()
@@ -73,7 +72,7 @@ def compare_weights(context: int = CONTEXT, rows: int | None = None) -> Quality:
 
 
 class Sequences:
-    """Sequences of a runner that each get a token a step."""
+    """Sequences of a runner that decode one token each per step."""
 
     def __init__(self, runner: Runner, count: int) -> None:
         self._runner = runner
@@ -85,7 +84,7 @@ class Sequences:
 
 
 def _cut(ids: Sequence[int], context: int = CONTEXT) -> Tensor:
-    """Contexts [contexts, context + 1]; what is left of the text is not scored."""
+    """Contexts [contexts, context + 1]; the remainder of the text is not scored."""
     count = len(ids) // (context + 1)
     return torch.tensor(ids[: count * (context + 1)]).view(count, context + 1)
 

@@ -14,7 +14,7 @@ STARTS: Final = 5
 
 
 def measure_start() -> list[Figure]:
-    """Until the page answers, and until the model can; and what memory that takes."""
+    """Seconds until the page answers and until the model is ready, and the resident memory then."""
     starts = [_time_start() for _ in range(STARTS)]
     return [
         summarise("start: until the page answers", "s", [page for page, _, _ in starts]),

@@ -1,4 +1,4 @@
-"""Many streams over HTTP, from the engine's own process: beside the engine alone, and how late the event loop runs."""
+"""Concurrent streams over HTTP, served from this process: the rate beside the engine's alone, and event-loop lag."""
 
 import asyncio
 import json
@@ -10,57 +10,53 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from demo.engines.local.engine import LocalEngine
-from demo.engines.local.model import load_model
 from demo.metrics import percentile
-from demo.settings import Settings
 from tests.api.serving import serve_api, write_post
 from tests.figures.figure import Figure, summarise
-from tests.figures.speed import NEW_TOKENS, PROMPT, ROUNDS, ROWS, time_engine, wait_until_ready
+from tests.figures.speed import NEW_TOKENS, PROMPT, ROUNDS, ROWS, open_engine, time_engine
 
 CROWD: Final = 16
 TICK: Final = 0.005
 
 
-class Lateness:
-    """How late an event loop makes the calls that are due every `TICK` seconds."""
+class LoopLag:
+    """The lag of an event loop: the delay of calls that are due every `TICK` seconds."""
 
     @asynccontextmanager
     async def watch(self, app: FastAPI) -> AsyncIterator[None]:
-        """As an application's lifespan: its loop is the one that is watched."""
+        """An application's lifespan, whose loop is measured."""
         self._loop = asyncio.get_running_loop()
         yield
 
     @contextmanager
-    def note(self) -> Iterator[list[float]]:
-        """What is seen in this block, in milliseconds. From another thread."""
-        self._seen: list[float] | None = []
-        self._loop.call_soon_threadsafe(self._expect, self._seen)
-        yield self._seen
-        self._seen = None
+    def record(self) -> Iterator[list[float]]:
+        """The lags during this block, in milliseconds. Called from another thread."""
+        self._lags: list[float] | None = []
+        self._loop.call_soon_threadsafe(self._schedule, self._lags)
+        yield self._lags
+        self._lags = None
 
-    def _expect(self, seen: list[float]) -> None:
+    def _schedule(self, lags: list[float]) -> None:
         due = self._loop.time() + TICK
-        self._loop.call_at(due, self._come, seen, due)
+        self._loop.call_at(due, self._append, lags, due)
 
-    def _come(self, seen: list[float], due: float) -> None:
-        if seen is self._seen:
-            seen.append(1e3 * (self._loop.time() - due))
-            self._expect(seen)
+    def _append(self, lags: list[float], due: float) -> None:
+        if lags is self._lags:
+            lags.append(1e3 * (self._loop.time() - due))
+            self._schedule(lags)
 
 
 def measure_streams() -> list[Figure]:
-    """The rate with and without HTTP, in turns, and then the loop's lateness while `CROWD` streams are written."""
-    engine, lateness = LocalEngine(lambda report: load_model(Settings(), report), CROWD), Lateness()
-    wait_until_ready(engine)
-    prompt = engine.tokenize(PROMPT)[0]
-    with serve_api(engine, mount_page=lambda _: FastAPI(lifespan=lateness.watch)) as url:
+    """The rate with and without HTTP, in rounds, and then the loop's lag while `CROWD` streams are written."""
+    lag = LoopLag()
+    with open_engine(CROWD) as engine, serve_api(engine, mount_page=lambda _: FastAPI(lifespan=lag.watch)) as url:
+        prompt = engine.tokenize(PROMPT)[0]
         rounds = [(time_engine(engine, ROWS).rate, _listen(url, prompt, ROWS)) for _ in range(ROUNDS + 1)][1:]
         late = []
         for _ in range(ROUNDS):
-            with lateness.note() as seen:
+            with lag.record() as lags:
                 _listen(url, prompt, CROWD)
-            late.append(seen)
+            late.append(lags)
     return [
         summarise(f"wire: {ROWS} streams over HTTP: tokens/s in all", "tokens/s", [http for _, http in rounds]),
         summarise(f"ratio: {ROWS} over HTTP / {ROWS} in process", "x", [http / alone for alone, http in rounds]),
@@ -72,7 +68,7 @@ def measure_streams() -> list[Figure]:
 
 
 def _listen(url: str, prompt: str, streams: int) -> float:
-    """The rate as a client in a process of its own sees it."""
+    """The rate by a client in a process of its own."""
     body = {"inputs": prompt, "parameters": {"max_new_tokens": NEW_TOKENS, "ignore_eos": True, "cache_prompt": False}}
     request = write_post("/generate_stream", json.dumps(body).encode())
     request = request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)

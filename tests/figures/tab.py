@@ -1,4 +1,4 @@
-"""A tab without a screen: it speaks Gradio's queue protocol and throws away what it is shown.
+"""A tab without a browser: it speaks Gradio's queue protocol and discards the updates.
 
 `python -m tests.figures.tab URL PROMPT` opens one in a process of its own; each line it reads is a click on Generate.
 """
@@ -18,7 +18,7 @@ Dependency = dict[str, Any]
 
 
 class Tab:
-    """The page at `url`, opened. `click` sets off what a click sets off in Gradio's client, listener by listener."""
+    """The page at `url`, opened. `click` runs the same listeners as a click in Gradio's client."""
 
     def __init__(self, url: str) -> None:
         self._host = url.removeprefix("http://")
@@ -27,10 +27,10 @@ class Tab:
         self._listeners: dict[int, Dependency] = {each["id"]: each for each in config["dependencies"]}
         self.values = {each["id"]: each["props"].get("value") for each in config["components"]}
         self.ids = {each["props"].get("elem_id"): each["id"] for each in config["components"]}
-        self._asked: dict[str, Dependency] = {}  # the listener behind each event that a click set off
+        self._asked: dict[str, Dependency] = {}  # the listener of each event after a click
         self._lock = threading.RLock()
         self._running = 0
-        self.told = threading.Event()  # something while a listener of a click went on
+        self.updated = threading.Event()  # an update of a listener that is running
         self.idle = threading.Event()
         for listener in self._find("load"):
             given = ["" if listener["js"] else self.values[each] for each in listener["inputs"]]
@@ -38,20 +38,20 @@ class Tab:
         self._listening = http.client.HTTPConnection(self._host)
         self._listening.request("GET", f"{PREFIX}/queue/data?session_hash={self._session}")
         self._socket: socket.socket = self._listening.sock
-        self._follower = threading.Thread(target=self._follow, daemon=True)
-        self._follower.start()
+        self._reader = threading.Thread(target=self._read_events, daemon=True)
+        self._reader.start()
 
     def click(self, name: str) -> None:
-        """Press the button with the id `name`; `idle` is set when all that follows has ended."""
+        """Press the button with the id `name`; `idle` is set when all listeners have ended."""
         with self._lock:
             self.idle.clear()
             for listener in self._find("click", self.ids[name]):
-                self._play(listener)
+                self._run(listener)
 
     def close(self) -> None:
-        """The tab is gone."""
+        """Close the tab."""
         self._socket.shutdown(socket.SHUT_RDWR)
-        self._follower.join()
+        self._reader.join()
         self._listening.close()
 
     def _find(self, event: str, target: int | None = None) -> list[Dependency]:
@@ -61,22 +61,22 @@ class Tab:
             if any(on == event and target in (None, of) for of, on in each["targets"])
         ]
 
-    def _play(self, listener: Dependency) -> None:
+    def _run(self, listener: Dependency) -> None:
         given = [self.values[each] for each in listener["inputs"]]
-        if not listener["backend_fn"]:  # one of the browser's own, which gathers values
+        if not listener["backend_fn"]:  # runs in the browser: gathers values
             self.values[listener["outputs"][0]] = given
-            self._go_on(listener)
+            self._run_next(listener)
         elif listener["queue"]:
             self._running += 1
             self._asked[self._post("/queue/join", listener, given)["event_id"]] = listener
         else:
             self._post("/run/predict", listener, given)
-            self._go_on(listener)
+            self._run_next(listener)
 
-    def _go_on(self, listener: Dependency) -> None:
+    def _run_next(self, listener: Dependency) -> None:
         for each in self._listeners.values():
             if each["trigger_after"] == listener["id"]:
-                self._play(each)
+                self._run(each)
 
     def _post(self, path: str, listener: Dependency, given: list[Any]) -> Any:
         body = {"data": given, "event_data": None, "fn_index": listener["id"], "session_hash": self._session}
@@ -92,12 +92,12 @@ class Tab:
         assert response.status == 200, answer
         return answer
 
-    def _follow(self) -> None:
+    def _read_events(self) -> None:
         with suppress(http.client.IncompleteRead), self._listening.getresponse() as response:
             for line in response:
-                if b'"process_generating"' in line and not self.told.is_set():
+                if b'"process_generating"' in line and not self.updated.is_set():
                     if json.loads(line.removeprefix(b"data: "))["event_id"] in self._asked:
-                        self.told.set()
+                        self.updated.set()
                 elif b'"process_completed"' in line:
                     self._end(json.loads(line.removeprefix(b"data: ")))
 
@@ -108,13 +108,13 @@ class Tab:
             if listener is None:
                 return
             self._running -= 1
-            self._go_on(listener)
+            self._run_next(listener)
             if self._running == 0:
                 self.idle.set()
 
 
 def main(url: str, prompt: str) -> None:
-    """Click on Generate for each line; say when the run and all that follows has ended."""
+    """Click on Generate for each line of the input; print a line when all listeners have ended."""
     tab = Tab(url)
     tab.values[tab.ids["prompt"]] = prompt
     for _ in sys.stdin:

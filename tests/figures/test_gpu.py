@@ -1,4 +1,4 @@
-"""The figures of a GPU run on a CPU too, over a tiny network; without a GPU it is said in one sentence."""
+"""The GPU figures run on a CPU too, with a tiny network; without a GPU the error is one sentence."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_a_step_reads_each_weight_once_and_the_keys_and_values_of_each_row() -> 
     assert count_bytes(network, rows=3, columns=10) == weights + 30 * of_a_token
 
 
-def test_without_a_gpu_it_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpu_the_error_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SystemExit, match="need a GPU that CUDA can use: run them on a machine that has one"):
         gpu.main()

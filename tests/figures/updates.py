@@ -1,4 +1,4 @@
-"""The streamed text as it grows in headless Chromium on the model's own cores: updates, and the gaps between them.
+"""Updates of the streamed text in headless Chromium, on the same cores as the model, and the gaps between them.
 
 `python -m tests.figures.updates` measures these alone.
 """
@@ -8,15 +8,12 @@ from typing import Final
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-from demo.engines.local.engine import LocalEngine
-from demo.engines.local.model import load_model
 from demo.metrics import percentile
-from demo.settings import Settings
 from tests.browser.chromium import launch
 from tests.browser.painting import Update, list_gaps, read_updates, watch_updates
 from tests.browser.serving import serve
 from tests.figures.figure import Figure, summarise
-from tests.figures.speed import ROWS, wait_until_ready
+from tests.figures.speed import open_engine
 
 SPEEDS: Final = ("30 tokens/s", "100 tokens/s", "Real speed")
 RUNS: Final = 5  # of the default answer, after one that is dropped
@@ -24,9 +21,7 @@ RUNS: Final = 5  # of the default answer, after one that is dropped
 
 def measure_updates() -> Iterator[Figure]:
     """At each speed that the page offers."""
-    engine = LocalEngine(lambda report: load_model(Settings(), report), ROWS)
-    wait_until_ready(engine)
-    with serve(engine) as served, sync_playwright() as playwright:
+    with open_engine() as engine, serve(engine) as served, sync_playwright() as playwright:
         page = launch(playwright).new_page(viewport={"width": 1280, "height": 720})
         page.goto(served.url)
         expect(page.locator("#generate")).to_be_enabled()

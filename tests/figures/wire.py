@@ -1,30 +1,33 @@
-"""The API over loopback, as its own process: what HTTP adds, streaming against whole, and refusals under load."""
+"""The API over loopback, in a process of its own: what HTTP adds, streamed against whole, and refusals under load."""
 
-import http.client
 import json
-import re
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from itertools import pairwise
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-import httpx2
-
+from demo.bench.client import Client
+from tests.comparison.systems.process import start
 from tests.figures.figure import Figure, summarise
 
 PAIRS: Final = 40
 LIMIT: Final = 4
 REFUSALS: Final = 100
+QUIET: Final = 3.0  # seconds of streams before the refusals
+TIMEOUT: Final = 60.0  # seconds
 LONG: Final = {"inputs": "Once upon a time", "parameters": {"max_new_tokens": 1500, "ignore_eos": True}}
 
 
 def measure_wire() -> list[Figure]:
-    """Everything, and what the benchmark says of streaming against whole."""
+    """All figures. Prints the benchmark's sentence about streamed against whole."""
     with start_api("--no-ui", "--max-concurrent-requests", str(LIMIT)) as url:
         report = run_bench(url)
         print(report["sentence"])
@@ -33,23 +36,26 @@ def measure_wire() -> list[Figure]:
 
 @contextmanager
 def start_api(*arguments: str) -> Iterator[str]:
-    """The address of the app, ready."""
+    """The URL of the app, ready."""
     command = [sys.executable, "app.py", "--port", "0", *arguments]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        said = ""
-        for line in process.stderr:
-            said += line
-            if line.startswith("Ready"):
-                break
-        # Read on, or the process would wait for its log to be read.
-        threading.Thread(target=process.stderr.read, daemon=True).start()
-        found = re.search(r"Listening on (\S+)", said)
-        assert found, said
-        try:
-            yield found[1]
-        finally:
-            process.terminate()
+    with TemporaryDirectory() as logs, start("app", command, Path(logs)) as process:
+        process.wait_until(lambda: "\nReady" in process.read_log(), TIMEOUT)
+        yield process.read_log().partition("Listening on ")[2].split()[0]
+
+
+def wait_until(is_reached: Callable[[], bool], error: str) -> None:
+    """Return once `is_reached`; fail with `error` where that takes too long."""
+    end = time.perf_counter() + TIMEOUT
+    while not is_reached():
+        assert time.perf_counter() < end, error
+        time.sleep(0.1)
+
+
+def count_running(url: str) -> int:
+    """The number of requests that the server is answering."""
+    with urllib.request.urlopen(f"{url}/metrics") as response:
+        lines = response.read().decode().splitlines()
+    return next(int(float(line.split()[1])) for line in lines if line.startswith("tgi_batch_current_size "))
 
 
 def run_bench(url: str) -> dict[str, Any]:
@@ -61,7 +67,7 @@ def run_bench(url: str) -> dict[str, Any]:
 
 
 def read_bench(report: dict[str, Any]) -> list[Figure]:
-    """The figures of the README."""
+    """The figures in the benchmark's report."""
     rows = [
         ("wire: HTTP adds to TTFT (p5 to p95)", "ms", "http_adds", "streamed_ttft", 1e3),
         ("wire: HTTP adds to a stream's total (p5 to p95)", "%", "http_adds", "streamed_total_percent", 1.0),
@@ -81,48 +87,34 @@ def _read_spread(name: str, unit: str, spread: dict[str, Any], factor: float) ->
 
 
 def measure_refusals(url: str) -> list[Figure]:
-    """At the limit: how soon a request is refused, and how the running ones keep their pace meanwhile."""
-    arrivals: list[list[float]] = [[] for _ in range(LIMIT)]
-    threads = [threading.Thread(target=_stream, args=(url, times)) for times in arrivals]
-    for thread in threads:
-        thread.start()
-    while not all(arrivals):
-        time.sleep(0.01)
-    time.sleep(3)
-    begin = time.perf_counter()
-    refusals = _collect_refusals(url)
-    end = time.perf_counter()
-    for thread in threads:
-        thread.join()
-    quiet = [gap for times in arrivals for gap in _gaps(times, begin - 3, begin)]
-    flooded = [gap for times in arrivals for gap in _gaps(times, begin, end)]
+    """At the limit: how soon a request is refused, and the rate of the running streams meanwhile."""
+    with ThreadPoolExecutor(1) as thread, closing(Client(url)) as client:
+        responses = thread.submit(client.post_together, "/generate_stream", [LONG] * LIMIT)
+        wait_until(lambda: count_running(url) == LIMIT, "the streams have not begun")
+        time.sleep(QUIET)
+        begin = time.perf_counter()
+        refusals = _time_refusals(url)
+        end = time.perf_counter()
+        streams = [[read for read, _ in response.reads] for response in responses.result()]
+    quiet, flooded = _list_gaps(streams, begin - QUIET, begin), _list_gaps(streams, begin, end)
     return [
         summarise("wire: until a request is refused at the limit", "ms", [1e3 * each for each in refusals]),
         summarise("ratio: pace of those running, refusing / quiet", "x", [median(quiet) / median(flooded)]),
     ]
 
 
-def _stream(url: str, arrivals: list[float]) -> None:
-    with httpx2.stream("POST", f"{url}/generate_stream", json=LONG, timeout=120, trust_env=False) as response:
-        arrivals.extend(time.perf_counter() for line in response.iter_lines() if line.startswith("data:"))
-
-
-def _collect_refusals(url: str) -> list[float]:
-    """How long each of `REFUSALS` requests took, one every 20 ms, asked for as cheaply as Python can."""
+def _time_refusals(url: str) -> list[float]:
+    """The duration of each of `REFUSALS` requests, one every 20 ms."""
     took = []
-    client = http.client.HTTPConnection(url.removeprefix("http://"))
-    body, headers = json.dumps(LONG), {"Content-Type": "application/json"}
-    for _ in range(REFUSALS):
-        begin = time.perf_counter()
-        client.request("POST", "/generate", body, headers)
-        response = client.getresponse()
-        response.read()
-        took.append(time.perf_counter() - begin)
-        assert response.status == 429, response.status
-        time.sleep(0.02)
-    client.close()
+    with closing(Client(url)) as client:
+        for _ in range(REFUSALS):
+            response = client.post("/generate", LONG)
+            assert response.status == 429, response.status
+            took.append(response.end - response.sent)
+            time.sleep(0.02)
     return took
 
 
-def _gaps(times: list[float], begin: float, end: float) -> list[float]:
-    return [later - earlier for earlier, later in pairwise(times) if begin <= earlier and later <= end]
+def _list_gaps(streams: list[list[float]], begin: float, end: float) -> list[float]:
+    pairs = (pair for times in streams for pair in pairwise(times))
+    return [later - earlier for earlier, later in pairs if begin <= earlier and later <= end]

@@ -21,7 +21,7 @@ async def answer_all() -> None:
             ticket = engine.wait_for_ticket(number)
             ticket.start()
             ticket.write("Hi")
-            assert tab.told.wait(20), f"tab {number} waits for others to end"
+            assert tab.updated.wait(20), f"tab {number} waits for others to end"
         for ticket in engine.tickets:
             ticket.finish()
         for tab in tabs:

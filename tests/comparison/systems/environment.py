@@ -10,14 +10,13 @@ from typing import Final
 
 from gguf import GGUFReader
 
-import demo
 from demo.bench.sample import MeasurementError
+from tests.comparison.systems.process import ROOT
 from tests.comparison.systems.requantize import Q4_0, Q4_1, requantize
 
-ROOT = Path(demo.__file__).parent.parent
 AS_STORED: Final = f"{Q4_1}, as stored"
 NOT_NAMED: Final = "not named"
-# Bytes of one weight in each data type that a server may be said to read.
+# Bytes of one weight in each data type that `--peer` can name.
 WEIGHT_BYTES: Final[Mapping[str, float]] = {"float32": 4, "float16": 2, "bfloat16": 2, "Q8_0": 34 / 32}
 DTYPES: Final = ("stored", Q4_0, *WEIGHT_BYTES)
 

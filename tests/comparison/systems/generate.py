@@ -23,12 +23,12 @@ def generate(
     """Greedy, to the full length. Each token counts as a piece; the text is decoded at the end."""
     inputs = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
     options = {"min_new_tokens": new_tokens, "max_new_tokens": new_tokens, "do_sample": False}
-    ids = network.generate(**inputs, **options, streamer=_Streamer(listen), pad_token_id=0)[0]
+    ids = network.generate(**inputs, **options, streamer=TokenStreamer(listen), pad_token_id=0)[0]
     prompt = inputs["input_ids"].shape[1]
     return tokenizer.decode(ids[prompt:], skip_special_tokens=True), len(ids) - prompt, prompt
 
 
-class _Streamer(BaseStreamer):
+class TokenStreamer(BaseStreamer):
     """Calls `listen` for each token. transformers' first call hands over the prompt."""
 
     def __init__(self, listen: Callable[[str], None]) -> None:

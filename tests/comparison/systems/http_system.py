@@ -41,12 +41,6 @@ class HttpSystem:
         if self.process is not None:
             self.process.resume()
 
-    def read_memory(self) -> int | None:
-        return None if self.process is None else self.process.read_memory()
-
-    def read_peak(self) -> int | None:
-        return None if self.process is None else self.process.read_peak()
-
     def _write(self, question: Question) -> Json:
         return {
             "model": self.model,

@@ -4,15 +4,19 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import demo
 from demo.bench.sample import MeasurementError
 
 GRACE_PERIOD = 10.0  # seconds between SIGTERM and SIGKILL
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # that end the comparison
+ROOT = Path(demo.__file__).parent.parent
+# No process uses the network while another is measured.
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 _POLL = 0.05
 
 
@@ -88,14 +92,7 @@ class Process:
 
 
 @contextmanager
-def start(
-    name: str,
-    command: Sequence[str],
-    logs: Path,
-    environment: Mapping[str, str] | None = None,
-    folder: Path | None = None,
-    piped: bool = False,
-) -> Iterator[Process]:
+def start(name: str, command: Sequence[str], logs: Path, piped: bool = False) -> Iterator[Process]:
     """The process, ended on leaving. Its output goes into a log; with `piped`, standard output is a pipe."""
     log = logs / f"{name.replace(' ', '-')}.log"
     with ExitStack() as stack:
@@ -106,8 +103,8 @@ def start(
                 stdout=subprocess.PIPE if piped else file,
                 stderr=file,
                 text=True,
-                env={**os.environ, **(environment or {})},
-                cwd=folder,
+                env={**os.environ, **_OFFLINE},
+                cwd=ROOT,
                 start_new_session=True,
             )
             process = Process(name, popen, log)

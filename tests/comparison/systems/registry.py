@@ -15,7 +15,7 @@ from demo.bench.client import Client
 from demo.bench.sample import MeasurementError
 from demo.bench.software import UNKNOWN, Software, recognise_software
 from demo.bench.target import choose_model
-from tests.comparison.systems.environment import ROOT, Environment, Weights
+from tests.comparison.systems.environment import Environment, Weights
 from tests.comparison.systems.http_system import HttpSystem
 from tests.comparison.systems.process import start
 from tests.comparison.systems.requantize import Q4_0
@@ -26,20 +26,18 @@ OURS: Final = "this server"
 OURS_IN_Q4_0: Final = f"{OURS} {Q4_0}"
 _START_TIMEOUT = 180.0  # seconds
 _PROBE_TIMEOUT = 2.0
-# No system uses the network while another is measured.
-_VARIABLES = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 # A parameter of vLLM, llama-server and this server; transformers' server refuses unknown parameters.
 _FULL_LENGTH = {"ignore_eos": True}
 _FINDS_NONE = "no request parameter switches it off, but no two prompts begin alike"
 _NONE = "none"
-_LIBRARY = (sys.executable, "-m")
+_PYTHON = (sys.executable, "-m")
+_GENERATE = (*_PYTHON, "tests.comparison.systems.generate", "{model}")
+_OPENVINO = (*_PYTHON, "tests.comparison.systems.openvino", "{model}")
 # The `transformers` command itself would first look for its newest version.
-_SERVE = (
-    *(sys.executable, "-c", "from transformers.cli.transformers import app; app()"),
-    *("serve", "{model}", "--port", "{port}"),
-)
+_TRANSFORMERS = "from transformers.cli.transformers import app; app()"
+_SERVE = (sys.executable, "-c", _TRANSFORMERS, "serve", "{model}", "--port", "{port}")
 _LLAMA_CPP_PYTHON = (
-    *(*_LIBRARY, "llama_cpp.server", "--model", "{model}", "--port", "{port}", "--n_threads", "{threads}"),
+    *(*_PYTHON, "llama_cpp.server", "--model", "{model}", "--port", "{port}", "--n_threads", "{threads}"),
     *("--n_threads_batch", "{threads}", "--n_ctx", "2048", "--logits_all", "false"),
 )
 _LLAMA_SERVER = (
@@ -53,7 +51,7 @@ class Peer:
     """A peer that may be installed: Python packages, the one with its version first, or a program on the PATH.
 
     `command` starts it, with {model}, {port} and {threads} filled in; without {port} it is a program around a library.
-    It reads weights of the data type `dtype`: stored, Q4_0 or float32. `prefix_caching`: where `software` does not say.
+    It reads weights of the data type `dtype`: stored, Q4_0 or float32. `prefix_caching`: if `software` has none.
     `ready`: a path that answers once the server is ready.
     """
 
@@ -85,35 +83,18 @@ def _in_both_dtypes(
     return Peer(name, packages, command, **options), Peer(f"{name} {Q4_0}", packages, command, Q4_0, **options)
 
 
+_SERVE_PACKAGES = ("transformers", "fastapi", "openai")
+_BLOCKS, _LAST = f"of blocks of all prompts; {_FINDS_NONE}", f"of the last prompt; {_FINDS_NONE}"
+_SWITCHED_OFF = "of all prompts by default; switched off (enable_prefix_caching)"
+_BATCHING = (*_SERVE, "--continuous-batching")
 PEERS: Final = (
-    Peer(
-        "transformers generate",
-        ("transformers",),
-        (*_LIBRARY, "tests.comparison.systems.generate", "{model}"),
-        "float32",
-        prefix_caching=_NONE,
-    ),
-    Peer("transformers serve", ("transformers", "fastapi", "openai"), _SERVE, "float32", prefix_caching=_NONE),
-    Peer(
-        "transformers serve batching",
-        ("transformers", "fastapi", "openai"),
-        (*_SERVE, "--continuous-batching"),
-        "float32",
-        concurrent=True,
-        prefix_caching=f"of blocks of all prompts; {_FINDS_NONE}",
-    ),
+    Peer("transformers generate", ("transformers",), _GENERATE, "float32", prefix_caching=_NONE),
+    Peer("transformers serve", _SERVE_PACKAGES, _SERVE, "float32", prefix_caching=_NONE),
+    Peer("transformers serve batching", _SERVE_PACKAGES, _BATCHING, "float32", True, _BLOCKS),
     *_in_both_dtypes(
-        "llama-cpp-python",
-        ("llama-cpp-python", "sse-starlette"),
-        _LLAMA_CPP_PYTHON,
-        prefix_caching=f"of the last prompt; {_FINDS_NONE}",
+        "llama-cpp-python", ("llama-cpp-python", "sse-starlette"), _LLAMA_CPP_PYTHON, prefix_caching=_LAST
     ),
-    *_in_both_dtypes(
-        "openvino-genai",
-        ("openvino-genai",),
-        (*_LIBRARY, "tests.comparison.systems.openvino", "{model}"),
-        prefix_caching="of all prompts by default; switched off (enable_prefix_caching)",
-    ),
+    *_in_both_dtypes("openvino-genai", ("openvino-genai",), _OPENVINO, prefix_caching=_SWITCHED_OFF),
     *_in_both_dtypes(
         "llama-server", (), _LLAMA_SERVER, concurrent=True, software=software.LLAMA_SERVER, ready="/health"
     ),
@@ -152,9 +133,7 @@ def open_peer(peer: Peer, environment: Environment) -> Iterator[SystemUnderTest]
     values = {"model": weights.path, "port": port, "threads": environment.threads}
     command = [argument.format(**values) for argument in peer.command]
     with ExitStack() as stack:
-        process = stack.enter_context(
-            start(peer.name, command, environment.logs, _VARIABLES, folder=ROOT, piped=not peer.is_server)
-        )
+        process = stack.enter_context(start(peer.name, command, environment.logs, piped=not peer.is_server))
         if peer.is_server:
             client = stack.enter_context(closing(Client(f"http://127.0.0.1:{port}")))
             process.wait_until(lambda: _answers(client.url, peer.ready), _START_TIMEOUT)
@@ -170,14 +149,9 @@ def _identify(peer: Peer, weights: Weights, client: Client | None = None) -> Ide
     version = find_version(peer.packages[0]) if peer.packages else None
     if version is None and client is not None:
         version = recognise_software(client.get_json)[1]
+    interface, caching = "HTTP" if client else "in process", peer.prefix_caching or peer.software.prefix_caching
     return Identity(
-        name=peer.name,
-        version=version or "—",
-        weights=weights.dtype,
-        weight_bytes=weights.size,
-        interface="HTTP" if peer.is_server else "in process",
-        concurrent=peer.concurrent,
-        prefix_caching=peer.prefix_caching or peer.software.prefix_caching,
+        peer.name, version or "—", weights.dtype, weights.size, interface, peer.concurrent, prefix_caching=caching
     )
 
 
@@ -188,19 +162,12 @@ def open_ours(
     """This project's own server, without its page. `weights`: other than its default."""
     model = () if weights is None else ("--model-id", str(weights.path))
     command = [sys.executable, "app.py", "--no-ui", "--port", "0", *model, *options]
-    with start(name, command, environment.logs, _VARIABLES, folder=ROOT) as process:
+    with start(name, command, environment.logs) as process:
         process.wait_until(lambda: "Ready to answer" in process.read_log(), _START_TIMEOUT)
         log = process.read_log()
         loaded = (weights or environment.prepare("stored")) if "dtype=stored" in log else environment.prepare("float32")
-        identity = Identity(
-            name=name,
-            version=f"{demo.__version__}, torch {find_version('torch')}",
-            weights=loaded.dtype,
-            weight_bytes=loaded.size,
-            interface="HTTP",
-            is_ours=True,
-            prefix_caching=software.OURS.prefix_caching,
-        )
+        version, caching = f"{demo.__version__}, torch {find_version('torch')}", software.OURS.prefix_caching
+        identity = Identity(name, version, loaded.dtype, loaded.size, "HTTP", is_ours=True, prefix_caching=caching)
         with closing(Client(log.partition("Listening on ")[2].split()[0])) as client:
             yield HttpSystem(identity, client, choose_model(client), _FULL_LENGTH, software.OURS, process)
 

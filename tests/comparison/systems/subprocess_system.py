@@ -31,12 +31,6 @@ class SubprocessSystem:
     def resume(self) -> None:
         self.process.resume()
 
-    def read_memory(self) -> int | None:
-        return self.process.read_memory()
-
-    def read_peak(self) -> int | None:
-        return self.process.read_peak()
-
     def _ask(self, question: Question) -> Answer:
         reply = exchange(self.process, asdict(question), self.timeout)
         if not reply["times"]:
@@ -60,5 +54,5 @@ def exchange(process: Process, request: Json, timeout: float) -> Json:
     finally:
         timer.cancel()
     if not line:
-        raise process.make_error("ended before it had answered")
+        raise process.make_error(f"ended, or did not answer within {timeout:g} s")
     return json.loads(line)

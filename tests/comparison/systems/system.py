@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from demo.bench.software import UNKNOWN
+from tests.comparison.systems.process import Process
 
 Messages = tuple[dict[str, str], ...]
 
@@ -70,6 +71,10 @@ class SystemUnderTest(Protocol):
     @property
     def identity(self) -> Identity: ...
 
+    @property
+    def process(self) -> Process | None:
+        """Its process, where the comparison started it."""
+
     def ask(self, questions: Sequence[Question], stagger: float = 0.0) -> list[Answer]:
         """The answers to questions sent `stagger` seconds after each other; 0 sends all at once."""
 
@@ -78,9 +83,3 @@ class SystemUnderTest(Protocol):
 
     def resume(self) -> None:
         """Be ready for questions."""
-
-    def read_memory(self) -> int | None:
-        """Resident bytes; None where not known."""
-
-    def read_peak(self) -> int | None:
-        """The peak of resident bytes since the last call, or since the start where the system can't reset it."""

@@ -15,8 +15,7 @@ def test_the_stored_weights_are_the_file_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "size"),
-    [("float32", 4 * 544), ("bfloat16", 2 * 544), ("Q8_0", 544 * 34 // 32), (None, None)],
+    ("dtype", "size"), [("float32", 4 * 544), ("bfloat16", 2 * 544), ("Q8_0", 544 * 34 // 32), (None, None)]
 )
 def test_the_weights_of_a_running_server_have_the_size_of_their_data_type(
     tmp_path: Path, dtype: str | None, size: int | None

@@ -5,7 +5,7 @@ from tests.comparison.systems.openvino import generate
 
 
 class Pipeline:
-    """What is used of OpenVINO GenAI's pipeline, saying two words."""
+    """The used part of OpenVINO GenAI's pipeline, which generates two words."""
 
     def get_tokenizer(self) -> Any:
         return SimpleNamespace(apply_chat_template=lambda messages, add_generation_prompt: messages[0]["content"])
@@ -17,13 +17,13 @@ class Pipeline:
         return SimpleNamespace(perf_metrics=counts)
 
 
-def test_pieces_are_heard_as_they_come_and_the_question_is_greedy_to_the_full_length() -> None:
+def test_pieces_are_passed_on_as_they_come_and_the_request_is_greedy_to_the_full_length() -> None:
     library = SimpleNamespace(
         GenerationConfig=lambda **options: options, StreamingStatus=SimpleNamespace(RUNNING="go on")
     )
     pipeline, heard = Pipeline(), list[str]()
-    said = generate(library, pipeline, [{"role": "user", "content": "Cheese?"}], 2, heard.append)
-    assert said == ("warm milk", 2, 9)
+    answer = generate(library, pipeline, [{"role": "user", "content": "Cheese?"}], 2, heard.append)
+    assert answer == ("warm milk", 2, 9)
     assert heard == ["warm ", "milk"]
     prompts, options = pipeline.asked
     assert prompts == ["Cheese?"]
