@@ -1,4 +1,4 @@
-"""From a run's log to the numbers people quote: TTFT, gaps (ITL), TPOT, rate, percentiles.
+"""The metrics of a run, from its log: TTFT, ITL (gaps), TPOT, rate, percentiles.
 
 Pure functions of times. A number that does not exist is None, never 0. All in seconds.
 """
@@ -12,9 +12,9 @@ from demo.events import Done, Event, Failed, Started, Token
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The moments of one reading of a run, in seconds since the request was submitted.
+    """When one reader received a run, in seconds since the request was submitted.
 
-    `tokens[i]` is when token i + 1 could be read; `first_text` when there was first something to see.
+    `tokens[i]` is the time of token i + 1; `first_text` that of the first token with text.
     """
 
     started: float | None = None
@@ -24,7 +24,7 @@ class Timeline:
 
     @property
     def ttft(self) -> float | None:
-        """Time to first token: until the first text a person could see."""
+        """Time to first token: until the first visible text."""
         return self.first_text
 
     @property
@@ -49,7 +49,7 @@ class Timeline:
 
 
 def measure_streamed(submitted: float, events: Sequence[Event]) -> Timeline:
-    """The timeline of a reader who sees each token as it is made."""
+    """The timeline of a reader that receives each token as it is sampled."""
     started = next((event.time for event in events if isinstance(event, Started)), None)
     tokens = [event for event in events if isinstance(event, Token)]
     first_text = next((token.time for token in tokens if token.text), None)
@@ -63,7 +63,7 @@ def measure_streamed(submitted: float, events: Sequence[Event]) -> Timeline:
 
 
 def measure_whole(streamed: Timeline) -> Timeline:
-    """The timeline of a reader of the same run who gets everything at its end."""
+    """The timeline of a reader of the same run that receives everything at its end."""
     if streamed.end is None:
         return replace(streamed, first_text=None, tokens=())
     first_text = None if streamed.first_text is None else streamed.end

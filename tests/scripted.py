@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from demo.errors import DemoError, shutting_down
+from demo.errors import DemoError, describe_shutdown
 from demo.events import (
     Done,
     Engine,
@@ -161,7 +161,7 @@ class TypingEngine(ScriptedEngine):
 
     def close(self) -> None:
         for ticket in self.tickets:
-            ticket.fail(shutting_down())
+            ticket.fail(describe_shutdown())
             ticket.cancel()
 
     def _type(self, ticket: ScriptedTicket, due: float) -> None:

@@ -18,7 +18,7 @@ import pytest
 from demo.api.server import Server, choose_hostname
 from demo.engines.local.runners.cpu_llama.kernels import compiled_home
 from demo.errors import SettingError
-from demo.settings import Settings, flag_of, variable_of
+from demo.settings import Settings, format_flag, format_variable
 from tests.engines.local.tiny_files import save_folder, write_gguf
 
 ROOT = Path(__file__).parent.parent
@@ -99,8 +99,8 @@ def test_help_exits_0_and_lists_every_setting(environment: dict[str, str]) -> No
     assert ended.returncode == 0
     assert ended.stderr == ""
     for setting in fields(Settings):
-        assert flag_of(setting) in ended.stdout
-        assert variable_of(setting) in ended.stdout
+        assert format_flag(setting) in ended.stdout
+        assert format_variable(setting) in ended.stdout
 
 
 def test_recorded_runs_are_served_without_any_model(environment: dict[str, str]) -> None:

@@ -4,7 +4,7 @@ from dataclasses import fields
 import pytest
 
 from demo.errors import SettingError
-from demo.settings import Settings, flag_of, read_settings, spell_default, variable_of
+from demo.settings import Settings, format_default, format_flag, format_variable, read_settings
 
 SETTINGS = fields(Settings)
 GOOD = {
@@ -88,11 +88,11 @@ def test_memory_is_said_in_bytes_or_with_a_unit(text: str, size: int) -> None:
 
 
 def flag(name: str) -> str:
-    return next(flag_of(setting) for setting in SETTINGS if setting.name == name)
+    return next(format_flag(setting) for setting in SETTINGS if setting.name == name)
 
 
 def variable(name: str) -> str:
-    return next(variable_of(setting) for setting in SETTINGS if setting.name == name)
+    return next(format_variable(setting) for setting in SETTINGS if setting.name == name)
 
 
 def is_one_sentence(text: str) -> bool:
@@ -155,12 +155,12 @@ def test_help_lists_every_setting_with_its_variable_its_default_and_what_is_allo
     assert leaving.value.code == 0
     text = re.sub(r"\s+", " ", capsys.readouterr().out)
     for setting in SETTINGS:
-        assert f"{flag_of(setting)} " in text
-        assert f"${variable_of(setting)}" in text
+        assert f"{format_flag(setting)} " in text
+        assert f"${format_variable(setting)}" in text
         assert setting.metadata["help"] in text
         assert setting.metadata["allowed"] in text
         if setting.default:
-            assert f"[{spell_default(setting)}]" in text
+            assert f"[{format_default(setting)}]" in text
 
 
 def test_variables_that_shells_and_containers_set_for_themselves_are_not_read() -> None:

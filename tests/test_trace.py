@@ -116,7 +116,7 @@ def test_a_link_never_unpacks_into_more_than_a_run_can_be() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"version": 2}, "version 1"),
+        ({"version": 2}, "`version` is not 1"),
         ({"tokens": [[1, 2, 3]]}, "rows of five"),
         ({"tokens": [["soon", 1, "a", -1.0, False]]}, "`time`"),
         ({"tokens": [[0.5, 1, "\ud800", -1.0, False]]}, "`text`"),

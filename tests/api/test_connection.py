@@ -12,7 +12,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from demo.api import connection, server
+from demo.api import server, uvicorn_tuning
 from demo.engines.local.engine import LocalEngine
 from demo.events import Log, Request, Ticket
 from demo.settings import Settings
@@ -35,7 +35,7 @@ def engine() -> ScriptedEngine:
 def url(engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A server of little patience."""
     for name in ("HEADER_SECONDS", "BODY_SECONDS", "IDLE_SECONDS"):
-        monkeypatch.setattr(connection, name, SHORT)
+        monkeypatch.setattr(uvicorn_tuning, name, SHORT)
     monkeypatch.setattr(server, "IDLE_SECONDS", SHORT)
     monkeypatch.setattr(server, "UNREAD_SECONDS", 1)
     with serve_api(engine) as url:

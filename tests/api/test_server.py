@@ -2,8 +2,7 @@
 
 import socket
 
-from demo.api.connection import UNREAD_SECONDS
-from demo.api.server import Server
+from demo.api.server import UNREAD_SECONDS, Server
 from demo.settings import Settings
 
 

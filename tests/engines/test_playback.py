@@ -86,7 +86,7 @@ def test_whatever_a_schedule_does_its_log_gets_one_final_event(
 def test_there_is_a_limit_to_how_many_are_played_and_every_end_gives_its_place_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(playback, "_places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(playback, "_slots", threading.BoundedSemaphore(1))
     first = Playback([[token(1, time.perf_counter() + 3600)]], Tape())
     with pytest.raises(Overloaded):
         Playback([], Tape())
