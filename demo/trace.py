@@ -6,11 +6,12 @@ not trusted: reading it gives a Trace that a run could have written, or raises a
 
 import base64
 import binascii
+import gzip
 import json
 import math
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timezone
 from itertools import pairwise
 from typing import Any, Final, TypeVar, get_args
@@ -91,7 +92,7 @@ def _shift_events(run: Run) -> tuple[Event, ...] | None:
 
 def write_trace(trace: Trace) -> dict[str, Any]:
     """As JSON. A token is [seconds, id, text, logprob, special]."""
-    started, *tokens, done = trace.events
+    started, *_, done = trace.events
     assert isinstance(started, Started)
     assert isinstance(done, Done)
     prompt = trace.request.prompt
@@ -100,7 +101,7 @@ def write_trace(trace: Trace) -> dict[str, Any]:
         "model_id": trace.model_id,
         "device": trace.device,
         "dtype": trace.dtype,
-        "made": trace.recorded_on.isoformat(),  # the key of files and links that exist
+        "made": trace.recorded_on.isoformat(),  # the key that files and links have always had
         "pace": trace.pace,
         "prompt": prompt if isinstance(prompt, str) else [asdict(message) for message in prompt],
         "max_new_tokens": trace.request.max_new_tokens,
@@ -111,9 +112,7 @@ def write_trace(trace: Trace) -> dict[str, Any]:
         "cached_tokens": started.cached_tokens,
         "seed": started.seed,
         "tokens": [
-            [_round(token.time), token.id, token.text, _round(token.logprob), token.special]
-            for token in tokens
-            if isinstance(token, Token)
+            [_round(token.time), token.id, token.text, _round(token.logprob), token.special] for token in trace.tokens
         ],
         "end": _round(done.time),
         "finish_reason": done.finish_reason,
@@ -128,11 +127,10 @@ def read_trace(text: str) -> Trace:
         raise BadRequest(f"{INVALID}it is not JSON.") from None
     if not isinstance(document, dict) or document.get("version") != VERSION:
         raise BadRequest(f"{INVALID}its `version` is not {VERSION}, the only one that can be played.")
-    sampling = Sampling(**_read_sampling(_take(document, "sampling", dict)))
     request = Request(
         _read_prompt(document.get("prompt")),
         _take_or_none(document, "max_new_tokens", int),
-        sampling,
+        Sampling(**_read_sampling(_take(document, "sampling", dict))),
         ignore_eos=_take(document, "ignore_eos", bool),
         pace=_take_or_none(document, "pace", float),
     )
@@ -149,9 +147,7 @@ def read_trace(text: str) -> Trace:
 def write_fragment(trace: Trace) -> str:
     """The trace as text for the end of an address: JSON, gzip (RFC 1952, with its checksum), base64url (RFC 4648)."""
     text = json.dumps(write_trace(trace), ensure_ascii=False, separators=(",", ":"))
-    packer = zlib.compressobj(9, wbits=31)
-    packed = packer.compress(text.encode()) + packer.flush()
-    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    return base64.urlsafe_b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode().rstrip("=")
 
 
 def read_fragment(fragment: str) -> Trace:
@@ -173,18 +169,13 @@ def _round(number: float) -> float:
 
 def _write_sampling(sampling: Sampling) -> dict[str, Any]:
     """The parameters that differ from their default."""
-    default = Sampling()
-    return {
-        field.name: value
-        for field in fields(Sampling)
-        if (value := getattr(sampling, field.name)) != getattr(default, field.name)
-    }
+    default = asdict(Sampling())
+    return {name: value for name, value in asdict(sampling).items() if value != default[name]}
 
 
 def _read_sampling(document: dict[str, Any]) -> dict[str, Any]:
     kinds: dict[str, type] = {"do_sample": bool, "top_k": int, "seed": int}
-    names = {field.name for field in fields(Sampling)}
-    if not names.issuperset(document):
+    if not asdict(Sampling()).keys() >= document.keys():
         raise BadRequest(f"{INVALID}`sampling` holds an unknown parameter.")
     return {name: _take(document, name, kinds.get(name, float)) for name in document}
 

@@ -128,7 +128,7 @@ class ScriptedEngine(Engine):
     def wait_for_ticket(self, number: int = 1) -> ScriptedTicket:
         """The ticket of request `number`, counted from 1, once it has been submitted."""
         with self._submitted:
-            assert self._submitted.wait_for(lambda: len(self.tickets) >= number, timeout=20), "nobody asked"
+            assert self._submitted.wait_for(lambda: len(self.tickets) >= number, timeout=20), "no such request"
         return self.tickets[number - 1]
 
     def close(self) -> None:

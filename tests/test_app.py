@@ -29,7 +29,7 @@ PATIENCE = 60.0
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Of a person who never ran it, but has compiled the kernels."""
+    """A first start, but with the kernels compiled."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DEMO_", "SPACE_"))}
     return kept | {
         "HF_HUB_OFFLINE": "1",
@@ -131,9 +131,8 @@ def test_a_setting_that_cannot_be_used_exits_2_with_one_line(
 ) -> None:
     ended = run(arguments, environment | variables)
     assert ended.returncode == 2
-    said = [line for line in ended.stderr.splitlines() if not line.startswith("hostname=")]
-    assert len(said) == 1
-    assert words in said[0]
+    (sentence,) = [line for line in ended.stderr.splitlines() if not line.startswith("hostname=")]
+    assert words in sentence
     assert ended.stdout == ""
 
 
@@ -249,7 +248,7 @@ def test_a_gguf_file_is_converted_with_a_bar_and_nothing_else_is_printed(
         (Settings(), {"HOSTNAME": "a3f9c2"}, "127.0.0.1"),
     ],
 )
-def test_on_a_space_everyone_may_come_in_and_elsewhere_this_machine(
+def test_a_space_is_served_to_other_machines_and_elsewhere_it_is_this_machine_alone(
     settings: Settings, environment: dict[str, str], chosen: str
 ) -> None:
     choice = choose_hostname(settings, environment)

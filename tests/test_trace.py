@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -12,7 +13,17 @@ from hypothesis import strategies as st
 from demo.errors import BadRequest, EngineFailed
 from demo.events import Message, PromptProgress, Request, Sampling
 from demo.run import Run
-from demo.trace import CHANGED, MAX_BYTES, Trace, read_fragment, read_trace, trace_run, write_fragment, write_trace
+from demo.trace import (
+    CHANGED,
+    MAX_BYTES,
+    MAX_TOKENS,
+    Trace,
+    read_fragment,
+    read_trace,
+    trace_run,
+    write_fragment,
+    write_trace,
+)
 from tests.scripted import CARD, ScriptedEngine
 from tests.traces import make_trace
 
@@ -143,6 +154,19 @@ def test_what_could_not_have_been_is_refused_in_one_sentence(changes: dict[str, 
     with pytest.raises(BadRequest) as refusal:
         read_trace(document(**changes))
     assert said in str(refusal.value)
+
+
+def test_a_run_of_as_many_tokens_as_the_limit_is_read_and_one_more_is_refused() -> None:
+    rows = [[0.01, 1, "a", -0.5, False]] * MAX_TOKENS
+    assert len(read_trace(document(tokens=rows, end=0.01)).tokens) == MAX_TOKENS
+    with pytest.raises(BadRequest, match=f"`tokens` must be at most {MAX_TOKENS} rows"):
+        read_trace(document(tokens=[*rows, rows[0]], end=0.01))
+
+
+def test_a_file_that_was_written_before_its_fields_were_renamed_is_read() -> None:
+    written = write_trace(make_trace())
+    assert written["made"] == "2026-11-23"
+    assert read_trace(json.dumps(written)).recorded_on == date(2026, 11, 23)
 
 
 def test_what_is_not_json_is_refused() -> None:

@@ -32,7 +32,9 @@ def find_traffic(scope: Scope) -> Traffic | None:
 class CountedConnection(h11.Connection):
     """The server's side of a connection. `traffic` is that of the request which is being read or answered."""
 
-    traffic = Traffic()
+    def __init__(self) -> None:
+        super().__init__(h11.SERVER)
+        self.traffic = Traffic()
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         unread = len(self.trailing_data[0])
@@ -69,8 +71,6 @@ class _Stream(httpcore.AsyncNetworkStream):
     def __init__(self, stream: httpcore.AsyncNetworkStream, traffic: Traffic) -> None:
         self._stream = stream
         self._traffic = traffic
-        self.aclose = stream.aclose  # type: ignore[method-assign]
-        self.get_extra_info = stream.get_extra_info  # type: ignore[method-assign]
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         data = await self._stream.read(max_bytes, timeout)
@@ -80,6 +80,12 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._traffic.request += len(buffer)
         await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None

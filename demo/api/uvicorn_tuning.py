@@ -35,10 +35,13 @@ USED_NAMES: Final[dict[type, tuple[str, ...]]] = {
 }
 
 
-def list_missing_names(used: dict[type, tuple[str, ...]] = USED_NAMES) -> list[str]:
-    """The names in `used`, of methods or attributes, that the installed uvicorn lacks."""
-    known = {owner: {*dir(owner), *owner.__init__.__code__.co_names} for owner in used}  # type: ignore[misc]
-    return [f"{owner.__name__}.{name}" for owner, names in used.items() for name in names if name not in known[owner]]
+def list_missing_names() -> list[str]:
+    """The names in `USED_NAMES`, of methods or attributes, that the installed uvicorn lacks."""
+    missing = []
+    for owner, names in USED_NAMES.items():
+        known = {*dir(owner), *owner.__init__.__code__.co_names}  # type: ignore[misc]
+        missing += [f"{owner.__name__}.{name}" for name in names if name not in known]
+    return missing
 
 
 def choose_protocol() -> type[H11Protocol] | Literal["h11"]:
@@ -61,7 +64,7 @@ class Connection(H11Protocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._counted = self.conn = CountedConnection(h11.SERVER)
+        self._counted = self.conn = CountedConnection()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)

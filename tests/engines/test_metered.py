@@ -2,13 +2,15 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
+from demo.engines.metered import MeteredEngine
 from demo.errors import BadRequest, EngineFailed, NotReady, Overloaded
-from demo.events import Loading, Request
+from demo.events import Event, Loading, Request
 from demo.run import Run
 from tests.api.client import ask, post
 from tests.api.script import ENDED, HELD_BACK, HELLO, AnsweringEngine, TicketEngine, open_api
@@ -50,6 +52,23 @@ def test_n_tokens_have_n_minus_1_gaps_and_a_run_one_first_token() -> None:
     samples = read_metrics(app)
     assert samples["tgi_request_inter_token_latency_count"] == 1 + 2
     assert samples["tgi_request_time_to_first_token_count"] == 2
+
+
+def test_the_time_to_first_token_ends_with_the_first_text() -> None:
+    engine = TicketEngine()
+    metered = MeteredEngine(engine)
+    seen: list[float | None] = []
+
+    def read_when_logged(*events: Event) -> None:
+        seen.append(metered.metrics.registry.get_sample_value("tgi_request_time_to_first_token_sum"))
+
+    begun = time.perf_counter()
+    metered.submit(Request("hi"), read_when_logged)
+    ticket = engine.ticket(0)
+    for seconds, text in ((100, ""), (200, "a"), (300, "b")):
+        ticket.write_at(begun + seconds, text)
+    ticket.finish()
+    assert seen == pytest.approx([0, 200, 200, 200], abs=10), "a reader that has a token finds it recorded"
 
 
 def test_whole_and_streamed_answers_tell_the_same() -> None:

@@ -11,6 +11,7 @@ from demo.api.dialects.errors import write_native
 from demo.api.dialects.number_fields import Count, Penalty, Rate, Scale, Seed, Share, TopN
 from demo.api.dialects.plain_prompt import read_prompt
 from demo.api.openapi.replies import (
+    BestOfDetails,
     Details,
     Generated,
     NativeError,
@@ -203,8 +204,7 @@ class NativeDialect:
         best, *others = sorted(answers, key=_mean_logprob, reverse=True)
         reply: Generated = {"generated_text": self._write_text(best)}
         if self.parameters.details or self.parameters.decoder_input_details:
-            details, sequences = write_details(best), [self._write_other(other) for other in others]
-            reply["details"] = {**details, "best_of_sequences": sequences} if sequences else details
+            reply["details"] = self._write_best(best, others) if others else write_details(best)
         return [reply] if self.in_array else reply
 
     def headers(self, answers: Sequence[Answer]) -> dict[str, str]:
@@ -212,6 +212,9 @@ class NativeDialect:
 
     def error(self, error: DemoError) -> NativeError:
         return write_native(error)
+
+    def _write_best(self, best: Answer, others: Sequence[Answer]) -> BestOfDetails:
+        return {**write_details(best), "best_of_sequences": [self._write_other(other) for other in others]}
 
     def _write_other(self, answer: Answer) -> OtherSequence:
         return {"generated_text": self._write_text(answer), **write_details(answer)}
