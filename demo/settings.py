@@ -22,45 +22,55 @@ ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 T = TypeVar("T")
 
 
-def _setting(default: Any, parse: Callable[[str], Any], allowed: str, text: str) -> Any:
-    return field(default=default, metadata={"parse": parse, "allowed": allowed, "help": text})
+@dataclass(frozen=True, slots=True)
+class Parser:
+    """How a setting is read from its text: `parse` raises ValueError where the text is not `allowed`."""
+
+    parse: Callable[[str], Any]
+    allowed: str
+
+
+def _setting(default: Any, parser: Parser, text: str) -> Any:
+    return field(default=default, metadata={"parse": parser.parse, "allowed": parser.allowed, "help": text})
 
 
 def _switch(text: str) -> Any:
-    return _setting(False, _parse_truth, "true or false", text)
+    return _setting(False, Parser(_parse_truth, "true or false"), text)
 
 
-def _number(low: int, high: int) -> Callable[[str], int]:
+def _number(low: int, high: int = 2**31 - 1, allowed: str = "") -> Parser:
     def parse(text: str) -> int:
         number = int(text)
         _require(low <= number <= high)
         return number
 
-    return parse
+    return Parser(parse, allowed or f"a whole number from {low}")
 
 
-def _match(pattern: str) -> Callable[[str], str]:
+def _match(pattern: str, allowed: str) -> Parser:
     def parse(text: str) -> str:
         _require(re.fullmatch(pattern, text) is not None)
         return text
 
-    return parse
+    return Parser(parse, allowed)
 
 
-def _list(pattern: str) -> Callable[[str], tuple[str, ...]]:
-    def parse(text: str) -> tuple[str, ...]:
-        return tuple(map(_match(pattern), (part.strip() for part in text.split(","))))
-
-    return parse
+def _list(pattern: str, allowed: str) -> Parser:
+    item = _match(pattern, allowed)
+    return Parser(lambda text: tuple(item.parse(part.strip()) for part in text.split(",")), allowed)
 
 
-def _parse_line(text: str) -> str:
-    (line,) = text.strip().splitlines()
-    return line
+def _line(allowed: str) -> Parser:
+    def parse(text: str) -> str:
+        (line,) = text.strip().splitlines()
+        return line
+
+    return Parser(parse, allowed)
 
 
 def _parse_truth(text: str) -> bool:
-    return _match("true|1|false|0")(text.lower()) in ("true", "1")
+    _require(text.lower() in ("true", "1", "false", "0"))
+    return text.lower() in ("true", "1")
 
 
 def _parse_bytes(text: str) -> int:
@@ -82,87 +92,74 @@ def _require(allowed: bool) -> None:
         raise ValueError
 
 
-_count = _number(1, 2**31 - 1)
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the operator may choose. None: chosen automatically, and logged with the reason."""
 
     model_id: str | None = _setting(
         None,
-        _parse_line,
-        "a hub id, a folder or a .gguf file",
+        _line("a hub id, a folder or a .gguf file"),
         "model to serve [embedded SmolLM2-135M, else the hub's]",
     )
-    revision: str | None = _setting(None, _parse_line, "a branch, tag or commit", "revision of a hub model [main]")
+    revision: str | None = _setting(None, _line("a branch, tag or commit"), "revision of a hub model [main]")
     hostname: str | None = _setting(
-        None, _parse_line, "an address of this machine", "address to listen on [127.0.0.1; 0.0.0.0 on a Space]"
+        None, _line("an address of this machine"), "address to listen on [127.0.0.1; 0.0.0.0 on a Space]"
     )
-    port: int = _setting(7860, _number(0, 65535), "a number from 0 (any free port) to 65535", "port to listen on")
+    port: int = _setting(7860, _number(0, 65535, "a number from 0 (any free port) to 65535"), "port to listen on")
     root_path: str | None = _setting(
         None,
-        _match(ROOT_PATH.pattern),
-        'a path such as /demo, with "/" at its beginning and none at its end',
+        _match(ROOT_PATH.pattern, 'a path such as /demo, with "/" at its beginning and none at its end'),
         "path at which a proxy serves this server, if not the root of its host [X-Forwarded-Prefix]",
     )
-    max_concurrent_requests: int = _setting(
-        64, _count, "a whole number from 1", "requests admitted at once; more are refused as overloaded"
-    )
-    max_input_tokens: int | None = _setting(
-        None, _count, "a whole number from 1", "longest prompt, in tokens [max-total-tokens - 1]"
-    )
-    max_total_tokens: int | None = _setting(
-        None, _number(2, 2**31 - 1), "a whole number from 2", "prompt and answer together [the model's, up to 4096]"
-    )
+    max_concurrent_requests: int = _setting(64, _number(1), "requests admitted at once; more are refused as overloaded")
+    max_input_tokens: int | None = _setting(None, _number(1), "longest prompt, in tokens [max-total-tokens - 1]")
+    max_total_tokens: int | None = _setting(None, _number(2), "prompt and answer together [the model's, up to 4096]")
     dtype: str = _setting(
         "auto",
-        _match("|".join(DTYPES)),
-        f"one of {', '.join(DTYPES)}",
+        _match("|".join(DTYPES), f"one of {', '.join(DTYPES)}"),
         "dtype of the weights; stored: as in their file",
     )
     device: str = _setting(
-        "auto", _match("auto|cpu|mps|cuda(:[0-9]+)?"), "auto, cpu, cuda, cuda:N or mps", "device that runs the model"
+        "auto", _match("auto|cpu|mps|cuda(:[0-9]+)?", "auto, cpu, cuda, cuda:N or mps"), "device that runs the model"
     )
     cuda_graphs: tuple[int, ...] = _setting(
         (1, 2, 4, 8, 16, 32, 64),
-        _parse_batch_sizes,
-        "numbers from 1 to 1024 separated by commas, or 0",
+        Parser(_parse_batch_sizes, "numbers from 1 to 1024 separated by commas, or 0"),
         "batch sizes for which CUDA graphs are captured at startup; 0: none",
     )
     torch_compile: bool = _switch("compile a GPU's step with torch.compile before it is captured: a longer start")
     kv_cache_memory: int | None = _setting(
-        None, _parse_bytes, "bytes, or a size such as 500MB or 2GiB", "memory of the KV cache [a share of what is free]"
+        None,
+        Parser(_parse_bytes, "bytes, or a size such as 500MB or 2GiB"),
+        "memory of the KV cache [a share of what is free]",
     )
     no_prefix_cache: bool = _switch("compute every prompt in full: reuse no KV cache of an earlier prompt")
     threads: int | None = _setting(
-        None, _number(1, 1024), "a whole number from 1 to 1024", "CPU threads for the model [one per usable core]"
+        None, _number(1, 1024, "a whole number from 1 to 1024"), "CPU threads for the model [one per usable core]"
     )
 
     no_ui: bool = _switch("serve the API alone, without the page")
     replay_only: bool = _switch("serve recorded runs alone, without a model, each marked as recorded")
     plain_prompts: Literal["chat", "raw"] = _setting(
         "chat",
-        _match("chat|raw"),
-        "chat or raw",
+        _match("chat|raw", "chat or raw"),
         "how the API gives plain text to the model: as a user's message, or raw, as text-generation-inference does",
     )
     api_key: str | None = _setting(
         None,
-        _match("[!-~]+"),
-        "printable ASCII without spaces",
+        _match("[!-~]+", "printable ASCII without spaces"),
         "key that the generating routes require as `Authorization: Bearer` [none]",
     )
     cors_allow_origin: tuple[str, ...] = _setting(
         (),
-        _list(r"\*|https?://[^/\s,]+"),
-        "origins separated by commas, or *",
+        _list(r"\*|https?://[^/\s,]+", "origins separated by commas, or *"),
         "origins whose pages may call the API from a browser",
     )
     webhook_allow: tuple[str, ...] = _setting(
         (),
-        _list("[A-Za-z0-9._:-]+(/[0-9]{1,3})?"),
-        "host names, addresses or ranges such as 10.0.0.0/8, separated by commas",
+        _list(
+            "[A-Za-z0-9._:-]+(/[0-9]{1,3})?", "host names, addresses or ranges such as 10.0.0.0/8, separated by commas"
+        ),
         "hosts to which results may be POSTed, beside this server's inbox; internal addresses only if listed",
     )
     log_prompts: bool = _switch("write prompts into the access log")

@@ -1,4 +1,4 @@
-"""A scripted engine: emits what a test tells it to, when it tells it to. The only fake, at the Engine protocol."""
+"""A scripted engine: a test decides what it emits, and when. The only fake, at the Engine protocol."""
 
 import threading
 import time

@@ -125,7 +125,7 @@ def test_a_link_never_unpacks_into_more_than_a_run_can_be() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "words"),
     [
         ({"version": 2}, "`version` is not 1"),
         ({"tokens": [[1, 2, 3]]}, "rows of five"),
@@ -150,10 +150,10 @@ def test_a_link_never_unpacks_into_more_than_a_run_can_be() -> None:
         ({"device": None}, "`device`"),
     ],
 )
-def test_what_could_not_have_been_is_refused_in_one_sentence(changes: dict[str, Any], said: str) -> None:
+def test_what_no_run_could_have_written_is_refused_in_one_sentence(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(BadRequest) as refusal:
         read_trace(document(**changes))
-    assert said in str(refusal.value)
+    assert words in str(refusal.value)
 
 
 def test_a_run_of_as_many_tokens_as_the_limit_is_read_and_one_more_is_refused() -> None:
@@ -175,7 +175,7 @@ def test_what_is_not_json_is_refused() -> None:
             read_trace(text)
 
 
-def test_a_runs_trace_tells_times_since_it_was_submitted() -> None:
+def test_the_times_of_a_trace_are_seconds_since_it_was_submitted() -> None:
     engine = ScriptedEngine()
     run = Run(engine, Request("Hello", pace=30))
     reader = run.attach()
@@ -189,8 +189,8 @@ def test_a_runs_trace_tells_times_since_it_was_submitted() -> None:
     assert trace is not None
     assert (trace.model_id, trace.question, trace.pace) == ("scripted", "Hello", 30)
     assert [token.text for token in trace.tokens] == ["one ", "two"]
-    told = [event for event in run.events if not isinstance(event, PromptProgress)]
-    assert [event.time for event in trace.events] == [event.time - run.submitted for event in told]
+    kept = [event for event in run.events if not isinstance(event, PromptProgress)]
+    assert [event.time for event in trace.events] == [event.time - run.submitted for event in kept]
     reader.close()
 
 

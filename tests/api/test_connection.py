@@ -91,9 +91,7 @@ def test_a_connection_may_ask_again_until_it_has_been_idle_too_long(url: str) ->
 @pytest.mark.parametrize(
     ("junk", "status"), [(b"GARBAGE\r\n\r\n", 400), (b"GET / HTTP/1.1\r\nx: " + b"a" * 70_000, 431)]
 )
-def test_what_is_not_http_is_told_so_in_json(
-    url: str, junk: bytes, status: int, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_bad_http_is_answered_in_json(url: str, junk: bytes, status: int, caplog: pytest.LogCaptureFixture) -> None:
     with connect(url) as client:
         client.sendall(junk)
         answer = read_to_end(client)

@@ -71,7 +71,7 @@ def test_the_time_to_first_token_ends_with_the_first_text() -> None:
     assert seen == pytest.approx([0, 200, 200, 200], abs=10), "a reader that has a token finds it recorded"
 
 
-def test_whole_and_streamed_answers_tell_the_same() -> None:
+def test_whole_and_streamed_answers_are_recorded_alike() -> None:
     whole, streamed = open_api(), open_api()
     post(whole, "/v1/completions")
     post(streamed, "/v1/completions", stream=True)
@@ -124,7 +124,7 @@ def test_what_breaks_is_a_failure_and_what_is_left_is_cancelled() -> None:
     assert samples["tgi_request_generated_tokens_sum"] == 1
 
 
-def test_gauges_tell_the_load_of_now() -> None:
+def test_gauges_are_the_present_load() -> None:
     engine = TicketEngine()
     app = open_api(engine)
     assert read_metrics(app)["tgi_batch_current_size"] == 0

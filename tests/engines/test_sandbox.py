@@ -100,9 +100,9 @@ def test_a_request_that_the_engine_refuses_takes_no_slot() -> None:
     engine, sandbox = open_sandbox(1)
     for refusal in (Overloaded("Model is overloaded"), NotReady("a moment")):
         engine.refusal = refusal
-        with pytest.raises(DemoError) as said:
+        with pytest.raises(DemoError) as refused:
             sandbox.submit(REQUEST, ignore)
-        assert said.value is refusal
+        assert refused.value is refusal
         with pytest.raises(type(refusal)):
             sandbox.admit()
     engine.refusal = None
