@@ -133,7 +133,7 @@ def _read_whole(dialect: Dialect, response: TimedResponse) -> Sample:
         sent=response.sent,
         headers=response.headers - response.sent,
         first_event=None,
-        timeline=Timeline(first_text=total if text else None, end=total),
+        timeline=Timeline(ttft=total if text else None, end=total),
         total=total,
         count=read_count(reply),
         server=read_server_times(reply, response.fields),
