@@ -17,26 +17,24 @@ def write_table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[st
 
 
 def write_example(example: Example, runs: Sequence[Turn], turn: Turn | None) -> str:
-    """The documentation's example: predicted, and measured once `turn` has ended."""
+    """The documentation's example: predicted, and measured in `turn`, its run, if that has ended."""
     rate = prediction.find_rate(runs, example)
     pace = f"{example.pace:g} tokens/s" if example.pace else "real speed"
     caption = f"{example.tokens:,} tokens at {pace}; measured on the engine's clock"
-    said = prediction.describe_source(example, rate)
-    if turn is not None:
-        said = f"{prediction.describe_reached(example, turn)} {said}"
-    return _say(said) + write_table(caption, prediction.COLUMNS, prediction.list_moments(example, rate, turn))
+    measured = f"{prediction.describe_measured(example, turn)} " if turn is not None else ""
+    sentence = _write_sentence(measured + prediction.describe_source(example, rate))
+    return sentence + write_table(caption, prediction.COLUMNS, prediction.list_moments(example, rate, turn))
 
 
 def write_saved(runs: Sequence[Turn], price: float) -> str:
     """What stopping the last run early saved."""
     last = runs[-1] if runs else None
-    saving = savings.measure_saving(last) if last else None
-    said = _say(savings.describe_saving(last))
+    sentence, saving = _write_sentence(savings.describe_saving(last)), savings.measure_saving(last) if last else None
     if saving is None:
-        return said
+        return sentence
     caption = "The last run of this tab, on the engine's clock"
-    return said + write_table(caption, savings.COLUMNS, savings.list_savings(saving, price))
+    return sentence + write_table(caption, savings.COLUMNS, savings.list_savings(saving, price))
 
 
-def _say(sentence: str) -> str:
+def _write_sentence(sentence: str) -> str:
     return f'<p class="verdict">{html.escape(sentence)}</p>'

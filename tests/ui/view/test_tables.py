@@ -4,14 +4,14 @@ from demo.ui.view.tables import write_example, write_saved, write_table
 from demo.ui.view.turn import Example
 
 
-def test_whatever_a_cell_holds_is_text() -> None:
+def test_a_cell_is_text_whatever_it_holds() -> None:
     markup = write_table("A & B", ["<i>"], [["<script>alert(1)</script>"]])
     assert "<script>" not in markup
     assert "&lt;script&gt;" in markup
     assert 'aria-label="A &amp; B"' in markup
 
 
-def test_the_example_tells_its_length_its_rate_and_the_clock() -> None:
+def test_the_example_names_its_length_its_rate_and_the_clock() -> None:
     markup = write_example(Example(1000, 100), (), None)
     assert "1,000 tokens at 100 tokens/s; measured on the engine&#x27;s clock" in markup
     assert "real speed" in write_example(Example(1000, None), (), None)
