@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from demo.events import Done, Engine, Event, Failed, Request, Token
 from demo.run import Reader, Run
+from demo.trace import Trace
 from demo.ui.view.panes import PaneView, Reading, complete_views, view_reading
 from demo.ui.view.words import SIDES, Side
 
@@ -24,13 +25,13 @@ class Race:
     """One run, read by two sides at once: streamed, token by token, and whole, at its end.
 
     Raises what `Engine.submit` raises. Both sides are attached before the first token, so both see all of it.
-    `label` is shown with every view.
+    `label` is shown with every view; `make_trace` turns the run into a trace when it has ended.
     """
 
-    def __init__(self, engine: Engine, request: Request, label: str = "") -> None:
+    def __init__(self, engine: Engine, request: Request, label: str, make_trace: Callable[[Run], Trace | None]) -> None:
         self.run = Run(engine, request)
-        self.label = label
-        self.number = take_number()
+        self.label, self.number = label, take_number()
+        self._make_trace = make_trace
         self.ended = asyncio.Event()  # both sides have shown their last view
         self._readers: dict[Side, Reader] = {
             "streamed": self.run.attach(),
@@ -108,6 +109,11 @@ class Race:
     def last_views(self) -> tuple[PaneView, PaneView]:
         """Streamed, whole: the last views of a race that has `ended`."""
         return complete_views(self._last["streamed"], self._last["whole"])
+
+    @property
+    def trace(self) -> Trace | None:
+        """The trace of a race that has `ended`; None where its run was not completed."""
+        return self._make_trace(self.run)
 
     def _view_queued(self, side: Side) -> Sequence[PaneView]:
         """The side's view while its run is queued: it replaces what Gradio may deliver late of an earlier race."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -13,7 +13,7 @@ from demo.events import Engine, Message, Ready, Request
 from demo.trace import Trace, retrace_run, trace_run
 from demo.ui.race import UPDATE_SECONDS, Race
 from demo.ui.view.options import GenerationOptions
-from demo.ui.view.turn import Example, Question, Turn, join_messages
+from demo.ui.view.turn import Question, Turn, join_messages
 from demo.ui.view.words import SIDES, Side, describe_pace, describe_recording
 
 MAX_RUNS: Final = 100  # that a session keeps for its charts and tables
@@ -30,13 +30,11 @@ class Session:
         self.runs: deque[Turn] = deque(maxlen=MAX_RUNS)  # every run, of this conversation or an earlier one
         self.race: Race | None = None
         self.question = Question("")  # the last one
-        self.example: Example | None = None
         self.sentences = 0  # shown so far
         self.hidden = False  # behind another tab
         self.has_chosen_speed = False  # by hand or by a link
         self.closed = asyncio.Event()
         self._recorded: Race | None = None
-        self._make_trace: Callable[[], Trace | None] = lambda: None
 
     @property
     def racing(self) -> bool:
@@ -51,42 +49,37 @@ class Session:
             raise BadRequest("The prompt is empty: type something first.")
         self.record()
 
-    def start(self, engine: Engine, question: Question, options: GenerationOptions) -> None:
-        """Start a race for `question`. Raises BadRequest, Overloaded or NotReady, and then changes nothing."""
-        self.check(question.text)
-        if question.recording is not None:
-            self._replay(question, question.recording, options.pace)
-        else:
-            self._generate(engine, question, question.options or options)
+    def start(self, engine: Engine, question: Question, options: GenerationOptions, replaced: int | None = 0) -> None:
+        """Start a race for `question`, in place of the last `replaced` turns; None are all.
 
-    def _generate(self, engine: Engine, question: Question, options: GenerationOptions) -> None:
+        Raises BadRequest, Overloaded or NotReady, and then changes nothing.
+        """
+        self.check(question.text)
+        kept = [] if replaced is None else self.turns[: max(len(self.turns) - replaced, 0)]
+        if question.recording is not None:
+            self.race = make_replay(question.recording, options.pace)
+        else:
+            self.race = self._make_race(engine, question, kept, question.options or options)
+        self.question, self.turns = question, kept
+
+    def _make_race(self, engine: Engine, question: Question, turns: Sequence[Turn], options: GenerationOptions) -> Race:
+        """A race for a question after `turns`."""
+        messages = () if question.kind == "example" else join_messages(turns)
+        if question.kind != "rest":
+            messages += (Message("user", question.text),)
+        elif not messages:
+            raise BadRequest("There is no answer to continue: press Generate first.")
+        card = status.card if isinstance(status := engine.status, Ready) else None
         request = Request(
-            self._list_messages(question),
+            messages,
             options.max_new_tokens,
             options.sampling,
             ignore_eos=question.kind == "example",
             pace=options.pace,
             client=self.client,
         )
-        card = status.card if isinstance(status := engine.status, Ready) else None
-        race = Race(engine, request, describe_pace(request.pace, card.rate if card else None))
-        self.race, self.question = race, question
-        self._make_trace = lambda: trace_run(race.run, card) if card else None
-
-    def _replay(self, question: Question, trace: Trace, pace: float | None) -> None:
-        """Start a race of a recorded run, as it was or slowed to `pace` tokens/s."""
-        request = trace.request if pace is None else replace(trace.request, pace=pace)
-        race = Race(Replay((trace,)), request, describe_recording(replace(trace, request=request)))
-        self.race, self.question = race, question
-        self._make_trace = lambda: trace if request == trace.request else retrace_run(trace, race.run)
-
-    def _list_messages(self, question: Question) -> tuple[Message, ...]:
-        before = () if question.kind == "example" else join_messages(self.turns)
-        if question.kind != "rest":
-            return (*before, Message("user", question.text))
-        if not before:
-            raise BadRequest("There is no answer to continue: press Generate first.")
-        return before
+        label = describe_pace(options.pace, card.rate if card else None)
+        return Race(engine, request, label, lambda run: trace_run(run, card) if card else None)
 
     def record(self) -> bool:
         """Add the race that has ended to the conversation and the runs, once; returns whether there was one to add."""
@@ -94,21 +87,10 @@ class Session:
         if race is None or race is self._recorded or not race.ended.is_set():
             return False
         self._recorded = race
-        turn = Turn(self.question, *race.last_views, self._make_trace(), self.runs[-1].number + 1 if self.runs else 1)
+        turn = Turn(self.question, *race.last_views, race.trace, self.runs[-1].number + 1 if self.runs else 1)
         self.turns.append(turn)
         self.runs.append(turn)
         return True
-
-    def remove_turns(self, count: int | None = None) -> list[Turn]:
-        """Take the last `count` turns out of the conversation; all of them by default."""
-        self.record()
-        kept = 0 if count is None else max(len(self.turns) - count, 0)
-        self.turns, removed = self.turns[:kept], self.turns[kept:]
-        return removed
-
-    def restore_turns(self, turns: Sequence[Turn]) -> None:
-        """Undo `remove_turns`."""
-        self.turns.extend(turns)
 
     def reset(self) -> None:
         """Forget the conversation and the runs. For when no race is under way."""
@@ -125,6 +107,14 @@ class Session:
         """Stop these sides of the race under way, if any; both by default, and with them the work."""
         if self.race is not None:
             self.race.detach(*(sides or SIDES))
+
+
+def make_replay(trace: Trace, pace: float | None) -> Race:
+    """A race of a recorded run, as it was or slowed to `pace` tokens/s."""
+    request = trace.request if pace is None else replace(trace.request, pace=pace)
+    label = describe_recording(replace(trace, request=request))
+    same = request == trace.request
+    return Race(Replay((trace,)), request, label, lambda run: trace if same else retrace_run(trace, run))
 
 
 class Sessions:

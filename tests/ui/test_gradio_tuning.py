@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ from starlette.testclient import TestClient
 from demo.ui import gradio_tuning, page
 from demo.ui.gradio_tuning import BUILD, CREATE_APP, PRIVATE, QUEUE, ROOT_URL, TEMPLATES, TRACKER
 
-TUNINGS = {
+TUNINGS: dict[str, Callable[[], object]] = {
     CREATE_APP: lambda: gradio_tuning.without_apps().__enter__(),
     ROOT_URL: gradio_tuning.use_relative_urls,
     BUILD: lambda: gradio_tuning.mount_status_tracker(FastAPI()),
@@ -32,8 +33,10 @@ def test_gradio_has_the_private_name(name: str) -> None:
 
 async def build_blocks() -> gr.Blocks:
     """In an event loop, since Gradio would make one and never close it."""
-    with gradio_tuning.without_apps(), gr.Blocks() as blocks:
-        return blocks.queue()
+    with gradio_tuning.without_apps():
+        blocks = gr.Blocks()
+        blocks.queue()
+        return blocks
 
 
 def test_gradios_queue_has_the_private_attributes_and_gets_their_values() -> None:

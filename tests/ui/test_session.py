@@ -140,8 +140,8 @@ async def test_a_second_question_continues_the_conversation(session: Session, en
 
 async def test_a_retried_turn_is_asked_again_without_itself(session: Session, engine: ScriptedEngine) -> None:
     await play(session, engine, "Hello", "Hi")
-    (turn,) = session.remove_turns(1)
-    start(session, engine, turn.question)
+    session.start(engine, session.turns[-1].question, GenerationOptions(), replaced=1)
+    assert session.turns == []
     assert engine.tickets[1].request.prompt == engine.tickets[0].request.prompt
 
 

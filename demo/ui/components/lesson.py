@@ -11,9 +11,9 @@ from gradio.components import Component
 
 from demo.ui.components.markup import build_html
 from demo.ui.files import LESSON
+from demo.ui.view.options import GenerationOptions
 from demo.ui.view.speed import list_paces
 from demo.ui.view.tables import write_example, write_saved
-from demo.ui.view.turn import Example
 from demo.ui.view.words import CONSTANTS
 
 CHAPTERS: Final = {
@@ -57,7 +57,9 @@ class Lesson:
             self.example_pace = gr.Dropdown(paces, value=pace, label="Speed", elem_id="example-pace", filterable=False)
         run = "Run it in the two panels"
         self.example_run = gr.Button(run, variant="primary", elem_id="example-run", min_width=0)
-        self.example = build_html(None, write_example(Example(lengths[0], pace), (), None), elem_id="example")
+        self.example = build_html(
+            None, write_example(GenerationOptions(lengths[0], pace=pace), (), None), elem_id="example"
+        )
 
     def _build_saved(self) -> None:
         _build_station("saved")

@@ -16,7 +16,7 @@ from demo.ui.session import Sessions
 from demo.ui.view.links import PromptLink, read_link, write_link
 from demo.ui.view.options import ControlValue, GenerationOptions
 from demo.ui.view.tables import write_example, write_saved
-from demo.ui.view.turn import Example, Question
+from demo.ui.view.turn import Question
 from demo.ui.view.words import CONSTANTS
 
 # Of many prompts and seeds, the one whose thousandth token still belongs to the story.
@@ -35,20 +35,18 @@ class LessonListeners:
     async def start_example(self, request: gr.Request, length: float, pace: float) -> Updates:
         """The documentation's example in the two panels: so many tokens at such a rate, whatever the controls say."""
         session = self.sessions.find(request.session_hash)
-        example = _read_example(length, pace)
-        options = GenerationOptions(example.tokens, EXAMPLE_SAMPLING, example.pace)
+        example = read_example(length, pace)
         try:
-            session.start(self.engine, Question(EXAMPLE["question"], "example", options=options), options)
+            session.start(self.engine, Question(EXAMPLE["question"], "example", options=example), example)
         except DemoError as error:
             return show_sentence(self.page, session, str(error))
-        session.example = example
         table = {self.page.lesson.example: write_example(example, session.runs, None)}
         return {**show_start(self.page, session), **table}
 
     def predict(self, request: gr.Request, length: float, pace: float) -> Updates:
         """The prediction for the example's length and speed."""
         runs = self.sessions.find(request.session_hash).runs
-        return {self.page.lesson.example: write_example(_read_example(length, pace), runs, None)}
+        return {self.page.lesson.example: write_example(read_example(length, pace), runs, None)}
 
     def price_saving(self, request: gr.Request, price: float) -> Updates:
         """What the last run's early stop saved, at this price."""
@@ -74,5 +72,6 @@ class LessonListeners:
         return {self.page.prompt: link.prompt, **dict(zip(self.page.controls.values(), link.values, strict=True))}
 
 
-def _read_example(length: float, pace: float) -> Example:
-    return Example(int(length), pace or None)
+def read_example(length: float, pace: float) -> GenerationOptions:
+    """The example's options: its length and pace are set by the page, its sampling is always the same."""
+    return GenerationOptions(int(length), EXAMPLE_SAMPLING, pace or None)

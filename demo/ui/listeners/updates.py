@@ -11,19 +11,11 @@ from demo.ui.components.chart import show_chart
 from demo.ui.components.layout import Layout
 from demo.ui.components.pane import Updates, show, show_past
 from demo.ui.session import Session
+from demo.ui.view import plots
 from demo.ui.view.panes import PaneView
-from demo.ui.view.plots import (
-    COLUMNS,
-    describe_latency,
-    describe_runs,
-    describe_timeline,
-    draw_latency,
-    draw_timeline,
-    list_rows,
-)
 from demo.ui.view.speed import choose_length, choose_pace, list_speeds
 from demo.ui.view.tables import write_example, write_saved, write_table
-from demo.ui.view.turn import Example, Turn
+from demo.ui.view.turn import Turn
 from demo.ui.view.words import Phase
 
 
@@ -79,23 +71,23 @@ def show_turns(page: Layout, session: Session) -> Updates:
     return {**streamed, **whole, page.question: {"text": session.question.text}}
 
 
-def show_results(page: Layout, runs: Sequence[Turn], example: Example | None, price: float) -> Updates:
+def show_results(page: Layout, runs: Sequence[Turn], price: float) -> Updates:
     """A race that has ended, the last of `runs`, and the earlier ones: last views, charts, tables."""
     last = runs[-1]
     updates = {
         **show(page.streamed, last.streamed),
         **show(page.whole, last.whole),
         page.results: gr.Column(visible=True),
-        page.timeline: show_chart(draw_timeline(last.streamed, last.whole), describe_timeline(last)),
-        page.latency: show_chart(draw_latency(runs), describe_latency(runs)),
-        page.table: write_table(describe_runs(runs), COLUMNS, list_rows(runs)),
+        page.timeline: show_chart(plots.draw_timeline(last.streamed, last.whole), plots.describe_timeline(last)),
+        page.latency: show_chart(plots.draw_latency(runs), plots.describe_latency(runs)),
+        page.table: write_table(plots.describe_runs(runs), plots.COLUMNS, plots.list_rows(runs)),
         page.trace: write_export(last.trace, last.number),
         page.lesson.saved: write_saved(runs, price),
     }
     if last.question.kind != "recording" and last.trace is not None and last.trace.pace is None:
         updates[page.pace] = gr.Radio(choices=list_speeds(last.streamed.timeline.rate))
-    if example is not None and last.question.kind == "example":
-        updates[page.lesson.example] = write_example(example, runs, last)
+    if last.question.options is not None:
+        updates[page.lesson.example] = write_example(last.question.options, runs, last)
     return updates
 
 

@@ -45,15 +45,9 @@ def draw_timeline(streamed: PaneView, whole: PaneView) -> Figure:
 def draw_latency(runs: Sequence[Turn]) -> Figure:
     """TTFT against total latency, one point for each side that completed."""
     longest = 1.08 * max((turn.whole.timeline.end or turn.streamed.timeline.end or 0.0 for turn in runs), default=1.0)
-    diagonal = {
-        "type": "scatter",
-        "x": [0, longest],
-        "y": [0, longest],
-        "mode": "lines",
-        "line": {"color": COLOURS["neutral"], "dash": "dash", "width": 1},
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
+    line = {"color": COLOURS["neutral"], "dash": "dash", "width": 1}
+    ends = {"x": [0, longest], "y": [0, longest]}
+    diagonal = {"type": "scatter", "mode": "lines", **ends, "line": line, "hoverinfo": "skip", "showlegend": False}
     scope = f" (the last {len(runs)} runs)" if count_dropped(runs) else ""
     layout = _frame(f"total latency, seconds{scope}", "time to first token, seconds")
     layout["xaxis"]["range"] = [0, longest]
@@ -65,12 +59,9 @@ def draw_latency(runs: Sequence[Turn]) -> Figure:
 
 def describe_timeline(turn: Turn) -> str:
     """The first figure in words."""
-    sides = [
-        f"{TITLES[view.side]}: first text {format_seconds(view.timeline.ttft)}, "
-        f"all after {format_seconds(view.timeline.total)}"
-        for view in (turn.streamed, turn.whole)
-    ]
-    return f"Tokens visible to each reader over time. {'. '.join(sides)}."
+    sides = [(TITLES[view.side], view.timeline) for view in (turn.streamed, turn.whole)]
+    texts = [f"{title}: first text {format_seconds(t.ttft)}, all after {format_seconds(t.total)}" for title, t in sides]
+    return f"Tokens visible to each reader over time. {'. '.join(texts)}."
 
 
 def describe_latency(runs: Sequence[Turn]) -> str:
@@ -84,12 +75,9 @@ def describe_latency(runs: Sequence[Turn]) -> str:
 
 def describe_runs(runs: Sequence[Turn]) -> str:
     """The caption of the table."""
-    dropped = count_dropped(runs)
-    return (
-        f"The last {len(runs)} runs of this tab, newest first; {dropped} older ones were dropped"
-        if dropped
-        else ("Every run of this tab, newest first")
-    )
+    if not (dropped := count_dropped(runs)):
+        return "Every run of this tab, newest first"
+    return f"The last {len(runs)} runs of this tab, newest first; {dropped} older ones were dropped"
 
 
 def count_dropped(runs: Sequence[Turn]) -> int:
@@ -122,19 +110,12 @@ def step_points(timeline: Timeline, until: float) -> tuple[list[float], list[int
 
 
 def _draw_steps(view: PaneView, until: float) -> dict[str, Any]:
-    times, counts = step_points(view.timeline, until)
-    side, title = view.side, TITLES[view.side]
-    return {
-        "type": "scatter",
-        "x": times,
-        "y": counts,
-        "name": f"{title}, made by the engine" if side == "streamed" else title,
-        "mode": "lines",
-        "line": {"color": COLOURS[side], "dash": DASHES[side], "width": WIDTHS[side], "shape": "hv"},
-        "fill": "tozeroy",
-        "fillcolor": COLOURS[side] + ALPHAS[side],
-        "hovertemplate": f"%{{y}} tokens after %{{x:.2f}} s<extra>{title}</extra>",
-    }
+    (times, counts), side, title = step_points(view.timeline, until), view.side, TITLES[view.side]
+    name = f"{title}, made by the engine" if side == "streamed" else title
+    line = {"color": COLOURS[side], "dash": DASHES[side], "width": WIDTHS[side], "shape": "hv"}
+    area = {"fill": "tozeroy", "fillcolor": COLOURS[side] + ALPHAS[side]}
+    hover = f"%{{y}} tokens after %{{x:.2f}} s<extra>{title}</extra>"
+    return _draw("lines", times, counts, name, hover, line=line, **area)
 
 
 def _draw_mark(view: PaneView, ttft: float) -> dict[str, Any]:
@@ -155,15 +136,14 @@ def _above(annotation: dict[str, Any]) -> dict[str, Any]:
 def _draw_points(side: Side, runs: Sequence[Turn]) -> dict[str, Any]:
     views = [turn.streamed if side == "streamed" else turn.whole for turn in runs]
     drawn = [view.timeline for view in views if view.phase == "done" and view.timeline.ttft is not None]
-    return {
-        "type": "scatter",
-        "x": [timeline.total for timeline in drawn],
-        "y": [timeline.ttft for timeline in drawn],
-        "name": TITLES[side],
-        "mode": "markers",
-        "marker": {"color": COLOURS[side], "symbol": SYMBOLS[side], "size": 11, "opacity": 0.85},
-        "hovertemplate": f"first text %{{y:.2f}} s, total %{{x:.2f}} s<extra>{TITLES[side]}</extra>",
-    }
+    totals, ttfts = [timeline.total for timeline in drawn], [timeline.ttft for timeline in drawn]
+    marker = {"color": COLOURS[side], "symbol": SYMBOLS[side], "size": 11, "opacity": 0.85}
+    hover = f"first text %{{y:.2f}} s, total %{{x:.2f}} s<extra>{TITLES[side]}</extra>"
+    return _draw("markers", totals, ttfts, TITLES[side], hover, marker=marker)
+
+
+def _draw(mode: str, x: Sequence[Any], y: Sequence[Any], name: str, hover: str, **style: Any) -> dict[str, Any]:
+    return {"type": "scatter", "mode": mode, "x": x, "y": y, "name": name, "hovertemplate": hover, **style}
 
 
 def _frame(x_title: str, y_title: str) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from math import ceil
 from typing import Final, TypeAlias
 
 from demo.metrics import Timeline, measure_streamed
-from demo.ui.view.turn import Example, Turn
+from demo.ui.view.options import GenerationOptions
+from demo.ui.view.turn import Turn
 from demo.ui.view.words import MISSING, TITLES, format_seconds
 
 Moments: TypeAlias = tuple[float | None, float | None, float | None]  # first text, half of it, all of it; seconds
@@ -13,7 +14,7 @@ COLUMNS: Final = ("Seen by the reader of", "First text", "Half of the text", "Al
 NEARLY: Final = 0.97  # a machine that reaches this share of the requested rate keeps up with it
 
 
-def find_rate(runs: Sequence[Turn], example: Example) -> float | None:
+def find_rate(runs: Sequence[Turn], example: GenerationOptions) -> float | None:
     """The tokens/s to predict from: the requested rate, or the machine's own where that is known to be lower."""
     own = next((rate for turn in reversed(runs) if (rate := _read_own_rate(turn, example)) is not None), None)
     if example.pace is None:
@@ -21,9 +22,9 @@ def find_rate(runs: Sequence[Turn], example: Example) -> float | None:
     return example.pace if own is None or own >= NEARLY * example.pace else own
 
 
-def list_moments(example: Example, rate: float | None, turn: Turn | None) -> list[tuple[str, ...]]:
+def list_moments(example: GenerationOptions, rate: float | None, turn: Turn | None) -> list[tuple[str, ...]]:
     """The table's rows: predicted and measured, streamed and whole. `turn` is the example's own run, once it ended."""
-    half, end = (None, None) if rate is None else (example.tokens / 2 / rate, example.tokens / rate)
+    half, end = (None, None) if rate is None else (example.max_new_tokens / 2 / rate, example.max_new_tokens / rate)
     at_once = MISSING if rate is None else "at once"
     timelines = (turn.streamed.timeline, turn.whole.timeline) if turn else (Timeline(), Timeline())
     streamed, whole = map(_find_moments, timelines)
@@ -35,7 +36,7 @@ def list_moments(example: Example, rate: float | None, turn: Turn | None) -> lis
     ]
 
 
-def describe_source(example: Example, rate: float | None) -> str:
+def describe_source(example: GenerationOptions, rate: float | None) -> str:
     """What the prediction is computed from, in a sentence."""
     if rate is None:
         return "This machine's own rate is not known before its first run: press the button."
@@ -48,7 +49,7 @@ def describe_source(example: Example, rate: float | None) -> str:
     return f"Predicted from the requested rate, {example.pace:g} tokens/s. A faster machine is slowed to it."
 
 
-def describe_measured(example: Example, turn: Turn) -> str:
+def describe_measured(example: GenerationOptions, turn: Turn) -> str:
     """The requested rate beside the measured decode rate; and that the answer ended early, if it did."""
     timeline = turn.streamed.timeline
     count, rate = len(timeline.tokens), timeline.rate
@@ -57,10 +58,14 @@ def describe_measured(example: Example, turn: Turn) -> str:
         return f"{requested}: too few tokens to measure a rate."
     after_first = format_seconds(timeline.tokens[-1] - timeline.tokens[0])
     measured = f"{requested}, measured {rate:.1f}: {count - 1:,} tokens in the {after_first} after the first."
-    return measured if count >= example.tokens else f"{measured} It ended before {example.tokens:,} tokens."
+    return (
+        measured
+        if count >= example.max_new_tokens
+        else f"{measured} It ended before {example.max_new_tokens:,} tokens."
+    )
 
 
-def _read_own_rate(turn: Turn, example: Example) -> float | None:
+def _read_own_rate(turn: Turn, example: GenerationOptions) -> float | None:
     """The rate of a run that shows how fast the machine is; None of a recording, or where the run was slowed down."""
     if turn.question.kind == "recording" or turn.trace is None:
         return None

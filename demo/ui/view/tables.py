@@ -4,7 +4,8 @@ import html
 from collections.abc import Sequence
 
 from demo.ui.view import prediction, savings
-from demo.ui.view.turn import Example, Turn
+from demo.ui.view.options import GenerationOptions
+from demo.ui.view.turn import Turn
 
 
 def write_table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -16,11 +17,11 @@ def write_table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[st
     return f'<div class="scroll" tabindex="0" role="region" aria-label="{name}">{table}</div>'
 
 
-def write_example(example: Example, runs: Sequence[Turn], turn: Turn | None) -> str:
+def write_example(example: GenerationOptions, runs: Sequence[Turn], turn: Turn | None) -> str:
     """The documentation's example: predicted, and measured in `turn`, its run, if that has ended."""
     rate = prediction.find_rate(runs, example)
     pace = f"{example.pace:g} tokens/s" if example.pace else "real speed"
-    caption = f"{example.tokens:,} tokens at {pace}; measured on the engine's clock"
+    caption = f"{example.max_new_tokens:,} tokens at {pace}; measured on the engine's clock"
     measured = f"{prediction.describe_measured(example, turn)} " if turn is not None else ""
     sentence = _write_sentence(measured + prediction.describe_source(example, rate))
     return sentence + write_table(caption, prediction.COLUMNS, prediction.list_moments(example, rate, turn))

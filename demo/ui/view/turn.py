@@ -14,21 +14,13 @@ from demo.ui.view.panes import PaneView
 class Question:
     """What a race answers: a new turn, the rest of the last answer, the documentation's example, or a recording.
 
-    The example has `options` of its own, whatever the controls say.
+    The example has `options` of its own, whatever the controls say: its length, its sampling and its pace.
     """
 
     text: str
     kind: Literal["turn", "rest", "example", "recording"] = "turn"
     recording: Trace | None = None
     options: GenerationOptions | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """The documentation's example: so many tokens at `pace` tokens/s; None is as fast as the machine can."""
-
-    tokens: int
-    pace: float | None
 
 
 @dataclass(frozen=True, slots=True)

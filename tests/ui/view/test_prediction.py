@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 
 from demo.metrics import Timeline
+from demo.ui.view.options import GenerationOptions
 from demo.ui.view.panes import PaneView
 from demo.ui.view.prediction import describe_measured, describe_source, find_rate, list_moments
-from demo.ui.view.turn import Example, Question, Turn
+from demo.ui.view.turn import Question, Turn
 from tests.traces import make_trace
 
-THOUSAND = Example(1000, 100)
-REAL = Example(300, None)
+THOUSAND = GenerationOptions(1000, pace=100)
+REAL = GenerationOptions(300, pace=None)
 
 
 def run(rate: float, pace: float | None = None, count: int = 10, late: float = 0.0) -> Turn:
@@ -31,7 +32,7 @@ def test_a_thousand_tokens_at_a_hundred_a_second_are_half_there_after_five_secon
 
 
 def test_what_was_measured_stands_beside_the_prediction() -> None:
-    rows = list_moments(Example(10, 100), 100, run(10, pace=100))
+    rows = list_moments(GenerationOptions(10, pace=100), 100, run(10, pace=100))
     assert rows[1] == ("Streaming, measured", "100 ms", "500 ms", "1.00 s")
     assert rows[3] == ("Non-streaming, measured", "1.00 s", "1.00 s", "1.00 s")
 
@@ -51,10 +52,12 @@ def test_a_machine_that_keeps_up_is_predicted_from_the_requested_rate() -> None:
 
 def test_the_measured_decode_rate_stands_beside_the_requested_one() -> None:
     late = run(80, pace=100, late=5)
-    assert describe_measured(Example(10, 100), late) == (
+    assert describe_measured(GenerationOptions(10, pace=100), late) == (
         "Requested 100 tokens/s, measured 80.0: 9 tokens in the 112 ms after the first."
     )
-    assert describe_measured(Example(10, None), run(280)).startswith("At real speed, measured 280.0: 9 tokens")
+    assert describe_measured(GenerationOptions(10, pace=None), run(280)).startswith(
+        "At real speed, measured 280.0: 9 tokens"
+    )
 
 
 def test_an_early_end_is_told_and_one_token_has_no_rate() -> None:
