@@ -1,10 +1,8 @@
 """A chart's component: its value is a figure that the browser draws, with buttons that save it."""
 
-import json
-
 import gradio as gr
 
-from demo.ui.components.markup import build_html
+from demo.ui.components.markup import build_html, write_json
 from demo.ui.view.plots import Figure
 
 
@@ -15,8 +13,5 @@ def build_chart(name: str) -> gr.HTML:
 
 
 def show_chart(figure: Figure, summary: str) -> str:
-    """The value of a chart; `summary` describes it to those who can't see it.
-
-    As text: Gradio's client copies every object that a component holds, deeply, whenever a listener begins or ends.
-    """
-    return json.dumps({"figure": figure, "summary": summary})
+    """The value of a chart; `summary` describes it to those who can't see it."""
+    return write_json({"figure": figure, "summary": summary})

@@ -10,7 +10,7 @@ from demo.examples import read_examples
 from demo.ui.components.chart import build_chart
 from demo.ui.components.controls import build_controls
 from demo.ui.components.lesson import Lesson
-from demo.ui.components.markup import build_html
+from demo.ui.components.markup import build_html, build_table
 from demo.ui.components.pane import Pane
 from demo.ui.files import LESSON
 from demo.ui.view.speed import DEFAULT_PACE, list_speeds
@@ -83,7 +83,7 @@ class Layout:
             with gr.Column(min_width=320):
                 gr.HTML("<h2>Time to first token against total latency</h2>", js_on_load=None)
                 self.latency = build_chart("latency")
-        self.table = gr.HTML("", elem_id="numbers", js_on_load=None)
+        self.table = build_table("numbers")
         exports = (LESSON / "exports" / "exports.html").read_text("utf-8")
         self.trace = build_html("mountRun(element, props, watch)", html_template=exports)
 

@@ -9,11 +9,11 @@ from typing import Final
 import gradio as gr
 from gradio.components import Component
 
-from demo.ui.components.markup import build_html
+from demo.ui.components.markup import build_html, build_table, write_json
 from demo.ui.files import LESSON
 from demo.ui.view.options import GenerationOptions
 from demo.ui.view.speed import list_paces
-from demo.ui.view.tables import write_example, write_saved
+from demo.ui.view.tables import list_example, list_saved
 from demo.ui.view.words import CONSTANTS
 
 CHAPTERS: Final = {
@@ -57,16 +57,15 @@ class Lesson:
             self.example_pace = gr.Dropdown(paces, value=pace, label="Speed", elem_id="example-pace", filterable=False)
         run = "Run it in the two panels"
         self.example_run = gr.Button(run, variant="primary", elem_id="example-run", min_width=0)
-        self.example = build_html(
-            None, write_example(GenerationOptions(lengths[0], pace=pace), (), None), elem_id="example"
-        )
+        predicted = list_example(GenerationOptions(lengths[0], pace=pace), (), None)
+        self.example = build_table("example", write_json(predicted))
 
     def _build_saved(self) -> None:
         _build_station("saved")
         label = "Price of a million tokens, in dollars"
         with gr.Row(elem_classes="dials"):
             self.price = gr.Slider(0.1, 100, PRICE, step=0.1, label=label, elem_id="price", buttons=[])
-        self.saved = build_html(None, write_saved((), PRICE), elem_id="saved")
+        self.saved = build_table("saved", write_json(list_saved((), PRICE)))
 
     def _build_teach(self) -> None:
         _build_station("teach")

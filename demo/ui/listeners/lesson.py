@@ -10,12 +10,13 @@ from demo.errors import DemoError
 from demo.events import Engine, Sampling
 from demo.trace import Trace
 from demo.ui.components.layout import Layout
+from demo.ui.components.markup import write_json
 from demo.ui.components.pane import Updates
 from demo.ui.listeners.updates import show_sentence, show_start, skip
 from demo.ui.session import Sessions
 from demo.ui.view.links import PromptLink, read_link, write_link
 from demo.ui.view.options import ControlValue, GenerationOptions
-from demo.ui.view.tables import write_example, write_saved
+from demo.ui.view.tables import list_example, list_saved
 from demo.ui.view.turn import Question
 from demo.ui.view.words import CONSTANTS
 
@@ -40,17 +41,18 @@ class LessonListeners:
             session.start(self.engine, Question(EXAMPLE["question"], "example", options=example), example)
         except DemoError as error:
             return show_sentence(self.page, session, str(error))
-        table = {self.page.lesson.example: write_example(example, session.runs, None)}
+        table = {self.page.lesson.example: write_json(list_example(example, session.runs, None))}
         return {**show_start(self.page, session), **table}
 
     def predict(self, request: gr.Request, length: float, pace: float) -> Updates:
         """The prediction for the example's length and speed."""
         runs = self.sessions.find(request.session_hash).runs
-        return {self.page.lesson.example: write_example(read_example(length, pace), runs, None)}
+        return {self.page.lesson.example: write_json(list_example(read_example(length, pace), runs, None))}
 
     def price_saving(self, request: gr.Request, price: float) -> Updates:
         """What the last run's early stop saved, at this price."""
-        return {self.page.lesson.saved: write_saved(self.sessions.find(request.session_hash).runs, price)}
+        runs = self.sessions.find(request.session_hash).runs
+        return {self.page.lesson.saved: write_json(list_saved(runs, price))}
 
     def share(self, asked: Sequence[ControlValue]) -> Updates:
         """The fragment of a link that restores this prompt and these settings."""

@@ -1,6 +1,5 @@
 """From a session's state to what the page shows of it: `{component: value}`. Knows no event."""
 
-import json
 from collections.abc import Sequence
 
 import gradio as gr
@@ -9,12 +8,13 @@ from demo.events import Ready, Status
 from demo.trace import Trace, write_fragment, write_trace
 from demo.ui.components.chart import show_chart
 from demo.ui.components.layout import Layout
+from demo.ui.components.markup import write_json
 from demo.ui.components.pane import Updates, show, show_past
 from demo.ui.session import Session
 from demo.ui.view import plots
 from demo.ui.view.panes import PaneView
 from demo.ui.view.speed import choose_length, choose_pace, list_speeds
-from demo.ui.view.tables import write_example, write_saved, write_table
+from demo.ui.view.tables import list_example, list_runs, list_saved
 from demo.ui.view.turn import Turn
 from demo.ui.view.words import Phase
 
@@ -80,14 +80,14 @@ def show_results(page: Layout, runs: Sequence[Turn], price: float) -> Updates:
         page.results: gr.Column(visible=True),
         page.timeline: show_chart(plots.draw_timeline(last.streamed, last.whole), plots.describe_timeline(last)),
         page.latency: show_chart(plots.draw_latency(runs), plots.describe_latency(runs)),
-        page.table: write_table(plots.describe_runs(runs), plots.COLUMNS, plots.list_rows(runs)),
+        page.table: write_json(list_runs(runs)),
         page.trace: write_export(last.trace, last.number),
-        page.lesson.saved: write_saved(runs, price),
+        page.lesson.saved: write_json(list_saved(runs, price)),
     }
     if last.question.kind != "recording" and last.trace is not None and last.trace.pace is None:
         updates[page.pace] = gr.Radio(choices=list_speeds(last.streamed.timeline.rate))
     if last.question.options is not None:
-        updates[page.lesson.example] = write_example(last.question.options, runs, last)
+        updates[page.lesson.example] = write_json(list_example(last.question.options, runs, last))
     return updates
 
 
@@ -96,4 +96,4 @@ def write_export(trace: Trace | None, number: int) -> str | None:
     if trace is None:
         return None
     export = {"number": number, "trace": write_trace(trace), "fragment": f"trace={write_fragment(trace)}"}
-    return json.dumps(export).replace("<", "\\u003c")  # Gradio takes it for markup, and warns of scripts in it
+    return write_json(export)
