@@ -4,7 +4,7 @@
 (() => {
   const components = import(new URL("page/components.js", document.baseURI));
   const later = (name) => (...given) => { components.then((module) => module[name](...given)); };
-  const NAMES = ["mountChart", "mountExamples", "mountLine", "mountNow", "mountPane", "mountPast", "mountRun", "mountSight", "mountStation", "mountVerdict"];
+  const NAMES = ["mountChart", "mountExamples", "mountLine", "mountNow", "mountPane", "mountPast", "mountRun", "mountSight", "mountStation", "mountTable", "mountVerdict"];
 
   // What a question is asked with: the prompt, how it is asked, the dials. `how` is for one question only.
   function gather([prompt, keep, ...dials]) {

@@ -7,6 +7,7 @@ import * as slowMotion from "./slow_motion.js";
 
 export { mountChart } from "./charts.js";
 export { mountPane, mountPast } from "./panes.js";
+export { mountTable } from "./tables.js";
 
 const page = window.tokenStreaming;
 page.marks = marksOf;

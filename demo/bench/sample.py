@@ -115,7 +115,7 @@ def _read_streamed(dialect: Dialect, response: TimedResponse) -> Sample:
         headers=response.headers - response.sent,
         first_event=events[0][0],
         timeline=Timeline(
-            first_text=next((time for time, text in tokens if text), None),
+            ttft=next((time for time, text in tokens if text), None),
             tokens=tuple(time for time, _ in tokens),
             end=response.end - response.sent,
         ),

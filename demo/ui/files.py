@@ -1,14 +1,13 @@
 """What the page loads: scripts of the race, the answers and the lesson, plotly's own, the README's snippets."""
 
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -41,8 +40,10 @@ def write_preloads() -> str:
     return "".join(f'<link rel="modulepreload" href="{path.relative_to(ASSETS).as_posix()}">' for path in paths)
 
 
-def _send_plotly(request: Request) -> FileResponse:
-    return FileResponse(str(files("plotly") / "package_data" / "plotly.min.js"), headers=DAY)
+def _send_plotly(request: Request) -> Response:
+    from plotly.offline import get_plotlyjs  # here, since its import takes a while and only charts need it
+
+    return Response(get_plotlyjs(), media_type="text/javascript", headers=DAY)
 
 
 def _send_snippets(request: Request) -> JSONResponse:

@@ -1,70 +1,51 @@
-"""The page: components wired to listeners, mounted on an app. The only place that knows Gradio's events."""
+"""The page: components wired to listeners, mounted on an app. The only module that knows Gradio's events."""
 
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.util import find_spec
 from typing import Any, Final
 
+from demo.ui.gradio_tuning import amend_document, mount_status_tracker, tune_queue, use_relative_urls, without_apps
+
+# isort: split
 import gradio as gr
 from fastapi import FastAPI
-from gradio import route_utils
 from gradio.events import Dependency
 
 from demo.events import Engine
 from demo.trace import Trace
-from demo.ui import without_apps
-from demo.ui.components.layout import Layout, build_layout
-from demo.ui.document import Document, amend_document
+from demo.ui.components.layout import Layout
+from demo.ui.document import DocumentMiddleware, write_links
 from demo.ui.files import ASSETS, mount_files, write_preloads
 from demo.ui.listeners.lesson import LessonListeners
-from demo.ui.listeners.race import Listeners
+from demo.ui.listeners.race import RaceListeners
 from demo.ui.session import Sessions
-from demo.ui.status_tracker import mount_status_tracker
 
-# Nothing of Gradio's shows progress, and no component is told of it: that costs the browser more than the text does.
+# No component shows Gradio's progress: that costs the browser more than the text does.
 SILENT: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
-MAX_LISTENERS: Final = 1000  # listeners that wait, and that run: each tab takes three
-# Without a limit: who may run, and how many, is for the engine to say.
+MAX_WAITING: Final = 1000  # listeners that wait in the queue
+# Without a limit: the engine decides how many requests run.
 FREE: dict[str, Any] = {**SILENT, "concurrency_limit": None}
-# By default Gradio drops a trigger while it has not heard of the end of the last.
+# By default Gradio drops a trigger until it has received the end of the last.
 EACH_TIME: dict[str, Any] = {**FREE, "trigger_mode": "multiple"}
-# What a pane shows needs no processing by its component, for which Gradio would change threads each time.
+# A pane's value needs no postprocessing, for which Gradio would change threads each time.
 OFTEN: dict[str, Any] = {**EACH_TIME, "postprocess": False}
 QUICK: dict[str, Any] = {**SILENT, "queue": False}
-TELLING: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
-
-QUEUE_POLL_SECONDS = 0.02  # seconds between two looks at what was asked
-PROGRESS_POLL_SECONDS = 1.0  # the same for progress, which nothing here reports
+QUICK_EACH_TIME: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
 
 
-@without_apps()
 def build_page(engine: Engine, sessions: Sessions | None = None, recordings: Sequence[Trace] = ()) -> gr.Blocks:
-    """The page in front of `engine`; one of `recordings` stands in where it can't answer."""
+    """The page in front of `engine`; where that can't answer, one of `recordings` is played."""
     sessions = Sessions() if sessions is None else sessions
     blocks: gr.Blocks
-    with gr.Blocks(title="Token streaming", analytics_enabled=False) as blocks:
-        page = build_layout()
-        listeners = Listeners(engine, page, sessions, recordings)
-        wire_race(blocks, page, listeners)
-        wire_lesson(blocks, page, listeners, LessonListeners(engine, page, sessions))
-    blocks.queue(max_size=MAX_LISTENERS, default_concurrency_limit=None)
-    blocks._queue.max_thread_count = MAX_LISTENERS  # Gradio's own 40 are used up by thirteen tabs
-    _calm(blocks)
+    with without_apps():
+        with gr.Blocks(title="Token streaming", analytics_enabled=False) as blocks:
+            page = Layout()
+            listeners = RaceListeners(engine, page, sessions, recordings)
+            wire_race(blocks, page, listeners)
+            wire_lesson(blocks, page, listeners, LessonListeners(engine, page, sessions))
+        blocks.queue(max_size=MAX_WAITING, default_concurrency_limit=None)
+    tune_queue(blocks)
     return blocks
-
-
-def _calm(blocks: gr.Blocks) -> None:
-    """Gradio's queue looks a thousand times a second whether anything was asked, and whether anything made progress.
-
-    Each look interrupts the model: together they took 4 % of its speed, on a page where nothing happened.
-    """
-    blocks._queue.sleep_when_free = QUEUE_POLL_SECONDS
-    blocks._queue.progress_update_sleep_when_free = PROGRESS_POLL_SECONDS
-    blocks._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize  # its spelling; of sums by pandas that nobody asks for
-    # And with every update it looks for matplotlib, twice, in every folder of packages: here is the answer.
-    if find_spec("matplotlib") is None:
-        sys.modules["matplotlib"] = None  # type: ignore[assignment]
 
 
 def mount_page(
@@ -73,11 +54,9 @@ def mount_page(
     """Serve the page in front of `engine` at `/` of `app`."""
     mount_files(app)
     mount_status_tracker(app)
-    app.add_middleware(Document)
-    amend_document()
-    # The address at which Gradio's client asks: the page's own. Gradio would guess it from headers, which a proxy may
-    # have replaced.
-    route_utils.get_root_url = lambda *args, **options: "."
+    app.add_middleware(DocumentMiddleware)
+    amend_document(write_links())
+    use_relative_urls()
     mounted: FastAPI = gr.mount_gradio_app(
         app,
         build_page(engine, sessions, recordings),
@@ -93,7 +72,7 @@ def mount_page(
 
 
 def build_theme() -> gr.themes.Base:
-    """System fonts only: no request leaves for another host."""
+    """System fonts only: the page loads nothing from another host."""
     sans = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
     mono = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "Liberation Mono", "monospace"]
     return gr.themes.Base(primary_hue="zinc", secondary_hue="zinc", neutral_hue="zinc", font=sans, font_mono=mono)
@@ -106,59 +85,55 @@ def read_head() -> str:
     return f"{write_preloads()}<style>{style}</style><script>{script}</script>"
 
 
-def wire_race(blocks: gr.Blocks, page: Layout, listeners: Listeners) -> None:
-    """Tie the race's components to their listeners."""
-    asked = gather(partial(gr.on, [page.generate.click, page.prompt.submit, page.examples.click]), page)
-    follow(asked.then(listeners.begin, page.asked, page.start, **QUICK), page, listeners)
-    again = gather(page.retry.click(listeners.stop_all, **QUICK).then, page)
-    follow(again.then(listeners.begin_again, page.asked, page.start, **FREE), page, listeners)
-    rest = gather(page.verdict.click, page)
-    follow(rest.then(listeners.complete, page.asked, page.start, **FREE), page, listeners)
-    page.controls.pace.input(listeners.choose_speed, **QUICK)
-    page.stop.click(listeners.stop_all, **QUICK)
+def wire_race(blocks: gr.Blocks, page: Layout, listeners: RaceListeners) -> None:
+    """Connect the race's components to their listeners."""
+    generate = gather(partial(gr.on, [page.generate.click, page.prompt.submit, page.examples.click]), page)
+    follow(generate.then(listeners.generate, page.asked, page.start, **QUICK), page, listeners)
+    retry = gather(page.retry.click(listeners.stop_both, **QUICK).then, page)
+    follow(retry.then(listeners.retry, page.asked, page.start, **FREE), page, listeners)
+    complete = gather(page.verdict.click, page)
+    follow(complete.then(listeners.complete, page.asked, page.start, **FREE), page, listeners)
+    page.stop.click(listeners.stop_both, **QUICK)
     page.streamed.stop.click(listeners.stop_streamed, **QUICK)
     page.whole.stop.click(listeners.stop_whole, **QUICK)
-    cleared = page.clear.click(listeners.stop_all, **QUICK)
-    cleared.then(listeners.clear, None, [*page.start, page.results], **FREE)
-    told = [page.model, page.generate, page.controls.pace, page.controls.length]
-    blocks.load(listeners.watch_model, None, told, **FREE)
-    page.sight.blur(listeners.look_away, **TELLING)
-    page.sight.focus(listeners.look_back, **TELLING)
-    blocks.unload(listeners.drop)
+    stopped = page.clear.click(listeners.stop_both, **QUICK)
+    stopped.then(listeners.clear, None, [*page.start, page.results], **FREE)
+    page.pace.input(listeners.choose_speed, **QUICK)
+    blocks.load(listeners.watch_model, None, [page.model, page.generate, page.pace, page.controls["length"]], **FREE)
+    page.sight.blur(listeners.hide, **QUICK_EACH_TIME)
+    page.sight.focus(listeners.unhide, **QUICK_EACH_TIME)
+    blocks.unload(listeners.close)
 
 
-def wire_lesson(blocks: gr.Blocks, page: Layout, race: Listeners, listeners: LessonListeners) -> None:
-    """Tie the lesson's components to their listeners."""
+def wire_lesson(blocks: gr.Blocks, page: Layout, race: RaceListeners, listeners: LessonListeners) -> None:
+    """Connect the lesson's components to their listeners."""
     lesson = page.lesson
-    begun = [*page.start, lesson.example]
-    follow(lesson.example_run.click(listeners.begin_example, lesson.example_inputs, begun, **FREE), page, race)
-    for dial in (lesson.example_length, lesson.example_pace):
-        dial.change(listeners.predict, lesson.example_inputs, lesson.example, **QUICK)
-    lesson.price.change(listeners.weigh, lesson.price, lesson.saved, **QUICK)
+    started = [*page.start, lesson.example]
+    follow(lesson.example_run.click(listeners.start_example, lesson.example_inputs, started, **FREE), page, race)
+    for control in (lesson.example_length, lesson.example_pace):
+        control.change(listeners.predict, lesson.example_inputs, lesson.example, **QUICK)
+    lesson.price.change(listeners.price_saving, lesson.price, lesson.saved, **QUICK)
     gather(lesson.share.click, page).then(listeners.share, page.asked, lesson.link, **QUICK)
-    read_address = "() => [window.location.hash.slice(1)]"
-    arrived = blocks.load(
-        listeners.arrive, page.fragment, [*page.controls.inputs, *page.start], js=read_address, **FREE
-    )
-    follow(arrived, page, race)
+    read_fragment = "() => [window.location.hash.slice(1)]"
+    opened = [*page.controls.values(), *page.start]
+    follow(blocks.load(listeners.open_link, page.fragment, opened, js=read_fragment, **FREE), page, race)
 
 
 def gather(trigger: Callable[..., Dependency], page: Layout) -> Dependency:
-    """The prompt, how it is asked and the dials' positions become the one value of `page.asked`.
+    """The browser gathers the prompt, its mode and the controls' values in `page.asked`, which the listeners read.
 
-    Of every component that a listener has ever read, Gradio's client renews the status with each message that comes:
-    so these are read in the browser, and the listeners read what was gathered.
+    With each message Gradio's client renews the status of every component that a listener has read: so it is one.
     """
-    given = [page.prompt, page.keep, *page.controls.inputs]
-    return trigger(None, given, page.asked, js="(...values) => [tokenStreaming.gather(values)]", **SILENT)
+    inputs = [page.prompt, page.keep, *page.controls.values()]
+    return trigger(None, inputs, page.asked, js="(...values) => [tokenStreaming.gather(values)]", **SILENT)
 
 
-def follow(begun: Dependency, page: Layout, listeners: Listeners) -> None:
-    """What comes after a listener that may have begun a race: both sides of it, together, and their end."""
+def follow(started: Dependency, page: Layout, listeners: RaceListeners) -> None:
+    """What comes after a listener that may have started a race: both sides of it, at once, and their end."""
     # Two listeners of one click would run one after the other; those that follow a quick first step run together.
-    begun.then(listeners.narrate, None, page.whole.run, **OFTEN)
+    started.then(listeners.report_progress, None, page.whole.run, **OFTEN)
     for ended in (
-        begun.then(listeners.stream, None, page.streamed.run, **OFTEN),
-        begun.then(listeners.wait_whole, None, page.whole.run, **OFTEN),
+        started.then(listeners.stream, None, page.streamed.run, **OFTEN),
+        started.then(listeners.wait_whole, None, page.whole.run, **OFTEN),
     ):
-        ended.then(listeners.settle, page.lesson.price, page.settled, **EACH_TIME)
+        ended.then(listeners.record, page.lesson.price, page.end, **EACH_TIME)

@@ -7,70 +7,65 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from demo.events import Done, Engine, Event, Failed, Request, Token
 from demo.run import Reader, Run
-from demo.ui.view.panes import PaneView, Reading, settle_views, view_reading
+from demo.trace import Trace
+from demo.ui.view.panes import PaneView, Reading, complete_views, view_reading
 from demo.ui.view.words import SIDES, Side
 
-UPDATE_SECONDS = 0.1  # between two batches of a growing text: the browser paints each token when it is due
+UPDATE_SECONDS = 0.1  # between two updates of a growing text: the browser paints each token when it is due
 
 _numbers = itertools.count(1)
 
 
 def take_number() -> int:
-    """A race's, or that of a page without one: larger than all before."""
+    """A number for a race, or for a page without one: larger than all before."""
     return next(_numbers)
 
 
 class Race:
-    """One generation, read twice at once: streamed, token by token, and whole, at its end.
+    """One run, read by two sides at once: streamed, token by token, and whole, at its end.
 
     Raises what `Engine.submit` raises. Both sides are attached before the first token, so both see all of it.
-    `label` is shown with every view.
+    `label` is shown with every view; `make_trace` turns the run into a trace when it has ended.
     """
 
-    def __init__(self, engine: Engine, request: Request, label: str = "") -> None:
+    def __init__(self, engine: Engine, request: Request, label: str, make_trace: Callable[[Run], Trace | None]) -> None:
         self.run = Run(engine, request)
-        self.label = label
-        self.number = take_number()
-        self.over = asyncio.Event()
+        self.label, self.number = label, take_number()
+        self._make_trace = make_trace
+        self.ended = asyncio.Event()  # both sides have shown their last view
         self._readers: dict[Side, Reader] = {
             "streamed": self.run.attach(),
             "whole": self.run.attach(waits_for_end=True),
         }
-        self._narrator = self.run.attach()
-        self._narrated = asyncio.Event()
-        self._left: dict[Side, float] = {}
-        self._readings = {side: self._read(side, ()) for side in SIDES}
-        self._claimed: set[str] = set()
-        self._ended: set[Side] = set()
+        self._progress_reader = self.run.attach()
+        self._progress_ended = asyncio.Event()
+        self._detached: dict[Side, float] = {}
+        self._last: dict[Side, Reading] = {}
+        self._followed: set[str] = set()
 
-    def claim(self, role: str) -> bool:
-        """Whether the caller is the first to ask for `role`: each is played once."""
-        first = role not in self._claimed
-        self._claimed.add(role)
+    def follow(self, listener: str) -> bool:
+        """Whether `listener` has not followed this race before: each may once."""
+        first = listener not in self._followed
+        self._followed.add(listener)
         return first
 
-    def leave(self, side: Side) -> None:
-        """Stop one side where it is; the last to leave stops the work. Harmless when the run has ended."""
-        if side in self._left or self.run.ended:
-            return
-        self._left[side] = time.perf_counter()
-        self._readers[side].close()
-        if len(self._left) == len(SIDES):
-            self._narrator.close()
-
-    def leave_all(self) -> None:
-        """Stop both sides, and with them the work."""
-        for side in SIDES:
-            self.leave(side)
+    def detach(self, *sides: Side) -> None:
+        """Stop these sides where they are; without any side the work stops. Harmless when the run has ended."""
+        for side in sides:
+            if side not in self._detached and not self.run.ended:
+                self._detached[side] = time.perf_counter()
+                self._readers[side].close()
+                if len(self._detached) == len(SIDES):
+                    self._progress_reader.close()
 
     async def stream(self, choose_interval: Callable[[], float] = lambda: UPDATE_SECONDS) -> AsyncIterator[PaneView]:
         """The streamed side: its view again and again, as the text grows; the first text and the end at once.
 
-        `choose_interval` says how many seconds to let pass before the next.
+        `choose_interval` returns the seconds until the next view.
         """
         reader, events = self._readers["streamed"], list[Event]()
         try:
-            for view in self._queued("streamed"):
+            for view in self._view_queued("streamed"):
                 yield view
             async for batch in reader:
                 events.extend(batch)
@@ -79,7 +74,7 @@ class Race:
                     await reader.coalesce(choose_interval())
         finally:
             view = self._end("streamed", events)
-        if "streamed" in self._left:
+        if "streamed" in self._detached:
             yield view
 
     async def wait(self) -> PaneView:
@@ -87,49 +82,53 @@ class Race:
         try:
             async for _ in self._readers["whole"]:
                 pass
-            if not self._narrated.is_set():
+            if not self._progress_ended.is_set():
                 # Gradio repeats a generator's last view at its end: that must not come after this one.
-                await self._narrated.wait()
+                await self._progress_ended.wait()
                 await asyncio.sleep(UPDATE_SECONDS)
         finally:
             view = self._end("whole", self.run.events)
         return view
 
-    async def narrate(self) -> AsyncIterator[PaneView]:
-        """The whole side's view while it waits, without any text: only its phase, until the first token."""
+    async def report_progress(self) -> AsyncIterator[PaneView]:
+        """The whole side's view while it waits: its phase without any text, until the first token."""
         events: list[Event] = []
         try:
-            for view in self._queued("whole"):
+            for view in self._view_queued("whole"):
                 yield view
-            async for batch in self._narrator:
+            async for batch in self._progress_reader:
                 events.extend(batch)
                 yield self._view("whole", [event for event in events if not isinstance(event, Done | Failed)])
-                if "whole" in self._left or isinstance(events[-1], Token | Done | Failed):
+                if "whole" in self._detached or isinstance(events[-1], Token | Done | Failed):
                     break
         finally:
-            self._narrator.close()
-            self._narrated.set()
+            self._progress_reader.close()
+            self._progress_ended.set()
 
-    def settle(self) -> tuple[PaneView, PaneView]:
-        """Both sides' last views: streamed, whole. To be asked when the race is `over`."""
-        return settle_views(self._readings["streamed"], self._readings["whole"])
+    @property
+    def last_views(self) -> tuple[PaneView, PaneView]:
+        """Streamed, whole: the last views of a race that has `ended`."""
+        return complete_views(self._last["streamed"], self._last["whole"])
 
-    def _queued(self, side: Side) -> Sequence[PaneView]:
-        """The side's view if it has to wait its turn: Gradio may show what a race before it said last only now."""
+    @property
+    def trace(self) -> Trace | None:
+        """The trace of a race that has `ended`; None where its run was not completed."""
+        return self._make_trace(self.run)
+
+    def _view_queued(self, side: Side) -> Sequence[PaneView]:
+        """The side's view while its run is queued: it replaces what Gradio may deliver late of an earlier race."""
         return [] if self.run.events else [self._view(side, ())]
 
     def _view(self, side: Side, events: Sequence[Event]) -> PaneView:
         return view_reading(self._read(side, events))
 
     def _read(self, side: Side, events: Sequence[Event]) -> Reading:
-        return Reading(
-            side, self.run.request, self.run.submitted, tuple(events), self._left.get(side), self.label, self.number
-        )
+        run, detached = self.run, self._detached.get(side)
+        return Reading(side, run.request, run.submitted, tuple(events), detached, self.label, self.number)
 
     def _end(self, side: Side, events: Sequence[Event]) -> PaneView:
-        self.leave(side)
-        self._readings[side] = self._read(side, events)
-        self._ended.add(side)
-        if len(self._ended) == len(SIDES):
-            self.over.set()
-        return view_reading(self._readings[side])
+        self.detach(side)
+        self._last[side] = self._read(side, events)
+        if len(self._last) == len(SIDES):
+            self.ended.set()
+        return view_reading(self._last[side])

@@ -62,7 +62,7 @@ def test_slowed_to_a_pace_the_measured_numbers_are_the_predicted_and_are_labelle
         tab.expect_results(1)
         rows = streamed, measured, _, waited = read_rows(tab, "example")
         assert read_rows(tab, "example-beside") == rows
-        assert "Asked for 30 tokens/s, measured 30.0: 99 tokens in" in tab.read("example-beside")
+        assert "Requested 30 tokens/s, measured 30.0: 99 tokens in" in tab.read("example-beside")
         assert streamed[2:] == ["1.67 s", "3.33 s"]
         assert read_seconds(measured[1]) < 0.5
         first = read_seconds(measured[1])
@@ -80,7 +80,7 @@ def test_a_machine_slower_than_the_rate_asked_for_is_said_to_be(open_tab: Tabs) 
         tab.find("example-length").get_by_label("100 tokens", exact=True).check()
         tab.find("example-run").click()
         tab.expect_results(1)
-        expect(tab.find("example")).to_contain_text("fewer than the 100 asked for: predicted from the rate it has")
+        expect(tab.find("example")).to_contain_text("fewer than the requested 100: predicted from it")
         open_tab.close()
 
 

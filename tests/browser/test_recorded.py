@@ -57,7 +57,7 @@ def test_the_link_that_a_page_gives_for_its_run_plays_that_run_in_another_browse
         assert other.read("streamed-label").startswith("recorded ")
         assert other.read("streamed-tokens") == tab.read("streamed-tokens")
         for each, name in product((tab, other), ("streamed-remembered", "whole-remembered")):
-            assert each.read(name) == "1,812 of 1,840 prompt tokens remembered"
+            assert each.read(name) == "1,812 of 1,840 prompt tokens cached"
         for name in ("streamed-ttft", "streamed-total", "whole-total"):
             assert abs(read_seconds(other.read(name)) - read_seconds(tab.read(name))) < 0.002, name
         open_tab.close()
@@ -82,7 +82,7 @@ def test_a_recorded_run_stands_in_while_the_model_loads_and_says_so(open_tab: Ta
         tab = open_tab(served.url, ready=False)
         tab.ask("Count to 3")
         expect(tab.find("message")).to_contain_text("still loading")
-        expect(tab.find("message")).to_contain_text("A recorded run stands in")
+        expect(tab.find("message")).to_contain_text("A recorded run is played instead")
         tab.expect_both("done")
         assert tab.read("streamed-text") == "1, 2, 3."
         assert tab.read("streamed-label") == SLOWED

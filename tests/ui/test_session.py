@@ -1,4 +1,4 @@
-"""Races, conversations and who sees what."""
+"""Races, conversations and sessions."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,15 +9,38 @@ import pytest
 from demo.errors import BadRequest, EngineFailed, Overloaded
 from demo.events import Message, Ready
 from demo.ui.race import UPDATE_SECONDS, Race
-from demo.ui.session import MAX_UPDATES_PER_SECOND, Session, Sessions
+from demo.ui.session import MAX_RUNS, MAX_UPDATES_PER_SECOND, Session, Sessions
 from demo.ui.view.options import GenerationOptions
 from demo.ui.view.panes import PaneView
+from demo.ui.view.turn import Question
+from demo.ui.view.words import Side
 from tests.scripted import CARD, ScriptedEngine
 from tests.traces import make_trace
 
+pytestmark = pytest.mark.anyio
+HELLO = Message("user", "Hello")
 
-def begin(session: Session, engine: ScriptedEngine, question: str = "Hello") -> Race:
-    session.begin(engine, question, GenerationOptions())
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine()
+
+
+@pytest.fixture
+def session() -> Session:
+    return Session()
+
+
+def start(
+    session: Session, engine: ScriptedEngine, question: Question | str = "Hello", pace: float | None = None
+) -> Race:
+    question = Question(question) if isinstance(question, str) else question
+    session.start(engine, question, GenerationOptions(pace=pace))
     assert session.race is not None
     return session.race
 
@@ -27,269 +50,250 @@ async def collect(views: AsyncIterator[PaneView]) -> list[PaneView]:
 
 
 async def follow(race: Race) -> tuple[list[PaneView], PaneView, list[PaneView]]:
-    """All three listeners of a race, to their ends."""
-    return await asyncio.wait_for(asyncio.gather(collect(race.stream()), race.wait(), collect(race.narrate())), 5)
+    """All three listeners of a race, to their ends: streamed, whole, progress."""
+    listeners = asyncio.gather(collect(race.report_progress()), collect(race.stream()), race.wait())
+    progress, streamed, whole = await asyncio.wait_for(listeners, 5)
+    return streamed, whole, progress
 
 
-def play(session: Session, engine: ScriptedEngine, question: str, *texts: str) -> None:
+async def play(session: Session, engine: ScriptedEngine, question: Question | str, *texts: str) -> None:
     """A whole turn."""
-    race = begin(session, engine, question)
+    race = start(session, engine, question)
     engine.tickets[-1].start()
     engine.tickets[-1].write(*texts)
     engine.tickets[-1].finish()
-    asyncio.run(follow(race))
-    assert session.settle()
+    await follow(race)
+    assert session.record()
 
 
-def test_both_sides_end_with_the_same_text_and_nothing_is_whole_before_the_end() -> None:
-    async def scene() -> None:
-        engine, session = ScriptedEngine(), Session()
-        race = begin(session, engine)
-        following = asyncio.ensure_future(follow(race))
-        engine.tickets[0].start()
-        for text in ("Cheese ", "is ", "🧀", "."):
-            engine.tickets[0].write(text)
-            await asyncio.sleep(0)
-        engine.tickets[0].finish()
-        streamed, whole, told = await following
-        assert streamed[-1].text == whole.text == "Cheese is 🧀."
-        assert not any(view.text for view in told)
-
-    asyncio.run(scene())
+async def test_both_sides_end_with_the_same_text_and_nothing_is_whole_before_the_end(
+    session: Session, engine: ScriptedEngine
+) -> None:
+    following = asyncio.ensure_future(follow(start(session, engine)))
+    engine.tickets[0].start()
+    for text in ("Cheese ", "is ", "🧀", "."):
+        engine.tickets[0].write(text)
+        await asyncio.sleep(0)
+    engine.tickets[0].finish()
+    streamed, whole, progress = await following
+    assert streamed[-1].text == whole.text == "Cheese is 🧀."
+    assert not any(view.text for view in progress)
 
 
-def test_each_view_of_the_streamed_side_goes_on_from_the_last() -> None:
-    async def scene() -> None:
-        engine, session = ScriptedEngine(), Session()
-        stream = begin(session, engine).stream()
-        engine.tickets[0].start()
-        assert (await anext(stream)).phase == "reading"
-        for text, shown in (("one ", "one "), ("two ", "one two "), ("three", "one two three")):
-            engine.tickets[0].write(text)
-            assert (await anext(stream)).text == shown
-        engine.tickets[0].finish()
-        assert [view.phase async for view in stream] == ["done"]
-
-    asyncio.run(scene())
+async def test_each_view_of_the_streamed_side_continues_the_last(session: Session, engine: ScriptedEngine) -> None:
+    stream = start(session, engine).stream()
+    engine.tickets[0].start()
+    assert (await anext(stream)).phase == "reading"
+    for text, shown in (("one ", "one "), ("two ", "one two "), ("three", "one two three")):
+        engine.tickets[0].write(text)
+        assert (await anext(stream)).text == shown
+    engine.tickets[0].finish()
+    assert [view.phase async for view in stream] == ["done"]
 
 
-def test_stopping_one_side_leaves_the_other_to_its_end() -> None:
-    async def scene() -> None:
-        engine, session = ScriptedEngine(), Session()
-        race = begin(session, engine)
-        stream, whole = race.stream(), asyncio.ensure_future(race.wait())
-        engine.tickets[0].start()
-        engine.tickets[0].write("one ", "two ")
-        await anext(stream)
-        session.leave("streamed")
-        assert not engine.tickets[0].cancelled
-        engine.tickets[0].write("three")
-        engine.tickets[0].finish()
-        stopped = [view async for view in stream][-1]
-        assert (stopped.phase, stopped.text) == ("stopped", "one two ")
-        await collect(race.narrate())
-        assert ((await whole).phase, (await whole).text) == ("done", "one two three")
-        assert session.settle()
-        assert "stopped at token 2 of 3," in session.turns[0].streamed.note
-
-    asyncio.run(scene())
-
-
-def test_stopping_everything_leaves_the_streamed_text_and_shows_no_whole_text() -> None:
-    async def scene() -> None:
-        engine, session = ScriptedEngine(), Session()
-        race = begin(session, engine)
-        stream, whole = race.stream(), asyncio.ensure_future(race.wait())
-        engine.tickets[0].start()
-        engine.tickets[0].write("one ")
-        await anext(stream)
-        session.leave_all()
-        stopped = [view async for view in stream][-1]
-        await collect(race.narrate())
-        assert (stopped.text, (await whole).text) == ("one ", "")
-        assert stopped.phase == (await whole).phase == "stopped"
-        assert engine.tickets[0].cancelled
-
-    asyncio.run(scene())
-
-
-def test_when_both_sides_have_left_the_work_stops() -> None:
-    engine, session = ScriptedEngine(), Session()
-    begin(session, engine)
-    session.leave("whole")
+async def test_stopping_one_side_leaves_the_other_to_its_end(session: Session, engine: ScriptedEngine) -> None:
+    race = start(session, engine)
+    stream, whole = race.stream(), asyncio.ensure_future(race.wait())
+    engine.tickets[0].start()
+    engine.tickets[0].write("one ", "two ")
+    await anext(stream)
+    session.stop("streamed")
     assert not engine.tickets[0].cancelled
-    session.leave("streamed")
+    engine.tickets[0].write("three")
+    engine.tickets[0].finish()
+    stopped = (await collect(stream))[-1]
+    assert (stopped.phase, stopped.text) == ("stopped", "one two ")
+    await collect(race.report_progress())
+    assert ((await whole).phase, (await whole).text) == ("done", "one two three")
+    assert session.record()
+    assert "stopped at token 2 of 3," in session.turns[0].streamed.note
+
+
+async def test_stopping_both_leaves_the_streamed_text_and_shows_no_whole_text(
+    session: Session, engine: ScriptedEngine
+) -> None:
+    race = start(session, engine)
+    stream, whole = race.stream(), asyncio.ensure_future(race.wait())
+    engine.tickets[0].start()
+    engine.tickets[0].write("one ")
+    await anext(stream)
+    session.stop()
+    stopped = (await collect(stream))[-1]
+    await collect(race.report_progress())
+    assert (stopped.text, (await whole).text) == ("one ", "")
+    assert stopped.phase == (await whole).phase == "stopped"
     assert engine.tickets[0].cancelled
 
 
-def test_a_second_message_goes_on_from_the_first_answer() -> None:
-    engine, session = ScriptedEngine(), Session()
-    play(session, engine, "Hello", "Hi", " there")
-    begin(session, engine, "And now?")
-    assert engine.tickets[1].request.prompt == (
-        Message("user", "Hello"),
-        Message("assistant", "Hi there"),
-        Message("user", "And now?"),
-    )
+async def test_when_both_sides_are_stopped_the_work_stops(session: Session, engine: ScriptedEngine) -> None:
+    start(session, engine)
+    session.stop("whole")
+    assert not engine.tickets[0].cancelled
+    session.stop("streamed")
+    assert engine.tickets[0].cancelled
 
 
-def test_a_retried_turn_is_asked_again_without_itself() -> None:
-    engine, session = ScriptedEngine(), Session()
-    play(session, engine, "Hello", "Hi")
-    (turn,) = session.remove_turns(1)
-    begin(session, engine, turn.question)
+async def test_a_second_question_continues_the_conversation(session: Session, engine: ScriptedEngine) -> None:
+    await play(session, engine, "Hello", "Hi", " there")
+    start(session, engine, "And now?")
+    assert engine.tickets[1].request.prompt == (HELLO, Message("assistant", "Hi there"), Message("user", "And now?"))
+
+
+async def test_a_retried_turn_is_asked_again_without_itself(session: Session, engine: ScriptedEngine) -> None:
+    await play(session, engine, "Hello", "Hi")
+    session.start(engine, session.turns[-1].question, GenerationOptions(), replaced=1)
+    assert session.turns == []
     assert engine.tickets[1].request.prompt == engine.tickets[0].request.prompt
 
 
-def test_a_failed_turn_is_not_part_of_the_conversation() -> None:
-    engine, session = ScriptedEngine(), Session()
-    race = begin(session, engine)
+@pytest.mark.parametrize(
+    ("texts", "stopped"), [((), []), (("Hi", " the"), []), (("Hi",), ["whole"]), (("Hi",), ["streamed"])]
+)
+async def test_a_failed_turn_with_text_or_without_is_not_part_of_the_conversation(
+    session: Session, engine: ScriptedEngine, texts: tuple[str, ...], stopped: list[Side]
+) -> None:
+    race = start(session, engine)
+    engine.tickets[0].start()
+    engine.tickets[0].write(*texts)
+    race.detach(*stopped)
     engine.tickets[0].fail(EngineFailed("The model gave up."))
-    asyncio.run(follow(race))
-    begin(session, engine, "Again")
+    await follow(race)
+    with pytest.raises(BadRequest, match="no answer to continue"):
+        start(session, engine, Question("Hello", "rest"))
+    start(session, engine, "Again")
     assert engine.tickets[1].request.prompt == (Message("user", "Again"),)
 
 
-def test_a_refusal_changes_nothing() -> None:
-    engine, session = ScriptedEngine(), Session()
-    play(session, engine, "Hello", "Hi")
+async def test_a_refusal_changes_nothing(session: Session, engine: ScriptedEngine) -> None:
+    await play(session, engine, "Hello", "Hi")
     before = (session.race, session.question, list(session.turns))
     engine.refusal = Overloaded("Too many at once: try again in a moment.")
     with pytest.raises(Overloaded):
-        begin(session, engine, "More")
+        start(session, engine, "More")
     assert (session.race, session.question, session.turns) == before
 
 
-@pytest.mark.parametrize("question", ["", "  \n"])
-def test_an_empty_prompt_is_refused(question: str) -> None:
+@pytest.mark.parametrize(("text", "kind"), [("", "turn"), ("  \n", "turn"), ("", "rest")])
+async def test_an_empty_prompt_is_refused(session: Session, engine: ScriptedEngine, text: str, kind: str) -> None:
     with pytest.raises(BadRequest, match="type something first"):
-        begin(Session(), ScriptedEngine(), question)
+        start(session, engine, Question(text, kind))  # type: ignore[arg-type]
 
 
-def test_one_answer_at_a_time() -> None:
-    engine, session = ScriptedEngine(), Session()
-    begin(session, engine)
+async def test_one_answer_at_a_time(session: Session, engine: ScriptedEngine) -> None:
+    start(session, engine)
     with pytest.raises(BadRequest, match="still being written"):
-        begin(session, engine)
+        start(session, engine)
 
 
-def test_a_race_is_settled_once() -> None:
-    engine, session = ScriptedEngine(), Session()
-    play(session, engine, "Hello", "Hi")
-    assert not session.settle()
+async def test_a_race_is_recorded_once(session: Session, engine: ScriptedEngine) -> None:
+    await play(session, engine, "Hello", "Hi")
+    assert not session.record()
     assert len(session.runs) == 1
 
 
-def test_sessions_share_nothing() -> None:
-    engine, sessions = ScriptedEngine(), Sessions()
-    play(sessions.find("a"), engine, "Hello", "Hi")
+async def test_a_session_keeps_its_last_100_runs_and_the_whole_conversation(
+    session: Session, engine: ScriptedEngine
+) -> None:
+    for number in range(1, MAX_RUNS + 3):
+        await play(session, engine, f"Question {number}", "Yes")
+    assert [turn.number for turn in session.runs] == list(range(3, MAX_RUNS + 3))
+    assert MAX_RUNS == 100
+    start(session, engine, "And now?")
+    prompt = engine.tickets[-1].request.prompt
+    assert len(prompt) == 2 * (MAX_RUNS + 2) + 1
+    assert prompt[0] == Message("user", "Question 1")
+
+
+async def test_sessions_share_nothing(engine: ScriptedEngine) -> None:
+    sessions = Sessions()
+    await play(sessions.find("a"), engine, "Hello", "Hi")
     assert not sessions.find("b").turns
-    begin(sessions.find("b"), engine, "Who are you?")
+    start(sessions.find("b"), engine, "Who are you?")
     assert engine.tickets[1].request.prompt == (Message("user", "Who are you?"),)
 
 
-def test_each_tab_is_one_client_whatever_it_asks() -> None:
-    engine, sessions = ScriptedEngine(), Sessions()
+async def test_each_tab_is_one_client_whatever_it_asks(engine: ScriptedEngine) -> None:
+    sessions = Sessions()
     for session in map(sessions.find, ("a", "b")):
-        play(session, engine, "Hello", "Once ")
-        session.complete(engine, GenerationOptions())
-        engine.tickets[-1].finish()
-        race = session.race
-        assert race is not None
-        asyncio.run(follow(race))
-        session.begin_example(engine, "Tell me more", GenerationOptions())
+        await play(session, engine, "Hello", "Once ")
+        await play(session, engine, Question("Hello", "rest"), "upon")
+        await play(session, engine, Question("Tell me more", "example"), "No")
     clients = [ticket.request.client for ticket in engine.tickets]
     assert clients == [sessions.find("a").client] * 3 + [sessions.find("b").client] * 3
     assert len(set(clients)) == 2
     assert all(client and client.startswith("session:") for client in clients)
 
 
-def test_a_recorded_run_says_what_was_remembered_when_it_was_made() -> None:
-    session = Session()
-    session.replay(make_trace(gap=0.002, cached_tokens=8))
-    race = session.race
-    assert race is not None
-    streamed, whole, _ = asyncio.run(follow(race))
-    assert streamed[-1].remembered == whole.remembered == (8, 10)
+async def test_a_recorded_run_shows_what_was_cached_when_it_was_made(session: Session, engine: ScriptedEngine) -> None:
+    trace = make_trace(gap=0.002, cached_tokens=8)
+    streamed, whole, _ = await follow(start(session, engine, Question(trace.question, "recording", trace)))
+    assert streamed[-1].cached == whole.cached == (8, 10)
     assert streamed[-1].label.startswith("recorded ")
-    assert session.settle()
-    assert session.turns[0].trace == make_trace(gap=0.002, cached_tokens=8)
+    assert session.record()
+    assert session.turns[0].trace == trace
 
 
-def test_who_goes_is_forgotten_and_the_work_for_them_stops() -> None:
-    engine, sessions = ScriptedEngine(), Sessions()
-    begin(sessions.find("a"), engine)
-    sessions.drop("a")
-    sessions.drop("a")
+async def test_a_closed_tab_is_forgotten_and_its_work_stops(engine: ScriptedEngine) -> None:
+    sessions = Sessions()
+    start(sessions.find("a"), engine)
+    sessions.close("a")
+    sessions.close("a")
     assert engine.tickets[0].cancelled
     assert len(sessions) == 0
 
 
-def test_many_tabs_together_are_updated_no_more_often_than_a_few() -> None:
-    engine, sessions = ScriptedEngine(), Sessions()
+async def test_many_tabs_together_are_updated_no_more_often_than_a_few(engine: ScriptedEngine) -> None:
+    sessions = Sessions()
     one = sessions.find("one")
-    begin(one, engine)
+    start(one, engine)
     alone = sessions.choose_interval(one)
     for number in range(99):
-        begin(sessions.find(str(number)), engine)
+        start(sessions.find(str(number)), engine)
     assert 100 / sessions.choose_interval(one) == pytest.approx(MAX_UPDATES_PER_SECOND)
     assert alone < sessions.choose_interval(one)
 
 
-def test_a_tab_in_front_is_updated_ten_times_a_second_and_one_behind_another_once() -> None:
-    engine, sessions = ScriptedEngine(), Sessions()
-    seen, away = sessions.find("seen"), sessions.find("away")
-    away.away = True
-    for session in (seen, away):
-        begin(session, engine)
-    assert sessions.choose_interval(seen) == UPDATE_SECONDS == 0.1
-    assert sessions.choose_interval(away) == 1.0
+async def test_a_visible_tab_is_updated_ten_times_a_second_and_a_hidden_one_once(engine: ScriptedEngine) -> None:
+    sessions = Sessions()
+    visible, hidden = sessions.find("visible"), sessions.find("hidden")
+    hidden.hidden = True
+    start(visible, engine)
+    start(hidden, engine)
+    assert sessions.choose_interval(visible) == UPDATE_SECONDS == 0.1
+    assert sessions.choose_interval(hidden) == 1.0
 
 
-def test_a_run_that_is_slowed_down_says_so_where_the_machine_could_do_more() -> None:
-    card = replace(CARD, rate=50.0)
-    for pace, said in ((30, "slowed to 30 tokens/s"), (100, "real speed: slower here than 100 tokens/s"), (None, "")):
-        session = Session()
-        session.begin(ScriptedEngine(Ready(card)), "Hello", GenerationOptions(pace=pace))
-        assert session.race is not None
-        assert session.race.label == said
-        assert session.race.run.request.pace == pace
+@pytest.mark.parametrize(
+    ("pace", "label"),
+    [(30, "slowed to 30 tokens/s"), (100, "real speed: slower here than 100 tokens/s"), (None, "")],
+)
+async def test_a_slowed_run_is_labelled_where_the_machine_is_faster(
+    session: Session, pace: float | None, label: str
+) -> None:
+    race = start(session, ScriptedEngine(Ready(replace(CARD, rate=50.0))), pace=pace)
+    assert race.label == label
+    assert race.run.request.pace == pace
 
 
-def test_the_rest_of_an_answer_is_asked_for_as_its_continuation_and_becomes_one_message_with_it() -> None:
-    engine, session = ScriptedEngine(), Session()
-    play(session, engine, "Hello", "Once ")
-    session.complete(engine, GenerationOptions())
-    assert engine.tickets[1].request.prompt == (Message("user", "Hello"), Message("assistant", "Once "))
-    race = session.race
-    assert race is not None
-    engine.tickets[1].write("upon")
-    engine.tickets[1].finish()
-    asyncio.run(follow(race))
-    begin(session, engine, "And then?")
-    expected = (Message("user", "Hello"), Message("assistant", "Once upon"), Message("user", "And then?"))
-    assert engine.tickets[2].request.prompt == expected
+async def test_the_rest_of_an_answer_continues_it_and_becomes_one_message_with_it(
+    session: Session, engine: ScriptedEngine
+) -> None:
+    await play(session, engine, "Hello", "Once ")
+    await play(session, engine, Question("Hello", "rest"), "upon")
+    assert engine.tickets[1].request.prompt == (HELLO, Message("assistant", "Once "))
+    start(session, engine, "And then?")
+    assert engine.tickets[2].request.prompt == (HELLO, Message("assistant", "Once upon"), Message("user", "And then?"))
 
 
-def test_without_an_answer_there_is_nothing_to_continue() -> None:
-    session = Session()
-    with pytest.raises(BadRequest, match="type something first"):
-        session.complete(ScriptedEngine(), GenerationOptions())
-
-
-def test_a_stopped_side_rests_no_longer() -> None:
-    async def scene() -> None:
-        engine, session = ScriptedEngine(), Session()
-        race = begin(session, engine)
-        views = race.stream(lambda: 1000.0)
-        engine.tickets[0].start()
-        engine.tickets[0].write("One")
-        while (await anext(views)).text != "One":
-            pass
-        following = asyncio.ensure_future(collect(views))
-        await asyncio.sleep(0)
-        race.leave("streamed")
-        assert (await asyncio.wait_for(following, 5))[-1].phase == "stopped"
-        race.leave_all()
-
-    asyncio.run(scene())
+async def test_a_stopped_side_does_not_wait_for_its_next_update(session: Session, engine: ScriptedEngine) -> None:
+    race = start(session, engine)
+    views = race.stream(lambda: 1000.0)
+    engine.tickets[0].start()
+    engine.tickets[0].write("One")
+    while (await anext(views)).text != "One":
+        pass
+    following = asyncio.ensure_future(collect(views))
+    await asyncio.sleep(0)
+    session.stop("streamed")
+    assert (await asyncio.wait_for(following, 5))[-1].phase == "stopped"
+    session.stop()

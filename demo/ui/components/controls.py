@@ -1,47 +1,26 @@
-"""The generation controls: the speed, and in a panel that opens the length, temperature, seed and more."""
+"""The generation controls: the speed, and in a closed panel the length, temperature, seed and more."""
 
-from dataclasses import dataclass, fields
+from typing import TypeAlias
 
 import gradio as gr
+from gradio.components import Component
 
-from demo.ui.view.options import DEFAULTS, RANGES
+from demo.ui.view.options import DEFAULTS, SLIDERS
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Controls:
-    """The components of the dials, in the order in which `read_options` takes their values."""
-
-    length: gr.Slider
-    temperature: gr.Slider
-    top_p: gr.Slider
-    top_k: gr.Slider
-    repetition: gr.Slider
-    frequency: gr.Slider
-    seed: gr.Textbox
-    pace: gr.Radio
-
-    @property
-    def inputs(self) -> list[gr.components.Component]:
-        """All of them, in order."""
-        return [getattr(self, field.name) for field in fields(self)]
+Controls: TypeAlias = dict[str, Component]  # in the order of DEFAULTS, by its names
 
 
 def build_controls(pace: gr.Radio) -> Controls:
-    """The drawer, closed; `pace` stands elsewhere."""
+    """The panel, closed; `pace` stands outside of it."""
     with gr.Accordion("Max tokens, temperature, seed …", open=False, elem_id="dials"), gr.Row():
-        return Controls(
-            length=_slider("length", "Max tokens", "the longest answer"),
-            temperature=_slider("temperature", "Temperature", "0 is greedy decoding"),
-            top_p=_slider("top_p", "Top p", "1 is off"),
-            top_k=_slider("top_k", "Top k", "0 is off"),
-            repetition=_slider("repetition", "Repetition penalty", "1 is off"),
-            frequency=_slider("frequency", "Frequency penalty", "0 is off"),
-            seed=gr.Textbox("", label="Seed", info="empty: a new one each time", max_lines=1, elem_id="seed"),
-            pace=pace,
-        )
+        controls: Controls = {name: _build_slider(name) for name in SLIDERS}
+        info = "empty: a new one each time"
+        controls["seed"] = gr.Textbox("", label="Seed", info=info, max_lines=1, elem_id="seed")
+    controls["pace"] = pace
+    return {name: controls[name] for name in DEFAULTS}
 
 
-def _slider(name: str, label: str, info: str) -> gr.Slider:
-    low, high, step = RANGES[name]
-    default, place = float(DEFAULTS[name]), name.replace("_", "-")
+def _build_slider(name: str) -> gr.Slider:
+    label, info, default, low, high, step = SLIDERS[name]
+    place = name.replace("_", "-")
     return gr.Slider(low, high, default, step=step, label=label, info=info, elem_id=place, min_width=220, buttons=[])

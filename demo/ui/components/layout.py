@@ -1,21 +1,22 @@
 """The page's components and where they stand. Knows no listener and no engine."""
 
 import html
-from dataclasses import dataclass
 from typing import Final
 
 import gradio as gr
+from gradio.components import Component
 
 from demo.examples import read_examples
 from demo.ui.components.chart import build_chart
-from demo.ui.components.controls import Controls, build_controls
-from demo.ui.components.lesson import Lesson, build_lesson
-from demo.ui.components.pane import Pane, build_pane
+from demo.ui.components.controls import build_controls
+from demo.ui.components.lesson import Lesson
+from demo.ui.components.markup import build_html, build_table
+from demo.ui.components.pane import Pane
 from demo.ui.files import LESSON
-from demo.ui.view.speed import FELT, list_speeds
+from demo.ui.view.speed import DEFAULT_PACE, list_speeds
 
 KEYS: Final = '<span class="keys"> · Enter sends, Shift+Enter starts a new line, Esc stops</span>'
-# What a race says when it has ended, and what can be done with its answer.
+# The sentence that compares both sides of a race that has ended, and what can be done with its answer.
 VERDICT: Final = """
 <div id="verdict"><p id="result" role="status"></p>
   <button type="button" id="slow-motion" hidden>Slow motion</button>
@@ -24,104 +25,37 @@ INTRO: Final = """
 <h1>Token streaming</h1>
 <p>One model writes one answer. Two panels deliver it: token by token as it is made, or all at once when it is done.
 Both read the same run, so the text is the same; only the waiting differs.</p>"""
+EDIT: Final = '<button type="button" class="link" id="edit">Edit</button>'
+ANNOUNCER: Final = '<div id="announcer" role="status" aria-live="polite" class="unseen"></div>'
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Every component that a listener reads or sets."""
+    """Every component of the page, built top to bottom within a gr.Blocks."""
 
-    prompt: gr.Textbox
-    keep: gr.Checkbox
-    generate: gr.Button
-    stop: gr.Button
-    retry: gr.Button
-    clear: gr.Button
-    examples: gr.HTML
-    controls: Controls
-    asked: gr.JSON
-    model: gr.HTML
-    message: gr.HTML
-    question: gr.HTML
-    verdict: gr.HTML
-    streamed: Pane
-    whole: Pane
-    results: gr.Column
-    timeline: gr.HTML
-    latency: gr.HTML
-    table: gr.HTML
-    trace: gr.HTML
-    fragment: gr.Textbox
-    sight: gr.HTML
-    lesson: Lesson
+    def __init__(self) -> None:
+        gr.HTML(INTRO, elem_id="intro", js_on_load=None)
+        self.model = _build_line("model", after=KEYS)
+        with gr.Row(elem_id="controls"):
+            self._build_prompt_row()
+        with gr.Row(elem_id="options"):
+            speeds = list_speeds(None)
+            self.pace = gr.Radio(speeds, value=DEFAULT_PACE, label="Speed", elem_id="speed", min_width=0, scale=0)
+            self.keep = gr.Checkbox(False, label="Continue the conversation", elem_id="keep", min_width=0, scale=0)
+            self.examples = _build_examples()
+        self.message = _build_line("message", role="alert")
+        self.controls, self.asked = build_controls(self.pace), gr.JSON(visible=False)
+        self.question = _build_line("question", after=EDIT)
+        self.verdict = build_html("mountVerdict(element, trigger)", VERDICT)
+        with gr.Row(elem_id="panes", equal_height=True):
+            self.streamed, self.whole = self.panes = Pane("streamed"), Pane("whole")
+        with gr.Column(visible=False, elem_id="results") as self.results:
+            self._build_results()
+        self.lesson = Lesson()
+        self.fragment = gr.Textbox(visible=False)
+        self.sight = build_html("mountSight(trigger)", ANNOUNCER)
 
-    @property
-    def panes(self) -> tuple[Pane, Pane]:
-        """Streamed, whole."""
-        return self.streamed, self.whole
-
-    @property
-    def start(self) -> list[gr.components.Component]:
-        """What a race that begins sets."""
-        panes = [component for pane in self.panes for component in (pane.run, pane.past)]
-        return [*panes, self.prompt, self.message, self.question, self.retry, self.clear]
-
-    @property
-    def settled(self) -> list[gr.blocks.Block]:
-        """What a race that has ended sets."""
-        shared = [self.results, self.timeline, self.latency, self.table, self.trace]
-        return [self.streamed.run, self.whole.run, *shared, self.controls.pace, self.lesson.example, self.lesson.saved]
-
-
-def build_layout() -> Layout:
-    """All components, top to bottom."""
-    gr.HTML(INTRO, elem_id="intro", js_on_load=None)
-    model = _field("model", "", after=KEYS)
-    prompt, generate, stop, retry, clear = _build_prompt_row()
-    with gr.Row(elem_id="options"):
-        pace = gr.Radio(list_speeds(None), value=FELT, label="Speed", elem_id="speed", min_width=0, scale=0)
-        keep = gr.Checkbox(False, label="Continue the conversation", elem_id="keep", min_width=0, scale=0)
-        examples = _build_examples()
-    message = _field("message", "", role="alert")
-    controls, asked = build_controls(pace), gr.JSON(visible=False)
-    question = _field("question", "", after='<button type="button" class="link" id="edit">Edit</button>')
-    verdict = gr.HTML(VERDICT, js_on_load="tokenStreaming.mountVerdict(element, trigger)", apply_default_css=False)
-    with gr.Row(elem_id="panes", equal_height=True):
-        streamed, whole = build_pane("streamed"), build_pane("whole")
-    results, timeline, latency, table, trace = _build_results()
-    lesson = build_lesson()
-    fragment = gr.Textbox(visible=False)
-    announcer = '<div id="announcer" role="status" aria-live="polite" class="unseen"></div>'
-    sight = gr.HTML(announcer, js_on_load="tokenStreaming.mountSight(trigger)")
-    return Layout(
-        prompt,
-        keep,
-        generate,
-        stop,
-        retry,
-        clear,
-        examples,
-        controls,
-        asked,
-        model,
-        message,
-        question,
-        verdict,
-        streamed,
-        whole,
-        results,
-        timeline,
-        latency,
-        table,
-        trace,
-        fragment,
-        sight,
-        lesson,
-    )
-
-
-def _build_prompt_row() -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Button, gr.Button]:
-    with gr.Row(elem_id="controls"):
-        prompt = gr.Textbox(
+    def _build_prompt_row(self) -> None:
+        self.prompt = gr.Textbox(
             label="Prompt",
             show_label=False,
             value=read_examples()[0],
@@ -136,47 +70,46 @@ def _build_prompt_row() -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Button, gr
             html_attributes=gr.InputHTMLAttributes(enterkeyhint="send", autocomplete="off"),
         )
         with gr.Row(elem_id="buttons"):
-            generate = gr.Button("Generate", variant="primary", elem_id="generate", min_width=0, interactive=False)
-            stop = gr.Button("Stop", elem_id="stop", min_width=0)
-            retry = gr.Button("Retry", elem_id="retry", min_width=0, interactive=False)
-            clear = gr.Button("Clear", elem_id="clear", min_width=0, interactive=False)
-    return prompt, generate, stop, retry, clear
+            self.generate = gr.Button("Generate", variant="primary", elem_id="generate", min_width=0, interactive=False)
+            self.stop = gr.Button("Stop", elem_id="stop", min_width=0)
+            self.retry = gr.Button("Retry", elem_id="retry", min_width=0, interactive=False)
+            self.clear = gr.Button("Clear", elem_id="clear", min_width=0, interactive=False)
 
-
-def _build_examples() -> gr.HTML:
-    """One component for all: its script says which was pressed."""
-    chips = "".join(f'<button type="button" class="chip">{html.escape(text)}</button>' for text in read_examples())
-    return gr.HTML(
-        f'<div id="examples">{chips}</div>',
-        js_on_load="tokenStreaming.mountExamples(element, trigger)",
-        apply_default_css=False,
-        elem_classes="line-examples",
-    )
-
-
-def _build_results() -> tuple[gr.Column, gr.HTML, gr.HTML, gr.HTML, gr.HTML]:
-    with gr.Column(visible=False, elem_id="results") as results:
+    def _build_results(self) -> None:
         with gr.Row():
             with gr.Column(min_width=320):
                 gr.HTML("<h2>What each reader could see over time</h2>", js_on_load=None)
-                timeline = build_chart("timeline")
+                self.timeline = build_chart("timeline")
             with gr.Column(min_width=320):
                 gr.HTML("<h2>Time to first token against total latency</h2>", js_on_load=None)
-                latency = build_chart("latency")
-        table = gr.HTML("", elem_id="numbers", js_on_load=None)
-        trace = gr.HTML(
-            None,
-            html_template=(LESSON / "exports" / "exports.html").read_text("utf-8"),
-            js_on_load="tokenStreaming.mountRun(element, props, watch)",
-            apply_default_css=False,
-        )
-    return results, timeline, latency, table, trace
+                self.latency = build_chart("latency")
+        self.table = build_table("numbers")
+        exports = (LESSON / "exports" / "exports.html").read_text("utf-8")
+        self.trace = build_html("mountRun(element, props, watch)", html_template=exports)
+
+    @property
+    def start(self) -> list[Component]:
+        """What the start of a race sets."""
+        panes = [component for pane in self.panes for component in (pane.run, pane.past)]
+        return [*panes, self.prompt, self.message, self.question, self.retry, self.clear]
+
+    @property
+    def end(self) -> list[gr.blocks.Block]:
+        """What the end of a race sets."""
+        shared = [self.results, self.timeline, self.latency, self.table, self.trace]
+        lesson = [self.lesson.example, self.lesson.saved]
+        return [self.streamed.run, self.whole.run, *shared, self.pace, *lesson]
 
 
-def _field(name: str, value: str, role: str = "", after: str = "") -> gr.HTML:
+def _build_examples() -> gr.HTML:
+    """One component for all example prompts: its script knows which one was clicked."""
+    chips = "".join(f'<button type="button" class="chip">{html.escape(text)}</button>' for text in read_examples())
+    script = "mountExamples(element, trigger)"
+    return build_html(script, f'<div id="examples">{chips}</div>', elem_classes="line-examples")
+
+
+def _build_line(name: str, role: str = "", after: str = "") -> gr.HTML:
+    """A line of text; `after` is markup that follows it."""
     role = f' role="{role}"' if role else ""
     template = f'<p id="{name}"{role} dir="auto" data-line></p>{after}'
-    script = "tokenStreaming.mountLine(element, props, watch)"
-    return gr.HTML(
-        value, html_template=template, js_on_load=script, apply_default_css=False, elem_classes=f"line-{name}"
-    )
+    return build_html("mountLine(element, props, watch)", "", html_template=template, elem_classes=f"line-{name}")

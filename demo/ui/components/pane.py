@@ -1,30 +1,30 @@
-"""A pane: its components, built by one function for both sides; from a view to `{component: value}`."""
+"""A pane: the components of one side, and their values for a view."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import gradio as gr
 
+from demo.ui.components.markup import build_html
 from demo.ui.view.panes import PaneView
 from demo.ui.view.turn import Turn
-from demo.ui.view.words import TITLES, Side, describe_phase, describe_reuse, format_count, format_rate, format_seconds
+from demo.ui.view.words import TITLES, Side, describe_cached, describe_phase, format_count, format_rate, format_seconds
 
-Updates: TypeAlias = dict[Any, Any]
+Updates: TypeAlias = dict[Any, Any]  # {component: value}
 
-SUBTITLES: Final[dict[Side, str]] = {"streamed": "each token as it is made", "whole": "all at once, at the end"}
-TTFT_HELP: Final[dict[Side, str]] = {
-    "streamed": "Time to first token: from the request to the first text, on the engine's clock",
-    "whole": "Time to first token: without streaming it is the total, since nothing is visible before the end",
+HELP: Final[dict[Side, dict[str, str]]] = {
+    "streamed": {
+        "subtitle": "each token as it is made",
+        "ttft_help": "Time to first token: from the request to the first text, on the engine's clock",
+        "rate_help": "Decode rate: n - 1 tokens over the time after the first",
+    },
+    "whole": {
+        "subtitle": "all at once, at the end",
+        "ttft_help": "Time to first token: without streaming it is the total, since nothing is visible before the end",
+        "rate_help": "All tokens arrive at once, so there is no rate",
+    },
 }
-RATE_HELP: Final[dict[Side, str]] = {
-    "streamed": "Decode rate: n - 1 tokens over the time after the first",
-    "whole": "This reader gets all tokens at once: they have no rate",
-}
-
-REUSE_HELP: Final = "Read before, for a prompt that began alike, and not computed again: it shortens the TTFT"
-
-# The text of a field is set by the script as text, never as markup: see assets/page/pane.js.
+# The page's script sets the text of a field, never its markup: see assets/page/panes.js.
 HEAD: Final = """
 <div class="pane-head" data-side="{side}" data-state="idle">
   <div class="pane-title">
@@ -50,61 +50,43 @@ NUMBERS: Final = """
   </dl>
   <div class="aside"><div class="notes">
       <span class="note" id="{side}-note" data-field="note"></span>
-      <span id="{side}-remembered" data-field="remembered" title="{reuse_help}"></span></div>
+      <span id="{side}-remembered" data-field="cached"
+        title="Tokens found in the prefix cache: not computing them again shortens the TTFT"></span>
+    </div>
     <span class="actions">
       <button type="button" class="link" id="{side}-raw" aria-pressed="false" disabled>Raw text</button>
       <button type="button" class="link" id="{side}-copy" disabled>Copy</button></span></div>
 </div>"""
+PAST: Final = '<div class="past"></div>'
 TEXT: Final = '<div class="answer" id="{side}-text" dir="auto"></div>'
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Pane:
-    """The components of one side. All that is shown of a run is the value of one of them, `run`.
+    """The components of one side, built within a gr.Row. `run` alone holds everything that is shown of a run.
 
-    A listener pays for each component that it may set, in the browser and on the server, whether it sets it or not.
+    Each component that a listener may set costs time in the browser and on the server, whether it is set or not.
     """
 
-    side: Side
-    stop: gr.Button
-    past: gr.HTML
-    run: gr.HTML
-
-
-def build_pane(side: Side) -> Pane:
-    """One side's panel: title, phase and times; Stop; the conversation and the text; the numbers."""
-    title = TITLES[side]
-    with gr.Column(elem_classes=["pane", side], elem_id=f"{side}-pane", min_width=300):
-        with gr.Row(elem_classes="pane-top"):
-            _draw(HEAD.format(side=side, title=title, subtitle=SUBTITLES[side]))
-            stop = gr.Button("Stop", elem_id=f"{side}-stop", size="sm", min_width=0, scale=0)
-        with gr.Column(elem_classes="pane-body", elem_id=f"{side}-body"):
-            past = gr.HTML(
-                [],
-                html_template='<div class="past"></div>',
-                js_on_load="tokenStreaming.mountPast(element, props, watch)",
-                apply_default_css=False,
-            )
-            run = gr.HTML(
-                show_run(PaneView(side)),
-                html_template=TEXT.format(side=side),
-                js_on_load="tokenStreaming.mountPane(element, props, watch)",
-                apply_default_css=False,
-            )
-        _draw(NUMBERS.format(side=side, ttft_help=TTFT_HELP[side], rate_help=RATE_HELP[side], reuse_help=REUSE_HELP))
-    return Pane(side, stop, past, run)
-
-
-def _draw(markup: str) -> None:
-    gr.HTML(markup, js_on_load=None, apply_default_css=False)
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        texts = {"side": side, "title": TITLES[side], **HELP[side]}
+        with gr.Column(elem_classes=["pane", side], elem_id=f"{side}-pane", min_width=300):
+            with gr.Row(elem_classes="pane-top"):
+                build_html(None, HEAD.format(**texts))
+                self.stop = gr.Button("Stop", elem_id=f"{side}-stop", size="sm", min_width=0, scale=0)
+            with gr.Column(elem_classes="pane-body", elem_id=f"{side}-body"):
+                self.past = build_html("mountPast(element, props, watch)", [], html_template=PAST)
+                text, run = TEXT.format(side=side), write_run(PaneView(side))
+                self.run = build_html("mountPane(element, props, watch)", run, html_template=text)
+            build_html(None, NUMBERS.format(**texts))
 
 
 def show(pane: Pane, view: PaneView) -> Updates:
     """What the page shows of a view. Gradio sends only what changed: of a growing text, its new end."""
-    return {pane.run: show_run(view)}
+    return {pane.run: write_run(view)}
 
 
-def show_run(view: PaneView) -> dict[str, object]:
+def write_run(view: PaneView) -> dict[str, object]:
     """The text and all fields around it."""
     timeline = view.timeline
     return {
@@ -118,7 +100,7 @@ def show_run(view: PaneView) -> dict[str, object]:
         "ttft": format_seconds(timeline.ttft),
         "total": format_seconds(timeline.total),
         "rate": format_rate(timeline.rate),
-        "remembered": describe_reuse(view.remembered),
+        "cached": describe_cached(view.cached),
         "note": view.note,
         "number": view.number,
         "cut": view.cut,
@@ -126,7 +108,7 @@ def show_run(view: PaneView) -> dict[str, object]:
 
 
 def show_past(pane: Pane, turns: Sequence[Turn]) -> Updates:
-    """The turns before this one, each with what this side had shown."""
-    views = [(turn.question, turn.streamed if pane.side == "streamed" else turn.whole) for turn in turns]
-    told = [{"question": question, "text": view.text, "note": view.note or "no text"} for question, view in views]
-    return {pane.past: told}
+    """The earlier turns, each with what this side had shown."""
+    views = [(turn.question.text, turn.streamed if pane.side == "streamed" else turn.whole) for turn in turns]
+    past = [{"question": question, "text": view.text, "note": view.note or "no text"} for question, view in views]
+    return {pane.past: past}

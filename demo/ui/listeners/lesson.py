@@ -1,4 +1,4 @@
-"""What happens in the lesson's own stations and on arrival by a link. The rest of the lesson lives in the browser."""
+"""The lesson's listeners, and what a link to the page shows. The other stations run in the browser."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,73 +10,70 @@ from demo.errors import DemoError
 from demo.events import Engine, Sampling
 from demo.trace import Trace
 from demo.ui.components.layout import Layout
+from demo.ui.components.markup import write_json
 from demo.ui.components.pane import Updates
-from demo.ui.listeners.updates import nothing, say, show_start
+from demo.ui.listeners.updates import show_sentence, show_start, skip
 from demo.ui.session import Sessions
-from demo.ui.view.links import Shared, read_link, write_link
-from demo.ui.view.options import GenerationOptions, Position
-from demo.ui.view.tables import write_example, write_saved
-from demo.ui.view.turn import Example
+from demo.ui.view.links import PromptLink, read_link, write_link
+from demo.ui.view.options import ControlValue, GenerationOptions
+from demo.ui.view.tables import list_example, list_saved
+from demo.ui.view.turn import Question
+from demo.ui.view.words import CONSTANTS
 
-# Of many prompts and seeds that were read to the end, the one whose thousandth token still tells the story.
-EXAMPLE_QUESTION: Final = "Write a very long adventure story about a boy and his dog who travel around the world."
-EXAMPLE_SAMPLING: Final = Sampling(do_sample=True, temperature=0.6, top_p=0.9, repetition_penalty=1.1, seed=3)
+# Of many prompts and seeds, the one whose thousandth token still belongs to the story.
+EXAMPLE: Final = CONSTANTS["example"]
+EXAMPLE_SAMPLING: Final = Sampling(**EXAMPLE["sampling"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LessonListeners:
-    """The functions behind the lesson's components, each in the name of the tab that asks."""
+    """The functions behind the lesson's components, each for the session that calls it."""
 
     engine: Engine
     page: Layout
     sessions: Sessions
 
-    async def begin_example(self, request: gr.Request, length: float, pace: float) -> Updates:
-        """The documentation's example in the two panels: so many tokens at such a rate, whatever the drawer says."""
+    async def start_example(self, request: gr.Request, length: float, pace: float) -> Updates:
+        """The documentation's example in the two panels: so many tokens at such a rate, whatever the controls say."""
         session = self.sessions.find(request.session_hash)
-        example = _read_example(length, pace)
-        options = GenerationOptions(example.tokens, EXAMPLE_SAMPLING, example.pace)
+        example = read_example(length, pace)
         try:
-            session.begin_example(self.engine, EXAMPLE_QUESTION, options)
+            session.start(self.engine, Question(EXAMPLE["question"], "example", options=example), example)
         except DemoError as error:
-            return say(self.page, session, str(error))
-        session.example = example
-        table = {self.page.lesson.example: write_example(example, session.runs, None)}
+            return show_sentence(self.page, session, str(error))
+        table = {self.page.lesson.example: write_json(list_example(example, session.runs, None))}
         return {**show_start(self.page, session), **table}
 
     def predict(self, request: gr.Request, length: float, pace: float) -> Updates:
-        """What the example's dials let one expect."""
+        """The prediction for the example's length and speed."""
         runs = self.sessions.find(request.session_hash).runs
-        return {self.page.lesson.example: write_example(_read_example(length, pace), runs, None)}
+        return {self.page.lesson.example: write_json(list_example(read_example(length, pace), runs, None))}
 
-    def weigh(self, request: gr.Request, price: float) -> Updates:
+    def price_saving(self, request: gr.Request, price: float) -> Updates:
         """What the last run's early stop saved, at this price."""
-        return {self.page.lesson.saved: write_saved(self.sessions.find(request.session_hash).runs, price)}
+        runs = self.sessions.find(request.session_hash).runs
+        return {self.page.lesson.saved: write_json(list_saved(runs, price))}
 
-    def share(self, asked: Sequence[Position]) -> Updates:
-        """The end of a link that brings back this prompt and these dials."""
-        return {self.page.lesson.link: {"fragment": write_link(Shared(str(asked[0]), asked[2:]))}}
+    def share(self, asked: Sequence[ControlValue]) -> Updates:
+        """The fragment of a link that restores this prompt and these settings."""
+        return {self.page.lesson.link: {"fragment": write_link(PromptLink(str(asked[0]), asked[2:]))}}
 
-    async def arrive(self, request: gr.Request, fragment: str) -> Updates:
-        """What the address asks for after its `#`: a prompt with dials, or a recorded run, which begins at once."""
+    async def open_link(self, request: gr.Request, fragment: str) -> Updates:
+        """What the address's fragment holds: a prompt with its settings, or a recorded run, which starts at once."""
         session = self.sessions.find(request.session_hash)
         try:
-            asked = read_link(fragment)
-            if isinstance(asked, Trace):
-                session.replay(asked)
+            link = read_link(fragment)
+            if isinstance(link, Trace):
+                session.start(self.engine, Question(link.question, "recording", link), GenerationOptions())
+                return show_start(self.page, session)
         except DemoError as error:
-            return say(self.page, session, str(error))
-        if isinstance(asked, Trace):
-            return show_start(self.page, session)
-        if asked is None:
-            return nothing()
+            return show_sentence(self.page, session, str(error))
+        if link is None:
+            return skip()
         session.has_chosen_speed = True
-        return self._show_shared(asked)
-
-    def _show_shared(self, shared: Shared) -> Updates:
-        positions: Sequence[Position] = shared.positions
-        return {self.page.prompt: shared.prompt, **dict(zip(self.page.controls.inputs, positions, strict=True))}
+        return {self.page.prompt: link.prompt, **dict(zip(self.page.controls.values(), link.values, strict=True))}
 
 
-def _read_example(length: float, pace: float) -> Example:
-    return Example(int(length), pace or None)
+def read_example(length: float, pace: float) -> GenerationOptions:
+    """The example's options: its length and pace are set by the page, its sampling is always the same."""
+    return GenerationOptions(int(length), EXAMPLE_SAMPLING, pace or None)

@@ -1,10 +1,10 @@
-"""What happens on each click: the page's listeners. Both sides read one run: one yields, the other returns once."""
+"""The race's listeners. Both sides read one run: one listener yields, the other returns once."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final
 
 import gradio as gr
 
@@ -14,207 +14,187 @@ from demo.events import Broken, Engine, Loading, Ready, Status
 from demo.trace import Trace
 from demo.ui.components.layout import Layout
 from demo.ui.components.pane import Updates, show
-from demo.ui.listeners.updates import (
-    nothing,
-    offer_again,
-    say,
-    show_both,
-    show_results,
-    show_speed,
-    show_start,
-    show_turns,
-)
+from demo.ui.listeners import updates
 from demo.ui.race import take_number
 from demo.ui.session import Session, Sessions
-from demo.ui.view.options import Position, read_options
+from demo.ui.view.options import ControlValue, GenerationOptions, read_options
 from demo.ui.view.turn import Question
 
-STANDS_IN = "A recorded run stands in."
+REPLAYED = "A recorded run is played instead."
 POLL_SECONDS = 0.2  # seconds between two looks at a model that is still loading
 
-How: TypeAlias = Literal["fresh", "example", "continue", "edit"]
-# How many turns are taken out of the conversation before the question is asked; None is all of them.
-COUNTS: Final[dict[str, int | None]] = {"fresh": None, "example": None, "continue": 0, "edit": 1}
+# How many turns of the conversation a question replaces in each mode; None is all of them.
+REPLACED: Final[dict[str, int | None]] = {"fresh": None, "example": None, "continue": 0, "edit": 1}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Listeners:
-    """The functions behind the page's components, each in the name of the tab that asks."""
+class RaceListeners:
+    """The functions behind the race's components, each for the session that calls it."""
 
     engine: Engine
     page: Layout
     sessions: Sessions
     recordings: Sequence[Trace] = ()
 
-    async def begin(self, request: gr.Request, asked: Sequence[Position]) -> Updates:
-        """Start a race for what was typed or picked, with the dials as they stand, or say why not."""
-        prompt, how, controls = str(asked[0]), read_how(asked[1]), asked[2:]
+    async def generate(self, request: gr.Request, asked: Sequence[ControlValue]) -> Updates:
+        """Start a race for the prompt with the controls' values, or show why not."""
         session = self.sessions.find(request.session_hash)
-        if how == "example":
-            await _end(session)
-        before = session.race
-        taken = [] if session.racing else session.remove_turns(COUNTS[how])
-        updates = self._start(session, Question(prompt, "turn"), controls)
-        if session.race is before:
-            session.restore_turns(taken)
-        elif how == "continue" and session.question == prompt:
-            updates[self.page.prompt] = ""
-        return updates
+        prompt, mode, before = str(asked[0]), read_mode(asked[1]), session.race
+        if mode == "example":
+            await _stop(session)
+        started = self._start(session, Question(prompt), asked[2:], REPLACED[mode])
+        if mode == "continue" and session.race is not before and session.question.text == prompt:
+            started[self.page.prompt] = ""
+        return started
 
-    async def begin_again(self, request: gr.Request, asked: Sequence[Position]) -> Updates:
-        """Ask the last question once more, as the same turn."""
+    async def retry(self, request: gr.Request, asked: Sequence[ControlValue]) -> Updates:
+        """Start a race for the last question again, as the same turn."""
         session = self.sessions.find(request.session_hash)
-        await _end(session)
-        again, before = session.remove_turns(1), session.race
-        updates = self._start(session, again[0].asked if again else Question("", "turn"), asked[2:])
-        if session.race is before:
-            session.restore_turns(again)
-        return updates
+        await _stop(session)
+        return self._start(session, session.turns[-1].question if session.turns else Question(""), asked[2:], 1)
 
-    async def complete(self, request: gr.Request, asked: Sequence[Position]) -> Updates:
-        """Write the rest of an answer that was cut off by its length."""
+    async def complete(self, request: gr.Request, asked: Sequence[ControlValue]) -> Updates:
+        """Start a race for the rest of an answer that was cut off at its maximum length."""
         session = self.sessions.find(request.session_hash)
-        return self._start(session, Question(session.question, "rest"), asked[2:])
+        return self._start(session, Question(session.question.text, "rest"), asked[2:])
 
-    def _start(self, session: Session, asked: Question, controls: Sequence[Position]) -> Updates:
-        """Begin a race: with the model, or with a recorded run where that can't answer now; or say why not."""
+    def _start(
+        self, session: Session, question: Question, controls: Sequence[ControlValue], replaced: int | None = 0
+    ) -> Updates:
+        """Start a race: with the model, or with a recorded run where that can't answer now; or show why not."""
+        status = self.engine.status
         try:
-            session.check(asked.question)
+            session.check(question.text)
             options = read_options(controls)
-            if asked.kind == "turn" and is_recorded(self.engine):
-                return self._stand_in(session, asked.question, options.pace)
-            session.begin_again(self.engine, asked, options)
+            if question.kind == "turn" and isinstance(status, Ready) and status.card.source == "recorded":
+                return self._replay(session, question.text, options, replaced)
+            session.start(self.engine, question, options, replaced)
         except (NotReady, Overloaded) as error:
-            return self._stand_in(session, asked.question, options.pace, str(error))
+            return self._replay(session, question.text, options, replaced, str(error))
         except DemoError as error:
-            return say(self.page, session, str(error))
-        return show_start(self.page, session)
+            return updates.show_sentence(self.page, session, str(error))
+        return updates.show_start(self.page, session)
 
-    def _stand_in(self, session: Session, question: str, pace: float | None, reason: str = "") -> Updates:
-        """A recorded run in place of an answer that can't be had, and both said."""
+    def _replay(
+        self, session: Session, question: str, options: GenerationOptions, replaced: int | None, reason: str = ""
+    ) -> Updates:
+        """Play a recorded run in place of an answer, and show why."""
         trace = choose_recording(self.recordings, question)
         if trace is None:
-            return say(self.page, session, reason)
+            return updates.show_sentence(self.page, session, reason)
         try:
-            session.replay(trace, pace)
+            session.start(self.engine, Question(trace.question, "recording", trace), options, replaced)
         except DemoError as refusal:
-            return say(self.page, session, str(refusal))
+            return updates.show_sentence(self.page, session, str(refusal))
         if not reason and trace.question != question.strip():
-            reason = "This server plays recorded runs only, and none of this prompt"
-        return show_start(self.page, session, f"{reason.rstrip('.')}. {STANDS_IN}" if reason else "")
+            reason = "This server only plays recorded runs, and has none of this prompt"
+        return updates.show_start(self.page, session, f"{reason.rstrip('.')}. {REPLAYED}" if reason else "")
 
     async def stream(self, request: gr.Request) -> AsyncIterator[Updates]:
         """The streaming side: a generator that yields the text as it grows."""
         session = self.sessions.find(request.session_hash)
-        race = session.claim("stream")
+        race = session.follow("stream")
         if race is None:
-            yield nothing()
+            yield updates.skip()
             return
         async for view in race.stream(partial(self.sessions.choose_interval, session)):
             yield show(self.page.streamed, view)
 
     async def wait_whole(self, request: gr.Request) -> Updates:
         """The non-streaming side: a function that returns once, when all of the text is there."""
-        race = self.sessions.find(request.session_hash).claim("wait")
-        return nothing() if race is None else show(self.page.whole, await race.wait())
+        race = self.sessions.find(request.session_hash).follow("wait_whole")
+        return updates.skip() if race is None else show(self.page.whole, await race.wait())
 
-    async def narrate(self, request: gr.Request) -> AsyncIterator[Updates]:
-        """What the non-streaming side is waiting for, in words: it has nothing else to show."""
-        race = self.sessions.find(request.session_hash).claim("narrate")
+    async def report_progress(self, request: gr.Request) -> AsyncIterator[Updates]:
+        """The phase of the non-streaming side, which has nothing else to show before its end."""
+        race = self.sessions.find(request.session_hash).follow("report_progress")
         if race is None:
-            yield nothing()
+            yield updates.skip()
             return
-        async for view in race.narrate():
+        async for view in race.report_progress():
             yield show(self.page.whole, view)
 
-    async def settle(self, request: gr.Request, price: float) -> Updates:
-        """When both sides have ended: their last words, the charts and the tables. Drawn once."""
+    async def record(self, request: gr.Request, price: float) -> Updates:
+        """When both sides have ended: their last views, the charts and the tables. Drawn once."""
         session = self.sessions.find(request.session_hash)
-        if not session.settle():
-            return nothing()
-        # Aside: drawing takes long enough to be noticed by everybody else whom this event loop serves.
-        return await asyncio.to_thread(show_results, self.page, tuple(session.runs), session.example, price)
+        if not session.record():
+            return updates.skip()
+        # In a thread: drawing would hold up this event loop for every other session.
+        return await asyncio.to_thread(updates.show_results, self.page, tuple(session.runs), price)
 
     def stop_streamed(self, request: gr.Request) -> None:
-        """Freeze the streaming side; the other goes on."""
-        self.sessions.find(request.session_hash).leave("streamed")
+        """Stop the streaming side; the other continues."""
+        self.sessions.find(request.session_hash).stop("streamed")
 
     def stop_whole(self, request: gr.Request) -> None:
-        """Give up the non-streaming side; the other goes on."""
-        self.sessions.find(request.session_hash).leave("whole")
+        """Stop the non-streaming side; the other continues."""
+        self.sessions.find(request.session_hash).stop("whole")
 
-    def stop_all(self, request: gr.Request) -> None:
+    def stop_both(self, request: gr.Request) -> None:
         """Stop both sides, and the work with them."""
-        self.sessions.find(request.session_hash).leave_all()
+        self.sessions.find(request.session_hash).stop()
 
     async def clear(self, request: gr.Request) -> Updates:
         """Start over: no conversation, no numbers."""
         session = self.sessions.find(request.session_hash)
-        await _end(session)
+        await _stop(session)
         session.reset()
         return {
-            **say(self.page, session, ""),
-            **show_turns(self.page, session),
-            **show_both(self.page, "idle", "", take_number()),
-            **offer_again(self.page, False),
+            **updates.show_sentence(self.page, session, ""),
+            **updates.show_turns(self.page, session),
+            **updates.show_both(self.page, "idle", "", take_number()),
+            **updates.enable_retry(self.page, False),
             self.page.results: gr.Column(visible=False),
         }
 
     async def watch_model(self, request: gr.Request) -> AsyncIterator[Updates]:
-        """What is loading, until the model is ready: then Generate may be pressed.
+        """The model's status until it is ready: then Generate can be pressed.
 
-        It lasts as long as the tab, for the sake of Gradio's client: that closes its event stream whenever no
-        listener is running, and loses what has just been asked. Kept open, the next answer also begins sooner.
+        It lasts as long as the tab: Gradio's client closes its event stream whenever no listener is running, and then
+        loses what a click has just started. With the stream open, the next answer also begins sooner.
         """
         session = self.sessions.find(request.session_hash)
-        status, said = self.engine.status, ""
+        status, shown = self.engine.status, ""
         while True:
-            if said != (words := describe_status(status)):
-                askable = isinstance(status, Ready) or bool(self.recordings)
-                speed = {} if session.has_chosen_speed else show_speed(self.page, status)
-                yield {self.page.model: words, self.page.generate: gr.Button(interactive=askable), **speed}
+            if shown != (sentence := describe_status(status)):
+                enabled = isinstance(status, Ready) or bool(self.recordings)
+                speed = {} if session.has_chosen_speed else updates.show_speed(self.page, status)
+                yield {self.page.model: sentence, self.page.generate: gr.Button(interactive=enabled), **speed}
             if not isinstance(status, Loading):
                 break
-            said = words
+            shown = sentence
             await asyncio.sleep(POLL_SECONDS)
             status = self.engine.status
-        await session.gone.wait()
+        await session.closed.wait()
 
     def choose_speed(self, request: gr.Request) -> None:
-        """The visitor has chosen a speed: a model that is ready only now does not choose another."""
+        """The speed was set by hand: a model that becomes ready does not change it."""
         self.sessions.find(request.session_hash).has_chosen_speed = True
 
-    async def look_away(self, request: gr.Request) -> None:
-        """Another tab is in front."""
-        self.sessions.find(request.session_hash).away = True
+    async def hide(self, request: gr.Request) -> None:
+        """Another tab hides this one."""
+        self.sessions.find(request.session_hash).hidden = True
 
-    async def look_back(self, request: gr.Request) -> None:
-        """This tab is in front again."""
-        self.sessions.find(request.session_hash).away = False
+    async def unhide(self, request: gr.Request) -> None:
+        """This tab can be seen again."""
+        self.sessions.find(request.session_hash).hidden = False
 
-    def drop(self, request: gr.Request) -> None:
-        """The tab has gone."""
-        self.sessions.drop(request.session_hash)
+    def close(self, request: gr.Request) -> None:
+        """The tab was closed."""
+        self.sessions.close(request.session_hash)
 
 
-async def _end(session: Session) -> None:
-    """Stop what is under way and wait until both sides have shown their last."""
-    session.leave_all()
+async def _stop(session: Session) -> None:
+    """Stop the race under way, wait until both sides have shown their last view, and record it."""
+    session.stop()
     if session.race is not None:
-        await session.race.over.wait()
+        await session.race.ended.wait()
+        session.record()
 
 
-def read_how(position: Position | bool) -> How:
-    """How a question is asked: what the script says, or else whether the box "Continue the conversation" is ticked."""
-    if isinstance(position, str) and position in COUNTS:
-        return cast(How, position)
-    return "continue" if position is True else "fresh"
-
-
-def is_recorded(engine: Engine) -> bool:
-    """Whether there is no model, only recorded runs."""
-    status = engine.status
-    return isinstance(status, Ready) and status.card.source == "recorded"
+def read_mode(value: ControlValue) -> str:
+    """How the question relates to the conversation: as the page's script says, or else as the checkbox says."""
+    return str(value) if value in REPLACED else "continue" if value is True else "fresh"
 
 
 def describe_status(status: Status) -> str:

@@ -1,4 +1,4 @@
-"""Links into the page: what stands after an address's `#`, a prompt with its dials or a recorded run. Pure."""
+"""Links into the page: the fragment of an address, which holds a prompt with its controls or a recorded run."""
 
 import math
 from collections.abc import Sequence
@@ -8,70 +8,67 @@ from urllib.parse import parse_qs, urlencode
 
 from demo.errors import BadRequest
 from demo.trace import Trace, read_fragment
-from demo.ui.view.options import DEFAULTS, RANGES, Position, read_options
-from demo.ui.view.speed import REAL, SLOWED
+from demo.ui.view.options import DEFAULTS, SLIDERS, ControlValue, read_options
+from demo.ui.view.speed import RACE_PACES, REAL_SPEED
 
 TRACE: Final = "trace"
-FOR_THE_BROWSER: Final = {"station", "present"}  # where to scroll to, and how it looks
+BROWSER_FIELDS: Final = {"station", "present"}  # read by the page's scripts: where to scroll, and the presenter view
 MAX_FIELDS: Final = 20
 MAX_PROMPT: Final = 20_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
-    """A prompt and the positions of all dials, in their order."""
+class PromptLink:
+    """A prompt and the values of all controls, in their order."""
 
     prompt: str
-    positions: Sequence[Position]
+    values: Sequence[ControlValue]
 
 
-def write_link(shared: Shared) -> str:
-    """The end of an address; of the dials only those that were turned."""
-    turned = {
-        name: position
-        for (name, default), position in zip(DEFAULTS.items(), shared.positions, strict=True)
-        if position not in (default, None)
-    }
-    return urlencode({"prompt": shared.prompt, **turned})
+def write_link(link: PromptLink) -> str:
+    """The fragment; it holds only the controls that differ from their defaults."""
+    pairs = zip(DEFAULTS.items(), link.values, strict=True)
+    changed = {name: value for (name, default), value in pairs if value not in (default, None)}
+    return urlencode({"prompt": link.prompt, **changed})
 
 
-def read_link(fragment: str) -> Shared | Trace | None:
-    """What the end of an address asks for; None where it asks for nothing. Raises BadRequest: one sentence."""
+def read_link(fragment: str) -> PromptLink | Trace | None:
+    """What a fragment holds; None where it is empty or is for the page's scripts alone. Raises BadRequest."""
     try:
-        values = {name: each[-1] for name, each in parse_qs(fragment, max_num_fields=MAX_FIELDS).items()}
+        fields = {name: each[-1] for name, each in parse_qs(fragment, max_num_fields=MAX_FIELDS).items()}
     except ValueError:
         raise BadRequest("This link holds too much: copy it again.") from None
-    if TRACE in values:
-        return read_fragment(values[TRACE])
-    wanted = {name: value for name, value in values.items() if name not in FOR_THE_BROWSER}
-    prompt = wanted.pop("prompt", "")
-    if not prompt and not wanted:
+    if TRACE in fields:
+        return read_fragment(fields[TRACE])
+    given = {name: text for name, text in fields.items() if name not in BROWSER_FIELDS}
+    prompt = given.pop("prompt", "")
+    if not prompt and not given:
         return None
-    if unknown := sorted(set(wanted) - set(DEFAULTS)):
-        raise BadRequest(f"This link sets {', '.join(unknown)}, which is no dial here: copy the link again.")
+    if unknown := sorted(set(given) - set(DEFAULTS)):
+        raise BadRequest(f"This link sets {', '.join(unknown)}, which this page does not have: copy the link again.")
     if len(prompt) > MAX_PROMPT:
         raise BadRequest(f"This link's prompt is longer than {MAX_PROMPT} characters: paste it into the box instead.")
-    positions = [_read_position(name, wanted.get(name), default) for name, default in DEFAULTS.items()]
-    read_options(positions)
-    return Shared(prompt, positions)
+    values = [_read_value(name, given[name]) if name in given else default for name, default in DEFAULTS.items()]
+    read_options(values)
+    return PromptLink(prompt, values)
 
 
-def _read_position(name: str, text: str | None, default: Position) -> Position:
-    if text is None or isinstance(default, str):
-        return default if text is None else text
+def _read_value(name: str, text: str) -> ControlValue:
+    if name == "seed":
+        return text
     number = _read_number(text)
     if name == "pace":
-        allowed, fits = f"one of {REAL}, {', '.join(map(str, SLOWED))}", number in (REAL, *SLOWED)
+        allowed, valid = f"one of {REAL_SPEED}, {', '.join(map(str, RACE_PACES))}", number in (REAL_SPEED, *RACE_PACES)
     else:
-        low, high, _ = RANGES[name]
-        allowed, fits = f"from {low} to {high}", low <= number <= high
-    if not fits:
+        low, high = SLIDERS[name].low, SLIDERS[name].high
+        allowed, valid = f"from {low} to {high}", low <= number <= high
+    if not valid:
         raise BadRequest(f"This link sets {name} to {text!r}: it must be {allowed}. Copy the link again.")
     return int(text) if text.isdecimal() else number
 
 
 def _read_number(text: str) -> float:
-    """The number that `text` spells; one that lies in no range where it spells none."""
+    """The number, or NaN, which is in no range."""
     try:
         return float(text)
     except ValueError:

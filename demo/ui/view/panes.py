@@ -1,6 +1,5 @@
-"""What a pane shows: a run's events, as one side has been told of them, folded into a frozen view. Pure."""
+"""What a pane shows: the events of a run that one side has received, folded into a frozen view."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from demo.events import Done, Event, Failed, PromptProgress, Request, Started, Token
@@ -10,19 +9,28 @@ from demo.ui.view.words import ACTIVE, Phase, Side, format_seconds
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One side's reading of a run: the events it was told of, and when it left before the end, if it did.
+    """One side's reading of a run: the events it has received, and when it detached, if it was stopped.
 
-    `submitted` and `left` are moments of the engine's clock. `label` says so where the run is not the model's at its
-    own speed, now. `number` is the race's.
+    `submitted` and `detached` are times of the engine's clock. `label` says that a run is slowed or recorded.
     """
 
     side: Side
     request: Request
     submitted: float
     events: tuple[Event, ...] = ()
-    left: float | None = None
+    detached: float | None = None
     label: str = ""
-    number: int = 0
+    number: int = 0  # the race's
+
+    @property
+    def last(self) -> Event | None:
+        """The newest event."""
+        return self.events[-1] if self.events else None
+
+    @property
+    def tokens(self) -> list[Token]:
+        """All tokens."""
+        return [event for event in self.events if isinstance(event, Token)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +41,13 @@ class PaneView:
     phase: Phase = "idle"
     text: str = ""
     timeline: Timeline = field(default_factory=Timeline)
-    schedule: str = ""  # of a text that grows: when each token was sampled, and how much of the text it is
+    schedule: str = ""  # of a growing text: when each token was sampled, and its length
     note: str = ""
     label: str = ""
-    number: int = 0  # the page shows nothing that is older than what it shows
-    progress: tuple[int, int] | None = None  # tokens of the prompt read so far, and all of them
-    remembered: tuple[int, int] | None = None  # tokens of the prompt that were reused, and all of them; None for none
-    cut: bool = False  # the answer was cut off by its length: there is more to say
+    number: int = 0  # the page ignores views of an older race
+    progress: tuple[int, int] | None = None  # tokens of the prompt processed so far, and all of them
+    cached: tuple[int, int] | None = None  # tokens of the prompt from the prefix cache, and all of them; None for none
+    cut: bool = False  # the answer reached the maximum length and can be continued
 
     @property
     def active(self) -> bool:
@@ -48,36 +56,34 @@ class PaneView:
 
     @property
     def tokens(self) -> int | None:
-        """How many tokens its reader has got; None before the first."""
+        """How many tokens its reader has received; None before the first."""
         return len(self.timeline.tokens) or None
 
 
 def view_reading(reading: Reading) -> PaneView:
-    """The view of a side that has been told of `reading.events`."""
-    phase = find_phase(reading)
-    timeline = measure_reading(reading)
-    note = _explain(reading, phase, timeline)
+    """The view of a reading."""
+    phase, timeline = find_phase(reading), measure_reading(reading)
     return PaneView(
         reading.side,
         phase,
         read_text(reading),
         timeline,
         write_schedule(reading) if reading.side == "streamed" else "",
-        note,
+        _write_note(reading, phase, timeline),
         reading.label,
         reading.number,
-        progress=find_progress(reading),
-        remembered=find_reuse(reading),
-        cut=phase == "done" and _is_cut(reading.events[-1]),
+        progress=next(((e.read, e.total) for e in reversed(reading.events) if isinstance(e, PromptProgress)), None),
+        cached=find_cached(reading),
+        cut=phase == "done" and _is_cut(reading.last),
     )
 
 
 def find_phase(reading: Reading) -> Phase:
-    """Where a side stands."""
-    last = reading.events[-1] if reading.events else None
+    """The phase of a side."""
+    last = reading.last
     if isinstance(last, Failed):
         return "failed"
-    if reading.left is not None or (isinstance(last, Done) and last.finish_reason == "cancelled"):
+    if reading.detached is not None or (isinstance(last, Done) and last.finish_reason == "cancelled"):
         return "stopped"
     if isinstance(last, Done):
         return "done"
@@ -86,69 +92,58 @@ def find_phase(reading: Reading) -> Phase:
     return "reading" if isinstance(last, Started | PromptProgress) else "queued"
 
 
-def find_progress(reading: Reading) -> tuple[int, int] | None:
-    """How many tokens of the prompt have been read, of how many; None where the log does not say."""
-    progress = [event for event in reading.events if isinstance(event, PromptProgress)]
-    return (progress[-1].read, progress[-1].total) if progress else None
-
-
-def find_reuse(reading: Reading) -> tuple[int, int] | None:
-    """How many tokens of the prompt were reused and not computed, of how many; None where none were."""
+def find_cached(reading: Reading) -> tuple[int, int] | None:
+    """How many tokens of the prompt came from the prefix cache, of how many; None where none did."""
     started = next((event for event in reading.events if isinstance(event, Started)), None)
     return (started.cached_tokens, started.input_tokens) if started and started.cached_tokens else None
 
 
 def read_text(reading: Reading) -> str:
-    """The text a side can show: all it was told of when streamed, nothing before the end when whole."""
-    whole_is_here = reading.events and isinstance(reading.events[-1], Done) and reading.left is None
-    if reading.side == "whole" and not whole_is_here:
-        return ""
-    return "".join(event.text for event in reading.events if isinstance(event, Token))
+    """The text that a side shows: all of it so far when streamed, none before the end when whole."""
+    complete = isinstance(reading.last, Done) and reading.detached is None
+    return "".join(token.text for token in reading.tokens) if reading.side == "streamed" or complete else ""
 
 
 def write_schedule(reading: Reading) -> str:
-    """Per token "offset length;": milliseconds since the request, UTF-16 code units of text. It only ever grows.
+    """Per token "offset length;": milliseconds since the request, UTF-16 code units of text.
 
-    As one string: of a string that grows, Gradio sends the new end alone.
+    It is one string that grows, since Gradio sends only the new end of such a string.
     """
-    tokens = [event for event in reading.events if isinstance(event, Token)]
-    return "".join(f"{1000 * (token.time - reading.submitted):.0f} {_count_units(token.text)};" for token in tokens)
-
-
-def _count_units(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
+    return "".join(
+        f"{1000 * (token.time - reading.submitted):.0f} {len(token.text.encode('utf-16-le')) // 2};"
+        for token in reading.tokens
+    )
 
 
 def measure_reading(reading: Reading) -> Timeline:
-    """The timeline of a side; for one that left early it ends there."""
+    """The timeline of a side; a stopped side's ends where it was stopped."""
     streamed = measure_streamed(reading.submitted, reading.events)
-    if reading.left is None:
-        failed = bool(reading.events) and isinstance(reading.events[-1], Failed)
-        whole = replace(streamed, ttft=None, tokens=()) if failed else measure_whole(streamed)
-        return streamed if reading.side == "streamed" else whole
-    end = reading.left - reading.submitted
+    end = streamed.end if reading.detached is None else reading.detached - reading.submitted
     if reading.side == "streamed":
         return replace(streamed, end=end)
-    return Timeline(started=streamed.started, end=end)
+    if reading.detached is not None or isinstance(reading.last, Failed):
+        return Timeline(started=streamed.started, end=end)
+    return measure_whole(streamed)
 
 
-def _explain(reading: Reading, phase: Phase, timeline: Timeline) -> str:
-    last = reading.events[-1] if reading.events else None
-    if isinstance(last, Failed):
-        return str(last.error)
+def _write_note(reading: Reading, phase: Phase, timeline: Timeline) -> str:
+    if isinstance(reading.last, Failed):
+        return str(reading.last.error)
+    if phase == "stopped" and reading.side == "whole":
+        return f"stopped after {format_seconds(timeline.end)}: nothing had been shown"
     if phase == "stopped":
-        return describe_saved(reading, timeline) if reading.side == "streamed" else _describe_nothing_shown(timeline)
-    if isinstance(last, Done) and _is_cut(last):
-        return f"cut off at {last.generated_tokens} tokens, the length asked for"
+        return describe_saved(reading, timeline)
+    if isinstance(reading.last, Done) and _is_cut(reading.last):
+        return f"cut off at {reading.last.generated_tokens} tokens, the requested length"
     return ""
 
 
-def _is_cut(last: Event) -> bool:
+def _is_cut(last: Event | None) -> bool:
     return isinstance(last, Done) and last.finish_reason == "length"
 
 
 def describe_saved(stopped: Reading, timeline: Timeline, whole: Timeline | None = None) -> str:
-    """What stopping the streamed side saved: estimated from its pace, exact once `whole` has come to its end."""
+    """What stopping the streamed side saved: estimated from its rate, or exact with the `whole` side's timeline."""
     count, limit = len(timeline.tokens), stopped.request.max_new_tokens
     if whole is not None and whole.end is not None and timeline.end is not None:
         saved = format_seconds(max(whole.end - timeline.end, 0.0))
@@ -159,19 +154,10 @@ def describe_saved(stopped: Reading, timeline: Timeline, whole: Timeline | None 
     return f"stopped at token {count} of up to {limit}, up to {saved} of waiting saved"
 
 
-def _describe_nothing_shown(timeline: Timeline) -> str:
-    return f"stopped after {format_seconds(timeline.end)}: nothing had been shown"
-
-
-def settle_views(streamed: Reading, whole: Reading) -> tuple[PaneView, PaneView]:
-    """Both sides' last views, when both have ended: what one saved is now known from the other."""
+def complete_views(streamed: Reading, whole: Reading) -> tuple[PaneView, PaneView]:
+    """Both sides' last views: a stopped streamed side's note then has the exact numbers of the whole side."""
     streamed_view, whole_view = view_reading(streamed), view_reading(whole)
     if streamed_view.phase == "stopped" and whole_view.phase == "done":
         note = describe_saved(streamed, streamed_view.timeline, whole_view.timeline)
         streamed_view = replace(streamed_view, note=note)
     return streamed_view, whole_view
-
-
-def read_answer(views: Sequence[PaneView]) -> str:
-    """The answer as far as anybody has read it."""
-    return max((view.text for view in views), key=len, default="")

@@ -1,175 +1,158 @@
-"""Two figures and a table: from timelines to what is drawn. Pure; knows plotly, not the page.
+"""The race's two figures, in plotly's JSON, and the table of runs.
 
-Colours of text, grid and background belong to the page's style sheet, which knows light from dark.
+The page's style sheet colours text, grid and background, since it knows the theme.
 """
 
 from collections.abc import Sequence
-from typing import Final
-
-import plotly.graph_objects as go
+from typing import Any, Final, TypeAlias
 
 from demo.metrics import Timeline
 from demo.ui.view.panes import PaneView
 from demo.ui.view.turn import Turn
-from demo.ui.view.words import PHASES, TITLES, Side, describe_reuse, format_count, format_rate, format_seconds
+from demo.ui.view.words import (
+    CONSTANTS,
+    SIDES,
+    TITLES,
+    Side,
+    describe_cached,
+    describe_phase,
+    format_count,
+    format_rate,
+    format_seconds,
+)
 
-COLOURS: Final[dict[Side, str]] = {"streamed": "#0072B2", "whole": "#D55E00"}  # Okabe and Ito: told apart by all eyes
-FILLS: Final[dict[Side, str]] = {"streamed": "rgba(0,114,178,0.16)", "whole": "rgba(213,94,0,0.10)"}
+Figure: TypeAlias = dict[str, Any]  # {"data": [trace, …], "layout": {…}}
+
+COLOURS: Final[dict[str, str]] = CONSTANTS["colours"]  # Okabe and Ito's palette: distinct with any colour vision
 DASHES: Final[dict[Side, str]] = {"streamed": "solid", "whole": "dash"}
-# Beside the engine's own line, the browser draws what it painted.
-WIDTHS: Final[dict[Side, float]] = {"streamed": 1.0, "whole": 2.5}
+ALPHAS: Final[dict[Side, str]] = {"streamed": "29", "whole": "1a"}  # of the areas, in hexadecimal
+WIDTHS: Final[dict[Side, float]] = {"streamed": 1.0, "whole": 2.5}  # the browser adds a wide line of its own paints
 SYMBOLS: Final[dict[Side, str]] = {"streamed": "circle", "whole": "diamond"}
-DIAGONAL: Final = "Without streaming, nothing is visible<br>before the end: so TTFT is the total"
+DIAGONAL: Final = "Without streaming, nothing is visible<br>before the end: TTFT is the total"
 COLUMNS: Final = ("Run", "Delivery", "TTFT", "Total", "Tokens", "Tokens/s", "Ended")
 
 
-def draw_timeline(streamed: PaneView, whole: PaneView) -> go.Figure:
-    """Tokens visible to each reader against seconds: a ramp and a cliff, each TTFT marked."""
-    figure = _blank("seconds since the request", "tokens visible")
+def draw_timeline(streamed: PaneView, whole: PaneView) -> Figure:
+    """Tokens visible to each reader over time: a ramp and a step, each with its TTFT marked."""
     end = max(view.timeline.end or 0.0 for view in (streamed, whole))
-    for view in (whole, streamed):
-        _add_reader(figure, view, end)
-    for view in (streamed, whole):
-        _mark_first_text(figure, view, end)
-    return figure
+    marked = [(view, view.timeline.ttft) for view in (streamed, whole) if view.timeline.ttft is not None]
+    layout = _frame("seconds since the request", "tokens visible")
+    layout["shapes"] = [_draw_mark(view, ttft) for view, ttft in marked]
+    layout["annotations"] = [_label_mark(view, ttft, early=ttft < end / 2) for view, ttft in marked]
+    return {"data": [_draw_steps(view, end) for view in (whole, streamed)], "layout": layout}
 
 
-def draw_latency(runs: Sequence[Turn]) -> go.Figure:
-    """TTFT against total latency, one point for each reading that came to its end."""
-    figure = _blank("total latency, seconds", "time to first token, seconds")
+def draw_latency(runs: Sequence[Turn]) -> Figure:
+    """TTFT against total latency, one point for each side that completed."""
     longest = 1.08 * max((turn.whole.timeline.end or turn.streamed.timeline.end or 0.0 for turn in runs), default=1.0)
-    figure.add_scatter(
-        x=[0, longest],
-        y=[0, longest],
-        mode="lines",
-        line={"color": "#808080", "dash": "dash", "width": 1},
-        hoverinfo="skip",
-        showlegend=False,
-    )
-    for side in ("streamed", "whole"):
-        _add_points(figure, side, [turn.streamed if side == "streamed" else turn.whole for turn in runs])
-    figure.add_annotation(
-        text=DIAGONAL,
-        align="left",
-        x=0,
-        xref="paper",
-        xanchor="left",
-        y=1,
-        yref="paper",
-        yanchor="bottom",
-        yshift=4,
-        showarrow=False,
-    )
-    figure.update_xaxes(range=[0, longest])
-    figure.update_yaxes(range=[-0.04 * longest, longest])
-    return figure
+    line = {"color": COLOURS["neutral"], "dash": "dash", "width": 1}
+    ends = {"x": [0, longest], "y": [0, longest]}
+    diagonal = {"type": "scatter", "mode": "lines", **ends, "line": line, "hoverinfo": "skip", "showlegend": False}
+    scope = f" (the last {len(runs)} runs)" if count_dropped(runs) else ""
+    layout = _frame(f"total latency, seconds{scope}", "time to first token, seconds")
+    layout["xaxis"]["range"] = [0, longest]
+    layout["yaxis"]["range"] = [-0.04 * longest, longest]
+    note = {"text": DIAGONAL, "align": "left", "x": 0, "xref": "paper", "xanchor": "left", "yshift": 4}
+    layout["annotations"] = [_above(note)]
+    return {"data": [diagonal, *(_draw_points(side, runs) for side in SIDES)], "layout": layout}
 
 
 def describe_timeline(turn: Turn) -> str:
-    """What the first figure shows, in words."""
-    said = [_describe_reader(view) for view in (turn.streamed, turn.whole)]
-    return f"Tokens visible to each reader over time. {'. '.join(said)}."
-
-
-def _describe_reader(view: PaneView) -> str:
-    timeline = view.timeline
-    first, last = format_seconds(timeline.ttft), format_seconds(timeline.total)
-    return f"{TITLES[view.side]}: first text {first}, all after {last}"
+    """The first figure in words."""
+    sides = [(TITLES[view.side], view.timeline) for view in (turn.streamed, turn.whole)]
+    texts = [f"{title}: first text {format_seconds(t.ttft)}, all after {format_seconds(t.total)}" for title, t in sides]
+    return f"Tokens visible to each reader over time. {'. '.join(texts)}."
 
 
 def describe_latency(runs: Sequence[Turn]) -> str:
-    """What the second figure shows, in words."""
+    """The second figure in words."""
+    which = f"the last {len(runs)}" if count_dropped(runs) else str(len(runs))
     return (
-        f"Time to first token against total latency of {len(runs)} runs: low when streaming, "
+        f"Time to first token against total latency of {which} runs: low when streaming, "
         "on the diagonal when waiting for the whole answer."
     )
 
 
+def describe_runs(runs: Sequence[Turn]) -> str:
+    """The caption of the table."""
+    if not (dropped := count_dropped(runs)):
+        return "Every run of this tab, newest first"
+    return f"The last {len(runs)} runs of this tab, newest first; {dropped} older ones were dropped"
+
+
+def count_dropped(runs: Sequence[Turn]) -> int:
+    """How many runs of the tab there were before those that are kept."""
+    return runs[0].number - 1 if runs else 0
+
+
 def list_rows(runs: Sequence[Turn]) -> list[tuple[str, ...]]:
-    """The numbers behind the figures, newest run first, as a person reads them; one row for each side."""
-    numbered = list(enumerate(runs, start=1))
-    return [_row(number, view) for number, turn in reversed(numbered) for view in (turn.streamed, turn.whole)]
+    """The numbers behind the figures, newest run first; one row for each side."""
+    return [_write_row(turn.number, view) for turn in reversed(runs) for view in (turn.streamed, turn.whole)]
 
 
-def _row(number: int, view: PaneView) -> tuple[str, ...]:
+def _write_row(number: int, view: PaneView) -> tuple[str, ...]:
     timeline = view.timeline
     return (
-        " · ".join(filter(None, (str(number), view.label, describe_reuse(view.remembered)))),
+        " · ".join(filter(None, (str(number), view.label, describe_cached(view.cached)))),
         TITLES[view.side],
         format_seconds(timeline.ttft),
         format_seconds(timeline.total),
         format_count(view.tokens),
         format_rate(timeline.rate),
-        PHASES[view.phase],
+        describe_phase(view.phase),
     )
 
 
 def step_points(timeline: Timeline, until: float) -> tuple[list[float], list[int]]:
-    """Corners of the staircase "tokens visible at time t", drawn on to `until`."""
-    last = timeline.end if timeline.end is not None else until
-    times = [0.0, *timeline.tokens, max(last, until)]
-    return times, [0, *range(1, len(timeline.tokens) + 1), len(timeline.tokens)]
+    """Corners of the staircase "tokens visible at time t", which ends at `until`."""
+    times = [0.0, *timeline.tokens, max(timeline.end or 0.0, until)]
+    return times, [*range(len(timeline.tokens) + 1), len(timeline.tokens)]
 
 
-def _add_reader(figure: go.Figure, view: PaneView, until: float) -> None:
-    times, counts = step_points(view.timeline, until)
-    figure.add_scatter(
-        x=times,
-        y=counts,
-        name=f"{TITLES[view.side]}, made by the engine" if view.side == "streamed" else TITLES[view.side],
-        mode="lines",
-        line={"color": COLOURS[view.side], "dash": DASHES[view.side], "width": WIDTHS[view.side], "shape": "hv"},
-        fill="tozeroy",
-        fillcolor=FILLS[view.side],
-        hovertemplate="%{y} tokens after %{x:.2f} s<extra>" + TITLES[view.side] + "</extra>",
-    )
+def _draw_steps(view: PaneView, until: float) -> dict[str, Any]:
+    (times, counts), side, title = step_points(view.timeline, until), view.side, TITLES[view.side]
+    name = f"{title}, made by the engine" if side == "streamed" else title
+    line = {"color": COLOURS[side], "dash": DASHES[side], "width": WIDTHS[side], "shape": "hv"}
+    area = {"fill": "tozeroy", "fillcolor": COLOURS[side] + ALPHAS[side]}
+    hover = f"%{{y}} tokens after %{{x:.2f}} s<extra>{title}</extra>"
+    return _draw("lines", times, counts, name, hover, line=line, **area)
 
 
-def _mark_first_text(figure: go.Figure, view: PaneView, end: float) -> None:
-    ttft = view.timeline.ttft
-    if ttft is None:
-        return
-    figure.add_vline(x=ttft, line={"color": COLOURS[view.side], "dash": "dot", "width": 1.5})
-    early = ttft < end / 2
-    figure.add_annotation(
-        x=ttft,
-        y=1,
-        yref="paper",
-        yanchor="bottom",
-        xanchor="left" if early else "right",
-        yshift=17 if view.side == "streamed" else 0,
-        showarrow=False,
-        text=f"{TITLES[view.side]}: first text {format_seconds(ttft)}",
-    )
+def _draw_mark(view: PaneView, ttft: float) -> dict[str, Any]:
+    line = {"color": COLOURS[view.side], "dash": "dot", "width": 1.5}
+    return {"type": "line", "x0": ttft, "x1": ttft, "y0": 0, "y1": 1, "yref": "paper", "line": line}
 
 
-def _add_points(figure: go.Figure, side: Side, views: Sequence[PaneView]) -> None:
+def _label_mark(view: PaneView, ttft: float, early: bool) -> dict[str, Any]:
+    text, shift = f"{TITLES[view.side]}: first text {format_seconds(ttft)}", 17 if view.side == "streamed" else 0
+    return _above({"text": text, "x": ttft, "xanchor": "left" if early else "right", "yshift": shift})
+
+
+def _above(annotation: dict[str, Any]) -> dict[str, Any]:
+    """The annotation, above the axes."""
+    return {"y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False, **annotation}
+
+
+def _draw_points(side: Side, runs: Sequence[Turn]) -> dict[str, Any]:
+    views = [turn.streamed if side == "streamed" else turn.whole for turn in runs]
     drawn = [view.timeline for view in views if view.phase == "done" and view.timeline.ttft is not None]
-    figure.add_scatter(
-        x=[timeline.total for timeline in drawn],
-        y=[timeline.ttft for timeline in drawn],
-        name=TITLES[side],
-        mode="markers",
-        marker={"color": COLOURS[side], "symbol": SYMBOLS[side], "size": 11, "opacity": 0.85},
-        hovertemplate="first text %{y:.2f} s, total %{x:.2f} s<extra>" + TITLES[side] + "</extra>",
-    )
+    totals, ttfts = [timeline.total for timeline in drawn], [timeline.ttft for timeline in drawn]
+    marker = {"color": COLOURS[side], "symbol": SYMBOLS[side], "size": 11, "opacity": 0.85}
+    hover = f"first text %{{y:.2f}} s, total %{{x:.2f}} s<extra>{TITLES[side]}</extra>"
+    return _draw("markers", totals, ttfts, TITLES[side], hover, marker=marker)
 
 
-def _blank(x_title: str, y_title: str) -> go.Figure:
-    axis = {"zeroline": False, "title_font_size": 13, "gridcolor": "#808080", "gridwidth": 0.5, "automargin": True}
-    layout = {
-        "template": None,
-        "autosize": True,
-        "height": 300,
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#767676"},
-        "margin": {"l": 8, "r": 12, "t": 42, "b": 8},
+def _draw(mode: str, x: Sequence[Any], y: Sequence[Any], name: str, hover: str, **style: Any) -> dict[str, Any]:
+    return {"type": "scatter", "mode": mode, "x": x, "y": y, "name": name, "hovertemplate": hover, **style}
+
+
+def _frame(x_title: str, y_title: str) -> dict[str, Any]:
+    """The layout of a chart; the browser's charts have the same, but for the room above and the legend's place."""
+    shared, axis = CONSTANTS["chart"]["layout"], CONSTANTS["chart"]["axis"]
+    return {
+        **shared,
+        "margin": {**shared["margin"], "t": 42},
         "legend": {"orientation": "h", "x": 0, "y": 0, "yanchor": "bottom", "yref": "container"},
-        "hovermode": "closest",
-        "dragmode": False,
+        "xaxis": {**axis, "title": {**axis["title"], "text": x_title}},
+        "yaxis": {**axis, "title": {**axis["title"], "text": y_title}},
     }
-    figure = go.Figure(layout=go.Layout(**layout))
-    figure.update_xaxes(title_text=x_title, rangemode="tozero", **axis)
-    figure.update_yaxes(title_text=y_title, rangemode="tozero", **axis)
-    return figure

@@ -1,4 +1,4 @@
-"""A turn: what a race was about, and what each side showed of its answer. Pure."""
+"""A turn: a question, and what each side showed of its answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,52 +7,40 @@ from typing import Literal
 from demo.events import Message
 from demo.trace import Trace
 from demo.ui.view.options import GenerationOptions
-from demo.ui.view.panes import PaneView, read_answer
+from demo.ui.view.panes import PaneView
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a race is about: a turn, the rest of the last turn's answer, the documentation's example, or a recording.
+    """What a race answers: a new turn, the rest of the last answer, the documentation's example, or a recording.
 
-    The example has a manner of its own, whatever the dials say.
+    The example has `options` of its own, whatever the controls say: its length, its sampling and its pace.
     """
 
-    question: str
-    kind: Literal["turn", "rest", "example", "recording"]
+    text: str
+    kind: Literal["turn", "rest", "example", "recording"] = "turn"
     recording: Trace | None = None
     options: GenerationOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """The documentation's example: so many tokens at so many a second; `pace` None is as fast as the machine can."""
-
-    tokens: int
-    pace: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Turn:
-    """What was asked and what each side showed as its answer. `trace` is the run behind both, if it came to its end."""
+    """A question and each side's last view. `trace` is their run, if completed; `number` counts the tab's runs."""
 
-    asked: Question
+    question: Question
     streamed: PaneView
     whole: PaneView
     trace: Trace | None = None
-
-    @property
-    def question(self) -> str:
-        """What a person typed."""
-        return self.asked.question
+    number: int = 1
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """The turn as the model reads it; nothing where there is no answer to continue from."""
-        answer = read_answer((self.streamed, self.whole))
+        """The turn as the model reads it; none where there is no answer to continue from."""
+        answer = max(self.streamed.text, self.whole.text, key=len)
         failed = "failed" in (self.streamed.phase, self.whole.phase)
-        if failed or not answer or self.asked.kind not in ("turn", "rest"):
+        if failed or not answer or self.question.kind not in ("turn", "rest"):
             return ()
-        asked = (Message("user", self.question),) if self.asked.kind == "turn" else ()
+        asked = (Message("user", self.question.text),) if self.question.kind == "turn" else ()
         return (*asked, Message("assistant", answer))
 
 

@@ -1,60 +1,64 @@
-"""How values read: durations, counts, rates and phases in words. Pure."""
+"""Durations, counts, rates, phases and labels as text."""
 
-from typing import Final, Literal, TypeAlias
+import json
+import math
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
 
 from demo.trace import Trace
+
+# The page's scripts read them too.
+SHARED: Final = Path(__file__).resolve().parents[3] / "assets" / "constants.json"
+CONSTANTS: Final[dict[str, Any]] = json.loads(SHARED.read_text("utf-8"))
 
 Side: TypeAlias = Literal["streamed", "whole"]
 Phase: TypeAlias = Literal["idle", "queued", "reading", "writing", "waiting", "done", "stopped", "failed"]
 
 SIDES: Final[tuple[Side, ...]] = ("streamed", "whole")
-TITLES: Final[dict[Side, str]] = {"streamed": "Streaming", "whole": "Non-streaming"}
+TITLES: Final[dict[Side, str]] = CONSTANTS["titles"]
 ACTIVE: Final[frozenset[Phase]] = frozenset({"queued", "reading", "writing", "waiting"})
-PHASES: Final[dict[Phase, str]] = {
-    "idle": "ready",
-    "queued": "queued",
-    "reading": "reading the prompt",
-    "writing": "writing",
-    "waiting": "waiting",
-    "done": "done",
-    "stopped": "stopped",
-    "failed": "failed",
-}
-NOTHING: Final = "–"
+MISSING: Final[str] = CONSTANTS["missing"]
 
 
 def describe_phase(phase: Phase, progress: tuple[int, int] | None = None) -> str:
-    """Where a side stands; `progress` is how many tokens of the prompt have been read, of how many."""
+    """The phase; `progress` is how many tokens of the prompt have been processed, of how many."""
     if phase == "reading" and progress is not None:
-        return f"{PHASES[phase]}: {progress[0]:,} of {progress[1]:,} tokens"
-    return PHASES[phase]
+        return f"reading the prompt: {progress[0]:,} of {progress[1]:,} tokens"
+    return {"idle": "ready", "reading": "reading the prompt"}.get(phase, phase)
 
 
-def describe_reuse(remembered: tuple[int, int] | None) -> str:
-    """How many tokens of the prompt were reused and not computed, of how many; nothing where none were."""
-    return f"{remembered[0]:,} of {remembered[1]:,} prompt tokens remembered" if remembered else ""
-
-
-def format_seconds(seconds: float | None) -> str:
-    """A duration as a person reads it: "72 ms", "1.24 s", "12.4 s"."""
-    if seconds is None:
-        return NOTHING
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
-
-
-def format_count(count: int | None) -> str:
-    """A count, with thousands set apart: "1,024"."""
-    return NOTHING if count is None else f"{count:,}"
-
-
-def format_rate(rate: float | None) -> str:
-    """A rate in tokens a second: "91.5"."""
-    return NOTHING if rate is None else f"{rate:.1f}"
+def describe_cached(cached: tuple[int, int] | None) -> str:
+    """How many tokens of the prompt came from the prefix cache, of how many; empty for None."""
+    return f"{cached[0]:,} of {cached[1]:,} prompt tokens remembered" if cached else ""
 
 
 def describe_recording(trace: Trace) -> str:
-    """That a run is not being made now: when and where it was."""
+    """The label of a run that is played from a recording."""
     slowed = f", slowed to {trace.pace:g} tokens/s" if trace.pace else ""
     return f"recorded {trace.recorded_on.isoformat()} on {trace.device}{slowed}"
+
+
+def describe_pace(pace: float | None, rate: float | None) -> str:
+    """The label of a run slowed to `pace` tokens/s on a machine that decodes `rate`, if known; empty at real speed."""
+    if pace is None:
+        return ""
+    slower = rate is not None and rate < pace
+    return f"real speed: slower here than {pace:g} tokens/s" if slower else f"slowed to {pace:g} tokens/s"
+
+
+def format_seconds(seconds: float | None) -> str:
+    """A duration: "72 ms", "1.24 s", "12.4 s"."""
+    if seconds is None:
+        return MISSING
+    unit = next(each for each in CONSTANTS["durations"] if seconds < each.get("below", math.inf))
+    return f"{seconds * unit['scale']:.{unit['digits']}f} {unit['unit']}"
+
+
+def format_count(count: int | None) -> str:
+    """A count with a thousands separator: "1,024"."""
+    return MISSING if count is None else f"{count:,}"
+
+
+def format_rate(rate: float | None) -> str:
+    """A rate in tokens/s: "91.5"."""
+    return MISSING if rate is None else f"{rate:.1f}"

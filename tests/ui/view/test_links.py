@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.errors import BadRequest
-from demo.trace import Trace, write_fragment
-from demo.ui.view.links import Shared, read_link, write_link
-from demo.ui.view.options import DEFAULTS, Position
+from demo.trace import write_fragment
+from demo.ui.view.links import PromptLink, read_link, write_link
+from demo.ui.view.options import DEFAULTS, ControlValue
 from tests.traces import make_trace
 
-POSITIONS = st.tuples(
+VALUES = st.tuples(
     st.integers(1, 1024),
     st.sampled_from([0, 0.7, 2]),
     st.sampled_from([0.05, 0.9, 1]),
@@ -24,37 +24,37 @@ POSITIONS = st.tuples(
 )
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=50), POSITIONS)
-def test_a_link_brings_back_the_prompt_and_every_dial(prompt: str, positions: tuple[Position, ...]) -> None:
-    read = read_link(write_link(Shared(prompt, positions)))
-    assert isinstance(read, Shared)
-    assert (read.prompt, tuple(read.positions)) == (prompt, positions)
+def read_prompt(fragment: str) -> PromptLink:
+    link = read_link(fragment)
+    assert isinstance(link, PromptLink)
+    return link
 
 
-def test_only_what_was_turned_is_in_it() -> None:
-    assert write_link(Shared("Hi", tuple(DEFAULTS.values()))) == "prompt=Hi"
-    turned = {**DEFAULTS, "pace": 100}
-    assert write_link(Shared("Hi", tuple(turned.values()))) == "prompt=Hi&pace=100"
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=50), VALUES)
+def test_a_link_restores_the_prompt_and_every_control(prompt: str, values: tuple[ControlValue, ...]) -> None:
+    link = read_prompt(write_link(PromptLink(prompt, values)))
+    assert (link.prompt, tuple(link.values)) == (prompt, values)
 
 
-def test_what_is_for_the_browser_is_left_to_it() -> None:
+def test_a_link_holds_only_the_controls_that_were_changed() -> None:
+    assert write_link(PromptLink("Hi", tuple(DEFAULTS.values()))) == "prompt=Hi"
+    assert write_link(PromptLink("Hi", tuple({**DEFAULTS, "pace": 100}.values()))) == "prompt=Hi&pace=100"
+
+
+def test_the_fields_of_the_pages_scripts_are_left_to_them() -> None:
     assert read_link("station=3&present=1") is None
     assert read_link("") is None
-    read = read_link("prompt=Hi&station=3")
-    assert isinstance(read, Shared)
-    assert read.prompt == "Hi"
+    assert read_prompt("prompt=Hi&station=3").prompt == "Hi"
 
 
-def test_a_recorded_run_is_brought_whole() -> None:
-    trace = read_link(f"trace={write_fragment(make_trace())}&present=1")
-    assert isinstance(trace, Trace)
-    assert trace.question == "What is cheese?"
+def test_a_recorded_run_arrives_whole() -> None:
+    assert read_link(f"trace={write_fragment(make_trace())}&present=1") == make_trace()
 
 
 @pytest.mark.parametrize(
-    ("fragment", "said"),
+    ("fragment", "sentence"),
     [
-        ("prompt=Hi&wings=2", "sets wings, which is no dial"),
+        ("prompt=Hi&wings=2", "sets wings, which this page does not have"),
         ("length=soon", "length to 'soon': it must be from 1 to 1024"),
         ("length=0", "length to '0': it must be from 1 to 1024"),
         ("length=nan", "length"),
@@ -67,13 +67,13 @@ def test_a_recorded_run_is_brought_whole() -> None:
         ("&".join(f"a{number}=1" for number in range(30)), "copy it again"),
     ],
 )
-def test_a_link_that_was_tampered_with_is_one_sentence(fragment: str, said: str) -> None:
+def test_a_changed_link_is_refused_in_one_sentence(fragment: str, sentence: str) -> None:
     with pytest.raises(BadRequest) as refusal:
         read_link(fragment)
-    assert said in str(refusal.value)
+    assert sentence in str(refusal.value)
 
 
 @given(st.text(max_size=60))
-def test_whatever_stands_after_the_hash_is_at_worst_a_sentence(text: str) -> None:
+def test_any_fragment_is_read_or_refused_in_one_sentence(text: str) -> None:
     with suppress(BadRequest):
-        assert read_link(text) is None or isinstance(read_link(text), Shared)
+        assert read_link(text) is None or read_prompt(text)

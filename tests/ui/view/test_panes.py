@@ -1,4 +1,4 @@
-"""What a pane shows: laws of the views."""
+"""What a pane shows."""
 
 import pytest
 from hypothesis import given
@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from demo.errors import EngineFailed
 from demo.events import Done, Event, Failed, FinishReason, PromptProgress, Request, Started, Token
 from demo.metrics import Timeline
-from demo.ui.view.panes import PaneView, Reading, settle_views, view_reading
-from demo.ui.view.words import SIDES, Side, describe_reuse, format_count, format_rate, format_seconds
+from demo.ui.view.panes import PaneView, Reading, complete_views, view_reading
+from demo.ui.view.words import SIDES, Side, describe_cached, format_count, format_rate, format_seconds
 
 REQUEST = Request("Hello", max_new_tokens=101)
 
@@ -20,12 +20,12 @@ def write_log(texts: list[str], reason: FinishReason | None = "eos_token") -> tu
     return (Started(10.5, 3, 0), *tokens, *end)
 
 
-def read(side: Side, events: tuple[Event, ...], left: float | None = None) -> Reading:
-    return Reading(side, REQUEST, 10.0, events, left)
+def read(side: Side, events: tuple[Event, ...], detached: float | None = None) -> Reading:
+    return Reading(side, REQUEST, 10.0, events, detached)
 
 
-def view(side: Side, events: tuple[Event, ...], left: float | None = None) -> PaneView:
-    return view_reading(read(side, events, left))
+def view(side: Side, events: tuple[Event, ...], detached: float | None = None) -> PaneView:
+    return view_reading(read(side, events, detached))
 
 
 @given(st.lists(st.text()))
@@ -51,12 +51,12 @@ def test_phases_follow_the_log() -> None:
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_what_was_remembered_of_the_prompt_is_said_from_the_start_where_something_was(side: Side) -> None:
+def test_cached_tokens_of_the_prompt_are_shown_from_the_start_where_there_are_any(side: Side) -> None:
     events = write_log(["a", "b"])
-    reused = (Started(10.5, 1840, 0, cached_tokens=1812), *events[1:])
-    said = [describe_reuse(view(side, reused[:count]).remembered) for count in range(4)]
-    assert said == ["", *["1,812 of 1,840 prompt tokens remembered"] * 3]
-    assert describe_reuse(view(side, events).remembered) == ""
+    cached = (Started(10.5, 1840, 0, cached_tokens=1812), *events[1:])
+    shown = [describe_cached(view(side, cached[:count]).cached) for count in range(4)]
+    assert shown == ["", *["1,812 of 1,840 prompt tokens cached"] * 3]
+    assert describe_cached(view(side, events).cached) == ""
 
 
 def test_the_whole_sides_ttft_is_its_total_and_the_streamed_sides_is_not() -> None:
@@ -66,24 +66,24 @@ def test_the_whole_sides_ttft_is_its_total_and_the_streamed_sides_is_not() -> No
     assert streamed.ttft == pytest.approx(0.6)
 
 
-def test_a_stopped_streamed_side_says_what_was_saved_at_most() -> None:
-    stopped = view("streamed", write_log(["a"] * 37, reason=None), left=14.3)
+def test_a_stopped_streamed_side_shows_what_was_saved_at_most() -> None:
+    stopped = view("streamed", write_log(["a"] * 37, reason=None), detached=14.3)
     assert stopped.phase == "stopped"
     assert stopped.note == "stopped at token 37 of up to 101, up to 6.40 s of waiting saved"
 
 
 def test_once_the_whole_side_has_ended_the_saved_time_is_exact() -> None:
-    streamed = read("streamed", write_log(["a"] * 5, reason=None), left=11.1)
-    views = settle_views(streamed, read("whole", write_log(["a"] * 20)))
+    streamed = read("streamed", write_log(["a"] * 5, reason=None), detached=11.1)
+    views = complete_views(streamed, read("whole", write_log(["a"] * 20)))
     assert views[0].note == "stopped at token 5 of 20, 1.50 s of waiting saved"
 
 
-def test_stopped_before_the_second_token_no_pace_is_made_up() -> None:
-    assert view("streamed", write_log(["a"], reason=None), left=10.7).note == "stopped at token 1 of up to 101"
+def test_before_the_second_token_nothing_is_estimated() -> None:
+    assert view("streamed", write_log(["a"], reason=None), detached=10.7).note == "stopped at token 1 of up to 101"
 
 
 def test_a_stopped_whole_side_had_shown_nothing() -> None:
-    stopped = view("whole", write_log(["a"] * 9, reason=None), left=11.24)
+    stopped = view("whole", write_log(["a"] * 9, reason=None), detached=11.24)
     assert (stopped.text, stopped.phase, stopped.tokens) == ("", "stopped", None)
     assert stopped.note == "stopped after 1.24 s: nothing had been shown"
 
@@ -96,7 +96,7 @@ def test_a_failure_is_one_sentence_in_both_panes(side: Side) -> None:
     assert (failed.timeline.ttft is None) == (side == "whole")
 
 
-def test_a_cut_at_the_length_is_said() -> None:
+def test_a_cut_at_the_requested_length_is_shown() -> None:
     assert "cut off at 2 tokens" in view("streamed", write_log(["a", "b"], reason="length")).note
 
 
@@ -106,8 +106,16 @@ def test_numbers_that_do_not_exist_are_dashes_never_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(0.0721, "72 ms"), (0.99949, "999 ms"), (0.9996, "1.00 s"), (1.236, "1.24 s"), (12.44, "12.4 s")],
+    ("seconds", "text"),
+    [
+        (0.0721, "72 ms"),
+        (0.99949, "999 ms"),
+        (0.9996, "1.00 s"),
+        (1.236, "1.24 s"),
+        (9.99, "9.99 s"),
+        (9.996, "10.0 s"),
+        (12.44, "12.4 s"),
+    ],
 )
-def test_durations_read_naturally(seconds: float, said: str) -> None:
-    assert format_seconds(seconds) == said
+def test_durations_read_naturally(seconds: float, text: str) -> None:
+    assert format_seconds(seconds) == text

@@ -1,21 +1,15 @@
-"""What the figures and the table hold."""
+"""The figures and the table of runs."""
 
 from dataclasses import replace
 
+import pytest
+
+from demo.ui.view import plots
 from demo.ui.view.panes import PaneView
-from demo.ui.view.plots import (
-    DIAGONAL,
-    describe_latency,
-    describe_timeline,
-    draw_latency,
-    draw_timeline,
-    list_rows,
-    step_points,
-)
 from demo.ui.view.turn import Question, Turn
 from tests.ui.view.test_panes import view, write_log
 
-HELLO = Question("Hello", "turn")
+BLUE, ORANGE = "#0072b2", "#d55e00"
 
 
 def race(tokens: int) -> tuple[PaneView, PaneView]:
@@ -23,77 +17,94 @@ def race(tokens: int) -> tuple[PaneView, PaneView]:
     return view("streamed", events), view("whole", events)
 
 
-def test_the_timeline_is_a_ramp_and_a_cliff_of_the_same_height() -> None:
-    whole, streamed = draw_timeline(*race(10)).data
-    assert (streamed.name, whole.name) == ("Streaming, made by the engine", "Non-streaming")
-    assert max(streamed.y) == max(whole.y) == 10
-    assert len(set(whole.x)) == 2  # nothing, then everything at one moment
-    assert len(set(streamed.x)) == 12
+def turn(tokens: int, number: int = 1) -> Turn:
+    return Turn(Question("Hello"), *race(tokens), number=number)
+
+
+def test_the_timeline_is_a_ramp_and_a_step_of_the_same_height() -> None:
+    whole, streamed = plots.draw_timeline(*race(10))["data"]
+    assert (streamed["name"], whole["name"]) == ("Streaming, made by the engine", "Non-streaming")
+    assert max(streamed["y"]) == max(whole["y"]) == 10
+    assert len(set(whole["x"])) == 2  # nothing, then everything at one moment
+    assert len(set(streamed["x"])) == 12
 
 
 def test_the_timeline_marks_both_first_texts() -> None:
-    figure = draw_timeline(*race(10))
-    assert [round(line.x0, 2) for line in figure.layout.shapes] == [0.6, 1.6]
-    assert [note.text for note in figure.layout.annotations] == [
-        "Streaming: first text 600 ms",
-        "Non-streaming: first text 1.60 s",
-    ]
+    layout = plots.draw_timeline(*race(10))["layout"]
+    marks = [(round(line["x0"], 2), round(line["x1"], 2), line["line"]["color"]) for line in layout["shapes"]]
+    assert marks == [(0.6, 0.6, BLUE), (1.6, 1.6, ORANGE)]
+    labels = ["Streaming: first text 600 ms", "Non-streaming: first text 1.60 s"]
+    assert [note["text"] for note in layout["annotations"]] == labels
 
 
 def test_a_stopped_side_stays_at_the_level_it_had_reached() -> None:
-    stopped = view("streamed", write_log(["a"] * 5, reason=None), left=11.1)
-    _, counts = step_points(stopped.timeline, until=3.0)
-    assert counts == [0, 1, 2, 3, 4, 5, 5]
+    stopped = view("streamed", write_log(["a"] * 5, reason=None), detached=11.1)
+    assert plots.step_points(stopped.timeline, until=3.0)[1] == [0, 1, 2, 3, 4, 5, 5]
 
 
-def test_every_run_is_a_point_and_the_whole_side_lies_on_the_diagonal() -> None:
-    turns = [Turn(HELLO, *race(5)), Turn(HELLO, *race(20))]
-    figure = draw_latency(turns)
-    diagonal, streamed, whole = figure.data
-    assert list(diagonal.x) == list(diagonal.y)
-    assert list(whole.x) == list(whole.y)
-    assert all(ttft < total for total, ttft in zip(streamed.x, streamed.y, strict=True))
-    assert len(streamed.x) == len(whole.x) == 2
-    assert DIAGONAL in [note.text for note in figure.layout.annotations]
+def test_every_run_is_a_point_of_ttft_above_its_total_and_the_whole_side_lies_on_the_diagonal() -> None:
+    figure = plots.draw_latency([turn(5), turn(20)])
+    diagonal, streamed, whole = figure["data"]
+    assert streamed["x"] == whole["x"] == whole["y"] == [pytest.approx(1.1), pytest.approx(2.6)]
+    assert streamed["y"] == [pytest.approx(0.6)] * 2
+    assert diagonal["x"] == diagonal["y"]
+    assert plots.DIAGONAL in [note["text"] for note in figure["layout"]["annotations"]]
+
+
+def test_the_axes_are_named_for_what_they_measure() -> None:
+    latency, timeline = plots.draw_latency([turn(5)])["layout"], plots.draw_timeline(*race(5))["layout"]
+    assert latency["xaxis"]["title"]["text"] == "total latency, seconds"
+    assert latency["yaxis"]["title"]["text"] == "time to first token, seconds"
+    assert timeline["xaxis"]["title"]["text"] == "seconds since the request"
+    assert timeline["yaxis"]["title"]["text"] == "tokens visible"
+
+
+def test_streaming_is_blue_and_waiting_orange_in_both_figures() -> None:
+    lines, points = plots.draw_timeline(*race(3))["data"], plots.draw_latency([turn(3)])["data"][1:]
+    assert [(line["name"], line["line"]["color"], line["fillcolor"][:7]) for line in lines] == [
+        ("Non-streaming", ORANGE, ORANGE),
+        ("Streaming, made by the engine", BLUE, BLUE),
+    ]
+    named = [(point["name"], point["marker"]["color"], point["hovertemplate"][-21:]) for point in points]
+    assert named == [("Streaming", BLUE, "tra>Streaming</extra>"), ("Non-streaming", ORANGE, "Non-streaming</extra>")]
 
 
 def test_the_sides_differ_in_more_than_colour() -> None:
-    lines = draw_timeline(*race(3)).data
-    points = draw_latency([Turn(HELLO, *race(3))]).data[1:]
-    assert len({trace.line.dash for trace in lines}) == len({trace.marker.symbol for trace in points}) == 2
+    lines, points = plots.draw_timeline(*race(3))["data"], plots.draw_latency([turn(3)])["data"][1:]
+    assert len({line["line"]["dash"] for line in lines}) == len({point["marker"]["symbol"] for point in points}) == 2
 
 
 def test_a_stopped_run_draws_no_point_but_stands_in_the_table() -> None:
     events = write_log(["a"] * 5, reason=None)
-    turn = Turn(HELLO, view("streamed", events, left=11.1), view("whole", events, left=11.1))
-    assert not any(len(trace.x) for trace in draw_latency([turn]).data[1:])
-    assert [row[-1] for row in list_rows([turn])] == ["stopped", "stopped"]
+    views = view("streamed", events, detached=11.1), view("whole", events, detached=11.1)
+    stopped = Turn(Question("Hello"), *views)
+    assert not any(trace["x"] for trace in plots.draw_latency([stopped])["data"][1:])
+    assert [row[-1] for row in plots.list_rows([stopped])] == ["stopped", "stopped"]
 
 
 def test_the_table_has_the_newest_run_first_and_a_row_for_each_side() -> None:
-    rows = list_rows([Turn(HELLO, *race(5)), Turn(HELLO, *race(20))])
-    assert [row[:2] for row in rows] == [
-        ("2", "Streaming"),
-        ("2", "Non-streaming"),
-        ("1", "Streaming"),
-        ("1", "Non-streaming"),
-    ]
+    rows = plots.list_rows([turn(5, 1), turn(20, 2)])
+    sides = [("2", "Streaming"), ("2", "Non-streaming"), ("1", "Streaming"), ("1", "Non-streaming")]
+    assert [row[:2] for row in rows] == sides
     assert rows[0] == ("2", "Streaming", "600 ms", "2.60 s", "20", "10.0", "done")
 
 
-def test_a_run_that_is_slowed_or_recorded_is_marked_in_the_table() -> None:
-    streamed, whole = race(3)
-    turn = Turn(HELLO, replace(streamed, label="slowed to 30 tokens/s"), whole)
-    assert list_rows([turn])[0][0] == "1 · slowed to 30 tokens/s"
+def test_a_slowed_or_recorded_run_and_cached_tokens_are_marked_in_the_table() -> None:
+    streamed, whole = (replace(view, label="recorded", cached=(8, 10)) for view in race(3))
+    rows = plots.list_rows(
+        [Turn(Question("Hello"), streamed, replace(whole, label="slowed to 30 tokens/s", cached=None))]
+    )
+    assert [row[0] for row in rows] == ["1 · recorded · 8 of 10 prompt tokens cached", "1 · slowed to 30 tokens/s"]
 
 
-def test_a_run_whose_prompt_was_remembered_says_so_in_the_table() -> None:
-    views = [replace(view, label="recorded", remembered=(8, 10)) for view in race(3)]
-    rows = list_rows([Turn(HELLO, views[0], views[1])])
-    assert [row[0] for row in rows] == ["1 · recorded · 8 of 10 prompt tokens remembered"] * 2
+def test_the_figures_are_described_in_words_too() -> None:
+    assert "Streaming: first text 600 ms, all after 1.60 s" in plots.describe_timeline(turn(10))
+    assert "of 2 runs" in plots.describe_latency([turn(10, 1), turn(10, 2)])
 
 
-def test_the_figures_are_told_in_words_too() -> None:
-    turn = Turn(HELLO, *race(10))
-    assert "Streaming: first text 600 ms, all after 1.60 s" in describe_timeline(turn)
-    assert "2 runs" in describe_latency([turn, turn])
+def test_table_and_chart_say_that_older_runs_were_dropped() -> None:
+    every, last = [turn(5, 1), turn(5, 2)], [turn(5, 4), turn(5, 5)]
+    assert plots.describe_runs(every) == "Every run of this tab, newest first"
+    assert plots.describe_runs(last) == "The last 2 runs of this tab, newest first; 3 older ones were dropped"
+    assert "of the last 2 runs" in plots.describe_latency(last)
+    assert plots.draw_latency(last)["layout"]["xaxis"]["title"]["text"] == "total latency, seconds (the last 2 runs)"

@@ -5,54 +5,52 @@ import pytest
 from demo.events import FinishReason, Message, Request
 from demo.metrics import Timeline
 from demo.ui.view.panes import PaneView
-from demo.ui.view.savings import Answer, Saving, describe_saving, list_savings, measure_saving
+from demo.ui.view.savings import Amount, Saving, describe_saving, list_savings, measure_saving
 from demo.ui.view.turn import Question, Turn
 from tests.traces import make_trace
 
 
-def stopped(read: int, made: int, reason: FinishReason, limit: int = 100) -> Turn:
-    """The streamed side stopped after `read` tokens at 10 tokens/s; the run made `made`."""
-    request = Request((Message("user", "Why?"),), limit)
-    trace = make_trace(["a"] * made, gap=0.1, reason=reason, request=request)
+def stop(read: int, generated: int, reason: FinishReason) -> Turn:
+    """The streamed side was stopped after `read` tokens at 10 tokens/s; the run generated `generated` of up to 100."""
+    request = Request((Message("user", "Why?"),), 100)
+    trace = make_trace(["a"] * generated, gap=0.1, reason=reason, request=request)
     times = tuple(token.time for token in trace.tokens[:read])
     streamed = PaneView("streamed", "stopped", timeline=Timeline(0.0, times[0], times, times[-1]))
-    return Turn(Question("Why?", "turn"), streamed, PaneView("whole", "done"), trace)
+    return Turn(Question("Why?"), streamed, PaneView("whole", "done"), trace)
 
 
-def test_it_is_exact_where_the_other_side_went_on_to_the_end() -> None:
-    saving = measure_saving(stopped(10, 40, "eos_token"))
+@pytest.mark.parametrize(
+    ("generated", "reason", "all_tokens", "all_seconds"), [(40, "eos_token", 40, 4.0), (10, "cancelled", 100, 10.0)]
+)
+def test_the_saving_is_exact_where_the_run_ended_and_else_at_most_the_requested_length(
+    generated: int, reason: FinishReason, all_tokens: int, all_seconds: float
+) -> None:
+    saving = measure_saving(stop(10, generated, reason))
     assert saving is not None
-    assert (saving.read.tokens, saving.all.tokens, saving.exact) == (10, 40, True)
-    assert saving.all.seconds - saving.read.seconds == pytest.approx(3.0)
+    assert (saving.read.tokens, saving.all.tokens, saving.exact) == (10, all_tokens, reason == "eos_token")
+    assert [saving.read.seconds, saving.all.seconds] == pytest.approx([1.0, all_seconds])
 
 
-def test_it_is_at_most_the_length_asked_for_where_the_work_was_stopped_too() -> None:
-    saving = measure_saving(stopped(10, 10, "cancelled"))
-    assert saving is not None
-    assert (saving.read.tokens, saving.all.tokens, saving.exact) == (10, 100, False)
-    assert saving.all.seconds == pytest.approx(10.0)
-
-
-def test_money_follows_the_dial_and_waiting_saves_nothing() -> None:
-    rows = list_savings(Saving(Answer(10, 1.0), Answer(40, 4.0), exact=True), price=10)
+def test_money_is_tokens_times_the_price_and_waiting_saves_nothing() -> None:
+    saving = Saving(Amount(10, 1.0), Amount(40, 4.0), exact=True)
+    rows = list_savings(saving, price=10)
     assert rows[2] == ("Saved by streaming", "30", "3.00 s", "$0.000300")
     assert rows[3][1:] == ("0", "0 ms", "$0.000000")
-    assert list_savings(Saving(Answer(10, 1.0), Answer(40, 4.0), exact=True), price=100)[2][3] == "$0.003000"
+    assert list_savings(saving, price=100)[2][3] == "$0.003000"
 
 
-def test_what_is_only_a_bound_says_so() -> None:
-    rows = list_savings(Saving(Answer(10, 1.0), Answer(40, 4.0), exact=False), price=10)
+def test_an_upper_bound_is_marked_as_one() -> None:
+    rows = list_savings(Saving(Amount(10, 1.0), Amount(40, 4.0), exact=False), price=10)
     assert rows[2][1:] == ("at most 30", "at most 3.00 s", "at most $0.000300")
 
 
-def test_who_read_to_the_end_saved_nothing() -> None:
-    trace = make_trace()
-    turn = Turn(Question("Why?", "turn"), PaneView("streamed", "done"), PaneView("whole", "done"), trace)
+def test_an_answer_read_to_its_end_saved_nothing() -> None:
+    turn = Turn(Question("Why?"), PaneView("streamed", "done"), PaneView("whole", "done"), make_trace())
     assert measure_saving(turn) is None
     assert "nothing was saved" in describe_saving(turn)
     assert "press Stop" in describe_saving(None)
 
 
-def test_it_is_said_in_a_sentence() -> None:
-    assert describe_saving(stopped(10, 40, "eos_token")) == "You stopped after 10 tokens and saved 75% of the answer."
-    assert "up to 90%" in describe_saving(stopped(10, 10, "cancelled"))
+def test_the_saving_is_told_in_a_sentence() -> None:
+    assert describe_saving(stop(10, 40, "eos_token")) == "You stopped after 10 tokens and saved 75% of the answer."
+    assert "up to 90%" in describe_saving(stop(10, 10, "cancelled"))

@@ -1,10 +1,10 @@
-"""Which speed the first race has."""
+"""The speed and length of the first race."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.ui.view.speed import DEFAULT_LENGTH, FELT, REAL, choose_length, choose_pace, list_speeds
+from demo.ui.view.speed import DEFAULT_LENGTH, DEFAULT_PACE, REAL_SPEED, choose_length, choose_pace, list_speeds
 
 
 @given(st.floats(0.5, 10_000))
@@ -14,16 +14,19 @@ def test_the_first_race_lasts_4_to_20_seconds_on_any_machine(rate: float) -> Non
     assert 4 <= seconds <= 20 or length < 18  # below a token a second nothing is short enough
 
 
-@pytest.mark.parametrize(("rate", "pace"), [(280.0, FELT), (64.1, FELT), (64.0, REAL), (5.0, REAL), (None, FELT)])
-def test_real_speed_is_chosen_only_where_it_is_slow_enough_to_be_felt(rate: float | None, pace: int) -> None:
+@pytest.mark.parametrize(
+    ("rate", "pace"),
+    [(280.0, DEFAULT_PACE), (64.1, DEFAULT_PACE), (64.0, REAL_SPEED), (5.0, REAL_SPEED), (None, DEFAULT_PACE)],
+)
+def test_real_speed_is_chosen_only_where_it_is_slow_enough_to_notice(rate: float | None, pace: int) -> None:
     assert choose_pace(rate) == pace
 
 
-def test_an_unknown_machine_gives_the_whole_default_answer() -> None:
+def test_an_unknown_machine_gets_the_default_length() -> None:
     assert choose_length(None) == DEFAULT_LENGTH
 
 
-def test_the_machines_own_rate_is_told_once_it_is_known() -> None:
+def test_the_machines_own_rate_is_shown_once_it_is_known() -> None:
     assert list_speeds(None)[0][0] == "Real speed"
     assert list_speeds(279.6)[0][0] == "Real speed · 280 tokens/s"
-    assert [position for _, position in list_speeds(None)] == [0, 100, 30]
+    assert [value for _, value in list_speeds(None)] == [0, 100, 30]

@@ -1,21 +1,19 @@
-"""Tables as markup."""
+"""The page's tables."""
 
-from demo.ui.view.tables import write_example, write_saved, write_table
-from demo.ui.view.turn import Example
-
-
-def test_whatever_a_cell_holds_is_text() -> None:
-    markup = write_table("A & B", ["<i>"], [["<script>alert(1)</script>"]])
-    assert "<script>" not in markup
-    assert "&lt;script&gt;" in markup
-    assert 'aria-label="A &amp; B"' in markup
+from demo.ui.components.markup import write_json
+from demo.ui.view.options import GenerationOptions
+from demo.ui.view.tables import list_example, list_saved
 
 
-def test_the_example_tells_its_length_its_rate_and_the_clock() -> None:
-    markup = write_example(Example(1000, 100), (), None)
-    assert "1,000 tokens at 100 tokens/s; measured on the engine&#x27;s clock" in markup
-    assert "real speed" in write_example(Example(1000, None), (), None)
+def test_a_value_for_a_script_holds_no_markup() -> None:
+    assert write_json({"a": "<script>"}) == '{"a": "\\u003cscript>"}'
+
+
+def test_the_example_names_its_length_its_rate_and_the_clock() -> None:
+    table = list_example(GenerationOptions(1000, pace=100), (), None)
+    assert table["caption"] == "1,000 tokens at 100 tokens/s; measured on the engine's clock"
+    assert "real speed" in str(list_example(GenerationOptions(1000), (), None)["caption"])
 
 
 def test_before_the_first_run_there_is_no_table_of_savings() -> None:
-    assert "<table>" not in write_saved((), 10)
+    assert list_saved((), 10)["rows"] == []
