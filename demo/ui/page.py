@@ -17,6 +17,7 @@ from demo.ui import without_apps
 from demo.ui.components.layout import Layout, build_layout
 from demo.ui.document import Document, amend_document
 from demo.ui.files import ASSETS, mount_files, write_preloads
+from demo.ui.how_it_works import mount_how_it_works
 from demo.ui.listeners.lesson import LessonListeners
 from demo.ui.listeners.race import Listeners
 from demo.ui.session import Sessions
@@ -72,6 +73,7 @@ def mount_page(
 ) -> FastAPI:
     """Serve the page in front of `engine` at `/` of `app`."""
     mount_files(app)
+    mount_how_it_works(app)
     mount_status_tracker(app)
     app.add_middleware(Document)
     amend_document()
