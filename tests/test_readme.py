@@ -17,7 +17,9 @@ from demo.snippets import FOLDER
 from tests import way
 from tests.readme import CHOSEN, FIGURES, MARKED, PARTS, README, READMES, ROOT, renew
 
-TEXTS: Final = {path: path.read_text("utf-8") for path in (*READMES, ROOT / "CHANGELOG.md")}
+CHANGELOG: Final = ROOT / "CHANGELOG.md"
+COMPARISON: Final = ROOT / "tests" / "comparison" / "README.md"
+TEXTS: Final = {path: path.read_text("utf-8") for path in (*READMES, CHANGELOG)}
 _, FRONT_MATTER, BODY = TEXTS[README].split("---\n", 2)
 SPACE: Final = yaml.safe_load(FRONT_MATTER)
 MAX_BYTES: Final = 12_000
@@ -74,17 +76,15 @@ def leads_somewhere(path: Path, link: str) -> bool:
 
 def test_the_make_targets_and_the_modules_that_they_name_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    targets = {target for _, target in find_all(r"(?:`|^)make ([a-z-]+)")}
+    targets = {target for _, target in find_all(r"(?m)(?:`|^)make ([a-z-]+)")}
     assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
-    modules = {name for path, name in find_all(r"`python -m ([a-z_.]+)") if path.name == "README.md"}
+    modules = {name for path, name in find_all(r"`python -m ([a-z_.]+)") if path != CHANGELOG}
     assert [name for name in modules if find_spec(name) is None] == []
 
 
 def test_the_settings_that_they_name_exist() -> None:
     flags = {flag_of(each) for each in fields(Settings)}
-    named = {
-        flag for path, flag in find_all(r"`(--[a-z-]+)") if "comparison" not in path.parts and path.name == "README.md"
-    }
+    named = {flag for path, flag in find_all(r"`(--[a-z-]+)") if path not in (COMPARISON, CHANGELOG)}
     assert named - flags - OTHERS == set()
 
 
@@ -114,5 +114,6 @@ def test_its_example_prompts_are_those_of_the_page() -> None:
 
 def test_the_stations_of_a_tokens_way_are_numbered_in_order_and_can_be_read_in_one_sitting() -> None:
     stations = way.find_stations()
+    assert stations
     assert [station.number for station in stations] == list(range(1, len(stations) + 1))
     assert way.count_lines(stations) <= MAX_LINES
