@@ -15,6 +15,7 @@ from packaging.version import Version
 from demo.settings import Settings, flag_of
 from demo.snippets import FOLDER
 from tests import way
+from tests.api.script import AnsweringEngine, open_api
 from tests.readme import CHOSEN, FIGURES, MARKED, PARTS, README, READMES, ROOT, renew
 
 CHANGELOG: Final = ROOT / "CHANGELOG.md"
@@ -87,6 +88,12 @@ def test_the_settings_that_they_name_exist() -> None:
     written = "".join(MARKED.sub("", text) for path, text in TEXTS.items() if path not in (COMPARISON, CHANGELOG))
     named = set(re.findall(r"`(--[a-z-]+)", written))
     assert named - flags - OTHERS == set()
+
+
+def test_the_readme_of_the_api_names_its_every_route() -> None:
+    table = TEXTS[ROOT / "demo" / "api" / "README.md"].split("## ")[1]
+    named = set(re.findall(r"`(?:[A-Z]+ )?(/[^`]*)`", table))
+    assert set(open_api(AnsweringEngine()).openapi()["paths"]) | {"/docs", "/openapi.json"} == named
 
 
 def test_every_program_and_configuration_is_shown() -> None:
