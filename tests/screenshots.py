@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from PIL import Image
 from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, expect, sync_playwright
@@ -27,9 +27,9 @@ SIZES: Final[dict[str, ViewportSize]] = {
 THEMES: Final = ("light", "dark")
 PROMPT: Final = "How do you make cheese?"
 PATIENCE = 180_000  # milliseconds
-FILM_SIZE: Final[ViewportSize] = {"width": 850, "height": 900}
-FILM_PROMPT: Final = "prompt=What is Deep Learning?&length=80&pace=0"  # 0 is real speed
-FRAME_SECONDS: Final = 0.12
+FILM_SIZE: Final[ViewportSize] = {"width": 850, "height": 1200}
+FILM_PROMPT: Final = "prompt=What is Deep Learning?&length=56&pace=0"  # 0 is real speed
+FRAME_SECONDS: Final = 0.15
 LAST_FRAME: Final = 2500  # milliseconds
 # What to press in each station; it can be pressed again when all is told.
 BUTTONS: Final = {
@@ -119,26 +119,28 @@ def film_race(browser: Browser, url: str, path: Path) -> None:
     expect(page.locator("#prompt textarea")).to_have_value("What is Deep Learning?")
     expect(page.locator("#generate")).to_be_enabled(timeout=PATIENCE)
     page.locator("#generate").click()
-    slow_motion = page.locator("#slow-motion")
-    expect(slow_motion).to_be_visible(timeout=PATIENCE)
-    slow_motion.click()
+    expect(page.locator("#slow-motion")).to_be_visible(timeout=PATIENCE)
+    page.locator("#slow-motion").click()
     page.mouse.move(0, 0)
-    frames, durations = [], []
-    while slow_motion.inner_text().startswith("Stop") or not frames:
-        began = time.monotonic()
-        frames.append(_take_frame(page))
-        page.wait_for_timeout(max(0, 1000 * (FRAME_SECONDS - time.monotonic() + began)))
-        durations.append(round(1000 * (time.monotonic() - began)))
-    frames.append(_take_frame(page))
-    first, *others = frames
-    first.save(
-        path, save_all=True, append_images=others, duration=[*durations, LAST_FRAME], loop=0, quality=60, method=6
-    )
+    (first, *others), durations = _film_panes(page)
+    first.save(path, save_all=True, append_images=others, duration=durations, loop=0, lossless=True, method=6)
     page.close()
 
 
-def _take_frame(page: Page) -> Image.Image:
-    return Image.open(io.BytesIO(page.locator("#panes").screenshot())).convert("RGB")
+def _film_panes(page: Page) -> tuple[list[Image.Image], list[int]]:
+    """Frames until slow motion has ended, and how many milliseconds each is shown."""
+    box = page.locator("#panes").bounding_box()
+    assert box is not None
+    clip = cast(FloatRect, {name: round(value) for name, value in box.items()})  # every frame has the same size
+    frames, durations = [], []
+    playing = True
+    while playing:
+        began = time.monotonic()
+        playing = page.locator("#slow-motion").inner_text().startswith("Stop")
+        frames.append(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB"))
+        page.wait_for_timeout(max(0, 1000 * (FRAME_SECONDS - time.monotonic() + began)))
+        durations.append(round(1000 * (time.monotonic() - began)))
+    return frames, [*durations[:-1], LAST_FRAME]
 
 
 def main(url: str = "http://127.0.0.1:7860", folder: str = "screenshots") -> None:
