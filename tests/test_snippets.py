@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-import httpx
+import httpx2
 
 from demo.snippets import FOLDER, LANGUAGES, PROGRAMS, Snippet, read_snippets
 from demo.ui.files import build_files
@@ -15,7 +15,7 @@ def test_every_program_in_the_folder_has_its_place_in_the_order() -> None:
 
 def test_they_are_served_as_they_are_written() -> None:
     async def fetch() -> Any:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(build_files()), base_url="http://test") as client:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(build_files()), base_url="http://test") as client:
             return (await client.get("/snippets.json")).json()
 
     served = [Snippet(**each) for each in asyncio.run(fetch())]

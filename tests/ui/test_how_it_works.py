@@ -3,17 +3,17 @@
 import asyncio
 import re
 
-import httpx
+import httpx2
 
 from demo.ui.how_it_works import ROOT, build_how_it_works
 
 README = (ROOT / "demo" / "README.md").read_text("utf-8")
 
 
-def fetch(*paths: str) -> list[httpx.Response]:
-    async def fetch_all() -> list[httpx.Response]:
-        app = httpx.ASGITransport(build_how_it_works())
-        async with httpx.AsyncClient(transport=app, base_url="http://test") as client:
+def fetch(*paths: str) -> list[httpx2.Response]:
+    async def fetch_all() -> list[httpx2.Response]:
+        app = httpx2.ASGITransport(build_how_it_works())
+        async with httpx2.AsyncClient(transport=app, base_url="http://test") as client:
             return [await client.get(path) for path in paths]
 
     return asyncio.run(fetch_all())
@@ -23,7 +23,7 @@ def test_the_page_loads_its_own_script_and_style_and_the_readme() -> None:
     page, script, style, readme = fetch("/demo/", "/show.js", "/style.css", "/demo/README.md")
     assert [each.status_code for each in (page, script, style, readme)] == [200] * 4
     assert page.headers["Content-Type"].startswith("text/html")
-    assert script.headers["Content-Type"].startswith("text/javascript")
+    assert "javascript" in script.headers["Content-Type"]
     assert 'src="../show.js"' in page.text
     assert 'href="../style.css"' in page.text
     assert readme.text == README
