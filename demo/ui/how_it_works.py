@@ -32,10 +32,15 @@ def build_how_it_works() -> ASGIApp:
         path = sources.get(request.path_params["name"])
         return FileResponse(path, media_type="text/plain") if path else PlainTextResponse("Not Found", 404)
 
-    files = [Route(f"/{name}", _send(PAGE / name)) for name in ("show.js", "style.css")]
-    return GZipMiddleware(
-        Router([Route("/demo/", _send(PAGE / "index.html")), *files, Route("/{name:path}", send_source)])
-    )
+    (marked,) = (ASSETS / "vendor").glob("marked-*.js")
+    files = {
+        "demo/": PAGE / "index.html",
+        "show.js": PAGE / "show.js",
+        "style.css": PAGE / "style.css",
+        "marked.js": marked,
+    }
+    routes = [Route(f"/{name}", _send(path)) for name, path in files.items()]
+    return GZipMiddleware(Router([*routes, Route("/{name:path}", send_source)]))
 
 
 def _send(path: Path) -> Callable[[Request], Awaitable[Response]]:

@@ -20,8 +20,9 @@ def fetch(*paths: str) -> list[httpx2.Response]:
 
 
 def test_the_page_loads_its_own_script_and_style_and_the_readme() -> None:
-    page, script, style, readme = fetch("/demo/", "/show.js", "/style.css", "/demo/README.md")
-    assert [each.status_code for each in (page, script, style, readme)] == [200] * 4
+    page, script, style, parser, readme = fetch("/demo/", "/show.js", "/style.css", "/marked.js", "/demo/README.md")
+    assert [each.status_code for each in (page, script, style, parser, readme)] == [200] * 5
+    assert 'from "./marked.js"' in script.text
     assert page.headers["Content-Type"].startswith("text/html")
     assert "javascript" in script.headers["Content-Type"]
     assert 'src="../show.js"' in page.text
