@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from PIL import Image
 from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, expect, sync_playwright
@@ -131,7 +131,8 @@ def _film_panes(page: Page) -> tuple[list[Image.Image], list[int]]:
     """Frames until slow motion has ended, and how many milliseconds each is shown."""
     box = page.locator("#panes").bounding_box()
     assert box is not None
-    clip = cast(FloatRect, {name: round(value) for name, value in box.items()})  # every frame has the same size
+    x, y, width, height = (round(box[name]) for name in ("x", "y", "width", "height"))
+    clip: FloatRect = {"x": x, "y": y, "width": width, "height": height}  # every frame has the same size
     frames, durations = [], []
     playing = True
     while playing:

@@ -72,7 +72,12 @@ def leads_somewhere(path: Path, link: str) -> bool:
     name, _, heading = link.partition("#")
     target = path.parent / name if name else path
     headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE) if heading else []
-    return target.exists() and (not heading or heading in [each.lower().replace(" ", "-") for each in headings])
+    return target.exists() and (not heading or heading in map(write_anchor, headings))
+
+
+def write_anchor(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def test_the_make_targets_and_the_modules_that_they_name_exist() -> None:
