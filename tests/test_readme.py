@@ -80,6 +80,14 @@ def write_anchor(heading: str) -> str:
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
+def test_the_files_that_they_name_exist() -> None:
+    named = find_all(r"`([\w./-]+/[\w.-]+\.(?:py|js|html|json|txt|toml))`")
+    named = ((path, name) for path, name in named if path != CHANGELOG and "NAME" not in name)
+    assert [
+        (path, name) for path, name in named if not any((each / name).exists() for each in (ROOT, path.parent))
+    ] == []
+
+
 def test_the_make_targets_and_the_modules_that_they_name_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = {target for _, target in find_all(r"(?m)(?:`|^)make ([a-z-]+)")}
