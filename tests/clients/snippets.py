@@ -9,12 +9,16 @@ ADDRESS: Final = "http://127.0.0.1:7860"
 
 
 @dataclass(frozen=True, slots=True)
-class Snippet(snippets.Snippet):
+class Snippet:
     """One program."""
 
+    name: str
+    language: str
+    source: str
+
     def aimed_at(self, url: str) -> str:
-        """Its text with the address of another server."""
-        return self.text.replace(ADDRESS, url)
+        """Its source with the address of another server."""
+        return self.source.replace(ADDRESS, url)
 
 
 def read_snippets() -> list[Snippet]:
