@@ -113,7 +113,7 @@ def test_slow_motion_plays_the_run_again_in_both_panes_and_asks_no_model(open_ta
         expect(tab.find("streamed-text")).not_to_be_empty()
         expect(tab.find("whole-text")).to_be_empty()
         expect(tab.find("streamed-clock")).to_contain_text("ms")
-        assert tab.read("streamed-remembered") == tab.read("whole-remembered") == "8 of 10 prompt tokens cached"
+        assert tab.read("streamed-remembered") == tab.read("whole-remembered") == "8 of 10 prompt tokens remembered"
         expect(tab.find("slow-motion")).to_have_text("Stop slow motion")
         tab.expect_text("whole", "One two three")
         tab.expect_text("streamed", "One two three")

@@ -57,7 +57,7 @@ def test_the_link_that_a_page_gives_for_its_run_plays_that_run_in_another_browse
         assert other.read("streamed-label").startswith("recorded ")
         assert other.read("streamed-tokens") == tab.read("streamed-tokens")
         for each, name in product((tab, other), ("streamed-remembered", "whole-remembered")):
-            assert each.read(name) == "1,812 of 1,840 prompt tokens cached"
+            assert each.read(name) == "1,812 of 1,840 prompt tokens remembered"
         for name in ("streamed-ttft", "streamed-total", "whole-total"):
             assert abs(read_seconds(other.read(name)) - read_seconds(tab.read(name))) < 0.002, name
         open_tab.close()

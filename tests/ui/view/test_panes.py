@@ -55,7 +55,7 @@ def test_cached_tokens_of_the_prompt_are_shown_from_the_start_where_there_are_an
     events = write_log(["a", "b"])
     cached = (Started(10.5, 1840, 0, cached_tokens=1812), *events[1:])
     shown = [describe_cached(view(side, cached[:count]).cached) for count in range(4)]
-    assert shown == ["", *["1,812 of 1,840 prompt tokens cached"] * 3]
+    assert shown == ["", *["1,812 of 1,840 prompt tokens remembered"] * 3]
     assert describe_cached(view(side, events).cached) == ""
 
 

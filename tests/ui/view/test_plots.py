@@ -94,7 +94,7 @@ def test_a_slowed_or_recorded_run_and_cached_tokens_are_marked_in_the_table() ->
     rows = plots.list_rows(
         [Turn(Question("Hello"), streamed, replace(whole, label="slowed to 30 tokens/s", cached=None))]
     )
-    assert [row[0] for row in rows] == ["1 · recorded · 8 of 10 prompt tokens cached", "1 · slowed to 30 tokens/s"]
+    assert [row[0] for row in rows] == ["1 · recorded · 8 of 10 prompt tokens remembered", "1 · slowed to 30 tokens/s"]
 
 
 def test_the_figures_are_described_in_words_too() -> None:
