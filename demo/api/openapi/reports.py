@@ -1,10 +1,10 @@
 """The shapes of replies about a state: the server's, a text's tokens, a job's, an inbox's, a crowd's."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, NotRequired, TypeAlias
 
 from pydantic import ConfigDict, Field
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from demo.api.openapi.replies import StreamDetails, StreamTimings, TokenInfo
 from demo.events import PlainPrompts
