@@ -10,12 +10,13 @@ from pathlib import Path
 
 _OPTIONS = {
     "GGML_SSE42": {"sse4_2"},
+    "GGML_AVX512_VBMI": {"avx512vbmi"},
     "GGML_AVX512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"},
     # The other options are named like the kernel's flags.
     **{
         f"GGML_{flag.upper()}": {flag}
         for flag in (
-            *("avx", "avx2", "bmi2", "fma", "f16c", "avx_vnni", "avx512_vbmi", "avx512_vnni", "avx512_bf16"),
+            *("avx", "avx2", "bmi2", "fma", "f16c", "avx_vnni", "avx512_vnni", "avx512_bf16"),
             *("amx_tile", "amx_int8", "amx_bf16"),
         )
     },

@@ -9,6 +9,10 @@ def test_only_the_instruction_sets_that_the_kernel_lists_are_built() -> None:
     assert {"-DGGML_AMX_TILE=OFF", "-DGGML_AVX512_VNNI=OFF", "-DGGML_FMA=OFF"} <= set(options)
 
 
+def test_vbmi_is_found_by_the_kernels_name_without_an_underscore() -> None:
+    assert "-DGGML_AVX512_VBMI=ON" in list_options({"avx512vbmi"}).split()
+
+
 def test_a_part_of_avx_512_is_not_avx_512() -> None:
     assert "-DGGML_AVX512=OFF" in list_options({"avx", "avx512f"}).split()
 
