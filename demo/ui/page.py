@@ -90,15 +90,15 @@ def read_head() -> str:
 def wire_race(blocks: gr.Blocks, page: Layout, listeners: RaceListeners) -> None:
     """Connect the race's components to their listeners."""
     generate = gather(partial(gr.on, [page.generate.click, page.prompt.submit, page.examples.click]), page)
-    follow(generate.then(listeners.generate, page.asked, page.start, **QUICK), page, listeners)
-    retry = gather(page.retry.click(listeners.stop_both, **QUICK).then, page)
-    follow(retry.then(listeners.retry, page.asked, page.start, **FREE), page, listeners)
+    follow(generate.then(listeners.generate, page.inputs, page.start, **QUICK), page, listeners)
+    retry = gather(page.retry.click(listeners.stop(), **QUICK).then, page)
+    follow(retry.then(listeners.retry, page.inputs, page.start, **FREE), page, listeners)
     complete = gather(page.verdict.click, page)
-    follow(complete.then(listeners.complete, page.asked, page.start, **FREE), page, listeners)
-    page.stop.click(listeners.stop_both, **QUICK)
-    page.streamed.stop.click(listeners.stop_streamed, **QUICK)
-    page.whole.stop.click(listeners.stop_whole, **QUICK)
-    stopped = page.clear.click(listeners.stop_both, **QUICK)
+    follow(complete.then(listeners.complete, page.inputs, page.start, **FREE), page, listeners)
+    page.stop.click(listeners.stop(), **QUICK)
+    page.streamed.stop.click(listeners.stop("streamed"), **QUICK)
+    page.whole.stop.click(listeners.stop("whole"), **QUICK)
+    stopped = page.clear.click(listeners.stop(), **QUICK)
     stopped.then(listeners.clear, None, [*page.start, page.results], **FREE)
     page.pace.input(listeners.choose_speed, **QUICK)
     blocks.load(listeners.watch_model, None, [page.model, page.generate, page.pace, page.controls["length"]], **FREE)
@@ -115,19 +115,19 @@ def wire_lesson(blocks: gr.Blocks, page: Layout, race: RaceListeners, listeners:
     for control in (lesson.example_length, lesson.example_pace):
         control.change(listeners.predict, lesson.example_inputs, lesson.example, **QUICK)
     lesson.price.change(listeners.price_saving, lesson.price, lesson.saved, **QUICK)
-    gather(lesson.share.click, page).then(listeners.share, page.asked, lesson.link, **QUICK)
+    gather(lesson.share.click, page).then(listeners.share, page.inputs, lesson.link, **QUICK)
     read_fragment = "() => [window.location.hash.slice(1)]"
     opened = [*page.controls.values(), *page.start]
     follow(blocks.load(listeners.open_link, page.fragment, opened, js=read_fragment, **FREE), page, race)
 
 
 def gather(trigger: Callable[..., Dependency], page: Layout) -> Dependency:
-    """The browser gathers the prompt, its mode and the controls' values in `page.asked`, which the listeners read.
+    """The browser gathers the prompt, its mode and the controls' values in `page.inputs`, which the listeners read.
 
     With each message Gradio's client renews the status of every component that a listener has read: so it is one.
     """
     inputs = [page.prompt, page.keep, *page.controls.values()]
-    return trigger(None, inputs, page.asked, js="(...values) => [tokenStreaming.gather(values)]", **SILENT)
+    return trigger(None, inputs, page.inputs, js="(...values) => [tokenStreaming.gather(values)]", **SILENT)
 
 
 def follow(started: Dependency, page: Layout, listeners: RaceListeners) -> None:

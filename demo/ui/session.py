@@ -42,7 +42,7 @@ class Session:
         return self.race is not None and not self.race.ended.is_set()
 
     def check(self, question: str) -> None:
-        """Raise BadRequest where no race could start, whatever the engine says."""
+        """Raise BadRequest where no race could start with any engine."""
         if self.racing:
             raise BadRequest("The answer is still being written: wait for it, or press Stop first.")
         if not question.strip():

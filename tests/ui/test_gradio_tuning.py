@@ -88,6 +88,8 @@ def test_the_status_tracker_is_served_with_a_timer_that_stops() -> None:
     gradio_tuning.mount_status_tracker(app)
     served = TestClient(app).get(f"/assets/{path.name}").text
     assert gradio_tuning.amend_status_tracker(path.read_text("utf-8")) == (served, 1)
+    effect = "e(()=>{a.status===`pending`?go():wait(()=>{halt()})})"
+    assert gradio_tuning.amend_status_tracker(effect) == (f"{effect[:-2]};return halt}})", 1)
 
 
 def test_the_document_has_the_links_in_place_of_gradios_manifest() -> None:

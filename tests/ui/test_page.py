@@ -1,4 +1,4 @@
-"""The page's own limits: many visitors at once."""
+"""The page's own limits: many tabs at once."""
 
 import asyncio
 from contextlib import closing
@@ -29,5 +29,5 @@ async def answer_all() -> None:
                 assert tab.idle.wait(30)
 
 
-def test_twenty_visitors_are_answered_at_once() -> None:
+def test_twenty_tabs_are_answered_at_once() -> None:
     asyncio.run(answer_all())  # in an event loop, since Gradio would make one, and never close it

@@ -80,6 +80,17 @@ async def test_both_sides_end_with_the_same_text_and_nothing_is_whole_before_the
     assert not any(view.text for view in progress)
 
 
+async def test_of_an_answer_that_is_there_at_once_the_progress_shows_no_text(
+    session: Session, engine: ScriptedEngine
+) -> None:
+    race = start(session, engine)
+    engine.tickets[0].start()
+    engine.tickets[0].write("All ", "at once")
+    engine.tickets[0].finish()
+    _, whole, progress = await follow(race)
+    assert ([view.text for view in progress], whole.text) == ([""], "All at once")
+
+
 async def test_each_view_of_the_streamed_side_continues_the_last(session: Session, engine: ScriptedEngine) -> None:
     stream = start(session, engine).stream()
     engine.tickets[0].start()
@@ -224,6 +235,17 @@ async def test_each_tab_is_one_client_whatever_it_asks(engine: ScriptedEngine) -
     assert all(client and client.startswith("session:") for client in clients)
 
 
+async def test_the_example_is_asked_by_itself_with_its_own_options_and_past_the_end_token(
+    session: Session, engine: ScriptedEngine
+) -> None:
+    await play(session, engine, "Hello", "Hi")
+    start(session, engine, Question("A story", "example", options=GenerationOptions(1000, pace=100)), pace=30)
+    request = engine.tickets[1].request
+    assert request.prompt == (Message("user", "A story"),)
+    assert (request.max_new_tokens, request.ignore_eos, request.pace) == (1000, True, 100)
+    assert not engine.tickets[0].request.ignore_eos
+
+
 async def test_a_recorded_run_shows_what_was_cached_when_it_was_made(session: Session, engine: ScriptedEngine) -> None:
     trace = make_trace(gap=0.002, cached_tokens=8)
     streamed, whole, _ = await follow(start(session, engine, Question(trace.question, "recording", trace)))
@@ -265,7 +287,7 @@ async def test_a_visible_tab_is_updated_ten_times_a_second_and_a_hidden_one_once
 
 @pytest.mark.parametrize(
     ("pace", "label"),
-    [(30, "slowed to 30 tokens/s"), (100, "real speed: slower here than 100 tokens/s"), (None, "")],
+    [(50, "slowed to 50 tokens/s"), (51, "real speed: slower here than 51 tokens/s"), (None, "")],
 )
 async def test_a_slowed_run_is_labelled_where_the_machine_is_faster(
     session: Session, pace: float | None, label: str
@@ -285,13 +307,13 @@ async def test_the_rest_of_an_answer_continues_it_and_becomes_one_message_with_i
     assert engine.tickets[2].request.prompt == (HELLO, Message("assistant", "Once upon"), Message("user", "And then?"))
 
 
-async def test_a_stopped_side_does_not_wait_for_its_next_update(session: Session, engine: ScriptedEngine) -> None:
+async def test_neither_the_first_text_nor_a_stop_waits_for_an_update(session: Session, engine: ScriptedEngine) -> None:
     race = start(session, engine)
     views = race.stream(lambda: 1000.0)
     engine.tickets[0].start()
+    assert (await anext(views)).phase == "reading"
     engine.tickets[0].write("One")
-    while (await anext(views)).text != "One":
-        pass
+    assert (await asyncio.wait_for(anext(views), 5)).text == "One"
     following = asyncio.ensure_future(collect(views))
     await asyncio.sleep(0)
     session.stop("streamed")

@@ -43,7 +43,7 @@ class Layout:
             self.keep = gr.Checkbox(False, label="Continue the conversation", elem_id="keep", min_width=0, scale=0)
             self.examples = _build_examples()
         self.message = _build_line("message", role="alert")
-        self.controls, self.asked = build_controls(self.pace), gr.JSON(visible=False)
+        self.controls, self.inputs = build_controls(self.pace), gr.JSON(visible=False)
         self.question = _build_line("question", after=EDIT)
         self.verdict = build_html("mountVerdict(element, trigger)", VERDICT)
         with gr.Row(elem_id="panes", equal_height=True):

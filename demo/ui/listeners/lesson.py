@@ -54,9 +54,9 @@ class LessonListeners:
         runs = self.sessions.find(request.session_hash).runs
         return {self.page.lesson.saved: write_json(list_saved(runs, price))}
 
-    def share(self, asked: Sequence[ControlValue]) -> Updates:
+    def share(self, inputs: Sequence[ControlValue]) -> Updates:
         """The fragment of a link that restores this prompt and these settings."""
-        return {self.page.lesson.link: {"fragment": write_link(PromptLink(str(asked[0]), asked[2:]))}}
+        return {self.page.lesson.link: {"fragment": write_link(PromptLink(str(inputs[0]), inputs[2:]))}}
 
     async def open_link(self, request: gr.Request, fragment: str) -> Updates:
         """What the address's fragment holds: a prompt with its settings, or a recorded run, which starts at once."""

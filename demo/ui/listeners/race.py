@@ -1,7 +1,7 @@
 """The race's listeners. Both sides read one run: one listener yields, the other returns once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -19,6 +19,7 @@ from demo.ui.race import take_number
 from demo.ui.session import Session, Sessions
 from demo.ui.view.options import ControlValue, GenerationOptions, read_options
 from demo.ui.view.turn import Question
+from demo.ui.view.words import Side
 
 REPLAYED = "A recorded run is played instead."
 POLL_SECONDS = 0.2  # seconds between two looks at a model that is still loading
@@ -36,27 +37,27 @@ class RaceListeners:
     sessions: Sessions
     recordings: Sequence[Trace] = ()
 
-    async def generate(self, request: gr.Request, asked: Sequence[ControlValue]) -> Updates:
+    async def generate(self, request: gr.Request, inputs: Sequence[ControlValue]) -> Updates:
         """Start a race for the prompt with the controls' values, or show why not."""
         session = self.sessions.find(request.session_hash)
-        prompt, mode, before = str(asked[0]), read_mode(asked[1]), session.race
+        prompt, mode, before = str(inputs[0]), read_mode(inputs[1]), session.race
         if mode == "example":
             await _stop(session)
-        started = self._start(session, Question(prompt), asked[2:], REPLACED[mode])
+        started = self._start(session, Question(prompt), inputs[2:], REPLACED[mode])
         if mode == "continue" and session.race is not before and session.question.text == prompt:
             started[self.page.prompt] = ""
         return started
 
-    async def retry(self, request: gr.Request, asked: Sequence[ControlValue]) -> Updates:
+    async def retry(self, request: gr.Request, inputs: Sequence[ControlValue]) -> Updates:
         """Start a race for the last question again, as the same turn."""
         session = self.sessions.find(request.session_hash)
         await _stop(session)
-        return self._start(session, session.turns[-1].question if session.turns else Question(""), asked[2:], 1)
+        return self._start(session, session.turns[-1].question if session.turns else Question(""), inputs[2:], 1)
 
-    async def complete(self, request: gr.Request, asked: Sequence[ControlValue]) -> Updates:
+    async def complete(self, request: gr.Request, inputs: Sequence[ControlValue]) -> Updates:
         """Start a race for the rest of an answer that was cut off at its maximum length."""
         session = self.sessions.find(request.session_hash)
-        return self._start(session, Question(session.question.text, "rest"), asked[2:])
+        return self._start(session, Question(session.question.text, "rest"), inputs[2:])
 
     def _start(
         self, session: Session, question: Question, controls: Sequence[ControlValue], replaced: int | None = 0
@@ -122,17 +123,13 @@ class RaceListeners:
         # In a thread: drawing would hold up this event loop for every other session.
         return await asyncio.to_thread(updates.show_results, self.page, tuple(session.runs), price)
 
-    def stop_streamed(self, request: gr.Request) -> None:
-        """Stop the streaming side; the other continues."""
-        self.sessions.find(request.session_hash).stop("streamed")
+    def stop(self, *sides: Side) -> Callable[[gr.Request], None]:
+        """A listener that stops these sides, while the other continues; both by default, and the work with them."""
 
-    def stop_whole(self, request: gr.Request) -> None:
-        """Stop the non-streaming side; the other continues."""
-        self.sessions.find(request.session_hash).stop("whole")
+        def stop_sides(request: gr.Request) -> None:
+            self.sessions.find(request.session_hash).stop(*sides)
 
-    def stop_both(self, request: gr.Request) -> None:
-        """Stop both sides, and the work with them."""
-        self.sessions.find(request.session_hash).stop()
+        return stop_sides
 
     async def clear(self, request: gr.Request) -> Updates:
         """Start over: no conversation, no numbers."""

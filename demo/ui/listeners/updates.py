@@ -27,7 +27,7 @@ def skip() -> Updates:
 
 def show_sentence(page: Layout, session: Session, sentence: str) -> Updates:
     """The line below the buttons."""
-    # Numbered, since the page is told of no value that is equal to the last.
+    # Numbered, since Gradio sends no value that equals the last one.
     session.sentences += 1
     return {page.message: {"text": sentence, "number": session.sentences}}
 

@@ -11,7 +11,7 @@ from demo.ui.view.words import ACTIVE, Phase, Side, format_seconds
 class Reading:
     """One side's reading of a run: the events it has received, and when it detached, if it was stopped.
 
-    `submitted` and `detached` are times of the engine's clock. `label` says that a run is slowed or recorded.
+    `submitted` and `detached` are times of the engine's clock. `label` marks a run that is slowed or recorded.
     """
 
     side: Side

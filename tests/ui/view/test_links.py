@@ -57,6 +57,7 @@ def test_a_recorded_run_arrives_whole() -> None:
         ("prompt=Hi&wings=2", "sets wings, which this page does not have"),
         ("length=soon", "length to 'soon': it must be from 1 to 1024"),
         ("length=0", "length to '0': it must be from 1 to 1024"),
+        ("length=1025", "length to '1025': it must be from 1 to 1024"),
         ("length=nan", "length"),
         ("pace=7", "pace to '7': it must be one of 0, 100, 30"),
         ("top_p=-1", "top_p"),

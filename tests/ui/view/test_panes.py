@@ -82,8 +82,9 @@ def test_before_the_second_token_nothing_is_estimated() -> None:
     assert view("streamed", write_log(["a"], reason=None), detached=10.7).note == "stopped at token 1 of up to 101"
 
 
-def test_a_stopped_whole_side_had_shown_nothing() -> None:
-    stopped = view("whole", write_log(["a"] * 9, reason=None), detached=11.24)
+@pytest.mark.parametrize("reason", [None, "length"])
+def test_a_stopped_whole_side_had_shown_nothing(reason: FinishReason | None) -> None:
+    stopped = view("whole", write_log(["a"] * 9, reason), detached=11.24)
     assert (stopped.text, stopped.phase, stopped.tokens) == ("", "stopped", None)
     assert stopped.note == "stopped after 1.24 s: nothing had been shown"
 
@@ -96,8 +97,21 @@ def test_a_failure_is_one_sentence_in_both_panes(side: Side) -> None:
     assert (failed.timeline.ttft is None) == (side == "whole")
 
 
-def test_a_cut_at_the_requested_length_is_shown() -> None:
-    assert "cut off at 2 tokens" in view("streamed", write_log(["a", "b"], reason="length")).note
+def test_a_cut_at_the_requested_length_is_shown_unless_the_side_was_stopped_before() -> None:
+    events = write_log(["a", "b"], reason="length")
+    cut, stopped = view("streamed", events), view("streamed", events, detached=10.65)
+    assert "cut off at 2 tokens" in cut.note
+    assert (cut.cut, stopped.cut) == (True, False)
+
+
+def test_the_schedule_has_milliseconds_since_the_request_and_utf_16_lengths() -> None:
+    assert view("streamed", write_log(["a", "🧀", ""])).schedule == "600 1;700 2;800 0;"
+    assert view("whole", write_log(["a"])).schedule == ""
+
+
+def test_the_newest_progress_of_the_prompt_is_shown() -> None:
+    progress = [PromptProgress(10.5 + read / 1e4, read, 300) for read in (0, 128, 256)]
+    assert view("whole", (Started(10.5, 300, 0), *progress)).progress == (256, 300)
 
 
 def test_numbers_that_do_not_exist_are_dashes_never_zero() -> None:
@@ -110,10 +124,10 @@ def test_numbers_that_do_not_exist_are_dashes_never_zero() -> None:
     [
         (0.0721, "72 ms"),
         (0.99949, "999 ms"),
-        (0.9996, "1.00 s"),
+        (0.9995, "1.00 s"),
         (1.236, "1.24 s"),
         (9.99, "9.99 s"),
-        (9.996, "10.0 s"),
+        (9.995, "10.0 s"),
         (12.44, "12.4 s"),
     ],
 )

@@ -35,6 +35,7 @@ def test_what_was_measured_stands_beside_the_prediction() -> None:
     rows = list_moments(GenerationOptions(10, pace=100), 100, run(10, pace=100))
     assert rows[1] == ("Streaming, measured", "100 ms", "500 ms", "1.00 s")
     assert rows[3] == ("Non-streaming, measured", "1.00 s", "1.00 s", "1.00 s")
+    assert list_moments(GenerationOptions(5), 100, run(10, count=5))[1][2] == "300 ms"
 
 
 def test_a_slower_machine_is_named_and_predicted_from() -> None:
