@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
-from demo.settings import Settings, flag_of, purpose_of, variable_of
+from demo.settings import Settings, format_flag, describe_setting, format_variable
 from demo.snippets import FOLDER, LANGUAGES
 from tests import way
 from tests.engines.local import test_way
@@ -30,12 +30,12 @@ CHOSEN: Final = (
 
 def write_settings(names: str) -> str:
     """The named settings and what each sets; without names all of them, with variable and allowed values."""
-    settings = {flag_of(each).removeprefix("--"): each for each in fields(Settings)}
+    settings = {format_flag(each).removeprefix("--"): each for each in fields(Settings)}
     if names:
-        rows = [f"| `{flag_of(settings[name])}` | {purpose_of(settings[name])} |" for name in names.split()]
+        rows = [f"| `{format_flag(settings[name])}` | {describe_setting(settings[name])} |" for name in names.split()]
         return "\n".join(["| setting | what it sets [default] |", "|---|---|", *rows])
     rows = [
-        f"| `{flag_of(each)}` | `{variable_of(each)}` | {purpose_of(each)} | {each.metadata['allowed']} |"
+        f"| `{format_flag(each)}` | `{format_variable(each)}` | {describe_setting(each)} | {each.metadata['allowed']} |"
         for each in settings.values()
     ]
     return "\n".join(["| flag | variable | what it sets [default] | allowed |", "|---|---|---|---|", *rows])

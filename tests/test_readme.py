@@ -12,7 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from demo.settings import Settings, flag_of
+from demo.settings import Settings, format_flag
 from demo.snippets import FOLDER
 from tests import way
 from tests.api.script import AnsweringEngine, open_api
@@ -97,7 +97,7 @@ def test_the_make_targets_and_the_modules_that_they_name_exist() -> None:
 
 
 def test_the_settings_that_they_name_exist() -> None:
-    flags = {flag_of(each) for each in fields(Settings)}
+    flags = {format_flag(each) for each in fields(Settings)}
     written = "".join(MARKED.sub("", text) for path, text in TEXTS.items() if path not in (COMPARISON, CHANGELOG))
     named = set(re.findall(r"`(--[a-z-]+)", written))
     assert named - flags - OTHERS == set()

@@ -12,17 +12,24 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import httpx
+from typing_extensions import Unpack
 
-from demo.api.dialects.errors import Json
+from demo.api.openapi.replies import NativeError, NativeEvent
+from demo.api.openapi.reports import (
+    CrowdAttempt,
+    CrowdEvent,
+    CrowdEventFields,
+    CrowdEventName,
+    CrowdRefusal,
+    CrowdVisit,
+)
 from demo.engines.sandbox import Sandbox
 from demo.events import Engine, Started
 from demo.run import Run
-
-Outcome: TypeAlias = Literal["served", "gave_up", "failed", "unfinished"]
 
 LONGEST_SECONDS: Final = 120.0
 ATTEMPTS: Final = 8  # this and the pauses: README's own snippet for clients that are refused
@@ -49,32 +56,6 @@ class Plan:
         return ATTEMPTS if self.retry else 1
 
 
-@dataclass(slots=True)
-class Attempt:
-    """One request: when it was asked, and the first that came back."""
-
-    asked: float
-    answered: float | None = None
-    status: int | None = None
-
-
-@dataclass(slots=True)
-class Visit:
-    """What one client went through. Times in seconds since the crowd began; `timings` as its stream told them."""
-
-    client: int
-    outcome: Outcome = "unfinished"
-    attempts: list[Attempt] = field(default_factory=list)
-    admitted: float | None = None
-    started: float | None = None
-    first_token: float | None = None
-    end: float | None = None
-    tokens: int = 0
-    waited: float | None = None
-    timings: Json | None = None
-    error: str | None = None
-
-
 class Crowd:
     """All clients of one plan, and the sandbox they ask. `begin` it, `follow` what happens, and `close` it.
 
@@ -87,8 +68,8 @@ class Crowd:
         self.sandbox = Sandbox(engine, plan.limit)
         self.plan = plan
         self.client = client
-        self.refusal: Json | None = None  # the first one, as it was received
-        self._events: list[Json] = []
+        self.refusal: CrowdRefusal | None = None  # the first one, as it was received
+        self._events: list[CrowdEvent] = []
         self._news = asyncio.Event()
         address = f"{server_url}/crowds/{self.id}/generate_stream"
         self._clients = [Client(number, address, self) for number in range(1, plan.clients + 1)]
@@ -97,8 +78,16 @@ class Crowd:
     def begin(self) -> None:
         """Everyone asks, now."""
         self._began = time.perf_counter()
-        plan = asdict(self.plan) | {"limit": self.sandbox.limit, "attempts": self.plan.attempts}
-        self.note("begun", 0.0, **plan)
+        self.note(
+            "begun",
+            0.0,
+            clients=self.plan.clients,
+            limit=self.sandbox.limit,
+            retry=self.plan.retry,
+            max_new_tokens=self.plan.max_new_tokens,
+            seed=self.plan.seed,
+            attempts=self.plan.attempts,
+        )
         self._task = asyncio.ensure_future(self._run())
         self._task.add_done_callback(lambda _: self._news.set())
 
@@ -122,7 +111,7 @@ class Crowd:
         """The present moment, likewise."""
         return self.since(time.perf_counter())
 
-    def note(self, event: str, at: float, **more: Any) -> None:
+    def note(self, event: CrowdEventName, at: float, **more: Unpack[CrowdEventFields]) -> None:
         """Something happened."""
         self._events.append({"event": event, "at": at, **more})
         self._news.set()
@@ -134,7 +123,7 @@ class Crowd:
             client.run, client.visit.admitted = run, self.since(run.admitted)
             self.note("admitted", client.visit.admitted, client=number)
 
-    async def follow(self, silence: float) -> AsyncIterator[Sequence[Json]]:
+    async def follow(self, silence: float) -> AsyncIterator[Sequence[CrowdEvent]]:
         """What happens, as it happens, to its end; nothing where nothing has happened for `silence` seconds."""
         assert self._task is not None, "the crowd has not begun"
         told = 0
@@ -160,7 +149,7 @@ class Crowd:
             if not visit.cancelled():
                 visit.result()
         self.sandbox.close()
-        clients = [asdict(client.visit) for client in self._clients]
+        clients = [client.visit for client in self._clients]
         self.note("ended", self.now(), in_time=not late, clients=clients, refusal=self.refusal)
 
 
@@ -168,7 +157,7 @@ class Client:
     """One of the crowd: asks, and asks again where it may."""
 
     def __init__(self, number: int, address: str, crowd: Crowd) -> None:
-        self.visit = Visit(number)
+        self.visit = CrowdVisit(number)
         self.run: Run | None = None  # of the attempt that was admitted
         self._retry_after = 0.0  # seconds, as the last refusal said
         self._address = address
@@ -204,7 +193,7 @@ class Client:
 
     async def _ask(self, attempt: int) -> bool:
         """One request, to its end. Whether it was refused for the moment."""
-        asked = Attempt(self._note("asked", attempt=attempt))
+        asked = CrowdAttempt(self._note("asked", attempt=attempt))
         self.visit.attempts.append(asked)
         query = {"client": self.visit.client}
         async with self._http.stream("POST", self._address, params=query, json=self._body) as response:
@@ -216,14 +205,20 @@ class Client:
         return False
 
     def _read_refusal(self, response: httpx.Response, attempt: int) -> bool:
-        told = response.json()
+        told: NativeError = response.json()
         if response.status_code != 429:
             self._fail(told["error"])
             return False
         self._crowd.refusal = self._crowd.refusal or write_as_received(response)
         self._retry_after = float(response.headers.get("retry-after", 0))
-        kind = {"error_type": told["error_type"], "error": told["error"]}
-        self._note("refused", attempt=attempt, status=429, retry_after=self._retry_after, **kind)
+        self._note(
+            "refused",
+            attempt=attempt,
+            status=429,
+            retry_after=self._retry_after,
+            error_type=told["error_type"],
+            error=told["error"],
+        )
         return True
 
     async def _read_stream(self, response: httpx.Response) -> None:
@@ -236,7 +231,7 @@ class Client:
                 self._read_token(event)
         self._end("served")
 
-    def _read_token(self, event: Json) -> None:
+    def _read_token(self, event: NativeEvent) -> None:
         visit = self.visit
         visit.tokens += 1
         if visit.first_token is None and event["token"]["text"] and not event["token"]["special"]:
@@ -259,13 +254,13 @@ class Client:
         self.visit.error = sentence
         self._end("failed", error=sentence)
 
-    def _end(self, outcome: Outcome, **more: Any) -> None:
+    def _end(self, outcome: Literal["served", "gave_up", "failed"], **more: Unpack[CrowdEventFields]) -> None:
         self.visit.outcome = outcome
         self.visit.end = self._note(outcome, **more)
 
-    def _note(self, event: str, **more: Any) -> float:
-        at = self._crowd.now()
-        self._crowd.note(event, at, client=self.visit.client, **more)
+    def _note(self, event: CrowdEventName, **more: Unpack[CrowdEventFields]) -> float:
+        at, more = self._crowd.now(), {"client": self.visit.client, **more}
+        self._crowd.note(event, at, **more)
         return at
 
 
@@ -278,7 +273,7 @@ def pause_after(attempt: int, retry_after: float, uniform: Callable[[float, floa
     return retry_after + uniform(0, FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1))
 
 
-def write_as_received(response: httpx.Response) -> Json:
+def write_as_received(response: httpx.Response) -> CrowdRefusal:
     """The bytes of a response's head and body, as text."""
     lines = [f"{response.http_version} {response.status_code} {response.reason_phrase}"]
     lines += [f"{name.decode('latin-1')}: {value.decode('latin-1')}" for name, value in response.headers.raw]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from demo.api.openapi.replies import NativeReason, StreamTimings
 from demo.errors import DemoError, Incomplete
 from demo.events import Done, Event, Failed, PromptRead, PromptToken, Request, Started, Token
 from demo.metrics import measure_streamed
@@ -58,9 +59,10 @@ class Answer:
         return self.started.seed if self.started and self.request.sampling.is_random else None
 
     @property
-    def finish_reason(self) -> str:
+    def finish_reason(self) -> NativeReason:
         """TGI's name for the end."""
         assert isinstance(self.end, Done), "the answer has not come to its end"
+        assert self.end.finish_reason != "cancelled", "a cancelled answer has an error"
         return self.end.finish_reason
 
     @property
@@ -111,7 +113,7 @@ class Timings:
             decode=_scale(None if first is None or last is None else last - first),
         )
 
-    def as_details(self) -> dict[str, float | None]:
+    def as_details(self) -> StreamTimings:
         """For the last event of a stream, which has no headers left."""
         return {
             "validation_time": round(self.validation, 3),

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from demo.api.dialects.answer import Answer
-from demo.api.dialects.errors import Json
 from demo.api.dialects.number_fields import Count, TopN
-from demo.api.dialects.openai import OpenAIDialect, OpenAIRequest, read_reason
+from demo.api.dialects.openai import OpenAIDialect, OpenAIRequest, count_usage, fingerprint, read_reason
+from demo.api.openapi.replies import Chat, ChatChoice, ChatChunk, ChatLogprob, ChatLogprobs
 from demo.errors import BadRequest
 from demo.events import Candidate, Message, ModelCard, Request, Role, Token
 
@@ -112,22 +112,35 @@ class ChatDialect(OpenAIDialect):
     """Deltas of a message. Every one names the role: a first chunk without text would count as a token."""
 
     kind = "chatcmpl"
-    stream_object = "chat.completion.chunk"
-    whole_object = "chat.completion"
 
-    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
-        """One token, as a delta."""
-        choice = {
-            "index": index,
-            "delta": {"role": "assistant", "content": token.text},
-            "logprobs": self._write_logprobs([token]),
-            "finish_reason": read_reason(answer) if is_last else None,
+    def open_chunk(self) -> ChatChunk:
+        return {
+            "id": self.id,
+            "object": "chat.completion.chunk",
+            "created": self.created,
+            "model": self.card.model_id,
+            "system_fingerprint": fingerprint(self.card),
+            "choices": [],
         }
-        return self.wrap_chunk(choice)
 
-    def whole(self, answers: Sequence[Answer]) -> Json:
+    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> ChatChunk:
+        """One token, as a delta."""
+        chunk = self.open_chunk()
+        chunk["choices"].append(
+            {
+                "index": index,
+                "delta": {"role": "assistant", "content": token.text},
+                "logprobs": self._write_logprobs([token]),
+                "finish_reason": read_reason(answer) if is_last else None,
+            }
+        )
+        if self.include_usage:
+            chunk["usage"] = None  # as OpenAI's chunks do: it is still to come
+        return chunk
+
+    def whole(self, answers: Sequence[Answer]) -> Chat:
         """All answers, as messages."""
-        choices = [
+        choices: list[ChatChoice] = [
             {
                 "index": index,
                 "message": {"role": "assistant", "content": answer.text},
@@ -136,17 +149,26 @@ class ChatDialect(OpenAIDialect):
             }
             for index, answer in enumerate(answers)
         ]
-        return self.wrap_whole(choices, answers)
+        return {
+            "id": self.id,
+            "object": "chat.completion",
+            "created": self.created,
+            "model": self.card.model_id,
+            "system_fingerprint": fingerprint(self.card),
+            "choices": choices,
+            "usage": count_usage(answers, self.n),
+        }
 
-    def _write_logprobs(self, tokens: Sequence[Token]) -> Json | None:
+    def _write_logprobs(self, tokens: Sequence[Token]) -> ChatLogprobs | None:
         if not self.with_logprobs:
             return None
-        content = [
-            {**_write_token(token), "top_logprobs": [_write_token(candidate) for candidate in token.top]}
-            for token in tokens
-        ]
-        return {"content": content}
+        return {
+            "content": [
+                {**_write_token(token), "top_logprobs": [_write_token(candidate) for candidate in token.top]}
+                for token in tokens
+            ]
+        }
 
 
-def _write_token(token: Token | Candidate) -> Json:
+def _write_token(token: Token | Candidate) -> ChatLogprob:
     return {"token": token.text, "logprob": token.logprob, "bytes": list(token.text.encode())}

@@ -12,11 +12,11 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import ConfigDict, Field
 
 from demo.api.dialects.answer import Answer
-from demo.api.dialects.errors import Json
 from demo.api.dialects.native import DEFAULT_MAX_NEW_TOKENS, Raw, write_chunk, write_stream_details
 from demo.api.dialects.number_fields import Count, TopN
-from demo.api.dialects.openai import MAX_CHOICES, OpenAIDialect, OpenAIRequest, read_reason
+from demo.api.dialects.openai import MAX_CHOICES, OpenAIDialect, OpenAIRequest, count_usage, fingerprint, read_reason
 from demo.api.dialects.plain_prompt import read_prompt
+from demo.api.openapi.replies import Completion, CompletionChoice, CompletionChunk, CompletionLogprobs
 from demo.errors import BadRequest
 from demo.events import ModelCard, Request, Token
 
@@ -76,25 +76,38 @@ class CompletionDialect(OpenAIDialect):
     """Pieces of text, with TGI's token beside them."""
 
     kind = "cmpl"
-    stream_object = "text_completion"
-    whole_object = "text_completion"
 
-    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
-        """One token."""
-        choice = {
-            "index": index,
-            "text": token.text,
-            "logprobs": self._write_logprobs([token], answer.characters - len(token.text)),
-            "finish_reason": read_reason(answer) if is_last else None,
+    def open_chunk(self) -> CompletionChunk:
+        return {
+            "id": self.id,
+            "object": "text_completion",
+            "created": self.created,
+            "model": self.card.model_id,
+            "system_fingerprint": fingerprint(self.card),
+            "choices": [],
         }
+
+    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> CompletionChunk:
+        """One token."""
+        chunk = self.open_chunk()
+        chunk["choices"].append(
+            {
+                "index": index,
+                "text": token.text,
+                "logprobs": self._write_logprobs([token], answer.characters - len(token.text)),
+                "finish_reason": read_reason(answer) if is_last else None,
+            }
+        )
+        if self.include_usage:
+            chunk["usage"] = None  # as OpenAI's chunks do: it is still to come
         native = write_chunk(answer, token)
         if is_last:
-            native |= {"generated_text": answer.text, "details": write_stream_details(answer)}
-        return {**self.wrap_chunk(choice), **native}
+            native["generated_text"], native["details"] = answer.text, write_stream_details(answer)
+        return {**chunk, **native}
 
-    def whole(self, answers: Sequence[Answer]) -> Json:
+    def whole(self, answers: Sequence[Answer]) -> Completion:
         """All answers, as texts."""
-        choices = [
+        choices: list[CompletionChoice] = [
             {
                 "index": index,
                 "text": answer.text,
@@ -103,9 +116,17 @@ class CompletionDialect(OpenAIDialect):
             }
             for index, answer in enumerate(answers)
         ]
-        return self.wrap_whole(choices, answers)
+        return {
+            "id": self.id,
+            "object": "text_completion",
+            "created": self.created,
+            "model": self.card.model_id,
+            "system_fingerprint": fingerprint(self.card),
+            "choices": choices,
+            "usage": count_usage(answers, self.n),
+        }
 
-    def _write_logprobs(self, tokens: Sequence[Token], offset: int) -> Json | None:
+    def _write_logprobs(self, tokens: Sequence[Token], offset: int) -> CompletionLogprobs | None:
         if not self.with_logprobs:
             return None
         ends = accumulate((len(token.text) for token in tokens), initial=offset)

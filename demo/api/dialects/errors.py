@@ -4,15 +4,17 @@ Native bodies are text-generation-inference's, those under /v1 OpenAI's. Never F
 TGI's Python client fails on it.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from demo.api.middleware.root_path import route_of
+from demo.api.openapi.replies import NativeError, OpenAIError, OpenAIErrorText
 from demo.errors import BadRequest, DemoError, Incomplete, NotReady, TemplateRefused
 
-Json: TypeAlias = dict[str, Any]
+Json: TypeAlias = Mapping[str, Any]
 
 STATUSES: Final = {
     "validation": 422,
@@ -54,18 +56,18 @@ def say(error: DemoError) -> str:
     return f"Incomplete generation: {error}" if isinstance(error, Incomplete) else str(error)
 
 
-def write_native(error: DemoError) -> Json:
+def write_native(error: DemoError) -> NativeError:
     """TGI's body: text and type."""
     return {"error": say(error), "error_type": error.kind}
 
 
-def write_openai(error: DemoError) -> Json:
+def write_openai(error: DemoError) -> OpenAIError:
     """OpenAI's body, with TGI's type beside it."""
-    inner = {"message": say(error), "type": error.kind, "param": None, "code": status_of(error)}
+    inner: OpenAIErrorText = {"message": say(error), "type": error.kind, "param": None, "code": status_of(error)}
     return {"error": inner, "error_type": error.kind}
 
 
-def write_for(path: str, error: DemoError) -> Json:
+def write_for(path: str, error: DemoError) -> NativeError | OpenAIError:
     """The body that clients of `path` read."""
     return write_openai(error) if path.startswith("/v1/") else write_native(error)
 

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Final
@@ -10,15 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from demo.api.dialects import sse
 from demo.api.dialects.answer import MILLISECONDS, Answer, write_headers
-from demo.api.dialects.errors import Json, write_openai
+from demo.api.dialects.errors import write_openai
 from demo.api.dialects.native import CACHE_PROMPT
 from demo.api.dialects.number_fields import Count, Penalty, Rate, Scale, ScaleOrZero, Seed
+from demo.api.openapi.replies import ChatChunk, CompletionChunk, OpenAIError, OpenAIReason, Usage
 from demo.bounds import MAX_STOP_SEQUENCES, SCALE
 from demo.errors import BadRequest, DemoError
 from demo.events import ModelCard, PromptProgress, Request, Sampling
 
 MAX_CHOICES: Final = 4
-FINISH_REASONS: Final = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
+FINISH_REASONS: Final[dict[str, OpenAIReason]] = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 
 StopString = Annotated[str, Field(min_length=1)]
 
@@ -112,12 +114,10 @@ class OpenAIRequest(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAIDialect:
-    """The envelope of chunks and replies; each dialect names theirs. `kind` is the prefix of their ids."""
+class OpenAIDialect(ABC):
+    """What chunks and replies of both dialects hold beside their choices. `kind` is the prefix of their ids."""
 
     kind: ClassVar[str]
-    stream_object: ClassVar[str]
-    whole_object: ClassVar[str]
 
     card: ModelCard
     include_usage: bool
@@ -125,53 +125,42 @@ class OpenAIDialect:
     with_logprobs: bool
     with_progress: bool
     ending: bytes = sse.DONE
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id_suffix: str = field(default_factory=lambda: uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def wrap(self, object: str, choices: Sequence[Json]) -> Json:
-        """A chunk or a reply around `choices`."""
-        return {
-            "id": f"{self.kind}-{self.id}",
-            "object": object,
-            "created": self.created,
-            "model": self.card.model_id,
-            "system_fingerprint": fingerprint(self.card),
-            "choices": list(choices),
-        }
+    @property
+    def id(self) -> str:
+        return f"{self.kind}-{self.id_suffix}"
 
-    def wrap_chunk(self, choice: Json) -> Json:
-        """A stream's chunk. Where usage was asked for, OpenAI's chunks say that it is still to come."""
-        chunk = self.wrap(self.stream_object, [choice])
-        if self.include_usage:
-            chunk["usage"] = None
-        return chunk
+    @abstractmethod
+    def open_chunk(self) -> ChatChunk | CompletionChunk:
+        """A chunk without a choice."""
 
-    def wrap_whole(self, choices: Sequence[Json], answers: Sequence[Answer]) -> Json:
-        """A whole reply."""
-        return {**self.wrap(self.whole_object, choices), "usage": count_usage(answers, self.n)}
-
-    def progress(self, answer: Answer, progress: PromptProgress) -> Json | None:
+    def progress(self, answer: Answer, progress: PromptProgress) -> ChatChunk | CompletionChunk | None:
         """llama.cpp's chunk: what was processed includes what was cached."""
         if not self.with_progress:
             return None
         took = progress.time - answer.started.time if answer.started else 0.0
-        told = {
+        chunk = self.open_chunk()
+        chunk["prompt_progress"] = {
             "total": progress.total,
             "cache": answer.cached_tokens,
             "processed": progress.read,
             "time_ms": round(took * MILLISECONDS),
         }
-        return {**self.wrap(self.stream_object, []), "prompt_progress": told}
+        return chunk
 
-    def close(self, answers: Sequence[Answer]) -> Sequence[Json]:
+    def close(self, answers: Sequence[Answer]) -> Sequence[ChatChunk | CompletionChunk]:
         if not self.include_usage:
             return ()
-        return [{**self.wrap(self.stream_object, []), "usage": count_usage(answers, self.n)}]
+        chunk = self.open_chunk()
+        chunk["usage"] = count_usage(answers, self.n)
+        return [chunk]
 
     def headers(self, answers: Sequence[Answer]) -> dict[str, str]:
         return write_headers(answers[0], self.card.device)
 
-    def error(self, error: DemoError) -> Json:
+    def error(self, error: DemoError) -> OpenAIError:
         return write_openai(error)
 
 
@@ -180,12 +169,12 @@ def fingerprint(card: ModelCard) -> str:
     return "-".join(filter(None, (card.revision, card.device, card.dtype)))
 
 
-def read_reason(answer: Answer) -> str:
+def read_reason(answer: Answer) -> OpenAIReason:
     """OpenAI's name for the end."""
     return FINISH_REASONS[answer.finish_reason]
 
 
-def count_usage(answers: Sequence[Answer], n: int) -> Json:
+def count_usage(answers: Sequence[Answer], n: int) -> Usage:
     """The tokens of all answers, of which `n` in a row are to the same prompt.
 
     That counts once, and as cached no more of it than each of the n found cached: the rest was computed for this reply.

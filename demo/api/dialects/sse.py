@@ -1,5 +1,6 @@
 """Server-Sent Events as bytes (WHATWG HTML, section 9.2): the only module that frames a stream."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -16,7 +17,7 @@ def frame_comment(text: str) -> bytes:
     return b": %b\n\n" % text.encode()
 
 
-def frame(payload: dict[str, Any], id: int | None = None) -> bytes:
+def frame(payload: Mapping[str, Any], id: int | None = None) -> bytes:
     """One event on one line, ended by an empty one. An `id` comes back as `Last-Event-ID` when a reader reconnects."""
     numbered = b"" if id is None else b"id: %d\n" % id
     return b"%bdata: %b\n\n" % (numbered, orjson.dumps(payload))

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from demo.api.dialects.answer import Answer
-from demo.api.dialects.errors import Json, Refused, say
+from demo.api.dialects.errors import Refused, say
 from demo.api.dialects.native import write_stream_details, write_token
 from demo.api.jobs.webhooks import Webhook
+from demo.api.openapi import reports
 from demo.api.traffic import Traffic
 from demo.events import Failed, Token
 from demo.run import Run
@@ -53,7 +54,7 @@ class Report:
             self.staleness += [at - token.time for token in new]
             self.arrivals.append((at, self.told))
 
-    def write(self) -> Json:
+    def write(self) -> reports.WayReport:
         """As JSON; the staleness is the mean. None before the first token, and for bytes that nobody counted."""
         is_counted = bool(self.traffic) or not self.requests
         return {
@@ -62,7 +63,7 @@ class Report:
             "request_bytes": sum(each.request for each in self.traffic) if is_counted else None,
             "reply_bytes": sum(each.reply for each in self.traffic) if is_counted else None,
             "mean_staleness": sum(self.staleness) / self.told if self.told else None,
-            "arrivals": [[at - self.submitted, told] for at, told in self.arrivals],
+            "arrivals": [(at - self.submitted, told) for at, told in self.arrivals],
         }
 
 
@@ -93,14 +94,18 @@ class Job:
         """Stop holding the run."""
         self._reader.close()
 
-    def tell(self, since: int) -> Json:
+    def tell(self, since: int) -> reports.JobState:
         """What is new after token `since`, and how the job stands."""
         answer = self.read()
+        result = describe(answer)
         return {
             "id": self.id,
             "next": max(since, len(answer.tokens)),
             "tokens": [{"index": token.index, **write_token(token)} for token in answer.tokens[since:]],
-            **describe(answer),
+            "state": result["state"],
+            "generated_text": result["generated_text"],
+            "details": result["details"],
+            "error": result["error"],
         }
 
     def note_reply(self, next: int, traffic: Traffic | None) -> None:
@@ -110,7 +115,7 @@ class Job:
         self.polled.note_arrival(self.read().tokens[:next])
         self.polled.empty_replies += self.polled.told == told
 
-    def report(self) -> Json:
+    def report(self) -> reports.Report:
         """What each way to the answer took, and when the engine made each token."""
         return {
             "tokens": [token.time - self.run.submitted for token in self.read().tokens],
@@ -120,7 +125,7 @@ class Job:
         }
 
 
-def describe(answer: Answer) -> Json:
+def describe(answer: Answer) -> reports.JobResult:
     """A job's state, and its result once there is one."""
     state = find_state(answer)
     done = state == "done"

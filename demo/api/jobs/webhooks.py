@@ -19,7 +19,7 @@ from typing import Final, Literal, TypeAlias
 
 import httpx
 
-from demo.api.dialects.errors import Json
+from demo.api.openapi.reports import WayReport, WebhookAttempt, WebhookState
 from demo.api.traffic import CountedTransport, Traffic
 from demo.errors import BadRequest
 
@@ -51,11 +51,13 @@ class Webhook:
     attempts: list[Attempt] = field(default_factory=list)
     accepted: float | None = None  # `time.perf_counter()` when the receiver had said so
     traffic: Traffic = field(default_factory=Traffic)  # of all attempts
-    report: Json | None = None
+    report: WayReport | None = None
 
-    def write(self) -> Json:
+    def write(self) -> WebhookState:
         """As JSON, without the secret."""
-        attempts = [{"at": each.at, "status": each.status, "error": each.error} for each in self.attempts]
+        attempts: list[WebhookAttempt] = [
+            {"at": each.at, "status": each.status, "error": each.error} for each in self.attempts
+        ]
         return {"url": self.url, "state": self.state, "attempts": attempts, "report": self.report}
 
 

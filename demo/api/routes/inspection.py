@@ -1,6 +1,6 @@
 """The routes that tell of the server: health, model, numbers; and of texts: their tokens."""
 
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -10,7 +10,6 @@ from starlette.responses import JSONResponse, Response
 from demo import __version__
 from demo.api.dialects.chat import ChatRequest
 from demo.api.dialects.completions import MAX_PROMPTS
-from demo.api.dialects.errors import Json
 from demo.api.dialects.native import MAX_BEST_OF, GenerateRequest
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card
@@ -26,7 +25,7 @@ def build_inspection_routes(engine: MeteredEngine) -> APIRouter:
     """All routes that generate nothing."""
     router = APIRouter(tags=["inspect"])
 
-    async def health() -> Json:
+    async def health() -> reports.Health:
         """Whether requests can be answered: a busy server is healthy, a dead or hanging engine is not."""
         check_health(engine)
         load = engine.load
@@ -36,15 +35,21 @@ def build_inspection_routes(engine: MeteredEngine) -> APIRouter:
         router.add_api_route(path, health, **documents.reply(reports.Health, 503), operation_id=f"get{path[1:]}")
 
     @router.get("/info", **documents.reply(reports.Info, 503))
-    async def info() -> Json:
+    async def info() -> reports.Info:
         """What answers, and its limits."""
         return describe(engine)
 
     @router.get("/v1/models", **documents.reply(reports.Models, 503))
-    async def models() -> Json:
+    async def models() -> reports.Models:
         """The one model, as OpenAI's clients ask for it."""
         name = find_card(engine).model_id
-        entry = {"id": name, "object": "model", "created": 0, "owned_by": name.split("/")[0], "root": name}
+        entry: reports.ModelEntry = {
+            "id": name,
+            "object": "model",
+            "created": 0,
+            "owned_by": name.split("/")[0],
+            "root": name,
+        }
         return {"object": "list", "data": [entry]}
 
     @router.get("/metrics", **documents.text("Prometheus' text format."))
@@ -59,7 +64,7 @@ def build_inspection_routes(engine: MeteredEngine) -> APIRouter:
         return JSONResponse(write_pieces(body.inputs, pieces))
 
     @router.post("/chat_tokenize", **documents.reply(reports.TokenizedChat, 413, 422, 503))
-    async def chat_tokenize(body: ChatRequest) -> Json:
+    async def chat_tokenize(body: ChatRequest) -> reports.TokenizedChat:
         """A conversation as the model reads it, and its tokens."""
         text, pieces = await split(engine, body.conversation())
         return {"tokenize_response": write_pieces(text, pieces), "templated_text": text}
@@ -75,7 +80,7 @@ def check_health(engine: Engine) -> None:
         raise NotReady(f"no step of the model has ended for {stalled:.0f} s.")
 
 
-def describe(engine: Engine) -> Json:
+def describe(engine: Engine) -> reports.Info:
     """TGI's /info."""
     card = find_card(engine)
     return {
@@ -103,7 +108,7 @@ async def split(engine: Engine, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]
     return await run_in_threadpool(engine.tokenize, prompt)
 
 
-def write_pieces(text: str, pieces: tuple[Piece, ...]) -> list[dict[str, Any]]:
+def write_pieces(text: str, pieces: tuple[Piece, ...]) -> list[reports.TextToken]:
     """TGI's list of tokens."""
     return [
         {"id": each.id, "text": text[each.start : each.stop], "start": each.start, "stop": each.stop} for each in pieces

@@ -11,7 +11,7 @@ from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from demo.api.client import Client, ask_as
-from demo.api.dialects.errors import RETRY_AFTER_SECONDS, Json
+from demo.api.dialects.errors import RETRY_AFTER_SECONDS
 from demo.api.dialects.native import GenerateRequest
 from demo.api.dialects.number_fields import Place
 from demo.api.jobs.event_stream import JobEventStream
@@ -57,8 +57,10 @@ def build_job_routes(engine: Engine, postman: WebhookSender) -> APIRouter:
             task = asyncio.create_task(post_result(postman, job))
             deliveries.add(task)
             task.add_done_callback(deliveries.discard)
-        secret = {"webhook_secret": webhook.secret} if webhook else {}
-        return _reply({**job.tell(0), "tokens": [], "next": 0, **secret}, 202, f"{root}/jobs/{job.id}")
+        told: reports.JobState = {**job.tell(0), "tokens": [], "next": 0}
+        if webhook is not None:
+            told["webhook_secret"] = webhook.secret
+        return _reply(told, 202, f"{root}/jobs/{job.id}")
 
     @router.get("/{id}", **documents.job(200, 404, 422))
     async def poll(
@@ -85,7 +87,7 @@ def build_job_routes(engine: Engine, postman: WebhookSender) -> APIRouter:
 
     # Apart from the replies it tells of: within them it would add to the very bytes that it counts.
     @router.get("/{id}/report", **documents.reply(reports.Report, 404, 422))
-    async def report(id: str) -> Json:
+    async def report(id: str) -> reports.Report:
         """What each way to its answer took so far. Asking this is not counted."""
         return jobs.find(id).report()
 
@@ -99,7 +101,7 @@ def build_job_routes(engine: Engine, postman: WebhookSender) -> APIRouter:
     return router
 
 
-def _reply(told: Json, status: int = 200, location: str | None = None) -> JSONResponse:
+def _reply(told: reports.JobState, status: int = 200, location: str | None = None) -> JSONResponse:
     response = JSONResponse(told, status)
     if told["state"] in ("queued", "running"):
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)

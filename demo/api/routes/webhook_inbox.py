@@ -2,11 +2,11 @@
 
 import time
 from collections import OrderedDict, deque
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Path, Request
 
-from demo.api.dialects.errors import Json, Refused
+from demo.api.dialects.errors import Refused
 from demo.api.jobs.webhooks import INBOX_ID
 from demo.api.openapi import documents, reports
 
@@ -16,23 +16,23 @@ MAX_BYTES: Final = 64 * 1024
 HEADERS: Final = ("content-type", "webhook-id", "webhook-timestamp", "webhook-signature")
 
 InboxId = Path(pattern=f"^{INBOX_ID}$", description="Any name; whoever knows it can read what came.")
-ANY_BODY: Final[Json] = {"requestBody": {"content": {"application/json": {"schema": {}}}}}
+ANY_BODY: Final[dict[str, Any]] = {"requestBody": {"content": {"application/json": {"schema": {}}}}}
 
 
 class Inboxes:
     """The last deliveries to the inboxes last used; older ones are forgotten."""
 
     def __init__(self) -> None:
-        self._inboxes: OrderedDict[str, deque[Json]] = OrderedDict()
+        self._inboxes: OrderedDict[str, deque[reports.InboxDelivery]] = OrderedDict()
 
-    def put(self, id: str, delivery: Json) -> None:
+    def put(self, id: str, delivery: reports.InboxDelivery) -> None:
         """Keep a delivery."""
         self._inboxes.setdefault(id, deque(maxlen=MAX_DELIVERIES)).append(delivery)
         self._inboxes.move_to_end(id)
         while len(self._inboxes) > MAX_INBOXES:
             self._inboxes.popitem(last=False)
 
-    def read(self, id: str) -> list[Json]:
+    def read(self, id: str) -> list[reports.InboxDelivery]:
         """What came, oldest first."""
         return list(self._inboxes.get(id, ()))
 
@@ -52,7 +52,7 @@ def build_inbox_routes() -> APIRouter:
         inboxes.put(id, {"received": time.time(), "headers": headers, "body": body.decode(errors="replace")})
 
     @router.get("/{id}", **documents.reply(reports.Inbox, 422))
-    async def look(id: str = InboxId) -> Json:
+    async def look(id: str = InboxId) -> reports.Inbox:
         """What has arrived, oldest first."""
         return {"deliveries": inboxes.read(id)}
 
