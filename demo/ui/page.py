@@ -108,6 +108,7 @@ def read_head() -> str:
     return f"{write_preloads()}<style>{style}</style><script>{script}</script>"
 
 
+# Way 2: Gradio sends the prompt and the controls to a listener that starts a race
 def wire_race(blocks: gr.Blocks, page: Layout, listeners: Listeners) -> None:
     """Tie the race's components to their listeners."""
     asked = gather(partial(gr.on, [page.generate.click, page.prompt.submit, page.examples.click]), page)
@@ -155,6 +156,7 @@ def gather(trigger: Callable[..., Dependency], page: Layout) -> Dependency:
     return trigger(None, given, page.asked, js="(...values) => [tokenStreaming.gather(values)]", **SILENT)
 
 
+# Way 11: The listeners of both sides start together, once the race has started
 def follow(begun: Dependency, page: Layout, listeners: Listeners) -> None:
     """What comes after a listener that may have begun a race: both sides of it, together, and their end."""
     # Two listeners of one click would run one after the other; those that follow a quick first step run together.

@@ -27,6 +27,7 @@ class Race:
     `label` is shown with every view.
     """
 
+    # Way 7: A race is one run with two readers, both attached before the first token
     def __init__(self, engine: Engine, request: Request, label: str = "") -> None:
         self.run = Run(engine, request)
         self.label = label
@@ -63,6 +64,7 @@ class Race:
         for side in SIDES:
             self.leave(side)
 
+    # Way 16: The streamed side turns each batch into a view, ten times a second
     async def stream(self, choose_interval: Callable[[], float] = lambda: UPDATE_SECONDS) -> AsyncIterator[PaneView]:
         """The streamed side: its view again and again, as the text grows; the first text and the end at once.
 

@@ -45,6 +45,7 @@ class Session:
         """What was asked last."""
         return self._asked.question
 
+    # Way 5: The session keeps the race and the turns before it
     def begin(self, engine: Engine, question: str, options: GenerationOptions) -> None:
         """Start a race for the next turn. Raises BadRequest, Overloaded or NotReady, and then changes nothing."""
         self.check(question)
@@ -95,6 +96,7 @@ class Session:
     def _request(self, messages: tuple[Message, ...], options: GenerationOptions) -> Request:
         return Request(messages, options.max_new_tokens, options.sampling, pace=options.pace, client=self.client)
 
+    # Way 6: The conversation and the prompt become a request
     def _start(self, engine: Engine, request: Request, asked: Question) -> None:
         status = engine.status
         race = Race(engine, request, describe_pace(request.pace, status))

@@ -46,6 +46,7 @@ class Listeners:
     sessions: Sessions
     recordings: Sequence[Trace] = ()
 
+    # Way 3: The listener finds the tab's session and starts a race for the prompt
     async def begin(self, request: gr.Request, asked: Sequence[Position]) -> Updates:
         """Start a race for what was typed or picked, with the dials as they stand, or say why not."""
         prompt, how, controls = str(asked[0]), read_how(asked[1]), asked[2:]
@@ -76,6 +77,7 @@ class Listeners:
         session = self.sessions.find(request.session_hash)
         return self._start(session, Question(session.question, "rest"), asked[2:])
 
+    # Way 4: A race that can't start is explained; a recorded run replaces a model that can't answer
     def _start(self, session: Session, asked: Question, controls: Sequence[Position]) -> Updates:
         """Begin a race: with the model, or with a recorded run where that can't answer now; or say why not."""
         try:
@@ -103,6 +105,7 @@ class Listeners:
             reason = "This server plays recorded runs only, and none of this prompt"
         return show_start(self.page, session, f"{reason.rstrip('.')}. {STANDS_IN}" if reason else "")
 
+    # Way 20: The listener yields the value; Gradio sends the browser only what is new in it
     async def stream(self, request: gr.Request) -> AsyncIterator[Updates]:
         """The streaming side: a generator that yields the text as it grows."""
         session = self.sessions.find(request.session_hash)

@@ -52,6 +52,7 @@ class PaneView:
         return len(self.timeline.tokens) or None
 
 
+# Way 17: Events become a frozen view: text, times, and when each token is due
 def view_reading(reading: Reading) -> PaneView:
     """The view of a side that has been told of `reading.events`."""
     phase = find_phase(reading)
@@ -106,6 +107,7 @@ def read_text(reading: Reading) -> str:
     return "".join(event.text for event in reading.events if isinstance(event, Token))
 
 
+# Way 18: The schedule is one string that only grows: each token's time and length
 def write_schedule(reading: Reading) -> str:
     """Per token "offset length;": milliseconds since the request, UTF-16 code units of text. It only ever grows.
 
