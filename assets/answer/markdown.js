@@ -8,6 +8,7 @@ const OPENING = "<think>";
 const CLOSING = "</think>";
 
 // {append(text), end(), clear(), showRaw(flag), text}. `element` holds one of the two views and nothing else.
+// Way 25: The text is drawn as Markdown; only its last block is parsed again
 export function createAnswer(element) {
   const raw = createView("raw");
   const rawText = raw.appendChild(document.createTextNode(""));

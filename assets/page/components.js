@@ -69,6 +69,7 @@ function fill(text) {
   box.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+// Way 1: A click on Generate starts both clocks, before the server knows of it
 document.addEventListener("click", ({ target }) => {
   const id = target.closest?.("button")?.id;
   if (id === "generate" && promptBox()?.value.trim() && !anyRunning()) start();

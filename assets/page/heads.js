@@ -114,6 +114,7 @@ export function noteArrival(side) {
   marks[side].arrived = performance.now();
 }
 
+// Way 26: After the frame that painted the first text, the pane's largest number is set
 export function notePaint(side) {
   const mark = marks[side];
   if (mark.asked === null || mark.painted !== null) return;

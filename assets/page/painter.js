@@ -10,6 +10,7 @@ const EARLY = 2; // ms before it is due at which a token may be painted
 const EASE = 0.2; // how fast the delay falls again after a late batch
 
 // `show(text, count)` shows all text up to the token `count`.
+// Way 23: The painter shows each token when it is due, never a whole batch at once
 export function createPainter(show) {
   let text, schedule, offsets, ends, next, base, delay, stretch, last, timer;
 

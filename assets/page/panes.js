@@ -15,6 +15,7 @@ const pastAnswers = {}; // by side
 export const paneOf = (side) => panes[side];
 
 // One side of the race: its text goes into `place`, the fields around it stand anywhere in its pane.
+// Way 21: The browser gets the value, and drops one that is older than what it shows
 export function mountPane(place, props, watch) {
   const root = place.firstElementChild;
   const pane = panes[root.id.split("-")[0]] = createPane(root);
@@ -72,6 +73,7 @@ function createPane(root) {
   let told = null; // what the fields are to say, as long as they do not
 
   // Everything is written before the place of the end is asked for: that lays the page out, once.
+  // Way 24: The new text is added to the page, and its end is kept in sight
   function show(text, count) {
     const added = text.slice(shown.length);
     const first = shown === "" && added !== "";
@@ -105,6 +107,7 @@ function createPane(root) {
     scroll.release();
   }
 
+  // Way 22: The pane passes text and schedule to the painter, and fills the fields around the text
   function update(value) {
     const { text = "", schedule = "", active } = value;
     if (!text.startsWith(shown) || (value.state === "queued" && state !== "queued")) clear();

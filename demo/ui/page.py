@@ -87,6 +87,7 @@ def read_head() -> str:
     return f"{write_preloads()}<style>{style}</style><script>{script}</script>"
 
 
+# Way 2: Gradio sends the prompt and the controls to a listener that starts a race
 def wire_race(blocks: gr.Blocks, page: Layout, listeners: RaceListeners) -> None:
     """Connect the race's components to their listeners."""
     generate = gather(partial(gr.on, [page.generate.click, page.prompt.submit, page.examples.click]), page)
@@ -130,6 +131,7 @@ def gather(trigger: Callable[..., Dependency], page: Layout) -> Dependency:
     return trigger(None, inputs, page.inputs, js="(...values) => [tokenStreaming.gather(values)]", **SILENT)
 
 
+# Way 11: The listeners of both sides start together, once the race has started
 def follow(started: Dependency, page: Layout, listeners: RaceListeners) -> None:
     """What comes after a listener that may have started a race: both sides of it, at once, and their end."""
     # Two listeners of one click would run one after the other; those that follow a quick first step run together.

@@ -28,6 +28,7 @@ class Race:
     `label` is shown with every view; `make_trace` turns the run into a trace when it has ended.
     """
 
+    # Way 7: A race is one run with two readers, both attached before the first token
     def __init__(self, engine: Engine, request: Request, label: str, make_trace: Callable[[Run], Trace | None]) -> None:
         self.run = Run(engine, request)
         self.label, self.number = label, take_number()
@@ -58,6 +59,7 @@ class Race:
                 if len(self._detached) == len(SIDES):
                     self._progress_reader.close()
 
+    # Way 16: The streamed side turns each batch into a view, ten times a second
     async def stream(self, choose_interval: Callable[[], float] = lambda: UPDATE_SECONDS) -> AsyncIterator[PaneView]:
         """The streamed side: its view again and again, as the text grows; the first text and the end at once.
 

@@ -86,6 +86,7 @@ def show(pane: Pane, view: PaneView) -> Updates:
     return {pane.run: write_run(view)}
 
 
+# Way 19: The view becomes the value of one component
 def write_run(view: PaneView) -> dict[str, object]:
     """The text and all fields around it."""
     timeline = view.timeline

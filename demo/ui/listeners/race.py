@@ -37,6 +37,7 @@ class RaceListeners:
     sessions: Sessions
     recordings: Sequence[Trace] = ()
 
+    # Way 3: The listener finds the tab's session and starts a race for the prompt
     async def generate(self, request: gr.Request, inputs: Sequence[ControlValue]) -> Updates:
         """Start a race for the prompt with the controls' values, or show why not."""
         session = self.sessions.find(request.session_hash)
@@ -59,6 +60,7 @@ class RaceListeners:
         session = self.sessions.find(request.session_hash)
         return self._start(session, Question(session.question.text, "rest"), inputs[2:])
 
+    # Way 4: A race that can't start is explained; a recorded run replaces a model that can't answer
     def _start(
         self, session: Session, question: Question, controls: Sequence[ControlValue], replaced: int | None = 0
     ) -> Updates:
@@ -91,6 +93,7 @@ class RaceListeners:
             reason = "This server only plays recorded runs, and has none of this prompt"
         return updates.show_start(self.page, session, f"{reason.rstrip('.')}. {REPLAYED}" if reason else "")
 
+    # Way 20: The listener yields the value; Gradio sends the browser only what is new in it
     async def stream(self, request: gr.Request) -> AsyncIterator[Updates]:
         """The streaming side: a generator that yields the text as it grows."""
         session = self.sessions.find(request.session_hash)

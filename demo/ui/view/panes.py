@@ -60,6 +60,7 @@ class PaneView:
         return len(self.timeline.tokens) or None
 
 
+# Way 17: Events become a frozen view: text, times, and when each token is due
 def view_reading(reading: Reading) -> PaneView:
     """The view of a reading."""
     phase, timeline = find_phase(reading), measure_reading(reading)
@@ -104,6 +105,7 @@ def read_text(reading: Reading) -> str:
     return "".join(token.text for token in reading.tokens) if reading.side == "streamed" or complete else ""
 
 
+# Way 18: The schedule is one string that only grows: each token's time and length
 def write_schedule(reading: Reading) -> str:
     """Per token "offset length;": milliseconds since the request, UTF-16 code units of text.
 
