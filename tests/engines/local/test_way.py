@@ -10,15 +10,15 @@ MAX_LINES: Final = 500
 WAY: Final = {
     "engine.py": "LocalEngine.submit, LocalEngine._answer, LocalEngine._take_new",
     "scheduler.py": (
-        "Scheduler.plan, Scheduler._plan_decodes, Scheduler._plan_decode, Scheduler._plan_prefills, Scheduler._order, "
-        "Scheduler._allocate, Scheduler._plan_prefill"
+        "Scheduler.plan, Scheduler._plan_decodes, Scheduler._plan_prefills, Scheduler._order, Scheduler._allocate, "
+        "Scheduler._plan_prefill"
     ),
     "step_loop.py": "StepLoop.step, StepLoop._launch, StepLoop._read",
     "step.py": "launch, InFlightStep",
     "runners/cpu_llama/runner.py": "CpuLlamaRunner",
     "runners/cpu_llama/model.py": "Llama.compute",
     "runners/cpu_llama/forward_batch.py": "ForwardBatch",
-    "sampler.py": "RowSampler, BatchSampler, Group, draw_ids, make_report, SamplerOutput, read_outcome",
+    "sampler.py": "BatchSampler, Group, draw_ids, make_report, SamplerOutput, read_outcome",
     "sequence.py": "Sequence.accept",
     "output.py": "Output.accept, Output._read, Output._write",
 }

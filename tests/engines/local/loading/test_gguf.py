@@ -88,7 +88,7 @@ def scramble(seed: int) -> Callable[[bytes], bytes]:
 
 
 @pytest.mark.parametrize(
-    "damage", [*map(cut, (0, 0.001, 0.01, 0.05, 0.5, 0.999)), *map(scramble, range(20))], ids=lambda each: ""
+    "damage", [*map(cut, (0, 0.001, 0.01, 0.05, 0.5, 0.999)), *map(scramble, range(8))], ids=lambda each: ""
 )
 def test_a_damaged_file_is_refused_or_has_all_its_tensors(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "damaged.gguf")

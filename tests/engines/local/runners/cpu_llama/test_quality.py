@@ -1,11 +1,8 @@
-"""What rounding costs in quality is bounded, on a text that the model has never read."""
+"""The loss of quality by rounding is bounded, on a text that is no part of any corpus."""
 
 import pytest
 
-from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from tests.figures.quality import Quality, compare_weights
-
-pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
 
 
 @pytest.fixture(scope="module")

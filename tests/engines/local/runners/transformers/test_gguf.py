@@ -1,4 +1,4 @@
-"""What transformers would fill in at random or leave out of a GGUF file is refused, and never enters the cache."""
+"""GGUF files of which transformers would ignore or invent a part are refused, and never enter the cache."""
 
 from dataclasses import replace
 from pathlib import Path

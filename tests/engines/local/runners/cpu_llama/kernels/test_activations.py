@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from demo.engines.local.runners.cpu_llama.kernels import entry, find_missing_kernels
+from demo.engines.local.runners.cpu_llama.kernels import entry
 from demo.engines.local.runners.cpu_llama.kernels.activations import (
     BIAS,
     GROUP,
@@ -20,8 +20,6 @@ from demo.engines.local.runners.cpu_llama.kernels.activations import (
     silu_mul,
 )
 from demo.engines.local.runners.cpu_llama.kernels.memory import load_floats, store_floats
-
-pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
 
 LENGTH = 96
 BROKEN = [float("nan"), float("inf"), float("-inf")]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from demo.engines.local.runners.cpu_llama.kernels import entry, find_missing_kernels
+from demo.engines.local.runners.cpu_llama.kernels import entry
 from demo.engines.local.runners.cpu_llama.kernels.attention import (
     PAGE,
     AttentionArgs,
@@ -19,8 +19,6 @@ from demo.engines.local.runners.cpu_llama.kernels.attention import (
 )
 from demo.engines.local.runners.cpu_llama.kernels.memory import read_long
 from demo.engines.local.runners.cpu_llama.kernels.simd import LANES, round_up
-
-pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
 
 LENGTHS = [1, 2, 15, 16, 17, 63, 64, 65, 130, 200]
 SIZES = [8, 16, 24, 64]

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from demo.engines.local.runners.transformers.cuda_graphs.loading import CannotCapture, Captured, Plan, capture_parts
 from demo.engines.local.sampler import Sampler
 from demo.events import Loading, Request, Sampling
-from tests.engines.local.answers import naive_ids
+from tests.engines.local.answers import choose, naive_ids
 from tests.engines.local.runners.transformers.cuda_graphs.captured_loop import CapturedLoop
 from tests.engines.local.runners.transformers.cuda_graphs.stand_in import StandInCapturer
 from tests.engines.local.tiny import make_network
@@ -51,9 +51,9 @@ class Compared:
         self._network = network
         self._asked: dict[int, tuple[list[int], Sampling]] = {}
 
-    def step(self, *newcomers: tuple[int, Sampling], skipped: int | None = None, times: int = 1) -> list[int]:
-        """Steps, the first with newcomers of so many prompt tokens; their slots."""
-        asked = [(make_prompt(length), sampling) for length, sampling in newcomers]
+    def step(self, *joining: tuple[int, Sampling], skipped: int | None = None, times: int = 1) -> list[int]:
+        """Steps, the first with joining of so many prompt tokens; their slots."""
+        asked = [(make_prompt(length), sampling) for length, sampling in joining]
         slots = self.loop.step(*[(prompt, Sampler(sampling, 7, prompt)) for prompt, sampling in asked])
         self._asked.update(zip(slots, asked, strict=True))
         for _ in range(times - 1):
@@ -103,7 +103,7 @@ def test_alternatives_are_those_of_eager_sampling(llama: Parts) -> None:
     with torch.inference_mode():
         logits = network(input_ids=torch.tensor([prompt])).logits[0, -1]
     for slot, top_n in zip(slots, (0, 2, 5), strict=True):
-        expected = Sampler(Sampling(top_k=3), 7, prompt, top_n).choose(logits)
+        expected = choose(Sampler(Sampling(top_k=3), 7, prompt, top_n), logits)
         (found,) = loop.tokens[slot]
         assert (found.id, [id for id, _ in found.top]) == (expected.id, [id for id, _ in expected.top])
         assert found.logprob == pytest.approx(expected.logprob, abs=1e-5)

@@ -1,7 +1,7 @@
 """Slots in buffers that never move hold exactly what a table of sequences would, and hide everything else."""
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo.engines.local.runners.transformers.cuda_graphs.static_kv import StaticCache, StaticLayer
@@ -9,7 +9,7 @@ from demo.engines.local.runners.transformers.padded_kv import RowsCache, RowsLay
 
 HEADS, SIZE, SLOTS, COLUMNS = 2, 3, 4, 24
 
-# What happens to the rows: one of some length joins, all get a column, one leaves, or is parked and joins again.
+# Operations: a row of some length joins, all rows get a column, one leaves, or is parked and joins again.
 happenings = st.lists(
     st.one_of(
         st.tuples(st.just("join"), st.integers(1, COLUMNS // 2)),
@@ -44,6 +44,7 @@ def grow(cache: StaticCache) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return new, keys, mask[:, 0, 0] != 0
 
 
+@settings(max_examples=30)
 @given(happenings)
 def test_slots_hold_what_a_table_of_sequences_would(happenings: list[tuple[str, int]]) -> None:
     cache, rows = make_cache(), dict[int, torch.Tensor]()
