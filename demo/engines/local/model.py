@@ -170,13 +170,13 @@ def _load_with_transformers(
     source: ModelSource, settings: Settings, device: str, dtype: str, report: Callable[[Loading], None]
 ) -> Loaded:
     from demo.engines.local.loading.conversion import convert_once
-    from demo.engines.local.runners.transformers.loading import load_general
+    from demo.engines.local.runners.transformers.loading import load_transformers
 
     revision = settings.revision if source.kind == "hub" else None
     place = source.place
     if _is_gguf(source):
         place = str(convert_once(Path(place), lambda step: report(Loading(f"{source.model_id}: {step}"))))
-    return load_general(source, place, revision, device, getattr(torch, dtype))
+    return load_transformers(source, place, revision, device, getattr(torch, dtype))
 
 
 def build_model(

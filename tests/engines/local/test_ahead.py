@@ -25,7 +25,7 @@ def request(prompt: str, tokens: int, sampling: Sampling = GREEDY) -> Request:
 
 @settings(max_examples=5)
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 12), samplings), min_size=1, max_size=8))
-def test_tokens_are_the_same_as_without(schedule: list[tuple[int, int, Sampling]]) -> None:
+def test_tokens_are_the_same_as_without_looking_ahead(schedule: list[tuple[int, int, Sampling]]) -> None:
     model = make_captured(make_network(), rows=3)
     requests = [request("x" * size, tokens, sampling) for size, tokens, sampling in schedule]
     answers = []

@@ -23,7 +23,7 @@ def test_prefill_beside_decode_takes_a_step_to_the_target_duration(decode_second
     assert decode_seconds + tokens * per_token == pytest.approx(STRETCH * decode_seconds, rel=0.2)
 
 
-def test_it_is_within_the_runners_limits() -> None:
+def test_the_budget_is_within_the_runners_limits() -> None:
     assert settle(PrefillBudget(LIMITS), 1, 0.001, 0.1) == 4
     assert settle(PrefillBudget(LIMITS), 1, 1.0, 1e-6) == 512
 

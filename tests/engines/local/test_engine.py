@@ -182,7 +182,7 @@ def test_a_step_that_raises_fails_its_requests_and_the_next_one_works(
     assert len(answer.ids) == 5
 
 
-def test_out_of_memory_is_survived_and_said(paused: Paused) -> None:
+def test_out_of_memory_fails_the_request_and_the_next_one_works(paused: Paused) -> None:
     engine, runner = paused
     run = Run(engine, request(tokens=50))
     runner.error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
@@ -203,7 +203,7 @@ def test_a_row_whose_token_cannot_be_sampled_fails_alone(paused: Paused) -> None
     assert len(answers[0].ids) == 30
 
 
-def test_the_limit_refuses_at_the_door_and_opens_again(paused: Paused) -> None:
+def test_requests_beyond_the_limit_are_refused_until_others_have_ended(paused: Paused) -> None:
     engine, runner = paused
     engine._limit = 2
     runs = [Run(engine, request(tokens=5)) for _ in range(2)]

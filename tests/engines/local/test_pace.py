@@ -142,7 +142,7 @@ def watch_captured() -> tuple[Model, WatchedRunner]:
     return replace(model, runner=runner), runner
 
 
-def test_no_token_of_a_slow_row_is_computed_ahead_though_those_of_others_are(
+def test_no_token_of_a_paced_row_is_computed_ahead_while_those_of_others_are(
     open_scene: Callable[[Model], Scene],
 ) -> None:
     model, runner = watch_captured()
@@ -166,7 +166,7 @@ def test_a_row_slower_than_its_pace_lets_all_look_ahead(open_scene: Callable[[Mo
     assert runner.followed > 40
 
 
-def test_a_step_that_breaks_leaves_those_alone_that_were_not_in_it(open_scene: Callable[[Model], Scene]) -> None:
+def test_a_failed_step_does_not_end_the_sequences_outside_it(open_scene: Callable[[Model], Scene]) -> None:
     model = make_model()
     runner = WatchedRunner(model.runner)
     scene = open_scene(replace(model, runner=runner))
@@ -209,7 +209,7 @@ def test_small_delays_do_not_add_up(rate: float, lateness: float) -> None:
     assert all(later - earlier >= 1 / rate - 1e-9 for earlier, later in pairwise(times))
 
 
-def test_after_a_long_delay_only_so_much_is_made_up_for() -> None:
+def test_after_a_long_delay_at_most_the_catch_up_time_is_made_up_for() -> None:
     pace = Pace(10)
     pace.note(0.0)
     pace.note(5.0)

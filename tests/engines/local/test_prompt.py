@@ -106,7 +106,7 @@ def test_the_card_knows_the_control_tokens_and_how_plain_text_is_put() -> None:
     assert make_model(settings=Settings(plain_prompts="raw")).card.plain_prompts == "raw"
 
 
-def test_a_request_without_a_length_goes_on_until_the_models_limit(open_worker: OpenWorker) -> None:
+def test_a_request_without_a_length_ends_at_the_models_limit(open_worker: OpenWorker) -> None:
     model = make_model(settings=Settings(max_total_tokens=40))
     (answer,) = ask(open_worker(model), Request("abc", None, ignore_eos=True))
     assert len(answer.tokens) == answer.done.generated_tokens == 40 - 3

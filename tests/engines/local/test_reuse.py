@@ -46,7 +46,7 @@ def answer(engine: object, request: Request) -> Answer:
 
 
 @kinds
-def test_the_second_turn_reads_what_is_new_and_answers_as_if_it_had_read_all(
+def test_the_second_turn_reads_the_new_tokens_alone_and_has_the_same_answer(
     kind: str, open_worker: OpenWorker, tmp_path: Path
 ) -> None:
     engine = open_worker(make_kind(kind, tmp_path))
@@ -73,7 +73,7 @@ def test_another_client_shares_nothing(kind: str, open_worker: OpenWorker, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["cpu_llama", "eager"])
-def test_it_can_be_switched_off_and_copies_nothing_then(
+def test_without_a_prefix_cache_nothing_is_reused_and_nothing_is_copied(
     kind: str, open_worker: OpenWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copied: list[int] = []

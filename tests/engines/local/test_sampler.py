@@ -115,7 +115,7 @@ def test_every_admitted_sampling_finds_a_token(
             assert all(math.isfinite(logprob) for logprob in (outcome.logprob, *(each for _, each in outcome.top)))
 
 
-def test_of_two_equals_greedy_takes_the_first() -> None:
+def test_of_equal_logits_greedy_takes_the_first() -> None:
     logits = torch.zeros(2, 49152)
     logits[:, [7, 30000, 49151]] = 1.0
     outcomes = BatchSampler(make_samplers([Sampling()] * 2), CPU).draw(logits).read()

@@ -180,7 +180,7 @@ def test_a_short_prompt_is_read_before_the_rest_of_a_long_one() -> None:
     assert not long.output.generated
 
 
-def test_so_it_is_beside_streams_which_are_hardly_slower() -> None:
+def test_beside_streams_a_short_prompt_is_read_soon_and_the_streams_are_hardly_slower() -> None:
     scene = Scene()
     streams = [scene.ask(10, 2000) for _ in range(3)]
     for _ in range(50):

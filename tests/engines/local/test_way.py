@@ -45,11 +45,11 @@ def write_table() -> str:
     return "\n".join([*lines, f"| | in all | {sum(rows.values())} |"])
 
 
-def test_it_has_at_most_so_many_lines() -> None:
+def test_the_way_of_a_token_has_at_most_500_lines() -> None:
     assert sum(measure(file, names) for file, names in WAY.items()) <= MAX_LINES
 
 
-def test_the_readme_tells_it() -> None:
+def test_the_readme_lists_the_way_of_a_token() -> None:
     told = re.search(r"<!-- way -->\n(.*?)\n<!-- end of way -->", (ROOT / "README.md").read_text(), re.DOTALL)
     assert told is not None
     assert told[1] == write_table(), f"write this between the marks of {ROOT.name}/README.md:\n{write_table()}"

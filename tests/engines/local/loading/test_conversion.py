@@ -41,7 +41,7 @@ def folders_in(cache: Path) -> list[Path]:
     return [path for path in cache.glob("*") if path.is_dir()]
 
 
-def test_a_file_is_converted_once_and_says_so(gguf: Path, cache: Path) -> None:
+def test_a_file_is_converted_once_and_the_conversion_is_reported(gguf: Path, cache: Path) -> None:
     folder, steps = convert(gguf)
     assert folder.parent == cache
     assert is_intact(folder)
@@ -106,7 +106,7 @@ def test_a_damaged_or_incomplete_folder_is_noticed_and_rebuilt(
     assert folders_in(cache) == [folder]
 
 
-def test_what_a_killed_conversion_left_is_cleaned_up(gguf: Path, cache: Path) -> None:
+def test_the_remains_of_a_killed_conversion_are_removed(gguf: Path, cache: Path) -> None:
     folder, _ = convert(gguf)
     shutil.rmtree(folder)
     for remainder in ("abc", "def"):
@@ -138,7 +138,7 @@ def test_processes_at_once_convert_once_and_all_get_an_intact_folder(gguf: Path,
     assert len(folders_in(cache)) == 1
 
 
-def test_a_person_sees_how_far_the_conversion_is(gguf: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_progress_of_a_conversion_is_shown(gguf: Path, capfd: pytest.CaptureFixture[str]) -> None:
     convert(gguf)
     assert "100%" in capfd.readouterr().err
     convert(gguf)

@@ -60,7 +60,7 @@ def test_on_a_cpu_weights_stay_as_they_are_stored() -> None:
     assert str(choose_dtype(Settings(), "cpu", "")).startswith("dtype=stored (on a CPU: ")
 
 
-def test_where_they_cannot_the_dtype_is_float32_with_the_reason() -> None:
+def test_without_stored_weights_the_dtype_is_float32_with_the_reason() -> None:
     choice = str(choose_dtype(Settings(), "cpu", "this processor has no AVX-512"))
     assert choice.startswith("dtype=float32 (on a CPU; ")
     assert choice.endswith("this processor has no AVX-512)")

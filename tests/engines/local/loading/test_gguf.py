@@ -57,14 +57,14 @@ def test_data_begin_where_the_file_s_own_alignment_says(tmp_path: Path) -> None:
         (b"GGUF\x03\0\0\0" + struct.pack("<QQ", 1 << 60, 1 << 60), "is damaged|ends before"),
     ],
 )
-def test_what_is_no_gguf_file_or_of_another_version_says_so(begin: bytes, said: str, tmp_path: Path) -> None:
+def test_other_files_and_other_versions_are_refused_by_name(begin: bytes, said: str, tmp_path: Path) -> None:
     file = tmp_path / "other.gguf"
     file.write_bytes(begin + bytes(100))
     with pytest.raises(ValueError, match=said):
         read_header(file)
 
 
-def test_a_big_endian_file_says_so(tmp_path: Path) -> None:
+def test_a_big_endian_file_is_refused_by_name(tmp_path: Path) -> None:
     file = tmp_path / "big.gguf"
     file.write_bytes(b"GGUF" + struct.pack(">IQQ", 3, 0, 0) + bytes(100))
     with pytest.raises(ValueError, match="it is a big-endian file"):

@@ -53,7 +53,9 @@ def test_a_split_model_is_the_whole_one_whichever_part_is_given(whole: Path, par
     assert expected.metadata.items() <= joined.metadata.items()
 
 
-def test_parts_joined_in_one_file_hold_what_the_whole_one_holds(whole: Path, parts: list[Path], tmp_path: Path) -> None:
+def test_parts_joined_in_one_file_have_the_content_of_the_whole_one(
+    whole: Path, parts: list[Path], tmp_path: Path
+) -> None:
     join_parts(parts, tmp_path / "joined.gguf")
     joined, expected = read_header(tmp_path / "joined.gguf"), read_header(whole)
     assert joined.metadata == expected.metadata

@@ -7,11 +7,11 @@ from demo.settings import Settings
 from tests.engines.local.loading.test_control_group import Machine
 
 
-def test_it_is_as_set() -> None:
+def test_the_memory_is_as_set() -> None:
     assert choose_kv_memory(Settings(kv_cache_memory=12345), "cpu").value == 12345
 
 
-def test_it_is_else_a_share_of_what_is_free() -> None:
+def test_the_memory_is_else_a_share_of_the_free_memory() -> None:
     choice = choose_kv_memory(Settings(), "cpu")
     assert choice.value > 0
     assert choice.reason == "0.125 of what is free"

@@ -43,7 +43,7 @@ transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()  # the warnings that matter are raised here as errors
 
 
-def load_general(source: ModelSource, place: str, revision: str | None, device: str, dtype: torch.dtype) -> Loaded:
+def load_transformers(source: ModelSource, place: str, revision: str | None, device: str, dtype: torch.dtype) -> Loaded:
     """A transformers model. Raises ModelError: one sentence with the remedy."""
     tokenizer = load_tokenizer(source, place, revision)
     network = load_network(source, place, revision, device, dtype)

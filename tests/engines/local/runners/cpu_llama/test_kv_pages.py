@@ -26,7 +26,7 @@ def test_pages_stay_where_they_are_when_more_are_taken() -> None:
     assert cache.addresses[:2].tolist() == before.tolist()
 
 
-def test_pages_are_no_more_than_the_budget_holds_and_go_back_when_they_are_released() -> None:
+def test_pages_stay_within_the_budget_and_are_returned_when_they_are_released() -> None:
     pool = PagePool(SHAPE, 3 * PagePool(SHAPE, 0).page_bytes)
     one, other = KVCache(pool), KVCache(pool)
     assert one.reserve(2 * PAGE)

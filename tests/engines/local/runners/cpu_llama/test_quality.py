@@ -10,7 +10,7 @@ def quality() -> Quality:
     return compare_weights(context=128, rows=8)
 
 
-def test_a_thousand_tokens_of_prose_are_scored_and_the_model_understands_them(quality: Quality) -> None:
+def test_a_thousand_tokens_of_prose_have_the_perplexity_of_a_language_model(quality: Quality) -> None:
     assert quality.tokens >= 1000
     assert 10 < quality.exact < 60  # contexts are short
 

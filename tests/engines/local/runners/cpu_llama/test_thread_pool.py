@@ -178,7 +178,7 @@ SIGNALLED = """
 import signal, sys, threading, time
 from pathlib import Path
 import torch
-from tests.engines.local.following import MEMORY, follow, make_ids
+from tests.engines.local.following import follow, make_ids, open_runner
 
 signals = []
 signal.signal(signal.SIGALRM, lambda *_: signals.append(1))
@@ -204,7 +204,7 @@ FORKED = """
 import os, sys
 from pathlib import Path
 import torch
-from tests.engines.local.following import MEMORY, follow, make_ids
+from tests.engines.local.following import follow, make_ids, open_runner
 
 torch.set_num_threads(2)
 batch = open_runner(Path(sys.argv[1]))

@@ -39,7 +39,7 @@ def test_rows_together_answer_in_sentences_as_generate_does_alone(engine: LocalE
         assert answer.ids[:COMPARED] == generate(load_network(), prompt, COMPARED)
 
 
-def test_it_stops_by_itself(engine: LocalEngine) -> None:
+def test_an_answer_ends_with_the_end_token(engine: LocalEngine) -> None:
     (answer,) = ask(engine, Request((Message("user", "Say only: yes"),), max_new_tokens=100))
     assert answer.done.finish_reason == "eos_token"
     assert answer.tokens[-1].special

@@ -30,7 +30,7 @@ def load(model_id: Path | str) -> Model:
 
 
 def refuse(model_id: Path | str, capfd: pytest.CaptureFixture[str]) -> str:
-    """What is said of a model that can't be loaded: one line, and nothing else is printed."""
+    """The error of a model that can't be loaded: one line; nothing is printed."""
     with pytest.raises(ModelError) as refusal:
         load(model_id)
     assert capfd.readouterr() == ("", "")
@@ -102,7 +102,7 @@ def test_an_unknown_hub_id_without_a_hub_is_one_sentence_with_the_remedy(
     assert "HF_HUB_OFFLINE" in said
 
 
-def test_a_name_that_the_hub_could_not_have_is_one_sentence(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_hub_id_is_one_sentence(capfd: pytest.CaptureFixture[str]) -> None:
     assert "is not a model on the hub" in refuse("no such model", capfd)
 
 

@@ -99,7 +99,7 @@ def test_a_row_of_nan_leaves_nothing_in_the_padding_of_a_new_row() -> None:
     assert append(cache, random_columns(2, 1)).isfinite().all()
 
 
-def test_appending_a_column_moves_nothing_until_the_room_is_full() -> None:
+def test_appending_a_column_moves_nothing_while_there_are_free_columns() -> None:
     cache, places = RowsCache(), set()
     for _ in range(1000):
         append(cache, random_columns(1, 1))

@@ -129,7 +129,7 @@ def test_the_largest_float16_is_held() -> None:
     assert attend_to(queries, keys, values)[0, 0, 3] == -65504
 
 
-def test_a_query_that_is_not_a_number_gets_nan_alone() -> None:
+def test_a_query_of_nan_gets_nan_and_changes_no_other() -> None:
     queries, keys, values = make(tokens=9, context=140, heads=3, size=24)
     expected = attend_to(queries, keys, values)
     queries[5, 1, 2] = torch.nan

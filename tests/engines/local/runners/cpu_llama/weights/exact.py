@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
+from demo.engines.local.runners.transformers.forward import Forward
+
 NEW = [66, 3, 250, 17, 128, 99, 5, 201]  # ids after a prompt
 
 
@@ -29,7 +31,7 @@ def read_exactly(path: Path) -> PreTrainedModel:
 @torch.inference_mode()
 def follow_exactly(network: PreTrainedModel, prompt: Sequence[int], ids: Sequence[int] = NEW) -> Tensor:
     """Logits [1 + ids, vocabulary] after a prompt and each of the ids, in one pass."""
-    logits: Tensor = network(torch.tensor([[*prompt, *ids]]), past_key_values=HalfCache()).logits
+    logits: Tensor = network(torch.tensor([[*prompt, *ids]]), **{Forward(network).cache_name: HalfCache()}).logits
     return logits[0, len(prompt) - 1 :]
 
 

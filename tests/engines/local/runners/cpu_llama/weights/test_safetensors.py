@@ -82,6 +82,6 @@ def test_a_config_of_transformers_4_says_the_same(tmp_path: Path) -> None:
     assert torch.equal(follow(open_folder(folder), make_ids(200), NEW), new)
 
 
-def test_a_mistral_that_sees_everything_is_a_llama(tmp_path: Path) -> None:
+def test_a_mistral_without_a_sliding_window_is_a_llama(tmp_path: Path) -> None:
     network = build_network(MistralConfig(**GROUPED, sliding_window=None))
     assert_same_logits(save_folder(tmp_path, network), 200)

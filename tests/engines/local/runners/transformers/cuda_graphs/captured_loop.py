@@ -28,7 +28,7 @@ class CapturedLoop:
 
     @torch.inference_mode()
     def resume(self, prompt: list[int], sampler: Sampler, generated: list[int]) -> list[int]:
-        """Go on with a sequence of which some tokens are `generated` already."""
+        """Continue a sequence of which some tokens are `generated`."""
         slot = self._read(prompt, sampler, generated)
         self._draw([slot])
         return [slot]

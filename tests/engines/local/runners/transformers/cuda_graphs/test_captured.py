@@ -110,7 +110,7 @@ def test_alternatives_are_those_of_eager_sampling(llama: Parts) -> None:
         loop.leave(slot)
 
 
-def test_a_sequence_goes_on_where_it_was_in_another_slot(llama: Parts) -> None:
+def test_a_sequence_continues_in_another_slot(llama: Parts) -> None:
     network, parts = llama
     rows, sampling = Compared(network, parts), SAMPLINGS["penalised"]
     (slot,) = rows.step((6, sampling), times=4)
@@ -124,7 +124,7 @@ def test_a_sequence_goes_on_where_it_was_in_another_slot(llama: Parts) -> None:
     assert ids + rows.loop.leave(slot) == expected
 
 
-def test_a_model_whose_step_waits_for_a_result_is_not_captured_and_it_is_said_why() -> None:
+def test_a_model_whose_step_waits_for_a_result_is_not_captured_and_the_error_names_the_operation() -> None:
     network = make_network()
     network.lm_head.register_forward_hook(lambda module, inputs, output: output * float(output.isfinite().all()))
     steps: list[Loading] = []

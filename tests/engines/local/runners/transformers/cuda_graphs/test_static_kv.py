@@ -81,7 +81,7 @@ def length_of(row: torch.Tensor) -> int:
     return row.shape[1]
 
 
-def test_what_a_row_left_behind_is_gone_when_another_takes_its_place() -> None:
+def test_the_content_of_a_row_is_erased_when_another_takes_its_slot() -> None:
     cache = make_cache()
     cache.join(read_prompt(torch.full((1, HEADS, 9, SIZE), torch.nan)), 9)
     grow(cache)
@@ -90,7 +90,7 @@ def test_what_a_row_left_behind_is_gone_when_another_takes_its_place() -> None:
     assert first_keys(cache)[0].isfinite().all()
 
 
-def test_what_padding_wrote_is_gone_when_another_takes_its_place() -> None:
+def test_the_column_of_padding_is_erased_when_another_row_takes_the_slot() -> None:
     cache = make_cache()
     for _ in range(2):
         cache.join(read_prompt(torch.ones(1, HEADS, 3, SIZE)), 3)
