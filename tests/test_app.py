@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from demo.api.server import Server, choose_hostname
-from demo.engines.local.runners.cpu_llama.kernels import compiled_home
+from demo.engines.local.runners.cpu_llama.kernels import kernel_cache_dir
 from demo.errors import SettingError
 from demo.settings import Settings, format_flag, format_variable
 from tests.engines.local.tiny_files import save_folder, write_gguf
@@ -35,7 +35,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "HF_HUB_OFFLINE": "1",
         "HF_HOME": str(tmp_path / "hub"),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "NUMBA_CACHE_DIR": str(compiled_home()),
+        "NUMBA_CACHE_DIR": str(kernel_cache_dir()),
     }
 
 

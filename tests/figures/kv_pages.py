@@ -20,6 +20,7 @@ from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.runner import Handle, Runner
 from demo.engines.local.runners.cpu_llama.kernels import attention, memory, simd
 from demo.engines.local.runners.cpu_llama.loading import load_llama
+from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from tests.engines.local.following import MEMORY, open_sequence, read_prompt, step
 from tests.figures.figure import Figure, Round, summarise, summarise_rounds
 from tests.figures.quality import TEXT, compare_weights
@@ -71,7 +72,7 @@ def _use_float32() -> None:
 def _open_model() -> Loaded:
     file = find_embedded()
     assert file is not None, "the embedded model is missing: make run installs it"
-    return load_llama(file)
+    return load_llama(GgufFile(file))
 
 
 def _load() -> None:

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from demo.embedded import find_embedded
 from demo.engines.local.runner import Runner
 from demo.engines.local.runners.cpu_llama.loading import load_llama
+from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from tests.engines.local.following import MEMORY, open_sequence, step
 from tests.figures.figure import Figure, summarise
 from tests.figures.speed import load_network
@@ -55,7 +56,7 @@ def compare_weights(context: int = CONTEXT, rows: int | None = None) -> Quality:
     """Score `rows` contexts of the text, or all, with both weights, by decode steps as in generation."""
     file = find_embedded()
     assert file is not None, "the embedded model is missing: make run installs it"
-    loaded, network = load_llama(file), load_network()
+    loaded, network = load_llama(GgufFile(file)), load_network()
     contexts = _cut(loaded.tokenizer.encode(TEXT.read_text(), raw=True), context)[:rows]
     hidden = _read_exactly(network, contexts[:, :-1])
     sequences = Sequences(loaded.make_runner(MEMORY), len(contexts))

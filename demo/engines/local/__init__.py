@@ -1,6 +1,6 @@
-"""The local model as an Engine. Tensors live here and nowhere else."""
+"""The local model as an Engine. Only this package knows tensors."""
 
 import os
 
-# Before torch's matrix library begins: else its sums differ by how a thread's scratch is aligned, and thus by the rows.
+# Set before torch loads MKL: without it, sums depend on the alignment of a thread's scratch, and so on the rows.
 os.environ.setdefault("MKL_CBWR", "AUTO")

@@ -1,4 +1,4 @@
-"""From token ids to text that only grows: whole characters, and no stop string. Knows no model and no tensor."""
+"""Incremental detokenization: from ids to text in whole characters, without stop strings. Knows no model, no tensor."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -10,29 +10,29 @@ Decode = Callable[[Sequence[int]], str]
 
 
 class Detokenizer:
-    """Decodes one sequence step by step: the pieces, joined, are what `decode` gives for all of it.
+    """Decodes a sequence token by token. The pieces, joined, equal `decode` of the whole sequence.
 
-    Only the tokens since the last whole character are decoded again, after a few of `context` (the end of
-    the prompt) that tell a tokenizer whether a leading space belongs to the text.
+    Each step decodes the tokens since the last whole character, after a few of `context` (the end of the prompt), from
+    which a tokenizer decides whether a leading space belongs to the text.
     """
 
     _CONTEXT = 4
-    _EDGE = 8  # tokens at each end of a long run that decide whether it ends inside a character: UTF-8 takes 4 bytes
+    _EDGE = 8  # tokens at each end of a long run that decide whether it ends inside a character of up to 4 bytes
 
     def __init__(self, decode: Decode, context: Sequence[int] = ()) -> None:
         self._decode = decode
         self._window = list(context[-self._CONTEXT :])
-        self._known = len(self._window)  # tokens of the window whose text has been given in full
-        self._given = len(decode(self._window))
-        self._last: deque[int] = deque(maxlen=self._EDGE)  # of a run longer than its first _EDGE, those with text
+        self._known = len(self._window)  # tokens of the window whose text has been returned in full
+        self._given = len(decode(self._window))  # characters of the window's text that have been returned
+        self._last: deque[int] = deque(maxlen=self._EDGE)  # the last tokens with text of a run longer than _EDGE
 
     def feed(self, token: int) -> str:
-        """The text that becomes readable with `token`; empty inside a character."""
+        """The text that `token` completes; empty inside a character."""
         self._window.append(token)
         if self._is_inside_long_run(token):
             return ""
         text = self._decode(self._window)
-        # Bytes of an unfinished character decode to replacement characters at the very end: one, or one a byte.
+        # An incomplete character decodes to replacement characters at the end of the text: one, or one per byte.
         readable = len(text.rstrip(INCOMPLETE))
         piece = text[self._given : readable]
         if readable == len(text):
@@ -42,11 +42,11 @@ class Detokenizer:
         return piece
 
     def flush(self) -> str:
-        """What is left at the end: replacement characters, where a character was cut off."""
+        """The rest of the text: replacement characters where the sequence ends inside a character."""
         return self._decode(self._window)[self._given :]
 
     def _is_inside_long_run(self, token: int) -> bool:
-        """Whether a long run without a whole character goes on with `token`, found without decoding all of it."""
+        """Whether `token` continues a long run without a whole character. Decodes only the run's two ends."""
         first = self._known + self._EDGE
         if len(self._window) <= first:
             return False
@@ -62,14 +62,14 @@ class Detokenizer:
 
 
 class StopStrings:
-    """Passes text through until one of `stops` appears, and never shows any of it."""
+    """Returns text up to the first of `stops`. It holds back text that may be the beginning of one."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._matchers = [_Matcher(stop) for stop in stops]
         self._held = ""
 
     def feed(self, text: str) -> tuple[str, bool]:
-        """The text that can't be part of a stop string, and whether one has been completed."""
+        """The text that no stop string can contain, and whether a stop string is complete."""
         before = len(self._held)
         self._held += text
         found = [before + at for matcher in self._matchers if (at := matcher.find(text)) is not None]
@@ -79,23 +79,21 @@ class StopStrings:
         return visible, bool(found)
 
     def flush(self) -> str:
-        """What was held back in case a stop string had begun."""
+        """The text that is held back."""
         held, self._held = self._held, ""
         return held
 
 
 class _Matcher:
-    """Finds one string in a text that comes in pieces, in time that grows with the text only (Knuth-Morris-Pratt)."""
+    """Finds one string in a text that arrives in pieces, in time linear in the text (Knuth-Morris-Pratt)."""
 
     def __init__(self, stop: str) -> None:
-        self.matched = 0  # characters at the text's end that begin the string
+        self.matched = 0  # characters of the string that the text ends with
         self._stop = stop
-        self._borders = [0]  # of the string's first n characters, the longest proper prefix that ends them too
+        self._borders = [0]  # by n - 1: the longest proper prefix that is a suffix of the string's first n characters
 
     def find(self, text: str) -> int | None:
-        """Where the string begins, counted from `text`'s start and so possibly before it; None where it does not end
-        in this piece.
-        """
+        """Where the string begins, relative to `text`, so negative in an earlier piece; None unless it ends here."""
         for at, character in enumerate(text):
             self.matched = self._extend(self.matched, character)
             if self.matched == len(self._stop):

@@ -1,7 +1,7 @@
-"""The local model as an Engine: admits requests at the door, and answers them from a thread that owns the model.
+"""The local model as an Engine: admits a limited number of requests, and answers them in a thread that owns the model.
 
-Admission is bounded at the door; behind it every request gets exactly one final event, whatever happens.
-Knows no tensors: importing it does not import torch, so a page can be shown while the model loads.
+Every admitted request gets exactly one final event, also where the engine breaks or closes.
+Importing this module does not import torch, so that a page can be shown while the model loads.
 """
 
 import gc
@@ -27,15 +27,15 @@ logger = logging.getLogger(__name__)
 
 Report: TypeAlias = Callable[[Loading], None]
 
-SEED_BITS = 53  # what JavaScript can repeat exactly
+SEED_BITS = 53  # JavaScript holds larger integers inexactly
 CLOSING_SECONDS = 2.0
-LONGEST_PAUSE = 1.0  # seconds that the thread sleeps at a time, and counts as alive
+LONGEST_PAUSE = 1.0  # seconds after which a sleeping thread notes that it is alive
 
 
 class LocalEngine(Engine):
-    """Answers requests with the model that `load` returns, from a thread of its own that starts at once.
+    """Answers requests with the model that `load` returns, in a thread that starts at once.
 
-    `on_broken` is called from that thread when no request will ever be answered; `status` then says why.
+    That thread calls `on_broken` when the engine can answer no more requests; `status` then holds the error.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ class LocalEngine(Engine):
         self._model: Model | None = None
         self._changed = threading.Condition()
         self._closing = False
-        self._alive = self._clock()  # when the thread last had nothing to do or ended a step
+        self._alive = self._clock()  # when the thread last was idle or completed a step
         self._open: set[Sequence] = set()  # admitted and not ended: new, waiting or running
-        self._new: list[Sequence] = []  # not yet known to the scheduler
-        self._woken = False  # whether something has happened that the thread should look at
-        self._scheduler: Scheduler | None = None  # once there is a model
+        self._new: list[Sequence] = []  # not yet passed to the scheduler
+        self._woken = False  # whether the thread shall check for new and cancelled sequences
+        self._scheduler: Scheduler | None = None  # from when the model is loaded
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -87,7 +87,7 @@ class LocalEngine(Engine):
         output = Output(request, prompt, model.vocabulary, log, self._clock, lambda: self._forget(sequence))
         sequence = Sequence(request, prompt, seed, output, self._clock(), self._wake)
         with self._changed:
-            self._admit()  # again: others may have come in while the prompt was encoded
+            self._admit()  # again, since other requests may have been admitted while the prompt was encoded
             if not self._open:
                 self._alive = self._clock()
             self._open.add(sequence)
@@ -100,8 +100,7 @@ class LocalEngine(Engine):
             self._closing = True
             self._changed.notify()
         self._thread.join(CLOSING_SECONDS)
-        # A step that outlasts our patience must not keep anyone waiting for a final event.
-        self._finish_all()
+        self._fail_all(describe_shutdown())  # also where the thread still computes a step
 
     def _admit(self) -> "Model":
         with self._changed:
@@ -144,23 +143,24 @@ class LocalEngine(Engine):
             logger.exception("The engine's thread broke.")
             self._break(_describe_break(error))
         finally:
-            self._finish_all()
+            self._fail_all(describe_shutdown())
 
     def _answer(self, model: "Model") -> None:
-        """Do step after step until the engine is closed."""
+        """Run step after step until the engine is closed."""
         from demo.engines.local.step_loop import StepLoop  # it imports torch
 
         self._scheduler = scheduler = Scheduler(model.runner, self._clock)
         loop = StepLoop(model.runner, scheduler, self._clock)
         self._model, self._status = model, Ready(model.card)
-        logger.info("Ready to answer%s", _say_rate(model.card.rate))
+        rate = model.card.rate
+        logger.info("Ready to answer%s", "" if rate is None else f": {rate:.3g} tokens/s for one stream")
         busy = True
         while self._take_new(scheduler, busy):
             self._alive = self._clock()
             busy = loop.step()
 
     def _take_new(self, scheduler: Scheduler, busy: bool) -> bool:
-        """Hand new sequences to the scheduler, after waiting for something to do unless `busy`; False at the end."""
+        """Pass new sequences to the scheduler; unless `busy`, sleep until there is work. False where it is closing."""
         with self._changed:
             while not (busy or self._woken or self._closing) and (pause := scheduler.pause) > 0:
                 self._alive = self._clock()
@@ -172,17 +172,14 @@ class LocalEngine(Engine):
 
     def _break(self, error: DemoError) -> None:
         self._status = Broken(error)
-        for sequence in self._unfinished():
-            sequence.output.fail(error)
+        self._fail_all(error)
         self._on_broken()
 
-    def _finish_all(self) -> None:
-        for sequence in self._unfinished():
-            sequence.output.fail(describe_shutdown())
-
-    def _unfinished(self) -> list[Sequence]:
+    def _fail_all(self, error: DemoError) -> None:
         with self._changed:
-            return list(self._open)
+            unfinished = list(self._open)
+        for sequence in unfinished:
+            sequence.output.fail(error)
 
 
 def _describe_break(error: BaseException) -> EngineFailed:
@@ -191,18 +188,14 @@ def _describe_break(error: BaseException) -> EngineFailed:
     return EngineFailed(f"The engine broke ({type(error).__name__}: {error}): restart the server.")
 
 
-def _say_rate(rate: float | None) -> str:
-    return "" if rate is None else f": {rate:.3g} tokens/s for one stream"
-
-
 def open_engine(settings: Settings, on_broken: Callable[[], None]) -> Engine:
-    """The engine that `settings` ask for. Returns at once: torch and the model load in the engine's thread."""
+    """The engine that `settings` describe. Returns at once: torch and the model are loaded in the engine's thread."""
 
     def load(report: Report) -> "Model":
         from demo.engines.local.model import load_model
 
         model = load_model(settings, report)
-        gc.freeze()  # what is here stays: looking at it again and again would cost pauses
+        gc.freeze()  # the loaded objects stay: scanning them at every collection would cause pauses
         gc.enable()
         return model
 

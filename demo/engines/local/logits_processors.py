@@ -1,7 +1,7 @@
-"""From logits to the distribution that a token is sampled from, for many rows at once, each with its own numbers.
+"""Logits processors for many rows at once, each row with its own parameters.
 
-Order and meaning follow text-generation-inference: repetition, frequency and presence penalty, temperature, top-k,
-top-p, typical-p. No step makes a row depend on the rows beside it, and a neutral number changes no bit.
+Order and definitions are those of text-generation-inference: repetition, frequency and presence penalty, temperature,
+top-k, top-p, typical-p. No row depends on another, and the default of a parameter changes no bit.
 """
 
 import torch
@@ -10,20 +10,20 @@ from torch import Tensor
 from demo.engines.local.sampling_parameters import Feature, SamplingParameters
 
 REMOVED = float("-inf")
-RANKED_FIRST = 512  # of a vocabulary: mostly enough to reach a probability, and ranked in a fifth of the time of 1,024
+RANKED_FIRST = 512  # tokens: mostly enough to reach top_p, and ranked in a fifth of the time of 1,024
 
 
 def process_logits(
     logits: Tensor, parameters: SamplingParameters, features: Feature, most: int, first: int = RANKED_FIRST
 ) -> Tensor:
-    """Logits [rows, vocabulary] after temperature and truncation, of which `features` says what some row takes.
+    """Logits [rows, vocabulary] after temperature and truncation, as far as `features` ask for them.
 
-    `most` is the greatest k. As `first` tokens are ranked at first, see `keep_top_p`.
+    `most` is the greatest k of all rows; `first` is that of `keep_top_p`.
     """
     if Feature.TEMPERATURE in features:
         logits = apply_temperature(logits, parameters.temperature)
     if Feature.TOP_K in features:
-        logits = keep_top_k(logits, parameters.top_k, most)
+        logits = keep_top_k(logits, parameters.top_k.long(), most)
     if Feature.TOP_P in features:
         logits = keep_top_p(logits, parameters.top_p, first)
     if Feature.TYPICAL_P in features:
@@ -34,7 +34,7 @@ def process_logits(
 def apply_penalties(
     logits: Tensor, seen: Tensor, counts: Tensor, parameters: SamplingParameters, features: Feature
 ) -> Tensor:
-    """Penalise what came before: `seen` [rows, vocabulary] of prompt and answer, `counts` of the answer alone."""
+    """Penalise tokens that are `seen` in prompt or answer, by their `counts` in the answer; both [rows, vocabulary]."""
     if Feature.REPETITION in features:
         logits = penalise_repetition(logits, seen, parameters.repetition_penalty)
     if Feature.FREQUENCY in features:
@@ -45,29 +45,29 @@ def apply_penalties(
 
 
 def penalise_repetition(logits: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
-    """Divide what is positive and multiply what is negative, for every seen id (CTRL, arXiv:1909.05858)."""
+    """Divide positive logits of seen ids by `penalty` and multiply negative ones (CTRL, arXiv:1909.05858)."""
     return torch.where(seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
 
 
 def penalise_frequency(logits: Tensor, counts: Tensor, penalty: Tensor) -> Tensor:
-    """Subtract `penalty` once for every time that an id was generated (OpenAI's definition)."""
+    """Subtract `penalty` for each occurrence in the answer (OpenAI's definition)."""
     return logits - counts * penalty
 
 
 def penalise_presence(logits: Tensor, counts: Tensor, penalty: Tensor) -> Tensor:
-    """Subtract `penalty` once from every id that was generated, however often (OpenAI's definition)."""
+    """Subtract `penalty` once from each id that occurs in the answer (OpenAI's definition)."""
     return torch.where(counts > 0, logits - penalty, logits)
 
 
 def apply_temperature(logits: Tensor, temperature: Tensor) -> Tensor:
     """Divide by `temperature` [rows, 1]."""
-    # From the greatest down, so that a temperature near 0 gives greedy choices and not infinities.
+    # The greatest logit is subtracted first: a temperature near 0 then gives greedy choices, not infinities.
     greatest = logits.amax(dim=-1, keepdim=True).masked_fill(temperature == 1, 0.0)
     return (logits - greatest) / temperature
 
 
 def keep_top_k(logits: Tensor, k: Tensor, most: int) -> Tensor:
-    """Remove all but the `k` [rows, 1] likeliest (arXiv:1805.04833); `most` is the greatest k."""
+    """Remove all but the `k` [rows, 1] likeliest tokens (arXiv:1805.04833); `most` is the greatest k of all rows."""
     vocabulary = logits.shape[-1]
     strongest = logits.topk(min(most, vocabulary)).values
     return logits.masked_fill(logits < strongest.gather(-1, k.clamp(max=vocabulary) - 1), REMOVED)
@@ -76,26 +76,27 @@ def keep_top_k(logits: Tensor, k: Tensor, most: int) -> Tensor:
 def keep_top_p(logits: Tensor, p: Tensor, first: int = RANKED_FIRST) -> Tensor:
     """Keep the smallest set of likeliest tokens whose probability reaches `p` [rows, 1] (arXiv:1904.09751).
 
-    `first` tokens are ranked, and more where they do not reach it: to look waits for a device, unless that is all.
+    `first` tokens are ranked, and more where they do not reach `p`. Unless `first` is the whole vocabulary, that check
+    waits for the device.
     """
     return _keep_mass(logits, -logits, p, first)
 
 
 def keep_typical_p(logits: Tensor, p: Tensor, first: int = RANKED_FIRST) -> Tensor:
-    """Keep what is nearest to the expected surprise until its probability reaches `p` [rows, 1] (arXiv:2202.00666)."""
+    """Keep the tokens of most typical information that reach probability `p` [rows, 1] (arXiv:2202.00666)."""
     logprobs = logits.log_softmax(dim=-1)
-    # Row by row: how a sum over several rows is cut, and so rounded, would depend on their number.
+    # Each row is summed alone: how torch splits a sum over rows, and rounds it, depends on their number.
     entropy = -torch.stack([row.nansum() for row in logprobs.exp() * logprobs])[:, None]
     return _keep_mass(logits, (-logprobs - entropy).abs(), p, first)
 
 
 def _keep_mass(logits: Tensor, order: Tensor, p: Tensor, first: int) -> Tensor:
-    """Remove what comes, by rising `order`, after the tokens that together reach probability p."""
+    """Keep the tokens of lowest `order` that together reach probability p."""
     return logits.masked_fill(order > _find_last(order, logits.softmax(dim=-1), p, first), REMOVED)
 
 
 def _find_last(order: Tensor, probabilities: Tensor, p: Tensor, count: int) -> Tensor:
-    """`order` [rows, 1] of the token that reaches p, after `count` have been ranked or, where they do not, more."""
+    """`order` [rows, 1] of the token that reaches p; where the first `count` tokens do not, more are ranked."""
     ranked, ids = order.topk(min(count, order.shape[-1]), dim=-1, largest=False)
     mass = probabilities.gather(-1, ids).cumsum(dim=-1)
     last = ranked.gather(-1, (mass < p).sum(dim=-1, keepdim=True).clamp(max=mass.shape[-1] - 1))

@@ -1,6 +1,8 @@
-"""The model that answers: its network, tokenizer and limits, loaded from wherever its source says."""
+"""A loaded model: runner, tokenizer and limits; and how it is loaded from its source."""
 
+import ctypes
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -8,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 from jinja2 import TemplateError
@@ -17,28 +19,32 @@ from demo.embedded import find_embedded
 from demo.engines.local.loading.device import choose_device, choose_dtype, choose_threads
 from demo.engines.local.loading.kv_memory import KVMemory, choose_kv_memory
 from demo.engines.local.loading.loaded import Loaded
-from demo.engines.local.loading.memory import release_memory
 from demo.engines.local.loading.source import ModelSource, choose_source
 from demo.engines.local.output import Vocabulary
 from demo.engines.local.runner import Chunk, Runner
 from demo.engines.local.runners.cpu_llama.loading import load_llama
-from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
+from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint
+from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
+from demo.engines.local.runners.cpu_llama.weights.unsupported import open_checkpoint
 from demo.engines.local.tokenizer import Tokenizer
 from demo.errors import BadRequest, SettingError, TemplateRefused
 from demo.events import Loading, Message, ModelCard, Piece, Prompt
 from demo.settings import STORED, Choice, Settings
 
+if TYPE_CHECKING:
+    from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder
+
 logger = logging.getLogger(__name__)
 
 DEFAULT_MAX_TOTAL_TOKENS = 4096
-WARM_UP_SECONDS = 0.1  # and the step at which they are over: at 300 tokens/s some thirty
+WARM_UP_SECONDS = 0.1  # at 300 tokens/s thirty steps
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A loaded model: what the engine's thread works with."""
+    """Encodes prompts, from any thread; its runner belongs to the engine's thread."""
 
     tokenizer: Tokenizer
     card: ModelCard
@@ -47,11 +53,11 @@ class Model:
     _encoding: threading.Lock = field(default_factory=threading.Lock)
 
     def encode(self, prompt: Prompt, truncate: int | None = None) -> list[int]:
-        """Token ids of raw text, or of a conversation in the model's chat template. From any thread.
+        """Token ids of raw text, or of a conversation in the model's chat template.
 
-        At most `truncate`: a text's last, or a conversation whose last message has lost its beginning.
-        Raises TemplateRefused where the template has no place for such a conversation, BadRequest where `truncate`
-        has no place for the template.
+        At most `truncate` ids: the last of a text, or a conversation without the beginning of its last message.
+        Raises TemplateRefused where the template refuses the conversation, BadRequest where the template alone takes
+        more than `truncate` ids.
         """
         with self._encoding:
             ids = self._encode(prompt)
@@ -63,10 +69,10 @@ class Model:
         return self.tokenizer.encode(self._apply_chat_template(prompt), raw=isinstance(prompt, str))
 
     def _encode_end(self, turns: tuple[Message, ...], length: int, truncate: int) -> list[int]:
-        """A conversation of `length` tokens, its last message without its beginning, as long as `truncate` allows."""
+        """A conversation of `length` tokens, its last message cut at its beginning to `truncate` tokens in all."""
         *before, last = turns
         pieces = self.tokenizer.locate(last.content, raw=False)
-        while pieces := pieces[length - truncate :]:  # again where what is left is split into more tokens
+        while pieces := pieces[length - truncate :]:  # again where the rest is encoded into more tokens
             ids = self._encode((*before, replace(last, content=last.content[pieces[0].start :])))
             if (length := len(ids)) <= truncate:
                 return ids
@@ -77,7 +83,7 @@ class Model:
         )
 
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
-        """The text that the model reads, and its tokens, each with its place in it. Raises as `encode`."""
+        """The text that the model reads, and its tokens with their places in the text. Raises TemplateRefused."""
         with self._encoding:
             text = self._apply_chat_template(prompt)
             return text, self.tokenizer.locate(text, raw=isinstance(prompt, str))
@@ -86,7 +92,7 @@ class Model:
         if isinstance(prompt, str):
             return prompt
         turns = [{"role": message.role, "content": message.content} for message in prompt]
-        # An answer at the end is continued, not answered (TGI's chat template, vLLM's `continue_final_message`).
+        # An assistant's message at the end is continued (TGI's chat template, vLLM's `continue_final_message`).
         begun = turns.pop()["content"] if len(turns) > 1 and turns[-1]["role"] == "assistant" else ""
         try:
             return self.tokenizer.apply_chat_template(turns) + begun
@@ -94,7 +100,7 @@ class Model:
             raise TemplateRefused(f"The model's chat template refuses this conversation: {error}.") from error
 
     def check_length(self, input_tokens: int, max_new_tokens: int | None) -> None:
-        """Raise BadRequest, with the numbers, where a request is longer than the model takes."""
+        """Raise BadRequest, with the numbers, where a request has more tokens than the model takes."""
         card = self.card
         max_new_tokens = max_new_tokens or 1
         if input_tokens > card.max_input_tokens:
@@ -109,7 +115,7 @@ class Model:
 
 
 def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
-    """The model that the settings name, ready to answer. Announces every choice with its reason.
+    """The model that the settings name, warmed up. Logs every choice with its reason.
 
     Raises ModelError or SettingError: one sentence with the remedy.
     """
@@ -118,68 +124,65 @@ def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
     source = choose_source(settings, device, find_embedded())
     _announce(Choice("model", source.model_id, source.reason))
     report(Loading(f"loading {source.model_id}"))
-    place = _find_place(source, settings, device)
-    obstacle = f"that is for a CPU, not for {device}" if place is None else find_unsupported_reason(place)
-    dtype = _announce(choose_dtype(settings, device, obstacle))
-    if place is not None and dtype == STORED:
-        loaded = _load_stored(source, place)
+    place = _find_stored(source, settings, device)
+    checkpoint, reason = open_checkpoint(place) if place else (None, f"that is for a CPU, not for {device}")
+    dtype = _announce(choose_dtype(settings, device, reason))
+    if checkpoint is not None and dtype == STORED:
+        loaded = _load_stored(source, checkpoint)
     else:
-        loaded = _load_general(source, settings, device, dtype, report)
+        loaded = _load_with_transformers(source, settings, device, dtype, report)
     model = build_model(loaded, source, settings, report)
     report(Loading("warming up"))
     rate = _measure_rate(model)
-    release_memory()
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)  # glibc would keep what has been freed: 75 MB after loading the embedded model
     return replace(model, card=replace(model.card, rate=rate))
 
 
-def _find_place(source: ModelSource, settings: Settings, device: str) -> Path | None:
-    """The file or folder to answer from as it is stored, if it may be so; None where it may not."""
+def _is_gguf(source: ModelSource) -> bool:
+    return source.kind in ("embedded", "gguf")
+
+
+def _find_stored(source: ModelSource, settings: Settings, device: str) -> Path | None:
+    """The file or folder whose weights may be used as they are stored; None where device or settings exclude that."""
     if device != "cpu" or settings.dtype not in ("auto", STORED):
         return None
-    if source.kind in ("embedded", "gguf"):
+    if _is_gguf(source):
         return Path(source.place)
-    # Here, since it takes a second that a GGUF file does without.
+    # Imported here, since it imports transformers, which takes a second: a GGUF file does without.
     from demo.engines.local.runners.cpu_llama.weights.snapshot import find_saved
 
     return find_saved(source, settings.revision)
 
 
-def _load_stored(source: ModelSource, place: Path) -> Loaded:
-    loaded = _open_stored(source, place)
-    torch.set_num_threads(1)  # the kernels have threads of their own, beside which torch's would wait and spin
+def _load_stored(source: ModelSource, checkpoint: Checkpoint) -> Loaded:
+    if isinstance(checkpoint, GgufFile):
+        loaded = load_llama(checkpoint)
+    else:
+        from demo.engines.local.runners.cpu_llama.weights.snapshot import load_saved
+
+        loaded = load_saved(source, cast("LlamaFolder", checkpoint))
+    torch.set_num_threads(1)  # the kernels have their own threads: torch's would spin beside them
     return loaded
 
 
-def _open_stored(source: ModelSource, place: Path) -> Loaded:
-    if source.kind in ("embedded", "gguf"):
-        return load_llama(place)
-    from demo.engines.local.runners.cpu_llama.weights.snapshot import load_saved
-
-    return load_saved(source, place)
-
-
-def _load_general(
-    source: ModelSource,
-    settings: Settings,
-    device: str,
-    dtype: str,
-    report: Callable[[Loading], None],
+def _load_with_transformers(
+    source: ModelSource, settings: Settings, device: str, dtype: str, report: Callable[[Loading], None]
 ) -> Loaded:
-    # Here, since it takes a second that the fast path does without.
     from demo.engines.local.loading.conversion import convert_once
-    from demo.engines.local.runners.transformers.loading import load_general
+    from demo.engines.local.runners.transformers.loading import load_transformers
 
     revision = settings.revision if source.kind == "hub" else None
     place = source.place
-    if source.kind in ("embedded", "gguf"):
+    if _is_gguf(source):
         place = str(convert_once(Path(place), lambda step: report(Loading(f"{source.model_id}: {step}"))))
-    return load_general(source, place, revision, device, getattr(torch, dtype))
+    return load_transformers(source, place, revision, device, getattr(torch, dtype))
 
 
 def build_model(
     loaded: Loaded, source: ModelSource, settings: Settings, report: Callable[[Loading], None] = lambda loading: None
 ) -> Model:
-    """A model from what was loaded."""
+    """A model of what was loaded, within the limits of settings, context and memory. Raises SettingError."""
     max_total = _choose_max_total_tokens(settings, loaded.context)
     memory = KVMemory(_announce(choose_kv_memory(settings, loaded.device)), not settings.no_prefix_cache)
     runner = _capture(loaded, settings, max_total, memory, report) or loaded.make_runner(memory)
@@ -187,6 +190,7 @@ def build_model(
     max_input = settings.max_input_tokens or max_total - 1
     if max_input >= max_total:
         raise SettingError(f"--max-input-tokens is {max_input}: it must be less than {max_total}, the total possible.")
+    tokenizer = loaded.tokenizer
     card = ModelCard(
         model_id=source.model_id,
         revision=loaded.revision,
@@ -196,18 +200,24 @@ def build_model(
         max_input_tokens=max_input,
         max_total_tokens=max_total,
         plain_prompts=settings.plain_prompts,
-        control_tokens=loaded.tokenizer.control_tokens,
+        control_tokens=tokenizer.control_tokens,
     )
-    return Model(loaded.tokenizer, card, _read_vocabulary(loaded), runner)
+    ends = loaded.eos_ids if tokenizer.eos_id is None else loaded.eos_ids | {tokenizer.eos_id}
+    vocabulary = Vocabulary(
+        decode=lambda ids: tokenizer.decode(ids, special=False),
+        spell=tokenizer.decode,
+        special_ids=tokenizer.special_ids | ends,
+        eos_ids=ends,
+    )
+    return Model(tokenizer, card, vocabulary, runner)
 
 
 def _capture(
     loaded: Loaded, settings: Settings, max_total: int, memory: KVMemory, report: Callable[[Loading], None]
 ) -> Runner | None:
-    """A runner whose step is captured, on a GPU and for a model that allow it; None elsewhere."""
+    """A runner with CUDA graphs; None without a GPU or where the settings or the model exclude it."""
     if loaded.network is None or not loaded.device.startswith("cuda") or not settings.cuda_graphs:
         return None
-    # Here, as the general path that it builds on.
     from demo.engines.local.runners.transformers.cuda_graphs.loading import CannotCapture, Plan, capture
 
     backend = "inductor" if settings.torch_compile else None
@@ -215,12 +225,10 @@ def _capture(
     try:
         runner = capture(loaded.network, plan, report, memory.keeps_prefixes)
     except CannotCapture as error:
-        unsupported_reason = str(error)
-    else:
-        _announce(Choice("rows", runner.limits.max_num_seqs, f"room for {max_total} tokens in each, on the GPU"))
-        return runner
-    _announce(Choice("cuda_graphs", 0, unsupported_reason))
-    return None
+        _announce(Choice("cuda_graphs", 0, str(error)))
+        return None
+    _announce(Choice("rows", runner.limits.max_num_seqs, f"room for {max_total} tokens in each, on the GPU"))
+    return runner
 
 
 def _announce(choice: Choice[T]) -> T:
@@ -230,9 +238,8 @@ def _announce(choice: Choice[T]) -> T:
 
 def _choose_max_total_tokens(settings: Settings, context: int | None) -> int:
     if settings.max_total_tokens is None:
-        reason = f"the model's context is {context or 'not limited'}"
-        chosen = Choice("max_total_tokens", min(context or DEFAULT_MAX_TOTAL_TOKENS, DEFAULT_MAX_TOTAL_TOKENS), reason)
-        return _announce(chosen)
+        chosen = min(context or DEFAULT_MAX_TOTAL_TOKENS, DEFAULT_MAX_TOTAL_TOKENS)
+        return _announce(Choice("max_total_tokens", chosen, f"the model's context is {context or 'not limited'}"))
     if context is not None and settings.max_total_tokens > context:
         raise SettingError(
             f"--max-total-tokens is {settings.max_total_tokens}: this model takes at most {context} tokens."
@@ -241,7 +248,7 @@ def _choose_max_total_tokens(settings: Settings, context: int | None) -> int:
 
 
 def _fit_into_memory(settings: Settings, max_total: int, runner: Runner) -> int:
-    """`max_total`, or as many tokens as there is memory for. Raises SettingError where more were asked for."""
+    """The smaller of `max_total` and the KV cache's capacity. Raises SettingError where more tokens are set."""
     capacity = runner.limits.capacity
     if capacity is None or max_total <= capacity:
         return max_total
@@ -253,32 +260,20 @@ def _fit_into_memory(settings: Settings, max_total: int, runner: Runner) -> int:
     return _announce(Choice("max_total_tokens", capacity, "what --kv-cache-memory holds"))
 
 
-def _read_vocabulary(loaded: Loaded) -> Vocabulary:
-    tokenizer = loaded.tokenizer
-    ends = loaded.eos_ids if tokenizer.eos_id is None else loaded.eos_ids | {tokenizer.eos_id}
-    return Vocabulary(
-        decode=lambda ids: tokenizer.decode(ids, special=False),
-        spell=tokenizer.decode,
-        special_ids=tokenizer.special_ids | ends,
-        eos_ids=ends,
-    )
-
-
 @torch.inference_mode()
 def _measure_rate(model: Model) -> float | None:
-    """Decode tokens/s of one stream, from an answer to nobody: with it the first visitor is spared the kernels' set-up.
+    """Decode tokens/s of one sequence; None where the model takes too few tokens.
 
-    None where the model takes too few tokens. The first step is dropped.
+    The first step is left out: it sets up kernels and libraries, which thus delays no request.
     """
     runner, prompt = model.runner, model.encode("warm up")
     handle = runner.allocate(prompt, None, reuse=False)
-    assert handle is not None, "nothing else holds memory yet"
+    assert handle is not None, "there is no other sequence"
     ids, times = prompt, list[float]()
-    with torch.inference_mode():
-        while not times or (times[-1] - times[0] < WARM_UP_SECONDS and handle.length + 1 < model.card.max_total_tokens):
-            assert runner.reserve(handle, handle.length + len(ids))
-            ids = [int(runner.execute([Chunk(handle, ids)])[0].argmax())]
-            times.append(time.perf_counter())
+    while not times or (times[-1] - times[0] < WARM_UP_SECONDS and handle.length + 1 < model.card.max_total_tokens):
+        assert runner.reserve(handle, handle.length + len(ids))
+        ids = [int(runner.execute([Chunk(handle, ids)])[0].argmax())]
+        times.append(time.perf_counter())
     runner.free(handle, ())
     gaps = [later - earlier for earlier, later in pairwise(times)]
     return 1 / median(gaps) if gaps else None

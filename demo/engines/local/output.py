@@ -1,4 +1,4 @@
-"""What becomes of the tokens sampled for one request: the events of its log. Knows no tensor."""
+"""Writes the events of one request to its log. Knows no tensor."""
 
 import math
 import threading
@@ -23,7 +23,7 @@ from demo.events import (
     Token,
 )
 
-PROGRESS_SECONDS: Final = 0.05  # at least, between two events: beside others, prompts are read in chunks of few tokens
+PROGRESS_SECONDS: Final = 0.05  # at least between two events: chunks may have few tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class SampledToken:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What of the tokenizer is needed to turn ids into events. `decode` leaves special tokens out, `spell` does not."""
+    """From ids to text and roles. `decode` omits special tokens, `spell` does not."""
 
     decode: Decode
     spell: Decode
@@ -46,7 +46,7 @@ class Vocabulary:
 
 
 class Output:
-    """Writes the log of `request`. Nothing follows its final event, whichever thread writes that."""
+    """Writes the log of `request`. Exactly one final event is written, and nothing after it, from any thread."""
 
     def __init__(
         self,
@@ -72,12 +72,12 @@ class Output:
         self._writing = threading.Lock()
 
     def start(self, seed: int, cached_tokens: int) -> None:
-        """Log that the prompt is being read, but for the `cached_tokens` at its beginning."""
+        """Log that the prompt is being read, without its first `cached_tokens`."""
         self.started = True
         self._write(Started(self._clock(), len(self._prompt), seed, cached_tokens))
 
     def note_progress(self, read: int) -> None:
-        """Log that so much of the prompt has been read, after a chunk of it; nothing where one chunk is all of it."""
+        """Log that `read` prompt tokens have been read, except where one chunk is the whole prompt."""
         now, total = self._clock(), len(self._prompt)
         is_due = read < total and now - self._reported >= PROGRESS_SECONDS
         if is_due or (read == total and self._reported > -math.inf):
@@ -85,27 +85,24 @@ class Output:
             self._write(PromptProgress(now, read, total))
 
     def score(self, logprobs: Sequence[float]) -> None:
-        """Log how likely each token of the prompt was; `logprobs` are those of all but the first."""
+        """Log the prompt's tokens with their log-probabilities: `logprobs`, from the second token on."""
         scored = zip(self._prompt, (None, *logprobs), strict=True)
         tokens = tuple(PromptToken(id, self._vocabulary.spell([id]), logprob) for id, logprob in scored)
         self._write(PromptRead(self._clock(), tokens))
 
     def accept(self, sampled: SampledToken) -> float:
-        """Log a sampled token, and with it the end if it is the last. The time at which it was sampled."""
+        """Log a sampled token, together with the end if it is the last. Returns the time of the events."""
         now = self._clock()
         self.generated += 1
         text, reason = self._read(sampled.id)
         special = sampled.id in self._vocabulary.special_ids
         top = tuple(self._name(id, logprob) for id, logprob in sampled.top)
         token = Token(now, self.generated, sampled.id, text, sampled.logprob, special, top)
-        if reason is None:
-            self._write(token)
-        else:
-            self._write(token, Done(now, reason, self.generated))
+        self._write(token, *(() if reason is None else [Done(now, reason, self.generated)]))
         return now
 
     def finish(self, reason: FinishReason) -> None:
-        """Log the end, unless it has been logged."""
+        """Log the end, unless an end has been logged."""
         self._write(Done(self._clock(), reason, self.generated))
 
     def fail(self, error: DemoError) -> None:
@@ -113,7 +110,7 @@ class Output:
         self._write(Failed(self._clock(), error))
 
     def _write(self, *events: Event) -> None:
-        # Two threads may come to write an end, the engine's and the one that closes it: nothing follows the first.
+        # The engine's thread and the one that closes the engine may both write an end: the second is dropped.
         with self._writing:
             if self.ended:
                 return

@@ -1,4 +1,4 @@
-"""What computes logits: sequences are allocated, planned tokens of them executed, and freed. A protocol."""
+"""The protocol of runners: allocate sequences, execute planned tokens of them, sample, free."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ Outputs: TypeAlias = Literal["none", "last", "all"]
 
 
 class Handle(Protocol):
-    """A sequence's keys and values."""
+    """A sequence's KV cache."""
 
-    length: int  # tokens held; more than 0 at first where a prefix is reused
+    length: int  # tokens in it; more than 0 at first where a prefix is reused
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The next tokens of one sequence, which continue where its `handle` ends.
+    """The next tokens of one sequence, from the end of its `handle` on.
 
-    `ids` is empty for the token that the step in flight samples for it: the runner knows it first.
+    Empty `ids` stand for the token that the step in flight samples, which so far only the runner has.
     """
 
     handle: Handle
@@ -32,36 +32,36 @@ class Chunk:
 
     @property
     def tokens(self) -> int:
-        """How many tokens the step computes for it."""
+        """How many tokens the step computes."""
         return len(self.ids) or 1
 
     @property
     def rows(self) -> int:
-        """How many rows of logits the step gives for it."""
+        """How many rows of logits the step returns."""
         return {"none": 0, "last": 1, "all": self.tokens}[self.outputs]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a runner can compute in a step."""
+    """The limits of a runner's steps."""
 
-    max_num_seqs: int | None = None  # sequences that hold keys and values at once; None where memory alone bounds them
-    max_prefill_tokens: int = 512  # prompt tokens of a step at most
-    min_prefill_tokens: int = 4  # beside sequences that decode: fewer cost no less
-    efficient_prefill_tokens: int = 32  # alone: fewer cost more each
-    whole_prompts: bool = False  # a prompt cannot be cut into chunks
-    looks_ahead: bool = False  # a step can be launched while the last one's tokens are unknown here
-    capacity: int | None = None  # tokens of all sequences together; None where nothing bounds them
+    max_num_seqs: int | None = None  # sequences with a KV cache; None where memory alone limits them
+    max_prefill_tokens: int = 512  # prompt tokens of a step
+    min_prefill_tokens: int = 4  # in a step that decodes; fewer take as long
+    efficient_prefill_tokens: int = 32  # in a step of prefill only; fewer take longer each
+    whole_prompts: bool = False  # a prompt cannot be split into chunks
+    looks_ahead: bool = False  # a step can be launched before the last one's tokens are read
+    capacity: int | None = None  # tokens of all sequences together; None where they are not limited
 
 
 class Sampled(Protocol):
     """Sampled tokens, on their way from the device."""
 
     def wait(self) -> None:
-        """Return when they have been sampled. Raises what the step raises."""
+        """Return when they have been sampled. Raises the step's error."""
 
     def read(self) -> "Sequence[SampledToken | Exception]":
-        """The token of every sequence, or what went wrong in sampling it."""
+        """The token of every sequence, or the error of its sampling."""
 
 
 class Runner(Protocol):
@@ -70,26 +70,25 @@ class Runner(Protocol):
     limits: Limits
 
     def allocate(self, ids: Sequence[int], salt: Hashable, reuse: bool) -> Handle | None:
-        """Room for a sequence that begins with `ids` and one token more; None while there is none.
+        """A KV cache with room for `ids` and one token; None while there is none.
 
-        With `reuse`, its first tokens may be held already, where a sequence of the same `salt` began with them; never
-        all of them.
+        With `reuse` it may hold some of the first ids, never all of them, from a sequence of the same `salt`.
         """
 
     def reserve(self, handle: Handle, tokens: int) -> bool:
         """Make room for so many tokens in all; False while there is none."""
 
     def execute(self, chunks: Sequence[Chunk]) -> "Tensor":
-        """Logits float32 [rows of all chunks, vocabulary], in the order of the chunks; the handles grow.
+        """Logits float32 [rows of all chunks, vocabulary], in the order of the chunks. The handles grow.
 
-        Raises what the forward pass raises; the handles of the chunks are then unusable: free them.
+        Raises the error of the forward pass; the handles of the chunks can then only be freed.
         """
 
     def sample(self, handles: Sequence[Handle], samplers: "Sequence[Sampler]", logits: "Tensor") -> Sampled:
-        """Start to sample the next tokens of sequences, whose last logits are `logits` [handles, vocabulary]."""
+        """Start to sample the next token of each sequence from `logits` [handles, vocabulary]."""
 
     def free(self, handle: Handle, ids: Sequence[int]) -> None:
-        """Give a sequence's memory back; what was computed may be kept for reuse. It holds the first of `ids`."""
+        """Release a handle, which holds the first of `ids`. Its keys and values may be kept for reuse."""
 
     def reset(self) -> None:
-        """Forget all that is kept for reuse and give its memory back, after an execution that failed."""
+        """Release all that is kept for reuse, after an execution that failed."""

@@ -1,11 +1,11 @@
-"""From logits to the next tokens: what one request's sampling depends on, and sampling for many requests at once.
+"""Samples the next tokens of many requests: rows that need the same operations are processed together.
 
-Rows that need the same steps go through them together, and all that the CPU wants to know comes in one tensor.
-Log-probabilities are natural, of the distribution that the token was sampled from.
+All results of a step are copied to the CPU in one tensor. Log-probabilities are natural, of the distribution that the
+token is sampled from.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TypeAlias
 
@@ -15,14 +15,14 @@ from torch import Tensor
 from demo.engines.local.async_copy import DeviceToHostCopy, send
 from demo.engines.local.logits_processors import RANKED_FIRST, REMOVED, apply_penalties, process_logits
 from demo.engines.local.output import SampledToken
-from demo.engines.local.sampling_parameters import Feature, find_features, stack_parameters
+from demo.engines.local.sampling_parameters import Feature, find_features, split_columns, stack_parameters
 from demo.events import Sampling
 
 Outcome: TypeAlias = SampledToken | Exception
 
 
 class Sampler:
-    """What the choices of one request depend on. Same sampling, seed and logits: same tokens."""
+    """The sampling state of one request. The same sampling, seed and logits give the same tokens."""
 
     def __init__(self, sampling: Sampling, seed: int, prompt: Sequence[int], top_n: int = 0) -> None:
         self.sampling = sampling
@@ -33,31 +33,24 @@ class Sampler:
         self._random = torch.Generator().manual_seed(seed)
         self._past: Past | None = None
 
-    def choose(self, logits: Tensor) -> SampledToken:
-        """The next token for `logits` [vocabulary], alone. Raises ValueError where they hold no usable number."""
-        (outcome,) = BatchSampler([self], logits.device).draw(logits[None]).read()
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
     def recall(self, vocabulary: int, device: torch.device) -> "Past":
-        """What came before the next token."""
+        """The ids before the next token."""
         if self._past is None:
             self._past = Past(self.prompt, vocabulary, device)
         return self._past
 
     def point(self) -> Tensor:
-        """A number from 0 to 1, the next of this request's own."""
+        """The next uniform number from 0 to 1 of this request's generator, float64 []."""
         return torch.rand((), generator=self._random, dtype=torch.float64)
 
     def list_points(self, start: int, count: int) -> Tensor:
-        """`count` such numbers from the `start`th on, whichever have been taken."""
+        """`count` of these numbers, the first `start` skipped, float64 [count]. `point` is not affected."""
         random = torch.Generator().manual_seed(self._seed)
         return torch.rand(start + count, generator=random, dtype=torch.float64)[start:]
 
 
 class Past:
-    """Which ids were `seen` in prompt and answer [vocabulary], and their `counts` in the answer [vocabulary]."""
+    """The ids `seen` in prompt or answer, bool [vocabulary], and their `counts` in the answer, float [vocabulary]."""
 
     def __init__(
         self, prompt: Sequence[int], vocabulary: int, device: torch.device, generated: Sequence[int] = ()
@@ -74,7 +67,7 @@ class Past:
 
 
 class Group:
-    """Requests whose tokens are sampled by the same steps, each with its own numbers."""
+    """Requests that need the same operations, each with its own parameters."""
 
     def __init__(self, samplers: Sequence[Sampler], device: torch.device) -> None:
         samplings = [sampler.sampling for sampler in samplers]
@@ -82,14 +75,14 @@ class Group:
         self._samplers = samplers
         self._features = samplers[0].features
         self._looks_back = bool(self._features & Feature.PENALTIES)
-        self._parameters = stack_parameters(samplings, device)
+        self._parameters = split_columns(stack_parameters(samplings, device))
         self._most = max(each.top_k or 1 for each in samplings)
-        # Only a CPU can look whether some are enough without waiting; to rank all takes it dozens of times as long.
+        # A CPU checks without waiting whether these suffice, and takes dozens of times as long to rank all.
         self._first = RANKED_FIRST if device.type == "cpu" else sys.maxsize
         self._scratch: Tensor | None = None
 
-    def draw(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Ids [rows] for logits [rows, vocabulary]; and [rows, 2 + 2 top n], all that is to be read of them."""
+    def draw(self, logits: Tensor) -> Tensor:
+        """The report of sampling from logits [rows, vocabulary]: see `make_report`."""
         pasts = [each.recall(logits.shape[-1], logits.device) for each in self._samplers] if self._looks_back else []
         if pasts:
             seen, counts = torch.stack([past.seen for past in pasts]), torch.stack([past.counts for past in pasts])
@@ -99,10 +92,10 @@ class Group:
         ids = self._draw_ids(logprobs) if Feature.DRAW in self._features else find_likeliest(logprobs)
         for past, id in zip(pasts, ids, strict=False):
             past.add(id)
-        return ids[:, 0], make_report(logprobs, ids, self.top_n)
+        return make_report(logprobs, ids, self.top_n)
 
     def _draw_ids(self, logprobs: Tensor) -> Tensor:
-        # The scratch is kept from step to step: fetching fresh memory takes a CPU longer than the sum itself.
+        # The scratch is reused: on a CPU, new memory takes longer than the sum itself.
         if self._scratch is None:
             self._scratch = torch.empty_like(logprobs, dtype=torch.float64)
         points = torch.stack([sampler.point() for sampler in self._samplers])
@@ -110,13 +103,13 @@ class Group:
 
 
 def find_likeliest(logprobs: Tensor) -> Tensor:
-    """Ids [rows, 1], of equals the first."""
+    """Ids [rows, 1]; of equal logits, the first."""
     return logprobs.max(dim=-1, keepdim=True).indices
 
 
 def draw_ids(logprobs: Tensor, points: Tensor, scratch: Tensor) -> Tensor:
     """Ids [rows, 1] drawn by `points` float64 [rows, 1] from 0 to 1; `scratch` is float64 and shaped as `logprobs`."""
-    # One uniform number inverted through the cumulative sum: the same draw on every device.
+    # Inverse transform sampling: the same draw on every device.
     cumulative = scratch.copy_(logprobs.exp()).cumsum_(dim=-1)
     reached = torch.searchsorted(cumulative, points * cumulative[:, -1:], right=True)
     return reached.clamp(max=logprobs.shape[-1] - 1)
@@ -128,12 +121,12 @@ def make_report(logprobs: Tensor, ids: Tensor, top_n: int) -> Tensor:
     if top_n:
         likeliest = logprobs.topk(top_n)
         parts += [likeliest.indices, likeliest.values]
-    # In one format, which holds ids and numbers exactly, so that one copy takes all.
+    # Float64 holds ids and log-probabilities exactly, so that one copy is enough.
     return torch.cat([part.double() for part in parts], dim=-1)
 
 
 def read_outcome(numbers: Sequence[float]) -> Outcome:
-    """The token that a row of a report tells, or what went wrong in sampling it."""
+    """The token in a row of a report, or the error of its sampling."""
     id, logprob, *top = numbers
     if logprob != logprob:
         return ValueError("the model's logits are not numbers (NaN)")
@@ -143,29 +136,23 @@ def read_outcome(numbers: Sequence[float]) -> Outcome:
 
 
 class SamplerOutput:
-    """Sampled tokens, on their way from the device. `ids` [rows] stay there."""
+    """Sampled tokens, on their way from the device; `parse` turns the report on the CPU into an outcome per row."""
 
-    def __init__(self, ids: Tensor, groups: Sequence[tuple[Group, Sequence[int]]], report: Tensor) -> None:
-        self.ids = ids
-        self._groups = groups
+    def __init__(self, report: Tensor, parse: Callable[[Tensor], list[Outcome]]) -> None:
         self._report = DeviceToHostCopy(report)
+        self._parse = parse
 
     def wait(self) -> None:
         """Return when they have been sampled."""
         self._report.wait()
 
     def read(self) -> list[Outcome]:
-        """The token of every row, or what went wrong in sampling it."""
-        numbers = iter(self._report.read().tolist())
-        outcomes: dict[int, Outcome] = {}
-        for group, rows in self._groups:
-            for row in rows:
-                outcomes[row] = read_outcome(list(islice(numbers, 2 + 2 * group.top_n)))
-        return [outcomes[row] for row in range(len(outcomes))]
+        """The token of every row, or the error of its sampling."""
+        return self._parse(self._report.read())
 
 
 class BatchSampler:
-    """Samples the next tokens of requests that stand together, in the order of `samplers`."""
+    """Samples the next tokens of requests that are decoded together, in the order of `samplers`."""
 
     def __init__(self, samplers: Sequence[Sampler], device: torch.device) -> None:
         kinds: dict[tuple[Feature, int], list[int]] = {}
@@ -178,25 +165,14 @@ class BatchSampler:
         """Start to sample a token for each row of `logits` [rows, vocabulary]."""
         logits = logits.float()
         if len(self._groups) == 1:
-            ids, report = self._groups[0][0].draw(logits)
-            return SamplerOutput(ids, self._groups, report.flatten())
-        ids = torch.empty(len(logits), dtype=torch.long, device=logits.device)
-        reports = []
-        for (group, _), index in zip(self._groups, self._indices, strict=True):
-            ids[index], report = group.draw(logits[index])
-            reports.append(report.flatten())
-        return SamplerOutput(ids, self._groups, torch.cat(reports))
+            return SamplerOutput(self._groups[0][0].draw(logits).flatten(), self._parse)
+        groups = zip(self._groups, self._indices, strict=True)
+        reports = [group.draw(logits[index]).flatten() for (group, _), index in groups]
+        return SamplerOutput(torch.cat(reports), self._parse)
 
-
-class RowSampler:
-    """Samples rows of logits step after step, with one BatchSampler for as long as the requests stay the same."""
-
-    def __init__(self) -> None:
-        self._samplers: tuple[Sampler, ...] = ()
-        self._batch: BatchSampler | None = None
-
-    def draw(self, samplers: Sequence[Sampler], logits: Tensor) -> SamplerOutput:
-        """Start to sample a token for each row of `logits` [samplers, vocabulary]."""
-        if self._batch is None or self._samplers != tuple(samplers):
-            self._samplers, self._batch = tuple(samplers), BatchSampler(samplers, logits.device)
-        return self._batch.draw(logits)
+    def _parse(self, report: Tensor) -> list[Outcome]:
+        numbers, outcomes = iter(report.tolist()), dict[int, Outcome]()
+        for group, rows in self._groups:
+            for row in rows:
+                outcomes[row] = read_outcome(list(islice(numbers, 2 + 2 * group.top_n)))
+        return [outcomes[row] for row in range(len(outcomes))]

@@ -1,9 +1,8 @@
-"""What sampling depends on, as columns of numbers: one row for each request, neutral where it asks for nothing."""
+"""The sampling parameters of many requests as tensors, one row for each request."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Flag, auto
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ NEVER_REACHED: Final = 2.0  # a probability
 
 
 class Feature(Flag):
-    """The steps of sampling that only some requests take."""
+    """The operations of sampling that only some requests need."""
 
     NONE = 0
     REPETITION = auto()
@@ -32,8 +31,8 @@ class Feature(Flag):
 
 
 def find_features(sampling: Sampling, top_n: int = 0) -> Feature:
-    """What one request takes."""
-    taken = {
+    """The operations that one request needs."""
+    needed = {
         Feature.REPETITION: sampling.repetition_penalty != 1.0,
         Feature.FREQUENCY: sampling.frequency_penalty != 0.0,
         Feature.PRESENCE: sampling.presence_penalty != 0.0,
@@ -44,70 +43,40 @@ def find_features(sampling: Sampling, top_n: int = 0) -> Feature:
         Feature.DRAW: sampling.is_random,
         Feature.ALTERNATIVES: top_n > 0,
     }
-    return Feature(sum(feature.value for feature, is_taken in taken.items() if is_taken))
+    return Feature(sum(feature.value for feature, is_needed in needed.items() if is_needed))
 
 
-@dataclass(frozen=True, slots=True)
-class SamplingParameters:
-    """`numbers` float32 [rows, 8], one column for each parameter."""
+class SamplingParameters(NamedTuple):
+    """Float32 columns [rows, 1]; where a request does not set a parameter, its value changes no logit."""
 
-    numbers: Tensor
-
-    @property
-    def is_random(self) -> Tensor:
-        """[rows, 1]: whether a row's token is drawn."""
-        return self.numbers[:, 0:1] != 0
-
-    @property
-    def temperature(self) -> Tensor:
-        """[rows, 1], as are those that follow."""
-        return self.numbers[:, 1:2]
-
-    @property
-    def top_k(self) -> Tensor:
-        """Int64."""
-        return self.numbers[:, 2:3].long()
-
-    @property
-    def top_p(self) -> Tensor:
-        """Probabilities."""
-        return self.numbers[:, 3:4]
-
-    @property
-    def typical_p(self) -> Tensor:
-        """Probabilities."""
-        return self.numbers[:, 4:5]
-
-    @property
-    def repetition_penalty(self) -> Tensor:
-        """What positive logits are divided by, and negative ones multiplied."""
-        return self.numbers[:, 5:6]
-
-    @property
-    def frequency_penalty(self) -> Tensor:
-        """Subtracted for each time."""
-        return self.numbers[:, 6:7]
-
-    @property
-    def presence_penalty(self) -> Tensor:
-        """Subtracted once."""
-        return self.numbers[:, 7:8]
+    is_random: Tensor  # 1 where the token is drawn, 0 where it is the likeliest
+    temperature: Tensor
+    top_k: Tensor
+    top_p: Tensor
+    typical_p: Tensor
+    repetition_penalty: Tensor  # positive logits are divided by it, negative ones multiplied
+    frequency_penalty: Tensor  # subtracted for each occurrence
+    presence_penalty: Tensor  # subtracted once
 
 
-def stack_parameters(samplings: Sequence[Sampling], device: torch.device) -> SamplingParameters:
-    """The parameters of some requests, on the device."""
-    numbers = torch.tensor([_list_numbers(each) for each in samplings], dtype=torch.float32)
-    return SamplingParameters(send(numbers, device))
+def split_columns(numbers: Tensor) -> SamplingParameters:
+    """Views of the columns of `numbers` [rows, 8]."""
+    return SamplingParameters(*numbers.split(1, dim=-1))
 
 
-def _list_numbers(sampling: Sampling) -> list[float]:
-    return [
-        sampling.is_random,
-        sampling.temperature,
-        min(sampling.top_k or NO_TOP_K, NO_TOP_K),
-        sampling.top_p or NEVER_REACHED,
-        sampling.typical_p or NEVER_REACHED,
-        sampling.repetition_penalty,
-        sampling.frequency_penalty,
-        sampling.presence_penalty,
+def stack_parameters(samplings: Sequence[Sampling], device: torch.device) -> Tensor:
+    """The columns of SamplingParameters beside each other, float32 [rows, 8] on the device."""
+    rows = [
+        (
+            each.is_random,
+            each.temperature,
+            min(each.top_k or NO_TOP_K, NO_TOP_K),
+            each.top_p or NEVER_REACHED,
+            each.typical_p or NEVER_REACHED,
+            each.repetition_penalty,
+            each.frequency_penalty,
+            each.presence_penalty,
+        )
+        for each in samplings
     ]
+    return send(torch.tensor(rows, dtype=torch.float32), device)

@@ -1,8 +1,8 @@
-"""Decides what each step computes: which tokens of which sequences, within the runner's limits and memory.
+"""Decides which tokens of which sequences each step computes, within the runner's limits and memory.
 
-Every sequence that decodes and is due gets one token. Beside them, prompts are read within a budget: that of the
-client with the least service and the fewest tokens missing first, but none is overtaken by more than half of its own
-length. Where memory is short, a sequence waits, or the youngest is preempted and computed again later.
+Every sequence that decodes and is due gets one token. Prompts are read within a token budget, in the order of the
+client's recent service plus the prompt's missing tokens; a prompt is overtaken by at most half of its own length. Where
+memory is short, a sequence waits, or the youngest is preempted and recomputed later.
 """
 
 import math
@@ -15,8 +15,8 @@ from demo.engines.local.client_service import ClientService
 from demo.engines.local.runner import Chunk, Outputs, Runner
 from demo.engines.local.sequence import Sequence
 
-MAX_SCORED: Final = 128  # prompt tokens of a step whose log-probabilities are asked for: each is a row of logits
-ALLOWANCE: Final = 128  # prompt tokens that may overtake a prompt of any length
+MAX_SCORED: Final = 128  # prompt tokens of a step with log-probabilities, each of which is a row of logits
+ALLOWANCE: Final = 128  # prompt tokens that may overtake a prompt, beside half of its length
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class StepPlan:
     """What one step computes."""
 
     parts: tuple[Scheduled, ...]
-    decoding: int  # the first parts, which have one token each
-    prefill_tokens: int  # of the others, together
+    decoding: int  # number of the first parts, which have one token each
+    prefill_tokens: int  # of the other parts together
 
 
 class Scheduler:
@@ -51,15 +51,15 @@ class Scheduler:
 
     @property
     def pause(self) -> float:
-        """Seconds until a running sequence is due, as nothing could be planned: infinitely many where none is."""
+        """Seconds until a running sequence is due, where no step can be planned now; infinite where none runs."""
         return min((each.pace.due for each in self.running if each.decodes), default=math.inf) - self._clock()
 
     def add(self, sequence: Sequence) -> None:
-        """Let a sequence wait for its first step."""
+        """Add a waiting sequence."""
         self.waiting.append(sequence)
 
     def remove(self, sequence: Sequence) -> None:
-        """Forget a sequence that has ended, and free its memory."""
+        """Remove a sequence that has ended, and free its memory."""
         if sequence in self.waiting:
             self.waiting.remove(sequence)
             return
@@ -69,21 +69,21 @@ class Scheduler:
             self._service.forget(self._clock())
 
     def remove_cancelled(self) -> list[Sequence]:
-        """Remove and return those that nobody reads any more."""
+        """Remove and return the cancelled sequences."""
         cancelled = [each for each in (*self.running, *self.waiting) if each.cancelled]
         for sequence in cancelled:
             self.remove(sequence)
         return cancelled
 
     def preempt(self, sequence: Sequence) -> None:
-        """Take a running sequence's memory; it waits, and is computed again."""
+        """Free a running sequence's memory. The sequence waits, and is recomputed."""
         self.running.remove(sequence)
         self._free(sequence)
         sequence.prompt_logprobs.clear()
         self.waiting.append(sequence)
 
     def plan(self) -> StepPlan | None:
-        """The next step; None where nothing can be computed now. Allocates and reserves the memory that it needs."""
+        """The next step, its memory allocated and reserved; None where nothing can be computed now."""
         now = self._clock()
         decodes = self._plan_decodes(now)
         prefills = self._plan_prefills(len(decodes), now)
@@ -99,43 +99,41 @@ class Scheduler:
 
     def _plan_decodes(self, now: float) -> list[Scheduled]:
         return [
-            self._plan_decode(each)
-            for each in list(self.running)  # the oldest first: the youngest are preempted for them
-            if each.decodes and not each.is_complete and each.is_due(now) and self._grow(each)
+            Scheduled(each, Chunk(each.handle, () if each.in_flight else each.ids[-1:]), samples=True)
+            for each in list(self.running)  # the oldest first: the youngest are preempted
+            if each.decodes and not each.is_complete and each.is_due(now) and self._grow(each) and each.handle
         ]
 
-    def _plan_decode(self, sequence: Sequence) -> Scheduled:
-        assert sequence.handle is not None
-        ids = () if sequence.in_flight else sequence.ids[-1:]
-        return Scheduled(sequence, Chunk(sequence.handle, ids), samples=True)
-
     def _grow(self, sequence: Sequence) -> bool:
-        """Make room for a running sequence's next token; False where it had to be preempted itself."""
+        """Reserve memory for a running sequence's next token; False where it was preempted itself."""
         while sequence.handle is not None and not self._runner.reserve(sequence.handle, sequence.handle.length + 1):
             self.preempt(self.running[-1])
         return sequence.handle is not None
 
     def _plan_prefills(self, decoding: int, now: float) -> list[Scheduled]:
-        left = self._budget.choose(decoding, held=any(each.decodes for each in self.running))
+        left = self._budget.choose(decoding, paced=any(each.decodes for each in self.running))
         candidates = [each for each in self.running if not each.decodes] + self.waiting
         planned: list[Scheduled] = []
-        awaited = False  # whether room for an overdue sequence is awaited, which nobody else may take
+        blocked = False  # whether an overdue sequence waits for memory, which no other may be allocated
         for sequence in self._order(candidates, now):
             if left <= 0:
                 break
-            if sequence.handle is None and (awaited or not self._allocate(sequence)):
-                awaited = awaited or self._is_overdue(sequence)
+            if sequence.handle is None and (blocked or not self._allocate(sequence)):
+                blocked = blocked or self._is_overdue(sequence)
                 continue
             part = self._plan_prefill(sequence, left)
             if not part.samples and not decoding and any(each.samples for each in planned):
                 break  # a prompt that this step completes does not wait for a chunk of a longer one
             planned.append(part)
             left -= part.chunk.tokens
-            self._note_prefill(sequence, part.chunk.tokens, candidates)
+            sequence.prefilled += part.chunk.tokens
+            for other in candidates:
+                if other.arrival < sequence.arrival and other is not sequence:
+                    other.overtaken += part.chunk.tokens
         return planned
 
     def _order(self, candidates: list[Sequence], now: float) -> list[Sequence]:
-        """The oldest first where it is overdue; then by the service of the client and what is missing."""
+        """First the oldest, if it is overdue; then by the client's service plus the missing tokens."""
 
         def rank(sequence: Sequence) -> tuple[bool, float, float]:
             service = self._service.find(sequence.request.client, now)
@@ -163,7 +161,7 @@ class Scheduler:
         return True
 
     def _plan_prefill(self, sequence: Sequence, left: int) -> Scheduled:
-        """A chunk of about `left` tokens: all that are missing where hardly more would remain for a step of its own."""
+        """A chunk of about `left` tokens: all missing ones, where at most a quarter of `left` would remain."""
         assert sequence.handle is not None
         first, missing = sequence.handle.length, sequence.missing
         left = min(left, MAX_SCORED) if sequence.scores_prompt else left
@@ -171,12 +169,6 @@ class Scheduler:
         ids = sequence.ids[first:] if whole else sequence.ids[first : first + left]
         outputs: Outputs = "all" if sequence.scores_prompt else "last" if whole else "none"
         return Scheduled(sequence, Chunk(sequence.handle, ids, outputs), samples=whole)
-
-    def _note_prefill(self, sequence: Sequence, tokens: int, candidates: list[Sequence]) -> None:
-        sequence.prefilled += tokens
-        for other in candidates:
-            if other.arrival < sequence.arrival and other is not sequence:
-                other.overtaken += tokens
 
     def _free(self, sequence: Sequence) -> None:
         if sequence.handle is not None:

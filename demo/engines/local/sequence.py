@@ -1,7 +1,8 @@
-"""One admitted request: its tokens, the handle of its keys and values, and where it stands. Knows no tensor."""
+"""One admitted request: its tokens, the handle of its KV cache, and its progress. Knows no tensor."""
 
 from collections.abc import Callable
 from collections.abc import Sequence as Ids
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from demo.engines.local.output import Output, SampledToken
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Sequence:
-    """A ticket for `request`. It belongs to the engine's thread, but any thread may `cancel` it."""
+    """The ticket of a request. It belongs to the engine's thread; any thread may `cancel` it."""
 
     def __init__(
         self,
@@ -35,12 +36,19 @@ class Sequence:
         self.pace = Pace(request.pace)
         self.cancelled = False
         self.handle: Handle | None = None  # None while it waits
-        self.sampler: Sampler | None = None  # from its first step on
         self.in_flight = False  # whether a step in flight samples its next token
-        self.prompt_logprobs: list[float] = []  # of each token of the prompt but the first, where they are asked for
-        self.overtaken = 0  # prompt tokens of later requests that were read first
-        self.prefilled = 0  # prompt tokens that were read, and not reused
+        self.prompt_logprobs: list[float] = []  # of the prompt's tokens from the second on, where they are asked for
+        self.overtaken = 0  # prompt tokens of later requests that were read before it
+        self.prefilled = 0  # prompt tokens that were read rather than reused
         self._on_cancel = on_cancel
+
+    @cached_property
+    def sampler(self) -> "Sampler":
+        """The state of its sampling."""
+        from demo.engines.local.sampler import Sampler  # it imports torch
+
+        prompt = self.ids[: self.prompt_length]
+        return Sampler(self.request.sampling, self.seed, prompt, self.request.top_n_tokens)
 
     @property
     def missing(self) -> int:
@@ -49,19 +57,19 @@ class Sequence:
 
     @property
     def decodes(self) -> bool:
-        """Whether a single token is what it needs next: its last one, known or in flight."""
+        """Whether its next chunk is one token: its last one, known or in flight."""
         if self.handle is None:
             return False
         return self.in_flight or (self.missing == 1 and len(self.ids) > self.prompt_length)
 
     @property
     def scores_prompt(self) -> bool:
-        """Whether its prompt's log-probabilities are asked for and have not been computed."""
+        """Whether its prompt's log-probabilities are still to be computed."""
         return self.request.prompt_logprobs and self.output.generated == 0
 
     @property
     def is_complete(self) -> bool:
-        """Whether the step in flight samples the last token that is asked for."""
+        """Whether the step in flight samples its last token."""
         expected = self.output.generated + self.in_flight
         return self.request.max_new_tokens is not None and expected >= self.request.max_new_tokens
 
@@ -70,12 +78,12 @@ class Sequence:
         return (self.pace.following if self.in_flight else self.pace.due) <= now
 
     def cancel(self) -> None:
-        """Ask the engine's thread to stop after the token it is at."""
+        """Ask the engine's thread to end it after the current step."""
         self.cancelled = True
         self._on_cancel()
 
     def accept(self, outcome: SampledToken | Exception) -> None:
-        """Take what a step sampled, or fail by what went wrong in sampling."""
+        """Append a sampled token, or fail with the error of its sampling."""
         if isinstance(outcome, Exception):
             self.output.fail(describe_failure(outcome))
             return

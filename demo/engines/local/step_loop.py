@@ -1,4 +1,4 @@
-"""Plans, launches and reads steps, and hands what they sampled to the sequences."""
+"""Plans, launches and reads steps, and passes the sampled tokens to the sequences."""
 
 import logging
 from collections.abc import Callable, Collection, Iterable
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class StepLoop:
-    """One step after the other, the next launched before the last is read where the runner allows it."""
+    """Runs step after step; where the runner looks ahead, the next is launched before the last one is read."""
 
     def __init__(self, runner: Runner, scheduler: Scheduler, clock: Callable[[], float]) -> None:
         self._runner = runner
@@ -27,14 +27,15 @@ class StepLoop:
 
     @torch.inference_mode()
     def step(self) -> bool:
-        """Do what there is to do now; False where that is nothing."""
+        """Launch or read a step; False where there is neither."""
         previous, launched = self._in_flight, None
         self._in_flight = None
         plan: StepPlan | None = None
         try:
             if previous is not None:
-                previous.wait()  # a sequence that is cancelled meanwhile is not in the next step
-            self._remove_cancelled()
+                previous.wait()  # first, so that a sequence that is cancelled meanwhile is not in the next step
+            for sequence in self._scheduler.remove_cancelled():
+                sequence.output.finish("cancelled")
             plan = self._scheduler.plan()
             launched = self._launch(plan, follows=previous is not None) if plan is not None else None
             if previous is not None:
@@ -48,10 +49,6 @@ class StepLoop:
         self._in_flight = launched
         return plan is not None or previous is not None
 
-    def _remove_cancelled(self) -> None:
-        for sequence in self._scheduler.remove_cancelled():
-            sequence.output.finish("cancelled")
-
     def _launch(self, plan: StepPlan, follows: bool) -> InFlightStep:
         if not follows:
             self._launched = self._clock()
@@ -62,7 +59,7 @@ class StepLoop:
 
     @wake_together()
     def _read(self, step: InFlightStep, continued: Collection[Sequence] = ()) -> None:
-        """Read a step; those of its sequences that are `continued` have a token in flight already."""
+        """Read a step. Its `continued` sequences already have another token in flight."""
         outcomes = step.read()
         now = self._clock()
         self._scheduler.note(step.plan, now - self._launched)
@@ -88,7 +85,7 @@ class StepLoop:
                 sequence.output.score(sequence.prompt_logprobs)
 
     def _fail(self, error: Exception, plans: Iterable[StepPlan | None]) -> None:
-        """End the sequences of a step that failed; the others are computed again, since their memory is lost."""
+        """End the sequences of the failed steps. The others are computed again, since the runner is reset."""
         logger.error("A step failed.", exc_info=error)
         for sequence in {part.sequence: None for plan in plans if plan is not None for part in plan.parts}:
             sequence.output.fail(describe_failure(error))

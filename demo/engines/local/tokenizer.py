@@ -1,4 +1,4 @@
-"""Text to ids and back: what the engine asks of a tokenizer, whoever made it."""
+"""The protocol of tokenizers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -11,27 +11,27 @@ class Tokenizer(Protocol):
 
     @property
     def eos_id(self) -> int | None:
-        """The id that ends an answer, if it names one."""
+        """The id of the end-of-sequence token; None where there is none."""
 
     @property
     def special_ids(self) -> frozenset[int]:
-        """The ids that have a role of their own, as the end of an answer has."""
+        """The ids with a special role, such as the end of a sequence."""
 
     @property
     def control_tokens(self) -> frozenset[str]:
-        """The special tokens, spelled: each is found in a text as a whole, as the marks of the chat template are."""
+        """The texts of the special tokens, which are encoded as one token each, as the chat template's marks are."""
 
     def token_id(self, token: str) -> int | None:
-        """The id of a token, given as the vocabulary spells it; None where there is none."""
+        """The id of the token with this text in the vocabulary; None where there is none."""
 
     def encode(self, text: str, raw: bool) -> list[int]:
-        """The ids of a text; of a `raw` one with those that the model wants before and after it."""
+        """The ids of a text; with `raw`, between the ids that the model expects before and after a text."""
 
     def locate(self, text: str, raw: bool) -> tuple[Piece, ...]:
         """The same ids, each with its place in the text."""
 
     def decode(self, ids: Sequence[int], special: bool = True) -> str:
-        """The text of ids, with the `special` ones spelled or left out."""
+        """The text of ids, with or without that of the `special` ones."""
 
     def apply_chat_template(self, turns: Sequence[Mapping[str, str]]) -> str:
-        """A conversation of roles and contents in the chat template. Raises jinja2's TemplateError."""
+        """The text of a conversation of roles and contents. Raises jinja2's TemplateError."""

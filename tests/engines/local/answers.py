@@ -1,4 +1,4 @@
-"""Two ways to get an answer: from the engine, and from a naive loop without cache, batch or thread."""
+"""Answers from the engine, from a naive loop without cache, batch or thread, and from transformers' `generate`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,16 +8,15 @@ import torch
 from transformers import PreTrainedModel
 
 from demo.engines.local.engine import LocalEngine
-from demo.engines.local.sampler import Sampler
+from demo.engines.local.output import SampledToken
+from demo.engines.local.sampler import BatchSampler, Sampler
 from demo.events import Done, Event, Failed, Request, Token
 from demo.run import Run
-
-PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a reader of a whole run has in hand."""
+    """All events of a run."""
 
     events: tuple[Event, ...]
 
@@ -65,14 +64,21 @@ def ask(engine: LocalEngine, *requests: Request) -> list[Answer]:
     return [read(run) for run in [Run(engine, request) for request in requests]]
 
 
+def choose(sampler: Sampler, logits: torch.Tensor) -> SampledToken:
+    """The next token for `logits` [vocabulary], sampled alone."""
+    (outcome,) = BatchSampler([sampler], logits.device).draw(logits[None]).read()
+    assert isinstance(outcome, SampledToken), outcome
+    return outcome
+
+
 def naive_ids(network: PreTrainedModel, prompt: Sequence[int], request: Request, seed: int = 0) -> list[int]:
-    """`max_new_tokens` ids, the whole sequence computed again for each: slow, and hard to get wrong."""
+    """`max_new_tokens` ids, the whole sequence recomputed for each."""
     sampler = Sampler(request.sampling, seed, prompt)
     ids = list(prompt)
     with torch.inference_mode():
         for _ in range(request.max_new_tokens or 0):
             logits = network(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1]
-            ids.append(sampler.choose(logits).id)
+            ids.append(choose(sampler, logits).id)
     return ids[len(prompt) :]
 
 

@@ -1,6 +1,8 @@
-"""Engines over tiny models, closed when their test ends, and the embedded model in exact numbers."""
+"""Engines of tiny models, closed when their test ends, and the embedded model in float32."""
 
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TypeAlias
 
 import pytest
@@ -11,11 +13,13 @@ from demo.engines.local.engine import LocalEngine
 from demo.engines.local.model import Model, load_model
 from demo.events import Loading
 from demo.settings import Settings
-from tests.engines.local.tiny import make_model
+from tests.engines.local.tiny import make_kind, make_model
+from tests.engines.local.watched import PausingRunner
 
-torch.set_num_threads(1)  # two workers share two cores, and threads that wait for each other spin
+torch.set_num_threads(1)  # several workers share the cores, and threads that wait for each other spin
 
 OpenWorker: TypeAlias = Callable[..., LocalEngine]
+Paused: TypeAlias = tuple[LocalEngine, PausingRunner]
 
 
 @pytest.fixture(scope="session")
@@ -27,11 +31,13 @@ def exact() -> Model:
 
 @pytest.fixture
 def open_worker() -> Iterator[OpenWorker]:
-    """`open_worker(model, limit)` gives a ready engine."""
+    """`open_worker(model, limit, clock)` returns a ready engine."""
     workers: list[LocalEngine] = []
 
-    def open_one(model: Model | None = None, limit: int = 64) -> LocalEngine:
-        worker = LocalEngine(lambda report: model or make_model(), limit)
+    def open_one(
+        model: Model | None = None, limit: int = 64, clock: Callable[[], float] = time.perf_counter
+    ) -> LocalEngine:
+        worker = LocalEngine(lambda report: model or make_model(), limit, clock=clock)
         workers.append(worker)
         wait_until_loaded(worker)
         return worker
@@ -39,6 +45,14 @@ def open_worker() -> Iterator[OpenWorker]:
     yield open_one
     for worker in workers:
         worker.close()
+
+
+@pytest.fixture(params=["llama", "captured"])
+def paused(request: pytest.FixtureRequest, open_worker: OpenWorker) -> Paused:
+    """An engine whose decode steps wait for the test."""
+    model = make_kind(request.param)
+    runner = PausingRunner(model.runner)
+    return open_worker(replace(model, runner=runner)), runner
 
 
 def wait_until_loaded(worker: LocalEngine) -> None:

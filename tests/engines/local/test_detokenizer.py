@@ -1,9 +1,9 @@
-"""Text that is streamed, joined, is the whole text; no broken character, no held-back word, no stop string."""
+"""Streamed pieces, joined, are the whole text: no broken character, no delayed word, no part of a stop string."""
 
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
@@ -77,8 +77,9 @@ PARTS = [*BYTES.encode("🙂本é€a"), INVALID, END]
 runs = st.lists(st.tuples(st.sampled_from(PARTS), st.sampled_from([1, 1, 2, 25])), max_size=16)
 
 
+@settings(max_examples=50)
 @given(runs)
-def test_however_long_half_characters_go_on_every_piece_comes_as_if_all_were_decoded(
+def test_long_runs_of_incomplete_characters_give_the_pieces_that_decoding_everything_gives(
     runs: list[tuple[int, int]],
 ) -> None:
     ids = [id for id, count in runs for _ in range(count)]
@@ -90,7 +91,7 @@ def test_however_long_half_characters_go_on_every_piece_comes_as_if_all_were_dec
     [BYTES.encode("🙂")[:3], [INVALID], [*BYTES.encode("本")[:2], END]],
     ids=["cut off", "invalid", "cut off by a special token"],
 )
-def test_a_token_costs_no_more_after_thousands_of_half_characters(half: list[int]) -> None:
+def test_a_token_costs_no_more_after_thousands_of_incomplete_characters(half: list[int]) -> None:
     decoded: list[int] = []
 
     def decode(ids: Sequence[int]) -> str:
@@ -101,7 +102,7 @@ def test_a_token_costs_no_more_after_thousands_of_half_characters(half: list[int
     for _ in range(2):
         assert not any(detokenizer.feed(id) for id in half * 2000)
         assert max(decoded) <= 32
-        text = detokenizer.feed(*BYTES.encode("a"))  # with the first whole character, all before it are told
+        text = detokenizer.feed(*BYTES.encode("a"))  # the first whole character completes all before it
         assert text == 2000 * INCOMPLETE + "a"
         decoded.clear()
 
@@ -138,6 +139,12 @@ chunks = st.lists(st.text(alphabet="ab\n", max_size=3), max_size=20)
 
 
 @given(stop_lists, chunks)
+@example(["abc"], ["xa", "b", "c"])
+@example(["abab"], ["a", "bab", "ab"])
+@example(["aab"], list("aaab"))
+@example(["\n\nab"], ["a\n", "\n", "\na", "b"])
+@example(["ab\na", "b\nb"], list("ab\nb"))
+@example(["bbb", "abbbb"], list("abbb"))
 def test_a_stop_string_never_leaks_and_nothing_else_is_lost(stops: list[str], chunks: list[str]) -> None:
     scanner, shown, stopped = StopStrings(stops), "", False
     for chunk in chunks:
@@ -156,16 +163,28 @@ def test_a_stop_string_never_leaks_and_nothing_else_is_lost(stops: list[str], ch
         assert any(text.startswith(stop, len(shown)) for stop in stops)
 
 
+@pytest.mark.parametrize("stop", ["abc", "aab", "\n\n\n", "<|im_end|>", "aaaaaaab"])
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_a_single_stop_string_of_three_and_more_characters_shows_none_of_them(stop: str, size: int) -> None:
+    scanner, text = StopStrings([stop]), f"xaa{stop}yz"
+    shown = ""
+    for at in range(0, len(text), size):
+        piece, stopped = scanner.feed(text[at : at + size])
+        shown += piece
+        assert shown == text[: min(len(shown), text.index(stop))]
+        if stopped:
+            break
+    assert (shown, stopped, scanner.flush()) == (text[: text.index(stop)], True, "")
+
+
 @given(st.text(max_size=10))
 def test_text_that_cannot_begin_a_stop_string_passes_at_once(text: str) -> None:
-    assert StopStrings(["\N{SNOWMAN}end"]).feed(text.replace("\N{SNOWMAN}", "")) == (
-        text.replace("\N{SNOWMAN}", ""),
-        False,
-    )
+    text = text.replace("\N{SNOWMAN}", "")
+    assert StopStrings(["\N{SNOWMAN}end"]).feed(text) == (text, False)
 
 
 @pytest.mark.parametrize("length", [1, 3, 4000])
-def test_what_a_long_stop_string_held_back_comes_out_whole_where_it_goes_on_otherwise(length: int) -> None:
+def test_held_back_text_is_shown_where_it_does_not_become_the_stop_string(length: int) -> None:
     scanner = StopStrings(["ab" * length + "c", "bd"])
     shown = "".join(scanner.feed(character)[0] for character in "ab" * length)
     assert not shown

@@ -1,8 +1,8 @@
-"""Logits processors equal transformers' own, for every row its own numbers, and no row changes another."""
+"""Logits processors equal transformers' own, with each row's own parameters, and no row changes another."""
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import (
     LogitsProcessor,
@@ -25,7 +25,7 @@ from demo.engines.local.logits_processors import (
     penalise_repetition,
     process_logits,
 )
-from demo.engines.local.sampling_parameters import NO_TOP_K, Feature, stack_parameters
+from demo.engines.local.sampling_parameters import NO_TOP_K, Feature, split_columns, stack_parameters
 from demo.events import Sampling
 
 VOCABULARY = 50
@@ -47,22 +47,33 @@ def refer(processors: list[LogitsProcessor], logits: torch.Tensor) -> torch.Tens
     return torch.cat([each(none, row[None].clone()) for each, row in zip(processors, logits, strict=True)])
 
 
+@settings(max_examples=30)
 @given(seeds, st.lists(st.integers(1, VOCABULARY + 5), min_size=1, max_size=4))
 def test_top_k_equals_transformers(seed: int, ks: list[int]) -> None:
     logits = random_logits(seed, len(ks))
     assert torch.equal(keep_top_k(logits, column(ks), max(ks)), refer([TopKLogitsWarper(k) for k in ks], logits))
 
 
+@settings(max_examples=30)
 @given(seeds, probabilities)
 def test_top_p_equals_transformers(seed: int, ps: list[float]) -> None:
     logits = random_logits(seed, len(ps))
     assert torch.equal(keep_top_p(logits, column(ps)), refer([TopPLogitsWarper(p) for p in ps], logits))
 
 
+@settings(max_examples=30)
 @given(seeds, probabilities)
 def test_typical_p_equals_transformers(seed: int, ps: list[float]) -> None:
     logits = random_logits(seed, len(ps))
     assert torch.equal(keep_typical_p(logits, column(ps)), refer([TypicalLogitsWarper(p) for p in ps], logits))
+
+
+@pytest.mark.parametrize(("p", "kept"), [(0.49, 1), (0.5, 1), (0.51, 2), (0.75, 2), (0.76, 3), (0.999, 4)])
+def test_top_p_keeps_the_token_that_reaches_it_and_none_after_it(p: float, kept: int) -> None:
+    logits = torch.tensor([[0.5, 0.25, 0.125, 0.125]]).log()  # sums of these probabilities are exact
+    processed = keep_top_p(torch.cat([logits, logits.flip(-1)]), column([p, p]))
+    expected = [True] * kept + [False] * (4 - kept) if kept != 3 else [True, True, True, True]  # of equals all are kept
+    assert processed[0].isfinite().tolist() == processed[1].isfinite().tolist()[::-1] == expected
 
 
 @pytest.mark.parametrize("spread", [0.1, 8], ids=["nearly all are needed", "few are"])
@@ -73,6 +84,7 @@ def test_of_a_large_vocabulary_the_same_is_kept_however_many_are_needed(spread: 
     assert torch.equal(keep_typical_p(logits, column(ps)), refer([TypicalLogitsWarper(p) for p in ps], logits))
 
 
+@settings(max_examples=30)
 @given(seeds, probabilities)
 def test_temperature_gives_the_probabilities_that_transformers_gives(seed: int, temperatures: list[float]) -> None:
     logits = random_logits(seed, len(temperatures))
@@ -80,6 +92,7 @@ def test_temperature_gives_the_probabilities_that_transformers_gives(seed: int, 
     torch.testing.assert_close(apply_temperature(logits, column(temperatures)).softmax(-1), expected.softmax(-1))
 
 
+@settings(max_examples=30)
 @given(seeds, st.floats(0.5, 2.0), st.lists(st.integers(0, VOCABULARY - 1), min_size=1))
 def test_repetition_penalty_equals_transformers(seed: int, penalty: float, ids: list[int]) -> None:
     logits, seen = random_logits(seed, 1), torch.zeros(1, VOCABULARY, dtype=torch.bool)
@@ -99,9 +112,9 @@ def test_presence_penalty_counts_each_token_once() -> None:
     assert penalise_presence(torch.zeros(1, 4), COUNTS, column([0.5])).tolist() == [[0.0, -0.5, 0.0, -0.5]]
 
 
-def test_a_neutral_number_changes_no_bit() -> None:
+def test_a_default_parameter_changes_no_bit() -> None:
     logits, seen = random_logits(0, 3), torch.ones(3, VOCABULARY, dtype=torch.bool)
-    neutral = stack_parameters([Sampling()] * 3, logits.device)
+    neutral = split_columns(stack_parameters([Sampling()] * 3, logits.device))
     penalised = apply_penalties(logits, seen, seen.float(), neutral, Feature.PENALTIES)
     every = ~Feature.NONE
     assert torch.equal(process_logits(penalised, neutral, every, NO_TOP_K, VOCABULARY), logits)

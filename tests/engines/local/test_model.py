@@ -1,17 +1,19 @@
+"""Models as they are loaded, the limits of their requests, and the encoding of prompts."""
+
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tokenizers.processors import TemplateProcessing
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig
 
 from demo.engines.local.loading.source import ModelSource
 from demo.engines.local.model import Model, build_model, load_model
 from demo.engines.local.runners.transformers.loading import wrap_network
-from demo.errors import BadRequest, SettingError
+from demo.errors import BadRequest, SettingError, TemplateRefused
 from demo.events import Loading, Message
 from demo.settings import Settings
-from tests.engines.local.tiny import make_model, make_network, make_tokenizer
+from tests.engines.local.tiny import LLAMA, build_network, make_model, make_network, make_tokenizer
 from tests.engines.local.tiny_files import save_folder
 
 CONTEXT = 512
@@ -35,7 +37,7 @@ def test_a_saved_folder_loads_and_says_what_it_is(folder: Path) -> None:
     assert [loading.step for loading in steps] == ["loading tiny", "warming up"]
 
 
-def test_loading_prints_nothing_but_the_choices(
+def test_loading_logs_only_the_choices(
     folder: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="demo")
@@ -52,7 +54,7 @@ def build_for_gpu(architecture: str, settings: Settings | None = None) -> Model:
     return build_model(loaded, ModelSource("tiny", "folder", "tiny", "made by a test"), settings or Settings())
 
 
-def test_on_a_gpu_the_step_is_captured_and_the_room_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_on_a_gpu_the_step_is_captured_and_the_number_of_rows_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="demo")
     model = build_for_gpu("llama", Settings(max_concurrent_requests=5))
     assert model.runner.limits.max_num_seqs == 5
@@ -66,7 +68,7 @@ def test_on_a_gpu_there_are_no_more_rows_than_the_memory_for_keys_and_values_hol
     assert build_for_gpu("llama", Settings(kv_cache_memory=3 * row)).runner.limits.max_num_seqs == 3
 
 
-def test_a_model_that_cannot_be_captured_keeps_the_general_path_and_the_log_says_why(
+def test_a_model_that_cannot_be_captured_runs_eagerly_and_the_log_says_why(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO", logger="demo")
@@ -75,7 +77,7 @@ def test_a_model_that_cannot_be_captured_keeps_the_general_path_and_the_log_says
     assert "cuda_graphs=0 (the model has layers of type sliding_attention)" in caplog.messages
 
 
-def test_no_cuda_graphs_means_the_general_path() -> None:
+def test_no_cuda_graphs_means_eager_mode() -> None:
     assert build_for_gpu("llama", Settings(cuda_graphs=())).runner.limits.max_num_seqs is None
 
 
@@ -91,21 +93,17 @@ def test_a_conversation_is_encoded_in_the_models_template() -> None:
     assert model.tokenizer.decode(ids) == text
 
 
-def test_a_conversation_that_the_template_refuses_is_a_bad_request_with_its_reason() -> None:
+def test_a_conversation_that_the_template_refuses_is_refused_with_its_reason() -> None:
     model = make_model(tokenizer=make_tokenizer("{{ raise_exception('System role not supported') }}"))
-    with pytest.raises(BadRequest, match=r"refuses this conversation: System role not supported\."):
+    with pytest.raises(TemplateRefused, match=r"refuses this conversation: System role not supported\."):
         model.encode((Message("system", "be brief"),))
 
 
-def test_a_prompt_beyond_the_models_limit_says_the_numbers() -> None:
+def test_a_request_beyond_the_models_limits_is_refused_with_the_numbers() -> None:
     model = make_model(settings=Settings(max_input_tokens=10, max_total_tokens=30))
     model.check_length(10, 20)
     with pytest.raises(BadRequest, match="has 11 tokens, and at most 10 are accepted"):
         model.check_length(11, 1)
-
-
-def test_a_prompt_and_answer_beyond_the_models_limit_say_the_numbers() -> None:
-    model = make_model(settings=Settings(max_input_tokens=10, max_total_tokens=30))
     with pytest.raises(BadRequest, match="10 tokens and 21 new ones are 31 in all, and at most 30 are possible"):
         model.check_length(10, 21)
 
@@ -137,11 +135,7 @@ def test_an_input_limit_beyond_the_models_context_is_one_sentence_with_both_numb
 
 
 def test_a_long_context_is_used_up_to_4096_tokens_unless_more_is_asked_for() -> None:
-    config = LlamaConfig(
-        vocab_size=260, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
-    )
-    config.max_position_embeddings = 100_000
-    network = LlamaForCausalLM(config)
+    network = build_network(LlamaConfig(**LLAMA | {"max_position_embeddings": 100_000}))
     assert make_model(network).card.max_total_tokens == 4096
     assert make_model(network, Settings(max_total_tokens=50_000)).card.max_total_tokens == 50_000
 
@@ -156,6 +150,6 @@ def test_a_tokenizer_that_adds_a_first_token_loads(tmp_path: Path) -> None:
     assert len(model.encode("warm up")) == len("warm up") + 1
 
 
-def test_every_dtype_loads(folder: Path) -> None:
-    for dtype in ("float32", "bfloat16"):
-        assert load(folder, dtype=dtype).card.dtype == dtype
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_every_dtype_loads(folder: Path, dtype: str) -> None:
+    assert load(folder, dtype=dtype).card.dtype == dtype

@@ -1,4 +1,4 @@
-"""Answers that are slowed down on purpose: no token is computed before it is due, and nobody else is slowed."""
+"""Answers with a pace: no token is computed before it is due, and no other answer is slower."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,8 +16,7 @@ from demo.events import Event, Failed, Request, Sampling, Started, Token
 from demo.run import Reader, Run
 from tests.engines.local.answers import ask, count_tokens, read
 from tests.engines.local.conftest import wait_until_loaded
-from tests.engines.local.test_ahead import make_captured
-from tests.engines.local.tiny import ARCHITECTURES, make_model, make_network
+from tests.engines.local.tiny import KINDS, make_captured, make_kind, make_model, make_network
 from tests.engines.local.watched import WatchedRunner
 
 RANDOM = Sampling(do_sample=True, temperature=1.3, top_k=50, seed=7)
@@ -40,7 +39,7 @@ class Scene:
         self.engine._wake()
 
     def pass_by(self) -> None:
-        """A short request, answered to its end: whatever is due has been computed by then."""
+        """Read a short answer to its end: all tokens that are due have been computed by then."""
         assert len(ask(self.engine, request(4))[0].ids) == 4
 
 
@@ -65,17 +64,11 @@ def read_until(reader: Reader, tokens: int) -> None:
             return
 
 
-kinds = pytest.mark.parametrize("kind", [*ARCHITECTURES, "captured"])
-
-
-def make_kind(kind: str) -> Model:
-    if kind != "captured":
-        return make_model(make_network(kind))
-    return make_captured(make_network())
+kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 @kinds
-def test_a_token_is_computed_when_it_is_due_and_not_before_whoever_else_is_answered(
+def test_a_token_is_computed_when_it_is_due_and_not_before_also_while_others_are_answered(
     kind: str, open_scene: Callable[[Model], Scene]
 ) -> None:
     scene = open_scene(make_kind(kind))
@@ -96,7 +89,7 @@ schedules = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 12), st.boolea
 
 
 @kinds
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(schedule=schedules)
 def test_a_pace_changes_no_token_of_its_answer_or_of_another(
     kind: str, schedule: list[tuple[int, int, bool, float | None]]
@@ -127,7 +120,7 @@ def test_a_run_that_waits_for_its_next_token_is_cancelled_at_once(open_scene: Ca
     assert scene.engine.load.running == 0
 
 
-def test_a_run_that_waits_for_its_next_token_counts_as_running_and_keeps_its_place(
+def test_a_run_that_waits_for_its_next_token_counts_as_running_and_keeps_its_row(
     open_scene: Callable[[Model], Scene],
 ) -> None:
     scene = open_scene(make_captured(make_network(), rows=2))
@@ -149,7 +142,7 @@ def watch_captured() -> tuple[Model, WatchedRunner]:
     return replace(model, runner=runner), runner
 
 
-def test_no_token_of_a_slow_row_is_computed_ahead_though_those_of_others_are(
+def test_no_token_of_a_paced_row_is_computed_ahead_while_those_of_others_are(
     open_scene: Callable[[Model], Scene],
 ) -> None:
     model, runner = watch_captured()
@@ -173,7 +166,7 @@ def test_a_row_slower_than_its_pace_lets_all_look_ahead(open_scene: Callable[[Mo
     assert runner.followed > 40
 
 
-def test_a_step_that_breaks_leaves_those_alone_that_were_not_in_it(open_scene: Callable[[Model], Scene]) -> None:
+def test_a_failed_step_does_not_end_the_sequences_outside_it(open_scene: Callable[[Model], Scene]) -> None:
     model = make_model()
     runner = WatchedRunner(model.runner)
     scene = open_scene(replace(model, runner=runner))
@@ -216,7 +209,7 @@ def test_small_delays_do_not_add_up(rate: float, lateness: float) -> None:
     assert all(later - earlier >= 1 / rate - 1e-9 for earlier, later in pairwise(times))
 
 
-def test_after_a_long_delay_only_so_much_is_made_up_for() -> None:
+def test_after_a_long_delay_at_most_the_catch_up_time_is_made_up_for() -> None:
     pace = Pace(10)
     pace.note(0.0)
     pace.note(5.0)

@@ -1,4 +1,4 @@
-"""A prompt that begins as one before is not read again: the same answer, sooner; and only for the same client."""
+"""A prompt that begins like an earlier one of the same client is not read again, and its answer is the same."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,12 +8,12 @@ import pytest
 
 from demo.engines.local.model import Model, load_model
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
+from demo.engines.local.runners.transformers.padded_kv import RowsCache
 from demo.events import Request, Sampling, Started
 from demo.settings import Settings
 from tests.engines.local.answers import Answer, ask
 from tests.engines.local.conftest import OpenWorker
-from tests.engines.local.test_ahead import make_captured
-from tests.engines.local.tiny import make_model, make_network
+from tests.engines.local.tiny import make_captured, make_model, make_network
 from tests.engines.local.tiny_files import Recipe, write_gguf
 
 LONG = "a conversation of some length that goes on and on, turn after turn; " * 3
@@ -46,7 +46,7 @@ def answer(engine: object, request: Request) -> Answer:
 
 
 @kinds
-def test_the_second_turn_reads_what_is_new_and_answers_as_if_it_had_read_all(
+def test_the_second_turn_reads_the_new_tokens_alone_and_has_the_same_answer(
     kind: str, open_worker: OpenWorker, tmp_path: Path
 ) -> None:
     engine = open_worker(make_kind(kind, tmp_path))
@@ -73,9 +73,14 @@ def test_another_client_shares_nothing(kind: str, open_worker: OpenWorker, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["cpu_llama", "eager"])
-def test_it_can_be_switched_off(kind: str, open_worker: OpenWorker, tmp_path: Path) -> None:
+def test_without_a_prefix_cache_nothing_is_reused_and_nothing_is_copied(
+    kind: str, open_worker: OpenWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[int] = []
+    monkeypatch.setattr(RowsCache, "copy_row", lambda cache, row, tokens: copied.append(row))
     engine = open_worker(make_kind(kind, tmp_path, Settings(no_prefix_cache=True)))
-    assert [cached(answer(engine, talk(LONG))) for _ in range(2)] == [0, 0]
+    assert [cached(each) for _ in range(2) for each in ask(engine, talk(LONG), talk(LONG, scored=True))] == [0] * 4
+    assert not copied
 
 
 @kinds
@@ -91,7 +96,7 @@ def test_recurrent_models_reuse_nothing(open_worker: OpenWorker) -> None:
 
 
 @kinds
-def test_many_at_once_of_one_beginning_answer_as_alone(kind: str, open_worker: OpenWorker, tmp_path: Path) -> None:
+def test_many_at_once_with_one_beginning_answer_as_alone(kind: str, open_worker: OpenWorker, tmp_path: Path) -> None:
     engine = open_worker(make_kind(kind, tmp_path))
     requests: Sequence[Request] = [talk(LONG + ending) for ending in ("a", "b", LONG, "", "a")]
     together = [each.ids for each in ask(engine, *requests)]
@@ -99,13 +104,13 @@ def test_many_at_once_of_one_beginning_answer_as_alone(kind: str, open_worker: O
 
 
 @pytest.mark.parametrize("kind", ["cpu_llama", "eager"])
-def test_more_than_memory_holds_waits_or_is_computed_again_and_answers_the_same(
+def test_more_than_memory_holds_waits_or_is_recomputed_and_answers_the_same(
     kind: str, open_worker: OpenWorker, tmp_path: Path
 ) -> None:
     roomy = make_kind(kind, tmp_path, Settings(kv_cache_memory=1 << 26))
-    requests = [Request("x" * (20 + 9 * number), 150, DRAWN, ignore_eos=True) for number in range(6)]
+    requests = [Request("x" * (20 + 9 * number), 60, DRAWN, ignore_eos=True) for number in range(6)]
     expected = [each.ids for each in ask(open_worker(roomy), *requests)]
     assert roomy.runner.limits.capacity is not None
-    memory = 700 * (1 << 26) // roomy.runner.limits.capacity  # for 700 of the 1,155 tokens
-    tight = make_kind(kind, tmp_path, Settings(kv_cache_memory=memory, max_total_tokens=300))
+    memory = 380 * (1 << 26) // roomy.runner.limits.capacity  # for 380 of the 615 tokens
+    tight = make_kind(kind, tmp_path, Settings(kv_cache_memory=memory, max_total_tokens=150))
     assert [each.ids for each in ask(open_worker(tight), *requests)] == expected

@@ -1,6 +1,7 @@
-"""Random models of two layers with a byte-level tokenizer: the real cache, sampler and scheduler in milliseconds."""
+"""Random models of two layers with a byte-level tokenizer, which answer in milliseconds."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from transformers import (
 
 from demo.engines.local.loading.source import ModelSource
 from demo.engines.local.model import Model, build_model
+from demo.engines.local.runners.transformers.cuda_graphs.loading import Plan, capture
 from demo.engines.local.runners.transformers.loading import wrap_network
 from demo.settings import Settings
 
@@ -46,7 +48,7 @@ def make_tokenizer(template: str = TEMPLATE) -> PreTrainedTokenizerFast:
 
 GROUPED: dict[str, Any] = {**SMALL, "intermediate_size": 64, "num_key_value_heads": 2}
 LLAMA: dict[str, Any] = {**GROUPED, "max_position_embeddings": 512}
-LLAMA_3: dict[str, Any] = {  # its stretching of rotary embeddings
+LLAMA_3: dict[str, Any] = {  # its scaling of rotary embeddings
     "rope_type": "llama3",
     "rope_theta": 10000.0,
     "factor": 8.0,
@@ -56,42 +58,23 @@ LLAMA_3: dict[str, Any] = {  # its stretching of rotary embeddings
 }
 
 
-def _llama() -> PreTrainedConfig:
-    return LlamaConfig(**LLAMA)
-
-
-def _sliding_window() -> PreTrainedConfig:
-    return MistralConfig(**GROUPED, sliding_window=8)
-
-
-def _fused_qkv() -> PreTrainedConfig:
-    return GPTNeoXConfig(**SMALL, intermediate_size=64, max_position_embeddings=512)
-
-
-def _alibi() -> PreTrainedConfig:
-    return BloomConfig(vocab_size=VOCABULARY, hidden_size=32, n_layer=2, n_head=4)
-
-
-def _recurrent() -> PreTrainedConfig:
-    return MambaConfig(vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, state_size=4)
-
-
 ARCHITECTURES: dict[str, Callable[[], PreTrainedConfig]] = {
-    "llama": _llama,
-    "sliding window": _sliding_window,
-    "fused QKV": _fused_qkv,
-    "alibi": _alibi,
-    "recurrent": _recurrent,
+    "llama": lambda: LlamaConfig(**LLAMA),
+    "sliding window": lambda: MistralConfig(**GROUPED, sliding_window=8),
+    "fused QKV": lambda: GPTNeoXConfig(**SMALL, intermediate_size=64, max_position_embeddings=512),
+    "alibi": lambda: BloomConfig(vocab_size=VOCABULARY, hidden_size=32, n_layer=2, n_head=4),
+    "recurrent": lambda: MambaConfig(vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, state_size=4),
 }
+KINDS = [*ARCHITECTURES, "captured"]  # of models in eager mode, and a Llama with captured steps
 
 
 def make_network(architecture: str = "llama", seed: int = 0) -> PreTrainedModel:
-    """A random network with sharp enough logits that answers differ."""
+    """A random network whose logits differ enough for different answers."""
     return build_network(ARCHITECTURES[architecture](), seed)
 
 
 def build_network(config: PreTrainedConfig, seed: int = 0) -> PreTrainedModel:
-    """The same, with these numbers."""
+    """A random network of this config."""
     config.eos_token_id = VOCABULARY - 4
     torch.manual_seed(seed)
     network: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
@@ -111,3 +94,16 @@ def make_model(
     source = ModelSource("tiny", "folder", "tiny", "made by a test")
     loaded = wrap_network(network or make_network(), tokenizer or make_tokenizer())
     return build_model(loaded, source, settings or Settings())
+
+
+def make_captured(network: PreTrainedModel, rows: int = 64) -> Model:
+    """The model of a network whose steps are captured, on the CPU."""
+    runner = capture(network, Plan(rows, 512, (1, 2, 4, 8, 16, 32, 64)), lambda loading: None)
+    return replace(make_model(network), runner=runner)
+
+
+def make_kind(kind: str, network: PreTrainedModel | None = None) -> Model:
+    """A model of one of KINDS."""
+    if kind == "captured":
+        return make_captured(network or make_network())
+    return make_model(network or make_network(kind))

@@ -1,4 +1,4 @@
-"""Random two-layer Llamas on disk: as a folder, and as a GGUF file with tokenizer and chat template inside."""
+"""Random two-layer Llamas on disk: as a folder, and as a GGUF file with tokenizer and chat template."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -18,9 +18,9 @@ MERGED = "ab"  # transformers asks for one merge at least
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a GGUF file holds. `forms` are GGML's names of how single matrices are stored, `form` that of the others.
+    """The content of a GGUF file. `forms` are GGML's quantization types of single matrices, `form` that of the others.
 
-    A `hidden` of 256 and more is what the forms with blocks of 256 weights need. Other seeds give other weights.
+    Types with blocks of 256 weights need a `hidden` of at least 256. The weights depend on the seed.
     """
 
     seed: int = 0
@@ -33,9 +33,9 @@ class Recipe:
     architecture: str = "llama"
     template: str = TEMPLATE
     biases: bool = False
-    rotated: int | None = None  # dimensions of each head; None says all
+    rotated: int | None = None  # dimensions of each head; None rotates all
     left_out: str = ""
-    max_tensors: int = 0  # in one file, of which there are then several; 0 says all
+    max_tensors: int = 0  # in each of several files; 0 writes one file
     change: Callable[[GGUFWriter], None] = lambda writer: None
 
     @property
@@ -46,7 +46,7 @@ class Recipe:
 def save_folder(
     folder: Path, network: PreTrainedModel | None = None, with_template: bool = True, max_shard_size: str = "1GB"
 ) -> Path:
-    """A folder as `save_pretrained` leaves it, of a random Llama if no network is given."""
+    """A folder as `save_pretrained` writes it, of a random Llama if no network is given."""
     tokenizer = make_tokenizer()
     if not with_template:
         tokenizer.chat_template = None
@@ -56,9 +56,17 @@ def save_folder(
 
 
 def change_json(file: Path, **changes: object) -> None:
-    """Other values for some names in a file of JSON; None takes a name out."""
+    """Set some names in a file of JSON; None removes a name."""
     held = json.loads(file.read_text()) | changes
     file.write_text(json.dumps({name: value for name, value in held.items() if value is not None}))
+
+
+def damage_file(path: Path, damage: Callable[[bytes], bytes] | None) -> None:
+    """Replace a file's content; None removes the file."""
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage(path.read_bytes()))
 
 
 def write_gguf(path: Path, recipe: Recipe | None = None) -> Path:

@@ -71,7 +71,7 @@ class WatchedRunner(Runner):
 
 
 class PausingRunner(WatchedRunner):
-    """Stops before each decode step until the test lets it go on."""
+    """Waits before each decode step for the test."""
 
     def __init__(self, runner: Runner) -> None:
         super().__init__(runner)

@@ -1,4 +1,4 @@
-"""Where the engine keeps what it made once and needs again."""
+"""The folder of converted models and compiled kernels."""
 
 import os
 from pathlib import Path

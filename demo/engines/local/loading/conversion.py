@@ -1,6 +1,6 @@
-"""A GGUF file as a folder that loads in an instant: converted once by transformers, into a cache keyed by content.
+"""Converts a GGUF file with transformers, once, into a folder of a cache that is keyed by the file's content.
 
-Importing it does not import transformers, so the cache can be checked while that is on its way.
+Importing this module does not import transformers: a folder in the cache is checked without it.
 `python -m demo.engines.local.loading.conversion FILE` prints the folder.
 """
 
@@ -10,7 +10,8 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import reduce
 from glob import escape
 from pathlib import Path
 
@@ -20,18 +21,18 @@ from demo.engines.local.loading.cache_dir import cache_dir
 from demo.engines.local.loading.gguf_split import join_parts, read_model
 from demo.errors import ModelError
 
-FORMAT = "2"  # part of the key: raise it when the folder's content changes, or what is refused
+FORMAT = "2"  # part of the key: increment it when the folder's content or the set of refused files changes
 MANIFEST = "manifest.json"
 _BLOCK = 1 << 22
 
 
 def convert_once(gguf: Path, report: Callable[[str], None]) -> Path:
-    """The folder converted from `gguf`; made now if it is missing or damaged.
+    """The folder converted from `gguf`; it is made now if it is missing or damaged.
 
-    Raises ModelError where the file is incomplete, can't be converted or the folder can't be written.
+    Raises ModelError where the file is incomplete or can't be converted, or the folder can't be written.
     """
     parts = _list_files(gguf)
-    folder = _name_folder(gguf, parts)
+    folder = cache_dir() / f"{gguf.stem}-{_read_digest(parts)[:16]}-{FORMAT}"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f"{folder.name}.lock"):
@@ -46,7 +47,7 @@ def convert_once(gguf: Path, report: Callable[[str], None]) -> Path:
 
 
 def is_intact(folder: Path) -> bool:
-    """Whether every file of a converted folder is there with the bytes that were written."""
+    """Whether every file of a converted folder has the bytes that were written."""
     try:
         return bool(json.loads((folder / MANIFEST).read_text()) == _list_checksums(folder))
     except (OSError, ValueError):
@@ -73,10 +74,6 @@ def _list_files(gguf: Path) -> list[Path]:
         raise ModelError(f"{gguf} can't be loaded: {error}. Download it again, or give another.") from error
 
 
-def _name_folder(gguf: Path, parts: list[Path]) -> Path:
-    return cache_dir() / f"{gguf.stem}-{_read_digest(parts)[:16]}-{FORMAT}"
-
-
 def _write(gguf: Path, parts: list[Path], folder: Path) -> None:
     from demo.engines.local.runners.transformers.gguf import load_gguf
 
@@ -96,23 +93,15 @@ def _list_checksums(folder: Path) -> dict[str, int]:
 
 def _read_digest(files: list[Path]) -> str:
     digest = hashlib.sha256()
-    for file in files:
-        for block in _blocks(file):
-            digest.update(block)
+    for path in files:
+        with path.open("rb") as file:
+            hashlib.file_digest(file, lambda: digest)
     return digest.hexdigest()
 
 
 def _checksum(path: Path) -> int:
-    checksum = 0
-    for block in _blocks(path):
-        checksum = zlib.crc32(block, checksum)
-    return checksum
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            yield block
+        return reduce(lambda checksum, block: zlib.crc32(block, checksum), iter(lambda: file.read(_BLOCK), b""), 0)
 
 
 if __name__ == "__main__":

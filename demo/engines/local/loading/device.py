@@ -1,11 +1,11 @@
-"""Where the model runs and in which number format, each with the reason."""
+"""Device, dtype and number of threads, each with the reason for the choice."""
 
 import os
 from collections.abc import Callable
 
 import torch
 
-from demo.engines.local.loading.cpu_quota import read_cpu_quota
+from demo.engines.local.loading.control_group import read_cpu_quota
 from demo.errors import SettingError
 from demo.settings import STORED, Choice, Settings
 
@@ -13,7 +13,7 @@ ASKED = "as set"
 
 
 def choose_device(settings: Settings) -> Choice[str]:
-    """`cpu`, `cuda`, `cuda:N` or `mps`. Raises SettingError where the asked one is not there."""
+    """`cpu`, `cuda`, `cuda:N` or `mps`. Raises SettingError where the machine lacks the one that is set."""
     if settings.device == "auto":
         if torch.cuda.is_available():
             return Choice("device", "cuda", f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}")
@@ -28,26 +28,26 @@ def choose_device(settings: Settings) -> Choice[str]:
     return Choice("device", settings.device, ASKED)
 
 
-def choose_dtype(settings: Settings, device: str, obstacle: str) -> Choice[str]:
-    """The torch dtype of the weights, by its name, or STORED; `obstacle` says why that is not possible.
+def choose_dtype(settings: Settings, device: str, unsupported: str) -> Choice[str]:
+    """The name of the weights' torch dtype, or STORED, unless there is an `unsupported` against STORED.
 
-    Raises SettingError where it was asked for all the same.
+    Raises SettingError where STORED is set and unsupported.
     """
-    if settings.dtype == STORED and obstacle:
-        raise SettingError(f"--dtype is 'stored', but {obstacle}: use auto.")
+    if settings.dtype == STORED and unsupported:
+        raise SettingError(f"--dtype is 'stored', but {unsupported}: use auto.")
     if settings.dtype != "auto":
         return Choice("dtype", settings.dtype, ASKED)
-    if device == "cpu" and not obstacle:
+    if device == "cpu" and not unsupported:
         return Choice("dtype", STORED, "on a CPU: the fewer bits it reads, the faster")
     if device == "cpu":
-        return Choice("dtype", "float32", f"on a CPU; weights as they are stored are not possible: {obstacle}")
+        return Choice("dtype", "float32", f"on a CPU; weights as they are stored are not possible: {unsupported}")
     if device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False):
         return Choice("dtype", "bfloat16", "this GPU has it")
     return Choice("dtype", "float16", "this GPU has no bfloat16")
 
 
 def choose_threads(settings: Settings, read_quota: Callable[[], float | None] = read_cpu_quota) -> Choice[int]:
-    """CPU threads for one operation of the model: more than the control group pays for would wait for each other."""
+    """CPU threads for one operation of the model: one per usable core, within the control group's quota."""
     if settings.threads is not None:
         return Choice("threads", settings.threads, ASKED)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -58,7 +58,7 @@ def choose_threads(settings: Settings, read_quota: Callable[[], float | None] = 
 
 
 def device_map(device: str) -> str | dict[str, str]:
-    """accelerate's map: one device where the model fits, the next GPUs only for what does not."""
+    """accelerate's device map: the next GPUs are used only by a model that is too large for the first."""
     return "sequential" if device == "cuda" else {"": device}
 
 

@@ -1,4 +1,4 @@
-"""The header of a GGUF file, read by the `gguf` package: its metadata and where its tensors are. Reads no tensor."""
+"""The header of a GGUF file, read by the `gguf` package: metadata, and the place of each tensor. Reads no tensor."""
 
 import struct
 from dataclasses import dataclass
@@ -26,46 +26,36 @@ class GgufTensor:
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """What a file holds, by name."""
+    """A file's metadata and tensors, by name."""
 
     metadata: dict[str, Any]
     tensors: dict[str, GgufTensor]
 
 
 def read_header(path: Path) -> GgufHeader:
-    """Raises OSError or ValueError where the file is not a complete GGUF file that can be read here."""
+    """Raises OSError or ValueError where the file is not a complete, little-endian GGUF file."""
     try:
         reader = Reader(path)
-    except (KeyError, IndexError, OverflowError, MemoryError, RuntimeWarning) as error:  # what damaged files cause
+    except (KeyError, IndexError, OverflowError, MemoryError, RuntimeWarning) as error:  # from damaged files
         raise ValueError(f"its header is damaged: {error.args[0] if error.args else error}") from error
     if reader.endianess != GGUFEndian.LITTLE:
         raise ValueError("it is a big-endian file")
     tensors = {
-        tensor.name: GgufTensor(
-            path,
-            tuple(tensor.shape.tolist()[::-1]),
-            tensor.tensor_type,
-            tensor.data_offset,
-            tensor.n_bytes,
-        )
-        for tensor in reader.tensors
+        each.name: GgufTensor(path, tuple(each.shape.tolist()[::-1]), each.tensor_type, each.data_offset, each.n_bytes)
+        for each in reader.tensors
     }
     fields = {name: field for name, field in reader.fields.items() if not name.startswith("GGUF.")}
     return GgufHeader({name: field.contents() for name, field in fields.items()}, tensors)
 
 
 class Reader(GGUFReader):
-    """gguf's reader, except that it reads an array in one go and says where a file ends too early.
+    """gguf's reader, except that it reads an array at once and raises ValueError where a file ends too early.
 
     gguf's own takes 2.6 seconds for a vocabulary of 49,152 tokens, this one 0.1.
     """
 
     def _get(
-        self,
-        offset: int,
-        dtype: DTypeLike,
-        count: int = 1,
-        override_order: Literal["I", "S", "<"] | None = None,
+        self, offset: int, dtype: DTypeLike, count: int = 1, override_order: Literal["I", "S", "<"] | None = None
     ) -> NDArray[Any]:
         if int(offset) + np.dtype(dtype).itemsize * int(count) > len(self.data):
             raise ValueError("it ends before its weights do")
@@ -89,8 +79,8 @@ class Reader(GGUFReader):
         return ARRAY_HEAD + size, strings, list(range(len(strings))), [GGUFValueType.ARRAY, kind]
 
     def _get_strings(self, start: int, count: int) -> tuple[list[NDArray[np.uint8]], int]:
-        """The bytes of each string, and how many bytes they take in the file."""
-        data, at, strings = np.asarray(self.data), start, []  # slices of a plain array are cheaper than of a mapping
+        """The bytes of each string, and the size of all in the file."""
+        data, at, strings = np.asarray(self.data), start, []  # a plain array is sliced faster than a memmap
         lengths = data.data
         for _ in range(count):
             if at + LENGTH.size > len(data):

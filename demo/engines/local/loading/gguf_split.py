@@ -1,4 +1,4 @@
-"""A GGUF model that is split into several files, `NAME-00001-of-00003.gguf` and so on, which lie in one folder."""
+"""GGUF models that are split into several files of one folder: `NAME-00001-of-00003.gguf` and so on."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ def read_model(path: Path) -> GgufHeader:
     headers = [_read_part(part) for part in parts]
     for number, (part, each) in enumerate(zip(parts, headers, strict=True)):
         if (each.metadata.get(NUMBER), each.metadata.get(COUNT)) != (number, len(parts)):
-            raise ModelError(f"{part} is not what its name says, part {number + 1} of {len(parts)}: download it again.")
+            raise ModelError(f"{part} is not part {number + 1} of {len(parts)}, as its name says: download it again.")
     tensors = {name: tensor for each in headers for name, tensor in each.tensors.items()}
     if len(tensors) != (total := headers[0].metadata.get(TENSORS, len(tensors))):
         raise ModelError(f"The parts of {path} hold {len(tensors)} of {total} tensors: download all of them again.")
@@ -45,8 +45,8 @@ def list_parts(path: Path) -> list[Path]:
     """All files of the model that `path` is a part of. Raises ModelError with those that are missing."""
     if not (found := PART.search(path.name)):
         raise ModelError(
-            f"{path} is one part of a split model, and its name does not tell those of the others: give all parts "
-            "their published names, which end in -00001-of-00003.gguf and so on."
+            f"{path} is one part of a split model, and the names of the others cannot be derived from its name: give "
+            "all parts their published names, which end in -00001-of-00003.gguf and so on."
         )
     count = int(found[1])
     name = path.name[: found.start()]
@@ -60,7 +60,7 @@ def list_parts(path: Path) -> list[Path]:
 
 
 def join_parts(parts: list[Path], target: Path) -> None:
-    """Write one file that holds what the parts hold."""
+    """Write the metadata and the tensors of all parts into one file."""
     readers = [Reader(part) for part in parts]
     fields = {name: field for name, field in readers[0].fields.items() if not name.startswith(("GGUF.", "split."))}
     writer = GGUFWriter(target, fields.pop(Keys.General.ARCHITECTURE).contents())

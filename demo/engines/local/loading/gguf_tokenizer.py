@@ -1,11 +1,11 @@
-"""The tokenizer of a GGUF file, id for id the one that transformers makes of it.
+"""The tokenizer of a GGUF file, with the same ids as transformers' own.
 
-Byte-level BPE over GPT-2's pieces is built here in 0.1 seconds, by the same library; transformers' own tokenizer takes
-1.0. Every other kind, and the chat template, are left to transformers.
+Byte-level BPE with GPT-2's pre-tokenizer is built here by the same library in 0.1 seconds; transformers takes 1.0.
+transformers builds every other kind, and renders the chat template.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,18 +15,18 @@ from tokenizers import Tokenizer as Backend
 from demo.engines.local.tokenizer import Tokenizer
 from demo.events import Piece
 
-CONTROL, USER_DEFINED = 3, 4  # what `token_type` calls tokens that are found in a text as a whole
+CONTROL, USER_DEFINED = 3, 4  # values of `token_type` for tokens that are encoded as a whole
 GPT2_END: Final = "<|endoftext|>"
-# Of `pre`, which says how a text is cut before its pieces are merged: those that stand for GPT-2's way, or for nothing.
+# Values of `pre`, the pre-tokenizer, that mean GPT-2's, or none.
 GPT2_CUTS: Final = (None, "default", "gpt-2", "smollm")
-LARGEST: Final = 100_000  # tokens, beyond which transformers looks for mistakes of certain models
+LARGEST: Final = 100_000  # tokens; in larger vocabularies transformers corrects errors of some models
 BYTES: Final = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
 ALPHABET: Final = frozenset(pre_tokenizers.ByteLevel.alphabet())
 ROLES: Final = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
 
 
 def load_tokenizer(gguf: Path, metadata: Mapping[str, Any]) -> Tokenizer:
-    """The tokenizer of a file with these metadata."""
+    """The tokenizer of the file `gguf` with these metadata."""
     vocabulary = {name.removeprefix("tokenizer.ggml."): value for name, value in metadata.items()}
     if is_byte_level(vocabulary):
         return ByteLevel(vocabulary, metadata["tokenizer.chat_template"])
@@ -38,23 +38,26 @@ def load_tokenizer(gguf: Path, metadata: Mapping[str, Any]) -> Tokenizer:
 
 
 def is_byte_level(metadata: Mapping[str, Any]) -> bool:
-    """Whether the tokenizer of these metadata, their names without `tokenizer.ggml`, is one that is built here."""
+    """Whether ByteLevel can be built of these metadata, whose names lack the prefix `tokenizer.ggml`."""
     kind, cut = metadata.get("model"), metadata.get("pre")
     return kind == "gpt2" and cut in GPT2_CUTS and "merges" in metadata and len(metadata["tokens"]) <= LARGEST
 
 
 class ByteLevel(Tokenizer):
-    """BPE over bytes (GPT-2), of a file's metadata under `tokenizer.ggml`."""
+    """Byte-level BPE (GPT-2), of a file's metadata under `tokenizer.ggml`."""
 
     def __init__(self, metadata: Mapping[str, Any], template: str) -> None:
-        self._renderer = _start_import()
+        # Importing transformers' template sandbox takes 0.3 seconds: only a conversation waits for it.
+        pool = ThreadPoolExecutor(1)
+        self._renderer = pool.submit(_import_renderer)
+        pool.shutdown(wait=False)
         self._backend = build_backend(metadata)
         self._template = template
         self._roles = read_roles(metadata)
 
     @property
     def serialized(self) -> str:
-        """All of it, as `tokenizers` saves it."""
+        """The tokenizer as JSON, as `tokenizers` saves it."""
         return self._backend.to_str()
 
     @property
@@ -91,14 +94,6 @@ class ByteLevel(Tokenizer):
         return str(self._renderer.result()([conversation], **options)[0][0])
 
 
-def _start_import() -> Future[Callable[..., Any]]:
-    """transformers' chat-template sandbox: the import takes 0.3 seconds, for which nothing waits but a conversation."""
-    pool = ThreadPoolExecutor(1)
-    renderer = pool.submit(_import_renderer)
-    pool.shutdown(wait=False)
-    return renderer
-
-
 def _import_renderer() -> Callable[..., Any]:
     from transformers.utils.chat_template_utils import render_jinja_template
 
@@ -106,15 +101,18 @@ def _import_renderer() -> Callable[..., Any]:
 
 
 def read_roles(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """The tokens with a role, by transformers' names of the roles."""
+    """The tokens with a role, by transformers' name of the role."""
     ids = {role: metadata.get(f"{name}_token_id") for role, name in ROLES.items()}
     tokens = metadata["tokens"]
     return {role: tokens[id] for role, id in ids.items() if id is not None and id < len(tokens)}
 
 
 def build_backend(metadata: Mapping[str, Any]) -> Backend:
-    """The tokenizer itself."""
-    vocabulary = _spell(metadata["tokens"])
+    """The tokenizer of metadata whose names lack the prefix `tokenizer.ggml`."""
+    vocabulary = {
+        token if ALPHABET.issuperset(token) else "".join(piece for piece, _ in BYTES.pre_tokenize_str(token)): id
+        for id, token in enumerate(metadata["tokens"])
+    }
     merges = [tuple(merge.split(" ")) for merge in metadata["merges"]]
     model = models.BPE(vocab=vocabulary, merges=merges, continuing_subword_prefix="", end_of_word_suffix="")
     backend = Backend(model)
@@ -126,7 +124,7 @@ def build_backend(metadata: Mapping[str, Any]) -> Backend:
 
 
 def _add_tokens(backend: Backend, metadata: Mapping[str, Any]) -> None:
-    """Those that are found in a text as a whole, in transformers' order."""
+    """Add the tokens that are encoded as a whole, in transformers' order."""
     backend.add_tokens([AddedToken(GPT2_END, special=True)])
     kinds = list(zip(metadata["tokens"], metadata.get("token_type", ()), strict=False))
     control = [token for token, kind in kinds if kind == CONTROL and ALPHABET.issuperset(token)]
@@ -138,17 +136,8 @@ def _add_tokens(backend: Backend, metadata: Mapping[str, Any]) -> None:
     backend.add_tokens([AddedToken(token, special=True) for token in roles])
 
 
-def _spell(tokens: Sequence[str]) -> dict[str, int]:
-    """The id of each token, all written in the letters that stand for bytes."""
-    return {token if ALPHABET.issuperset(token) else _spell_bytes(token): id for id, token in enumerate(tokens)}
-
-
-def _spell_bytes(token: str) -> str:
-    return "".join(piece for piece, _ in BYTES.pre_tokenize_str(token))
-
-
 def _frame(backend: Backend, metadata: Mapping[str, Any]) -> processors.TemplateProcessing:
-    """What stands before and after a text, where the file wants that."""
+    """The tokens before and after a text that the file asks for."""
     roles = read_roles(metadata)
     before, after = (
         [roles[role]] if role in roles and metadata.get(f"add_{role}") else [] for role in ("bos_token", "eos_token")

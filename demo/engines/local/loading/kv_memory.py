@@ -1,4 +1,4 @@
-"""How much memory keys and values may take."""
+"""How much memory the KV cache may take."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,36 +11,33 @@ import torch
 from demo.engines.local.loading.control_group import PROC, list_groups
 from demo.settings import Choice, Settings
 
-SHARE: Final = {"cpu": 0.125, "cuda": 0.75, "mps": 0.25}  # of what is free; a CPU's memory is everybody's
-# Of a control group: its limit, and what it uses of it.
+SHARE: Final = {"cpu": 0.125, "cuda": 0.75, "mps": 0.25}  # of the free memory, which a CPU shares with all programs
+# A control group's limit, and its usage.
 FILES: Final = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
 
 
 @dataclass(frozen=True, slots=True)
 class KVMemory:
-    """At most so many `bytes`, in which what was read may be kept for reuse."""
+    """At most so many `bytes`; with `keeps_prefixes`, keys and values of ended sequences are kept for reuse."""
 
     bytes: int
     keeps_prefixes: bool
 
 
 def choose_kv_memory(settings: Settings, device: str) -> Choice[int]:
-    """Bytes, as set or a share of what is free on the device."""
+    """In bytes: as set, or a share of the device's free memory."""
     if settings.kv_cache_memory is not None:
         return Choice("kv_cache_memory", settings.kv_cache_memory, "as set")
     kind = device.partition(":")[0]
-    share = SHARE[kind]
-    return Choice("kv_cache_memory", int(share * _find_free(kind, device)), f"{share:.3g} of what is free")
-
-
-def _find_free(kind: str, device: str) -> int:
     if kind == "cuda" and torch.cuda.is_available():
-        return int(torch.cuda.mem_get_info(device)[0])
-    return min([int(psutil.virtual_memory().available), *list_left()])
+        free = int(torch.cuda.mem_get_info(device)[0])
+    else:
+        free = min([int(psutil.virtual_memory().available), *list_left()])
+    return Choice("kv_cache_memory", int(SHARE[kind] * free), f"{SHARE[kind]:.3g} of what is free")
 
 
 def list_left(proc: Path = PROC) -> Iterator[int]:
-    """Bytes that each control group of this process may still use, where it has a limit."""
+    """The free bytes of each control group of this process that has a limit."""
     for folder in list_groups("memory", proc):
         for files in FILES:
             try:

@@ -1,4 +1,4 @@
-"""What every way of loading a model gives: its tokenizer, and a runner of it."""
+"""A loaded model: its tokenizer, its limits, and how to make its runner."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from demo.engines.local.loading.kv_memory import KVMemory
 from demo.engines.local.runner import Runner
 from demo.engines.local.tokenizer import Tokenizer
 
-if TYPE_CHECKING:  # it takes two seconds, which what does without transformers is spared
+if TYPE_CHECKING:  # importing transformers takes two seconds, which a GGUF file does without
     from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model on its device. `context` is how many tokens it can read, None where nothing bounds them.
+    """A model on its device. `context` is the model's limit in tokens, None where it has none.
 
-    `network` is what of transformers makes its logits, None where transformers has no part in them.
+    `network` is None where another runner than transformers' computes the logits.
     """
 
     tokenizer: Tokenizer

@@ -1,4 +1,4 @@
-"""Which model, and where from: as asked, else embedded in a package, else from the hub."""
+"""Which model to load, and where its files are: as set, else embedded in a package, else on the hub."""
 
 import os
 from dataclasses import dataclass
@@ -24,20 +24,20 @@ class ModelSource:
 
 
 def choose_source(settings: Settings, device: str, embedded: Path | None) -> ModelSource:
-    """The model to load: as asked, else the `embedded` file, else one from the hub for `device`.
+    """The model to load: as set, else the `embedded` file, else one from the hub for `device`.
 
-    Raises ModelError where a local one that was asked for is not there.
+    Raises ModelError where the setting is a path and there is no such file or folder.
     """
     if settings.model_id is not None:
-        return _asked(settings.model_id)
+        return _find_source(settings.model_id)
     if embedded is not None:
         return ModelSource(EMBEDDED_ID, "embedded", str(embedded), "embedded")
     model_id = HUB_ID_ON_CPU if device == "cpu" else HUB_ID_ON_GPU
     return ModelSource(model_id, "hub", model_id, f"from the hub, sized for {device}: no model is embedded")
 
 
-def _asked(model_id: str) -> ModelSource:
-    # os.path, unlike Path, says no where a name is too long or a folder may not be looked into.
+def _find_source(model_id: str) -> ModelSource:
+    # os.path, unlike Path, returns False for a name that is too long and for a folder without permission.
     path = Path(os.path.expanduser(model_id))
     if os.path.isdir(path):
         return ModelSource(path.resolve().name, "folder", str(path), "as set: a folder")

@@ -1,3 +1,5 @@
+"""Device, dtype and threads are chosen with a reason, or refused in one sentence."""
+
 import os
 
 import pytest
@@ -58,13 +60,13 @@ def test_on_a_cpu_weights_stay_as_they_are_stored() -> None:
     assert str(choose_dtype(Settings(), "cpu", "")).startswith("dtype=stored (on a CPU: ")
 
 
-def test_where_they_cannot_the_numbers_are_exact_and_the_reason_is_told() -> None:
+def test_without_stored_weights_the_dtype_is_float32_with_the_reason() -> None:
     choice = str(choose_dtype(Settings(), "cpu", "this processor has no AVX-512"))
     assert choice.startswith("dtype=float32 (on a CPU; ")
     assert choice.endswith("this processor has no AVX-512)")
 
 
-def test_asking_for_stored_weights_where_they_cannot_be_is_a_sentence() -> None:
+def test_stored_weights_that_are_set_and_unsupported_are_refused_with_the_reason() -> None:
     with pytest.raises(SettingError, match=r"--dtype is 'stored', but .* no AVX-512: use auto"):
         choose_dtype(Settings(dtype="stored"), "cpu", "this processor has no AVX-512")
 
@@ -80,7 +82,7 @@ def test_by_itself_no_more_threads_than_usable_cores_are_chosen() -> None:
 
 
 @pytest.mark.parametrize(("quota", "threads"), [(0.25, 1), (0.99, 1), (1.0, 1), (1.99, 1), (2.5, 2), (8.0, 3)])
-def test_threads_are_no_more_than_the_control_group_pays_for_and_at_least_one(
+def test_threads_are_at_least_one_and_within_the_quota_of_the_control_group(
     quota: float, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})

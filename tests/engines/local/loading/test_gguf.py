@@ -57,14 +57,14 @@ def test_data_begin_where_the_file_s_own_alignment_says(tmp_path: Path) -> None:
         (b"GGUF\x03\0\0\0" + struct.pack("<QQ", 1 << 60, 1 << 60), "is damaged|ends before"),
     ],
 )
-def test_what_is_no_gguf_file_or_of_another_version_says_so(begin: bytes, said: str, tmp_path: Path) -> None:
+def test_other_files_and_other_versions_are_refused_by_name(begin: bytes, said: str, tmp_path: Path) -> None:
     file = tmp_path / "other.gguf"
     file.write_bytes(begin + bytes(100))
     with pytest.raises(ValueError, match=said):
         read_header(file)
 
 
-def test_a_big_endian_file_says_so(tmp_path: Path) -> None:
+def test_a_big_endian_file_is_refused_by_name(tmp_path: Path) -> None:
     file = tmp_path / "big.gguf"
     file.write_bytes(b"GGUF" + struct.pack(">IQQ", 3, 0, 0) + bytes(100))
     with pytest.raises(ValueError, match="it is a big-endian file"):
@@ -88,7 +88,7 @@ def scramble(seed: int) -> Callable[[bytes], bytes]:
 
 
 @pytest.mark.parametrize(
-    "damage", [*map(cut, (0, 0.001, 0.01, 0.05, 0.5, 0.999)), *map(scramble, range(20))], ids=lambda each: ""
+    "damage", [*map(cut, (0, 0.001, 0.01, 0.05, 0.5, 0.999)), *map(scramble, range(8))], ids=lambda each: ""
 )
 def test_a_damaged_file_is_refused_or_has_all_its_tensors(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "damaged.gguf")

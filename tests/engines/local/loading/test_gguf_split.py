@@ -53,7 +53,9 @@ def test_a_split_model_is_the_whole_one_whichever_part_is_given(whole: Path, par
     assert expected.metadata.items() <= joined.metadata.items()
 
 
-def test_parts_joined_in_one_file_hold_what_the_whole_one_holds(whole: Path, parts: list[Path], tmp_path: Path) -> None:
+def test_parts_joined_in_one_file_have_the_content_of_the_whole_one(
+    whole: Path, parts: list[Path], tmp_path: Path
+) -> None:
     join_parts(parts, tmp_path / "joined.gguf")
     joined, expected = read_header(tmp_path / "joined.gguf"), read_header(whole)
     assert joined.metadata == expected.metadata
@@ -83,15 +85,15 @@ def test_parts_that_are_missing_are_named(parts: list[Path], missing: int, dtype
     )
 
 
-def test_a_part_whose_name_does_not_tell_the_others_is_refused(parts: list[Path], tmp_path: Path) -> None:
+def test_a_part_with_another_name_is_refused(parts: list[Path], tmp_path: Path) -> None:
     renamed = parts[0].rename(tmp_path / "renamed.gguf")
-    with pytest.raises(ModelError, match="its name does not tell those of the others"):
+    with pytest.raises(ModelError, match="the names of the others cannot be derived"):
         load(renamed, "auto")
 
 
 def test_a_part_under_the_name_of_another_is_refused(parts: list[Path]) -> None:
     shutil.copy(parts[1], parts[2])
-    with pytest.raises(ModelError, match=r"00003-of-00003\.gguf is not what its name says"):
+    with pytest.raises(ModelError, match=r"00003-of-00003\.gguf is not part 3 of 3, as its name says"):
         read_model(parts[0])
 
 

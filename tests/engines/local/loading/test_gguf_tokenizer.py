@@ -72,7 +72,7 @@ def write_vocabulary(
 
 
 def load_both(path: Path) -> tuple[Tokenizer, PreTrainedTokenizerFast]:
-    """What is loaded here, and by transformers."""
+    """Our tokenizer of a file, and transformers' own."""
     theirs = PreTrainedTokenizerFast(gguf_file=path.name, name_or_path=str(path.parent))
     return load_tokenizer(path, read_header(path).metadata), theirs
 
@@ -105,7 +105,7 @@ def test_every_way_of_cutting_a_text_gives_the_ids_of_transformers(cut: str, tmp
     compare(ours, Pretrained(theirs), TEXT)
 
 
-def test_other_kinds_are_transformers_own(tmp_path: Path) -> None:
+def test_tokenizers_of_other_kinds_are_transformers_own(tmp_path: Path) -> None:
     ours, theirs = load_both(write_vocabulary(tmp_path / "pieces.gguf", frame, kind="llama"))
     assert isinstance(ours, Pretrained)
     assert (ours.eos_id, ours.special_ids) == (theirs.eos_token_id, frozenset(theirs.all_special_ids))
@@ -158,7 +158,7 @@ def load_embedded() -> tuple[ByteLevel, Pretrained]:
     return ours, Pretrained(theirs)
 
 
-def test_the_embedded_models_is_the_same_to_the_letter() -> None:
+def test_the_tokenizer_of_the_embedded_model_is_that_of_transformers() -> None:
     ours, theirs = load_embedded()
     assert (ours.eos_id, ours.special_ids) == (theirs.eos_id, theirs.special_ids)
     assert ours.control_tokens == theirs.control_tokens >= {"<|im_start|>", "<|im_end|>", "<|endoftext|>"}

@@ -1,23 +1,23 @@
-"""What keys and values may take: as set, else a share of what is free, in a control group of what that leaves."""
+"""The KV cache's memory: as set, else a share of what is free, within the control group's limit."""
 
 from pathlib import Path
 
 from demo.engines.local.loading.kv_memory import choose_kv_memory, list_left
 from demo.settings import Settings
-from tests.engines.local.loading.test_cpu_quota import Machine
+from tests.engines.local.loading.test_control_group import Machine
 
 
-def test_it_is_as_set() -> None:
+def test_the_memory_is_as_set() -> None:
     assert choose_kv_memory(Settings(kv_cache_memory=12345), "cpu").value == 12345
 
 
-def test_it_is_else_a_share_of_what_is_free() -> None:
+def test_the_memory_is_else_a_share_of_the_free_memory() -> None:
     choice = choose_kv_memory(Settings(), "cpu")
     assert choice.value > 0
     assert choice.reason == "0.125 of what is free"
 
 
-def test_every_group_up_the_tree_that_has_a_limit_leaves_so_much(tmp_path: Path) -> None:
+def test_the_free_memory_of_every_group_with_a_limit_is_listed(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.mount("cgroup2")
     for group, limit, used in (("a", "1000", "400"), ("a/b", "max", "300"), ("a/b/c", "500", "600")):

@@ -1,3 +1,5 @@
+"""The model is the one that is set, else the embedded one, else one of the hub."""
+
 from pathlib import Path
 
 import pytest

@@ -1,1 +1,1 @@
-"""The fast path: Llama-family models on a CPU, over weights as they are stored. Knows nothing of the worker."""
+"""The runner of Llama-family models on a CPU, over weights as they are stored. Knows no engine."""

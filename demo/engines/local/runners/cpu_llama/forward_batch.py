@@ -19,10 +19,10 @@ QUERY_TILE = 4  # consecutive tokens of a sequence that attend together
 
 
 class ForwardBatch:
-    """A FORWARD_BATCH record and the buffers that its addresses point to. The pass leaves the logits in one of them."""
+    """A FORWARD_BATCH record and the buffers that its addresses point to. The pass writes `logits`."""
 
     def __init__(self, shape: Shape, chunks: Sequence[Chunk], x: Tensor, scored: Sequence[int], threads: int) -> None:
-        """`x` float32 [tokens, hidden] of all chunks' tokens; `scored` are those whose logits are asked for."""
+        """`x` float32 [tokens, hidden] of all chunks' tokens; `scored` are the tokens whose logits are computed."""
         self.record = np.zeros(1, FORWARD_BATCH)
         self._kept: list[object] = []
         for name in ("hidden", "heads", "kv_heads", "head_size", "mlp", "epsilon"):
@@ -55,7 +55,7 @@ class ForwardBatch:
         self.record["tiles"] = len(starts)
 
     def _allocate(self, shape: Shape, x: Tensor, outputs: int, threads: int) -> None:
-        """The buffers from x to logits, shared and once more as scratch of each thread; and attention's scratch."""
+        """The buffers from x to logits, shared and as a private copy of each thread; and attention's scratch."""
         heads = [round_up(count * shape.head_size) for count in (shape.heads, shape.kv_heads, shape.kv_heads)]
         longest = max(shape.hidden, heads[0], shape.mlp)
         stride = 4 * round_up(longest + longest // GROUP * GROUP_BYTES // 4 + PADDING)

@@ -1,7 +1,7 @@
-"""Keys and values of sequences in pages, which are taken one by one, never moved, and shared where they are equal.
+"""KV cache in pages: a sequence takes them one by one; they never move; sequences share those with equal content.
 
-The layout of a page is the kernels' (`kernels.attention`). Pages are the system's own and go back to it at once: those
-of a heap would stay, and be in many pieces.
+`kernels.attention` defines the layout of a page. Pages are mapped from the system and returned to it at once, since a
+heap would keep and fragment them.
 """
 
 import mmap
@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from demo.engines.local.runners.cpu_llama.kernels.attention import PAGE, measure_page
-from demo.engines.local.runners.cpu_llama.kernels.simd import LANES
 from demo.engines.local.runners.cpu_llama.shape import Shape
 
 Numbers = npt.NDArray[Any]
@@ -32,15 +31,13 @@ class Page:
 
 
 class PagePool:
-    """At most so many pages as fit into `budget` bytes. `evict` frees one that nobody uses, or says that none is."""
+    """As many pages as fit into `budget` bytes. `evict` frees an unused one, or returns False where there is none."""
 
     def __init__(self, shape: Shape, budget: int) -> None:
-        self.parts = shape.layers * shape.kv_heads
-        self.head_size = shape.head_size
         self.page_bytes = measure_page(shape.layers, shape.kv_heads, shape.head_size)
         self.most = max(budget // self.page_bytes, 1)
         self.count = 0
-        self.idle = 0  # pages that nobody uses and a cache keeps
+        self.idle = 0  # pages without users that a cache keeps
         self.evict: Callable[[], bool] = lambda: False
 
     @property
@@ -49,11 +46,11 @@ class PagePool:
         return self.most * PAGE
 
     def has_room(self, pages: int) -> bool:
-        """Whether so many can be taken."""
+        """Whether so many pages can be taken."""
         return pages <= self.most - self.count + self.idle
 
     def take(self) -> Page | None:
-        """A page of zeros; None where there is no room for it."""
+        """A page of zeros; None where the budget is used up."""
         if self.count >= self.most and not self.evict():
             return None
         area = mmap.mmap(-1, self.page_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -61,21 +58,13 @@ class PagePool:
         return Page(np.frombuffer(area, np.float16))
 
     def drop(self) -> None:
-        """Count a page as given back: the system has it when nothing refers to it."""
+        """Count a page as returned: its memory is unmapped with the last reference to it."""
         self.count -= 1
 
-    def copy(self, page: Page, tokens: int) -> Page | None:
-        """A page with the first `tokens` of another, and zeros; None where there is no room for it."""
-        if (copy := self.take()) is None:
-            return None
-        copy.numbers[:] = page.numbers
-        parts = copy.numbers.reshape(self.parts, -1)
-        keys = parts[:, : PAGE * self.head_size].reshape(self.parts, PAGE // LANES, self.head_size, LANES)
-        values = parts[:, PAGE * self.head_size :].reshape(self.parts, -1, PAGE, LANES)
-        # What other tokens left there may be NaN, which a weight of zero does not hide.
-        keys[:, tokens // LANES : tokens // LANES + 1, :, tokens % LANES :] = 0
-        keys[:, tokens // LANES + 1 :] = 0
-        values[:, :, tokens:] = 0
+    def copy(self, page: Page) -> Page | None:
+        """Another page with the same content, of which attention reads no more tokens than a sequence has; or None."""
+        if (copy := self.take()) is not None:
+            copy.numbers[:] = page.numbers
         return copy
 
 
@@ -87,12 +76,12 @@ class KVCache:
         self.ids: list[int] = []  # of the tokens that are held
         self.salt = salt
         self.pages: list[Page] = []
-        self.addresses = np.empty(0, np.int64)  # of the pages; another array when there are more
-        self.kept = 0  # pages that are known to the prefix cache
+        self.addresses = np.empty(0, np.int64)  # of the pages; replaced when a page is added
+        self.kept = 0  # pages that the prefix cache has been given
         self._pool = pool
 
     def reserve(self, tokens: int) -> bool:
-        """Take pages for so many tokens in all; False where there are not enough."""
+        """Take pages until there is room for so many tokens in all; False where the pool has too few."""
         while len(self.pages) * PAGE < tokens:
             if (page := self._pool.take()) is None:
                 return False
@@ -100,17 +89,17 @@ class KVCache:
         return True
 
     def extend(self, ids: Sequence[int]) -> None:
-        """Count tokens whose keys and values have been computed."""
+        """Count tokens whose keys and values are in the pages."""
         self.ids += ids
         self.length += len(ids)
 
     def append(self, page: Page) -> None:
-        """Continue in this page, of which the caller has become a user."""
+        """Add a page; the caller has counted its new user."""
         self.pages.append(page)
         self.addresses = np.append(self.addresses, page.numbers.ctypes.data)
 
     def release(self) -> None:
-        """Give up the pages: those that nobody uses and no cache keeps go back to the system."""
+        """Release the pages: those without a user that no cache keeps are unmapped."""
         for page in self.pages:
             page.users -= 1
             if not page.users and page.key is None:

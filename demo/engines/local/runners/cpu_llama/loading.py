@@ -1,8 +1,7 @@
-"""The network and the tokenizer of a GGUF file that can be answered from as it is stored."""
+"""The network and the tokenizer of a GGUF file whose model runs from the weights as they are stored."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from demo.engines.local.loading.end_tokens import find_end_ids, list_gguf_ends
 from demo.engines.local.loading.gguf_tokenizer import load_tokenizer
@@ -12,11 +11,10 @@ from demo.engines.local.runners.cpu_llama.weights.checkpoint import build_llama
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 
 
-def load_llama(gguf: Path) -> Loaded:
-    """The model of a file without an obstacle."""
-    file = GgufFile(gguf)
+def load_llama(file: GgufFile) -> Loaded:
+    """The model of a supported file."""
     with ThreadPoolExecutor(1) as pool:
-        tokenizer = pool.submit(load_tokenizer, gguf, file.metadata)
+        tokenizer = pool.submit(load_tokenizer, file.path, file.metadata)
         network = build_llama(file)
     return Loaded(
         tokenizer=tokenizer.result(),

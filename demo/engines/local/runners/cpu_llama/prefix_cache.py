@@ -1,8 +1,7 @@
-"""Pages kept by content after their sequence has ended, for sequences that begin with the same tokens.
+"""Automatic prefix caching (as vLLM's): pages by content, for sequences that begin with the same tokens.
 
-A page's key is a hash chain: of the key of the tokens before it, and of its own (vLLM's automatic prefix caching). The
-first link is the sequence's salt, so that clients with different salts share nothing. The page used least recently is
-dropped first.
+A page's key is a hash chain: of the key of the page before it, and of its own tokens. The first link is the sequence's
+salt: clients with different salts share nothing. Eviction is least recently used first.
 """
 
 import hashlib
@@ -17,16 +16,16 @@ from demo.engines.local.runners.cpu_llama.kv_pages import KVCache, Page, PagePoo
 
 
 class PrefixCache:
-    """Full pages may be shared while their sequence goes on; the last one of a sequence that has ended is copied."""
+    """Full pages are shared while their sequence runs; the partial page of a sequence that has ended is copied."""
 
     def __init__(self, pool: PagePool) -> None:
         self._pool = pool
         self._pool.evict = self._evict
-        self._children: dict[bytes, dict[tuple[int, ...], Page]] = {}  # by the key of what is before them
+        self._children: dict[bytes, dict[tuple[int, ...], Page]] = {}  # by the key of the page before, then by tokens
         self._recent: OrderedDict[bytes, Page] = OrderedDict()  # the least recently used first
 
     def share(self, ids: Sequence[int], cache: KVCache) -> None:
-        """Let an empty `cache` begin with the full pages that are kept of `ids`, but for the last of them."""
+        """Give an empty `cache` the full pages that begin `ids`; the last id is always left to be computed."""
         key, most = _hash_salt(cache.salt), len(ids) - 1
         while cache.length + PAGE <= most:
             page = self._children.get(key, {}).get(tuple(ids[cache.length : cache.length + PAGE]))
@@ -41,31 +40,30 @@ class PrefixCache:
         self._touch(cache.pages)
 
     def keep_full_pages(self, cache: KVCache) -> None:
-        """Note the pages of a cache that have become full."""
+        """Register the pages of a cache that have become full."""
         while (cache.kept + 1) * PAGE <= cache.length:
             self._keep(cache, cache.kept)
             cache.kept += 1
 
     def keep_last_page(self, cache: KVCache) -> None:
-        """Note the page of a cache that is not full. Nothing may be appended to it any more."""
+        """Register the partial page of a cache. The caller appends nothing to it afterwards."""
         if cache.length > cache.kept * PAGE:
             self._keep(cache, cache.kept)
         self._touch(cache.pages)
 
     def clear(self) -> None:
-        """Forget all pages."""
+        """Drop all pages."""
         while self._recent:
             self._forget(next(iter(self._recent.values())))
 
     def copy_start(self, ids: Sequence[int], cache: KVCache) -> None:
-        """Continue a `cache` of full pages with a copy of the page that begins with the most of `ids` but the last."""
+        """Add to a `cache` of full pages a copy of the page that has most of the next `ids`, the last one excluded."""
         key, ids = self._find_key(cache, len(cache.pages)), ids[cache.length : -1]
         found = max(self._children.get(key, {}).values(), key=lambda page: count_common(page.ids, ids), default=None)
         if found is None or found.key is None or not (tokens := count_common(found.ids, ids)):
             return
         self._touch([found])
-        copy = self._pool.copy(found, tokens)
-        if copy is not None:
+        if (copy := self._pool.copy(found)) is not None:
             cache.append(copy)
             cache.extend(ids[:tokens])
 
@@ -74,12 +72,12 @@ class PrefixCache:
         parent = self._find_key(cache, index)
         siblings = self._children.setdefault(parent, {})
         if ids in siblings:
-            return  # what is kept already is as good
+            return  # a page with the same content is registered
         page.parent, page.key, page.ids = parent, _hash_ids(parent, ids), ids
         siblings[ids] = self._recent[page.key] = page
 
     def _touch(self, pages: Sequence[Page]) -> None:
-        """Note that pages were used, those at the end least recently: without their beginning they are useless."""
+        """Mark pages as used, the last ones least recently: they are useless without those before them."""
         for page in reversed(pages):
             if page.key is not None:
                 self._recent.move_to_end(page.key)

@@ -1,6 +1,7 @@
-"""The CPU Llama as a Runner: all tokens of a step in one pass, over keys and values in pages."""
+"""A Runner of Llama on a CPU: all tokens of a step in one pass, over a paged KV cache."""
 
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import cast
 
 from torch import Tensor
@@ -10,20 +11,20 @@ from demo.engines.local.runner import Chunk, Handle, Limits, Runner
 from demo.engines.local.runners.cpu_llama.kv_pages import KVCache, PagePool, count_pages
 from demo.engines.local.runners.cpu_llama.model import Llama
 from demo.engines.local.runners.cpu_llama.prefix_cache import PrefixCache
-from demo.engines.local.sampler import RowSampler, Sampler, SamplerOutput
+from demo.engines.local.sampler import BatchSampler, Sampler, SamplerOutput
 
-MAX_TOKENS = 128  # that go through the layers together: more no longer fit into a core's cache
+MAX_TOKENS = 128  # of a step: the activations of more exceed a core's cache
 
 
 class CpuLlamaRunner(Runner):
-    """Results are bit-identical whatever else is in a step, however a prompt is cut, and with or without reuse."""
+    """Results are bit-identical whatever else is in a step, however a prompt is split, and with or without reuse."""
 
     def __init__(self, model: Llama, memory: KVMemory) -> None:
         self._model = model
-        self._sampler = RowSampler()
+        self._make_sampler = lru_cache(maxsize=1)(BatchSampler)  # the last one, while the same sequences decode
         self._pool = PagePool(model.shape, memory.bytes)
         self._prefixes = PrefixCache(self._pool) if memory.keeps_prefixes else None
-        # Four tokens share the unpacking of the weights.
+        # The kernels unpack weights once for four tokens.
         self.limits = Limits(max_prefill_tokens=MAX_TOKENS, min_prefill_tokens=4, capacity=self._pool.capacity)
 
     def allocate(self, ids: Sequence[int], salt: Hashable, reuse: bool) -> Handle | None:
@@ -49,7 +50,7 @@ class CpuLlamaRunner(Runner):
         return logits
 
     def sample(self, handles: Sequence[Handle], samplers: Sequence[Sampler], logits: Tensor) -> SamplerOutput:
-        return self._sampler.draw(samplers, logits)
+        return self._make_sampler(tuple(samplers), logits.device).draw(logits)
 
     def free(self, handle: Handle, ids: Sequence[int]) -> None:
         cache = cast(KVCache, handle)

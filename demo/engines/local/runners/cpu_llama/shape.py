@@ -1,4 +1,4 @@
-"""A Llama's numbers, and the angles by which it turns."""
+"""A Llama's shape, and its rotary frequencies."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Under the names of the paper's own code."""
+    """The sizes of a network, in numbers, tokens or layers."""
 
     layers: int
     hidden: int
@@ -21,7 +21,7 @@ class Shape:
     epsilon: float
 
 
-def spread_frequencies(base: float, head_size: int) -> Tensor:
-    """float32 [head size / 2], radians a position: powers of `base` between 1 and nearly 1 / base."""
+def compute_frequencies(base: float, head_size: int) -> Tensor:
+    """float32 [head size / 2], in radians per position: powers of `base` from 1 to nearly 1 / base."""
     frequencies: Tensor = base ** (-torch.arange(0, head_size, 2) / head_size)
     return frequencies

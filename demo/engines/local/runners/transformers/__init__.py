@@ -1,1 +1,1 @@
-"""The general path: any causal language model through its own transformers forward, on any device."""
+"""Runners of any causal language model through its own transformers forward, on any device."""

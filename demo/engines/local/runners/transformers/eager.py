@@ -1,6 +1,7 @@
-"""Any model that transformers runs, as a Runner: its own forward, in one pass for all where its cache allows that."""
+"""Runners of any transformers model in eager mode: one pass for all decoding sequences where the cache allows it."""
 
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import cast
 
 import torch
@@ -13,59 +14,97 @@ from demo.engines.local.runner import Chunk, Handle, Limits, Runner
 from demo.engines.local.runners.transformers.forward import Forward
 from demo.engines.local.runners.transformers.padded_kv import RowsCache
 from demo.engines.local.runners.transformers.prefix_store import PrefixStore
-from demo.engines.local.sampler import RowSampler, Sampler, SamplerOutput
+from demo.engines.local.sampler import BatchSampler, Sampler, SamplerOutput
 
 SHAREABLE_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
 CPU_CHUNK, GPU_CHUNK = 128, 512  # prompt tokens of a step
 
 
 class SequenceCache:
-    """A sequence's handle: its cache of one row, or, while it decodes, its row in the cache of all."""
+    """A sequence's handle: its cache of one row, or, while it decodes, its row in the batch's cache."""
 
     def __init__(self, cache: Cache, salt: Hashable = None) -> None:
         self.cache = cache
         self.length = 0
         self.salt = salt
-        self.reserved = 0  # tokens for which there is room
+        self.reserved = 0  # tokens
 
 
-class EagerRunner(Runner):
-    """Sequences that decode are the rows of one padded cache; each chunk of a prompt is a pass of its own."""
+class SeparateRunner(Runner):
+    """One pass per sequence, over the model's own kind of cache: for recurrent and hybrid models.
 
-    def __init__(self, forward: Forward, memory: KVMemory) -> None:
-        chunk = CPU_CHUNK if forward.device.type == "cpu" else GPU_CHUNK
-        capacity = memory.bytes // max(forward.count_bytes(), 1)
-        # Each chunk reads all weights.
-        self.limits = Limits(
-            max_prefill_tokens=chunk, min_prefill_tokens=8, efficient_prefill_tokens=chunk, capacity=capacity
+    Such a cache can be neither cut nor continued in chunks: prompts are read as a whole, and nothing is reused.
+    """
+
+    limits = Limits(whole_prompts=True)
+
+    def __init__(self, network: PreTrainedModel) -> None:
+        self._forward = Forward(network)
+        self._config = network.config
+        self._make_sampler = lru_cache(maxsize=1)(BatchSampler)  # the last one, while the same sequences decode
+
+    def allocate(self, ids: Sequence[int], salt: Hashable, reuse: bool) -> Handle | None:
+        return SequenceCache(DynamicCache(config=self._config))
+
+    def reserve(self, handle: Handle, tokens: int) -> bool:
+        return True
+
+    def execute(self, chunks: Sequence[Chunk]) -> Tensor:
+        return torch.cat([self._prefill(chunk) for chunk in chunks]).float()
+
+    def sample(self, handles: Sequence[Handle], samplers: Sequence[Sampler], logits: Tensor) -> SamplerOutput:
+        return self._make_sampler(tuple(samplers), logits.device).draw(logits)
+
+    def free(self, handle: Handle, ids: Sequence[int]) -> None:
+        """The memory is freed with the handle."""
+
+    def reset(self) -> None:
+        if self._forward.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _prefill(self, chunk: Chunk) -> Tensor:
+        """Logits [rows asked for, vocabulary] after a chunk that is read alone, into the sequence's own cache."""
+        sequence = cast(SequenceCache, chunk.handle)
+        logits = self._forward(
+            torch.tensor([list(chunk.ids)]), sequence.cache, [sequence.length], keep=max(chunk.rows, 1)
         )
-        self._forward = forward
-        self._sampler = RowSampler()
+        sequence.length += chunk.tokens
+        return logits[0, logits.shape[1] - chunk.rows :]
+
+
+class EagerRunner(SeparateRunner):
+    """Sequences that decode are the rows of one padded cache; each chunk of a prompt is a separate pass."""
+
+    def __init__(self, network: PreTrainedModel, memory: KVMemory) -> None:
+        super().__init__(network)
+        chunk = CPU_CHUNK if self._forward.device.type == "cpu" else GPU_CHUNK
+        self._capacity = memory.bytes // max(self._forward.count_bytes(), 1)
+        # A chunk's pass reads all weights: small chunks are inefficient.
+        self.limits = Limits(
+            max_prefill_tokens=chunk, min_prefill_tokens=8, efficient_prefill_tokens=chunk, capacity=self._capacity
+        )
         self._rows = RowsCache()
-        self._store = PrefixStore(capacity if memory.keeps_prefixes else 0)
-        self._capacity = capacity
-        self._reserved = 0  # tokens for which sequences hold room
+        self._store = PrefixStore(self._capacity) if memory.keeps_prefixes else None
+        self._reserved = 0  # tokens of all sequences
 
     def allocate(self, ids: Sequence[int], salt: Hashable, reuse: bool) -> Handle | None:
         handle = SequenceCache(RowsCache(), salt)
         if not self.reserve(handle, len(ids) + 1):
             return None
-        if reuse and (found := self._store.find(ids, salt)):
-            cache, tokens = found
-            handle.cache = cache.copy_row(0, tokens)
-            handle.length = tokens
+        if reuse and self._store and (found := self._store.find(ids, salt)):
+            cache, handle.length = found
+            handle.cache = cache.copy_row(0, handle.length)
         return handle
 
     def reserve(self, handle: Handle, tokens: int) -> bool:
         sequence = cast(SequenceCache, handle)
-        more = tokens - sequence.reserved
-        if more <= 0:
-            return True
-        self._store.shrink(self._capacity - self._reserved - more)
+        more = max(tokens - sequence.reserved, 0)
+        if more and self._store:
+            self._store.shrink(self._capacity - self._reserved - more)
         if self._reserved + more > self._capacity:
             return False
         self._reserved += more
-        sequence.reserved = tokens
+        sequence.reserved += more
         return True
 
     def execute(self, chunks: Sequence[Chunk]) -> Tensor:
@@ -73,37 +112,34 @@ class EagerRunner(Runner):
         rows = iter(self._decode(decodes)) if decodes else iter(())
         return torch.cat([next(rows)[None] if _decodes(chunk) else self._prefill(chunk) for chunk in chunks]).float()
 
-    def sample(self, handles: Sequence[Handle], samplers: Sequence[Sampler], logits: Tensor) -> SamplerOutput:
-        return self._sampler.draw(samplers, logits)
-
     def free(self, handle: Handle, ids: Sequence[int]) -> None:
         sequence = cast(SequenceCache, handle)
         self._reserved -= sequence.reserved
-        if sequence in self._rows.owners:
+        if self._store is not None:
             self._park(sequence)
-        self._store.keep(ids[: sequence.length], sequence.salt, cast(RowsCache, sequence.cache))
-        self._store.shrink(self._capacity - self._reserved)
+            self._store.keep(ids[: sequence.length], sequence.salt, cast(RowsCache, sequence.cache))
+            self._store.shrink(self._capacity - self._reserved)
+        elif sequence in self._rows.owners:
+            self._rows.leave(self._rows.owners.index(sequence))
 
     def reset(self) -> None:
         self._rows = RowsCache()
-        self._store.clear()
-        if self._forward.device.type == "cuda":
-            torch.cuda.empty_cache()
+        if self._store is not None:
+            self._store.clear()
+        super().reset()
 
     def _prefill(self, chunk: Chunk) -> Tensor:
-        """Logits [rows asked for, vocabulary] after a chunk of a prompt."""
         sequence = cast(SequenceCache, chunk.handle)
-        if sequence in self._rows.owners:
-            self._park(sequence)
-        logits = _read_chunk(self._forward, sequence, chunk)
+        self._park(sequence)
+        logits = super()._prefill(chunk)
         cast(RowsCache, sequence.cache).lengths = [sequence.length]
         return logits
 
     def _decode(self, chunks: Sequence[Chunk]) -> Tensor:
         """Logits [chunks, vocabulary] after one more token of each, in one pass."""
         sequences = {cast(SequenceCache, chunk.handle): chunk.ids for chunk in chunks}
-        for left in [each for each in self._rows.owners if each not in sequences]:
-            self._park(cast(SequenceCache, left))
+        for absent in [each for each in self._rows.owners if each not in sequences]:
+            self._park(cast(SequenceCache, absent))
         for sequence in [each for each in sequences if each not in self._rows.owners]:
             self._rows.join(cast(RowsCache, sequence.cache), sequence.length, owner=sequence)
         column = torch.tensor([sequences[cast(SequenceCache, owner)][-1:] for owner in self._rows.owners])
@@ -115,62 +151,17 @@ class EagerRunner(Runner):
         return logits if places == list(range(len(places))) else logits[torch.tensor(places, device=logits.device)]
 
     def _park(self, sequence: SequenceCache) -> None:
-        """Give a sequence that decodes a cache of its own again; the last row takes its place."""
-        sequence.cache, _ = self._rows.park(self._rows.owners.index(sequence))
-
-
-class SeparateRunner(Runner):
-    """One pass a sequence, each over the model's own kind of cache: for recurrent and hybrid models.
-
-    Such a cache can be neither cut nor continued in chunks: prompts are read as a whole, and nothing is reused.
-    """
-
-    limits = Limits(whole_prompts=True)
-
-    def __init__(self, forward: Forward, network: PreTrainedModel) -> None:
-        self._forward = forward
-        self._sampler = RowSampler()
-        self._config = network.config
-
-    def allocate(self, ids: Sequence[int], salt: Hashable, reuse: bool) -> Handle | None:
-        return SequenceCache(DynamicCache(config=self._config))
-
-    def reserve(self, handle: Handle, tokens: int) -> bool:
-        return True
-
-    def execute(self, chunks: Sequence[Chunk]) -> Tensor:
-        return torch.cat(
-            [_read_chunk(self._forward, cast(SequenceCache, chunk.handle), chunk) for chunk in chunks]
-        ).float()
-
-    def sample(self, handles: Sequence[Handle], samplers: Sequence[Sampler], logits: Tensor) -> SamplerOutput:
-        return self._sampler.draw(samplers, logits)
-
-    def free(self, handle: Handle, ids: Sequence[int]) -> None:
-        """The memory goes with the handle."""
-
-    def reset(self) -> None:
-        if self._forward.device.type == "cuda":
-            torch.cuda.empty_cache()
+        """Move a sequence from the batch's cache, if it is there, to a cache of its own."""
+        if sequence in self._rows.owners:
+            sequence.cache = self._rows.park(self._rows.owners.index(sequence))
 
 
 def make_runner(network: PreTrainedModel, memory: KVMemory) -> Runner:
-    """A runner of the fastest kind that the model's layers allow."""
+    """An EagerRunner where the model's layers allow that, else a SeparateRunner."""
     layer_types, _ = get_layer_types_and_kwargs(network.config.get_text_config(decoder=True))
-    forward = Forward(network)
-    return (
-        EagerRunner(forward, memory) if SHAREABLE_LAYERS.issuperset(layer_types) else SeparateRunner(forward, network)
-    )
-
-
-def _read_chunk(forward: Forward, sequence: SequenceCache, chunk: Chunk) -> Tensor:
-    """Logits [rows asked for, vocabulary] after a chunk that is read alone, into the sequence's own cache."""
-    ids = torch.tensor([list(chunk.ids)])
-    logits = forward(ids, sequence.cache, [sequence.length], keep=max(chunk.rows, 1))
-    sequence.length += chunk.tokens
-    return logits[0, logits.shape[1] - chunk.rows :]
+    return EagerRunner(network, memory) if SHAREABLE_LAYERS.issuperset(layer_types) else SeparateRunner(network)
 
 
 def _decodes(chunk: Chunk) -> bool:
-    """Whether a chunk is one more token of a sequence, which may be read beside others of the kind."""
+    """Whether a chunk is one more token of a sequence, which can be computed in one pass with others."""
     return chunk.tokens == 1 and chunk.outputs == "last" and chunk.handle.length > 0

@@ -1,4 +1,4 @@
-"""A GGUF file as transformers reads it, where it reads all of it: what it would fill in or leave out is refused."""
+"""Loads a GGUF file with transformers. Refuses files of which transformers would ignore or invent a part."""
 
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from demo.engines.local.loading.gguf import GgufHeader, GgufTensor, read_header
 from demo.engines.local.runners.transformers.loading import check_complete, explain, list_configured_ends
 from demo.errors import ModelError
 
-ROPE_FACTORS = "rope_freqs.weight"  # by which Llama 3's rotary frequencies are divided
-LLAMA_3 = {  # as all of its models have it
+ROPE_FACTORS = "rope_freqs.weight"  # divisors of Llama 3's rotary frequencies
+LLAMA_3 = {  # the values of all its models
     "rope_type": "llama3",
     "low_freq_factor": 1.0,
     "high_freq_factor": 4.0,
@@ -66,9 +66,9 @@ def _find_scaling(header: GgufHeader) -> str:
 
 
 def _list_unused(network: PreTrainedModel, header: GgufHeader, report: dict[str, Any]) -> list[str]:
-    """What of the file is nowhere in the network."""
+    """The tensors of the file that are not in the network."""
     quantizer: Any = network.hf_quantizer
-    if quantizer.supported:  # read by transformers' newer way, which reports it
+    if quantizer.supported:  # transformers' newer reader reports them
         return sorted(report["unexpected_keys"])
     architecture = header.metadata["general.architecture"]
     processor: Any = TENSOR_PROCESSORS.get(architecture, TensorProcessor)
@@ -77,8 +77,8 @@ def _list_unused(network: PreTrainedModel, header: GgufHeader, report: dict[str,
 
 
 def _prepare(network: PreTrainedModel, header: GgufHeader) -> None:
-    """Say in the network's configs what transformers does not take over from the file."""
-    # The weights are plain numbers now; transformers still calls them quantized and would refuse to save them.
+    """Set in the network's configs what transformers does not read from the file."""
+    # The weights are dequantized; transformers would still refuse to save them as quantized.
     del network.hf_quantizer
     if hasattr(network.config, "quantization_config"):
         del network.config.quantization_config
@@ -89,13 +89,13 @@ def _prepare(network: PreTrainedModel, header: GgufHeader) -> None:
 
 
 def _divide_frequencies(config: PreTrainedConfig, factors: list[float]) -> None:
-    """Name the rotary embedding whose frequencies are the usual ones divided by `factors`."""
+    """Configure a rotary embedding whose frequencies are the default ones divided by `factors`."""
     theta = config.rope_parameters["rope_theta"]
     usual = theta ** (-torch.arange(len(factors)) / len(factors))
     config.rope_parameters = {"rope_theta": theta, "factor": max(factors)} | LLAMA_3
     if torch.allclose(ROPE_INIT_FUNCTIONS["llama3"](config)[0], usual / torch.tensor(factors)):
         return
-    # The one that takes any factors; for long texts it takes the same.
+    # "longrope" accepts any factors; those for long texts are set to the same.
     config.rope_parameters = {
         "rope_type": "longrope",
         "rope_theta": theta,

@@ -1,4 +1,4 @@
-"""Config, tokenizer and weights through transformers; what goes wrong, in one sentence with the remedy."""
+"""Loads config, tokenizer and weights with transformers; every error is one sentence with the remedy."""
 
 import logging
 import textwrap
@@ -40,25 +40,23 @@ from demo.settings import Choice
 logger = logging.getLogger(__name__)
 
 transformers_logging.disable_progress_bar()
-transformers_logging.set_verbosity_error()  # what matters of its warnings is raised here, in one sentence
+transformers_logging.set_verbosity_error()  # the warnings that matter are raised here as errors
 
 
-def load_general(source: ModelSource, place: str, revision: str | None, device: str, dtype: torch.dtype) -> Loaded:
-    """A model of transformers. Raises ModelError: one sentence with the remedy."""
+def load_transformers(source: ModelSource, place: str, revision: str | None, device: str, dtype: torch.dtype) -> Loaded:
+    """A transformers model. Raises ModelError: one sentence with the remedy."""
     tokenizer = load_tokenizer(source, place, revision)
     network = load_network(source, place, revision, device, dtype)
     if len(places := set(getattr(network, "hf_device_map", {}).values())) > 1:
         logger.info("%s", Choice("devices", sorted(map(str, places)), "one is too small for the model"))
-    return wrap_network(network, tokenizer, find_commit(place, revision) if source.kind == "hub" else None)
-
-
-def find_commit(place: str, revision: str | None) -> str | None:
-    """The commit of a hub's model that has been fetched."""
-    return extract_commit_hash(cached_file(place, "config.json", revision=revision, local_files_only=True), None)
+    if source.kind != "hub":
+        return wrap_network(network, tokenizer)
+    config = cached_file(place, "config.json", revision=revision, local_files_only=True)
+    return wrap_network(network, tokenizer, extract_commit_hash(config, None))
 
 
 def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, revision: str | None = None) -> Loaded:
-    """A network of transformers, as the engine wants it."""
+    """A transformers network with its tokenizer, as a loaded model; `revision` is its commit on the hub."""
     wrapped = Pretrained(tokenizer)
     text_config = network.config.get_text_config(decoder=True)
     return Loaded(
@@ -76,15 +74,17 @@ def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, r
 
 
 def list_configured_ends(*configs: PreTrainedConfig | GenerationConfig | None) -> list[int]:
-    """The ids that a model's configs name as ends of an answer."""
+    """The end ids that a model's configs name."""
     return flatten_ids(getattr(config, "eos_token_id", None) for config in configs)
 
 
 def load_tokenizer(source: ModelSource, place: str, revision: str | None) -> PreTrainedTokenizerBase:
-    """The tokenizer of a causal model with a chat template. Raises ModelError where it is anything else."""
+    """The tokenizer of a model. Raises ModelError unless the model is causal and has a chat template."""
     with explained(source):
         config = AutoConfig.from_pretrained(place, revision=revision)
-    if not _is_causal(config):
+    # transformers would load an encoder such as BERT as a causal model too, with nonsense for answers.
+    encodes = type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False)
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or encodes:
         raise ModelError(
             f"{source.model_id} is a {config.model_type} model, which does not generate text token by token: "
             "give a causal language model."
@@ -99,7 +99,7 @@ def load_tokenizer(source: ModelSource, place: str, revision: str | None) -> Pre
 def load_network(
     source: ModelSource, place: str, revision: str | None, device: str, dtype: torch.dtype
 ) -> PreTrainedModel:
-    """The weights on their device, in evaluation mode. Raises ModelError where they can't be had or don't fit."""
+    """The network on its device, in evaluation mode. Raises ModelError where it can't be loaded or does not fit."""
     if source.kind == "hub":
         transformers_logging.enable_progress_bar()  # a download takes minutes
     with explained(source):
@@ -117,17 +117,8 @@ def load_network(
     return network
 
 
-def _is_causal(config: PreTrainedConfig) -> bool:
-    # transformers would also load BERT and its like as causal models, with nonsense for answers.
-    encodes = type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False)
-    return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and not encodes
-
-
 def check_complete(name: str, report: dict[str, Any]) -> None:
-    """Raise ModelError where transformers has filled what is missing, or has another shape, with random numbers.
-
-    `report` is its loading info.
-    """
+    """Raise ModelError where transformers' loading info, `report`, names weights that it has filled at random."""
     absent = sorted(report["missing_keys"]) + sorted(str(key[0]) for key in report["mismatched_keys"])
     if absent:
         raise ModelError(
@@ -138,7 +129,7 @@ def check_complete(name: str, report: dict[str, Any]) -> None:
 
 @contextmanager
 def explained(source: ModelSource) -> Iterator[None]:
-    """Whatever goes wrong within, as a ModelError."""
+    """Raises every error of its block as a ModelError."""
     try:
         yield
     except Exception as error:
@@ -146,7 +137,7 @@ def explained(source: ModelSource) -> Iterator[None]:
 
 
 def explain(name: str, error: Exception) -> str:
-    """Why the model `name` can't be loaded, with the remedy, in one sentence."""
+    """One sentence: why the model `name` can't be loaded, with the remedy."""
     if _caused_by(error, GatedRepoError):
         return f"{name} is gated: accept its terms on the hub and log in with `hf auth login`."
     if _caused_by(error, RevisionNotFoundError):
@@ -154,24 +145,16 @@ def explain(name: str, error: Exception) -> str:
     if _caused_by(error, RepositoryNotFoundError, HFValidationError):
         return f"{name} is not a model on the hub, or is private: check --model-id, or log in with `hf auth login`."
     offline = _caused_by(error, OfflineModeIsEnabled, LocalEntryNotFoundError, ConnectionError)
-    if offline or _says(error, "couldn't connect"):
+    if offline or any("couldn't connect" in str(link) for link in list_causes(error)):
         return (
             f"{name} is not in the local cache and the hub can't be reached: check the connection (and "
             "HF_HUB_OFFLINE), or give a folder or a .gguf file as --model-id."
         )
     if is_out_of_memory(error):
         return f"{name} does not fit into memory: give a smaller model, or --dtype bfloat16."
-    return f"{name} can't be loaded: {_one_line(error)} Check --model-id, or give another model."
-
-
-def _says(error: BaseException, words: str) -> bool:
-    return any(words in str(link) for link in list_causes(error))
+    line = textwrap.shorten(str(error), 240, placeholder=" …") or type(error).__name__
+    return f"{name} can't be loaded: {line.rstrip('.')}. Check --model-id, or give another model."
 
 
 def _caused_by(error: BaseException, *kinds: type[BaseException]) -> bool:
     return any(isinstance(link, kinds) for link in list_causes(error))
-
-
-def _one_line(error: Exception) -> str:
-    line = textwrap.shorten(str(error), 240, placeholder=" …") or type(error).__name__
-    return line.rstrip(".") + "."

@@ -1,7 +1,7 @@
-"""KV cache rows: the keys and values of all sequences of a batch, which join and leave between steps.
+"""Padded KV cache: sequences are rows that join and leave between steps.
 
-Sequences end at the same column and are padded on the left, so that one step appends one column for all.
-Room grows by doubling; nothing is copied per token.
+All rows end at the same column and are padded on the left, so that a step appends one column to all. Buffers grow by
+doubling; a step copies nothing.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-ROOM = 64  # free columns after a reallocation, at least
+MIN_FREE = 64  # columns after a reallocation
 
 
 class RowsLayer(CacheLayerMixin):
-    """One layer's keys and values: columns `start:end` of buffers [row room, heads, column room, head size]."""
+    """One layer's keys and values: columns `start:end` of buffers [rows or more, heads, columns, head size]."""
 
     keys: Tensor
     values: Tensor
@@ -30,17 +30,17 @@ class RowsLayer(CacheLayerMixin):
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         self.rows = len(key_states)
-        self.keys = _room_like(key_states, self.rows, 0)
-        self.values = _room_like(value_states, self.rows, 0)
+        self.keys = _zeros_like(key_states, self.rows, 0)
+        self.values = _zeros_like(value_states, self.rows, 0)
         self.is_initialized = True
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Append columns [rows, heads, new, head size]; all keys and values so far, without a copy."""
+        """Append columns [rows, heads, new, head size]; returns views of all keys and values."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         new = key_states.shape[2]
         if self.end + new > self.keys.shape[2]:
-            self._resize(self.rows, left=0, right=max(new, self.get_seq_length()) + ROOM)
+            self._resize(self.rows, left=0, right=max(new, self.get_seq_length()) + MIN_FREE)
         self.keys[: self.rows, :, self.end : self.end + new] = key_states
         self.values[: self.rows, :, self.end : self.end + new] = value_states
         self.end += new
@@ -50,7 +50,7 @@ class RowsLayer(CacheLayerMixin):
         """Add the single sequence of `other` as the last row."""
         length = other.get_seq_length()
         if self.rows == len(self.keys) or length > self.end:
-            self._resize(max(2 * self.rows, 4), left=max(0, length - self.get_seq_length()), right=ROOM)
+            self._resize(max(2 * self.rows, 4), left=max(0, length - self.get_seq_length()), right=MIN_FREE)
         for mine, theirs in ((self.keys, other.keys), (self.values, other.values)):
             mine[self.rows, :, self.end - length : self.end] = theirs[0, :, other.start : other.end]
         self.start = min(self.start, self.end - length)
@@ -61,11 +61,11 @@ class RowsLayer(CacheLayerMixin):
         self.rows -= 1
         for buffer in (self.keys, self.values):
             buffer[row] = buffer[self.rows]
-            buffer[self.rows] = 0  # it may hold NaN, and become the padding of another
+            buffer[self.rows] = 0  # it may be NaN, and become another row's padding
         self.start = self.end - longest
 
     def copy_row(self, row: int, length: int, tokens: int) -> "RowsLayer":
-        """A layer of one row: the first `tokens` of the last `length` columns of this one's `row`."""
+        """A copy of one row: the first `tokens` of its last `length` columns."""
         copy = RowsLayer()
         if self.is_initialized:
             columns = slice(self.end - length, self.end - length + tokens)
@@ -85,18 +85,18 @@ class RowsLayer(CacheLayerMixin):
         return buffer[: self.rows, :, self.start : self.end]
 
     def _resize(self, rows: int, left: int, right: int) -> None:
-        """Move the window to new buffers with `left` and `right` free columns around it."""
+        """Copy the columns to new buffers with `left` and `right` free columns around them."""
         length = self.get_seq_length()
         for name in ("keys", "values"):
             old = getattr(self, name)
-            new = _room_like(old, rows, left + length + right)
+            new = _zeros_like(old, rows, left + length + right)
             new[: self.rows, :, left : left + length] = self._window(old)
             setattr(self, name, new)
         self.start, self.end = left, left + length
 
 
 class RowsCache(Cache):
-    """The cache of a batch, or of one sequence that will join it: the `lengths` of its rows, and whose they are."""
+    """The cache of a batch, or of one sequence that will join it: the `lengths` and the `owners` of its rows."""
 
     def __init__(self) -> None:
         super().__init__(layer_class_to_replicate=RowsLayer)
@@ -104,7 +104,7 @@ class RowsCache(Cache):
         self.owners: list[object] = []
 
     def join(self, other: "RowsCache", length: int, owner: object = None) -> None:
-        """Add the one sequence of `other`, `length` tokens long, as the last row. Takes `other` over."""
+        """Add the one sequence of `other`, `length` tokens long, as the last row. `other` must not be used again."""
         if not self.lengths:
             self.layers = other.layers
         else:
@@ -115,36 +115,32 @@ class RowsCache(Cache):
 
     def leave(self, row: int) -> None:
         """Remove a row; the last one takes its place."""
-        columns: tuple[list[Any], list[Any]] = (self.lengths, self.owners)
-        for values in columns:
-            values[row] = values[-1]
-            values.pop()
+        self.lengths[row], self.owners[row] = self.lengths[-1], self.owners[-1]
+        del self.lengths[-1], self.owners[-1]
         if not self.lengths:
             self.layers = []
-            return
         for layer in self.filled():
             layer.leave(row, max(self.lengths))
 
-    def park(self, row: int) -> tuple["RowsCache", int]:
-        """Remove a row; the last one takes its place. A cache of that sequence alone, ready to join, and its length."""
-        parked, length = RowsCache(), self.lengths[row]
+    def park(self, row: int) -> "RowsCache":
+        """Remove a row; the last one takes its place. Returns a cache of that sequence, ready to join."""
         if len(self.lengths) == 1:
-            parked.layers = self.layers
-            parked.lengths = [length]
+            parked = RowsCache()
+            parked.layers, parked.lengths = self.layers, self.lengths[:]
         else:
-            parked = self.copy_row(row, length)
+            parked = self.copy_row(row, self.lengths[row])
         self.leave(row)
-        return parked, length
+        return parked
 
     def copy_row(self, row: int, tokens: int) -> "RowsCache":
-        """A cache of the first `tokens` of one row alone, ready to join."""
+        """A copy of the first `tokens` of one row, ready to join."""
         copy, length = RowsCache(), self.lengths[row]
         copy.layers = [layer.copy_row(row, length, tokens) for layer in self.layers if isinstance(layer, RowsLayer)]
         copy.lengths = [tokens]
         return copy
 
     def count_bytes(self) -> int:
-        """What one token takes."""
+        """Bytes of one token."""
         return sum(
             each.shape[1] * each.shape[3] * each.element_size()
             for layer in self.filled()
@@ -152,7 +148,7 @@ class RowsCache(Cache):
         )
 
     def padding_mask(self, new: int) -> Tensor | None:
-        """[rows, longest + new], 1 where a row has a token, for the next `new` columns; None where all have."""
+        """[rows, longest + new], 1 for a token and 0 for padding, with `new` columns more; None without padding."""
         longest = max(self.lengths, default=0)
         if all(length == longest for length in self.lengths):
             return None
@@ -164,10 +160,10 @@ class RowsCache(Cache):
         self.lengths = [length + new for length in self.lengths]
 
     def filled(self) -> Sequence[RowsLayer]:
-        """The layers that hold something."""
+        """The layers that have been initialised."""
         return [layer for layer in self.layers if isinstance(layer, RowsLayer) and layer.is_initialized]
 
 
-def _room_like(states: Tensor, rows: int, columns: int) -> Tensor:
-    # Zeros, for padding is masked by a factor of zero, and zero times an uninitialised NaN is NaN.
+def _zeros_like(states: Tensor, rows: int, columns: int) -> Tensor:
+    # Zeros, since a weight of zero times an uninitialised NaN is NaN.
     return states.new_zeros((rows, states.shape[1], columns, states.shape[3]))

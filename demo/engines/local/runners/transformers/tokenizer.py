@@ -1,4 +1,4 @@
-"""A tokenizer of transformers, as the engine wants it."""
+"""A tokenizer of transformers behind the engine's protocol."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from demo.events import Piece
 
 
 class Pretrained(Tokenizer):
-    """Any tokenizer that transformers loads. No warning about length: whoever asks for an answer is told of it."""
+    """Any tokenizer that transformers loads, without its warning about long texts."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer

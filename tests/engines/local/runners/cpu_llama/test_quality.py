@@ -1,11 +1,8 @@
-"""What rounding costs in quality is bounded, on a text that the model has never read."""
+"""The loss of quality by rounding is bounded, on a text that is no part of any corpus."""
 
 import pytest
 
-from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from tests.figures.quality import Quality, compare_weights
-
-pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +10,7 @@ def quality() -> Quality:
     return compare_weights(context=128, rows=8)
 
 
-def test_a_thousand_tokens_of_prose_are_scored_and_the_model_understands_them(quality: Quality) -> None:
+def test_a_thousand_tokens_of_prose_have_the_perplexity_of_a_language_model(quality: Quality) -> None:
     assert quality.tokens >= 1000
     assert 10 < quality.exact < 60  # contexts are short
 

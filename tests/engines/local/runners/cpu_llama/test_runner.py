@@ -1,4 +1,4 @@
-"""Rows never change each other, to the last bit, nor does how a prompt is cut or how many threads there are."""
+"""Logits are bit-identical whatever the other rows, the chunks of the prompt and the number of threads are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,26 +14,23 @@ from demo.engines.local.engine import LocalEngine
 from demo.engines.local.loading.kv_memory import KVMemory
 from demo.engines.local.model import Model, load_model
 from demo.engines.local.runner import Chunk, Handle, Outputs, Runner
-from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.cpu_llama.kernels.attention import PAGE
 from demo.engines.local.runners.cpu_llama.kv_pages import PagePool
-from demo.engines.local.runners.cpu_llama.loading import load_llama
 from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
+from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from demo.events import Request, Sampling
 from demo.settings import Settings
 from tests.engines.local.answers import ask
 from tests.engines.local.conftest import OpenWorker
-from tests.engines.local.following import MEMORY, follow, make_ids, open_sequence, read_prompt, step
+from tests.engines.local.following import MEMORY, follow, make_ids, open_runner, open_sequence, read_prompt, step
 from tests.engines.local.tiny_files import Recipe, write_gguf
 
-pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
-
-LENGTHS = [1, 2, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 383, 384, 385, 386, 511, 512, 513, 1100]
+LENGTHS = [1, 2, 33, 64, 127, 128, 129, 255, 384, 385, 513, 700]
 CONTEXT = 2048
 OUTPUTS: tuple[Outputs, ...] = ("none", "last", "all")
 
 
-@pytest.fixture(scope="module", params=["Q4_1", "Q8_0", "BF16", "F32"])
+@pytest.fixture(scope="module", params=["Q4_1", "BF16"])
 def file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = Recipe(form=request.param, hidden=256, context=CONTEXT)
     return write_gguf(tmp_path_factory.mktemp("batch") / f"{request.param}.gguf", recipe)
@@ -42,7 +39,7 @@ def file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="module")
 def runner(file: Path) -> Runner:
     """Every test leaves it as empty as it was."""
-    return load_llama(file).make_runner(MEMORY)
+    return open_runner(file)
 
 
 @dataclass(frozen=True)
@@ -87,38 +84,32 @@ def equal_alone(runner: Runner, plans: Sequence[Plan]) -> bool:
     )
 
 
-def test_prompts_of_every_length_go_on_together_as_alone(runner: Runner) -> None:
+def test_prompts_of_every_length_decode_together_as_alone(runner: Runner) -> None:
     assert equal_alone(runner, [Plan(length, 0, 6) for length in LENGTHS])
 
 
-def test_rows_that_grow_beyond_a_page_go_on_as_alone(runner: Runner) -> None:
-    assert equal_alone(runner, [Plan(370, 0, 30), Plan(5, 3, 20), Plan(500, 5, 30), Plan(1015, 0, 20)])
+def test_rows_that_grow_beyond_a_page_decode_as_alone(runner: Runner) -> None:
+    assert equal_alone(runner, [Plan(370, 0, 30), Plan(5, 3, 20), Plan(500, 5, 20)])
 
 
-plans = st.builds(Plan, st.sampled_from(LENGTHS[:18]), st.integers(0, 8), st.integers(1, 12))
+plans = st.builds(Plan, st.sampled_from(LENGTHS[:10]), st.integers(0, 8), st.integers(1, 12))
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(st.lists(plans, min_size=2, max_size=7))
 def test_sequences_that_begin_and_end_in_any_order_never_change_each_other(runner: Runner, plans: list[Plan]) -> None:
     assert equal_alone(runner, plans)
 
 
 @pytest.mark.parametrize("sizes", [(1,), (7, 64), (33,), (100, 1, 300), (5000,)], ids=str)
-@pytest.mark.parametrize("length", [1, 65, 129, 386, 1100])
-def test_a_prompt_gives_the_same_however_it_is_cut(length: int, sizes: Sequence[int], runner: Runner) -> None:
-    prompt, ids = make_ids(length), make_ids(4, seed=1)
-    handle = open_sequence(runner, prompt)
-    first = read_prompt(runner, handle, prompt, sizes)
-    rest = [step(runner, {handle: id})[0] for id in ids]
-    runner.free(handle, ())
-    assert torch.equal(torch.stack([first, *rest]), follow(runner, prompt, ids))
+def test_a_prompt_gives_the_same_in_chunks_of_any_sizes(sizes: Sequence[int], runner: Runner) -> None:
+    for length in (1, 65, 129, 386):
+        prompt, ids = make_ids(length), make_ids(3, seed=1)
+        assert torch.equal(follow(runner, prompt, ids, sizes), follow(runner, prompt, ids))
 
 
 @pytest.mark.parametrize("size", [1, 4, 50, 1000])
-def test_chunks_of_prompts_are_read_in_one_pass_with_rows_and_neither_changes_the_other(
-    size: int, runner: Runner
-) -> None:
+def test_chunks_of_prompts_and_decoding_rows_in_one_pass_do_not_change_each_other(size: int, runner: Runner) -> None:
     prompts = [make_ids(length, seed=length) for length in (30, 1, 140)]
     row, ids = make_ids(50), make_ids(200, seed=1)
     going_on = open_sequence(runner, row)
@@ -154,28 +145,20 @@ def test_logits_are_given_for_the_tokens_that_ask_for_them(runner: Runner) -> No
         runner.free(handle, ())
 
 
-def test_a_prompt_gives_the_same_read_at_once_and_token_by_token(runner: Runner) -> None:
-    ids = make_ids(600)
-    assert torch.equal(follow(runner, ids, [])[0], follow(runner, ids[:1], ids[1:])[-1])
-
-
 def test_the_number_of_threads_changes_nothing(runner: Runner, file: Path) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(3)
-    others = load_llama(file).make_runner(MEMORY)
+    others = open_runner(file)
     torch.set_num_threads(before)
     for length in (1, 40, 300):
         prompt, ids = make_ids(length), make_ids(5, seed=1)
         assert torch.equal(follow(runner, prompt, ids), follow(others, prompt, ids))
 
 
-def test_an_empty_runner_that_was_full_is_as_good_as_new(runner: Runner, file: Path) -> None:
-    follow_together(runner, [Plan(length, 0, 3) for length in (600, 1100, 3)])
-    new = load_llama(file).make_runner(MEMORY)
+def test_an_empty_runner_that_was_full_gives_what_a_new_one_gives(runner: Runner, file: Path) -> None:
+    follow_together(runner, [Plan(length, 0, 3) for length in (600, 3)])
+    new = open_runner(file)
     assert torch.equal(follow(runner, make_ids(70), [1, 2]), follow(new, make_ids(70), [1, 2]))
-
-
-# --- reuse -----------------------------------------------------------------------------------------------------------
 
 
 def read_reusing(runner: Runner, prompt: Sequence[int], ids: Sequence[int], salt: str = "") -> tuple[int, Tensor]:
@@ -189,10 +172,10 @@ def read_reusing(runner: Runner, prompt: Sequence[int], ids: Sequence[int], salt
 
 
 @pytest.mark.parametrize("turns", [(1, 2, 3), (40, 60, 300), (127, 128, 129), (128, 256, 257), (300, 500, 501)])
-def test_a_conversation_that_goes_on_reuses_all_that_was_read_and_gives_the_same_to_the_last_bit(
+def test_the_next_turn_of_a_conversation_reuses_all_earlier_tokens_and_gives_the_same_bits(
     turns: Sequence[int], file: Path
 ) -> None:
-    runner = load_llama(file).make_runner(MEMORY)
+    runner = open_runner(file)
     history: list[int] = []
     for length in turns:
         prompt = [*history, *make_ids(length, seed=length)]
@@ -204,7 +187,7 @@ def test_a_conversation_that_goes_on_reuses_all_that_was_read_and_gives_the_same
 
 
 def test_the_same_prompt_again_reads_its_last_token_only(file: Path) -> None:
-    runner = load_llama(file).make_runner(MEMORY)
+    runner = open_runner(file)
     for length in (1, 100, 128, 129, 400):
         prompt = make_ids(length, seed=length)
         cold, warm = read_reusing(runner, prompt, []), read_reusing(runner, prompt, [])
@@ -212,8 +195,8 @@ def test_the_same_prompt_again_reads_its_last_token_only(file: Path) -> None:
         assert torch.equal(cold[1], warm[1])
 
 
-def test_a_page_is_shared_while_its_sequence_goes_on(file: Path) -> None:
-    runner = load_llama(file).make_runner(MEMORY)
+def test_a_page_is_shared_while_its_sequence_runs(file: Path) -> None:
+    runner = open_runner(file)
     assert isinstance(runner, CpuLlamaRunner)
     prompt = make_ids(300)
     first = open_sequence(runner, prompt, reuse=True)
@@ -225,21 +208,25 @@ def test_a_page_is_shared_while_its_sequence_goes_on(file: Path) -> None:
     assert torch.equal(read_prompt(runner, second, prompt), follow(runner, prompt, [])[0])
 
 
-def test_nothing_is_shared_between_salts_nor_reused_where_that_is_not_wanted(file: Path) -> None:
-    runner = load_llama(file).make_runner(MEMORY)
+def test_nothing_is_shared_between_salts_nor_reused_where_reuse_is_off(file: Path) -> None:
+    runner = open_runner(file)
     prompt = make_ids(300)
     read_reusing(runner, prompt, [], "one")
     assert read_reusing(runner, prompt, [], "other")[0] == 0
     assert open_sequence(runner, prompt, "one", reuse=False).length == 0
-    without = load_llama(file).make_runner(KVMemory(MEMORY.bytes, keeps_prefixes=False))
+    without = open_runner(file, KVMemory(MEMORY.bytes, keeps_prefixes=False))
     assert [read_reusing(without, prompt, [])[0] for _ in range(2)] == [0, 0]
 
 
-def test_what_is_kept_is_dropped_when_the_memory_is_needed_and_never_beyond_the_budget(file: Path) -> None:
-    loaded = load_llama(file)
-    page = PagePool(loaded.make_runner(MEMORY)._model.shape, 0).page_bytes  # type: ignore[attr-defined]
-    runner = loaded.make_runner(KVMemory(5 * page, keeps_prefixes=True))
+def open_small_runner(file: Path, pages: int) -> CpuLlamaRunner:
+    page = PagePool(GgufFile(file).shape, 0).page_bytes
+    runner = open_runner(file, KVMemory(pages * page, keeps_prefixes=True))
     assert isinstance(runner, CpuLlamaRunner)
+    return runner
+
+
+def test_what_is_kept_is_dropped_when_the_memory_is_needed_and_never_beyond_the_budget(file: Path) -> None:
+    runner = open_small_runner(file, pages=5)
     assert runner.limits.capacity == 5 * PAGE
     for seed in range(8):
         read_reusing(runner, make_ids(300, seed), [])
@@ -248,11 +235,8 @@ def test_what_is_kept_is_dropped_when_the_memory_is_needed_and_never_beyond_the_
     assert read_reusing(runner, make_ids(300, 0), [])[0] == 0
 
 
-def test_a_sequence_without_room_is_told_so_and_leaves_nothing_behind(file: Path) -> None:
-    loaded = load_llama(file)
-    page = PagePool(loaded.make_runner(MEMORY)._model.shape, 0).page_bytes  # type: ignore[attr-defined]
-    runner = loaded.make_runner(KVMemory(3 * page, keeps_prefixes=True))
-    assert isinstance(runner, CpuLlamaRunner)
+def test_a_sequence_without_room_is_refused_and_leaves_nothing_behind(file: Path) -> None:
+    runner = open_small_runner(file, pages=3)
     first = open_sequence(runner, make_ids(2 * PAGE - 1))
     assert runner.allocate(make_ids(PAGE), None, reuse=True) is None
     assert runner._pool.count == 2

@@ -18,7 +18,7 @@ from tests.figures.speed import load_network
 
 CHEESE = (Message("user", "How do you make cheese?"),)
 QUESTIONS = [CHEESE, (Message("user", "Count to 10"),), (Message("user", "What is Deep Learning?"),)]
-COMPARED = 16  # tokens
+COMPARED = 8  # tokens
 
 
 @pytest.fixture
@@ -29,18 +29,17 @@ def engine(exact: Model, open_worker: OpenWorker) -> LocalEngine:
 def test_rows_together_answer_in_sentences_as_generate_does_alone(engine: LocalEngine, exact: Model) -> None:
     cheese, *others = QUESTIONS
     short = [Request(question, COMPARED, ignore_eos=True) for question in others]
-    answers = ask(engine, Request(cheese, max_new_tokens=80), *short)
+    answers = ask(engine, Request(cheese, max_new_tokens=24), *short)
     text = answers[0].text
-    assert "To make cheese" in text
+    assert text.startswith("To make cheese, you")
     assert "ingredients" in text
-    assert text.count(".") >= 3
     assert "<|im_" not in text
     for question, answer in zip(QUESTIONS, answers, strict=True):
         prompt = torch.tensor([exact.encode(question)])
         assert answer.ids[:COMPARED] == generate(load_network(), prompt, COMPARED)
 
 
-def test_it_stops_by_itself(engine: LocalEngine) -> None:
+def test_an_answer_ends_with_the_end_token(engine: LocalEngine) -> None:
     (answer,) = ask(engine, Request((Message("user", "Say only: yes"),), max_new_tokens=100))
     assert answer.done.finish_reason == "eos_token"
     assert answer.tokens[-1].special
@@ -64,9 +63,9 @@ def test_it_stops_after_its_turn_though_its_files_name_another_end(tmp_path: Pat
 
 
 def test_a_seed_gives_the_same_tokens_alone_and_among_others(engine: LocalEngine) -> None:
-    drawn = Request(CHEESE, 12, Sampling(do_sample=True, temperature=0.9, top_p=0.95, seed=11), ignore_eos=True)
+    drawn = Request(CHEESE, 8, Sampling(do_sample=True, temperature=0.9, top_p=0.95, seed=11), ignore_eos=True)
     (alone,) = ask(engine, drawn)
-    together = ask(engine, drawn, *(Request(question, 16) for question in QUESTIONS), drawn)
+    together = ask(engine, drawn, *(Request(question, 10) for question in QUESTIONS[1:]), drawn)
     assert together[0].ids == together[-1].ids == alone.ids
 
 

@@ -1,4 +1,4 @@
-"""What transformers would fill in at random or leave out of a GGUF file is refused, and never enters the cache."""
+"""GGUF files of which transformers would ignore or invent a part are refused, and never enter the cache."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -86,7 +86,7 @@ def test_llama_3_s_frequencies_are_those_of_the_file(original: int, kind: str, t
     assert network.model.rotary_emb.attention_scaling == 1
 
 
-def test_a_folder_that_an_earlier_format_left_is_not_used_and_goes(tmp_path: Path) -> None:
+def test_a_folder_of_an_earlier_format_is_not_used_and_is_removed(tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "tiny.gguf")
     folder = convert_once(file, print)
     earlier = folder.rename(folder.with_name(f"{folder.name.rpartition('-')[0]}-1"))

@@ -1,3 +1,5 @@
+"""Models that transformers cannot load as they should be are refused in one sentence with the remedy."""
+
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from demo.engines.local.model import Model, load_model
 from demo.engines.local.runners.transformers.loading import explain
 from demo.errors import ModelError
 from demo.settings import Settings
-from tests.engines.local.tiny_files import change_json, save_folder
+from tests.engines.local.tiny_files import change_json, damage_file, save_folder
 
 WEIGHTS = "model.safetensors"
 
@@ -28,7 +30,7 @@ def load(model_id: Path | str) -> Model:
 
 
 def refuse(model_id: Path | str, capfd: pytest.CaptureFixture[str]) -> str:
-    """What is said of a model that can't be loaded: one line, and nothing else is printed."""
+    """The error of a model that can't be loaded: one line; nothing is printed."""
     with pytest.raises(ModelError) as refusal:
         load(model_id)
     assert capfd.readouterr() == ("", "")
@@ -53,51 +55,23 @@ def test_a_model_without_a_chat_template_is_refused(tmp_path: Path, capfd: pytes
     assert said == "plain has no chat template: give an instruct or chat model."
 
 
-def cut_weights_short(folder: Path) -> None:
-    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:5000])
-
-
-def scramble_weights(folder: Path) -> None:
-    (folder / WEIGHTS).write_bytes(b"these are no weights")
-
-
-def remove_weights(folder: Path) -> None:
-    (folder / WEIGHTS).unlink()
-
-
-def scramble_config(folder: Path) -> None:
-    (folder / "config.json").write_text("{")
-
-
-def remove_config(folder: Path) -> None:
-    (folder / "config.json").unlink()
-
-
-def remove_tokenizer(folder: Path) -> None:
-    (folder / "tokenizer.json").unlink()
-
-
-def name_an_unknown_architecture(folder: Path) -> None:
-    change_json(folder / "config.json", model_type="no-such-architecture")
-
-
 @pytest.mark.parametrize(
-    "damage",
+    ("file", "damage"),
     [
-        cut_weights_short,
-        scramble_weights,
-        remove_weights,
-        scramble_config,
-        remove_config,
-        remove_tokenizer,
-        name_an_unknown_architecture,
+        (WEIGHTS, lambda content: content[:5000]),
+        (WEIGHTS, lambda content: b"these are no weights"),
+        (WEIGHTS, None),
+        ("config.json", lambda content: b"{"),
+        ("config.json", lambda content: content.replace(b'"llama"', b'"no-such-architecture"')),
+        ("config.json", None),
+        ("tokenizer.json", None),
     ],
 )
 def test_a_damaged_folder_is_one_sentence_with_the_remedy(
-    damage: Callable[[Path], None], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    file: str, damage: Callable[[bytes], bytes] | None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = save_folder(tmp_path / "damaged")
-    damage(folder)
+    damage_file(folder / file, damage)
     said = refuse(folder, capfd)
     assert said.startswith("damaged can't be loaded: ")
     assert "give another model" in said
@@ -128,7 +102,7 @@ def test_an_unknown_hub_id_without_a_hub_is_one_sentence_with_the_remedy(
     assert "HF_HUB_OFFLINE" in said
 
 
-def test_a_name_that_the_hub_could_not_have_is_one_sentence(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_hub_id_is_one_sentence(capfd: pytest.CaptureFixture[str]) -> None:
     assert "is not a model on the hub" in refuse("no such model", capfd)
 
 

@@ -1,18 +1,18 @@
 """Rows that join, grow and leave hold exactly what a list of sequences would."""
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.engines.local.runners.transformers.padded_kv import ROOM, RowsCache, RowsLayer
+from demo.engines.local.runners.transformers.padded_kv import MIN_FREE, RowsCache, RowsLayer
 
 HEADS, SIZE = 2, 3
 
-# What happens to the rows: one of some length joins, all grow by one column, one leaves, or is parked and joins again.
+# Operations: a row of some length joins, all rows grow, one leaves, or is parked and joins again.
 happenings = st.lists(
     st.one_of(
-        st.tuples(st.just("join"), st.integers(1, 3 * ROOM)),
-        st.tuples(st.just("grow"), st.integers(1, ROOM)),
+        st.tuples(st.just("join"), st.integers(1, 3 * MIN_FREE)),
+        st.tuples(st.just("grow"), st.integers(1, MIN_FREE)),
         st.tuples(st.just("leave"), st.integers(0, 10)),
         st.tuples(st.just("park"), st.integers(0, 10)),
     ),
@@ -30,6 +30,7 @@ def append(cache: RowsCache, columns: torch.Tensor) -> torch.Tensor:
     return keys
 
 
+@settings(max_examples=40)
 @given(happenings)
 def test_rows_are_what_a_list_of_sequences_would_be(happenings: list[tuple[str, int]]) -> None:
     cache, rows = RowsCache(), list[torch.Tensor]()
@@ -47,11 +48,11 @@ def test_rows_are_what_a_list_of_sequences_would_be(happenings: list[tuple[str, 
                 rows[row] = last
         elif what == "park" and rows:
             row = number % len(rows)
-            parked, length = cache.park(row)
+            parked = cache.park(row)
             gone, last = rows[row], rows.pop()
             if row < len(rows):
                 rows[row] = last
-            cache.join(parked, length)
+            cache.join(parked, parked.lengths[0])
             rows.append(gone)
         elif what == "grow" and rows:
             columns = random_columns(len(rows), number)
@@ -73,7 +74,7 @@ def test_padding_is_masked_and_only_padding() -> None:
     assert cache.padding_mask(new=1) is None
 
 
-def test_padding_holds_numbers() -> None:
+def test_padding_is_finite() -> None:
     cache, other = RowsCache(), RowsCache()
     append(cache, random_columns(1, 9))
     append(other, random_columns(1, 2))
@@ -84,7 +85,7 @@ def test_padding_holds_numbers() -> None:
     assert values.isfinite().all()
 
 
-def test_a_row_that_is_no_number_leaves_nothing_in_the_padding_of_a_newcomer() -> None:
+def test_a_row_of_nan_leaves_nothing_in_the_padding_of_a_new_row() -> None:
     cache = RowsCache()
     for columns in (random_columns(1, 9), torch.full((1, HEADS, 9, SIZE), torch.nan), random_columns(1, 9)):
         joining = RowsCache()
@@ -92,13 +93,13 @@ def test_a_row_that_is_no_number_leaves_nothing_in_the_padding_of_a_newcomer() -
         cache.join(joining, 9)
     cache.leave(1)
     cache.leave(1)
-    newcomer = RowsCache()
-    append(newcomer, random_columns(1, 2))
-    cache.join(newcomer, 2)
+    new = RowsCache()
+    append(new, random_columns(1, 2))
+    cache.join(new, 2)
     assert append(cache, random_columns(2, 1)).isfinite().all()
 
 
-def test_appending_a_column_moves_nothing_until_the_room_is_full() -> None:
+def test_appending_a_column_moves_nothing_while_there_are_free_columns() -> None:
     cache, places = RowsCache(), set()
     for _ in range(1000):
         append(cache, random_columns(1, 1))

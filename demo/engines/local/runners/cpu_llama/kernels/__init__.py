@@ -1,6 +1,6 @@
 """Llama kernels for x86-64, JIT-compiled by numba. They take raw addresses and scalars.
 
-The machine code is kept in the app's cache, in a folder keyed by the sources of this package.
+The machine code is kept in a folder of the app's cache, keyed by the sources of this package.
 """
 
 import hashlib
@@ -22,9 +22,14 @@ _njit: Any = numba.njit
 _config: Any = numba.config
 _OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
+# Compiles a function that only compiled functions call.
+compiled: Callable[[Function], Function] = _njit(**_OPTIONS, no_cpython_wrapper=True)
+# Compiles a function into each of its callers, which takes less time than a function of its own.
+inlined: Callable[[Function], Function] = _njit(**_OPTIONS, inline="always")
+
 
 def find_missing_kernels() -> str:
-    """What this machine lacks for the kernels to run; empty if nothing."""
+    """Why the kernels cannot run on this machine; empty where they can."""
     if sys.platform != "linux":
         return f"its kernels are made for Linux, not for {sys.platform}"
     missing = [name for feature, name in NEEDED.items() if not has_feature(feature)]
@@ -37,33 +42,22 @@ def has_feature(name: str) -> bool:
     return f"+{name}" in features.split(",")
 
 
-def compiled(function: Function) -> Function:
-    """Compile a function that only compiled functions call."""
-    made: Function = _njit(**_OPTIONS, no_cpython_wrapper=True)(function)
-    return made
-
-
-def inlined(function: Function) -> Function:
-    """Compile a function into each of its callers, which takes less time than a function of its own."""
-    made: Function = _njit(**_OPTIONS, inline="always")(function)
-    return made
-
-
 def entry(function: Function) -> Function:
     """Compile a function that Python calls. It runs without the GIL."""
     made: Function
     try:
         made = _njit(**_OPTIONS, cache=True)(function)
-    except RuntimeError:  # no folder can be written
+    except RuntimeError:  # numba can write to no cache folder
         made = _njit(**_OPTIONS)(function)
     return made
 
 
-def compiled_home() -> Path:
-    """The cache folder. numba notices changes in the file of an entry function, but not in files that it uses."""
+def kernel_cache_dir() -> Path:
+    """The folder of the machine code."""
+    # The digest is of all files: numba itself notices changes in the file of an entry function alone.
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
     return cache_dir() / f"compiled-{digest.hexdigest()[:16]}"
 
 
 if not _config.CACHE_DIR:
-    _config.CACHE_DIR = str(compiled_home())
+    _config.CACHE_DIR = str(kernel_cache_dir())

@@ -1,10 +1,14 @@
 """Arithmetic on vectors of 16 lanes."""
 
+from collections.abc import Callable
+from typing import Final
+
 from llvmlite import ir
 
 from demo.engines.local.runners.cpu_llama.kernels import has_feature
 from demo.engines.local.runners.cpu_llama.kernels.simd import (
     BYTES,
+    FLOAT32,
     FLOATS,
     INT32,
     INT64,
@@ -21,23 +25,37 @@ from demo.engines.local.runners.cpu_llama.kernels.simd import (
     splat_value,
 )
 
+NUMBERS: Final = ir.Constant(INTS, list(range(LANES)))  # of the lanes
 
-@instruction(Floats, float)
-def splat(builder: Builder, x: Value) -> Value:
-    """A scalar in all 16 lanes."""
-    return splat_value(builder, x, FLOATS)
-
-
-@instruction(Ints, Ints)
-def low_nibbles(builder: Builder, x: Value) -> Value:
-    """The low four bits of each byte."""
-    return builder.and_(x, constant(INTS, 0x0F0F0F0F))
-
-
-@instruction(Ints, Ints)
-def high_nibbles(builder: Builder, x: Value) -> Value:
-    """The high four bits of each byte."""
-    return builder.and_(builder.lshr(x, constant(INTS, 4)), constant(INTS, 0x0F0F0F0F))
+zero_floats = instruction(Floats)(lambda builder: constant(FLOATS, 0.0))
+zero_ints = instruction(Ints)(lambda builder: constant(INTS, 0))
+splat = instruction(Floats, float)(lambda builder, x: splat_value(builder, x, FLOATS))  # a scalar in all lanes
+to_floats = instruction(Floats, Ints)(lambda builder, x: builder.sitofp(x, FLOATS))
+# Fused multiply-add: x · y + z, rounded once.
+fma = instruction(Floats, Floats, Floats, Floats)(
+    lambda builder, x, y, z: call(builder, "llvm.fma.v16f32", FLOATS, x, y, z)
+)
+# The larger and the smaller of each pair; y where either is NaN, as VMAXPS and VMINPS.
+maximum = instruction(Floats, Floats, Floats)(
+    lambda builder, x, y: builder.select(builder.fcmp_ordered(">", x, y), x, y)
+)
+minimum = instruction(Floats, Floats, Floats)(
+    lambda builder, x, y: builder.select(builder.fcmp_ordered("<", x, y), x, y)
+)
+# The largest of 16 lanes, regardless of NaN.
+reduce_max = instruction(float, Floats)(lambda builder, x: call(builder, "llvm.vector.reduce.fmax.v16f32", FLOAT32, x))
+reduce_add_ints = instruction(int, Ints)(
+    lambda builder, x: builder.sext(call(builder, "llvm.vector.reduce.add.v16i32", INT32, x), INT64)
+)
+# The low and the high four bits of each byte.
+low_nibbles = instruction(Ints, Ints)(lambda builder, x: builder.and_(x, constant(INTS, 0x0F0F0F0F)))
+high_nibbles = instruction(Ints, Ints)(
+    lambda builder, x: builder.and_(builder.lshr(x, constant(INTS, 4)), constant(INTS, 0x0F0F0F0F))
+)
+pause: Callable[[], None] = instruction(None)(
+    lambda builder: call(builder, "llvm.x86.sse2.pause", ir.VoidType())
+)  # spin-wait hint: PAUSE
+count_cycles = instruction(int)(lambda builder: call(builder, "llvm.readcyclecounter", INT64))  # RDTSC
 
 
 @instruction(Ints, Ints, Ints, Ints)
@@ -70,25 +88,7 @@ def _call_by_halves(builder: Builder, name: str, *values: Value) -> Value:
         )
         for lanes in (list(range(size)), list(range(size, 2 * size)))
     )
-    return builder.shuffle_vector(low, high, ir.Constant(INTS, list(range(LANES))))
-
-
-@instruction(Ints)
-def zero_ints(builder: Builder) -> Value:
-    """Zeros."""
-    return constant(INTS, 0)
-
-
-@instruction(Floats)
-def zero_floats(builder: Builder) -> Value:
-    """Zeros."""
-    return constant(FLOATS, 0.0)
-
-
-@instruction(Floats, Ints)
-def to_floats(builder: Builder, x: Value) -> Value:
-    """Convert int32 to float32."""
-    return builder.sitofp(x, FLOATS)
+    return builder.shuffle_vector(low, high, NUMBERS)
 
 
 @instruction(Ints, Floats)
@@ -106,36 +106,11 @@ def power_of_two(builder: Builder, x: Value) -> Value:
     return builder.bitcast(builder.shl(builder.add(x, constant(INTS, 127)), constant(INTS, 23)), FLOATS)
 
 
-@instruction(Floats, Floats, Floats, Floats)
-def fma(builder: Builder, x: Value, y: Value, z: Value) -> Value:
-    """Fused multiply-add: x · y + z, rounded once."""
-    return call(builder, "llvm.fma.v16f32", FLOATS, x, y, z)
-
-
-@instruction(Floats, Floats, Floats)
-def maximum(builder: Builder, x: Value, y: Value) -> Value:
-    """The larger of each pair; y where either is NaN, as VMAXPS."""
-    return builder.select(builder.fcmp_ordered(">", x, y), x, y)
-
-
-@instruction(Floats, Floats, Floats)
-def minimum(builder: Builder, x: Value, y: Value) -> Value:
-    """The smaller of each pair; y where either is NaN, as VMINPS."""
-    return builder.select(builder.fcmp_ordered("<", x, y), x, y)
-
-
 @instruction(Floats, Floats, int, float)
 def keep_first(builder: Builder, x: Value, count: Value, rest: Value) -> Value:
     """The first `count` lanes of x, and `rest` in the others."""
-    numbers = ir.Constant(INTS, list(range(LANES)))
-    among = builder.icmp_signed("<", numbers, splat_value(builder, builder.trunc(count, INT32), INTS))
-    return builder.select(among, x, splat_value(builder, rest, FLOATS))
-
-
-@instruction(float, Floats)
-def reduce_max(builder: Builder, x: Value) -> Value:
-    """The largest of 16 lanes, regardless of NaN."""
-    return call(builder, "llvm.vector.reduce.fmax.v16f32", ir.FloatType(), x)
+    is_kept = builder.icmp_signed("<", NUMBERS, splat_value(builder, builder.trunc(count, INT32), INTS))
+    return builder.select(is_kept, x, splat_value(builder, rest, FLOATS))
 
 
 @instruction(float, Floats, Floats)
@@ -146,7 +121,7 @@ def reduce_max_magnitude(builder: Builder, x: Value, y: Value) -> Value:
     """
     x, y = (builder.and_(builder.bitcast(each, INTS), constant(INTS, 0x7FFFFFFF)) for each in (x, y))
     larger = builder.select(builder.icmp_signed(">", x, y), x, y)
-    return builder.bitcast(call(builder, "llvm.vector.reduce.smax.v16i32", INT32, larger), ir.FloatType())
+    return builder.bitcast(call(builder, "llvm.vector.reduce.smax.v16i32", INT32, larger), FLOAT32)
 
 
 @instruction(float, Floats)
@@ -156,21 +131,3 @@ def reduce_add(builder: Builder, x: Value) -> Value:
         other = ir.Constant(INTS, [(lane + half) % LANES for lane in range(LANES)])
         x = builder.fadd(x, builder.shuffle_vector(x, x, other))
     return builder.extract_element(x, ir.Constant(INT32, 0))
-
-
-@instruction(int, Ints)
-def reduce_add_ints(builder: Builder, x: Value) -> Value:
-    """The sum of 16 lanes."""
-    return builder.sext(call(builder, "llvm.vector.reduce.add.v16i32", INT32, x), INT64)
-
-
-@instruction(None)
-def pause(builder: Builder) -> None:
-    """Spin-wait hint: PAUSE."""
-    call(builder, "llvm.x86.sse2.pause", ir.VoidType())
-
-
-@instruction(int)
-def count_cycles(builder: Builder) -> Value:
-    """The time stamp counter: RDTSC."""
-    return call(builder, "llvm.readcyclecounter", INT64)

@@ -15,6 +15,8 @@ from numba.core.typing.templates import ConcreteTemplate, infer_global, signatur
 from numba.extending import intrinsic, lower_builtin, models, register_jitable, register_model
 
 LANES = 16
+Vector = TypeVar("Vector")
+Result = TypeVar("Result")
 Builder = Any  # llvmlite's IRBuilder
 Value = Any  # llvmlite's value
 
@@ -25,27 +27,20 @@ def round_up(count: int) -> int:
     return -(-count // LANES) * LANES
 
 
+def _declare_operator(x: Vector, y: Vector) -> Vector:
+    raise NotImplementedError
+
+
 class Floats:
     """16 float32. This class is for type checkers only: numba compiles it to a vector."""
 
-    def __add__(self, other: "Floats") -> "Floats":
-        raise NotImplementedError
-
-    def __sub__(self, other: "Floats") -> "Floats":
-        raise NotImplementedError
-
-    def __mul__(self, other: "Floats") -> "Floats":
-        raise NotImplementedError
-
-    def __truediv__(self, other: "Floats") -> "Floats":
-        raise NotImplementedError
+    __add__ = __sub__ = __mul__ = __truediv__ = _declare_operator
 
 
 class Ints:
     """16 int32, or 64 bytes. This class is for type checkers only, too."""
 
-    def __add__(self, other: "Ints") -> "Ints":
-        raise NotImplementedError
+    __add__ = _declare_operator
 
 
 class _Lanes(types.Type):
@@ -67,12 +62,10 @@ _KINDS: dict[Any, Any] = {
     float: types.float32,
     None: types.void,
 }
+FLOAT16, FLOAT32 = ir.HalfType(), ir.FloatType()
+INT8, INT32, INT64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 FLOATS, INTS = _KINDS[Floats].vector, _KINDS[Ints].vector
-BYTES = ir.VectorType(ir.IntType(8), 4 * LANES)
-SHORTS = ir.VectorType(ir.IntType(16), 2 * LANES)
-BYTE, INT32, INT64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-
-Result = TypeVar("Result")
+BYTES, SHORTS = ir.VectorType(INT8, 4 * LANES), ir.VectorType(ir.IntType(16), 2 * LANES)
 
 
 def instruction(

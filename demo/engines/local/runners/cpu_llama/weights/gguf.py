@@ -3,16 +3,17 @@
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Final
 
+import numpy as np
 import torch
-from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, dequantize
 from torch import Tensor
 
 from demo.engines.local.loading.gguf_split import read_model
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
-from demo.engines.local.runners.cpu_llama.model import Table
-from demo.engines.local.runners.cpu_llama.shape import Shape, spread_frequencies
+from demo.engines.local.runners.cpu_llama.shape import Shape, compute_frequencies
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint
 from demo.engines.local.runners.cpu_llama.weights.matrix import (
     Matrix,
@@ -21,10 +22,14 @@ from demo.engines.local.runners.cpu_llama.weights.matrix import (
     pack_plain,
     round_to_eight_bits,
 )
-from demo.engines.local.runners.cpu_llama.weights.quantization import PLAIN, is_readable, unpack
 
-LOW_NIBBLES = 0x0F0F0F0F0F0F0F0F
-ROUNDED_AT_ONCE = 4096  # rows: what they take for a moment stays in the processor's cache
+PLAIN: Final = {
+    GGMLQuantizationType.F32: torch.float32,
+    GGMLQuantizationType.F16: torch.float16,
+    GGMLQuantizationType.BF16: torch.bfloat16,
+}
+LOW_NIBBLES: Final = 0x0F0F0F0F0F0F0F0F
+ROUNDED_ROWS: Final = 4096  # are rounded at a time: their float32 values stay in the processor's cache
 
 
 class GgufFile(Checkpoint):
@@ -35,6 +40,7 @@ class GgufFile(Checkpoint):
 
     def __init__(self, path: Path) -> None:
         header = read_model(path)
+        self.path = path
         self.metadata = header.metadata
         self.tensors = header.tensors
         self._map = cache(_map)
@@ -84,9 +90,10 @@ class GgufFile(Checkpoint):
     def read(self, name: str) -> Tensor:
         return unpack(self._view(name, self._map), self.tensors[name].quantization)
 
-    def look_up(self, name: str) -> Table:
-        # Of a mapping of its own: what was read of the other, once, to be packed, leaves the memory with that.
-        return StoredTable(self._view(name, _map), self.tensors[name].quantization)
+    def embed(self, name: str) -> Callable[[Tensor], Tensor]:
+        # It has a mapping of its own: pages that were read to be packed leave the memory with the other mapping.
+        stored, quantization = self._view(name, _map), self.tensors[name].quantization
+        return lambda ids: unpack(stored[ids], quantization)
 
     def pack(self, name: str) -> Matrix:
         stored, quantization = self._view(name, self._map), self.tensors[name].quantization
@@ -97,16 +104,16 @@ class GgufFile(Checkpoint):
             return pack_four_bits(*read(blocks))
         if quantization == GGMLQuantizationType.Q8_0:
             return pack_eight_bits(*_read_q8_0(blocks))
-        return round_to_eight_bits(unpack(rows, quantization) for rows in stored.split(ROUNDED_AT_ONCE))
+        return round_to_eight_bits(unpack(rows, quantization) for rows in stored.split(ROUNDED_ROWS))
 
     def frequencies(self) -> Tensor:
-        frequencies = spread_frequencies(self.metadata.get("llama.rope.freq_base", 10000.0), self.shape.head_size)
-        if "rope_freqs.weight" in self.tensors:  # Llama 3's stretching of the slow ones
+        frequencies = compute_frequencies(self.metadata.get("llama.rope.freq_base", 10000.0), self.shape.head_size)
+        if "rope_freqs.weight" in self.tensors:  # Llama 3 divides the low frequencies
             frequencies /= self.read("rope_freqs.weight")
         return frequencies
 
     def _view(self, name: str, map_file: Callable[[Path], Tensor]) -> Tensor:
-        """A tensor's rows in a mapping of its file: bytes, unless the type is a plain one."""
+        """A tensor's rows in a mapping of its file: bytes, unless the type is in PLAIN."""
         tensor = self.tensors[name]
         stored = map_file(tensor.path)[tensor.offset :][: tensor.size]
         if tensor.quantization in PLAIN:
@@ -115,19 +122,23 @@ class GgufFile(Checkpoint):
 
 
 def _map(path: Path) -> Tensor:
-    """A file's bytes: what is not read yet costs no memory, and what is read belongs to the system's file cache."""
+    """A file's bytes: those that were read are in the system's file cache, the others take no memory."""
     return torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8)
 
 
-class StoredTable(Table):
-    """Rows of a matrix, unpacked as they are asked for; the matrix stays in the file."""
+@cache
+def is_readable(quantization: GGMLQuantizationType) -> bool:
+    """Whether gguf can dequantize it: integers and types of activations alone it cannot."""
+    try:
+        dequantize(np.zeros(GGML_QUANT_SIZES[quantization][1], np.uint8), quantization)
+    except NotImplementedError:
+        return False
+    return True
 
-    def __init__(self, stored: Tensor, quantization: GGMLQuantizationType) -> None:
-        self._stored = stored
-        self._quantization = quantization
 
-    def rows(self, ids: Tensor) -> Tensor:
-        return unpack(self._stored[ids], self._quantization)
+def unpack(stored: Tensor, quantization: GGMLQuantizationType) -> Tensor:
+    """float32 [rows, columns] of stored rows: bytes, unless the type is in PLAIN."""
+    return stored.float() if quantization in PLAIN else torch.from_numpy(dequantize(stored.numpy(), quantization))
 
 
 def _read_q4_0(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -158,7 +169,7 @@ def _read_q8_0(blocks: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _split(bytes: Tensor) -> Tensor:
-    """Values [rows, columns] of bytes [rows, …, n]: n low nibbles, then n high ones, again and again."""
+    """Values [rows, columns] of bytes [rows, …, n], of which each n hold n low nibbles, then n high ones."""
     words = bytes.contiguous().view(torch.int64)  # eight at a time
     return torch.stack([words & LOW_NIBBLES, (words >> 4) & LOW_NIBBLES], dim=-2).flatten(1).view(torch.uint8)
 

@@ -1,6 +1,6 @@
-"""Weight matrices in the forms in which they are stored, laid out for the products with them.
+"""Weight matrices in their quantization types, in the layout of the kernels.
 
-Sixteen rows make a tile, in which they lie interleaved; rows that are missing to the last tile are zeros.
+Sixteen interleaved rows are a tile; the last tile is filled up with rows of zeros.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
 from demo.engines.local.runners.cpu_llama.kernels.matmul import BFLOAT16, FLOAT16, FLOAT32, Q4, Q8
 from demo.engines.local.runners.cpu_llama.kernels.simd import LANES
 
-PLAIN_FORMS = {torch.float16: FLOAT16, torch.bfloat16: BFLOAT16, torch.float32: FLOAT32}
+PLAIN_TYPES = {torch.float16: FLOAT16, torch.bfloat16: BFLOAT16, torch.float32: FLOAT32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,13 @@ class Matrix:
     tiles: Tensor
 
     def describe(self) -> tuple[int, int, int, int, int]:
-        """The same as a MATRIX of the kernels', with rows filled up; it holds while this lives."""
+        """The same as a MATRIX of the kernels', with the rows of zeros; valid while this object exists."""
         padded = len(self.tiles) * LANES
         return self.qtype, padded, self.columns, self.tiles.data_ptr(), self.tiles.stride(0)
 
 
 def pack_four_bits(values: Tensor, scales: Tensor, offsets: Tensor) -> Matrix:
-    """Of w = scale · q + offset: q uint8 [rows, columns] below 16, scales and offsets [rows, columns / 32]."""
+    """Pack w = scale · q + offset: q uint8 [rows, columns] below 16, scales and offsets [rows, columns / 32]."""
     rows, columns = values.shape
     # Words of four: [tiles, 16, groups, low or high, 4] to [tiles, groups, 4, 16] for each of low and high
     halves = _tile(values.view(torch.int32)).unflatten(2, (-1, 2, 4)).permute(3, 0, 2, 4, 1)
@@ -42,7 +42,7 @@ def pack_four_bits(values: Tensor, scales: Tensor, offsets: Tensor) -> Matrix:
 
 
 def pack_eight_bits(values: Tensor, scales: Tensor) -> Matrix:
-    """Of w = scale · q: q int8 [rows, columns], scales [rows, columns / 32]."""
+    """Pack w = scale · q: q int8 [rows, columns], scales [rows, columns / 32]."""
     rows, columns = values.shape
     above = (values.view(torch.uint8) ^ 128).view(torch.int32)  # q + 128, words of four
     bytes = _tile(above).unflatten(2, (-1, 8)).permute(0, 2, 3, 1).contiguous().view(torch.uint8).flatten(2)
@@ -50,15 +50,15 @@ def pack_eight_bits(values: Tensor, scales: Tensor) -> Matrix:
 
 
 def round_to_eight_bits(weights: Iterable[Tensor]) -> Matrix:
-    """The nearest to `weights` float [rows, columns], one below the other, whose groups' greatest are 127."""
+    """Round `weights`, blocks of rows float [rows, columns], to 8 bits; the largest of each group becomes 127."""
     return pack_eight_bits(*map(torch.cat, zip(*map(_round_groups, weights), strict=True)))
 
 
 def pack_plain(weights: Tensor) -> Matrix:
-    """Numbers [rows, columns] of 32 or 16 bits."""
+    """Pack `weights` [rows, columns], float32, float16 or bfloat16."""
     rows, columns = weights.shape
     tiles = _tile(weights).transpose(1, 2).contiguous().view(torch.uint8).flatten(1)
-    return Matrix(PLAIN_FORMS[weights.dtype], rows, columns, tiles)
+    return Matrix(PLAIN_TYPES[weights.dtype], rows, columns, tiles)
 
 
 def _tile(values: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
-"""A Llama in a folder of safetensors, as transformers saves it. Knows what it is, not where it came from."""
+"""A Llama in a folder of safetensors, as transformers saves it."""
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,13 @@ from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
-from demo.engines.local.runners.cpu_llama.model import Table
-from demo.engines.local.runners.cpu_llama.shape import Shape, spread_frequencies
+from demo.engines.local.runners.cpu_llama.shape import Shape, compute_frequencies
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint
 from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix, pack_plain
 
 CONFIGS: dict[str, type[PreTrainedConfig]] = {"llama": LlamaConfig, "mistral": MistralConfig}
-FORMS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}  # by safetensors' names
-ROPES = ("default", "linear", "llama3")  # that turn by the same angles at every length, and scale nothing else
+DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}  # by safetensors' names
+ROPE_TYPES = ("default", "linear", "llama3")  # whose angles do not depend on the context's length
 NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 PARTS = {
     "attn_norm": "input_layernorm",
@@ -40,7 +40,7 @@ class LlamaFolder(Checkpoint):
     """A folder's config and tensors. Raises OSError or ValueError where it has no config that can be read."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
 
     @cached_property
@@ -64,41 +64,41 @@ class LlamaFolder(Checkpoint):
         )
 
     def find_unsupported_reason(self) -> str:
-        return self.find_difference() or self._find_foreign_weights() or find_missing_kernels()
+        return self.find_unsupported_config() or self._find_unsupported_weights() or find_missing_kernels()
 
-    def find_difference(self) -> str:
-        """What by its config alone is no part of the Llamas that `build_llama` builds."""
+    def find_unsupported_config(self) -> str:
+        """Why `build_llama` cannot build a model of this config; empty where it can."""
         if (kind := self._config["model_type"]) not in CONFIGS:
             return f"{kind} is not of the Llama family"
         if self._config.get("quantization_config"):
-            return "its weights are quantized in a form that transformers alone reads"
+            return "its weights are quantized in a way that only transformers reads"
         if self._config.get("attention_bias") or self._config.get("mlp_bias"):
             return "its projections have biases"
         if getattr(self.config, "sliding_window", None):
-            return "it attends to a window that slides"
+            return "its attention has a sliding window"
         if self.config.hidden_act != "silu":
             return f"its activation is {self.config.hidden_act}"
-        if self._rope["rope_type"] not in ROPES or self._rope.get("partial_rotary_factor", 1) != 1:
+        if self._rope["rope_type"] not in ROPE_TYPES or self._rope.get("partial_rotary_factor", 1) != 1:
             return "it scales its rotary embeddings"
         return ""
 
-    def _find_foreign_weights(self) -> str:
+    def _find_unsupported_weights(self) -> str:
         if not self._files:
             return "its weights are not in safetensors files"
         if not self.config.tie_word_embeddings and self.tensor_shape("output.weight") is None:
             return f"it has no {self.tensor_name('output.weight')}"
-        strangers = sorted(set(self._forms) - set(FORMS))
-        return f"it has weights of the form {strangers[0]}" if strangers else ""
+        unsupported = sorted(set(self._dtypes) - set(DTYPES))
+        return f"it has weights of type {unsupported[0]}" if unsupported else ""
 
     @property
     def dtype(self) -> str:
-        """torch's name of the form in which most weights are stored."""
-        ((form, _),) = Counter(self._forms).most_common(1)
-        return str(FORMS[form]).removeprefix("torch.")
+        """torch's name of the dtype of most weights."""
+        ((dtype, _),) = Counter(self._dtypes).most_common(1)
+        return str(DTYPES[dtype]).removeprefix("torch.")
 
     @property
-    def _forms(self) -> list[str]:
-        """Safetensors' name of the form in which each tensor is stored."""
+    def _dtypes(self) -> list[str]:
+        """Safetensors' name of each tensor's dtype."""
         return [str(self._shards[file].get_slice(name).get_dtype()) for name, file in self._files.items()]
 
     def tensor_name(self, name: str) -> str:
@@ -106,23 +106,23 @@ class LlamaFolder(Checkpoint):
         return f"model.layers.{at[1]}.{PARTS[part]}.{kind}" if at else f"{NAMES[part]}.{kind}"
 
     def tensor_shape(self, name: str) -> tuple[int, ...] | None:
-        stored_name = self.tensor_name(name)
-        if stored_name not in self._files:
-            return None
-        return tuple(self._shards[self._files[stored_name]].get_slice(stored_name).get_shape())
+        file = self._files.get(stored_name := self.tensor_name(name))
+        return None if file is None else tuple(self._shards[file].get_slice(stored_name).get_shape())
 
     def read(self, name: str) -> Tensor:
         return self._copy(name).float()
 
-    def look_up(self, name: str) -> Table:
-        return PlainTable(self._map(name))
+    def embed(self, name: str) -> Callable[[Tensor], Tensor]:
+        stored_name = self.tensor_name(name)
+        stored: Tensor = self._shards[self._files[stored_name]].get_tensor(stored_name)
+        return lambda ids: stored[ids].float()
 
     def pack(self, name: str) -> Matrix:
         return pack_plain(self._copy(name))
 
     def frequencies(self) -> Tensor:
         if self._rope["rope_type"] == "default":
-            return spread_frequencies(self._rope["rope_theta"], self.shape.head_size)
+            return compute_frequencies(self._rope["rope_theta"], self.shape.head_size)
         frequencies: Tensor = ROPE_INIT_FUNCTIONS[self._rope["rope_type"]](self.config)[0]
         return frequencies
 
@@ -137,27 +137,21 @@ class LlamaFolder(Checkpoint):
 
     @cached_property
     def _files(self) -> dict[str, Path]:
-        """By each tensor's name, the file that holds it."""
+        """The file that holds a tensor, by the tensor's name."""
         return {name: path for path, shard in self._shards.items() for name in shard.offset_keys()}
 
     def _list_paths(self) -> list[Path]:
-        """One file or several: those that transformers takes."""
-        if (single := self._folder / SAFE_WEIGHTS_NAME).exists():
+        """The files that transformers would load."""
+        if (single := self.folder / SAFE_WEIGHTS_NAME).exists():
             return [single]
-        if not (index := self._folder / SAFE_WEIGHTS_INDEX_NAME).exists():
+        if not (index := self.folder / SAFE_WEIGHTS_INDEX_NAME).exists():
             return []
-        return sorted({self._folder / name for name in json.loads(index.read_text("utf-8"))["weight_map"].values()})
-
-    def _map(self, name: str) -> Tensor:
-        """A tensor that stays in its file."""
-        stored_name = self.tensor_name(name)
-        mapped: Tensor = self._shards[self._files[stored_name]].get_tensor(stored_name)
-        return mapped
+        return sorted({self.folder / name for name in json.loads(index.read_text("utf-8"))["weight_map"].values()})
 
     def _copy(self, name: str) -> Tensor:
-        """A tensor that is copied at once, out of a mapping of its own: what was read goes when that goes.
+        """A tensor that is to be copied: its file's mapping is closed with it, and leaves the memory.
 
-        transformers turns dimensions i and i + half of a head as one; here neighbours are.
+        transformers rotates dimensions i and i + half of a head together, the kernels 2i and 2i + 1.
         """
         stored_name = self.tensor_name(name)
         stored: Tensor = _open(self._files[stored_name]).get_tensor(stored_name)
@@ -168,13 +162,3 @@ class LlamaFolder(Checkpoint):
 
 def _open(path: Path) -> Any:
     return safe_open(path, "pt")
-
-
-class PlainTable(Table):
-    """Rows of a matrix that stays in its file."""
-
-    def __init__(self, stored: Tensor) -> None:
-        self._stored = stored
-
-    def rows(self, ids: Tensor) -> Tensor:
-        return self._stored[ids].float()

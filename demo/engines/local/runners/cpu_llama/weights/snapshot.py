@@ -1,4 +1,4 @@
-"""A Llama as transformers saves it, in a folder or on the hub: its folder found, network and tokenizer loaded."""
+"""A Llama as transformers saves it: finds its folder, on the hub too, and loads network and tokenizer."""
 
 from pathlib import Path
 
@@ -20,24 +20,27 @@ FILES = [SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, "model-*-of-*.safetensors",
 
 
 def find_saved(source: ModelSource, revision: str | None) -> Path:
-    """The model's folder; a hub's Llama is fetched into one, of other models the config. Raises ModelError."""
+    """The model's folder. A hub's Llama is downloaded, of other models the config alone. Raises ModelError."""
     if source.kind != "hub":
         return Path(source.place)
     with explained(source):
         folder = Path(hf_hub_download(source.place, "config.json", revision=revision)).parent
-        if not LlamaFolder(folder).find_difference():
+        if not LlamaFolder(folder).find_unsupported_config():
             transformers_logging.enable_progress_bar()  # a download takes minutes
             snapshot_download(source.place, revision=folder.name, allow_patterns=FILES)
     return folder
 
 
-def load_saved(source: ModelSource, folder: Path) -> Loaded:
-    """The model of a folder without an obstacle. Raises ModelError where its tokenizer can't be used."""
-    revision = folder.name if source.kind == "hub" else None
+def load_saved(source: ModelSource, saved: LlamaFolder) -> Loaded:
+    """The model of a supported folder. Raises ModelError where its tokenizer can't be used."""
+    revision = saved.folder.name if source.kind == "hub" else None
     tokenizer = Pretrained(load_tokenizer(source, source.place, revision))
-    saved = LlamaFolder(folder)
     network = build_llama(saved)
-    ends = list_configured_ends(saved.config, _read_generation_config(folder))
+    try:
+        generation = GenerationConfig.from_pretrained(saved.folder)
+    except OSError:  # the folder has none
+        generation = None
+    ends = list_configured_ends(saved.config, generation)
     return Loaded(
         tokenizer=tokenizer,
         make_runner=lambda memory: CpuLlamaRunner(network, memory),
@@ -47,10 +50,3 @@ def load_saved(source: ModelSource, folder: Path) -> Loaded:
         dtype=saved.dtype,
         revision=revision,
     )
-
-
-def _read_generation_config(folder: Path) -> GenerationConfig | None:
-    try:
-        return GenerationConfig.from_pretrained(folder)
-    except OSError:
-        return None

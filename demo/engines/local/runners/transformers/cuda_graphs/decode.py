@@ -1,6 +1,5 @@
-"""One decode step of a transformers model over a static cache, captured for a few sizes."""
+"""A decode step of a transformers model over a static cache, captured for a few sizes."""
 
-import inspect
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any, TypeAlias
@@ -13,7 +12,7 @@ from demo.engines.local.runners.transformers.cuda_graphs.capture import Capturer
 from demo.engines.local.runners.transformers.cuda_graphs.grouped_attention import use_grouped_attention
 from demo.engines.local.runners.transformers.cuda_graphs.static_kv import StaticCache
 from demo.engines.local.runners.transformers.cuda_graphs.torch_private import mark_dynamic
-from demo.engines.local.runners.transformers.forward import name_cache
+from demo.engines.local.runners.transformers.forward import Forward
 
 FIRST_COLUMNS = 256
 
@@ -21,31 +20,33 @@ Backend: TypeAlias = str | Callable[..., Any]  # of torch.compile
 
 
 class Step:
-    """Appends one id to chosen slots: by the smallest captured size that holds them, or uncaptured beyond."""
+    """Appends one id to chosen slots, in the smallest captured size that fits, or uncaptured where none does."""
 
     def __init__(self, network: PreTrainedModel, cache: StaticCache, backend: Backend | None = None) -> None:
-        """`backend` of torch.compile fuses the many small operations of a layer; None leaves them as they are."""
+        """`backend` of torch.compile fuses a layer's small operations; None does not compile."""
         self.cache = cache
         self._dtype = network.dtype
         self._is_fused = backend is not None
         self._network = network
         self._forward = torch.compile(network, backend=backend, fullgraph=True) if backend else network
-        self._cache_name = name_cache(network)
-        self._options = {"logits_to_keep": 1} if _takes_logits_to_keep(network) else {}
+        forward = Forward(network)
+        self._options: dict[str, Any] = {forward.cache_name: cache, "use_cache": True}
+        self._options |= {"logits_to_keep": 1} if forward.takes_logits_to_keep else {}
         self._captured: dict[tuple[int, int], Callable[[], object]] = {}
-        # Where every size leaves them, so that sampling is captured for the rows alone.
-        self.logits = torch.zeros((cache.slots, _count_vocabulary(network)), device=network.device)
+        # All sizes write to the same logits, so that sampling is captured by the number of rows alone.
+        vocabulary = len(network.get_output_embeddings().weight)
+        self.logits = torch.zeros((cache.slots, vocabulary), device=network.device)
 
     def capture(self, capturer: Capturer, rows: Sequence[int]) -> Iterator[tuple[int, int]]:
-        """Capture it for so many slots, and any number of columns; names each size before it is captured."""
+        """Capture it for these numbers of slots, and all columns. Yields each size before it is captured."""
         for size in order_sizes(list_sizes(rows, self.cache)):
             yield size
             self._captured[size] = capturer.capture(self._bind(*size))
 
     def __call__(self, slots: Collection[int], ids: Tensor | None = None) -> Tensor:
-        """Logits float32 [slots, vocabulary] by slot after one more token in each of `slots`, until the next call.
+        """Logits float32 [slots, vocabulary] by slot after one token more in `slots`; valid until the next call.
 
-        `ids` are by slot; None appends what the slots were fed. Raises ValueError where one is longer than the cache.
+        `ids` are by slot; None appends those of `SlotState`. Raises ValueError where a sequence exceeds the cache.
         """
         self.cache.choose(frozenset(slots))
         rows, longest = max(slots) + 1, self.cache.longest + 1
@@ -58,7 +59,7 @@ class Step:
         return self.logits[:rows]
 
     def place(self, slot: int, logits: Tensor) -> None:
-        """Put logits [vocabulary] after a prompt where the slot's first token is sampled from: after the call."""
+        """Set the logits [vocabulary] from which a slot's next token is sampled, after the call of a step."""
         self.logits[slot] = logits
 
     def _find(self, rows: int, longest: int) -> Callable[[], object]:
@@ -77,42 +78,33 @@ class Step:
                 "position_ids": state.positions[:, None],
                 "attention_mask": state.make_mask(self._dtype),
             }
-            arguments = {**inputs, self._cache_name: self.cache, "use_cache": True, **self._options}
             if self._is_fused:
                 mark_dynamic(*inputs.values(), state.rows, state.columns, state.positions)
             with use_grouped_attention(self._network) if self._is_fused else nullcontext():
-                self.logits[:rows] = self._forward(**arguments).logits[:, -1]
+                self.logits[:rows] = self._forward(**inputs, **self._options).logits[:, -1]
             state.advance()
 
         return compute
 
 
 def list_sizes(rows: Sequence[int], cache: StaticCache) -> list[tuple[int, int]]:
-    """The (rows, columns) to capture: the numbers of rows asked for, none greater than the cache has slots."""
+    """The (rows, columns) to capture: each of `rows`, limited to the cache's slots, with all columns."""
     counts = {min(count, cache.slots) for count in rows}
     return [(count, columns) for count in counts for columns in list_columns(cache.columns)]
 
 
 def order_sizes(sizes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The smallest first, to learn cheaply whether it can be captured; then from the largest down.
+    """The smallest first, which shows at low cost whether capture works; then from the largest down.
 
-    So the smaller ones fit into the memory of the larger.
+    In this order the smaller sizes fit into the memory of the larger ones.
     """
     ordered = sorted(sizes)
     return ordered[:1] + ordered[:0:-1]
 
 
 def list_columns(most: int) -> list[int]:
-    """Powers of two up to `most`, and that: so that attention reads at most twice what is there."""
+    """Powers of two below `most`, and `most`: attention reads at most twice the columns in use."""
     columns = [most]
     while (half := FIRST_COLUMNS << (len(columns) - 1)) < most:
         columns.append(half)
     return sorted(columns)
-
-
-def _takes_logits_to_keep(network: PreTrainedModel) -> bool:
-    return "logits_to_keep" in inspect.signature(network.forward).parameters
-
-
-def _count_vocabulary(network: PreTrainedModel) -> int:
-    return len(network.get_output_embeddings().weight)

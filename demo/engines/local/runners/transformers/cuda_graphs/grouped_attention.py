@@ -1,6 +1,6 @@
-"""Attention of one new token to grouped keys and values, for torch.compile: without a copy of them for each query head.
+"""Grouped-query attention of one new token, for torch.compile: keys and values are not repeated for each query head.
 
-transformers' own does the same where it is not compiled, and repeats keys and values where it is.
+transformers' own attention does not repeat them in eager mode, and does where it is compiled.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def attend(
     `mask` [rows, 1, 1, columns] is added to the scores of all heads.
     """
     rows, heads, _, _ = query.shape
-    grouped = query.reshape(rows, key.shape[1], -1, query.shape[-1])  # a group's heads as if they were its tokens
+    grouped = query.reshape(rows, key.shape[1], -1, query.shape[-1])  # the heads of a group take the place of tokens
     attended = scaled_dot_product_attention(grouped, key, value, attn_mask=mask, scale=options.get("scaling"))
     return attended.reshape(rows, 1, heads, value.shape[-1]), None
 
@@ -35,7 +35,7 @@ def name_attention(network: PreTrainedModel) -> str | None:
 
 @contextmanager
 def use_grouped_attention(network: PreTrainedModel) -> Iterator[None]:
-    """Let the network attend so, where its own attention is torch's scaled_dot_product_attention."""
+    """Let the network use `attend` in place of torch's scaled_dot_product_attention, if it uses that."""
     config, own = network.config, name_attention(network)
     if own != "sdpa":
         yield

@@ -1,4 +1,4 @@
-"""Whether a model's step can be captured on its device, and if so, the rows to do it with, captured beforehand."""
+"""Captures a model's prefill, decode step and sampling, or says why they cannot be captured."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from demo.engines.local.runners.transformers.forward import Forward
 from demo.engines.local.runners.transformers.padded_kv import RowsCache
 from demo.events import Loading
 
-NEARNESS = 0.1  # by how much of their size logits may differ from the eager: bfloat16 rounds to 0.4 %
+TOLERANCE = 0.1  # relative difference of logits from the eager ones; bfloat16 rounds to 0.4 %
 WINDOWED_LAYERS = ("sliding_attention", "chunked_attention")
 PROBES = ((1, 2, 3, 4, 5), (6, 7))
 FOLLOWERS = (8, 9)
@@ -28,10 +28,9 @@ FOLLOWERS = (8, 9)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """For how many rows of how many tokens there should be room, and which numbers of rows are worth capturing.
+    """At most `rows` sequences of at most `columns` tokens; steps are `captured` for these numbers of rows.
 
-    `backend` of torch.compile fuses what is captured; None captures it as it is. Keys and values take `kv_bytes` at
-    most; None leaves them to the number of rows.
+    `backend` is torch.compile's; None does not compile. The KV cache takes at most `kv_bytes`; None sets no limit.
     """
 
     rows: int
@@ -42,15 +41,15 @@ class Plan:
 
 
 class CannotCapture(Exception):
-    """Why this model stays eager."""
+    """Why a model cannot be captured, in words."""
 
 
 def find_unsupported_reason(network: PreTrainedModel, columns: int) -> str:
-    """What in a model's make-up stands in the way of a static cache of `columns` tokens; empty where nothing."""
+    """Why a model cannot use a static cache of `columns` tokens; empty where it can."""
     if len(set(getattr(network, "hf_device_map", {}).values())) > 1:
         return "the model is spread over several devices"
     layers = zip(*get_layer_types_and_kwargs(network.config.get_text_config(decoder=True)), strict=True)
-    # A window that no sequence outgrows never slides.
+    # A window that is at least as long as every sequence has no effect.
     types = {type for type, options in layers if type not in WINDOWED_LAYERS or options["sliding_window"] < columns}
     if other := sorted(types - {"full_attention"}):
         return f"the model has layers of type {', '.join(other)}"
@@ -63,7 +62,7 @@ def find_unsupported_reason(network: PreTrainedModel, columns: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What of a model has been captured: prefill of short prompts, one decode step, and sampling from its logits."""
+    """The captured parts of a model: prefill of short prompts, the decode step, and sampling from its logits."""
 
     reader: PromptReader
     step: Step
@@ -73,7 +72,7 @@ class Captured:
 def capture(
     network: PreTrainedModel, plan: Plan, report: Callable[[Loading], None], keeps_prefixes: bool = True
 ) -> Runner:
-    """A runner over one static cache. Raises CannotCapture: why this model can't have one."""
+    """A runner over one static cache. Raises CannotCapture where this model can't be captured."""
     parts = capture_parts(network, plan, report, GraphCapturer(network.device))
     with torch.inference_mode():
         return CudaGraphRunner(parts.reader, parts.step, parts.sampler, keeps_prefixes)
@@ -83,7 +82,7 @@ def capture(
 def capture_parts(
     network: PreTrainedModel, plan: Plan, report: Callable[[Loading], None], capturer: Capturer
 ) -> Captured:
-    """Capture all that a step is made of. Raises CannotCapture: why that can't be done with this model."""
+    """Capture all parts, and check their logits before and after. Raises CannotCapture."""
     if reason := find_unsupported_reason(network, plan.columns):
         raise CannotCapture(reason)
     try:
@@ -94,7 +93,7 @@ def capture_parts(
     except CannotCapture:
         raise
     except Exception as error:
-        # Models differ in how they refuse an unusual cache or mask, and torch in how it refuses to capture.
+        # Models raise errors of many types for an unusual cache or mask, and so does torch for a capture.
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CannotCapture(f"its step can't be captured ({reason})") from error
     return parts
@@ -120,34 +119,34 @@ def _capture(parts: Captured, plan: Plan, report: Callable[[Loading], None], cap
 
 
 def _check(parts: Captured) -> None:
-    """Raise RuntimeError where a step doesn't give what the model's own cache gives."""
+    """Raise RuntimeError where the step's logits are not those of an eager pass with a growing cache."""
     prompts = PROBES[: parts.step.cache.slots]
     expected = torch.stack([_probe_eager(parts.reader.forward, prompt) for prompt in prompts], dim=1)
     found = _probe_captured(parts, prompts)
-    if not _size(found - expected) <= NEARNESS * _size(expected):
+    if not _size(found - expected) <= TOLERANCE * _size(expected):
         raise RuntimeError("it gives other logits than the model's own cache")
 
 
 def _probe_eager(forward: Forward, prompt: Sequence[int]) -> Tensor:
-    """The logits [steps, vocabulary] of some steps after a prompt."""
+    """The logits [steps, vocabulary] of FOLLOWERS after a prompt."""
     cache, length = _read(forward, prompt), len(prompt)
     steps = [forward(torch.tensor([[id]]), cache, [length + place])[:, -1] for place, id in enumerate(FOLLOWERS)]
     return torch.cat(steps).float()
 
 
 def _probe_captured(parts: Captured, prompts: Sequence[Sequence[int]]) -> Tensor:
-    """The same [steps, prompts, vocabulary], all prompts together."""
+    """The same logits of all prompts in one batch, [steps, prompts, vocabulary]."""
     step, cache = parts.step, parts.step.cache
     slots = [cache.join(_read(parts.reader.forward, prompt).filled(), len(prompt)) for prompt in prompts]
     ids = [torch.full((len(slots),), id, device=step.logits.device) for id in FOLLOWERS]
-    # Copied, since each step writes over the logits of the last.
+    # Cloned, since each step overwrites the logits of the last.
     logits = torch.stack([step(slots, each).clone() for each in ids])
     cache.clear()
     return logits
 
 
 def _fit(plan: Plan, like: RowsCache) -> int:
-    """How many rows to make room for: as many as planned, or as there is memory for."""
+    """The planned number of rows, or as many as `kv_bytes` can hold. Raises CannotCapture where that is none."""
     if plan.kv_bytes is None:
         return plan.rows
     rows = min(plan.rows, plan.kv_bytes // (like.count_bytes() * plan.columns))

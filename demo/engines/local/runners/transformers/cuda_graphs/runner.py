@@ -1,4 +1,4 @@
-"""A transformers model with CUDA graphs as a Runner: decode steps over a static cache are launched as a whole."""
+"""A Runner of a transformers model with CUDA graphs: decode steps over a static cache are launched as a whole."""
 
 from collections.abc import Hashable, Sequence
 from typing import cast
@@ -11,31 +11,31 @@ from demo.engines.local.common_prefix import count_common
 from demo.engines.local.runner import Chunk, Handle, Limits, Runner
 from demo.engines.local.runners.transformers.cuda_graphs.decode import Step
 from demo.engines.local.runners.transformers.cuda_graphs.prefill import PromptReader
-from demo.engines.local.runners.transformers.cuda_graphs.sampling import SlotSampler, SlotSamplerOutput
+from demo.engines.local.runners.transformers.cuda_graphs.sampling import SlotSampler
 from demo.engines.local.runners.transformers.padded_kv import RowsCache
-from demo.engines.local.runners.transformers.prefix_store import WORTHWHILE
-from demo.engines.local.sampler import Sampler
+from demo.engines.local.runners.transformers.prefix_store import MIN_REUSED
+from demo.engines.local.sampler import Sampler, SamplerOutput
 
 
 class SlotHandle:
-    """A sequence's handle: a cache of its own while its prompt is read, then a slot of the static cache."""
+    """A sequence's handle: a separate cache while its prompt is read, then a slot of the static cache."""
 
     def __init__(self, salt: Hashable) -> None:
         self.length = 0
-        self.ids: Sequence[int] = ()  # of the tokens that are held, where they are known here
+        self.ids: Sequence[int] = ()  # of the prompt's tokens that have been read; when it is freed, of all
         self.salt = salt
         self.cache = RowsCache()
         self.slot: int | None = None
 
 
 class CudaGraphRunner(Runner):
-    """Each prompt is read into a cache of its own, and copied to its slot; there is a slot for every sequence.
+    """Each prompt is read into a separate cache, which is copied to a slot; there is a slot for every sequence.
 
-    What is reused of a prompt is what a free slot still holds: a slot in use is not shared.
+    Prefixes are reused from the content of free slots; a slot in use is not shared.
     """
 
     def __init__(self, reader: PromptReader, step: Step, sampler: SlotSampler, keeps_prefixes: bool = True) -> None:
-        # A GPU reads hundreds of tokens in the time of one.
+        # A GPU reads hundreds of prompt tokens in the time of one.
         self.limits = Limits(
             max_num_seqs=step.cache.slots,
             max_prefill_tokens=2048,
@@ -59,15 +59,16 @@ class CudaGraphRunner(Runner):
         return handle
 
     def reserve(self, handle: Handle, tokens: int) -> bool:
-        return True  # a slot has room for as many tokens as a request may have
+        return True  # a slot has room for the longest request
 
     def execute(self, chunks: Sequence[Chunk]) -> Tensor:
-        prefills = {chunk.handle: self._prefill(chunk) for chunk in chunks if not _decodes(chunk)}
+        waiting = [chunk for chunk in chunks if cast(SlotHandle, chunk.handle).slot is None]
+        prefills = {chunk.handle: self._prefill(chunk) for chunk in waiting}
         decodes = [cast(SlotHandle, chunk.handle) for chunk in chunks if chunk.handle not in prefills]
         rows = iter(self._decode(decodes)) if decodes else iter(())
         return torch.cat([prefills[chunk.handle] if chunk.handle in prefills else next(rows)[None] for chunk in chunks])
 
-    def sample(self, handles: Sequence[Handle], samplers: Sequence[Sampler], logits: Tensor) -> SlotSamplerOutput:
+    def sample(self, handles: Sequence[Handle], samplers: Sequence[Sampler], logits: Tensor) -> SamplerOutput:
         sequences = [cast(SlotHandle, handle) for handle in handles]
         for sequence, sampler, row in zip(sequences, samplers, logits, strict=True):
             self._prepare(sequence, sampler, row)
@@ -83,15 +84,15 @@ class CudaGraphRunner(Runner):
             self._left[sequence.slot] = sequence
 
     def reset(self) -> None:
-        self._left: dict[int, SlotHandle] = {}  # by slot: the sequence that has left it, and is what it still holds
+        self._left: dict[int, SlotHandle] = {}  # by free slot: the sequence whose keys and values it still holds
         self._allocated = 0
         self._step.cache.clear()
         self._sampler.clear()
 
     def _copy_prefix(self, ids: Sequence[int], handle: SlotHandle) -> None:
-        """Begin with what a free slot holds of `ids`."""
+        """Copy the longest prefix of `ids` that a free slot holds."""
         counts = {slot: count_common(left.ids, ids) for slot, left in self._left.items() if left.salt == handle.salt}
-        if max(counts.values(), default=0) >= WORTHWHILE:
+        if max(counts.values(), default=0) >= MIN_REUSED:
             slot = max(counts, key=lambda slot: counts[slot])
             handle.ids, handle.length = ids[: counts[slot]], counts[slot]
             handle.cache = self._step.cache.copy_columns(slot, handle.length)
@@ -108,7 +109,7 @@ class CudaGraphRunner(Runner):
         sequence.length += chunk.tokens
         rows = logits[0, logits.shape[1] - chunk.rows :].float().clone()
         if whole is not None:
-            self._join(sequence)  # what a captured reading gives is valid until the next
+            self._join(sequence)  # before the next captured prefill overwrites its cache
         return rows
 
     def _join(self, sequence: SlotHandle) -> None:
@@ -117,7 +118,7 @@ class CudaGraphRunner(Runner):
         sequence.cache = RowsCache()
 
     def _decode(self, sequences: Sequence[SlotHandle]) -> Tensor:
-        """Logits float32 [sequences, vocabulary] after the token that was sampled last for each."""
+        """Logits float32 [sequences, vocabulary] after each sequence's last sampled token."""
         slots = [cast(int, sequence.slot) for sequence in sequences]
         logits = self._step(slots)
         for sequence in sequences:
@@ -125,14 +126,10 @@ class CudaGraphRunner(Runner):
         return logits[send(torch.tensor(slots), logits.device)]
 
     def _prepare(self, sequence: SlotHandle, sampler: Sampler, logits: Tensor) -> None:
-        """Let the slot of a sequence that has just been read be sampled from `logits` [vocabulary]."""
+        """Set up the slot of a sequence whose prompt has just been read, to sample from `logits` [vocabulary]."""
         if sequence.slot is None:
             self._join(sequence)
         slot = cast(int, sequence.slot)
         if not self._sampler.has(slot):
             self._step.place(slot, logits)
             self._sampler.join(slot, sampler, sequence.ids[len(sampler.prompt) :])
-
-
-def _decodes(chunk: Chunk) -> bool:
-    return cast(SlotHandle, chunk.handle).slot is not None

@@ -1,6 +1,6 @@
-"""Sampling by slot, captured: what requests ask for lies in static tensors, so that a step runs no Python per row.
+"""Sampling by slot, captured: parameters are in static tensors, so that a step runs no Python per row.
 
-Same sampling, seed and logits give the tokens that `BatchSampler` gives.
+For the same sampling, seed and logits, the tokens are those of `BatchSampler`.
 """
 
 import operator
@@ -14,15 +14,24 @@ import torch
 from torch import Tensor
 
 from demo.bounds import TOP_N
-from demo.engines.local.async_copy import DeviceToHostCopy, send
+from demo.engines.local.async_copy import send
 from demo.engines.local.logits_processors import apply_penalties, process_logits
 from demo.engines.local.runners.transformers.cuda_graphs.capture import Capturer
 from demo.engines.local.runners.transformers.cuda_graphs.decode import Step
-from demo.engines.local.sampler import Outcome, Past, Sampler, draw_ids, find_likeliest, make_report, read_outcome
-from demo.engines.local.sampling_parameters import Feature, SamplingParameters, stack_parameters
+from demo.engines.local.sampler import (
+    Outcome,
+    Past,
+    Sampler,
+    SamplerOutput,
+    draw_ids,
+    find_likeliest,
+    make_report,
+    read_outcome,
+)
+from demo.engines.local.sampling_parameters import Feature, split_columns, stack_parameters
 from demo.events import Sampling
 
-# What is captured, from the cheapest on: a step takes the first that holds all that its rows take.
+# The captured sets of operations, in the order of cost: a step takes the first that includes all that its rows need.
 KINDS: Final = (
     Feature.NONE,
     Feature.DRAW | Feature.TEMPERATURE,
@@ -34,36 +43,13 @@ KINDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Slots that are sampled together, the lowest ones up to `rows` with them; `index` is `slots` on the device."""
+    """Slots to sample, within the first `rows` slots, by operations of `kind`; `index` is `slots` on the device."""
 
     slots: tuple[int, ...]
     samplers: tuple[Sampler, ...]
     rows: int
     kind: Feature
     index: Tensor
-
-
-class SlotSamplerOutput:
-    """Sampled tokens, on their way from the device, in the order of the slots asked for. `ids` [slots] stay there."""
-
-    def __init__(self, samplers: Sequence[Sampler], report: Tensor) -> None:
-        self._samplers = samplers
-        self._device_report = report
-        self._report = DeviceToHostCopy(report)
-
-    @property
-    def ids(self) -> Tensor:
-        """The tokens, on the device."""
-        return self._device_report[:, 0].long()
-
-    def wait(self) -> None:
-        """Return when they have been sampled."""
-        self._report.wait()
-
-    def read(self) -> list[Outcome]:
-        """The token of every slot, or what went wrong in sampling it."""
-        rows = self._report.read().tolist()
-        return [_read_row(row, sampler.top_n) for row, sampler in zip(rows, self._samplers, strict=True)]
 
 
 class SlotSampler:
@@ -74,9 +60,9 @@ class SlotSampler:
         self._cache = step.cache
         slots, vocabulary = step.logits.shape
         device = step.logits.device
-        self._numbers = stack_parameters([Sampling()] * slots, device).numbers
+        self._numbers = stack_parameters([Sampling()] * slots, device)
         self._points = torch.zeros((slots, self._cache.columns), dtype=torch.float64, device=device)
-        self._drawn = torch.zeros((slots, 1), dtype=torch.long, device=device)  # of the points
+        self._drawn = torch.zeros((slots, 1), dtype=torch.long, device=device)  # number of points that were used
         self._seen = torch.zeros((slots, vocabulary), dtype=torch.bool, device=device)
         self._counts = torch.zeros((slots, vocabulary), device=device)
         self._samplers: dict[int, Sampler] = {}
@@ -84,17 +70,17 @@ class SlotSampler:
         self._captured: dict[tuple[int, Feature], Callable[[], Tensor]] = {}
 
     def capture(self, capturer: Capturer, rows: Sequence[int]) -> Iterator[int]:
-        """Capture it for so many slots; names each number before it is captured."""
+        """Capture it for these numbers of slots. Yields each number before it is captured."""
         for count in sorted({min(count, self._cache.slots) for count in rows}, reverse=True):
             yield count
             for kind in KINDS:
                 self._captured[count, kind] = capturer.capture(self._bind(count, kind))
 
     def join(self, slot: int, sampler: Sampler, generated: Sequence[int] = ()) -> None:
-        """Sample for a slot as `sampler` asks, of whose answer the tokens `generated` are known already."""
+        """Sample a slot with the state of `sampler`, after the tokens `generated` of its answer."""
         device = self._numbers.device
         self._samplers[slot], self._selection = sampler, None
-        self._numbers[slot] = stack_parameters([sampler.sampling], device).numbers[0]
+        self._numbers[slot] = stack_parameters([sampler.sampling], device)[0]
         self._points[slot] = send(sampler.list_points(len(generated), self._points.shape[1]), device)
         self._drawn[slot] = 0
         if sampler.features & Feature.PENALTIES:
@@ -110,12 +96,22 @@ class SlotSampler:
         self._samplers.pop(slot, None)
         self._selection = None
 
-    def draw(self, slots: Sequence[int]) -> SlotSamplerOutput:
-        """Start to sample a token for each of `slots` from the step's logits; the slots are fed with it."""
+    def draw(self, slots: Sequence[int]) -> SamplerOutput:
+        """Start to sample a token for each of `slots` from the step's logits: the next step appends it to the slot."""
         chosen = self._select(tuple(slots))
         self._cache.choose(frozenset(slots))
-        report = self._find(chosen.rows, chosen.kind)()
-        return SlotSamplerOutput(chosen.samplers, report.index_select(0, chosen.index))
+        fitting = [rows for rows, kind in self._captured if rows >= chosen.rows and kind == chosen.kind]
+        report = (self._captured[min(fitting), chosen.kind] if fitting else self._bind(chosen.rows, chosen.kind))()
+
+        def parse(report: Tensor) -> list[Outcome]:
+            """The report has all alternatives that any request may ask for."""
+            most, rows = (report.shape[1] - 2) // 2, report.tolist()
+            tops = [sampler.top_n for sampler in chosen.samplers]
+            return [
+                read_outcome([*row[: 2 + top], *row[2 + most :][:top]]) for row, top in zip(rows, tops, strict=True)
+            ]
+
+        return SamplerOutput(report.index_select(0, chosen.index), parse)
 
     def clear(self) -> None:
         """Free all slots."""
@@ -131,35 +127,27 @@ class SlotSampler:
             self._selection = Selection(slots, samplers, max(slots) + 1, kind, index)
         return self._selection
 
-    def _find(self, rows: int, kind: Feature) -> Callable[[], Tensor]:
-        fitting = [count for count, captured in self._captured if count >= rows and captured == kind]
-        return self._captured[min(fitting), kind] if fitting else self._bind(rows, kind)
-
     def _bind(self, rows: int, kind: Feature) -> Callable[[], Tensor]:
         state, top_n = self._cache.state, int(TOP_N.high) if Feature.ALTERNATIVES in kind else 0
 
         def compute() -> Tensor:
             state.narrow(rows, self._cache.columns)
-            logprobs = self._process(rows, kind).log_softmax(dim=-1)
+            parameters, logits = split_columns(self._numbers[:rows]), self._step.logits[:rows]
+            if kind & Feature.PENALTIES:
+                logits = apply_penalties(logits, self._seen[:rows], self._counts[:rows], parameters, kind)
+            logprobs = process_logits(logits, parameters, kind, sys.maxsize, sys.maxsize).log_softmax(dim=-1)
             ids = find_likeliest(logprobs)
             if Feature.DRAW in kind:
                 points = self._points[:rows].gather(-1, self._drawn[:rows])
                 drawn = draw_ids(logprobs, points, torch.empty_like(logprobs, dtype=torch.float64))
-                ids = torch.where(SamplingParameters(self._numbers[:rows]).is_random, drawn, ids)
-            self._remember(ids, kind)
+                ids = torch.where(parameters.is_random != 0, drawn, ids)
+            self._append(ids, kind)
             return make_report(logprobs, ids, top_n)
 
         return compute
 
-    def _process(self, rows: int, kind: Feature) -> Tensor:
-        parameters = SamplingParameters(self._numbers[:rows])
-        logits = self._step.logits[:rows]
-        if kind & Feature.PENALTIES:
-            logits = apply_penalties(logits, self._seen[:rows], self._counts[:rows], parameters, kind)
-        return process_logits(logits, parameters, kind, sys.maxsize, sys.maxsize)
-
-    def _remember(self, ids: Tensor, kind: Feature) -> None:
-        """Feed the chosen slots with their `ids` [rows, 1], and count them."""
+    def _append(self, ids: Tensor, kind: Feature) -> None:
+        """Let the next step append `ids` [rows, 1] to the chosen slots, and count them."""
         state, rows = self._cache.state, len(ids)
         chosen = state.chosen[:, None]
         state.ids.copy_(torch.where(chosen > 0, ids, state.ids[:, None])[:, 0])
@@ -168,9 +156,3 @@ class SlotSampler:
             self._counts[:rows].scatter_add_(-1, ids, chosen.float())
             seen = self._seen[:rows]
             seen.scatter_(-1, ids, seen.gather(-1, ids) | (chosen > 0))
-
-
-def _read_row(numbers: Sequence[float], top_n: int) -> Outcome:
-    """The outcome for a slot that asks for `top_n` alternatives, of which the report may tell more."""
-    alternatives = (len(numbers) - 2) // 2
-    return read_outcome([*numbers[: 2 + top_n], *numbers[2 + alternatives :][:top_n]])

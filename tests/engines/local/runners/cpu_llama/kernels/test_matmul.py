@@ -9,7 +9,7 @@ from gguf.quants import dequantize
 from torch import Tensor
 from torch.nn.functional import linear
 
-from demo.engines.local.runners.cpu_llama.kernels import entry, find_missing_kernels
+from demo.engines.local.runners.cpu_llama.kernels import entry
 from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP, GROUP_BYTES, quantize_q8
 from demo.engines.local.runners.cpu_llama.kernels.matmul import (
     BFLOAT16,
@@ -26,11 +26,8 @@ from tests.engines.local.tiny_files import Recipe, write_gguf
 from tests.engines.local.tiny_weights import EIGHT_BIT_FORMS, FOUR_BIT_FORMS, PLAIN_FORMS
 
 NAME = "blk.0.ffn_gate.weight"
-PACKED_FORMS = [*FOUR_BIT_FORMS, *EIGHT_BIT_FORMS]
 FORMS = {"F32": FLOAT32, "F16": FLOAT16, "BF16": BFLOAT16}
 ROUNDING = 0.01  # of vectors to eight bits, beside a product with them
-
-pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
 
 
 @pytest.fixture(scope="module")
@@ -128,10 +125,10 @@ def test_plain_numbers_are_multiplied_as_exactly_as_float32_allows(form: str, to
     assert distance(multiply_by(matrix, x), linear(x, exact)) < 1e-6
 
 
-@pytest.mark.parametrize("form", [*PACKED_FORMS, *PLAIN_FORMS])
+@pytest.mark.parametrize("form", ["Q4_1", "Q8_0", *PLAIN_FORMS])  # one of each quantization type of the kernels
 def test_a_vector_gets_the_same_alone_and_among_others(form: str, folder: Path) -> None:
     matrix, _ = read_matrix(folder, form)
-    for tokens in (2, 3, 4, 8, 33):
+    for tokens in (2, 3, 4, 9):
         x = make_vectors(tokens)
         together = multiply_by(matrix, x)
         for token in range(tokens):
@@ -139,7 +136,7 @@ def test_a_vector_gets_the_same_alone_and_among_others(form: str, folder: Path) 
 
 
 @pytest.mark.parametrize("form", ["Q4_K", "Q6_K", "Q8_0", "BF16"])
-def test_rows_that_fill_no_tile_are_multiplied_all_the_same(form: str, folder: Path) -> None:
+def test_a_matrix_with_an_incomplete_tile_is_multiplied_in_full(form: str, folder: Path) -> None:
     matrix, exact = read_matrix(folder, form, "output.weight")
     assert len(exact) % LANES != 0
     x = make_vectors(3)
@@ -150,7 +147,7 @@ def test_rows_that_fill_no_tile_are_multiplied_all_the_same(form: str, folder: P
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("form", ["Q4_1", "Q8_0", *PLAIN_FORMS])
 @pytest.mark.parametrize("tokens", [1, 6])
-def test_a_vector_that_is_not_finite_gives_no_number_and_changes_no_other(
+def test_the_product_of_a_vector_that_is_not_finite_is_not_finite_and_changes_no_other(
     number: float, form: str, tokens: int, folder: Path
 ) -> None:
     matrix, _ = read_matrix(folder, form)

@@ -3,10 +3,8 @@
 import pytest
 import torch
 
-from demo.engines.local.runners.cpu_llama.kernels import entry, find_missing_kernels
+from demo.engines.local.runners.cpu_llama.kernels import entry
 from demo.engines.local.runners.cpu_llama.kernels.memory import copy_numbers
-
-pytestmark = pytest.mark.skipif(find_missing_kernels() != "", reason=find_missing_kernels())
 
 
 @entry

@@ -1,4 +1,4 @@
-"""Models as transformers saves them, in folders and on the hub: answered from as stored, as the general path does."""
+"""Models as transformers saves them, in folders and on the hub, run from their weights as stored."""
 
 import shutil
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def load(model_id: Path | str, dtype: str = "auto", revision: str | None = None)
     return load_model(settings, lambda loading: None)
 
 
-def test_a_folder_is_answered_from_as_it_is_stored_and_the_log_says_so(
+def test_a_folder_is_run_from_its_weights_as_stored_and_the_log_says_so(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="demo")
@@ -55,7 +55,7 @@ def test_a_folder_is_answered_from_as_it_is_stored_and_the_log_says_so(
     assert any(message.startswith("dtype=stored (on a CPU: ") for message in caplog.messages)
 
 
-def test_answers_are_those_of_the_general_path_in_float32(folder: Path, open_worker: OpenWorker) -> None:
+def test_answers_are_those_of_transformers_in_float32(folder: Path, open_worker: OpenWorker) -> None:
     stored, exact = open_worker(load(folder)), open_worker(load(folder, "float32"))
     for request in (Request("abc", 40), Request("x" * 150, 40), Request("abc", 40, DRAWN)):
         request = replace(request, ignore_eos=True)
@@ -65,7 +65,7 @@ def test_answers_are_those_of_the_general_path_in_float32(folder: Path, open_wor
 
 
 @pytest.mark.parametrize("ends", [256, [256, 65, 66]])
-def test_answers_end_where_the_general_path_ends_them(ends: int | list[int], folder: Path) -> None:
+def test_answers_end_where_transformers_ends_them(ends: int | list[int], folder: Path) -> None:
     change_json(folder / "generation_config.json", eos_token_id=ends)
     assert load(folder).vocabulary.eos_ids == load(folder, "float32").vocabulary.eos_ids
     (folder / "generation_config.json").unlink()
@@ -73,7 +73,7 @@ def test_answers_end_where_the_general_path_ends_them(ends: int | list[int], fol
     assert load(folder).vocabulary.eos_ids == load(folder, "float32").vocabulary.eos_ids >= {256}
 
 
-def test_a_model_of_the_hub_is_answered_from_as_it_is_stored(folder: Path, hub: Path, open_worker: OpenWorker) -> None:
+def test_a_model_of_the_hub_is_run_from_its_weights_as_stored(folder: Path, hub: Path, open_worker: OpenWorker) -> None:
     shutil.copytree(folder, hub, dirs_exist_ok=True)
     model = load(HUB_ID)
     assert (model.card.model_id, model.card.source, model.card.dtype) == (HUB_ID, "hub", "bfloat16")
@@ -95,31 +95,31 @@ def test_a_revision_is_the_one_that_is_asked_for(dtype: str, folder: Path, hub: 
     assert load(HUB_ID, dtype, revision="v2").card.revision == COMMIT
 
 
-def test_a_model_that_stands_in_the_way_takes_the_general_path_and_the_log_says_why(
+def test_an_unsupported_model_is_run_by_transformers_and_the_log_says_why(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="demo")
     folder = save_folder(tmp_path, make_network("sliding window"))
     assert load(folder).card.dtype == "float32"
-    reason = "weights as they are stored are not possible: it attends to a window that slides"
+    reason = "weights as they are stored are not possible: its attention has a sliding window"
     assert f"dtype=float32 (on a CPU; {reason})" in caplog.messages
     with pytest.raises(SettingError) as refusal:
         load(folder, "stored")
-    assert str(refusal.value) == "--dtype is 'stored', but it attends to a window that slides: use auto."
+    assert str(refusal.value) == "--dtype is 'stored', but its attention has a sliding window: use auto."
 
 
-def test_a_model_of_the_hub_that_is_no_llama_takes_the_general_path(hub: Path) -> None:
+def test_a_model_of_the_hub_that_is_no_llama_is_run_by_transformers(hub: Path) -> None:
     save_folder(hub, make_network("sliding window"))
     assert load(HUB_ID).card.dtype == "float32"
 
 
 @pytest.mark.parametrize("dtype", ["auto", "stored"])
-def test_a_model_of_the_hub_that_cannot_be_had_is_one_sentence_with_the_remedy(dtype: str, hub: Path) -> None:
+def test_a_model_of_the_hub_that_cannot_be_downloaded_is_one_sentence_with_the_remedy(dtype: str, hub: Path) -> None:
     with pytest.raises(ModelError) as refusal:
         load(HUB_ID, dtype)
     assert str(refusal.value).startswith(f"{HUB_ID} is not in the local cache and the hub can't be reached: ")
 
 
-def test_a_folder_without_a_chat_template_is_refused_as_on_the_general_path(tmp_path: Path) -> None:
+def test_a_folder_without_a_chat_template_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="has no chat template: give an instruct or chat model"):
         load(save_folder(tmp_path, with_template=False), "stored")

@@ -1,4 +1,4 @@
-"""What the fast path does not take is told in one sentence, and what it takes has no obstacle."""
+"""Models that the CPU kernels cannot run have a reason of one sentence, and others have none."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,10 +18,10 @@ from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupp
 from demo.errors import SettingError
 from demo.settings import Settings
 from tests.engines.local.tiny import LLAMA, build_network, make_network
-from tests.engines.local.tiny_files import Recipe, change_json, save_folder, write_gguf
+from tests.engines.local.tiny_files import Recipe, change_json, damage_file, save_folder, write_gguf
 
 PLAIN = Recipe()
-MISFIT = ".weight is not of the shape that its metadata tell"
+MISFIT = ".weight is not the one that its metadata name"
 
 
 def scale_rope(writer: GGUFWriter) -> None:
@@ -52,25 +52,25 @@ def add_an_unknown_tensor(writer: GGUFWriter) -> None:
         (replace(PLAIN, template=""), "it has no chat template"),
         (replace(PLAIN, change=scale_rope), "it scales its rotary embeddings"),
         (replace(PLAIN, change=add_experts), "it is a mixture of experts"),
-        (replace(PLAIN, change=count_kv_heads_by_layer), f"its blk.0.attn_k{MISFIT}"),
+        (replace(PLAIN, change=count_kv_heads_by_layer), f"the shape of its blk.0.attn_k{MISFIT}"),
         (
             replace(PLAIN, change=add_an_unknown_tensor),
             "it has blk.1.attn_q_norm.weight, which is no part of a plain Ll",
         ),
         (replace(PLAIN, change=add_an_unread_type), "it holds tensors of type Q8_1, which is not read here"),
-        (replace(PLAIN, rotated=4), f"its blk.0.attn_q{MISFIT}"),
+        (replace(PLAIN, rotated=4), f"the shape of its blk.0.attn_q{MISFIT}"),
         (replace(PLAIN, left_out="blk.1.ffn_up"), "it has no blk.1.ffn_up.weight"),
     ],
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
 )
-def test_a_file_that_is_no_plain_llama_says_what_it_is(recipe: Recipe, said: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_plain_llama_has_its_reason(recipe: Recipe, said: str, tmp_path: Path) -> None:
     assert find_unsupported_reason(write_gguf(tmp_path / "stranger.gguf", recipe)).startswith(said)
 
 
 def test_numbers_that_are_missing_are_named(tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "nameless.gguf")
     file.write_bytes(file.read_bytes().replace(b"llama.embedding_length", b"llama.embedding_depth_"))
-    assert find_unsupported_reason(file) == "the file does not say its llama.embedding_length"
+    assert find_unsupported_reason(file) == "the file has no llama.embedding_length"
 
 
 def keep(share: float) -> Callable[[bytes], bytes]:
@@ -91,18 +91,22 @@ def keep(share: float) -> Callable[[bytes], bytes]:
 def test_a_damaged_file_is_one_short_sentence(damage: Callable[[bytes], bytes], said: str, tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "damaged.gguf")
     file.write_bytes(damage(file.read_bytes()))
-    told = find_unsupported_reason(file)
-    assert told.startswith(said)
-    assert len(told) < 300
-    assert len(told.splitlines()) == 1
-    assert ". " not in told
+    assert_short(find_unsupported_reason(file), said)
+
+
+def assert_short(reason: str, beginning: str) -> None:
+    """A reason is a part of one sentence."""
+    assert reason.startswith(beginning)
+    assert len(reason) < 300
+    assert len(reason.splitlines()) == 1
+    assert ". " not in reason
 
 
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     assert find_unsupported_reason(tmp_path / "nowhere.gguf").startswith("the file can't be read as it is (")
 
 
-def test_what_the_processor_lacks_is_an_obstacle_for_files_and_folders(
+def test_what_the_processor_lacks_is_the_reason_for_files_and_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, folder = write_gguf(tmp_path / "plain.gguf"), save_folder(tmp_path / "saved")
@@ -111,7 +115,7 @@ def test_what_the_processor_lacks_is_an_obstacle_for_files_and_folders(
     assert find_unsupported_reason(file) == find_unsupported_reason(folder) == "this processor has no FMA"
 
 
-def test_vectors_that_fill_no_lanes_are_an_obstacle(tmp_path: Path) -> None:
+def test_vectors_that_fill_no_lanes_are_a_reason(tmp_path: Path) -> None:
     folder = save_folder(tmp_path, build_network(LlamaConfig(**{**LLAMA, "intermediate_size": 40})))
     assert find_unsupported_reason(folder) == "its feed-forward vectors have 40 numbers, which is no multiple of 16"
 
@@ -131,15 +135,8 @@ def set_weight(name: str, weight: Tensor | None) -> Callable[[Path], None]:
     return change
 
 
-def damage_file(name: str, damage: Callable[[bytes], bytes]) -> Callable[[Path], None]:
-    def change(folder: Path) -> None:
-        (folder / name).write_bytes(damage((folder / name).read_bytes()))
-
-    return change
-
-
-def remove_file(name: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).unlink()
+def damage(name: str, change: Callable[[bytes], bytes] | None) -> Callable[[Path], None]:
+    return lambda folder: damage_file(folder / name, change)
 
 
 def lose_a_shard(folder: Path) -> None:
@@ -157,45 +154,41 @@ PARTIAL = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor
     ("change", "said"),
     [
         (set_config(model_type="qwen2"), "qwen2 is not of the Llama family"),
-        (set_config(model_type=None), "the file does not say its model_type"),
-        (set_config(model_type="mistral", sliding_window=8), "it attends to a window that slides"),
-        (set_config(model_type="mistral"), "it attends to a window that slides"),
-        (set_config(quantization_config={"quant_method": "gptq"}), "its weights are quantized in a form that trans"),
+        (set_config(model_type=None), "the file has no model_type"),
+        (set_config(model_type="mistral", sliding_window=8), "its attention has a sliding window"),
+        (set_config(model_type="mistral"), "its attention has a sliding window"),
+        (set_config(quantization_config={"quant_method": "gptq"}), "its weights are quantized in a way that only tr"),
         (set_config(attention_bias=True), "its projections have biases"),
         (set_config(mlp_bias=True), "its projections have biases"),
         (set_config(hidden_act="gelu"), "its activation is gelu"),
         (set_config(rope_parameters=YARN), "it scales its rotary embeddings"),
         (set_config(rope_parameters=PARTIAL), "it scales its rotary embeddings"),
-        (set_config(hidden_size=64), "its model.embed_tokens.weight is not of the shape that its metadata tell"),
-        (set_config(num_key_value_heads=1), "its model.layers.0.self_attn.k_proj.weight is not of the shape that"),
+        (set_config(hidden_size=64), "the shape of its model.embed_tokens.weight is not the one"),
+        (set_config(num_key_value_heads=1), "the shape of its model.layers.0.self_attn.k_proj.weight is not the one"),
         (set_config(num_attention_heads=5), "the file can't be read as it is (Class validation error "),
         (set_weight(UP, None), f"it has no {UP}"),
-        (set_weight(UP, torch.ones(64, 31)), f"its {UP} is not of the shape that its metadata tell"),
-        (set_weight(UP, torch.ones(64, 32).to(torch.float8_e4m3fn)), "it has weights of the form F8_E4M3"),
+        (set_weight(UP, torch.ones(64, 31)), f"the shape of its {UP} is not the one that its metadata name"),
+        (set_weight(UP, torch.ones(64, 32).to(torch.float8_e4m3fn)), "it has weights of type F8_E4M3"),
         (set_weight("lm_head.weight", None), "it has no lm_head.weight"),
-        (remove_file("model.safetensors"), "its weights are not in safetensors files"),
+        (damage("model.safetensors", None), "its weights are not in safetensors files"),
         (lose_a_shard, "the file can't be read as it is (No such file or directory: "),
-        (remove_file("config.json"), "the file can't be read as it is ([Errno 2] No such file or directory: "),
-        (damage_file("config.json", lambda whole: b"{"), "the file can't be read as it is ("),
-        (damage_file("model.safetensors", keep(0.9)), "the file can't be read as it is (Error while deserializing "),
-        (damage_file("model.safetensors", keep(0)), "the file can't be read as it is ("),
-        (damage_file("model.safetensors", lambda whole: b"text"), "the file can't be read as it is ("),
+        (damage("config.json", None), "the file can't be read as it is ([Errno 2] No such file or directory: "),
+        (damage("config.json", lambda whole: b"{"), "the file can't be read as it is ("),
+        (damage("model.safetensors", keep(0.9)), "the file can't be read as it is (Error while deserializing "),
+        (damage("model.safetensors", keep(0)), "the file can't be read as it is ("),
+        (damage("model.safetensors", lambda whole: b"text"), "the file can't be read as it is ("),
     ],
 )
-def test_a_folder_that_is_no_plain_llama_says_what_it_is(
+def test_a_folder_that_is_no_plain_llama_has_its_reason(
     change: Callable[[Path], None], said: str, tmp_path: Path
 ) -> None:
     folder = save_folder(tmp_path / "stranger")
     assert find_unsupported_reason(folder) == ""
     change(folder)
-    told = find_unsupported_reason(folder)
-    assert told.startswith(said)
-    assert len(told) < 300
-    assert len(told.splitlines()) == 1
-    assert ". " not in told
+    assert_short(find_unsupported_reason(folder), said)
 
 
-def test_who_asks_for_stored_weights_is_told_the_obstacle_and_the_remedy(tmp_path: Path) -> None:
+def test_stored_weights_that_are_set_and_unsupported_are_refused_with_reason_and_remedy(tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "biased.gguf", replace(PLAIN, biases=True))
     with pytest.raises(SettingError) as refusal:
         load_model(Settings(model_id=str(file), dtype="stored", device="cpu"), lambda loading: None)

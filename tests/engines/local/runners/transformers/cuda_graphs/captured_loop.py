@@ -1,4 +1,4 @@
-"""The smallest engine over captured parts: sequences join and leave between steps, the greedy and the seeded alike."""
+"""A minimal engine over captured parts: sequences join and leave between steps."""
 
 from dataclasses import dataclass, field
 
@@ -17,18 +17,18 @@ class CapturedLoop:
     tokens: dict[int, list[SampledToken]] = field(default_factory=dict)
 
     @torch.inference_mode()
-    def step(self, *newcomers: tuple[list[int], Sampler], skipped: int | None = None) -> list[int]:
-        """One token more for each sequence but that in `skipped`, and the first of each newcomer. Their slots."""
+    def step(self, *joining: tuple[list[int], Sampler], skipped: int | None = None) -> list[int]:
+        """One token more for each sequence but that in `skipped`, and the first of each joining one. Their slots."""
         running = [slot for slot in self.tokens if slot != skipped]
         if running:
             self.parts.step(running)
-        joined = [self._read(prompt, sampler, []) for prompt, sampler in newcomers]
+        joined = [self._read(prompt, sampler, []) for prompt, sampler in joining]
         self._draw(running + joined)
         return joined
 
     @torch.inference_mode()
     def resume(self, prompt: list[int], sampler: Sampler, generated: list[int]) -> list[int]:
-        """Go on with a sequence of which some tokens are `generated` already."""
+        """Continue a sequence of which some tokens are `generated`."""
         slot = self._read(prompt, sampler, generated)
         self._draw([slot])
         return [slot]

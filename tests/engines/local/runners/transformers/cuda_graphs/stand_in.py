@@ -1,7 +1,7 @@
 """A stand-in for CUDA graphs on the CPU: what a captured computation may do there, and what becomes of its memory.
 
 Operations are recorded while the computation runs once, and each launch repeats them, without its Python, on the same
-storages. After each launch all memory is NaN that a launch of any graph of the pool may write over: what nobody holds.
+storages. After each launch, memory without references is NaN: a launch of any graph of the pool may overwrite it.
 """
 
 from collections.abc import Callable
@@ -63,7 +63,7 @@ class Storage:
         return tensor.detach()
 
     def spoil(self, is_written: bool) -> None:
-        """Make it NaN where nobody else holds it, if that is new or it `is_written` again."""
+        """Make it NaN where it has no other references, if that is new or it `is_written` again."""
         was_free = self._is_free
         # A pool never takes back what it has given away: it is free for good.
         self._is_free = was_free or torch._C._storage_Use_Count(self._storage._cdata) == self._held_by_us
@@ -86,7 +86,7 @@ class Pool:
         return self._storages[address].view(tensor)
 
     def spoil(self, written: set[int]) -> None:
-        """Spoil what nobody holds, after a launch that has written to these addresses."""
+        """Spoil memory without references, after a launch that has written to these addresses."""
         for address, storage in self._storages.items():
             storage.spoil(address in written)
 

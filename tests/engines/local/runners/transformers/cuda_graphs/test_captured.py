@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from demo.engines.local.runners.transformers.cuda_graphs.loading import CannotCapture, Captured, Plan, capture_parts
 from demo.engines.local.sampler import Sampler
 from demo.events import Loading, Request, Sampling
-from tests.engines.local.answers import naive_ids
+from tests.engines.local.answers import choose, naive_ids
 from tests.engines.local.runners.transformers.cuda_graphs.captured_loop import CapturedLoop
 from tests.engines.local.runners.transformers.cuda_graphs.stand_in import StandInCapturer
 from tests.engines.local.tiny import make_network
@@ -51,9 +51,9 @@ class Compared:
         self._network = network
         self._asked: dict[int, tuple[list[int], Sampling]] = {}
 
-    def step(self, *newcomers: tuple[int, Sampling], skipped: int | None = None, times: int = 1) -> list[int]:
-        """Steps, the first with newcomers of so many prompt tokens; their slots."""
-        asked = [(make_prompt(length), sampling) for length, sampling in newcomers]
+    def step(self, *joining: tuple[int, Sampling], skipped: int | None = None, times: int = 1) -> list[int]:
+        """Steps, the first with joining of so many prompt tokens; their slots."""
+        asked = [(make_prompt(length), sampling) for length, sampling in joining]
         slots = self.loop.step(*[(prompt, Sampler(sampling, 7, prompt)) for prompt, sampling in asked])
         self._asked.update(zip(slots, asked, strict=True))
         for _ in range(times - 1):
@@ -103,14 +103,14 @@ def test_alternatives_are_those_of_eager_sampling(llama: Parts) -> None:
     with torch.inference_mode():
         logits = network(input_ids=torch.tensor([prompt])).logits[0, -1]
     for slot, top_n in zip(slots, (0, 2, 5), strict=True):
-        expected = Sampler(Sampling(top_k=3), 7, prompt, top_n).choose(logits)
+        expected = choose(Sampler(Sampling(top_k=3), 7, prompt, top_n), logits)
         (found,) = loop.tokens[slot]
         assert (found.id, [id for id, _ in found.top]) == (expected.id, [id for id, _ in expected.top])
         assert found.logprob == pytest.approx(expected.logprob, abs=1e-5)
         loop.leave(slot)
 
 
-def test_a_sequence_goes_on_where_it_was_in_another_slot(llama: Parts) -> None:
+def test_a_sequence_continues_in_another_slot(llama: Parts) -> None:
     network, parts = llama
     rows, sampling = Compared(network, parts), SAMPLINGS["penalised"]
     (slot,) = rows.step((6, sampling), times=4)
@@ -124,7 +124,7 @@ def test_a_sequence_goes_on_where_it_was_in_another_slot(llama: Parts) -> None:
     assert ids + rows.loop.leave(slot) == expected
 
 
-def test_a_model_whose_step_waits_for_a_result_is_not_captured_and_it_is_said_why() -> None:
+def test_a_model_whose_step_waits_for_a_result_is_not_captured_and_the_error_names_the_operation() -> None:
     network = make_network()
     network.lm_head.register_forward_hook(lambda module, inputs, output: output * float(output.isfinite().all()))
     steps: list[Loading] = []

@@ -90,7 +90,7 @@ def test_steps_equal_a_forward_over_all_while_rows_join_and_leave(captured: tupl
 
 
 @torch.inference_mode()
-def test_a_slot_that_a_step_leaves_out_goes_on_where_it_was() -> None:
+def test_a_slot_that_a_step_leaves_out_is_unchanged() -> None:
     rows = make_sequences()
     for length in (4, 9):
         rows.join(length)
@@ -125,7 +125,7 @@ def test_torch_compile_makes_two_programs_for_all_sizes_which_do_not_repeat_keys
 
 
 @torch.inference_mode()
-def test_ids_that_were_fed_need_not_be_given() -> None:
+def test_a_step_without_ids_appends_those_of_the_slots() -> None:
     given, fed = make_sequences(), make_sequences()
     for rows in (given, fed):
         rows.join(5)
@@ -173,7 +173,7 @@ def test_a_row_beyond_the_columns_is_refused_with_the_numbers() -> None:
 
 
 @torch.inference_mode()
-def test_a_cleared_cache_knows_nothing_of_what_it_held() -> None:
+def test_a_cleared_cache_shows_nothing_of_its_old_content() -> None:
     rows = make_sequences()
     rows.join(30)
     rows.advance(0)

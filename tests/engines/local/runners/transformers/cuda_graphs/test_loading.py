@@ -31,21 +31,21 @@ def test_models_that_attend_to_everything_are_captured(architecture: str) -> Non
 
 
 @pytest.mark.parametrize(("window", "captured"), [(PLAN.columns, True), (PLAN.columns - 1, False)])
-def test_a_window_that_no_sequence_outgrows_does_not_count_as_one(window: int, captured: bool) -> None:
+def test_a_window_as_long_as_every_sequence_is_no_reason_against_capture(window: int, captured: bool) -> None:
     network = build_network(MistralConfig(**GROUPED, sliding_window=window))
     assert (find_unsupported_reason(network, PLAN.columns) == "") == captured
     if captured:
         assert capture(network, PLAN, lambda loading: None).limits.max_num_seqs == PLAN.rows
 
 
-def test_models_with_other_layers_or_without_positions_are_not_and_it_is_said_why() -> None:
+def test_models_with_other_layers_or_without_positions_are_not_captured_for_a_stated_reason() -> None:
     assert refusal("sliding window") == "the model has layers of type sliding_attention"
     assert refusal("recurrent").startswith("the model has layers of type")
     assert refusal("alibi") == "the model takes no positions"
 
 
 def forget(network: torch.nn.Module, arguments: Any, options: dict[str, Any]) -> Any:
-    """Let a token be read as if nothing had come before it, where it is given a mask of its own."""
+    """Give a token position 0, where the mask is a step's."""
     if options.get("attention_mask") is not None and options["attention_mask"].dim() == 4:
         options["position_ids"] = torch.zeros_like(options["position_ids"])
     return arguments, options

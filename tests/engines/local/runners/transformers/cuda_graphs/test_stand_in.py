@@ -25,7 +25,7 @@ def test_a_launch_repeats_the_operations_without_their_python_on_the_same_memory
     assert len(calls) == 2
 
 
-def test_to_capture_changes_nothing_that_was_there_before_but_for_the_warm_up() -> None:
+def test_capturing_changes_no_earlier_memory_except_by_the_warm_up() -> None:
     count = torch.zeros(1)
     launch = StandInCapturer().capture(lambda: count.add_(1))
     assert count.tolist() == [1.0]
@@ -43,7 +43,7 @@ def test_float_of_float32_is_written_over_by_the_next_launch_and_a_clone_is_not(
     assert (alias.tolist(), copy.tolist()) == ([6.0, 6.0], [2.0, 2.0])
 
 
-def test_what_nobody_holds_is_spoiled_in_all_graphs_of_the_pool() -> None:
+def test_memory_without_references_is_spoiled_in_all_graphs_of_the_pool() -> None:
     capturer, source, kept = StandInCapturer(), torch.ones(2), list[Tensor]()
 
     def make() -> Tensor:
@@ -58,7 +58,7 @@ def test_what_nobody_holds_is_spoiled_in_all_graphs_of_the_pool() -> None:
     assert used().isnan().all()
 
 
-def test_an_input_that_nobody_holds_any_longer_is_spoiled() -> None:
+def test_an_input_without_references_is_spoiled() -> None:
     inputs = [torch.ones(2)]
     launch = StandInCapturer().capture(lambda: inputs[0] + 1)
     inputs.clear()

@@ -1,7 +1,7 @@
 """Slots in buffers that never move hold exactly what a table of sequences would, and hide everything else."""
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo.engines.local.runners.transformers.cuda_graphs.static_kv import StaticCache, StaticLayer
@@ -9,7 +9,7 @@ from demo.engines.local.runners.transformers.padded_kv import RowsCache, RowsLay
 
 HEADS, SIZE, SLOTS, COLUMNS = 2, 3, 4, 24
 
-# What happens to the rows: one of some length joins, all get a column, one leaves, or is parked and joins again.
+# Operations: a row of some length joins, all rows get a column, one leaves, or is parked and joins again.
 happenings = st.lists(
     st.one_of(
         st.tuples(st.just("join"), st.integers(1, COLUMNS // 2)),
@@ -44,6 +44,7 @@ def grow(cache: StaticCache) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return new, keys, mask[:, 0, 0] != 0
 
 
+@settings(max_examples=30)
 @given(happenings)
 def test_slots_hold_what_a_table_of_sequences_would(happenings: list[tuple[str, int]]) -> None:
     cache, rows = make_cache(), dict[int, torch.Tensor]()
@@ -80,7 +81,7 @@ def length_of(row: torch.Tensor) -> int:
     return row.shape[1]
 
 
-def test_what_a_row_left_behind_is_gone_when_another_takes_its_place() -> None:
+def test_the_content_of_a_row_is_erased_when_another_takes_its_slot() -> None:
     cache = make_cache()
     cache.join(read_prompt(torch.full((1, HEADS, 9, SIZE), torch.nan)), 9)
     grow(cache)
@@ -89,7 +90,7 @@ def test_what_a_row_left_behind_is_gone_when_another_takes_its_place() -> None:
     assert first_keys(cache)[0].isfinite().all()
 
 
-def test_what_padding_wrote_is_gone_when_another_takes_its_place() -> None:
+def test_the_column_of_padding_is_erased_when_another_row_takes_the_slot() -> None:
     cache = make_cache()
     for _ in range(2):
         cache.join(read_prompt(torch.ones(1, HEADS, 3, SIZE)), 3)
