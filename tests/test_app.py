@@ -107,7 +107,7 @@ def test_recorded_runs_are_served_without_any_model(environment: dict[str, str])
     with start(["--port", "0", "--replay-only", "--model-id", "/no/such/model"], environment) as process:
         lines = read_until(process, "Listening on")
         url = url_in(lines)
-        assert any("6 recorded runs, as --replay-only sets" in line for line in lines)
+        assert any("6 recorded runs, because of --replay-only" in line for line in lines)
         assert "Token streaming" in get(url)[1]
         assert '"model_id":"HuggingFaceTB/SmolLM2-135M-Instruct"' in get(f"{url}/info")[1]
         assert "torch" not in Path(f"/proc/{process.pid}/maps").read_text()
