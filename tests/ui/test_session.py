@@ -164,11 +164,19 @@ async def test_a_failed_turn_with_text_or_without_is_not_part_of_the_conversatio
     session: Session, engine: ScriptedEngine, texts: tuple[str, ...], stopped: list[Side]
 ) -> None:
     race = start(session, engine)
+    sides: dict[Side, asyncio.Future[object]] = {
+        "streamed": asyncio.ensure_future(collect(race.stream())),
+        "whole": asyncio.ensure_future(race.wait()),
+    }
+    progress = asyncio.ensure_future(collect(race.report_progress()))
     engine.tickets[0].start()
     engine.tickets[0].write(*texts)
-    race.detach(*stopped)
+    for side in stopped:
+        await progress
+        race.detach(side)
+        await sides[side]
     engine.tickets[0].fail(EngineFailed("The model gave up."))
-    await follow(race)
+    await asyncio.gather(progress, *sides.values())
     with pytest.raises(BadRequest, match="no answer to continue"):
         start(session, engine, Question("Hello", "rest"))
     start(session, engine, "Again")
