@@ -294,8 +294,7 @@ async def test_a_visible_tab_is_updated_ten_times_a_second_and_a_hidden_one_once
 
 
 @pytest.mark.parametrize(
-    ("pace", "label"),
-    [(50, "slowed to 50 tokens/s"), (51, "real speed: slower here than 51 tokens/s"), (None, "")],
+    ("pace", "label"), [(50, "slowed to 50 tokens/s"), (51, "real speed: slower here than 51 tokens/s"), (None, "")]
 )
 async def test_a_slowed_run_is_labelled_where_the_machine_is_faster(
     session: Session, pace: float | None, label: str
