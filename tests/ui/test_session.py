@@ -164,11 +164,19 @@ async def test_a_failed_turn_with_text_or_without_is_not_part_of_the_conversatio
     session: Session, engine: ScriptedEngine, texts: tuple[str, ...], stopped: list[Side]
 ) -> None:
     race = start(session, engine)
+    sides: dict[Side, asyncio.Future[object]] = {
+        "streamed": asyncio.ensure_future(collect(race.stream())),
+        "whole": asyncio.ensure_future(race.wait()),
+    }
+    progress = asyncio.ensure_future(collect(race.report_progress()))
     engine.tickets[0].start()
     engine.tickets[0].write(*texts)
-    race.detach(*stopped)
+    for side in stopped:
+        await progress
+        race.detach(side)
+        await sides[side]
     engine.tickets[0].fail(EngineFailed("The model gave up."))
-    await follow(race)
+    await asyncio.gather(progress, *sides.values())
     with pytest.raises(BadRequest, match="no answer to continue"):
         start(session, engine, Question("Hello", "rest"))
     start(session, engine, "Again")
@@ -286,8 +294,7 @@ async def test_a_visible_tab_is_updated_ten_times_a_second_and_a_hidden_one_once
 
 
 @pytest.mark.parametrize(
-    ("pace", "label"),
-    [(50, "slowed to 50 tokens/s"), (51, "real speed: slower here than 51 tokens/s"), (None, "")],
+    ("pace", "label"), [(50, "slowed to 50 tokens/s"), (51, "real speed: slower here than 51 tokens/s"), (None, "")]
 )
 async def test_a_slowed_run_is_labelled_where_the_machine_is_faster(
     session: Session, pace: float | None, label: str
