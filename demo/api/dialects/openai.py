@@ -1,21 +1,24 @@
-"""What OpenAI's two dialects share: common parameters, usage, finish reasons, errors. Pure parse and encode."""
+"""The common part of OpenAI's two dialects: parameters, choices, usage, finish reasons, errors. Pure."""
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from demo.api.dialects import sse
-from demo.api.dialects.answer import MILLISECONDS, Answer, write_headers
+from demo.api.dialects.answer import Answer
 from demo.api.dialects.errors import Json, write_openai
-from demo.api.dialects.native import CACHE_PROMPT
+from demo.api.dialects.native_request import CACHE_PROMPT, IGNORE_EOS, MAX_TOKENS_PER_SECOND
 from demo.api.dialects.number_fields import Count, Penalty, Rate, Scale, ScaleOrZero, Seed
+from demo.api.dialects.timings import MILLISECONDS
+from demo.api.dialects.unavailable import Unavailable
 from demo.bounds import MAX_STOP_SEQUENCES, SCALE
-from demo.errors import BadRequest, DemoError
-from demo.events import ModelCard, PromptProgress, Request, Sampling
+from demo.errors import DemoError
+from demo.events import ModelCard, PromptProgress, Request, Sampling, Token
 
 MAX_CHOICES: Final = 4
 FINISH_REASONS: Final = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
@@ -24,7 +27,7 @@ StopString = Annotated[str, Field(min_length=1)]
 
 
 class StreamOptions(BaseModel):
-    """What a stream tells beside its tokens."""
+    """Options of a stream."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -34,17 +37,15 @@ class StreamOptions(BaseModel):
 class OpenAIRequest(BaseModel):
     """The parameters of both routes, and vLLM's `ignore_eos`, and llama.cpp's `cache_prompt` and `return_progress`.
 
-    Unknown fields are ignored; known ones that can't be honoured are refused.
+    Unknown fields are ignored; known ones that are not available are refused.
     """
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    unavailable: ClassVar[Mapping[str, Sequence[Any]]] = {"logit_bias": ({},)}
-
-    model: str | None = Field(default=None, description="Answered by the one model of this server, whatever the name.")
+    model: str | None = Field(default=None, description="Ignored: this server has one model.")
     max_tokens: Count | None = Field(default=None, description="The most tokens to generate.")
     temperature: ScaleOrZero | None = Field(
-        default=None, description=f"0: always the likeliest token; otherwise at least {SCALE.low}."
+        default=None, description=f"0: greedy decoding; otherwise at least {SCALE.low}."
     )
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     n: Annotated[int, Field(ge=1, le=MAX_CHOICES)] | None = Field(
@@ -52,37 +53,29 @@ class OpenAIRequest(BaseModel):
     )
     stop: StopString | Annotated[list[StopString], Field(max_length=MAX_STOP_SEQUENCES)] | None = None
     seed: Seed | None = Field(
-        default=None, description="Same request and seed: same tokens. Answer number i of n is drawn with seed + i."
+        default=None, description="Same request and seed: same tokens. Answer number i of n is sampled with seed + i."
     )
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
     repetition_penalty: Scale | None = Field(default=None, description="TGI's; 1 means none.")
-    ignore_eos: bool | None = Field(default=False, description="Go on past the end token, to measure a given length.")
-    max_tokens_per_second: Rate | None = Field(
-        default=None, description="Slow the generation down to this many tokens a second."
-    )
+    ignore_eos: bool | None = Field(default=False, description=IGNORE_EOS)
+    max_tokens_per_second: Rate | None = Field(default=None, description=MAX_TOKENS_PER_SECOND)
     return_progress: bool | None = Field(
         default=False,
-        description="llama.cpp's: in a stream, tell in chunks without a choice how far a long prompt has been read.",
+        description="llama.cpp's: in a stream, report how much of a long prompt has been read, in chunks without a "
+        "choice.",
     )
     cache_prompt: bool | None = Field(default=True, description=CACHE_PROMPT)
     stream: bool | None = False
     stream_options: StreamOptions | None = None
-    logit_bias: Any = Field(default=None, description="Not available here: refused unless null or empty.")
+    logit_bias: Annotated[Any, Unavailable(({},))] = None
 
     @property
     def include_usage(self) -> bool:
         return bool(self.stream_options and self.stream_options.include_usage)
 
-    def refuse_unavailable(self) -> None:
-        """Raise BadRequest for what this server can't do, rather than ignore it."""
-        for name, harmless in self.unavailable.items():
-            value = getattr(self, name)
-            if value is not None and value not in harmless:
-                raise BadRequest(f"`{name}` is not available on this server: leave it out.")
-
     def sampling(self) -> Sampling:
-        """How the tokens are chosen: drawn, unless the temperature is 0."""
+        """How tokens are sampled: greedily if the temperature is 0."""
         greedy = self.temperature == 0
         return Sampling(
             do_sample=not greedy,
@@ -99,7 +92,7 @@ class OpenAIRequest(BaseModel):
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
     def repeat(self, request: Request) -> list[Request]:
-        """`request` with what both routes take, n times, each with a seed of its own."""
+        """`request` with the parameters of both routes, n times, each with a seed of its own."""
         request = replace(
             request,
             ignore_eos=bool(self.ignore_eos),
@@ -112,83 +105,92 @@ class OpenAIRequest(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAIDialect:
-    """The envelope of chunks and replies; each dialect names theirs. `kind` is the prefix of their ids."""
+class OpenAIDialect(ABC):
+    """Chunks and replies around choices. A dialect names them, and writes a choice's text and logprobs."""
 
-    kind: ClassVar[str]
+    id_prefix: ClassVar[str]
     stream_object: ClassVar[str]
     whole_object: ClassVar[str]
 
     card: ModelCard
-    include_usage: bool
-    n: int
+    request: OpenAIRequest
     with_logprobs: bool
-    with_progress: bool
     ending: bytes = sse.DONE
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def wrap(self, object: str, choices: Sequence[Json]) -> Json:
-        """A chunk or a reply around `choices`."""
-        return {
-            "id": f"{self.kind}-{self.id}",
-            "object": object,
-            "created": self.created,
-            "model": self.card.model_id,
-            "system_fingerprint": fingerprint(self.card),
-            "choices": list(choices),
-        }
+    @abstractmethod
+    def write_text(self, text: str, is_delta: bool) -> Json:
+        """The field of a choice that holds its text."""
 
-    def wrap_chunk(self, choice: Json) -> Json:
-        """A stream's chunk. Where usage was asked for, OpenAI's chunks say that it is still to come."""
-        chunk = self.wrap(self.stream_object, [choice])
-        if self.include_usage:
-            chunk["usage"] = None
+    @abstractmethod
+    def write_logprobs(self, tokens: Sequence[Token], offset: int) -> Json:
+        """The logprobs of a choice whose first token begins at character `offset` of the answer."""
+
+    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
+        text = self.write_text(token.text, is_delta=True)
+        offset = answer.characters - len(token.text)
+        choice = self._write_choice(index, text, [token], offset, answer if is_last else None)
+        chunk = self._wrap(self.stream_object, [choice])
+        if self.request.include_usage:
+            chunk["usage"] = None  # OpenAI's sign that usage follows
         return chunk
 
-    def wrap_whole(self, choices: Sequence[Json], answers: Sequence[Answer]) -> Json:
-        """A whole reply."""
-        return {**self.wrap(self.whole_object, choices), "usage": count_usage(answers, self.n)}
-
     def progress(self, answer: Answer, progress: PromptProgress) -> Json | None:
-        """llama.cpp's chunk: what was processed includes what was cached."""
-        if not self.with_progress:
+        """llama.cpp's chunk: the tokens processed include the cached ones."""
+        if not self.request.return_progress:
             return None
-        took = progress.time - answer.started.time if answer.started else 0.0
-        told = {
+        elapsed = progress.time - answer.started.time if answer.started else 0.0
+        counts = {
             "total": progress.total,
             "cache": answer.cached_tokens,
             "processed": progress.read,
-            "time_ms": round(took * MILLISECONDS),
+            "time_ms": round(elapsed * MILLISECONDS),
         }
-        return {**self.wrap(self.stream_object, []), "prompt_progress": told}
+        return {**self._wrap(self.stream_object, []), "prompt_progress": counts}
 
-    def close(self, answers: Sequence[Answer]) -> Sequence[Json]:
-        if not self.include_usage:
+    def closing(self, answers: Sequence[Answer]) -> Sequence[Json]:
+        if not self.request.include_usage:
             return ()
-        return [{**self.wrap(self.stream_object, []), "usage": count_usage(answers, self.n)}]
+        return [{**self._wrap(self.stream_object, []), "usage": count_usage(answers, self.request.n or 1)}]
+
+    def whole(self, answers: Sequence[Answer]) -> Json:
+        choices = [
+            self._write_choice(index, self.write_text(answer.text, is_delta=False), answer.tokens, 0, answer)
+            for index, answer in enumerate(answers)
+        ]
+        return {**self._wrap(self.whole_object, choices), "usage": count_usage(answers, self.request.n or 1)}
 
     def headers(self, answers: Sequence[Answer]) -> dict[str, str]:
-        return write_headers(answers[0], self.card.device)
+        return answers[0].headers(self.card.device)
 
     def error(self, error: DemoError) -> Json:
         return write_openai(error)
 
+    def _write_choice(self, index: int, text: Json, tokens: Sequence[Token], offset: int, ended: Answer | None) -> Json:
+        return {
+            "index": index,
+            **text,
+            "logprobs": self.write_logprobs(tokens, offset) if self.with_logprobs else None,
+            "finish_reason": FINISH_REASONS[ended.finish_reason] if ended else None,
+        }
 
-def fingerprint(card: ModelCard) -> str:
-    """What the tokens depend on beside the request."""
-    return "-".join(filter(None, (card.revision, card.device, card.dtype)))
-
-
-def read_reason(answer: Answer) -> str:
-    """OpenAI's name for the end."""
-    return FINISH_REASONS[answer.finish_reason]
+    def _wrap(self, object: str, choices: Sequence[Json]) -> Json:
+        return {
+            "id": f"{self.id_prefix}-{self.id}",
+            "object": object,
+            "created": self.created,
+            "model": self.card.model_id,
+            # What the tokens depend on beside the request.
+            "system_fingerprint": "-".join(filter(None, (self.card.revision, self.card.device, self.card.dtype))),
+            "choices": list(choices),
+        }
 
 
 def count_usage(answers: Sequence[Answer], n: int) -> Json:
-    """The tokens of all answers, of which `n` in a row are to the same prompt.
+    """The tokens of all answers, of which each `n` in a row answer the same prompt.
 
-    That counts once, and as cached no more of it than each of the n found cached: the rest was computed for this reply.
+    That prompt counts once; as cached counts what all n found cached, since the rest was computed for this reply.
     """
     prompt = sum(answer.input_tokens for answer in answers[::n])
     completion = sum(len(answer.tokens) for answer in answers)

@@ -1,0 +1,50 @@
+"""The events of a load test, with its clock: seconds since it began, by this process's clock, which is the engine's."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from demo.api.dialects.errors import Json
+
+
+class EventLog:
+    """Begins on construction. Written by the clients, followed by the response."""
+
+    def __init__(self) -> None:
+        self.refusal: Json | None = None  # the first one, as it was received
+        self._began = time.perf_counter()
+        self._events: list[Json] = []
+        self._news = asyncio.Event()
+        self._ended = False
+
+    def since_start(self, moment: float) -> float:
+        """A time of the clock, in seconds since the load test began."""
+        return round(moment - self._began, 6)
+
+    def now(self) -> float:
+        """The present time, likewise."""
+        return self.since_start(time.perf_counter())
+
+    def record(self, event: str, at: float, **more: Any) -> None:
+        """Append an event."""
+        self._events.append({"event": event, "at": at, **more})
+        self._news.set()
+
+    def end(self) -> None:
+        """No event follows."""
+        self._ended = True
+        self._news.set()
+
+    async def follow(self, silence: float) -> AsyncIterator[Sequence[Json]]:
+        """The events as they happen, to the end; an empty batch after `silence` seconds without one."""
+        position = 0
+        while position < len(self._events) or not self._ended:
+            if position == len(self._events):
+                self._news.clear()
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), silence)
+            batch = self._events[position:]
+            position += len(batch)
+            yield batch

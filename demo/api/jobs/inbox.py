@@ -1,0 +1,27 @@
+"""This server's own webhook inboxes: a webhook can be tried without a server to receive it. Bounded."""
+
+from collections import OrderedDict, deque
+from typing import Final
+
+from demo.api.dialects.errors import Json
+
+MAX_INBOXES: Final = 64
+MAX_DELIVERIES: Final = 4  # of one inbox
+
+
+class InboxStore:
+    """The last deliveries to the inboxes last used. An inbox exists once something was delivered to it."""
+
+    def __init__(self) -> None:
+        self._inboxes: OrderedDict[str, deque[Json]] = OrderedDict()
+
+    def add(self, id: str, delivery: Json) -> None:
+        """Append a delivery; the oldest deliveries and inboxes beyond the limits are dropped."""
+        self._inboxes.setdefault(id, deque(maxlen=MAX_DELIVERIES)).append(delivery)
+        self._inboxes.move_to_end(id)
+        while len(self._inboxes) > MAX_INBOXES:
+            self._inboxes.popitem(last=False)
+
+    def read(self, id: str) -> list[Json]:
+        """The deliveries to an inbox, oldest first."""
+        return list(self._inboxes.get(id, ()))
