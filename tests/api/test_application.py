@@ -149,13 +149,13 @@ def test_without_the_page_gradio_is_not_imported() -> None:
     program = """
 import sys
 import app
-from demo.engines.metered import MeasuredEngine
+from demo.engines.metered import MeteredEngine
 from demo.settings import read_settings
 from tests.scripted import ScriptedEngine
 
 settings = read_settings(["--no-ui"], {})
 assert app.import_page(settings) is None
-app.create_api(MeasuredEngine(ScriptedEngine()), settings)
+app.create_api(MeteredEngine(ScriptedEngine()), settings)
 assert not [name for name in sys.modules if name.partition(".")[0] in ("gradio", "gradio_client")]
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

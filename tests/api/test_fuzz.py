@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from starlette.types import Message
 
-from demo.api.routes import simulated_faults
+from demo.engines import simulated_faults
 from tests.api.client import MINIMAL, PATIENCE, parse, read_events
 from tests.api.script import ENDED, HELD_BACK, HELLO, RANKED, AnsweringEngine, open_api
 from tests.api.visit import make_scope
@@ -28,7 +28,7 @@ patient = settings(max_examples=80, database=None, derandomize=True, suppress_he
 def haste(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is slow on purpose is slow only for people."""
     monkeypatch.setattr(simulated_faults, "PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(simulated_faults, "BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(simulated_faults, "GAP_SECONDS", 0.0)
 
 
 def check(status: int, content_type: str, body: bytes, documented: set[int]) -> None:

@@ -103,11 +103,7 @@ def read_tokens(body: bytes) -> list[Any]:
     return [event["token"] for event in read_events(body)]
 
 
-common = {
-    "seed": seeds,
-    "max_tokens": lengths,
-    "stream_options": st.just({"include_usage": True}),
-}
+common = {"seed": seeds, "max_tokens": lengths, "stream_options": st.just({"include_usage": True})}
 optional = {
     "temperature": st.sampled_from([0, 0.5, 1.0, 2.0]),
     "top_p": st.sampled_from([0.1, 0.9, 1]),
@@ -167,9 +163,7 @@ def test_the_whole_chat_is_its_stream(api: Api, body: dict[str, Any]) -> None:
 
 
 @drawn
-@given(
-    body=st.fixed_dictionaries({**common, "prompt": prompts, "logprobs": st.integers(0, 5)}, optional=optional),
-)
+@given(body=st.fixed_dictionaries({**common, "prompt": prompts, "logprobs": st.integers(0, 5)}, optional=optional))
 def test_the_whole_completion_is_its_stream(api: Api, body: dict[str, Any]) -> None:
     chunks = read_events(api.ask("/v1/completions", {**body, "stream": True}))
     whole = parse(api.ask("/v1/completions", body))

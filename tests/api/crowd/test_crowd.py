@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from demo.api.crowd import crowd
+from demo.api.crowd import client, crowd, plan
 from demo.api.dialects import errors
 from demo.errors import EngineFailed, Overloaded
 from demo.events import Log, Request, Ticket
@@ -29,7 +29,7 @@ class FullEngine(ScriptedEngine):
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Backs off as ever, but a hundred times as fast, from a server that asks for no second."""
     monkeypatch.setattr(errors, "RETRY_AFTER_SECONDS", 0)
-    monkeypatch.setattr(crowd, "FIRST_PAUSE_SECONDS", crowd.FIRST_PAUSE_SECONDS / 100)
+    monkeypatch.setattr(client, "FIRST_PAUSE_SECONDS", client.FIRST_PAUSE_SECONDS / 100)
 
 
 def test_of_twenty_against_four_places_four_are_served_and_sixteen_are_refused_at_once() -> None:
@@ -97,13 +97,13 @@ def test_the_summary_tells_what_the_events_told() -> None:
 
 def test_a_client_backs_off_as_the_readme_says() -> None:
     source = find_snippet("python-retry").source
-    assert f"range({crowd.ATTEMPTS})" in source
+    assert f"range({plan.ATTEMPTS})" in source
     (rule,) = [line for line in source.splitlines() if "time.sleep(" in line]
     written = rule.strip().removeprefix("time.sleep(").removesuffix(")")
-    for attempt in range(crowd.ATTEMPTS):
+    for attempt in range(plan.ATTEMPTS):
         dice, same = random.Random(attempt), random.Random(attempt)
         expected = eval(written, {"random": dice, "attempt": attempt, "retry_after": 1.0})
-        assert crowd.pause_after(attempt + 1, 1.0, same.uniform) == expected
+        assert client.compute_pause(attempt + 1, 1.0, same.uniform) == expected
 
 
 def test_whoever_is_refused_waits_at_least_as_long_as_retry_after_says_and_never_in_step() -> None:
@@ -135,7 +135,7 @@ def test_whoever_is_always_refused_gives_up_after_eight_attempts_and_a_seed_repe
 
 
 def test_no_crowd_stays_longer_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowd, "LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr(crowd, "MAX_SECONDS", 0.5)
     engine = ScriptedEngine()
     with serve_api(engine) as url:
         told = run(url, clients=3, limit=2)

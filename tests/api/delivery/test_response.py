@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from demo.api.delivery import response as delivery
+from demo.api.delivery import merge, run_response, streamed
 from demo.errors import EngineFailed, Overloaded
 from demo.events import Log, Request, Ticket
 from tests.api.client import MESSAGES, STREAMED, WHOLE
@@ -29,7 +29,7 @@ def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
 @pytest.fixture
 def haste(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Looks often."""
-    monkeypatch.setattr(delivery, "TICK_SECONDS", 0.005)
+    monkeypatch.setattr(run_response, "TICK_SECONDS", 0.005)
     return monkeypatch
 
 
@@ -97,7 +97,7 @@ def test_a_client_that_leaves_after_the_end_cancels_nothing() -> None:
 def test_a_reader_that_reads_nothing_is_cut_off_and_another_goes_on(
     haste: pytest.MonkeyPatch, path: str, body: dict[str, Any]
 ) -> None:
-    haste.setattr(delivery, "STALL_SECONDS", 0.03)
+    haste.setattr(run_response, "STALL_SECONDS", 0.03)
 
     async def story() -> None:
         engine = TicketEngine()
@@ -123,7 +123,7 @@ def test_a_reader_that_reads_nothing_is_cut_off_and_another_goes_on(
 def test_a_reader_that_does_not_read_its_whole_reply_is_cut_off(
     haste: pytest.MonkeyPatch, path: str, body: dict[str, Any]
 ) -> None:
-    haste.setattr(delivery, "STALL_SECONDS", 0.03)
+    haste.setattr(run_response, "STALL_SECONDS", 0.03)
 
     async def story() -> None:
         engine = TicketEngine()
@@ -138,7 +138,7 @@ def test_a_reader_that_does_not_read_its_whole_reply_is_cut_off(
 
 
 def test_a_reader_that_does_not_even_read_the_headers_is_cut_off(haste: pytest.MonkeyPatch) -> None:
-    haste.setattr(delivery, "STALL_SECONDS", 0.03)
+    haste.setattr(run_response, "STALL_SECONDS", 0.03)
 
     async def story() -> None:
         engine = TicketEngine()
@@ -192,7 +192,7 @@ def test_tokens_that_are_ready_together_are_one_write_of_separate_events() -> No
 def test_tokens_of_a_fast_stream_share_a_write_and_the_first_two_and_the_end_do_not_wait(
     monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(delivery, "COALESCE_SECONDS", 1e6)
+    monkeypatch.setattr(merge, "COALESCE_SECONDS", 1e6)
 
     async def story() -> None:
         engine = TicketEngine()
@@ -225,7 +225,7 @@ def test_a_token_of_a_fast_stream_waits_no_longer_than_said() -> None:
 
 
 def test_a_stream_slower_than_that_has_a_write_for_each_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "COALESCE_SECONDS", 1e6)
+    monkeypatch.setattr(merge, "COALESCE_SECONDS", 1e6)
 
     async def story() -> None:
         engine = TicketEngine()
@@ -245,7 +245,7 @@ def test_a_stream_slower_than_that_has_a_write_for_each_token(monkeypatch: pytes
 def test_a_stream_without_news_is_kept_alive_by_comments_after_its_headers(
     haste: pytest.MonkeyPatch, path: str, body: dict[str, Any]
 ) -> None:
-    haste.setattr(delivery, "KEEP_ALIVE_SECONDS", 0.01)
+    haste.setattr(streamed, "KEEP_ALIVE_SECONDS", 0.01)
 
     async def story() -> None:
         engine = TicketEngine()
@@ -262,7 +262,7 @@ def test_a_stream_without_news_is_kept_alive_by_comments_after_its_headers(
 
 
 def test_a_failure_after_a_comment_is_an_event(haste: pytest.MonkeyPatch) -> None:
-    haste.setattr(delivery, "KEEP_ALIVE_SECONDS", 0.01)
+    haste.setattr(streamed, "KEEP_ALIVE_SECONDS", 0.01)
 
     async def story() -> None:
         engine = TicketEngine()
@@ -276,8 +276,8 @@ def test_a_failure_after_a_comment_is_an_event(haste: pytest.MonkeyPatch) -> Non
 
 
 def test_a_reader_that_does_not_read_a_comment_is_cut_off(haste: pytest.MonkeyPatch) -> None:
-    haste.setattr(delivery, "KEEP_ALIVE_SECONDS", 0.01)
-    haste.setattr(delivery, "STALL_SECONDS", 0.03)
+    haste.setattr(streamed, "KEEP_ALIVE_SECONDS", 0.01)
+    haste.setattr(run_response, "STALL_SECONDS", 0.03)
 
     async def story() -> None:
         engine = TicketEngine()

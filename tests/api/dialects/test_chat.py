@@ -73,11 +73,7 @@ def test_several_choices_are_told_with_their_numbers_and_the_prompt_counted_once
         f'"finish_reason":"stop"}}],"usage":{{"prompt_tokens":3,"completion_tokens":3,"total_tokens":6,{NONE_CACHED}}}}}'
     )
     events = reply(HELLO, second, n=2, stream=True)
-    expected = {
-        delta("Hé") + "}\n\n",
-        delta("llo", '"length"') + "}\n\n",
-        delta("Bye", '"stop"', index=1) + "}\n\n",
-    }
+    expected = {delta("Hé") + "}\n\n", delta("llo", '"length"') + "}\n\n", delta("Bye", '"stop"', index=1) + "}\n\n"}
     assert events.endswith(DONE)
     assert {event + "\n\n" for event in events.removesuffix(DONE).split("\n\n")[:-1]} == expected
 

@@ -7,17 +7,7 @@ from fastapi import FastAPI
 
 from demo.events import Candidate, PromptToken, Sampling
 from tests.api.client import ask, assert_refused, fix, parse, post, read_events
-from tests.api.script import (
-    ENDED,
-    HELD_BACK,
-    HELLO,
-    RANKED,
-    STOPPED,
-    AnsweringEngine,
-    Script,
-    make_token,
-    open_api,
-)
+from tests.api.script import ENDED, HELD_BACK, HELLO, RANKED, STOPPED, AnsweringEngine, Script, make_token, open_api
 
 FIRST = 'data: {"index":1,"token":{"id":101,"text":"Hé","logprob":-0.25,"special":false},'
 NOT_YET = '"generated_text":null,"details":null}\n\n'

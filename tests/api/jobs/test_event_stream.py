@@ -10,7 +10,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from demo.api.delivery import response as delivery
+from demo.api.delivery import run_response
+from demo.api.delivery import streamed as delivery
 from demo.errors import EngineFailed
 from tests.api.client import parse
 from tests.api.script import TicketEngine, open_api
@@ -171,10 +172,8 @@ def test_leaving_the_stream_does_not_stop_the_job_and_deleting_the_job_ends_the_
     play(scene)
 
 
-def test_a_report_has_an_arrival_for_each_write_with_news(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(delivery, "TICK_SECONDS", 0.005)
+def test_a_report_has_an_arrival_for_each_write_with_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_response, "TICK_SECONDS", 0.005)
     monkeypatch.setattr(delivery, "KEEP_ALIVE_SECONDS", 0.01)
 
     async def scene(at: Scene) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from demo.api.application import create_api
-from demo.api.jobs import job as jobs
+from demo.api.jobs import store
 from demo.engines.metered import MeteredEngine
 from demo.settings import Settings
 from tests.scripted import ScriptedEngine
@@ -165,7 +165,7 @@ def test_an_unknown_job_is_404_and_so_is_one_whose_result_has_expired(monkeypatc
     async def scene(client: Client) -> None:
         assert (await client.get("/jobs/nobody")).json()["error_type"] == "not_found"
         id = (await begin(client))["id"]
-        monkeypatch.setattr(jobs, "KEEP_SECONDS", -1.0)
+        monkeypatch.setattr(store, "KEEP_SECONDS", -1.0)
         assert (await poll(client, id))["state"] == "queued"
         engine.tickets[0].finish()
         for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/events"), ("GET", "/report")):
@@ -175,7 +175,7 @@ def test_an_unknown_job_is_404_and_so_is_one_whose_result_has_expired(monkeypatc
 
 
 def test_only_so_many_results_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "KEEP_JOBS", 2)
+    monkeypatch.setattr(store, "KEEP_JOBS", 2)
     engine = ScriptedEngine()
 
     async def scene(client: Client) -> None:

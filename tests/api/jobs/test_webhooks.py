@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from demo.api.jobs import webhooks
-from demo.api.jobs.webhooks import Webhook, WebhookSender, sign
+from demo.api.jobs import webhook_sender
+from demo.api.jobs.webhook import Webhook, sign
+from demo.api.jobs.webhook_sender import WebhookSender
 from demo.errors import BadRequest
 from tests.api.serving import serve_api
 from tests.scripted import ScriptedEngine
@@ -64,7 +65,7 @@ def receive(*statuses: int, location: str = "") -> Iterator[Receiver]:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(webhook_sender, "BACKOFF_SECONDS", (0.0, 0.0))
 
 
 def deliver(webhook: Webhook, *allowed: str) -> Webhook:
@@ -196,7 +197,7 @@ def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch: pytes
 )
 def test_an_address_that_the_operator_did_not_allow_is_refused_in_one_sentence(url: str) -> None:
     with pytest.raises(BadRequest) as refusal:
-        WebhookSender(SERVER, ["hooks.example"]).address(url)
+        WebhookSender(SERVER, ["hooks.example"]).make_webhook(url)
     assert "webhook_url" in str(refusal.value)
     assert len(str(refusal.value).splitlines()) == 1
 
@@ -213,13 +214,13 @@ def test_an_address_that_the_operator_did_not_allow_is_refused_in_one_sentence(u
     ],
 )
 def test_the_own_inbox_and_what_the_operator_allowed_are_taken(url: str, allowed: tuple[str, ...]) -> None:
-    WebhookSender(SERVER, allowed).address(url)
+    WebhookSender(SERVER, allowed).make_webhook(url)
 
 
 @pytest.mark.parametrize("base", ["/demo", "https://a.example/demo"])
 def test_the_own_inbox_is_known_by_the_name_that_the_sender_knows(base: str) -> None:
     postman = WebhookSender(SERVER, ())
-    webhook = postman.address(f"{base}/webhooks/inbox/a", "/demo", "https://a.example/demo")
+    webhook = postman.make_webhook(f"{base}/webhooks/inbox/a", "/demo", "https://a.example/demo")
     assert webhook.url == f"{SERVER}/webhooks/inbox/a"
     with pytest.raises(BadRequest):
-        postman.address(f"{base}/generate", "/demo", "https://a.example/demo")
+        postman.make_webhook(f"{base}/generate", "/demo", "https://a.example/demo")

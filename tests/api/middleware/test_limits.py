@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from demo.api.middleware.access_log import REQUEST_ID
-from demo.api.middleware.limits import MAX_BODY_BYTES
+from demo.api.middleware.body_limit import MAX_BODY_BYTES
 from demo.api.openapi.documents import TIMING_HEADERS
 from demo.errors import Overloaded
 from demo.settings import Settings

@@ -53,7 +53,9 @@ def test_there_is_one_crowd_at_a_time_and_the_next_as_soon_as_it_has_gone() -> N
         with gather(url, clients=2, limit=2) as events:
             read_until(events, "admitted", 2)
             second = httpx.post(f"{url}/crowds", json={}, trust_env=False)
-            assert_refused(second, "/crowds", 429, "overloaded", "Another crowd is being served: try again when it has")
+            assert_refused(
+                second, "/crowds", 429, "overloaded", "Another load test is running: try again when it has ended"
+            )
             assert second.headers["retry-after"] == "1"
             answer_all(engine)
             read_until(events, "ended", 1)
