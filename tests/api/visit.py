@@ -8,6 +8,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Scope
 
 from tests.api.client import PATIENCE, read_events
+from tests.api.script import TicketEngine, open_api
 
 
 def make_scope(path: str, method: str = "POST", headers: dict[str, str] | None = None) -> Scope:
@@ -35,7 +36,7 @@ class Visit:
     def __init__(
         self, app: ASGIApp, path: str, body: Any, headers: dict[str, str] | None = None, method: str = "POST"
     ) -> None:
-        self._app = app
+        self.app = app
         self._scope = make_scope(path, method, headers)
         self._body = json.dumps(body).encode()
         self.sent: list[Message] = []
@@ -49,7 +50,7 @@ class Visit:
 
     def start(self) -> "Visit":
         """Ask; returns at once."""
-        self.task = asyncio.ensure_future(self._app(self._scope, self._receive, self._send))
+        self.task = asyncio.ensure_future(self.app(self._scope, self._receive, self._send))
         return self
 
     def leave(self) -> None:
@@ -125,3 +126,9 @@ class Visit:
         self._news.set()
         if "body" in message or self._held_headers:
             await self._free.wait()
+
+
+async def begin(path: str, body: Any) -> tuple[TicketEngine, Visit]:
+    """A request that is being answered, and the engine that the test drives."""
+    engine = TicketEngine()
+    return engine, await Visit(open_api(engine), path, body).start().until_listening()

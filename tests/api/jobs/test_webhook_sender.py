@@ -1,12 +1,14 @@
-"""Webhooks: signed, sent again when not accepted, and never an open door to internal addresses."""
+"""Webhooks: signed, sent again until accepted, and never to an address that the operator did not allow."""
 
 import asyncio
 import base64
 import hashlib
 import hmac
+import itertools
 import json
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,46 +23,47 @@ from demo.errors import BadRequest
 from tests.api.serving import serve_api
 from tests.scripted import ScriptedEngine
 
-PATIENCE = 20.0
 SERVER = "http://127.0.0.1:7860"
 
 
 class Receiver:
-    """Answers each POST with the next of `statuses`, and remembers what came."""
+    """Answers each request with the next of `statuses`, and keeps what it received."""
 
-    def __init__(self, *statuses: int) -> None:
-        self.statuses = list(statuses)
+    def __init__(self, statuses: Sequence[int], url: str, location: str) -> None:
+        self.statuses, self.url, self.location = list(statuses), url, location
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        self.url = ""
 
 
 @contextmanager
-def receive(*statuses: int, location: str = "") -> Iterator[Receiver]:
-    """A receiver on a port of its own, until the block ends."""
-    receiver = Receiver(*statuses)
+def receive(*statuses: int, location: str = "", host: str = "127.0.0.1", port: int = 0) -> Iterator[Receiver]:
+    """A receiver on an address of its own, until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.requests.append((self.path, {name.lower(): text for name, text in self.headers.items()}, body))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name.lower(): text for name, text in self.headers.items()}
+            receiver.requests.append((self.command, headers, body))
             self.send_response(receiver.statuses.pop(0))
             if location:
                 self.send_header("Location", location)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
+        def do_GET(self) -> None:  # what a followed 302 would become
+            self.do_POST()
+
         def log_message(self, *arguments: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        receiver.url = f"http://127.0.0.1:{server.server_port}/hook"
-        thread = threading.Thread(target=server.serve_forever)
+    with ThreadingHTTPServer((host, port), Handler) as server:
+        receiver = Receiver(statuses, f"http://{host}:{server.server_port}/hook", location)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield receiver
         finally:
             server.shutdown()
-            thread.join(PATIENCE)
+            thread.join(20)
 
 
 @pytest.fixture(autouse=True)
@@ -89,14 +92,10 @@ def test_the_result_of_a_job_arrives_once_signed_at_the_own_inbox() -> None:
         ticket.start()
         ticket.write("one ", "two")
         ticket.finish("eos_token")
-        deliveries: list[dict[str, Any]] = []
-        while not deliveries:
-            deliveries = client.get("/webhooks/inbox/mine").json()["deliveries"]
-        report = client.get(f"/jobs/{job['id']}/report").json()
-        while report["webhook"]["report"] is None:
-            report = client.get(f"/jobs/{job['id']}/report").json()
-        told = report["webhook"]
-    (delivery,) = deliveries
+        while (report := client.get(f"/jobs/{job['id']}/report").json())["webhook"]["report"] is None:
+            pass
+        (delivery,) = client.get("/webhooks/inbox/mine").json()["deliveries"]
+    told = report["webhook"]
     headers, body = delivery["headers"], delivery["body"]
     result = json.loads(body)
     assert result["type"] == "job.ended"
@@ -129,11 +128,13 @@ def test_after_the_last_attempt_a_delivery_has_failed() -> None:
     assert (webhook.state, len(webhook.attempts)) == ("failed", 3)
 
 
-def test_no_redirect_is_followed() -> None:
-    with receive(200) as forbidden, receive(302, 302, 302, location=forbidden.url) as receiver:
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_is_followed_even_to_an_allowed_host(status: int) -> None:
+    with receive(200) as target, receive(*[status] * 3, location=target.url) as receiver:
         webhook = deliver(Webhook(receiver.url), "127.0.0.1")
+    assert [attempt.status for attempt in webhook.attempts] == [status] * 3
     assert webhook.state == "failed"
-    assert not forbidden.requests
+    assert not target.requests
 
 
 def test_a_host_that_is_not_there_is_told_on_the_job() -> None:
@@ -142,31 +143,74 @@ def test_a_host_that_is_not_there_is_told_on_the_job() -> None:
     assert all(attempt.error for attempt in webhook.attempts)
 
 
-def test_a_name_that_means_an_internal_address_is_not_sent_to_though_the_name_is_allowed() -> None:
+@pytest.fixture
+def resolve(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Makes "hooks.example" resolve to the next list of addresses; the last list stays. Returns the names asked for."""
+
+    def install(*answers: Sequence[str]) -> list[str]:
+        remaining, names, find = list(answers), [], socket.getaddrinfo
+
+        def getaddrinfo(host: Any, port: Any, *arguments: Any, **more: Any) -> Any:
+            if host not in ("hooks.example", b"hooks.example"):
+                return find(host, port, *arguments, **more)
+            names.append("hooks.example")
+            addresses = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        return names
+
+    return install
+
+
+def test_the_connection_goes_to_the_address_that_was_checked_though_the_name_then_resolves_to_another(
+    resolve: Callable[..., list[str]],
+) -> None:
+    with receive(200) as checked:
+        port = int(checked.url.split(":")[2].split("/")[0])
+        with receive(200, host="127.0.0.2", port=port) as rebound:
+            names = resolve(["127.0.0.1"], ["127.0.0.2"])
+            webhook = deliver(Webhook(f"http://hooks.example:{port}/hook"), "hooks.example", "127.0.0.0/8")
+    assert (webhook.state, len(checked.requests), len(rebound.requests)) == ("delivered", 1, 0)
+    assert names == ["hooks.example"]
+    assert checked.requests[0][1]["host"] == f"hooks.example:{port}"
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(["127.0.0.1", "127.0.0.2", "127.0.0.3"])], ids=str)
+def test_one_internal_address_among_several_is_enough_for_a_refusal(
+    resolve: Callable[..., list[str]], order: tuple[str, ...]
+) -> None:
     with receive(200, 200, 200) as receiver:
-        url = receiver.url.replace("127.0.0.1", "localhost")
-        webhook = deliver(Webhook(url), "localhost")
-        assert not receiver.requests
-        assert all("internal address" in (attempt.error or "") for attempt in webhook.attempts)
-        allowed = deliver(Webhook(url), "localhost", "127.0.0.0/8", "::1")
-    assert allowed.state == "delivered" or "Connect" in (allowed.attempts[0].error or "")
+        resolve(order)
+        url = receiver.url.replace("127.0.0.1", "hooks.example")
+        webhook = deliver(Webhook(url), "hooks.example", "127.0.0.1", "127.0.0.3")
+    assert not receiver.requests
+    assert {attempt.error for attempt in webhook.attempts} == {
+        "hooks.example is the internal address 127.0.0.2, which is not allowed."
+    }
 
 
-def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    with receive(200) as receiver:
-        port = int(receiver.url.split(":")[2].split("/")[0])
-
-        async def find(*arguments: Any, **more: Any) -> list[Any]:
-            return [(None, None, None, "", ("127.0.0.1", port))]
-
-        async def run(webhook: Webhook) -> None:
-            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", find)
-            await WebhookSender(SERVER, ["nowhere.invalid", "127.0.0.1"]).deliver(webhook, "msg", b"{}")
-
-        webhook = Webhook(f"http://nowhere.invalid:{port}/hook")
-        asyncio.run(run(webhook))
-    assert webhook.state == "delivered", webhook.attempts
-    assert receiver.requests[0][1]["host"] == f"nowhere.invalid:{port}"
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.0.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "::1",
+        "fd00::1",
+        "fe80::1",
+        "::ffff:10.0.0.1",
+    ],
+)
+def test_an_allowed_name_does_not_allow_the_internal_address_it_resolves_to(
+    resolve: Callable[..., list[str]], address: str
+) -> None:
+    resolve([address])
+    webhook = deliver(Webhook("http://hooks.example:9/"), "hooks.example")
+    assert all("is the internal address" in (attempt.error or "") for attempt in webhook.attempts)
+    assert len(webhook.attempts) == 3
 
 
 @pytest.mark.parametrize(
@@ -217,10 +261,10 @@ def test_the_own_inbox_and_what_the_operator_allowed_are_taken(url: str, allowed
     WebhookSender(SERVER, allowed).make_webhook(url)
 
 
-@pytest.mark.parametrize("base", ["/demo", "https://a.example/demo"])
-def test_the_own_inbox_is_known_by_the_name_that_the_sender_knows(base: str) -> None:
-    postman = WebhookSender(SERVER, ())
-    webhook = postman.make_webhook(f"{base}/webhooks/inbox/a", "/demo", "https://a.example/demo")
+@pytest.mark.parametrize("prefix", ["/demo", "https://a.example/demo"])
+def test_the_own_inbox_is_recognised_under_the_addresses_that_the_client_uses(prefix: str) -> None:
+    sender = WebhookSender(SERVER, ())
+    webhook = sender.make_webhook(f"{prefix}/webhooks/inbox/a", "/demo", "https://a.example/demo")
     assert webhook.url == f"{SERVER}/webhooks/inbox/a"
     with pytest.raises(BadRequest):
-        postman.make_webhook(f"{base}/generate", "/demo", "https://a.example/demo")
+        sender.make_webhook(f"{prefix}/generate", "/demo", "https://a.example/demo")
