@@ -34,6 +34,7 @@ def test_an_inbox_that_is_only_read_takes_no_place() -> None:
     inboxes.add("mine", {"body": ""})
     for number in range(MAX_INBOXES):
         assert inboxes.read(str(number)) == []
+    inboxes.add("other", {"body": ""})
     assert inboxes.read("mine")
 
 
