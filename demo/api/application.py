@@ -67,7 +67,6 @@ def create_api(engine: MeteredEngine, settings: Settings, page: FastAPI | None =
 
 
 def list_routes(routers: Sequence[APIRouter]) -> dict[str, set[str]]:
-    """The methods of each path."""
     routes: dict[str, set[str]] = {}
     for route in (route for router in routers for route in router.routes):
         assert isinstance(route, APIRoute)

@@ -26,5 +26,4 @@ Client: TypeAlias = Annotated[str, Depends(find_client)]
 
 
 def assign_client(client: str, requests: Iterable[Request]) -> list[Request]:
-    """The requests, each from `client`."""
     return [replace(request, client=client) for request in requests]

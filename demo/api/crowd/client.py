@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 import httpx
 
 from demo.api.crowd.event_log import EventLog
-from demo.api.crowd.plan import Plan
+from demo.api.crowd.request import CrowdRequest
 from demo.api.dialects.errors import Json
 from demo.events import Started
 from demo.run import Run
@@ -54,7 +54,7 @@ class ClientRecord:
 class CrowdClient:
     """Client `number` of a load test. `request_until_served` is its whole life."""
 
-    def __init__(self, number: int, url: str, plan: Plan, log: EventLog) -> None:
+    def __init__(self, number: int, url: str, plan: CrowdRequest, log: EventLog) -> None:
         self.record = ClientRecord(number)
         self._run: Run | None = None  # of the attempt that was admitted
         self._retry_after = 0.0  # seconds, from the last refusal
@@ -75,7 +75,6 @@ class CrowdClient:
         self._http = httpx.AsyncClient(trust_env=False, timeout=TIMEOUT, verify=NO_TLS)
 
     async def request_until_served(self) -> None:
-        """Send requests until one is answered or fails, or the last attempt was refused."""
         async with self._http:
             for attempt in range(1, self._attempts + 1):
                 try:
@@ -90,7 +89,6 @@ class CrowdClient:
         self._end("gave_up")
 
     def record_admission(self, run: Run) -> None:
-        """The server has admitted this client's request."""
         self._run, self.record.admitted = run, self._log.since_start(run.admitted)
         self._log.record("admitted", self.record.admitted, client=self.record.client)
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from demo.api.crowd.client import CrowdClient
 from demo.api.crowd.event_log import EventLog
-from demo.api.crowd.plan import Plan
+from demo.api.crowd.request import CrowdRequest
 from demo.api.dialects.errors import Json
 from demo.engines.sandbox import Sandbox
 from demo.events import Engine
@@ -27,7 +27,7 @@ class Crowd:
     twenty times the share of any other client.
     """
 
-    def __init__(self, engine: Engine, server_url: str, plan: Plan, client: str) -> None:
+    def __init__(self, engine: Engine, server_url: str, plan: CrowdRequest, client: str) -> None:
         self.id = secrets.token_urlsafe(16)
         self.sandbox = Sandbox(engine, plan.limit)
         self.client = client
@@ -37,16 +37,14 @@ class Crowd:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start all clients."""
         plan, self._log = self._plan, EventLog()
-        self._log.record("begun", 0.0, **asdict(plan) | {"limit": self.sandbox.limit, "attempts": plan.attempts})
+        self._log.record("begun", 0.0, **plan.model_dump() | {"limit": self.sandbox.limit, "attempts": plan.attempts})
         self._clients = [CrowdClient(number, self._url, plan, self._log) for number in range(1, plan.clients + 1)]
         self._task = asyncio.ensure_future(self._run())
         self._task.add_done_callback(lambda _: self._log.end())
 
     @property
     def ended(self) -> bool:
-        """Whether every client has ended."""
         return self._task is not None and self._task.done()
 
     async def close(self) -> None:

@@ -24,11 +24,9 @@ class EventLog:
         return round(moment - self._began, 6)
 
     def now(self) -> float:
-        """The present time, likewise."""
         return self.since_start(time.perf_counter())
 
     def record(self, event: str, at: float, **more: Any) -> None:
-        """Append an event."""
         self._events.append({"event": event, "at": at, **more})
         self._news.set()
 

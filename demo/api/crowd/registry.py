@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from demo.api.crowd.crowd import Crowd
-from demo.api.crowd.plan import Plan
+from demo.api.crowd.request import CrowdRequest
 from demo.api.dialects.errors import Refused
 from demo.errors import Overloaded
 from demo.events import Engine
@@ -19,7 +19,7 @@ class CrowdRegistry:
         self._running: Crowd | None = None
 
     @contextmanager
-    def admit(self, plan: Plan, client: str) -> Iterator[Crowd]:
+    def admit(self, plan: CrowdRequest, client: str) -> Iterator[Crowd]:
         """A new load test for `client`, until it is released or the block ends. Raises Overloaded."""
         if self._running is not None:
             raise Overloaded("Another load test is running: try again when it has ended.")
@@ -30,7 +30,6 @@ class CrowdRegistry:
             self.release(crowd)
 
     def release(self, crowd: Crowd) -> None:
-        """Allow the next load test."""
         if self._running is crowd:
             self._running = None
 

@@ -8,8 +8,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from demo.api.crowd.crowd import MAX_SECONDS, Crowd
-from demo.api.crowd.plan import Plan
 from demo.api.crowd.registry import CrowdRegistry
+from demo.api.crowd.request import CrowdRequest
 from demo.api.delivery.client_tasks import run_until_first_ends, wait_for_disconnect
 from demo.api.delivery.streamed import KEEP_ALIVE_SECONDS
 from demo.api.dialects import sse
@@ -20,7 +20,7 @@ GRACE_SECONDS: Final = 30.0  # for a client that reads the events slowly
 class CrowdStream(Response):
     """However it ends, all clients of the load test are stopped."""
 
-    def __init__(self, crowds: CrowdRegistry, plan: Plan, client: str) -> None:
+    def __init__(self, crowds: CrowdRegistry, plan: CrowdRequest, client: str) -> None:
         super().__init__()
         self._crowds = crowds
         self._plan = plan

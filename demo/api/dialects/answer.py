@@ -17,25 +17,26 @@ class Answer:
     tokens: list[Token] = field(default_factory=list)
     characters: int = 0
     started: Started | None = None
+    input_tokens: int = 0
+    cached_tokens: int = 0  # the prompt tokens that were reused and not computed
     prompt: tuple[PromptToken, ...] = ()
     end: Done | Failed | None = None
 
     @classmethod
     def of(cls, run: Run) -> "Answer":
-        """All events of the run so far."""
         answer = cls(run)
         for event in run.events:
             answer.add(event)
         return answer
 
     def add(self, event: Event) -> None:
-        """Append the next event of the run."""
         self.events.append(event)
         if isinstance(event, Token):
             self.tokens.append(event)
             self.characters += len(event.text)
         elif isinstance(event, Started):
             self.started = event
+            self.input_tokens, self.cached_tokens = event.input_tokens, event.cached_tokens
         elif isinstance(event, PromptRead):
             self.prompt = event.tokens
         elif isinstance(event, Done | Failed):
@@ -50,22 +51,12 @@ class Answer:
         return "".join(token.text for token in self.tokens)
 
     @property
-    def input_tokens(self) -> int:
-        return self.started.input_tokens if self.started else 0
-
-    @property
-    def cached_tokens(self) -> int:
-        """The number of prompt tokens that were reused and not computed."""
-        return self.started.cached_tokens if self.started else 0
-
-    @property
     def seed(self) -> int | None:
         """The seed of the sampler; None for greedy decoding."""
         return self.started.seed if self.started and self.request.sampling.is_random else None
 
     @property
     def finish_reason(self) -> str:
-        """In TGI's words."""
         assert isinstance(self.end, Done), "the answer has not ended"
         return self.end.finish_reason
 
@@ -79,7 +70,6 @@ class Answer:
         return None
 
     def timings(self) -> Timings:
-        """The timings of an answer that has ended."""
         return Timings.measure(self.run, self.events)
 
     def headers(self, device: str) -> dict[str, str]:
@@ -87,7 +77,7 @@ class Answer:
         timings = self.timings()
         return {
             "x-compute-type": device,
-            "x-compute-time": f"{timings.inference / MILLISECONDS:.6f}",
+            "x-compute-time": f"{timings.inference_time / MILLISECONDS:.6f}",
             "x-compute-characters": str(self.characters),
             "x-prompt-tokens": str(self.input_tokens),
             "x-generated-tokens": str(len(self.tokens)),

@@ -72,7 +72,6 @@ class ChatRequest(OpenAIRequest):
     audio: Annotated[Any, Unavailable()] = None
 
     def conversation(self) -> tuple[Message, ...]:
-        """The engine's messages."""
         return tuple(message.read() for message in self.messages)
 
     def requests(self) -> list[Request]:
@@ -85,7 +84,6 @@ class ChatRequest(OpenAIRequest):
         return self.repeat(request)
 
     def dialect(self, card: ModelCard) -> "ChatDialect":
-        """The dialect of the reply."""
         return ChatDialect(card, self, with_logprobs=bool(self.logprobs))
 
 

@@ -57,7 +57,6 @@ class CompletionRequest(OpenAIRequest):
         return [each for request in requests for each in self.repeat(request)]
 
     def dialect(self, card: ModelCard) -> "CompletionDialect":
-        """The dialect of the reply."""
         return CompletionDialect(card, self, with_logprobs=self.logprobs is not None)
 
 

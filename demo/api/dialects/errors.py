@@ -49,7 +49,6 @@ def find_status(error: DemoError) -> int:
 
 
 def format_error(error: DemoError) -> str:
-    """The error's sentence behind the prefix of its type."""
     return next((prefix for base, prefix in PREFIXES if isinstance(error, base)), "") + str(error)
 
 
@@ -65,7 +64,6 @@ def write_openai(error: DemoError) -> Json:
 
 
 def make_error_response(error: DemoError, body: Json) -> JSONResponse:
-    """A response with the status and headers of `error`."""
     status = find_status(error)
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in (429, 503) else {}
     if status == 401:

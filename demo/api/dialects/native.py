@@ -68,7 +68,6 @@ def write_chunk(answer: Answer, token: Token) -> Json:
 
 
 def write_token(token: Token | Candidate) -> Json:
-    """One token."""
     return {"id": token.id, "text": token.text, "logprob": token.logprob, "special": token.special}
 
 
@@ -85,7 +84,6 @@ def write_stream_details(answer: Answer) -> Json:
 
 
 def write_details(answer: Answer) -> Json:
-    """The details of a whole reply."""
     details: Json = {
         "finish_reason": answer.finish_reason,
         "generated_tokens": len(answer.tokens),

@@ -1,5 +1,6 @@
 """The requests of text-generation-inference's own routes: `/generate`, `/generate_stream` and `/`."""
 
+from dataclasses import fields
 from typing import Annotated, Any, Final
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
@@ -17,6 +18,7 @@ CACHE_PROMPT: Final = (
     "llama.cpp's: reuse what was computed before for the beginning of this prompt, for the same client; "
     "false: compute all of it."
 )
+SAMPLING: Final = {field.name for field in fields(Sampling)}
 IGNORE_EOS: Final = "Generate past the end token, to measure a given length."
 MAX_TOKENS_PER_SECOND: Final = "Slow the generation down to this many tokens a second."
 
@@ -86,17 +88,7 @@ class Parameters(BaseModel):
     adapter_id: Annotated[Any, Unavailable()] = None
 
     def sampling(self) -> Sampling:
-        """How tokens are sampled."""
-        return Sampling(
-            do_sample=self.do_sample,
-            temperature=1.0 if self.temperature is None else self.temperature,
-            top_k=self.top_k,
-            top_p=self.top_p,
-            typical_p=self.typical_p,
-            repetition_penalty=1.0 if self.repetition_penalty is None else self.repetition_penalty,
-            frequency_penalty=self.frequency_penalty or 0.0,
-            seed=self.seed,
-        )
+        return Sampling(**self.model_dump(include=SAMPLING, exclude_none=True))
 
     def check(self, streamed: bool) -> None:
         """Raises BadRequest for what is unavailable, or does not go together."""

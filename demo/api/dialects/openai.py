@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from demo.api.dialects import sse
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.errors import Json, write_openai
-from demo.api.dialects.native_request import CACHE_PROMPT, IGNORE_EOS, MAX_TOKENS_PER_SECOND
+from demo.api.dialects.native_request import CACHE_PROMPT, IGNORE_EOS, MAX_TOKENS_PER_SECOND, SAMPLING
 from demo.api.dialects.number_fields import Count, Penalty, Rate, Scale, ScaleOrZero, Seed
 from demo.api.dialects.timings import MILLISECONDS
 from demo.api.dialects.unavailable import Unavailable
@@ -76,19 +76,12 @@ class OpenAIRequest(BaseModel):
 
     def sampling(self) -> Sampling:
         """How tokens are sampled: greedily if the temperature is 0."""
-        greedy = self.temperature == 0
-        return Sampling(
-            do_sample=not greedy,
-            temperature=1.0 if greedy or self.temperature is None else self.temperature,
-            top_p=None if greedy or self.top_p == 1 else self.top_p,
-            repetition_penalty=1.0 if self.repetition_penalty is None else self.repetition_penalty,
-            frequency_penalty=self.frequency_penalty or 0.0,
-            presence_penalty=self.presence_penalty or 0.0,
-            seed=self.seed,
-        )
+        sampling = self.model_dump(include=SAMPLING, exclude_none=True)
+        if self.temperature == 0:
+            return Sampling(**{name: value for name, value in sampling.items() if name not in ("temperature", "top_p")})
+        return Sampling(**sampling | {"do_sample": True, "top_p": None if self.top_p == 1 else self.top_p})
 
     def stops(self) -> tuple[str, ...]:
-        """The stop strings."""
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
     def repeat(self, request: Request) -> list[Request]:

@@ -23,5 +23,4 @@ class InboxStore:
             self._inboxes.popitem(last=False)
 
     def read(self, id: str) -> list[Json]:
-        """The deliveries to an inbox, oldest first."""
         return list(self._inboxes.get(id, ()))

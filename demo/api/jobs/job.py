@@ -28,15 +28,12 @@ class Job:
         self._reader = run.attach()
 
     def read(self) -> Answer:
-        """The answer so far."""
         return Answer.of(self.run)
 
     def cancel(self) -> None:
-        """Stop the run. The tokens so far can still be fetched."""
         self.run.cancel()
 
     def release(self) -> None:
-        """Stop holding the run."""
         self._reader.close()
 
     def write(self, since: int) -> Json:
@@ -79,7 +76,6 @@ def write_state(answer: Answer) -> Json:
 
 
 def find_state(answer: Answer) -> State:
-    """The state of a job with this answer."""
     if answer.end is None:
         return "running" if answer.started else "queued"
     if isinstance(answer.end, Failed):

@@ -25,7 +25,6 @@ class DeliveryReport:
 
     @property
     def delivered(self) -> int:
-        """How many tokens the reader has."""
         return len(self.staleness)
 
     def record_request(self, traffic: Traffic | None) -> None:

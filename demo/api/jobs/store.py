@@ -13,13 +13,10 @@ KEEP_JOBS: Final = 1000
 
 
 class JobStore:
-    """Jobs by their id."""
-
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
 
     def add(self, run: Run, webhook: Webhook | None, returns_progress: bool) -> Job:
-        """A new job for a run."""
         self._expire()
         job = Job(run, webhook, returns_progress)
         self._jobs[job.id] = job

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final, Literal
 
 from demo.api.dialects.errors import Json
@@ -24,8 +24,6 @@ class Attempt:
 
 @dataclass(slots=True)
 class Webhook:
-    """The webhook of one job."""
-
     url: str
     secret: str = field(default_factory=lambda: SECRET_PREFIX + base64.b64encode(secrets.token_bytes(24)).decode())
     state: Literal["waiting", "delivered", "failed"] = "waiting"
@@ -36,7 +34,7 @@ class Webhook:
 
     def write(self) -> Json:
         """As JSON, without the secret."""
-        attempts = [{"at": each.at, "status": each.status, "error": each.error} for each in self.attempts]
+        attempts = [asdict(attempt) for attempt in self.attempts]
         return {"url": self.url, "state": self.state, "attempts": attempts, "report": self.report}
 
 

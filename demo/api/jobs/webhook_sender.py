@@ -78,5 +78,4 @@ class WebhookSender:
 
 
 def is_inbox(path: str) -> bool:
-    """Whether `path` is that of an inbox of this server."""
     return re.fullmatch(f"{INBOX_PATH}{INBOX_ID}", path) is not None

@@ -41,7 +41,6 @@ def read_prefix(scope: Scope) -> str:
 
 
 def strip(root: str, path: str) -> str:
-    """`path` without `root`."""
     return path.removeprefix(root) or "/" if f"{path}/".startswith(f"{root}/") else path
 
 

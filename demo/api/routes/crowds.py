@@ -4,40 +4,22 @@ The clients run in this process. A browser would queue them, since it opens at m
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from demo.api.client import Client, assign_client
-from demo.api.crowd.plan import Plan
 from demo.api.crowd.registry import CrowdRegistry
+from demo.api.crowd.request import MAX_CLIENTS, CrowdRequest
 from demo.api.crowd.stream import CrowdStream
 from demo.api.delivery.streamed import StreamedResponse
 from demo.api.dialects.native import NativeDialect
 from demo.api.dialects.native_request import GenerateRequest
-from demo.api.dialects.number_fields import Seed
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card, start_run
 from demo.events import Engine
-
-MAX_CLIENTS: Final = 40
-
-
-class CrowdRequest(BaseModel):
-    """The body of `/crowds`."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", json_schema_extra={"example": {"clients": 5, "limit": 2}})
-
-    clients: int = Field(default=20, ge=1, le=MAX_CLIENTS, description="How many clients send a request at once.")
-    limit: int = Field(
-        default=4, ge=1, le=8, description="How many are answered at once; at most a quarter of the server's own limit."
-    )
-    retry: bool = Field(default=False, description="Whether refused clients back off and retry.")
-    max_new_tokens: int = Field(default=16, ge=4, le=64, description="Tokens of each answer.")
-    seed: Seed | None = Field(default=None, description="Same seed: same pauses between attempts.")
 
 
 def build_crowd_routes(engine: Engine, server_url: str) -> APIRouter:
@@ -47,7 +29,7 @@ def build_crowd_routes(engine: Engine, server_url: str) -> APIRouter:
     @router.post("/crowds", **documents.crowd(reports.CrowdEvent))
     async def gather(client: Client, body: CrowdRequest) -> Response:
         """Run a load test against a limit of its own, and stream what happens to each client."""
-        return CrowdStream(crowds, Plan(**body.model_dump()), client)
+        return CrowdStream(crowds, body, client)
 
     async def generate_stream(
         id: str, client: Annotated[int, Query(ge=1, le=MAX_CLIENTS)], body: GenerateRequest

@@ -21,15 +21,8 @@ from demo.errors import NotReady
 from demo.events import Broken, Engine, Loading, ModelCard, Request
 from demo.run import Run
 
-GENERATING_PATHS: Final = (
-    "/",
-    "/generate",
-    "/generate_stream",
-    "/v1/chat/completions",
-    "/v1/completions",
-    "/jobs",
-    "/crowds",
-)
+NATIVE_PATHS: Final = ("/", "/generate", "/generate_stream", "/jobs", "/crowds")
+GENERATING_PATHS: Final = (*NATIVE_PATHS, "/v1/chat/completions", "/v1/completions")
 LONG_PROMPT: Final = 4096  # characters: encoding more would block the event loop
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from demo.api.crowd import client, crowd, plan
+from demo.api.crowd import client, crowd, request
 from demo.api.dialects import errors
 from demo.errors import EngineFailed, Overloaded
 from demo.events import Log, Request, Ticket
@@ -97,10 +97,10 @@ def test_the_summary_tells_what_the_events_told() -> None:
 
 def test_a_client_backs_off_as_the_readme_says() -> None:
     source = find_snippet("python-retry").source
-    assert f"range({plan.ATTEMPTS})" in source
+    assert f"range({request.ATTEMPTS})" in source
     (rule,) = [line for line in source.splitlines() if "time.sleep(" in line]
     written = rule.strip().removeprefix("time.sleep(").removesuffix(")")
-    for attempt in range(plan.ATTEMPTS):
+    for attempt in range(request.ATTEMPTS):
         dice, same = random.Random(attempt), random.Random(attempt)
         expected = eval(written, {"random": dice, "attempt": attempt, "retry_after": 1.0})
         assert client.compute_pause(attempt + 1, 1.0, same.uniform) == expected

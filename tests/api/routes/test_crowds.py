@@ -12,7 +12,7 @@ import jsonschema_rs
 import pytest
 from fastapi import FastAPI
 
-from demo.api.routes.crowds import MAX_CLIENTS
+from demo.api.crowd.request import MAX_CLIENTS
 from demo.settings import Settings
 from tests.api.client import PATIENCE, ask, assert_refused, parse
 from tests.api.gathering import CountingEngine, answer_all, gather, outcomes, read_until, run
