@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable, Sequence
 
 if __name__ == "__main__":
-    # Without a traceback, also during the imports. Once the server runs, it ends in order first.
+    # Ctrl-C during the imports ends without a traceback. Once the server runs, it shuts down in order.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-gc.disable()  # imports leave no garbage, and looking for it takes a fifth of the start; the loaded engine enables it
+gc.disable()  # imports leave no garbage, and its collection takes a fifth of the start; the loaded engine enables it
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
@@ -29,7 +29,7 @@ from demo.settings import Settings, read_settings
 
 def main(arguments: Sequence[str]) -> int:
     """Serve until a signal. The exit code: 2, after one sentence, where a setting or the model can't be used."""
-    logger = logging.getLogger("demo")  # not the root: huggingface_hub would say everything twice
+    logger = logging.getLogger("demo")  # not the root: huggingface_hub would log everything twice
     logger.setLevel(logging.INFO)
     logger.addHandler(logging.StreamHandler())
     try:
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         recordings = read_recordings()
         server = Server(settings)
     except DemoError as error:
-        return _refuse(error)
+        return _report(error)
     # Before the engine imports torch in its thread: the page would be there a second later.
     mount_page = import_page(settings)
     real = open_replay(recordings, settings) if settings.replay_only else open_engine(settings, on_broken=server.stop)
@@ -45,11 +45,11 @@ def main(arguments: Sequence[str]) -> int:
     page = mount_page(FastAPI(), engine, recordings=recordings) if mount_page else None
     server.serve(create_api(engine, settings, page, server.url), on_exit=engine.close)
     status = engine.status
-    return _refuse(status.error) if isinstance(status, Broken) else 0
+    return _report(status.error) if isinstance(status, Broken) else 0
 
 
 def import_page(settings: Settings) -> Callable[..., FastAPI] | None:
-    """What mounts the page, unless it is not wanted: then Gradio is not even imported."""
+    """The function that mounts the page; None with --no-ui, and then Gradio is not imported."""
     if settings.no_ui:
         return None
     from demo.ui.page import mount_page
@@ -57,7 +57,7 @@ def import_page(settings: Settings) -> Callable[..., FastAPI] | None:
     return mount_page
 
 
-def _refuse(error: DemoError) -> int:
+def _report(error: DemoError) -> int:
     print(error, file=sys.stderr)
     return 2
 

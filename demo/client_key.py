@@ -1,4 +1,4 @@
-"""The key of a client: which requests come from the same one, and nothing else of it."""
+"""The key of a client: it tells which requests come from the same client, and nothing else about it."""
 
 import hashlib
 import json
@@ -11,9 +11,9 @@ _SECRET: Final = secrets.token_bytes(32)
 
 
 def make_client_key(kind: Kind, *parts: str) -> str:
-    """The same for the same kind and parts, as long as the process lasts.
+    """A key that is the same for the same kind and parts until the process ends.
 
-    A keyed hash (RFC 7693): without the key, nobody finds the address by trying all of them.
+    A keyed hash (RFC 7693): without its secret, an address cannot be found by hashing all addresses.
     """
     digest = hashlib.blake2b(json.dumps(parts).encode(), digest_size=16, key=_SECRET)
     return f"{kind}:{digest.hexdigest()}"

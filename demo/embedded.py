@@ -1,4 +1,4 @@
-"""The embedded model: a GGUF file inside an installed package, found without importing it. Knows no way to read it."""
+"""The embedded model: a GGUF file inside an installed package. Does not read the file."""
 
 from importlib import metadata
 from pathlib import Path

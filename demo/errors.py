@@ -1,11 +1,11 @@
-"""What can go wrong, each with the stable `kind` that the wire uses. Knows nobody."""
+"""The errors of every layer, each with the stable `kind` that replies carry."""
 
 import errno
 import re
 from collections.abc import Iterator
 from typing import Final
 
-# How Python, C++, torch on a CPU, CUDA, MPS and XPU, and the system say that there is no memory left.
+# The messages of Python, C++, torch on a CPU, CUDA, MPS and XPU, and the system when no memory is left.
 _OUT_OF_MEMORY: Final = re.compile(
     r"out.of.(\w+.)?memory|(not enough|insufficient|allocate) memory|(unable|failed) to allocate|could not allocate"
     r"|bad.?alloc|alloc_failed|invalid buffer size|enomem|paging file is too small",
@@ -14,7 +14,7 @@ _OUT_OF_MEMORY: Final = re.compile(
 
 
 class DemoError(Exception):
-    """An error written for whoever reads it: one sentence, what was wrong and what to do.
+    """An error with a message for a person: one sentence that says what was wrong and what to do.
 
     `kind` is the `error_type` of text-generation-inference's HTTP API.
     """
@@ -23,58 +23,58 @@ class DemoError(Exception):
 
 
 class BadRequest(DemoError):
-    """The request can't be done as asked; asking again unchanged is pointless."""
+    """The request is invalid: sent again unchanged, it fails again."""
 
     kind = "validation"
 
 
 class TemplateRefused(BadRequest):
-    """The model's chat template has no place for such a conversation."""
+    """The model's chat template refuses the conversation."""
 
     kind = "template_error"
 
 
 class Overloaded(DemoError):
-    """The server has all the work it admits; the same request may pass in a moment."""
+    """The server is at its limit: the same request may be admitted in a moment."""
 
     kind = "overloaded"
 
 
 class NotReady(DemoError):
-    """The model is still loading, or the server is going down."""
+    """The model is still loading, or the server is shutting down."""
 
     kind = "healthcheck"
 
 
 class EngineFailed(DemoError):
-    """A request that was admitted broke while it was being answered."""
+    """A request failed after it was admitted."""
 
 
 class Incomplete(DemoError):
-    """The answer ended before it was done, through no fault of the model's: cancelled, or the server is going down."""
+    """The answer was cut off, not by an error of the model: it was cancelled, or the server is shutting down."""
 
     kind = "incomplete_generation"
 
 
-def shutting_down() -> Incomplete:
-    """For whoever is being answered when the server is told to end."""
+def describe_shutdown() -> Incomplete:
+    """The error of the runs that a shutdown ends."""
     return Incomplete("The server is shutting down: ask again in a minute.")
 
 
 class SettingError(DemoError):
-    """A setting has a value that can't be used."""
+    """A setting has an invalid value."""
 
     kind = "setting"
 
 
 class ModelError(DemoError):
-    """The model that the settings name can't be had or can't be used."""
+    """The model that the settings name cannot be found or cannot be served."""
 
     kind = "model"
 
 
 def describe_failure(error: Exception) -> EngineFailed:
-    """What the caller of a generation that `error` broke is told."""
+    """The error that the client of a generation receives where `error` ended it."""
     if is_out_of_memory(error):
         remedy = "out of memory. Ask for a shorter answer, or again when fewer requests are being answered."
     else:
@@ -83,7 +83,7 @@ def describe_failure(error: Exception) -> EngineFailed:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory was lacking, the system's or a GPU's, in whatever words, or as the cause of the error."""
+    """Whether the error, or one that caused it, says that the system or a GPU has no memory left."""
     return any(
         isinstance(link, MemoryError)
         or (isinstance(link, OSError) and link.errno == errno.ENOMEM)
@@ -93,7 +93,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def list_causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and those that led to it."""
+    """The error, then the errors that caused it."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

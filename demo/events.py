@@ -1,4 +1,4 @@
-"""The values that flow: a request, the events of its run, and the protocol of who makes them.
+"""A request, the events of its run, and the protocol of the engine that writes them.
 
 Knows nothing of models, HTTP or pages. Every `time` is `time.perf_counter()` of this process, in seconds.
 """
@@ -28,10 +28,9 @@ Prompt: TypeAlias = str | tuple[Message, ...]
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen from the logits; names and limits as in text-generation-inference.
+    """How the next token is sampled from the logits; names and limits as in text-generation-inference.
 
-    `presence_penalty` is OpenAI's: like `frequency_penalty`, but once for a token however often it came.
-
+    `presence_penalty` is OpenAI's: like `frequency_penalty`, but once for a token however often it was generated.
     Raises BadRequest where a value is out of its range.
     """
 
@@ -57,19 +56,19 @@ class Sampling:
 
     @property
     def is_random(self) -> bool:
-        """Whether the token is drawn rather than taken greedily (TGI's `NextTokenChooser`)."""
+        """Whether tokens are drawn at random, not taken greedily (TGI's `NextTokenChooser`)."""
         warped = self.temperature != 1.0 or self.top_k is not None
         return self.do_sample or warped or self.top_p is not None or self.typical_p is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One generation to be made. `prompt` is raw text, or the messages of a conversation.
+    """One generation that a client asks for. `prompt` is raw text, or the messages of a conversation.
 
     `max_new_tokens` None asks for as many as fit; `truncate` keeps that many tokens of the prompt's end;
-    `prompt_logprobs` asks for a PromptRead event; token k comes no sooner than (k - 1) / `pace` after the first.
-    `client` is an opaque key of the one that asks: the engine is shared fairly between clients, and reuses what it read
-    of a prompt for the same client only. `cache_prompt` False has the whole prompt computed.
+    `prompt_logprobs` asks for a PromptRead event; token k is written no sooner than (k - 1) / `pace` after the first.
+    `client` is an opaque key: the engine is shared fairly between clients, and reuses the KV cache of a prompt for the
+    same client only. `cache_prompt` False has the whole prompt computed.
     Raises BadRequest where a value is out of its range.
     """
 
@@ -89,7 +88,7 @@ class Request:
         if not self.prompt:
             raise BadRequest("The prompt is empty: type something first.")
         texts = [self.prompt] if isinstance(self.prompt, str) else [message.content for message in self.prompt]
-        if any(_is_broken(text) for text in texts):
+        if any(map(has_lone_surrogate, texts)):
             raise BadRequest("The prompt holds half a character (a lone surrogate): send whole Unicode characters.")
         COUNT.require("max_new_tokens", self.max_new_tokens)
         COUNT.require("truncate", self.truncate)
@@ -99,7 +98,8 @@ class Request:
         PACE.require("pace", self.pace)
 
 
-def _is_broken(text: str) -> bool:
+def has_lone_surrogate(text: str) -> bool:
+    """Whether `text` holds half a character, which no UTF-8 can encode."""
     return re.search("[\ud800-\udfff]", text) is not None
 
 
@@ -110,7 +110,7 @@ def _require(holds: bool, name: str, value: object, allowed: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A token and its natural log-probability, after penalties and warpers. `text` spells special tokens out."""
+    """A token and its natural log-probability, after penalties and warpers. `text` holds special tokens too."""
 
     id: int
     text: str
@@ -120,7 +120,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The request left the queue: its prompt is being read, but for the first `cached_tokens`, which are reused."""
+    """The request left the queue: its prefill begins, after the first `cached_tokens`, which are reused."""
 
     time: float
     input_tokens: int
@@ -130,7 +130,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class PromptProgress:
-    """`read` of the prompt's `total` tokens have been read. After each chunk of a prompt that takes several."""
+    """`read` of the prompt's `total` tokens have been read. Written after each chunk of a chunked prefill."""
 
     time: float
     read: int
@@ -139,7 +139,7 @@ class PromptProgress:
 
 @dataclass(frozen=True, slots=True)
 class PromptToken:
-    """A token of the prompt; `logprob` is None for the first, which nothing precedes."""
+    """A token of the prompt; the first has no `logprob`."""
 
     id: int
     text: str
@@ -148,7 +148,7 @@ class PromptToken:
 
 @dataclass(frozen=True, slots=True)
 class PromptRead:
-    """The prompt has been read, and this is how likely each of its tokens was. Only where it was asked for."""
+    """The log-probabilities of the prompt's tokens. Written only where the request asks for it."""
 
     time: float
     tokens: tuple[PromptToken, ...]
@@ -158,8 +158,8 @@ class PromptRead:
 class Token:
     """One generated token, stamped when it was sampled.
 
-    `index` counts from 1. `text` is what became readable with it: empty where a character is still
-    incomplete or the token is special. `top` holds the likeliest alternatives, if asked for.
+    `index` counts from 1. `text` is what became readable with it: empty where a character is still incomplete or the
+    token is special. `top` holds the likeliest alternatives, if the request asks for them.
     """
 
     time: float
@@ -173,7 +173,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The run ended as it should, or was cancelled. The last event of its log."""
+    """The run is complete, or was cancelled. The last event of its log."""
 
     time: float
     finish_reason: FinishReason
@@ -182,7 +182,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The run broke. The last event of its log."""
+    """The run failed. The last event of its log."""
 
     time: float
     error: DemoError
@@ -193,7 +193,7 @@ Event: TypeAlias = Started | PromptProgress | PromptRead | Token | Done | Failed
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One token of a text, which is `text[start:stop]` of it, in characters."""
+    """One token of a text: its characters `text[start:stop]`."""
 
     id: int
     start: int
@@ -202,7 +202,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What answers: for the page's caption and the API's /info. `rate` is one stream's decode tokens/s, where known."""
+    """The model, for the page's caption and the API's /info. `rate` is one stream's decode tokens/s, where known."""
 
     model_id: str
     revision: str | None
@@ -212,13 +212,13 @@ class ModelCard:
     max_input_tokens: int
     max_total_tokens: int
     rate: float | None = None
-    plain_prompts: PlainPrompts = "raw"  # how the API puts plain text to it: as a user's message, or as it is
+    plain_prompts: PlainPrompts = "raw"  # how the API gives it plain text: as a user's message, or unchanged
     control_tokens: frozenset[str] = frozenset()  # a text that holds one of them is not plain
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """The model is on its way. `step` says in words what is happening, `fraction` in [0, 1] how far it is."""
+    """The model is loading. `step` names the present step in words, `fraction` in [0, 1] is its progress."""
 
     step: str
     fraction: float | None = None
@@ -226,14 +226,14 @@ class Loading:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Requests are being answered."""
+    """The engine answers requests."""
 
     card: ModelCard
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """No request will ever be answered; `error` says why."""
+    """The engine will never answer a request; `error` says why."""
 
     error: DemoError
 
@@ -243,9 +243,9 @@ Status: TypeAlias = Loading | Ready | Broken
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How busy the engine is: requests being answered, requests waiting, and how many may do either at once.
+    """The load of an engine: requests that run, requests that wait, and the limit of both together.
 
-    `stalled` is for how many seconds no step has ended though there is work: small, unless the engine hangs.
+    `stalled` is the number of seconds since a step last ended while there is work: small, unless the engine hangs.
     """
 
     running: int
@@ -255,44 +255,44 @@ class Load:
 
 
 class Log(Protocol):
-    """Where a run's events are written. Events given together are read together."""
+    """The log of one run. Events that are appended together are read together."""
 
     def __call__(self, *events: Event) -> None:
-        """Append; returns at once."""
+        """Append the events. Never blocks."""
 
 
 class Ticket(Protocol):
-    """The right to be answered that `submit` gave; whoever holds it may give it back."""
+    """An admitted request, which can be cancelled."""
 
     def cancel(self) -> None:
-        """Stop the work: at most one more token is computed. Harmless when it has ended."""
+        """Stop the work: at most one more token is computed. No effect after the end."""
 
 
 class Engine(Protocol):
-    """Whoever turns requests into events: the local model, a remote server, or a script in a test."""
+    """Turns requests into events: the local model, recorded runs, or a script in a test."""
 
     @property
     def status(self) -> Status:
-        """Where the engine stands, now."""
+        """Whether the engine is loading, ready or broken, now."""
 
     @property
     def load(self) -> Load:
-        """How busy the engine is, now."""
+        """The load, now."""
 
     def admit(self) -> None:
-        """Raise Overloaded or NotReady where `submit` would, now, whatever the request."""
+        """Raise Overloaded or NotReady where `submit` would now raise it for every request."""
 
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
-        """The text that the model would read, a conversation in its template, and the tokens of it.
+        """The text that the model would read, with the chat template applied to a conversation, and its tokens.
 
-        Raises NotReady, or BadRequest where the template has no place for the conversation.
+        Raises NotReady, or BadRequest where the template refuses the conversation.
         """
 
     def submit(self, request: Request, log: Log) -> Ticket:
         """Admit `request`, or raise BadRequest, Overloaded or NotReady before any event.
 
-        `log` is then written to from the engine's own threads: Started, Tokens, and always exactly one Done
-        or Failed at the end. A Done that the last Token brought about is written together with it.
+        The engine's threads then append to `log`: Started, Tokens, and always exactly one Done or Failed at the end.
+        A Done that follows from the last Token is appended together with it.
         """
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The example prompts: the page offers them, recorded runs answer them, the benchmark compares answers to them."""
+"""The example prompts: offered by the page, answered by the recorded runs, compared by the benchmark."""
 
 import json
 from pathlib import Path

@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 
 class _Deferred(threading.local):
-    """The wakers that this thread has used and not flushed; None where each call is flushed at once."""
+    """The wakers that this thread has used and not flushed; None where each use is flushed at once."""
 
     wakers: "list[LoopWaker] | None" = None
 
@@ -18,7 +18,7 @@ _deferred = _Deferred()
 
 @contextmanager
 def wake_together() -> Iterator[None]:
-    """The futures that this thread wakes in this block are resolved after its end, by one call of each loop."""
+    """The futures that this thread wakes in this block are resolved after the block, by one call of each loop."""
     wakers: list[LoopWaker] = []
     _deferred.wakers = wakers
     try:
@@ -30,9 +30,9 @@ def wake_together() -> Iterator[None]:
 
 
 class LoopWaker:
-    """Resolves any number of futures; the loop is called once for all that come before it answers.
+    """Resolves futures: one call of the loop for all that are woken before it runs the call.
 
-    Each call costs the calling thread a system call, in which the loop's thread may take the GIL from it.
+    Each call costs the calling thread a system call, during which the loop's thread may take the GIL from it.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -74,7 +74,7 @@ _wakers: "WeakValueDictionary[int, LoopWaker]" = WeakValueDictionary()
 
 
 def find_waker() -> LoopWaker:
-    """The running loop's own, the same for as long as it is in use."""
+    """The waker of the running loop: one waker, for as long as it is in use."""
     loop = asyncio.get_running_loop()
     if (waker := _wakers.get(id(loop))) is None:
         waker = _wakers[id(loop)] = LoopWaker(loop)

@@ -1,10 +1,10 @@
-"""From a run's log to the numbers people quote: TTFT, gaps (ITL), TPOT, rate, percentiles.
+"""The metrics of a run, from its log: TTFT, ITL (gaps), TPOT, rate, percentiles.
 
 Pure functions of times. A number that does not exist is None, never 0. All in seconds.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from demo.events import Done, Event, Failed, Started, Token
@@ -12,20 +12,15 @@ from demo.events import Done, Event, Failed, Started, Token
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The moments of one reading of a run, in seconds since the request was submitted.
+    """When one reader received a run, in seconds since the request was submitted.
 
-    `tokens[i]` is when token i + 1 could be read; `first_text` when there was first something to see.
+    `ttft` (time to first token) ends with the first token that has text, `tokens[i]` is the time of token i + 1.
     """
 
     started: float | None = None
-    first_text: float | None = None
+    ttft: float | None = None
     tokens: tuple[float, ...] = ()
     end: float | None = None
-
-    @property
-    def ttft(self) -> float | None:
-        """Time to first token: until the first text a person could see."""
-        return self.first_text
 
     @property
     def total(self) -> float | None:
@@ -49,25 +44,26 @@ class Timeline:
 
 
 def measure_streamed(submitted: float, events: Sequence[Event]) -> Timeline:
-    """The timeline of a reader who sees each token as it is made."""
-    started = next((event.time for event in events if isinstance(event, Started)), None)
+    """The timeline of a reader that receives each token as it is sampled."""
+
+    def find_first(times: Iterable[float]) -> float | None:
+        return next((time - submitted for time in times), None)
+
     tokens = [event for event in events if isinstance(event, Token)]
-    first_text = next((token.time for token in tokens if token.text), None)
-    end = events[-1].time if events and isinstance(events[-1], Done | Failed) else None
     return Timeline(
-        started=None if started is None else started - submitted,
-        first_text=None if first_text is None else first_text - submitted,
+        started=find_first(event.time for event in events if isinstance(event, Started)),
+        ttft=find_first(token.time for token in tokens if token.text),
         tokens=tuple(token.time - submitted for token in tokens),
-        end=None if end is None else end - submitted,
+        end=find_first(event.time for event in events[-1:] if isinstance(event, Done | Failed)),
     )
 
 
 def measure_whole(streamed: Timeline) -> Timeline:
-    """The timeline of a reader of the same run who gets everything at its end."""
+    """The timeline of a reader of the same run that receives everything at its end."""
     if streamed.end is None:
-        return replace(streamed, first_text=None, tokens=())
-    first_text = None if streamed.first_text is None else streamed.end
-    return replace(streamed, first_text=first_text, tokens=(streamed.end,) * len(streamed.tokens))
+        return replace(streamed, ttft=None, tokens=())
+    ttft = None if streamed.ttft is None else streamed.end
+    return replace(streamed, ttft=ttft, tokens=(streamed.end,) * len(streamed.tokens))
 
 
 def percentile(values: Sequence[float], q: float) -> float | None:

@@ -1,7 +1,7 @@
-"""Run: one request's replayable log of events, and the readers that follow it at their own pace.
+"""Run: one request's log of events, and the readers that follow it, each at its own pace.
 
-Knows the Engine protocol, not who implements it. The log is written by the engine's thread and read
-from any thread or event loop; nobody waits for anybody else.
+Knows the Engine protocol and no engine. The log is written by the engine's thread and read from any thread or event
+loop; neither the writer nor a reader waits for another reader.
 """
 
 import asyncio
@@ -47,14 +47,14 @@ class Run:
         return self.end is not None
 
     def attach(self, waits_for_end: bool = False) -> "Reader":
-        """A new reader, at the beginning of the log; `waits_for_end`: woken there only. Close it when done."""
+        """A new reader, at the beginning of the log; `waits_for_end`: woken at the end only. Close it when done."""
         reader = Reader(self, waits_for_end)
         with self._lock:
             self._readers.add(reader)
         return reader
 
     def cancel(self) -> None:
-        """Stop the work for every reader; each still gets a final event."""
+        """Stop the work for all readers: each still receives a final event."""
         self._ticket.cancel()
 
     def _append(self, *events: Event) -> None:
@@ -79,12 +79,11 @@ class Run:
 
 
 class Reader:
-    """One reader's place in a run's log. Iterate it, from a thread (`for`) or a loop (`async for`), once.
+    """One reader's position in a run's log. Iterate it once, from a thread (`for`) or a loop (`async for`).
 
-    Each item is everything that has arrived since the last one, so a slow reader gets fewer, larger
-    batches and never loses the tail; one that waits for the end gets a single batch, and is not woken before: each
-    waking takes time of cores that the model may be using. Iteration ends after the final event, or when the reader
-    is closed.
+    Each item is the batch of all events since the last one: a slow reader gets fewer, larger batches and all events. A
+    reader that waits for the end gets a single batch and is not woken before: waking it takes time on a core that the
+    model may be using. Iteration ends after the final event, or when the reader is closed.
     """
 
     def __init__(self, run: Run, waits_for_end: bool = False) -> None:
@@ -95,7 +94,7 @@ class Reader:
         self._wake: Callable[[], None] | None = None
 
     def close(self) -> None:
-        """Leave. Wakes and ends an iteration that is under way; the last to leave stops the work."""
+        """Stop reading: an iteration that waits ends. Closing the last reader of a run cancels the run."""
         with self.run._lock:
             self.closed = True
             wake = self._take_waker()
@@ -104,7 +103,7 @@ class Reader:
         self.run._detach(self)
 
     async def coalesce(self, seconds: float) -> None:
-        """Let events gather for so long; not once the end of the log is among them, nor once this reader is closed."""
+        """Let events accumulate for `seconds`, or until the run ends or this reader is closed."""
         waker, loop = find_waker(), asyncio.get_running_loop()
         over: asyncio.Future[None] = loop.create_future()
         with self.run._lock:
@@ -140,7 +139,7 @@ class Reader:
                 news = loop.create_future()
 
     def _take(self, wake: Callable[[], None]) -> Sequence[Event] | None:
-        """The events not yet read; where there are none, `wake` is called when there are. None at the end."""
+        """The unread events; where there are none, `wake` is called at the next one. None at the end."""
         with self.run._lock:
             events, ended = self.run._events, self.run._find_end() is not None
             if self.closed or (ended and self._position == len(events)):

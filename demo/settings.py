@@ -1,7 +1,8 @@
 """Settings: flag > environment > default. Names follow text-generation-inference's launcher.
 
-Knows no model and no server; an automatic choice is left as None here and made, with its reason,
-by whoever has what it takes to choose.
+Knows no model and no server: a value that is to be chosen automatically is None here, and chosen where the model or the
+server is opened. argparse rather than typer or pydantic-settings: the core needs no package, and these two would report
+in their own words, several errors at once, where a person reads one sentence here.
 """
 
 import argparse
@@ -13,7 +14,6 @@ from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 from demo.errors import SettingError
 
-DEVICES = "auto, cpu, cuda, cuda:N or mps"
 STORED = "stored"  # the weights as their file packs them
 DTYPES = ("auto", STORED, "float32", "bfloat16", "float16")
 ENVIRONMENT_PREFIX = "DEMO_"
@@ -22,177 +22,147 @@ ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 T = TypeVar("T")
 
 
-def _setting(default: Any, parse: Callable[[str], Any], allowed: str, text: str) -> Any:
-    return field(default=default, metadata={"parse": parse, "allowed": allowed, "help": text})
+@dataclass(frozen=True, slots=True)
+class Parser:
+    """How a setting is read from its text: `parse` raises ValueError where the text is not `allowed`."""
+
+    parse: Callable[[str], Any]
+    allowed: str
 
 
-def _whole_number(low: int, high: int) -> Callable[[str], int]:
+def _setting(default: Any, parser: Parser, text: str) -> Any:
+    return field(default=default, metadata={"parse": parser.parse, "allowed": parser.allowed, "help": text})
+
+
+def _switch(text: str) -> Any:
+    return _setting(False, Parser(_parse_truth, "true or false"), text)
+
+
+def _number(low: int, high: int = 2**31 - 1, allowed: str = "") -> Parser:
     def parse(text: str) -> int:
         number = int(text)
-        if not low <= number <= high:
-            raise ValueError
+        _require(low <= number <= high)
         return number
 
-    return parse
+    return Parser(parse, allowed or f"a whole number from {low}")
 
 
-def _one_line(text: str) -> str:
-    (line,) = text.strip().splitlines()
-    return line
-
-
-def _one_of(*values: str) -> Callable[[str], str]:
+def _match(pattern: str, allowed: str) -> Parser:
     def parse(text: str) -> str:
-        if text not in values:
-            raise ValueError
+        _require(re.fullmatch(pattern, text) is not None)
         return text
 
-    return parse
+    return Parser(parse, allowed)
 
 
-def _bytes(text: str) -> int:
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([KMGT])(i?)B?)?", text.strip(), re.IGNORECASE)
-    if match is None or (size := int(float(match[1]) * _scale(match[2], match[3]))) < 1:
-        raise ValueError
-    return size
+def _list(pattern: str, allowed: str) -> Parser:
+    item = _match(pattern, allowed)
+    return Parser(lambda text: tuple(item.parse(part.strip()) for part in text.split(",")), allowed)
 
 
-def _scale(prefix: str | None, binary: str | None) -> int:
-    return 1 if prefix is None else (1024 if binary else 1000) ** (1 + "KMGT".index(prefix.upper()))
+def _line(allowed: str) -> Parser:
+    def parse(text: str) -> str:
+        (line,) = text.strip().splitlines()
+        return line
+
+    return Parser(parse, allowed)
 
 
-def _device(text: str) -> str:
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]+)?", text):
-        raise ValueError
-    return text
-
-
-def _key(text: str) -> str:
-    if not re.fullmatch(r"[!-~]+", text):
-        raise ValueError
-    return text
-
-
-def _truth(text: str) -> bool:
-    if text.lower() not in ("true", "false", "1", "0"):
-        raise ValueError
+def _parse_truth(text: str) -> bool:
+    _require(text.lower() in ("true", "1", "false", "0"))
     return text.lower() in ("true", "1")
 
 
-def _path(text: str) -> str:
-    if not ROOT_PATH.fullmatch(text):
-        raise ValueError
-    return text
+def _parse_bytes(text: str) -> int:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([KMGT])(i?)B?)?", text.strip(), re.IGNORECASE)
+    number, prefix, binary = match.groups() if match else ("0", None, None)
+    size = int(float(number) * (1024 if binary else 1000) ** (1 + "KMGT".index(prefix.upper()) if prefix else 0))
+    _require(size >= 1)
+    return size
 
 
-def _origins(text: str) -> tuple[str, ...]:
-    origins = tuple(part.strip() for part in text.split(","))
-    if not all(re.fullmatch(r"\*|https?://[^/\s,]+", origin) for origin in origins):
-        raise ValueError
-    return origins
-
-
-def _hosts(text: str) -> tuple[str, ...]:
-    hosts = tuple(part.strip() for part in text.split(","))
-    if not all(re.fullmatch(r"[A-Za-z0-9._:-]+(/[0-9]{1,3})?", host) for host in hosts):
-        raise ValueError
-    return hosts
-
-
-def _sizes(text: str) -> tuple[int, ...]:
+def _parse_batch_sizes(text: str) -> tuple[int, ...]:
     sizes = tuple(sorted({int(part) for part in text.split(",")}))
-    if sizes == (0,):
-        return ()
-    if sizes[0] < 1 or sizes[-1] > 1024:
+    _require(sizes == (0,) or (sizes[0] >= 1 and sizes[-1] <= 1024))
+    return () if sizes == (0,) else sizes
+
+
+def _require(allowed: bool) -> None:
+    if not allowed:
         raise ValueError
-    return sizes
-
-
-_count = _whole_number(1, 2**31 - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the operator may choose. None means: choose for me, and say why."""
+    """What the operator may choose. None: chosen automatically, and logged with the reason."""
 
     model_id: str | None = _setting(
-        None, _one_line, "a hub id, a folder or a .gguf file", "model to serve [embedded SmolLM2-135M, else the hub's]"
+        None,
+        _line("a hub id, a folder or a .gguf file"),
+        "model to serve [embedded SmolLM2-135M, else the hub's]",
     )
-    revision: str | None = _setting(None, _one_line, "a branch, tag or commit", "revision of a hub model [main]")
+    revision: str | None = _setting(None, _line("a branch, tag or commit"), "revision of a hub model [main]")
     hostname: str | None = _setting(
-        None, _one_line, "an address of this machine", "address to listen on [127.0.0.1; 0.0.0.0 on a Space]"
+        None, _line("an address of this machine"), "address to listen on [127.0.0.1; 0.0.0.0 on a Space]"
     )
-    port: int = _setting(7860, _whole_number(0, 65535), "a number from 0 (any free port) to 65535", "port to listen on")
+    port: int = _setting(7860, _number(0, 65535, "a number from 0 (any free port) to 65535"), "port to listen on")
     root_path: str | None = _setting(
         None,
-        _path,
-        'a path such as /demo, with "/" at its beginning and none at its end',
-        "where a proxy shows this server, if not at the root of its host [X-Forwarded-Prefix]",
+        _match(ROOT_PATH.pattern, 'a path such as /demo, with "/" at its beginning and none at its end'),
+        "path at which a proxy serves this server, if not the root of its host [X-Forwarded-Prefix]",
     )
-    max_concurrent_requests: int = _setting(
-        64, _count, "a whole number from 1", "requests admitted at once; more are refused as overloaded"
-    )
-    max_input_tokens: int | None = _setting(
-        None, _count, "a whole number from 1", "longest prompt, in tokens [max-total-tokens - 1]"
-    )
-    max_total_tokens: int | None = _setting(
-        None,
-        _whole_number(2, 2**31 - 1),
-        "a whole number from 2",
-        "prompt and answer together [the model's, up to 4096]",
-    )
+    max_concurrent_requests: int = _setting(64, _number(1), "requests admitted at once; more are refused as overloaded")
+    max_input_tokens: int | None = _setting(None, _number(1), "longest prompt, in tokens [max-total-tokens - 1]")
+    max_total_tokens: int | None = _setting(None, _number(2), "prompt and answer together [the model's, up to 4096]")
     dtype: str = _setting(
         "auto",
-        _one_of(*DTYPES),
-        f"one of {', '.join(DTYPES)}",
-        "number format of the weights; stored: as in their file",
+        _match("|".join(DTYPES), f"one of {', '.join(DTYPES)}"),
+        "dtype of the weights; stored: as in their file",
     )
-    device: str = _setting("auto", _device, DEVICES, "where the model runs")
+    device: str = _setting(
+        "auto", _match("auto|cpu|mps|cuda(:[0-9]+)?", "auto, cpu, cuda, cuda:N or mps"), "device that runs the model"
+    )
     cuda_graphs: tuple[int, ...] = _setting(
         (1, 2, 4, 8, 16, 32, 64),
-        _sizes,
-        "numbers from 1 to 1024 separated by commas, or 0",
-        "numbers of rows for which a GPU's step is captured at the start; 0 captures none",
+        Parser(_parse_batch_sizes, "numbers from 1 to 1024 separated by commas, or 0"),
+        "batch sizes for which CUDA graphs are captured at startup; 0: none",
     )
-    torch_compile: bool = _setting(
-        False, _truth, "true or false", "fuse a GPU's step with torch.compile before it is captured: a longer start"
-    )
+    torch_compile: bool = _switch("compile a GPU's step with torch.compile before it is captured: a longer start")
     kv_cache_memory: int | None = _setting(
-        None, _bytes, "bytes, or a size such as 500MB or 2GiB", "memory for keys and values [a share of what is free]"
+        None,
+        Parser(_parse_bytes, "bytes, or a size such as 500MB or 2GiB"),
+        "memory of the KV cache [a share of what is free]",
     )
-    no_prefix_cache: bool = _setting(
-        False, _truth, "true or false", "read every prompt as a whole, also where its beginning was read before"
-    )
+    no_prefix_cache: bool = _switch("compute every prompt in full: reuse no KV cache of an earlier prompt")
     threads: int | None = _setting(
-        None, _whole_number(1, 1024), "a whole number from 1 to 1024", "CPU threads for the model [one per usable core]"
+        None, _number(1, 1024, "a whole number from 1 to 1024"), "CPU threads for the model [one per usable core]"
     )
 
-    no_ui: bool = _setting(False, _truth, "true or false", "serve the API alone, without the page")
-    replay_only: bool = _setting(
-        False, _truth, "true or false", "serve recorded runs alone, without a model, each marked as recorded"
-    )
+    no_ui: bool = _switch("serve the API alone, without the page")
+    replay_only: bool = _switch("serve recorded runs alone, without a model, each marked as recorded")
     plain_prompts: Literal["chat", "raw"] = _setting(
         "chat",
-        _one_of("chat", "raw"),
-        "chat or raw",
-        "how the API puts plain text to the model: as a user's message, or raw, as text-generation-inference does",
+        _match("chat|raw", "chat or raw"),
+        "how the API gives plain text to the model: as a user's message, or raw, as text-generation-inference does",
     )
     api_key: str | None = _setting(
         None,
-        _key,
-        "printable ASCII without spaces",
-        "what generating over the API needs as `Authorization: Bearer` [nothing]",
+        _match("[!-~]+", "printable ASCII without spaces"),
+        "key that the generating routes require as `Authorization: Bearer` [none]",
     )
     cors_allow_origin: tuple[str, ...] = _setting(
-        (), _origins, "origins separated by commas, or *", "pages of these origins may call the API from a browser"
+        (),
+        _list(r"\*|https?://[^/\s,]+", "origins separated by commas, or *"),
+        "origins whose pages may call the API from a browser",
     )
     webhook_allow: tuple[str, ...] = _setting(
         (),
-        _hosts,
-        "host names, addresses or ranges such as 10.0.0.0/8, separated by commas",
-        "where results may be POSTed beside this server's own inbox; internal addresses only if named as such",
+        _list(
+            "[A-Za-z0-9._:-]+(/[0-9]{1,3})?", "host names, addresses or ranges such as 10.0.0.0/8, separated by commas"
+        ),
+        "hosts to which results may be POSTed, beside this server's inbox; internal addresses only if listed",
     )
-    log_prompts: bool = _setting(False, _truth, "true or false", "write prompts into the access log")
+    log_prompts: bool = _switch("write prompts into the access log")
 
     def __post_init__(self) -> None:
         if self.max_input_tokens and self.max_total_tokens and self.max_input_tokens >= self.max_total_tokens:
@@ -203,15 +173,14 @@ class Settings:
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings that a command line and an environment ask for.
+    """The settings of a command line and an environment.
 
-    Raises SettingError: one sentence naming the setting, the value and what is allowed.
-    `--help` leaves through argparse's SystemExit.
+    Raises SettingError: one sentence with the setting, its value and what is allowed. `--help` raises SystemExit.
     """
     flags = vars(_parser().parse_args(arguments))
     values: dict[str, Any] = {}
     for setting in fields(Settings):
-        flag, variable = flag_of(setting), variable_of(setting)
+        flag, variable = format_flag(setting), format_variable(setting)
         if (text := flags[setting.name]) is not None:
             values[setting.name] = _parse(setting, flag, text)
         elif text := environment.get(variable):
@@ -219,24 +188,24 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.
     return Settings(**values)
 
 
-def flag_of(setting: "Field[Any]") -> str:
+def format_flag(setting: "Field[Any]") -> str:
     """`--max-total-tokens` for `max_total_tokens`."""
     return "--" + setting.name.replace("_", "-")
 
 
-def variable_of(setting: "Field[Any]") -> str:
+def format_variable(setting: "Field[Any]") -> str:
     """`DEMO_MAX_TOTAL_TOKENS` for `max_total_tokens`. Prefixed: shells set HOSTNAME themselves."""
     return ENVIRONMENT_PREFIX + setting.name.upper()
 
 
-def purpose_of(setting: "Field[Any]") -> str:
-    """What it sets, and in brackets what is chosen when it is not given."""
-    default = f" [{spell_default(setting)}]" if setting.default else ""
+def describe_setting(setting: "Field[Any]") -> str:
+    """Its purpose and, in brackets, its default."""
+    default = f" [{format_default(setting)}]" if setting.default else ""
     return f"{setting.metadata['help']}{default}"
 
 
-def spell_default(setting: "Field[Any]") -> str:
-    """The default as a person would type it."""
+def format_default(setting: "Field[Any]") -> str:
+    """The default as it is written on a command line."""
     default = setting.default
     return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
@@ -250,34 +219,27 @@ def _parse(setting: "Field[Any]", source: str, text: str) -> Any:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise SettingError(f"{message[0].upper()}{message[1:]}: `{self.prog} --help` lists what there is.")
+        raise SettingError(f"{message[0].upper()}{message[1:]}: `{self.prog} --help` lists all flags.")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python app.py",
         allow_abbrev=False,
-        description="One language model behind two panels: streamed, and waiting for the whole answer.",
-        epilog="A flag wins over its environment variable. [in brackets: what is chosen when neither is given]",
+        description="One language model behind two panels: one streams, the other waits for the whole answer.",
+        epilog="A flag overrides its environment variable. [In brackets: the default.]",
     )
     for setting in fields(Settings):
-        # A switch may stand alone.
-        switch: dict[str, Any] = {"nargs": "?", "const": "true"} if setting.type is bool else {}
-        parser.add_argument(flag_of(setting), metavar=_metavar(setting), help=_help(setting), **switch)
+        options: dict[str, Any] = {"nargs": "?", "const": "true"} if setting.type is bool else {}  # --flag alone: true
+        options["metavar"] = "NUMBER" if setting.type in (int, int | None) else "TEXT"
+        options["help"] = f"{describe_setting(setting)}; {setting.metadata['allowed']}; ${format_variable(setting)}"
+        parser.add_argument(format_flag(setting), **options)
     return parser
-
-
-def _metavar(setting: "Field[Any]") -> str:
-    return "NUMBER" if setting.type in (int, int | None) else "TEXT"
-
-
-def _help(setting: "Field[Any]") -> str:
-    return f"{purpose_of(setting)}; {setting.metadata['allowed']}; ${variable_of(setting)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice(Generic[T]):
-    """Something chosen automatically or by a setting, to be told to the operator with its reason."""
+    """A value that was chosen, automatically or by a setting, and the reason: a line of the log."""
 
     name: str
     value: T

@@ -1,28 +1,42 @@
-"""Trace: a run that has ended, as a value to keep: exported as JSON, carried in a link, played again elsewhere.
+"""Trace: a run that has ended, as a value: exported as JSON, carried in a link, played again elsewhere.
 
-Its times are seconds since the request was submitted, on the clock of the engine that made it. What comes from outside
-is believed nothing: whoever reads it gets a Trace that could have been, or one sentence.
+Its times are seconds since the request was submitted, on the clock of the engine that recorded it. A file or a link is
+not trusted: reading it gives a Trace that a run could have written, or raises an error of one sentence.
 """
 
 import base64
 import binascii
+import gzip
 import json
 import math
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timezone
 from itertools import pairwise
 from typing import Any, Final, TypeVar, get_args
 
 from demo.errors import BadRequest
-from demo.events import Done, Event, FinishReason, Message, ModelCard, Request, Role, Sampling, Started, Token
+from demo.events import (
+    Done,
+    Event,
+    FinishReason,
+    Message,
+    ModelCard,
+    Request,
+    Role,
+    Sampling,
+    Started,
+    Token,
+    has_lone_surrogate,
+)
 from demo.run import Run
 
 VERSION: Final = 1
 MAX_BYTES: Final = 2 * 1024 * 1024
 MAX_TOKENS: Final = 8192
 MAX_SECONDS: Final = 3600.0
+INVALID: Final = "This is not a recorded run: "
 CHANGED: Final = "The link to this recorded run was cut off or changed: copy it again, whole."
 
 T = TypeVar("T")
@@ -30,29 +44,28 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One run: what was asked, which model answered where and when, and every event, the last a Done."""
+    """One run: its request, the model, device and date of its answer, and its events, the last a Done."""
 
     request: Request
     model_id: str
     device: str
     dtype: str
-    made: date
+    recorded_on: date
     events: tuple[Event, ...]
 
     @property
     def pace(self) -> float | None:
-        """The rate in tokens/s to which it was slowed down, if it was."""
+        """The rate in tokens/s to which the run was slowed down, if it was."""
         return self.request.pace
 
     @property
     def question(self) -> str:
-        """What a person typed."""
+        """The text of the prompt, or of its last message."""
         prompt = self.request.prompt
         return prompt if isinstance(prompt, str) else prompt[-1].content
 
     @property
     def tokens(self) -> tuple[Token, ...]:
-        """All tokens."""
         return tuple(event for event in self.events if isinstance(event, Token))
 
 
@@ -63,13 +76,13 @@ def trace_run(run: Run, card: ModelCard) -> Trace | None:
 
 
 def retrace_run(trace: Trace, run: Run) -> Trace | None:
-    """The trace of a run that played `trace` at another pace: made where and when that was."""
+    """The trace of a run that played `trace` at another pace: model, device and date are those of `trace`."""
     events = _shift_events(run)
     return None if events is None else replace(trace, request=run.request, events=events)
 
 
 def _shift_events(run: Run) -> tuple[Event, ...] | None:
-    """What a trace keeps of a run's events; None where the run has not ended with a Done, or never started."""
+    """The events that a trace keeps; None where the run has not ended with a Done, or never started."""
     events = run.events
     if not isinstance(run.end, Done) or not isinstance(events[0], Started):
         return None
@@ -79,7 +92,7 @@ def _shift_events(run: Run) -> tuple[Event, ...] | None:
 
 def write_trace(trace: Trace) -> dict[str, Any]:
     """As JSON. A token is [seconds, id, text, logprob, special]."""
-    started, *tokens, done = trace.events
+    started, *_, done = trace.events
     assert isinstance(started, Started)
     assert isinstance(done, Done)
     prompt = trace.request.prompt
@@ -88,7 +101,7 @@ def write_trace(trace: Trace) -> dict[str, Any]:
         "model_id": trace.model_id,
         "device": trace.device,
         "dtype": trace.dtype,
-        "made": trace.made.isoformat(),
+        "made": trace.recorded_on.isoformat(),  # the key that files and links have always had
         "pace": trace.pace,
         "prompt": prompt if isinstance(prompt, str) else [asdict(message) for message in prompt],
         "max_new_tokens": trace.request.max_new_tokens,
@@ -99,9 +112,7 @@ def write_trace(trace: Trace) -> dict[str, Any]:
         "cached_tokens": started.cached_tokens,
         "seed": started.seed,
         "tokens": [
-            [_round(token.time), token.id, token.text, _round(token.logprob), token.special]
-            for token in tokens
-            if isinstance(token, Token)
+            [_round(token.time), token.id, token.text, _round(token.logprob), token.special] for token in trace.tokens
         ],
         "end": _round(done.time),
         "finish_reason": done.finish_reason,
@@ -109,18 +120,17 @@ def write_trace(trace: Trace) -> dict[str, Any]:
 
 
 def read_trace(text: str) -> Trace:
-    """The trace that `text`, JSON, holds. Raises BadRequest: one sentence that says what is wrong with it."""
+    """The trace of a JSON text. Raises BadRequest: one sentence that says what is wrong with it."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        raise BadRequest("This is no recorded run: it is not JSON.") from None
+        raise BadRequest(f"{INVALID}it is not JSON.") from None
     if not isinstance(document, dict) or document.get("version") != VERSION:
-        raise BadRequest(f"This is no recorded run of version {VERSION}, the one that is played here.")
-    sampling = Sampling(**_read_sampling(_take(document, "sampling", dict)))
+        raise BadRequest(f"{INVALID}its `version` is not {VERSION}, the only one that can be played.")
     request = Request(
         _read_prompt(document.get("prompt")),
         _take_or_none(document, "max_new_tokens", int),
-        sampling,
+        Sampling(**_read_sampling(_take(document, "sampling", dict))),
         ignore_eos=_take(document, "ignore_eos", bool),
         pace=_take_or_none(document, "pace", float),
     )
@@ -137,9 +147,7 @@ def read_trace(text: str) -> Trace:
 def write_fragment(trace: Trace) -> str:
     """The trace as text for the end of an address: JSON, gzip (RFC 1952, with its checksum), base64url (RFC 4648)."""
     text = json.dumps(write_trace(trace), ensure_ascii=False, separators=(",", ":"))
-    packer = zlib.compressobj(9, wbits=31)
-    packed = packer.compress(text.encode()) + packer.flush()
-    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    return base64.urlsafe_b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode().rstrip("=")
 
 
 def read_fragment(fragment: str) -> Trace:
@@ -160,20 +168,15 @@ def _round(number: float) -> float:
 
 
 def _write_sampling(sampling: Sampling) -> dict[str, Any]:
-    """Only what differs from the default."""
-    default = Sampling()
-    return {
-        field.name: value
-        for field in fields(Sampling)
-        if (value := getattr(sampling, field.name)) != getattr(default, field.name)
-    }
+    """The parameters that differ from their default."""
+    default = asdict(Sampling())
+    return {name: value for name, value in asdict(sampling).items() if value != default[name]}
 
 
 def _read_sampling(document: dict[str, Any]) -> dict[str, Any]:
     kinds: dict[str, type] = {"do_sample": bool, "top_k": int, "seed": int}
-    names = {field.name for field in fields(Sampling)}
-    if not names.issuperset(document):
-        raise BadRequest("This is no recorded run: `sampling` holds what is not known here.")
+    if not asdict(Sampling()).keys() >= document.keys():
+        raise BadRequest(f"{INVALID}`sampling` holds an unknown parameter.")
     return {name: _take(document, name, kinds.get(name, float)) for name in document}
 
 
@@ -181,9 +184,9 @@ def _read_prompt(prompt: object) -> str | tuple[Message, ...]:
     if isinstance(prompt, str):
         return prompt
     if not isinstance(prompt, list) or not all(isinstance(each, dict) for each in prompt):
-        raise BadRequest("This is no recorded run: `prompt` is neither a text nor a conversation.")
+        raise BadRequest(f"{INVALID}`prompt` is neither a text nor a conversation.")
     if any(each.get("role") not in get_args(Role) for each in prompt):
-        raise BadRequest("This is no recorded run: a message of `prompt` has no known role.")
+        raise BadRequest(f"{INVALID}a message of `prompt` has an unknown role.")
     return tuple(Message(each["role"], _take(each, "content", str)) for each in prompt)
 
 
@@ -191,15 +194,15 @@ def _read_date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise BadRequest("This is no recorded run: `made` is not a date.") from None
+        raise BadRequest(f"{INVALID}`made` is not a date.") from None
 
 
 def _read_events(document: dict[str, Any]) -> tuple[Event, ...]:
     rows = _take(document, "tokens", list)
     if len(rows) > MAX_TOKENS or not all(isinstance(row, list) and len(row) == 5 for row in rows):
-        raise BadRequest(f"This is no recorded run: `tokens` must be at most {MAX_TOKENS} rows of five.")
+        raise BadRequest(f"{INVALID}`tokens` must be at most {MAX_TOKENS} rows of five.")
     if document.get("finish_reason") not in get_args(FinishReason):
-        raise BadRequest("This is no recorded run: `finish_reason` is not one that there is.")
+        raise BadRequest(f"{INVALID}`finish_reason` is unknown.")
     events: list[Event] = [
         _read_start(document),
         *(_read_token(row, index) for index, row in enumerate(rows, start=1)),
@@ -210,48 +213,37 @@ def _read_events(document: dict[str, Any]) -> tuple[Event, ...]:
 
 
 def _read_start(document: dict[str, Any]) -> Started:
-    """`cached_tokens` is missing in what was recorded before there was a prefix cache."""
+    """`cached_tokens` is missing in runs that were recorded before the engine had a prefix cache."""
     time, seed = _take(document, "started", float), _take(document, "seed", int)
     read, cached = _take(document, "input_tokens", int), _take_or_none(document, "cached_tokens", int) or 0
     if not 0 <= cached <= read:
-        raise BadRequest("This is no recorded run: `cached_tokens` must be from 0 to `input_tokens`.")
+        raise BadRequest(f"{INVALID}`cached_tokens` must be from 0 to `input_tokens`.")
     return Started(time, read, seed, cached)
 
 
 def _read_token(row: list[Any], index: int) -> Token:
-    names = ("time", "id", "text", "logprob", "special")
-    token = dict(zip(names, row, strict=True))
-    return Token(
-        _take(token, "time", float),
-        index,
-        _take(token, "id", int),
-        _take(token, "text", str),
-        _take(token, "logprob", float),
-        _take(token, "special", bool),
-    )
+    kinds = {"time": float, "id": int, "text": str, "logprob": float, "special": bool}
+    token = dict(zip(kinds, row, strict=True))
+    return Token(index=index, **{name: _take(token, name, kind) for name, kind in kinds.items()})
 
 
 def _check_times(times: Sequence[float]) -> None:
     in_order = all(earlier <= later for earlier, later in pairwise(times))
     if not in_order or not times[0] >= 0 or not times[-1] <= MAX_SECONDS:
-        raise BadRequest("This is no recorded run: its times do not follow one another.")
+        raise BadRequest(f"{INVALID}its times are not in order.")
 
 
 def _take(document: dict[str, Any], name: str, kind: type[T]) -> T:
-    """The value of `name`, which must be of `kind`: exactly, but a whole number is a float too."""
+    """The value of `name`, whose type must be exactly `kind`, except that an int may stand for a float."""
     value = document.get(name)
     if kind is float and type(value) is int:
         value = float(value) if abs(value) < 2**53 else math.nan
     fits = type(value) is kind and not (isinstance(value, float) and not math.isfinite(value))
-    if not fits or (isinstance(value, str) and _is_broken(value)):
-        raise BadRequest(f"This is no recorded run: `{name}` is missing or not as it should be.")
+    if not fits or (isinstance(value, str) and has_lone_surrogate(value)):
+        raise BadRequest(f"{INVALID}`{name}` is missing or has an invalid value.")
     assert isinstance(value, kind)
     return value
 
 
 def _take_or_none(document: dict[str, Any], name: str, kind: type[T]) -> T | None:
     return None if document.get(name) is None else _take(document, name, kind)
-
-
-def _is_broken(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from demo.settings import Settings, flag_of, purpose_of, variable_of
+from demo.settings import Settings, describe_setting, format_flag, format_variable
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -15,7 +15,7 @@ README = ROOT / "README.md"
 def settings_table() -> str:
     """Every setting with its variable, its default in brackets and what is allowed."""
     rows = [
-        f"| `{flag_of(each)}` | `{variable_of(each)}` | {purpose_of(each)} | {each.metadata['allowed']} |"
+        f"| `{format_flag(each)}` | `{format_variable(each)}` | {describe_setting(each)} | {each.metadata['allowed']} |"
         for each in fields(Settings)
     ]
     return "\n".join(["| flag | variable | what it sets [default] | allowed |", "|---|---|---|---|", *rows])

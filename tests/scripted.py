@@ -1,10 +1,10 @@
-"""A scripted engine: emits what a test tells it to, when it tells it to. The only fake, at the Engine protocol."""
+"""A scripted engine: a test decides what it emits, and when. The only fake, at the Engine protocol."""
 
 import threading
 import time
 from collections.abc import Sequence
 
-from demo.errors import DemoError, shutting_down
+from demo.errors import DemoError, describe_shutdown
 from demo.events import (
     Done,
     Engine,
@@ -128,7 +128,7 @@ class ScriptedEngine(Engine):
     def wait_for_ticket(self, number: int = 1) -> ScriptedTicket:
         """The ticket of request `number`, counted from 1, once it has been submitted."""
         with self._submitted:
-            assert self._submitted.wait_for(lambda: len(self.tickets) >= number, timeout=20), "nobody asked"
+            assert self._submitted.wait_for(lambda: len(self.tickets) >= number, timeout=20), "no such request"
         return self.tickets[number - 1]
 
     def close(self) -> None:
@@ -161,7 +161,7 @@ class TypingEngine(ScriptedEngine):
 
     def close(self) -> None:
         for ticket in self.tickets:
-            ticket.fail(shutting_down())
+            ticket.fail(describe_shutdown())
             ticket.cancel()
 
     def _type(self, ticket: ScriptedTicket, due: float) -> None:

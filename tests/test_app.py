@@ -18,7 +18,7 @@ import pytest
 from demo.api.server import Server, choose_hostname
 from demo.engines.local.runners.cpu_llama.kernels import compiled_home
 from demo.errors import SettingError
-from demo.settings import Settings, flag_of, variable_of
+from demo.settings import Settings, format_flag, format_variable
 from tests.engines.local.tiny_files import save_folder, write_gguf
 
 ROOT = Path(__file__).parent.parent
@@ -29,7 +29,7 @@ PATIENCE = 60.0
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Of a person who never ran it, but has compiled the kernels."""
+    """A first start, but with the kernels compiled."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DEMO_", "SPACE_"))}
     return kept | {
         "HF_HUB_OFFLINE": "1",
@@ -99,15 +99,15 @@ def test_help_exits_0_and_lists_every_setting(environment: dict[str, str]) -> No
     assert ended.returncode == 0
     assert ended.stderr == ""
     for setting in fields(Settings):
-        assert flag_of(setting) in ended.stdout
-        assert variable_of(setting) in ended.stdout
+        assert format_flag(setting) in ended.stdout
+        assert format_variable(setting) in ended.stdout
 
 
 def test_recorded_runs_are_served_without_any_model(environment: dict[str, str]) -> None:
     with start(["--port", "0", "--replay-only", "--model-id", "/no/such/model"], environment) as process:
         lines = read_until(process, "Listening on")
         url = url_in(lines)
-        assert any("6 recorded runs, as --replay-only says" in line for line in lines)
+        assert any("6 recorded runs, as --replay-only sets" in line for line in lines)
         assert "Token streaming" in get(url)[1]
         assert '"model_id":"HuggingFaceTB/SmolLM2-135M-Instruct"' in get(f"{url}/info")[1]
         assert "torch" not in Path(f"/proc/{process.pid}/maps").read_text()
@@ -131,9 +131,8 @@ def test_a_setting_that_cannot_be_used_exits_2_with_one_line(
 ) -> None:
     ended = run(arguments, environment | variables)
     assert ended.returncode == 2
-    said = [line for line in ended.stderr.splitlines() if not line.startswith("hostname=")]
-    assert len(said) == 1
-    assert words in said[0]
+    (sentence,) = [line for line in ended.stderr.splitlines() if not line.startswith("hostname=")]
+    assert words in sentence
     assert ended.stdout == ""
 
 
@@ -249,7 +248,7 @@ def test_a_gguf_file_is_converted_with_a_bar_and_nothing_else_is_printed(
         (Settings(), {"HOSTNAME": "a3f9c2"}, "127.0.0.1"),
     ],
 )
-def test_on_a_space_everyone_may_come_in_and_elsewhere_this_machine(
+def test_a_space_is_served_to_other_machines_and_elsewhere_it_is_this_machine_alone(
     settings: Settings, environment: dict[str, str], chosen: str
 ) -> None:
     choice = choose_hostname(settings, environment)

@@ -1,4 +1,4 @@
-"""What a caller is told of a failure."""
+"""The errors that a client receives for a failure."""
 
 import errno
 import mmap
@@ -21,7 +21,7 @@ TOO_MUCH = 2**50  # bytes, or numbers: more than any system maps
     ],
     ids=["bytearray", "mmap", "torch"],
 )
-def test_memory_that_is_not_there_is_told_as_such(allocate: Callable[[], object]) -> None:
+def test_an_allocation_that_fails_is_an_out_of_memory_error(allocate: Callable[[], object]) -> None:
     with pytest.raises((MemoryError, OSError, RuntimeError)) as refusal:
         allocate()
     assert "out of memory. Ask for a shorter answer" in str(describe_failure(refusal.value))
@@ -50,13 +50,13 @@ def test_memory_that_is_not_there_is_told_as_such(allocate: Callable[[], object]
 def test_every_wording_of_it_and_every_error_that_it_causes_is_known(error: Exception) -> None:
     outer = RuntimeError("the forward pass failed")
     outer.__cause__ = error
-    for told in (describe_failure(error), describe_failure(outer)):
-        assert "out of memory. Ask for a shorter answer" in str(told)
+    for described in (describe_failure(error), describe_failure(outer)):
+        assert "out of memory. Ask for a shorter answer" in str(described)
 
 
 @pytest.mark.parametrize("error", [OSError(errno.EACCES, "no"), ValueError("the logits are not numbers"), KeyError()])
-def test_what_has_nothing_to_do_with_memory_is_told_in_its_own_words(error: Exception) -> None:
-    told = str(describe_failure(error))
-    assert "memory" not in told
-    assert str(error) in told
-    assert "Try again" in told
+def test_an_error_that_is_not_about_memory_keeps_its_own_words(error: Exception) -> None:
+    described = str(describe_failure(error))
+    assert "memory" not in described
+    assert str(error) in described
+    assert "Try again" in described

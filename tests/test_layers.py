@@ -30,8 +30,8 @@ HOMES = {
     "uvicorn": {"api"},
 }
 # The sub-packages of the API: each imports only itself and those before it, never what composes them.
-API = ("dialects", "openapi", "delivery", "jobs", "crowd", "middleware", "routes")
-API_TOP = {"application", "server", "connection"}
+API = ("openapi", "dialects", "delivery", "jobs", "crowd", "middleware", "routes")
+API_TOP = {"application", "server", "uvicorn_tuning"}
 MAX_LINES = 300
 
 

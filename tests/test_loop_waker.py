@@ -1,9 +1,10 @@
-"""The loop waker: one call of a loop for all futures that are woken, and no loop kept after its end."""
+"""The loop waker: one call of a loop for all futures that are woken, and no reference to a loop after its end."""
 
 import asyncio
 import gc
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from weakref import ref
 
 import pytest
@@ -13,77 +14,61 @@ from demo.loop_waker import LoopWaker, find_waker, wake_together
 
 
 class CountingLoop:
-    """Stands in for a loop: it counts the calls; a test answers them by hand."""
+    """Stands in for a loop: it records the calls, which a test runs."""
 
     def __init__(self) -> None:
         self.calls: list[Callable[[], None]] = []
+        self.waker = LoopWaker(self)  # type: ignore[arg-type]
 
     def call_soon_threadsafe(self, callback: Callable[[], None]) -> None:
         self.calls.append(callback)
 
 
-def test_until_the_loop_answers_it_is_called_once_however_many_wait() -> None:
+def make_futures(count: int) -> "list[asyncio.Future[None]]":
+    return [asyncio.get_running_loop().create_future() for _ in range(count)]
+
+
+def test_until_the_loop_runs_the_call_it_is_called_once_however_many_wait() -> None:
     async def scene() -> None:
-        counting, loop = CountingLoop(), asyncio.get_running_loop()
-        waker = LoopWaker(counting)  # type: ignore[arg-type]
-        waiting = [loop.create_future() for _ in range(5)]
+        loop, waiting = CountingLoop(), make_futures(5)
         for each in waiting:
-            waker.wake(each)
-        assert len(counting.calls) == 1
-        counting.calls.pop()()
+            loop.waker.wake(each)
+        assert len(loop.calls) == 1
+        loop.calls.pop()()
         assert all(each.done() for each in waiting)
-        waker.wake(loop.create_future())
-        assert len(counting.calls) == 1
+        loop.waker.wake(*make_futures(1))
+        assert len(loop.calls) == 1
 
     asyncio.run(scene())
 
 
-def test_futures_that_are_woken_together_are_resolved_after_the_block_by_one_call() -> None:
+@pytest.mark.parametrize("raises", [False, True])
+def test_futures_that_are_woken_together_are_resolved_after_the_block_by_one_call(raises: bool) -> None:
     async def scene() -> None:
-        counting, loop = CountingLoop(), asyncio.get_running_loop()
-        waker = LoopWaker(counting)  # type: ignore[arg-type]
-        waiting = [loop.create_future() for _ in range(5)]
-        with wake_together():
+        loop, waiting = CountingLoop(), make_futures(5)
+        with suppress(ValueError), wake_together():
             for each in waiting:
-                waker.wake(each)
-            assert not counting.calls
-        assert len(counting.calls) == 1
-        counting.calls.pop()()
-        assert all(each.done() for each in waiting)
-
-    asyncio.run(scene())
-
-
-def test_a_block_that_raises_wakes_what_it_was_to_wake() -> None:
-    async def scene() -> None:
-        counting, waiting = CountingLoop(), asyncio.get_running_loop().create_future()
-        waker = LoopWaker(counting)  # type: ignore[arg-type]
-
-        def break_off() -> None:
-            with wake_together():
-                waker.wake(waiting)
+                loop.waker.wake(each)
+            assert not loop.calls
+            if raises:
                 raise ValueError
-
-        with pytest.raises(ValueError):
-            break_off()
-        assert len(counting.calls) == 1
-        waker.wake(waiting)
-        counting.calls.pop()()
-        waker.wake(waiting)
-        assert len(counting.calls) == 1, "what is woken after the block is flushed at once"
+        assert len(loop.calls) == 1
+        loop.calls.pop()()
+        assert all(each.done() for each in waiting)
+        loop.waker.wake(*make_futures(1))
+        assert len(loop.calls) == 1, "what is woken after the block is flushed at once"
 
     asyncio.run(scene())
 
 
 def test_a_thread_that_wakes_together_does_not_delay_another_thread() -> None:
     async def scene() -> None:
-        counting, waiting = CountingLoop(), asyncio.get_running_loop().create_future()
-        waker = LoopWaker(counting)  # type: ignore[arg-type]
+        loop = CountingLoop()
         with wake_together():
-            thread = threading.Thread(target=waker.wake, args=(waiting,))
+            thread = threading.Thread(target=loop.waker.wake, args=make_futures(1))
             thread.start()
             thread.join()
-            assert len(counting.calls) == 1
+            assert len(loop.calls) == 1
 
     asyncio.run(scene())
 
@@ -117,7 +102,7 @@ def test_waking_a_future_of_a_closed_loop_is_harmless() -> None:
     assert not waiting.done()
 
 
-def test_a_loop_has_one_bell() -> None:
+def test_a_loop_has_one_waker() -> None:
     async def find() -> bool:
         return find_waker() is find_waker()
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -12,7 +13,17 @@ from hypothesis import strategies as st
 from demo.errors import BadRequest, EngineFailed
 from demo.events import Message, PromptProgress, Request, Sampling
 from demo.run import Run
-from demo.trace import CHANGED, MAX_BYTES, Trace, read_fragment, read_trace, trace_run, write_fragment, write_trace
+from demo.trace import (
+    CHANGED,
+    MAX_BYTES,
+    MAX_TOKENS,
+    Trace,
+    read_fragment,
+    read_trace,
+    trace_run,
+    write_fragment,
+    write_trace,
+)
 from tests.scripted import CARD, ScriptedEngine
 from tests.traces import make_trace
 
@@ -114,9 +125,9 @@ def test_a_link_never_unpacks_into_more_than_a_run_can_be() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "words"),
     [
-        ({"version": 2}, "version 1"),
+        ({"version": 2}, "`version` is not 1"),
         ({"tokens": [[1, 2, 3]]}, "rows of five"),
         ({"tokens": [["soon", 1, "a", -1.0, False]]}, "`time`"),
         ({"tokens": [[0.5, 1, "\ud800", -1.0, False]]}, "`text`"),
@@ -139,10 +150,23 @@ def test_a_link_never_unpacks_into_more_than_a_run_can_be() -> None:
         ({"device": None}, "`device`"),
     ],
 )
-def test_what_could_not_have_been_is_refused_in_one_sentence(changes: dict[str, Any], said: str) -> None:
+def test_what_no_run_could_have_written_is_refused_in_one_sentence(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(BadRequest) as refusal:
         read_trace(document(**changes))
-    assert said in str(refusal.value)
+    assert words in str(refusal.value)
+
+
+def test_a_run_of_as_many_tokens_as_the_limit_is_read_and_one_more_is_refused() -> None:
+    rows = [[0.01, 1, "a", -0.5, False]] * MAX_TOKENS
+    assert len(read_trace(document(tokens=rows, end=0.01)).tokens) == MAX_TOKENS
+    with pytest.raises(BadRequest, match=f"`tokens` must be at most {MAX_TOKENS} rows"):
+        read_trace(document(tokens=[*rows, rows[0]], end=0.01))
+
+
+def test_a_file_that_was_written_before_its_fields_were_renamed_is_read() -> None:
+    written = write_trace(make_trace())
+    assert written["made"] == "2026-11-23"
+    assert read_trace(json.dumps(written)).recorded_on == date(2026, 11, 23)
 
 
 def test_what_is_not_json_is_refused() -> None:
@@ -151,7 +175,7 @@ def test_what_is_not_json_is_refused() -> None:
             read_trace(text)
 
 
-def test_a_runs_trace_tells_times_since_it_was_submitted() -> None:
+def test_the_times_of_a_trace_are_seconds_since_it_was_submitted() -> None:
     engine = ScriptedEngine()
     run = Run(engine, Request("Hello", pace=30))
     reader = run.attach()
@@ -165,8 +189,8 @@ def test_a_runs_trace_tells_times_since_it_was_submitted() -> None:
     assert trace is not None
     assert (trace.model_id, trace.question, trace.pace) == ("scripted", "Hello", 30)
     assert [token.text for token in trace.tokens] == ["one ", "two"]
-    told = [event for event in run.events if not isinstance(event, PromptProgress)]
-    assert [event.time for event in trace.events] == [event.time - run.submitted for event in told]
+    kept = [event for event in run.events if not isinstance(event, PromptProgress)]
+    assert [event.time for event in trace.events] == [event.time - run.submitted for event in kept]
     reader.close()
 
 

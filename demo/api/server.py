@@ -1,6 +1,5 @@
 """The HTTP server: an address, a port, and an orderly end. Knows no page and no model."""
 
-import asyncio
 import logging
 import os
 import socket
@@ -9,13 +8,13 @@ from collections.abc import Callable, Mapping
 import uvicorn
 from fastapi import FastAPI
 
-from demo.api.connection import IDLE_SECONDS, UNREAD_SECONDS, Connection
+from demo.api.uvicorn_tuning import GRACE_SECONDS, IDLE_SECONDS, TunedUvicorn, choose_protocol
 from demo.errors import SettingError
 from demo.settings import Choice, Settings
 
 logger = logging.getLogger(__name__)
 
-GRACE_SECONDS = 1  # for open connections to take their final event, after the engine has ended
+UNREAD_SECONDS = 30  # how long the system may hold bytes that a client does not read
 
 
 class Server:
@@ -28,7 +27,7 @@ class Server:
         hostname = choose_hostname(settings, environment)
         logger.info("%s", hostname)
         self._socket = _listen(hostname.value, settings.port)
-        self._uvicorn: _Uvicorn | None = None
+        self._uvicorn: TunedUvicorn | None = None
         self._stopped = False
 
     @property
@@ -42,12 +41,12 @@ class Server:
         """Serve until a signal or `stop`; then `on_exit` runs, and open connections get a moment to end."""
         config = uvicorn.Config(
             app,
-            http=Connection,
+            http=choose_protocol(),
             log_level="warning",
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=2 * GRACE_SECONDS,
         )
-        self._uvicorn = _Uvicorn(config, on_exit)
+        self._uvicorn = TunedUvicorn(config, on_exit)
         self._uvicorn.should_exit = self._stopped
         logger.info("Listening on %s", self.url)
         self._uvicorn.run(sockets=[self._socket])
@@ -57,27 +56,6 @@ class Server:
         self._stopped = True
         if self._uvicorn is not None:
             self._uvicorn.should_exit = True
-
-
-class _Uvicorn(uvicorn.Server):
-    """uvicorn, but what feeds the open responses ends before it waits for them, and it does not wait for all.
-
-    A page keeps a connection open for as long as it is shown. uvicorn would cancel its response, with a
-    traceback; hung up on, the response ends as if the page had been closed.
-    """
-
-    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_exit = on_exit
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await asyncio.to_thread(self._on_exit)
-        asyncio.get_running_loop().call_later(GRACE_SECONDS, self._hang_up)
-        await super().shutdown(sockets)
-
-    def _hang_up(self) -> None:
-        for connection in tuple(self.server_state.connections):
-            connection.transport.close()
 
 
 def choose_hostname(settings: Settings, environment: Mapping[str, str]) -> Choice[str]:
@@ -95,23 +73,18 @@ def _listen(hostname: str, port: int) -> socket.socket:
         listening = socket.create_server((hostname, port), family=family, backlog=2048)
     except (OSError, UnicodeError) as error:
         raise SettingError(
-            f"--hostname {hostname} with --port {port} can't be listened on ({_reason(error)}): choose another port, "
-            "0 for any free one, or another address."
+            f"--hostname {hostname} with --port {port} can't be listened on ({_format_reason(error)}): choose another "
+            "port, 0 for any free one, or another address."
         ) from None
-    _set_options(listening)
+    # Inherited by every accepted connection. asyncio sets NODELAY only for sockets that it makes itself, and without
+    # it a token waits 40 ms for the client's acknowledgement of the one before.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: resets a connection whose client does not read
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
     return listening
 
 
-def _set_options(listening: socket.socket) -> None:
-    """What every accepted connection inherits."""
-    # asyncio sets this for sockets of its own making only. Without it a token waits 40 ms for the client's system.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # The system cuts off whoever leaves unread what it was sent (Linux).
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
-
-
-def _reason(error: Exception) -> str:
+def _format_reason(error: Exception) -> str:
     # socket.create_server appends the address, which the sentence has already.
     text = error.strerror if isinstance(error, OSError) else None
     return (text or str(error)).partition(" (while")[0]

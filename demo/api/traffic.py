@@ -1,13 +1,13 @@
-"""Bytes of HTTP on the wire: heads, bodies and chunk framing, as a connection reads and writes them.
+"""Bytes of HTTP on the wire: heads, bodies and chunk framing, as h11 reads and writes them.
 
 What lies below HTTP (TLS, TCP, IP) is not counted.
 """
 
 import ssl
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import h11
 import httpcore
 import httpx
 from starlette.types import Scope
@@ -24,13 +24,34 @@ class Traffic:
 
 
 def find_traffic(scope: Scope) -> Traffic | None:
-    """What is counted of the request that `scope` describes; None behind a server that does not count."""
+    """The traffic of the request of `scope`; None behind a server that does not count."""
     traffic: Traffic | None = scope.get("state", {}).get(KEY)
     return traffic
 
 
+class CountedConnection(h11.Connection):
+    """The server's side of a connection. `traffic` is that of the request which is being read or answered."""
+
+    def __init__(self) -> None:
+        super().__init__(h11.SERVER)
+        self.traffic = Traffic()
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        unread = len(self.trailing_data[0])
+        event = super().next_event()
+        if type(event) is h11.Request:
+            self.traffic = Traffic()
+        self.traffic.request += unread - len(self.trailing_data[0])
+        return event
+
+    def send(self, event: h11.Event) -> bytes | None:  # type: ignore[override]  # h11 has overloads
+        output = super().send(event)
+        self.traffic.reply += len(output or b"")
+        return output
+
+
 class CountedTransport(httpx.AsyncHTTPTransport):
-    """httpx's own transport, whose connections add what they carry to `traffic`."""
+    """httpx's own transport, whose connections add their bytes to `traffic`."""
 
     def __init__(self, traffic: Traffic) -> None:
         context = httpx.create_ssl_context(trust_env=False)
@@ -38,24 +59,12 @@ class CountedTransport(httpx.AsyncHTTPTransport):
         self._pool = httpcore.AsyncConnectionPool(ssl_context=context, network_backend=_Network(traffic))
 
 
-class _Network(httpcore.AsyncNetworkBackend):
+class _Network(httpcore.AnyIOBackend):
     def __init__(self, traffic: Traffic) -> None:
-        self._network = httpcore.AnyIOBackend()
         self._traffic = traffic
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        stream = await self._network.connect_tcp(host, port, timeout, local_address, socket_options)
-        return _Stream(stream, self._traffic)
-
-    async def sleep(self, seconds: float) -> None:
-        await self._network.sleep(seconds)
+    async def connect_tcp(self, *arguments: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        return _Stream(await super().connect_tcp(*arguments, **options), self._traffic)
 
 
 class _Stream(httpcore.AsyncNetworkStream):
@@ -75,11 +84,11 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def aclose(self) -> None:
         await self._stream.aclose()
 
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
         # Wrapped again, so that HTTP is counted and not its encryption.
         return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout), self._traffic)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)

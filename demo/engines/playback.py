@@ -1,4 +1,4 @@
-"""Playback: events written into a log at the moments that are stamped on them, by a thread that mostly sleeps."""
+"""Playback: a thread that writes events into a log at the times that they are stamped with."""
 
 import logging
 import threading
@@ -11,15 +11,15 @@ from demo.events import Done, Event, Failed, Log, Token
 
 logger = logging.getLogger(__name__)
 
-MAX_AT_ONCE: Final = 256
-_places = threading.BoundedSemaphore(MAX_AT_ONCE)
+MAX_PLAYBACKS: Final = 256
+_slots = threading.BoundedSemaphore(MAX_PLAYBACKS)
 
 
 class Playback:
-    """A Ticket. Plays `schedule`: groups of events, each written together when its first is due.
+    """A Ticket. Plays `schedule`: groups of events, each written together at the time of its first.
 
-    The log gets one final event, whatever the schedule does: Failed where it raises or ends without one.
-    Raises Overloaded where too many are being played.
+    The log always gets one final event: Failed where the schedule raises or has none. Raises Overloaded where
+    `MAX_PLAYBACKS` are being played.
     """
 
     def __init__(self, schedule: Iterable[Sequence[Event]], log: Log) -> None:
@@ -30,30 +30,30 @@ class Playback:
         self._written = 0
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="playback", daemon=True)
-        if not _places.acquire(blocking=False):
+        if not _slots.acquire(blocking=False):
             raise Overloaded("Too many runs are being played back: try again in a moment.")
         try:
             self._thread.start()
         except RuntimeError as error:  # the system has no thread left
-            _places.release()
+            _slots.release()
             raise Overloaded("No more runs can be played back at once: try again in a moment.") from error
 
     def cancel(self) -> None:
-        """Stop: a last event is written at once. Harmless when it has ended."""
+        """Stop: the final event is written at once. No effect after the end."""
         self._halted.set()
 
     def fail(self, error: DemoError) -> None:
-        """Stop, with a failure as the last event."""
+        """Stop, with a failure as the final event."""
         self._error = error
         self.cancel()
 
     @property
     def playing(self) -> bool:
-        """Whether the last event is still to come."""
+        """Whether the final event is not written yet."""
         return self._thread.is_alive()
 
     def join(self) -> None:
-        """Wait for the last event."""
+        """Wait for the final event."""
         self._thread.join()
 
     def _run(self) -> None:
@@ -66,7 +66,7 @@ class Playback:
             if not self._ended:
                 self._write(Failed(time.perf_counter(), describe_failure(error)))
         finally:
-            _places.release()
+            _slots.release()
 
     def _play(self) -> None:
         for group in self._schedule:

@@ -1,4 +1,4 @@
-"""Replay: an engine without a model. It plays recorded runs at the times they had, and refuses everything else."""
+"""Replay: an engine without a model, which plays recorded runs at their own times and refuses other requests."""
 
 import logging
 import threading
@@ -10,7 +10,7 @@ from statistics import median
 from typing import Final
 
 from demo.engines.playback import Playback
-from demo.errors import BadRequest, NotReady, Overloaded, SettingError, shutting_down
+from demo.errors import BadRequest, NotReady, Overloaded, SettingError, describe_shutdown
 from demo.events import (
     Done,
     Engine,
@@ -37,11 +37,11 @@ RECORDINGS: Final = Path(__file__).resolve().parents[2] / "assets" / "traces"
 
 
 class NotRecorded(BadRequest):
-    """There is no recording of what was asked."""
+    """No recording is of this request."""
 
 
 class Replay(Engine):
-    """Plays whichever of `traces`, at least one, was made for the same prompt and settings; at most `limit` at once."""
+    """Plays the one of `traces` (at least one) with the request's prompt and settings; at most `limit` at once."""
 
     def __init__(self, traces: Sequence[Trace], limit: int = 64, plain_prompts: PlainPrompts = "chat") -> None:
         self._traces = traces
@@ -65,7 +65,7 @@ class Replay(Engine):
 
     def admit(self) -> None:
         with self._lock:
-            self._check_room()
+            self._check_limit()
 
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         raise NotReady("This server plays recorded runs and has no tokenizer: start it without --replay-only.")
@@ -73,7 +73,7 @@ class Replay(Engine):
     def submit(self, request: Request, log: Log) -> Ticket:
         trace = find_trace(self._traces, request)
         with self._lock:
-            self._check_room()
+            self._check_limit()
             playback = Playback(schedule_trace(trace, request, time.perf_counter()), log)
             self._playing.add(playback)
         return playback
@@ -83,15 +83,15 @@ class Replay(Engine):
             self._closed = True
             playing = tuple(self._playing)
         for playback in playing:
-            playback.fail(shutting_down())
+            playback.fail(describe_shutdown())
         for playback in playing:
             playback.join()
 
-    def _check_room(self) -> None:
+    def _check_limit(self) -> None:
         if self._closed:
             raise NotReady("The server is shutting down: try again in a minute.")
         if self._count_playing() >= self._limit:
-            raise Overloaded("As many runs as allowed are being played: try again in a moment.")
+            raise Overloaded(f"{self._limit} runs are being played, which is the limit: try again in a moment.")
 
     def _count_playing(self) -> int:
         self._playing = {playback for playback in self._playing if playback.playing}
@@ -99,24 +99,24 @@ class Replay(Engine):
 
 
 def open_replay(traces: Sequence[Trace], settings: Settings) -> Replay:
-    """An engine of `traces`, and a line that says so to the operator."""
-    logger.info("%s", Choice("model", traces[0].model_id, f"{len(traces)} recorded runs, as --replay-only says"))
+    """An engine of `traces`, logged as the model."""
+    logger.info("%s", Choice("model", traces[0].model_id, f"{len(traces)} recorded runs, as --replay-only sets"))
     return Replay(traces, plain_prompts=settings.plain_prompts)
 
 
 def find_trace(traces: Sequence[Trace], request: Request) -> Trace:
-    """The recording of `request`, of any length and pace, whoever asks. Raises NotRecorded."""
+    """The recording of `request`, of any length, pace and client. Raises NotRecorded."""
     for trace in traces:
         if _drop_circumstances(request) == _drop_circumstances(trace.request):
             return trace
     raise NotRecorded(
-        "This server plays recorded runs only, and none is of this prompt with these settings: ask one of "
-        f"{', '.join(repr(trace.question) for trace in traces)} with the settings it was recorded with."
+        "This server plays recorded runs only, and none is of this prompt with these settings: send one of "
+        f"{', '.join(repr(trace.question) for trace in traces)} with the settings that it was recorded with."
     )
 
 
 def _drop_circumstances(request: Request) -> Request:
-    """Without what changes no token: how many are wanted and how fast, for which client, and what may be reused."""
+    """The request without what changes no token: length, pace, client and prefix cache."""
     return replace(request, max_new_tokens=None, pace=None, client=None, cache_prompt=True)
 
 
@@ -128,20 +128,19 @@ def find_rate(traces: Sequence[Trace]) -> float | None:
 
 
 def schedule_trace(trace: Trace, request: Request, start: float) -> Iterator[Sequence[Event]]:
-    """The events of a trace from `start` on, as long and as fast as asked; the last token together with its end."""
+    """The events of a trace from `start` on, at the request's length and pace; the last token together with the end."""
     events = slow_down((replace(event, time=start + event.time) for event in trace.events), request.pace)
-    *told, done = events
-    count = len(trace.tokens)
-    if request.max_new_tokens is not None and request.max_new_tokens < count:
-        told = told[: 1 + request.max_new_tokens]
-        done = Done(told[-1].time, "length", request.max_new_tokens)
-    together = isinstance(told[-1], Token) and isinstance(done, Done) and done.finish_reason != "cancelled"
-    yield from ([event] for event in told[: len(told) - together])
-    yield [told[-1], done] if together else [done]
+    *played, done = events
+    if request.max_new_tokens is not None and request.max_new_tokens < len(trace.tokens):
+        played = played[: 1 + request.max_new_tokens]
+        done = Done(played[-1].time, "length", request.max_new_tokens)
+    is_joined = isinstance(played[-1], Token) and isinstance(done, Done) and done.finish_reason != "cancelled"
+    yield from ([event] for event in played[: len(played) - is_joined])
+    yield [played[-1], done] if is_joined else [done]
 
 
 def slow_down(events: Iterable[Event], pace: float | None) -> Iterator[Event]:
-    """The events, each token at least 1 / `pace` seconds after the one before, and none before what it follows."""
+    """The events in order, each token at least 1 / `pace` seconds after the one before."""
     due, gap = 0.0, 0.0
     for event in events:
         due = max(event.time, due + gap if isinstance(event, Token) else due)

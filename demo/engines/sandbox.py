@@ -1,87 +1,80 @@
-"""A sandbox: an engine in front of the engine, with a limit of its own, so that a crowd fills it and not the server."""
+"""Sandbox: an Engine wrapper with a limit of its own, so that a load test can fill it and not the server."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
+from demo.engines.wrapper import EngineWrapper, LogWrapper
 from demo.errors import NotReady, Overloaded
-from demo.events import Done, Engine, Event, Failed, Load, Log, Piece, Prompt, Request, Status, Ticket
+from demo.events import Done, Engine, Event, Failed, Load, Log, Request, Ticket
 
-SHARE: Final = 4  # at most one in so many of the engine's places: the others are for everybody else
+SHARE: Final = 4  # a sandbox takes at most 1 / SHARE of the engine's concurrent requests
 
 
-class Sandbox(Engine):
-    """Admits at most `limit` requests at once, and passes them on. A place is free when its run has ended."""
+class Sandbox(EngineWrapper):
+    """Forwards at most `limit` concurrent requests. A slot is free again when its run has ended."""
 
     def __init__(self, engine: Engine, limit: int) -> None:
+        super().__init__(engine)
         self.limit = min(limit, max(1, engine.load.limit // SHARE))
-        self._engine = engine
-        self._places: set[_Place] = set()
-        self._changing = threading.Lock()  # the engine's thread frees places
+        self._slots: set[_Slot] = set()
+        self._lock = threading.Lock()  # the engine's thread frees slots
         self._closed = False
 
     @property
-    def status(self) -> Status:
-        return self._engine.status
-
-    @property
     def load(self) -> Load:
-        return Load(len(self._places), waiting=0, limit=self.limit, stalled=self._engine.load.stalled)
+        return Load(len(self._slots), waiting=0, limit=self.limit, stalled=self._engine.load.stalled)
 
     def admit(self) -> None:
-        with self._changing:
-            self._check_room()
-        self._engine.admit()
-
-    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
-        return self._engine.tokenize(prompt)
+        with self._lock:
+            self._check_limit()
+        super().admit()
 
     def submit(self, request: Request, log: Log) -> Ticket:
-        place = _Place(log, self._free)
-        with self._changing:
-            self._check_room()
-            self._places.add(place)
+        slot = _Slot(log, self._free)
+        with self._lock:
+            self._check_limit()
+            self._slots.add(slot)
         try:
-            place.ticket = self._engine.submit(request, place)
+            slot.ticket = super().submit(request, slot)
         except BaseException:
-            self._free(place)
+            self._free(slot)
             raise
         if self._closed:
-            place.ticket.cancel()
-        return place.ticket
+            slot.ticket.cancel()
+        return slot.ticket
 
     def close(self) -> None:
-        """Give back what it was lent; the engine itself goes on."""
-        with self._changing:
+        """Cancel the sandbox's own runs; the engine itself stays open."""
+        with self._lock:
             self._closed = True
-            places = tuple(self._places)
-        for place in places:
-            if place.ticket is not None:
-                place.ticket.cancel()
+            slots = tuple(self._slots)
+        for slot in slots:
+            if slot.ticket is not None:
+                slot.ticket.cancel()
 
-    def _check_room(self) -> None:
+    def _check_limit(self) -> None:
         if self._closed:
-            raise NotReady("This sandbox is closed: its crowd has finished.")
-        if len(self._places) >= self.limit:
+            raise NotReady("This sandbox is closed: its load test has ended.")
+        if len(self._slots) >= self.limit:
             raise Overloaded(
-                f"Model is overloaded: {len(self._places)} requests are being answered in this sandbox, which is "
+                f"Model is overloaded: {len(self._slots)} requests are being answered in this sandbox, which is "
                 "the limit. Try again in a few seconds."
             )
 
-    def _free(self, place: "_Place") -> None:
-        with self._changing:
-            self._places.discard(place)
+    def _free(self, slot: "_Slot") -> None:
+        with self._lock:
+            self._slots.discard(slot)
 
 
-class _Place(Log):
-    """Stands between the engine and one run's log, and is free before anyone can read that the run has ended."""
+class _Slot(LogWrapper):
+    """One concurrent request of a sandbox."""
 
-    def __init__(self, log: Log, free: "Callable[[_Place], None]") -> None:
-        self._log = log
+    def __init__(self, log: Log, free: "Callable[[_Slot], None]") -> None:
+        super().__init__(log)
         self._free = free
         self.ticket: Ticket | None = None
 
-    def __call__(self, *events: Event) -> None:
+    def observe(self, events: Sequence[Event]) -> None:
         if isinstance(events[-1], Done | Failed):
             self._free(self)
-        self._log(*events)

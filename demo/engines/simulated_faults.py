@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, Literal, TypeAlias
 
 from demo.engines.playback import Playback
-from demo.errors import EngineFailed, NotReady, Overloaded, shutting_down
+from demo.errors import EngineFailed, NotReady, Overloaded, describe_shutdown
 from demo.events import Broken, Done, Engine, Event, Failed, Load, Log, Piece, Prompt, Request, Started, Status, Token
 
 Fault: TypeAlias = Literal["pause", "break"]
@@ -52,7 +52,7 @@ class SimulatedFaults(Engine):
 
     def close(self) -> None:
         for playback in self._playbacks:
-            playback.fail(shutting_down())
+            playback.fail(describe_shutdown())
 
 
 def schedule(fault: Fault, start: float) -> Iterator[Sequence[Event]]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from fastapi import FastAPI
 
-from demo.api import server
+from demo.api import uvicorn_tuning
 from demo.api.application import create_api
 from demo.api.server import Server
 from demo.engines.metered import MeteredEngine
@@ -24,7 +24,7 @@ def serve_api(
     settings = settings or Settings(port=0)
     with pytest.MonkeyPatch.context() as patch:
         # Signals are the main thread's.
-        patch.setattr(server._Uvicorn, "capture_signals", lambda self: _no_signals())
+        patch.setattr(uvicorn_tuning.TunedUvicorn, "capture_signals", lambda self: _no_signals())
         served = Server(settings, {})
         measured = MeteredEngine(engine)
         page = mount_page(measured) if mount_page else None

@@ -81,7 +81,7 @@ SCORED = Script(RANKED.tokens, "eos_token", prompt=(PromptToken(1, "h", None), P
 
 @pytest.fixture(scope="module")
 def detailed() -> FastAPI:
-    """Answers with all that can be told."""
+    """Answers with every detail."""
     return open_api(AnsweringEngine(SCORED, HELLO))
 
 
@@ -99,7 +99,7 @@ def test_events_follow_the_document(detailed: FastAPI, document: Any, path: str,
 
 
 @pytest.mark.parametrize("path", [path for method, path in ROUTES if method == "get" and path != "/metrics"])
-def test_what_is_told_of_the_server_follows_the_document(app: FastAPI, document: Any, path: str) -> None:
+def test_what_describes_the_server_follows_the_document(app: FastAPI, document: Any, path: str) -> None:
     response = ask(app, "GET", path)
     assert_valid(document, path, "get", 200, "application/json", parse(response.content))
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from demo.api import connection, server
+from demo.api import server, uvicorn_tuning
 from demo.engines.local.engine import LocalEngine
 from demo.events import Log, Request, Ticket
 from demo.settings import Settings
@@ -35,7 +35,7 @@ def engine() -> ScriptedEngine:
 def url(engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A server of little patience."""
     for name in ("HEADER_SECONDS", "BODY_SECONDS", "IDLE_SECONDS"):
-        monkeypatch.setattr(connection, name, SHORT)
+        monkeypatch.setattr(uvicorn_tuning, name, SHORT)
     monkeypatch.setattr(server, "IDLE_SECONDS", SHORT)
     monkeypatch.setattr(server, "UNREAD_SECONDS", 1)
     with serve_api(engine) as url:
@@ -91,9 +91,7 @@ def test_a_connection_may_ask_again_until_it_has_been_idle_too_long(url: str) ->
 @pytest.mark.parametrize(
     ("junk", "status"), [(b"GARBAGE\r\n\r\n", 400), (b"GET / HTTP/1.1\r\nx: " + b"a" * 70_000, 431)]
 )
-def test_what_is_not_http_is_told_so_in_json(
-    url: str, junk: bytes, status: int, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_bad_http_is_answered_in_json(url: str, junk: bytes, status: int, caplog: pytest.LogCaptureFixture) -> None:
     with connect(url) as client:
         client.sendall(junk)
         answer = read_to_end(client)

@@ -32,7 +32,7 @@ def haste(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check(status: int, content_type: str, body: bytes, documented: set[int]) -> None:
-    """A status that the document tells, and a body in one of the shapes that clients read."""
+    """A documented status, and a body in one of the shapes that clients read."""
     assert status in documented, (status, body)
     if status == 204:
         assert not body

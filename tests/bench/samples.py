@@ -11,7 +11,7 @@ SILENT = ServerTimes()
 def make_sample(
     total: float, text: str = "text", tokens: tuple[float, ...] = (), sent: float = 0.0, server: ServerTimes = SILENT
 ) -> Sample:
-    timeline = Timeline(first_text=tokens[0] if tokens else total, tokens=tokens, end=total)
+    timeline = Timeline(ttft=tokens[0] if tokens else total, tokens=tokens, end=total)
     return Sample(text, sent, 0.001, tokens[0] if tokens else None, timeline, total, len(tokens) or None, server)
 
 

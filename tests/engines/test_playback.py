@@ -14,7 +14,7 @@ from demo.events import Done, Event, Failed, Token
 
 
 class Tape:
-    """A log that says when it ended."""
+    """A log that sets an event at its end."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -32,14 +32,14 @@ def token(index: int, at: float) -> Token:
     return Token(at, index, index, "a", 0.0, special=False)
 
 
-def test_nothing_is_told_before_its_time_and_the_end_comes_with_the_last_token() -> None:
+def test_nothing_is_logged_before_its_time_and_the_end_comes_with_the_last_token() -> None:
     tape, now = Tape(), time.perf_counter()
     times = [now + 0.02 * number for number in range(1, 4)]
     schedule: list[Sequence[Event]] = [[token(number, at)] for number, at in enumerate(times, start=1)]
     schedule[-1] = [*schedule[-1], Done(times[-1], "length", 3)]
     Playback(schedule, tape)
     assert tape.ended.wait(10)
-    assert all(told >= due for told, due in zip(tape.moments, times, strict=True))
+    assert all(logged >= due for logged, due in zip(tape.moments, times, strict=True))
     assert len(tape.moments) == 3
 
 
@@ -70,9 +70,9 @@ FAULTS: dict[str, tuple[Callable[[], Iterable[Sequence[Event]]], str]] = {
 }
 
 
-@pytest.mark.parametrize(("schedule", "told"), FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize(("schedule", "words"), FAULTS.values(), ids=FAULTS)
 def test_whatever_a_schedule_does_its_log_gets_one_final_event(
-    schedule: Callable[[], Iterable[Sequence[Event]]], told: str
+    schedule: Callable[[], Iterable[Sequence[Event]]], words: str
 ) -> None:
     tape = Tape()
     Playback(schedule(), tape).join()
@@ -80,13 +80,13 @@ def test_whatever_a_schedule_does_its_log_gets_one_final_event(
     assert len(ends) == 1
     assert ends[0] is tape.events[-1]
     assert isinstance(ends[0], Failed)
-    assert told in str(ends[0].error)
+    assert words in str(ends[0].error)
 
 
 def test_there_is_a_limit_to_how_many_are_played_and_every_end_gives_its_place_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(playback, "_places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(playback, "_slots", threading.BoundedSemaphore(1))
     first = Playback([[token(1, time.perf_counter() + 3600)]], Tape())
     with pytest.raises(Overloaded):
         Playback([], Tape())

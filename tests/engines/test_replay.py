@@ -77,7 +77,7 @@ def test_what_was_not_recorded_is_refused_with_what_was() -> None:
             replay.submit(request, lambda *events: None)
 
 
-def test_a_recording_is_played_to_every_client_and_tells_what_was_cached_when_it_was_made() -> None:
+def test_a_recording_is_played_to_every_client_with_the_cached_tokens_of_its_recording() -> None:
     trace = make_trace(cached_tokens=8)
     for asked in (replace(ask(), client="session:abc"), replace(ask(), cache_prompt=False), replace(ask(), pace=50)):
         assert find_trace([trace], asked) is trace
@@ -85,7 +85,7 @@ def test_a_recording_is_played_to_every_client_and_tells_what_was_cached_when_it
         assert trace.events[0] == Started(0.001, 10, 0, cached_tokens=8)
 
 
-def test_it_is_ready_and_says_that_it_is_recorded() -> None:
+def test_it_is_ready_and_its_source_is_recorded() -> None:
     status = Replay([make_trace()]).status
     assert isinstance(status, Ready)
     assert (status.card.source, status.card.model_id) == ("recorded", "a-model")
@@ -97,7 +97,7 @@ def test_its_rate_is_that_of_the_runs_recorded_at_their_own_speed() -> None:
     assert find_rate([make_trace(["one"]), make_trace(gap=1, pace=1)]) is None
 
 
-def test_plain_text_is_a_question_unless_the_operator_says_otherwise() -> None:
+def test_plain_text_is_a_users_message_unless_the_operator_sets_raw() -> None:
     for settings, expected in ((Settings(), "chat"), (Settings(plain_prompts="raw"), "raw")):
         status = open_replay([make_trace()], settings).status
         assert isinstance(status, Ready)

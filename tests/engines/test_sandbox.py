@@ -1,4 +1,4 @@
-"""A sandbox admits as many as its limit says, frees a place when its run has ended, and starves nobody."""
+"""A sandbox admits as many runs as its limit, frees a slot when a run has ended, and leaves the rest to the engine."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from demo.errors import DemoError, EngineFailed, NotReady, Overloaded
 from demo.events import Done, Event, Load, Loading, Request
 from tests.scripted import ScriptedEngine, ScriptedTicket
 
-ASKED = Request("hi")
+REQUEST = Request("hi")
 
 
 class SmallEngine(ScriptedEngine):
@@ -21,29 +21,32 @@ class SmallEngine(ScriptedEngine):
 
     @property
     def load(self) -> Load:
-        load = super().load
-        return Load(load.running, load.waiting, self._limit, load.stalled)
+        return Load(0, 0, self._limit, 0.0)
 
 
 def ignore(*events: Event) -> None:
-    """A log that nobody reads."""
+    """A log that is not read."""
+
+
+def open_sandbox(limit: int) -> tuple[ScriptedEngine, Sandbox]:
+    engine = ScriptedEngine()
+    return engine, Sandbox(engine, limit)
 
 
 def fill(sandbox: Sandbox) -> None:
     for _ in range(sandbox.limit):
-        sandbox.submit(ASKED, ignore)
+        sandbox.submit(REQUEST, ignore)
 
 
-def test_it_admits_as_many_as_its_limit_and_the_engine_never_hears_of_the_next() -> None:
-    engine = ScriptedEngine()
-    sandbox = Sandbox(engine, 3)
+def test_it_admits_as_many_as_its_limit_and_refuses_the_next_itself() -> None:
+    engine, sandbox = open_sandbox(3)
     fill(sandbox)
-    for refused in (sandbox.admit, lambda: sandbox.submit(ASKED, ignore)):
+    for refused in (sandbox.admit, lambda: sandbox.submit(REQUEST, ignore)):
         with pytest.raises(Overloaded, match="Model is overloaded: 3 requests"):
             refused()
     assert len(engine.tickets) == 3
     assert (sandbox.load.running, sandbox.load.limit) == (3, 3)
-    engine.admit()  # whoever asks outside is not refused
+    engine.admit()  # requests outside the sandbox are not refused
 
 
 @pytest.mark.parametrize(
@@ -56,23 +59,21 @@ def test_it_admits_as_many_as_its_limit_and_the_engine_never_hears_of_the_next()
     ],
     ids=["finished", "with its last token", "failed", "cancelled"],
 )
-def test_a_place_is_free_when_its_run_has_ended(end: Callable[[ScriptedTicket], None]) -> None:
-    engine = ScriptedEngine()
-    sandbox = Sandbox(engine, 2)
+def test_a_slot_is_free_when_its_run_has_ended(end: Callable[[ScriptedTicket], None]) -> None:
+    engine, sandbox = open_sandbox(2)
     fill(sandbox)
     engine.tickets[0].start()
     engine.tickets[0].write("one")
     with pytest.raises(Overloaded):
         sandbox.admit()
     end(engine.tickets[0])
-    sandbox.submit(ASKED, ignore)
+    sandbox.submit(REQUEST, ignore)
     with pytest.raises(Overloaded):
         sandbox.admit()
 
 
-def test_whoever_reads_the_end_of_a_run_finds_its_place_free() -> None:
-    engine = ScriptedEngine()
-    sandbox = Sandbox(engine, 1)
+def test_a_reader_of_the_end_of_a_run_finds_its_slot_free() -> None:
+    engine, sandbox = open_sandbox(1)
     read: list[Event] = []
 
     def ask_again(*events: Event) -> None:
@@ -80,47 +81,46 @@ def test_whoever_reads_the_end_of_a_run_finds_its_place_free() -> None:
         if isinstance(events[-1], Done):
             sandbox.admit()
 
-    sandbox.submit(ASKED, ask_again)
+    sandbox.submit(REQUEST, ask_again)
     engine.tickets[0].start()
     engine.tickets[0].finish()
     assert [type(event).__name__ for event in read] == ["Started", "Done"]
 
 
 @pytest.mark.parametrize(
-    ("places", "asked", "lent"), [(100, 8, 8), (64, 4, 4), (8, 8, 2), (8, 1, 1), (3, 8, 1), (1, 4, 1)]
+    ("engine_limit", "asked", "limit"), [(100, 8, 8), (64, 4, 4), (8, 8, 2), (8, 1, 1), (3, 8, 1), (1, 4, 1)]
 )
-def test_it_is_lent_a_share_of_the_engines_places_at_most(places: int, asked: int, lent: int) -> None:
-    sandbox = Sandbox(SmallEngine(places), asked)
-    assert sandbox.limit == lent
-    assert lent == 1 or lent * SHARE <= places
+def test_its_limit_is_a_share_of_the_engines_limit_at_most(engine_limit: int, asked: int, limit: int) -> None:
+    sandbox = Sandbox(SmallEngine(engine_limit), asked)
+    assert sandbox.limit == limit
+    assert limit == 1 or limit * SHARE <= engine_limit
 
 
-def test_what_the_engine_refuses_takes_no_place() -> None:
-    engine = ScriptedEngine()
-    sandbox = Sandbox(engine, 1)
+def test_a_request_that_the_engine_refuses_takes_no_slot() -> None:
+    engine, sandbox = open_sandbox(1)
     for refusal in (Overloaded("Model is overloaded"), NotReady("a moment")):
         engine.refusal = refusal
-        with pytest.raises(DemoError) as said:
-            sandbox.submit(ASKED, ignore)
-        assert said.value is refusal
+        with pytest.raises(DemoError) as refused:
+            sandbox.submit(REQUEST, ignore)
+        assert refused.value is refusal
         with pytest.raises(type(refusal)):
             sandbox.admit()
     engine.refusal = None
     fill(sandbox)
 
 
-def test_closed_it_gives_back_its_own_places_and_no_others() -> None:
+def test_closing_it_cancels_its_own_runs_and_no_others() -> None:
     engine = ScriptedEngine()
-    sandbox, neighbour = Sandbox(engine, 2), engine.submit(ASKED, ignore)
+    sandbox, neighbour = Sandbox(engine, 2), engine.submit(REQUEST, ignore)
     fill(sandbox)
     sandbox.close()
     assert [ticket.cancelled for ticket in engine.tickets] == [False, True, True]
     with pytest.raises(NotReady):
-        sandbox.submit(ASKED, ignore)
+        sandbox.submit(REQUEST, ignore)
     neighbour.cancel()
 
 
-def test_it_stands_where_its_engine_stands() -> None:
+def test_its_status_and_tokenizer_are_the_engines() -> None:
     loading = Loading("reading the weights")
     sandbox = Sandbox(ScriptedEngine(loading), 2)
     assert sandbox.status is loading

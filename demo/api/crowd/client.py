@@ -5,18 +5,17 @@ import json
 import random
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal
 
 import httpx
+from typing_extensions import Unpack
 
 from demo.api.crowd.event_log import EventLog
 from demo.api.crowd.request import CrowdRequest
-from demo.api.dialects.errors import Json
+from demo.api.openapi.replies import NativeError, NativeEvent
+from demo.api.openapi.reports import CrowdAttempt, CrowdEventFields, CrowdEventName, CrowdRefusal, CrowdVisit
 from demo.events import Started
 from demo.run import Run
-
-Outcome: TypeAlias = Literal["served", "gave_up", "failed", "unfinished"]
 
 FIRST_PAUSE_SECONDS: Final = 0.25
 PROMPT: Final = "The first step in making cheese is to"
@@ -25,37 +24,11 @@ TIMEOUT: Final = httpx.Timeout(None, connect=10.0)
 NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-@dataclass(slots=True)
-class Attempt:
-    """One request: when it was sent and when the response began."""
-
-    asked: float
-    answered: float | None = None
-    status: int | None = None
-
-
-@dataclass(slots=True)
-class ClientRecord:
-    """What happened to one client. Times in seconds since the load test began; `timings` from its stream."""
-
-    client: int
-    outcome: Outcome = "unfinished"
-    attempts: list[Attempt] = field(default_factory=list)
-    admitted: float | None = None
-    started: float | None = None
-    first_token: float | None = None
-    end: float | None = None
-    tokens: int = 0
-    waited: float | None = None
-    timings: Json | None = None
-    error: str | None = None
-
-
 class CrowdClient:
     """Client `number` of a load test. `request_until_served` is its whole life."""
 
     def __init__(self, number: int, url: str, plan: CrowdRequest, log: EventLog) -> None:
-        self.record = ClientRecord(number)
+        self.record = CrowdVisit(number)
         self._run: Run | None = None  # of the attempt that was admitted
         self._retry_after = 0.0  # seconds, from the last refusal
         self._url = url
@@ -94,7 +67,7 @@ class CrowdClient:
 
     async def _send_request(self, attempt: int) -> bool:
         """One request, to its end. Whether it was refused with 429."""
-        sent = Attempt(self._note("asked", attempt=attempt))
+        sent = CrowdAttempt(self._note("asked", attempt=attempt))
         self.record.attempts.append(sent)
         query = {"client": self.record.client}
         async with self._http.stream("POST", self._url, params=query, json=self._body) as response:
@@ -106,14 +79,14 @@ class CrowdClient:
         return False
 
     def _read_refusal(self, response: httpx.Response, attempt: int) -> bool:
-        body = response.json()
+        body: NativeError = response.json()
         if response.status_code != 429:
             self._fail(body["error"])
             return False
         self._log.refusal = self._log.refusal or write_as_received(response)
         self._retry_after = float(response.headers.get("retry-after", 0))
-        kind = {"error_type": body["error_type"], "error": body["error"]}
-        self._note("refused", attempt=attempt, status=429, retry_after=self._retry_after, **kind)
+        kind, sentence, pause = body["error_type"], body["error"], self._retry_after
+        self._note("refused", attempt=attempt, status=429, retry_after=pause, error_type=kind, error=sentence)
         return True
 
     async def _read_stream(self, response: httpx.Response) -> None:
@@ -126,7 +99,7 @@ class CrowdClient:
                 self._read_token(event)
         self._end("served")
 
-    def _read_token(self, event: Json) -> None:
+    def _read_token(self, event: NativeEvent) -> None:
         record = self.record
         record.tokens += 1
         if record.first_token is None and event["token"]["text"] and not event["token"]["special"]:
@@ -149,13 +122,13 @@ class CrowdClient:
         self.record.error = sentence
         self._end("failed", error=sentence)
 
-    def _end(self, outcome: Outcome, **more: Any) -> None:
+    def _end(self, outcome: Literal["served", "gave_up", "failed"], **more: Unpack[CrowdEventFields]) -> None:
         self.record.outcome = outcome
         self.record.end = self._note(outcome, **more)
 
-    def _note(self, event: str, **more: Any) -> float:
-        at = self._log.now()
-        self._log.record(event, at, client=self.record.client, **more)
+    def _note(self, event: CrowdEventName, **more: Unpack[CrowdEventFields]) -> float:
+        at, more = self._log.now(), {"client": self.record.client, **more}
+        self._log.record(event, at, **more)
         return at
 
 
@@ -167,7 +140,7 @@ def compute_pause(attempt: int, retry_after: float, uniform: Callable[[float, fl
     return retry_after + uniform(0, FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1))
 
 
-def write_as_received(response: httpx.Response) -> Json:
+def write_as_received(response: httpx.Response) -> CrowdRefusal:
     """The head and the body of a response, as text."""
     lines = [f"{response.http_version} {response.status_code} {response.reason_phrase}"]
     lines += [f"{name.decode('latin-1')}: {value.decode('latin-1')}" for name, value in response.headers.raw]

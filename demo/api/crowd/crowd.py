@@ -6,13 +6,12 @@ Knows no route; it is given the server's address.
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
 from typing import Final
 
 from demo.api.crowd.client import CrowdClient
 from demo.api.crowd.event_log import EventLog
 from demo.api.crowd.request import CrowdRequest
-from demo.api.dialects.errors import Json
+from demo.api.openapi.reports import CrowdEvent
 from demo.engines.sandbox import Sandbox
 from demo.events import Engine
 from demo.run import Run
@@ -38,7 +37,16 @@ class Crowd:
 
     def start(self) -> None:
         plan, self._log = self._plan, EventLog()
-        self._log.record("begun", 0.0, **plan.model_dump() | {"limit": self.sandbox.limit, "attempts": plan.attempts})
+        self._log.record(
+            "begun",
+            0.0,
+            clients=plan.clients,
+            limit=self.sandbox.limit,
+            retry=plan.retry,
+            max_new_tokens=plan.max_new_tokens,
+            seed=plan.seed,
+            attempts=plan.attempts,
+        )
         self._clients = [CrowdClient(number, self._url, plan, self._log) for number in range(1, plan.clients + 1)]
         self._task = asyncio.ensure_future(self._run())
         self._task.add_done_callback(lambda _: self._log.end())
@@ -59,7 +67,7 @@ class Crowd:
         if number <= len(self._clients):
             self._clients[number - 1].record_admission(run)
 
-    async def follow(self, silence: float) -> AsyncIterator[Sequence[Json]]:
+    async def follow(self, silence: float) -> AsyncIterator[Sequence[CrowdEvent]]:
         """The events as they happen, to the end; an empty batch after `silence` seconds without one."""
         assert self._task is not None, "the load test has not started"
         async for batch in self._log.follow(silence):
@@ -78,5 +86,5 @@ class Crowd:
             if not task.cancelled():
                 task.result()
         self.sandbox.close()
-        clients = [asdict(client.record) for client in self._clients]
+        clients = [client.record for client in self._clients]
         self._log.record("ended", self._log.now(), in_time=not late, clients=clients, refusal=self._log.refusal)

@@ -4,18 +4,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Any
 
-from demo.api.dialects.errors import Json
+from typing_extensions import Unpack
+
+from demo.api.openapi.reports import CrowdEvent, CrowdEventFields, CrowdEventName, CrowdRefusal
 
 
 class EventLog:
     """Begins on construction. Written by the clients, followed by the response."""
 
     def __init__(self) -> None:
-        self.refusal: Json | None = None  # the first one, as it was received
+        self.refusal: CrowdRefusal | None = None  # the first one, as it was received
         self._began = time.perf_counter()
-        self._events: list[Json] = []
+        self._events: list[CrowdEvent] = []
         self._news = asyncio.Event()
         self._ended = False
 
@@ -26,7 +27,7 @@ class EventLog:
     def now(self) -> float:
         return self.since_start(time.perf_counter())
 
-    def record(self, event: str, at: float, **more: Any) -> None:
+    def record(self, event: CrowdEventName, at: float, **more: Unpack[CrowdEventFields]) -> None:
         self._events.append({"event": event, "at": at, **more})
         self._news.set()
 
@@ -35,7 +36,7 @@ class EventLog:
         self._ended = True
         self._news.set()
 
-    async def follow(self, silence: float) -> AsyncIterator[Sequence[Json]]:
+    async def follow(self, silence: float) -> AsyncIterator[Sequence[CrowdEvent]]:
         """The events as they happen, to the end; an empty batch after `silence` seconds without one."""
         position = 0
         while position < len(self._events) or not self._ended:

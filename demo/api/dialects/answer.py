@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from demo.api.dialects.timings import MILLISECONDS, Timings
+from demo.api.openapi.replies import NativeReason
 from demo.errors import DemoError, Incomplete
 from demo.events import Done, Event, Failed, PromptRead, PromptToken, Request, Started, Token
 from demo.run import Run
@@ -56,8 +57,9 @@ class Answer:
         return self.started.seed if self.started and self.request.sampling.is_random else None
 
     @property
-    def finish_reason(self) -> str:
+    def finish_reason(self) -> NativeReason:
         assert isinstance(self.end, Done), "the answer has not ended"
+        assert self.end.finish_reason != "cancelled", "a cancelled answer has an error"
         return self.end.finish_reason
 
     @property

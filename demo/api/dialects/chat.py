@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from demo.api.dialects.errors import Json
+from demo.api.dialects.answer import Answer
 from demo.api.dialects.number_fields import Count, TopN
-from demo.api.dialects.openai import OpenAIDialect, OpenAIRequest
+from demo.api.dialects.openai import FINISH_REASONS, OpenAIDialect, OpenAIRequest
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
+from demo.api.openapi.replies import Chat, ChatChoice, ChatChunk, ChatDelta, ChatLogprob, ChatLogprobs
 from demo.errors import BadRequest
 from demo.events import Candidate, Message, ModelCard, Request, Role, Token
 
@@ -92,19 +93,60 @@ class ChatDialect(OpenAIDialect):
     """Deltas of a message. Each names the role, since clients would count a chunk of the role alone as a token."""
 
     id_prefix = "chatcmpl"
-    stream_object = "chat.completion.chunk"
-    whole_object = "chat.completion"
 
-    def write_text(self, text: str, is_delta: bool) -> Json:
-        return {"delta" if is_delta else "message": {"role": "assistant", "content": text}}
+    def make_empty_chunk(self) -> ChatChunk:
+        return {
+            "id": self.id,
+            "object": "chat.completion.chunk",
+            "created": self.created,
+            "model": self.card.model_id,
+            "system_fingerprint": self.fingerprint,
+            "choices": [],
+        }
 
-    def write_logprobs(self, tokens: Sequence[Token], offset: int) -> Json:
-        content = [
-            {**_write_token(token), "top_logprobs": [_write_token(candidate) for candidate in token.top]}
-            for token in tokens
+    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> ChatChunk:
+        choice: ChatDelta = {
+            "index": index,
+            "delta": {"role": "assistant", "content": token.text},
+            "logprobs": self._write_logprobs([token]),
+            "finish_reason": FINISH_REASONS[answer.finish_reason] if is_last else None,
+        }
+        chunk = self.make_empty_chunk()
+        chunk["choices"].append(choice)
+        if self.request.include_usage:
+            chunk["usage"] = None  # OpenAI's sign that usage follows
+        return chunk
+
+    def whole(self, answers: Sequence[Answer]) -> Chat:
+        choices: list[ChatChoice] = [
+            {
+                "index": index,
+                "message": {"role": "assistant", "content": answer.text},
+                "logprobs": self._write_logprobs(answer.tokens),
+                "finish_reason": FINISH_REASONS[answer.finish_reason],
+            }
+            for index, answer in enumerate(answers)
         ]
-        return {"content": content}
+        return {
+            "id": self.id,
+            "object": "chat.completion",
+            "created": self.created,
+            "model": self.card.model_id,
+            "system_fingerprint": self.fingerprint,
+            "choices": choices,
+            "usage": self.count_usage(answers),
+        }
+
+    def _write_logprobs(self, tokens: Sequence[Token]) -> ChatLogprobs | None:
+        if not self.with_logprobs:
+            return None
+        return {
+            "content": [
+                {**_write_token(token), "top_logprobs": [_write_token(candidate) for candidate in token.top]}
+                for token in tokens
+            ]
+        }
 
 
-def _write_token(token: Token | Candidate) -> Json:
+def _write_token(token: Token | Candidate) -> ChatLogprob:
     return {"token": token.text, "logprob": token.logprob, "bytes": list(token.text.encode())}

@@ -12,13 +12,13 @@ from typing import Annotated, Any, Final
 from pydantic import ConfigDict, Field
 
 from demo.api.dialects.answer import Answer
-from demo.api.dialects.errors import Json
 from demo.api.dialects.native import write_chunk, write_stream_details
 from demo.api.dialects.native_request import DEFAULT_MAX_NEW_TOKENS, Raw
 from demo.api.dialects.number_fields import Count, TopN
-from demo.api.dialects.openai import MAX_CHOICES, OpenAIDialect, OpenAIRequest
+from demo.api.dialects.openai import FINISH_REASONS, MAX_CHOICES, OpenAIDialect, OpenAIRequest
 from demo.api.dialects.plain_prompt import read_prompt
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
+from demo.api.openapi.replies import Completion, CompletionChoice, CompletionChunk, CompletionLogprobs
 from demo.errors import BadRequest
 from demo.events import ModelCard, Request, Token
 
@@ -65,19 +65,56 @@ class CompletionDialect(OpenAIDialect):
     """Pieces of text, with TGI's token beside them."""
 
     id_prefix = "cmpl"
-    stream_object = "text_completion"
-    whole_object = "text_completion"
 
-    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
+    def make_empty_chunk(self) -> CompletionChunk:
+        return {
+            "id": self.id,
+            "object": "text_completion",
+            "created": self.created,
+            "model": self.card.model_id,
+            "system_fingerprint": self.fingerprint,
+            "choices": [],
+        }
+
+    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> CompletionChunk:
+        choice: CompletionChoice = {
+            "index": index,
+            "text": token.text,
+            "logprobs": self._write_logprobs([token], answer.characters - len(token.text)),
+            "finish_reason": FINISH_REASONS[answer.finish_reason] if is_last else None,
+        }
+        chunk = self.make_empty_chunk()
+        chunk["choices"].append(choice)
+        if self.request.include_usage:
+            chunk["usage"] = None  # OpenAI's sign that usage follows
         native = write_chunk(answer, token)
         if is_last:
-            native |= {"generated_text": answer.text, "details": write_stream_details(answer)}
-        return {**OpenAIDialect.chunk(self, index, answer, token, is_last), **native}
+            native["generated_text"], native["details"] = answer.text, write_stream_details(answer)
+        return {**chunk, **native}
 
-    def write_text(self, text: str, is_delta: bool) -> Json:
-        return {"text": text}
+    def whole(self, answers: Sequence[Answer]) -> Completion:
+        choices: list[CompletionChoice] = [
+            {
+                "index": index,
+                "text": answer.text,
+                "logprobs": self._write_logprobs(answer.tokens, 0),
+                "finish_reason": FINISH_REASONS[answer.finish_reason],
+            }
+            for index, answer in enumerate(answers)
+        ]
+        return {
+            "id": self.id,
+            "object": "text_completion",
+            "created": self.created,
+            "model": self.card.model_id,
+            "system_fingerprint": self.fingerprint,
+            "choices": choices,
+            "usage": self.count_usage(answers),
+        }
 
-    def write_logprobs(self, tokens: Sequence[Token], offset: int) -> Json:
+    def _write_logprobs(self, tokens: Sequence[Token], offset: int) -> CompletionLogprobs | None:
+        if not self.with_logprobs:
+            return None
         ends = accumulate((len(token.text) for token in tokens), initial=offset)
         return {
             "tokens": [token.text for token in tokens],

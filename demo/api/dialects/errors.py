@@ -4,27 +4,17 @@ Native bodies are text-generation-inference's, those under /v1 OpenAI's. Never F
 TGI's Python client fails on it.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from starlette.responses import JSONResponse
 
+from demo.api.openapi.replies import NativeError, OpenAIError, OpenAIErrorText
+from demo.api.statuses import STATUSES
 from demo.errors import BadRequest, DemoError, Incomplete, NotReady, TemplateRefused
 
-Json: TypeAlias = dict[str, Any]
+Json: TypeAlias = Mapping[str, Any]
 
-STATUSES: Final = {
-    "validation": 422,
-    "template_error": 422,
-    "overloaded": 429,
-    "generation": 424,
-    "incomplete_generation": 500,
-    "healthcheck": 503,
-    "authentication": 401,
-    "not_found": 404,
-    "method_not_allowed": 405,
-    "timeout": 408,
-    "too_large": 413,
-}
 # TGI's clients recognise an error by the beginning of its text. A subclass stands before its base.
 PREFIXES: Final = (
     (TemplateRefused, "Template error: "),
@@ -52,14 +42,19 @@ def format_error(error: DemoError) -> str:
     return next((prefix for base, prefix in PREFIXES if isinstance(error, base)), "") + str(error)
 
 
-def write_native(error: DemoError) -> Json:
+def write_native(error: DemoError) -> NativeError:
     """TGI's body: text and type."""
     return {"error": format_error(error), "error_type": error.kind}
 
 
-def write_openai(error: DemoError) -> Json:
+def write_openai(error: DemoError) -> OpenAIError:
     """OpenAI's body, with TGI's type beside it."""
-    inner = {"message": format_error(error), "type": error.kind, "param": None, "code": find_status(error)}
+    inner: OpenAIErrorText = {
+        "message": format_error(error),
+        "type": error.kind,
+        "param": None,
+        "code": find_status(error),
+    }
     return {"error": inner, "error_type": error.kind}
 
 
@@ -73,4 +68,4 @@ def make_error_response(error: DemoError, body: Json) -> JSONResponse:
 
 def respond(path: str, error: DemoError) -> JSONResponse:
     """The response to a request to `path`, in the dialect of that path."""
-    return make_error_response(error, (write_openai if path.startswith("/v1/") else write_native)(error))
+    return make_error_response(error, write_openai(error) if path.startswith("/v1/") else write_native(error))

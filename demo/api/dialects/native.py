@@ -2,11 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from demo.api.dialects.answer import Answer
-from demo.api.dialects.errors import Json, write_native
+from demo.api.dialects.errors import write_native
 from demo.api.dialects.native_request import Parameters
+from demo.api.openapi.replies import (
+    BestOfDetails,
+    Details,
+    Generated,
+    NativeError,
+    NativeEvent,
+    OtherSequence,
+    StreamDetails,
+    TokenInfo,
+)
 from demo.errors import DemoError
 from demo.events import Candidate, PromptProgress, Token
 
@@ -20,7 +29,7 @@ class NativeDialect:
     in_array: bool = False
     ending: bytes = b""
 
-    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
+    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> NativeEvent:
         chunk = write_chunk(answer, token)
         if is_last:
             chunk["generated_text"] = self._write_text(answer)
@@ -30,24 +39,27 @@ class NativeDialect:
     def progress(self, answer: Answer, progress: PromptProgress) -> str | None:
         return f"prompt {progress.read}/{progress.total}" if self.parameters.return_progress else None
 
-    def closing(self, answers: Sequence[Answer]) -> Sequence[Json]:
+    def closing(self, answers: Sequence[Answer]) -> Sequence[NativeEvent]:
         return ()
 
-    def whole(self, answers: Sequence[Answer]) -> Any:
+    def whole(self, answers: Sequence[Answer]) -> Generated | list[Generated]:
         best, *others = sorted(answers, key=_mean_logprob, reverse=True)
-        reply: Json = {"generated_text": self._write_text(best)}
+        reply: Generated = {"generated_text": self._write_text(best)}
         if self.parameters.details or self.parameters.decoder_input_details:
-            reply["details"] = write_details(best)
-            if others:
-                sequences = [{"generated_text": self._write_text(other), **write_details(other)} for other in others]
-                reply["details"]["best_of_sequences"] = sequences
+            reply["details"] = self._write_best(best, others) if others else write_details(best)
         return [reply] if self.in_array else reply
 
     def headers(self, answers: Sequence[Answer]) -> dict[str, str]:
         return max(answers, key=_mean_logprob).headers(self.device)
 
-    def error(self, error: DemoError) -> Json:
+    def error(self, error: DemoError) -> NativeError:
         return write_native(error)
+
+    def _write_best(self, best: Answer, others: Sequence[Answer]) -> BestOfDetails:
+        return {**write_details(best), "best_of_sequences": [self._write_other(other) for other in others]}
+
+    def _write_other(self, answer: Answer) -> OtherSequence:
+        return {"generated_text": self._write_text(answer), **write_details(answer)}
 
     def _write_text(self, answer: Answer) -> str:
         prompt = answer.request.prompt
@@ -59,19 +71,19 @@ def _mean_logprob(answer: Answer) -> float:
     return sum(token.logprob for token in answer.tokens) / max(len(answer.tokens), 1)
 
 
-def write_chunk(answer: Answer, token: Token) -> Json:
+def write_chunk(answer: Answer, token: Token) -> NativeEvent:
     """The event of a token that is not the last."""
-    chunk: Json = {"index": token.index, "token": write_token(token), "generated_text": None, "details": None}
+    chunk: NativeEvent = {"index": token.index, "token": write_token(token), "generated_text": None, "details": None}
     if answer.request.top_n_tokens:
         chunk["top_tokens"] = [write_token(candidate) for candidate in token.top]
     return chunk
 
 
-def write_token(token: Token | Candidate) -> Json:
+def write_token(token: Token | Candidate) -> TokenInfo:
     return {"id": token.id, "text": token.text, "logprob": token.logprob, "special": token.special}
 
 
-def write_stream_details(answer: Answer) -> Json:
+def write_stream_details(answer: Answer) -> StreamDetails:
     """The details of a stream's last event: TGI's, and the timings that a whole reply has in its headers."""
     return {
         "finish_reason": answer.finish_reason,
@@ -83,8 +95,8 @@ def write_stream_details(answer: Answer) -> Json:
     }
 
 
-def write_details(answer: Answer) -> Json:
-    details: Json = {
+def write_details(answer: Answer) -> Details:
+    details: Details = {
         "finish_reason": answer.finish_reason,
         "generated_tokens": len(answer.tokens),
         "seed": answer.seed,

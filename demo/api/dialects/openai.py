@@ -11,17 +11,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from demo.api.dialects import sse
 from demo.api.dialects.answer import Answer
-from demo.api.dialects.errors import Json, write_openai
+from demo.api.dialects.errors import write_openai
 from demo.api.dialects.native_request import CACHE_PROMPT, IGNORE_EOS, MAX_TOKENS_PER_SECOND, SAMPLING
 from demo.api.dialects.number_fields import Count, Penalty, Rate, Scale, ScaleOrZero, Seed
 from demo.api.dialects.timings import MILLISECONDS
 from demo.api.dialects.unavailable import Unavailable
+from demo.api.openapi.replies import ChatChunk, CompletionChunk, OpenAIError, OpenAIReason, Usage
 from demo.bounds import MAX_STOP_SEQUENCES, SCALE
 from demo.errors import DemoError
-from demo.events import ModelCard, PromptProgress, Request, Sampling, Token
+from demo.events import ModelCard, PromptProgress, Request, Sampling
 
 MAX_CHOICES: Final = 4
-FINISH_REASONS: Final = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
+FINISH_REASONS: Final[dict[str, OpenAIReason]] = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 
 StopString = Annotated[str, Field(min_length=1)]
 
@@ -99,99 +100,71 @@ class OpenAIRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class OpenAIDialect(ABC):
-    """Chunks and replies around choices. A dialect names them, and writes a choice's text and logprobs."""
+    """The common fields of chunks and replies. Each dialect writes its own around its choices."""
 
     id_prefix: ClassVar[str]
-    stream_object: ClassVar[str]
-    whole_object: ClassVar[str]
 
     card: ModelCard
     request: OpenAIRequest
     with_logprobs: bool
     ending: bytes = sse.DONE
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id_suffix: str = field(default_factory=lambda: uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
 
-    @abstractmethod
-    def write_text(self, text: str, is_delta: bool) -> Json:
-        """The field of a choice that holds its text."""
+    @property
+    def id(self) -> str:
+        return f"{self.id_prefix}-{self.id_suffix}"
+
+    @property
+    def fingerprint(self) -> str:
+        """What the tokens depend on beside the request."""
+        return "-".join(filter(None, (self.card.revision, self.card.device, self.card.dtype)))
 
     @abstractmethod
-    def write_logprobs(self, tokens: Sequence[Token], offset: int) -> Json:
-        """The logprobs of a choice whose first token begins at character `offset` of the answer."""
+    def make_empty_chunk(self) -> ChatChunk | CompletionChunk:
+        """A chunk without a choice."""
 
-    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
-        text = self.write_text(token.text, is_delta=True)
-        offset = answer.characters - len(token.text)
-        choice = self._write_choice(index, text, [token], offset, answer if is_last else None)
-        chunk = self._wrap(self.stream_object, [choice])
-        if self.request.include_usage:
-            chunk["usage"] = None  # OpenAI's sign that usage follows
-        return chunk
-
-    def progress(self, answer: Answer, progress: PromptProgress) -> Json | None:
+    def progress(self, answer: Answer, progress: PromptProgress) -> ChatChunk | CompletionChunk | None:
         """llama.cpp's chunk: the tokens processed include the cached ones."""
         if not self.request.return_progress:
             return None
         elapsed = progress.time - answer.started.time if answer.started else 0.0
-        counts = {
+        chunk = self.make_empty_chunk()
+        chunk["prompt_progress"] = {
             "total": progress.total,
             "cache": answer.cached_tokens,
             "processed": progress.read,
             "time_ms": round(elapsed * MILLISECONDS),
         }
-        return {**self._wrap(self.stream_object, []), "prompt_progress": counts}
+        return chunk
 
-    def closing(self, answers: Sequence[Answer]) -> Sequence[Json]:
+    def closing(self, answers: Sequence[Answer]) -> Sequence[ChatChunk | CompletionChunk]:
         if not self.request.include_usage:
             return ()
-        return [{**self._wrap(self.stream_object, []), "usage": count_usage(answers, self.request.n or 1)}]
-
-    def whole(self, answers: Sequence[Answer]) -> Json:
-        choices = [
-            self._write_choice(index, self.write_text(answer.text, is_delta=False), answer.tokens, 0, answer)
-            for index, answer in enumerate(answers)
-        ]
-        return {**self._wrap(self.whole_object, choices), "usage": count_usage(answers, self.request.n or 1)}
+        chunk = self.make_empty_chunk()
+        chunk["usage"] = self.count_usage(answers)
+        return [chunk]
 
     def headers(self, answers: Sequence[Answer]) -> dict[str, str]:
         return answers[0].headers(self.card.device)
 
-    def error(self, error: DemoError) -> Json:
+    def error(self, error: DemoError) -> OpenAIError:
         return write_openai(error)
 
-    def _write_choice(self, index: int, text: Json, tokens: Sequence[Token], offset: int, ended: Answer | None) -> Json:
+    def count_usage(self, answers: Sequence[Answer]) -> Usage:
+        """The tokens of all answers. Each n of them in a row answer the same prompt, which counts once.
+
+        As cached counts what all n found cached, since the rest was computed for this reply.
+        """
+        n = self.request.n or 1
+        prompt = sum(answer.input_tokens for answer in answers[::n])
+        completion = sum(len(answer.tokens) for answer in answers)
+        groups = [answers[at : at + n] for at in range(0, len(answers), n)]
         return {
-            "index": index,
-            **text,
-            "logprobs": self.write_logprobs(tokens, offset) if self.with_logprobs else None,
-            "finish_reason": FINISH_REASONS[ended.finish_reason] if ended else None,
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+            "prompt_tokens_details": {
+                "cached_tokens": sum(min(answer.cached_tokens for answer in group) for group in groups)
+            },
         }
-
-    def _wrap(self, object: str, choices: Sequence[Json]) -> Json:
-        return {
-            "id": f"{self.id_prefix}-{self.id}",
-            "object": object,
-            "created": self.created,
-            "model": self.card.model_id,
-            # What the tokens depend on beside the request.
-            "system_fingerprint": "-".join(filter(None, (self.card.revision, self.card.device, self.card.dtype))),
-            "choices": list(choices),
-        }
-
-
-def count_usage(answers: Sequence[Answer], n: int) -> Json:
-    """The tokens of all answers, of which each `n` in a row answer the same prompt.
-
-    That prompt counts once; as cached counts what all n found cached, since the rest was computed for this reply.
-    """
-    prompt = sum(answer.input_tokens for answer in answers[::n])
-    completion = sum(len(answer.tokens) for answer in answers)
-    groups = [answers[at : at + n] for at in range(0, len(answers), n)]
-    cached = sum(min(answer.cached_tokens for answer in group) for group in groups)
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": cached},
-    }

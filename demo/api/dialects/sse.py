@@ -1,5 +1,6 @@
 """Server-Sent Events as bytes (WHATWG HTML, section 9.2): the only module that frames a stream."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -16,7 +17,7 @@ def frame_comment(text: str) -> bytes:
     return b": %b\n\n" % text.encode()
 
 
-def frame(payload: dict[str, Any], id: int | None = None) -> bytes:
+def frame(payload: Mapping[str, Any], id: int | None = None) -> bytes:
     """One event of one line. A reader that reconnects sends its `id` back as `Last-Event-ID`."""
     numbered = b"" if id is None else b"id: %d\n" % id
     return b"%bdata: %b\n\n" % (numbered, orjson.dumps(payload))

@@ -1,8 +1,9 @@
 """Where the time of one answer went, from the events of its run. Knows no dialect."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
+from demo.api.openapi.replies import StreamTimings
 from demo.events import Event
 from demo.metrics import measure_streamed
 from demo.run import Run
@@ -44,9 +45,16 @@ class Timings:
             decode=(tokens[-1] - tokens[0]) * MILLISECONDS if tokens else None,
         )
 
-    def as_details(self) -> dict[str, float | None]:
+    def as_details(self) -> StreamTimings:
         """For the last event of a stream, whose headers have been sent."""
-        return {name: value and round(value, 3) for name, value in asdict(self).items() if "time" in name}
+        return {
+            "validation_time": round(self.validation_time, 3),
+            "queue_time": round(self.queue_time, 3),
+            "inference_time": round(self.inference_time, 3),
+            "total_time": round(self.total_time, 3),
+            "time_per_token": self.time_per_token and round(self.time_per_token, 3),
+            "time_to_first_token": self.time_to_first_token and round(self.time_to_first_token, 3),
+        }
 
     def as_headers(self) -> dict[str, str]:
         """TGI's headers of a whole reply, most in whole milliseconds, and a Server-Timing."""

@@ -1,18 +1,16 @@
 """A job: a run that is requested now and fetched later. Knows no route."""
 
 import secrets
-from typing import Literal, TypeAlias
 
 from demo.api.dialects.answer import Answer
-from demo.api.dialects.errors import Json, format_error
+from demo.api.dialects.errors import format_error
 from demo.api.dialects.native import write_stream_details, write_token
 from demo.api.jobs.report import DeliveryReport
 from demo.api.jobs.webhook import Webhook
+from demo.api.openapi import reports
 from demo.api.traffic import Traffic
 from demo.events import Failed
 from demo.run import Run
-
-State: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
 class Job:
@@ -36,14 +34,18 @@ class Job:
     def release(self) -> None:
         self._reader.close()
 
-    def write(self, since: int) -> Json:
+    def write(self, since: int) -> reports.JobState:
         """The state, and the tokens after token `since`, as JSON."""
         answer = self.read()
+        result = write_result(answer)
         return {
             "id": self.id,
             "next": max(since, len(answer.tokens)),
             "tokens": [{"index": token.index, **write_token(token)} for token in answer.tokens[since:]],
-            **write_state(answer),
+            "state": result["state"],
+            "generated_text": result["generated_text"],
+            "details": result["details"],
+            "error": result["error"],
         }
 
     def record_poll(self, next: int, traffic: Traffic | None) -> None:
@@ -53,7 +55,7 @@ class Job:
         self.polled.record_arrival(self.read().tokens[:next])
         self.polled.empty_replies += self.polled.delivered == delivered
 
-    def write_report(self) -> Json:
+    def write_report(self) -> reports.Report:
         """The cost of each way of delivery, and the time of each token, as JSON."""
         return {
             "tokens": [token.time - self.run.submitted for token in self.read().tokens],
@@ -63,7 +65,7 @@ class Job:
         }
 
 
-def write_state(answer: Answer) -> Json:
+def write_result(answer: Answer) -> reports.JobResult:
     """A job's state and, if it has ended, its result or error."""
     state = find_state(answer)
     done = state == "done"
@@ -75,7 +77,7 @@ def write_state(answer: Answer) -> Json:
     }
 
 
-def find_state(answer: Answer) -> State:
+def find_state(answer: Answer) -> reports.State:
     if answer.end is None:
         return "running" if answer.started else "queued"
     if isinstance(answer.end, Failed):

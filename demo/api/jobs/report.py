@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from demo.api.dialects.errors import Json
+from demo.api.openapi.reports import WayReport
 from demo.api.traffic import Traffic
 from demo.events import Token
 
@@ -40,7 +40,7 @@ class DeliveryReport:
             self.staleness += [at - token.time for token in new]
             self.arrivals.append((at, self.delivered))
 
-    def write(self) -> Json:
+    def write(self) -> WayReport:
         """As JSON; the staleness is the mean. None before the first token, and for bytes that were not counted."""
         is_counted = bool(self.traffic) or not self.requests
         return {
@@ -49,5 +49,5 @@ class DeliveryReport:
             "request_bytes": sum(each.request for each in self.traffic) if is_counted else None,
             "reply_bytes": sum(each.reply for each in self.traffic) if is_counted else None,
             "mean_staleness": sum(self.staleness) / self.delivered if self.delivered else None,
-            "arrivals": [[at - self.submitted, count] for at, count in self.arrivals],
+            "arrivals": [(at - self.submitted, count) for at, count in self.arrivals],
         }

@@ -4,22 +4,13 @@ import base64
 import hashlib
 import hmac
 import secrets
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from demo.api.dialects.errors import Json
+from demo.api.openapi.reports import WayReport, WebhookAttempt, WebhookState
 from demo.api.traffic import Traffic
 
 SECRET_PREFIX: Final = "whsec_"
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One POST: the status of its response, or the error that prevented one."""
-
-    at: float  # seconds since the epoch
-    status: int | None
-    error: str | None
 
 
 @dataclass(slots=True)
@@ -27,15 +18,14 @@ class Webhook:
     url: str
     secret: str = field(default_factory=lambda: SECRET_PREFIX + base64.b64encode(secrets.token_bytes(24)).decode())
     state: Literal["waiting", "delivered", "failed"] = "waiting"
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[WebhookAttempt] = field(default_factory=list)
     accepted: float | None = None  # `time.perf_counter()` of the receiver's response
     traffic: Traffic = field(default_factory=Traffic)  # of all attempts
-    report: Json | None = None
+    report: WayReport | None = None
 
-    def write(self) -> Json:
+    def write(self) -> WebhookState:
         """As JSON, without the secret."""
-        attempts = [asdict(attempt) for attempt in self.attempts]
-        return {"url": self.url, "state": self.state, "attempts": attempts, "report": self.report}
+        return {"url": self.url, "state": self.state, "attempts": self.attempts, "report": self.report}
 
 
 def sign(secret: str, id: str, timestamp: int, body: bytes) -> dict[str, str]:

@@ -9,7 +9,8 @@ from typing import Final
 import httpx
 
 from demo.api.jobs.allowed_hosts import AllowedHosts
-from demo.api.jobs.webhook import Attempt, Webhook, sign
+from demo.api.jobs.webhook import Webhook, sign
+from demo.api.openapi.reports import WebhookAttempt
 from demo.api.traffic import CountedTransport
 from demo.errors import BadRequest
 
@@ -45,12 +46,12 @@ class WebhookSender:
                 await asyncio.sleep(pause)
                 attempt = await self._post(client, webhook, id, body)
                 webhook.attempts.append(attempt)
-                if attempt.status is not None and 200 <= attempt.status < 300:
+                if attempt["status"] is not None and 200 <= attempt["status"] < 300:
                     webhook.state, webhook.accepted = "delivered", time.perf_counter()
                     return
         webhook.state = "failed"
 
-    async def _post(self, client: httpx.AsyncClient, webhook: Webhook, id: str, body: bytes) -> Attempt:
+    async def _post(self, client: httpx.AsyncClient, webhook: Webhook, id: str, body: bytes) -> WebhookAttempt:
         now = time.time()
         headers = {"Content-Type": "application/json", **sign(webhook.secret, id, int(now), body)}
         try:
@@ -58,10 +59,10 @@ class WebhookSender:
             response = await client.send(request, stream=True, follow_redirects=False)
             await response.aclose()
         except BadRequest as error:
-            return Attempt(now, None, str(error))
+            return {"at": now, "status": None, "error": str(error)}
         except (httpx.HTTPError, OSError) as error:
-            return Attempt(now, None, f"{type(error).__name__}: {error}")
-        return Attempt(now, response.status_code, None)
+            return {"at": now, "status": None, "error": f"{type(error).__name__}: {error}"}
+        return {"at": now, "status": response.status_code, "error": None}
 
     async def _build_request(
         self, client: httpx.AsyncClient, target: str, headers: dict[str, str], body: bytes

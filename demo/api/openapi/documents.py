@@ -1,31 +1,32 @@
-"""What the OpenAPI document says of replies: schemas, examples, statuses and headers. Encodes nothing itself."""
+"""What the OpenAPI document says about replies: schemas, examples, statuses and headers. Encodes no reply."""
 
+from collections.abc import Sequence
 from typing import Any, Final, get_args
 
 from fastapi import Security
 from fastapi.security import HTTPBearer
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
 from starlette.responses import PlainTextResponse, Response
 
-from demo.api.dialects.errors import STATUSES, Json
-from demo.api.dialects.sse import CONTENT_TYPE
-from demo.api.openapi import replies, reports
 from demo.api.openapi.examples import EXAMPLES
+from demo.api.openapi.replies import ChatChunk, CompletionChunk, NativeError, NativeEvent, OpenAIError
+from demo.api.openapi.reports import CrowdEvent, JobState
+from demo.api.statuses import STATUSES
 
 ERRORS: Final = {
     401: "The API key is missing or wrong",
     404: "There is no such thing",
     413: "The body is too large",
     422: "The request can't be done as asked; the sentence says why",
-    424: "The generation broke",
-    429: "Overloaded: ask again after `Retry-After` seconds",
-    500: "The answer ended before it was done",
-    503: "The model is loading, or the server is going down",
+    424: "The generation failed",
+    429: "Overloaded: try again after `Retry-After` seconds",
+    500: "The answer was cut off",
+    503: "The model is loading, or the server is shutting down",
 }
-PLACE: Final = "#/components/schemas/{model}"
+CONTENT_TYPE: Final = "text/event-stream"
+REFERENCE: Final = "#/components/schemas/{model}"
 GENERATING: Final = (401, 413, 422, 424, 429, 500, 503)
-# The key is checked before the body is read, by Gate; here it is only named.
+# AdmissionMiddleware checks the key before the body is read; here it is only documented.
 KEY: Final = Security(HTTPBearer(auto_error=False, description="Where the operator set --api-key."))
 TIMING_HEADERS: Final = {
     "x-compute-type": "The device",
@@ -43,116 +44,100 @@ TIMING_HEADERS: Final = {
 }
 
 
-def whole(model: Any) -> Json:
-    """A route that replies with all of the answer."""
-    return _generate(_success(model, "The whole answer", TIMING_HEADERS))
+def whole(model: Any) -> dict[str, Any]:
+    """A route that replies with the whole answer."""
+    return _route(_success(model, "The whole answer", TIMING_HEADERS), GENERATING, has_key=True)
 
 
-def stream(event: type[BaseModel]) -> Json:
+def stream(event: Any) -> dict[str, Any]:
     """A route that streams."""
-    success = {"description": "One event for each token", "content": _stream_of(event)}
-    # Without a class of its own FastAPI would document a reply in JSON beside the stream.
-    return {**_generate(success), "response_class": Response}
+    return _route(_events(event, "One event for each token"), GENERATING, has_key=True)
 
 
-def scripted(event: type[BaseModel]) -> Json:
-    """A route that streams what a script says, not the model."""
-    success = {"description": "One event for each token; a comment, or an error", "content": _stream_of(event)}
-    responses = {200: success, **_errors(422, 429)}
-    return {"response_model": None, "responses": responses, "response_class": Response}
-
-
-def resumed_stream() -> Json:
-    """A job's stream, which can be followed again where it was cut off."""
-    numbered = {CONTENT_TYPE: _stream_of(replies.NativeEvent)[CONTENT_TYPE]}
-    responses = {
-        200: {"description": "One event for each token, with its number as `id`", "content": numbered},
-        204: {"description": "`Last-Event-ID` was the last: there is no more to come"},
-        **_errors(404, 422, 424, 500),
-    }
-    return {"response_model": None, "response_class": Response, "responses": responses}
-
-
-def crowd(event: type[BaseModel]) -> Json:
-    """A route that has a crowd ask, and tells of it."""
-    success = {"description": "One event for each thing that happens to a client", "content": _stream_of(event)}
-    responses = {200: success, **_errors(401, 413, 422, 429, 503)}
-    return {"response_model": None, "response_class": Response, "responses": responses, "dependencies": [KEY]}
-
-
-def either(model: Any, event: type[BaseModel]) -> Json:
-    """A route that does one or the other, as `stream` says."""
+def either(model: Any, event: Any) -> dict[str, Any]:
+    """A route that streams where `stream` is true, and else replies with the whole answer."""
     success = _success(model, "The whole answer, or with `stream` one event for each token", TIMING_HEADERS)
-    return _generate({**success, "content": {**success["content"], **_stream_of(event)}})
+    success["content"] |= _events(event, "")["content"]
+    return _route(success, GENERATING, has_key=True)
 
 
-def reply(model: Any, *statuses: int) -> Json:
+def scripted(event: Any) -> dict[str, Any]:
+    """A route that streams a script, not the model."""
+    return _route(_events(event, "One event for each token; a comment, or an error"), (422, 429))
+
+
+def resumed_stream() -> dict[str, Any]:
+    """A job's stream, which can be resumed where it was cut off."""
+    route = _route(_events(NativeEvent, "One event for each token, with its number as `id`"), (404, 422, 424, 500))
+    route["responses"][204] = {"description": "`Last-Event-ID` was the last event"}
+    return route
+
+
+def crowd(event: Any) -> dict[str, Any]:
+    """A route that streams what happens to a crowd of clients."""
+    success = _events(event, "One event for each thing that happens to a client")
+    return _route(success, (401, 413, 422, 429, 503), has_key=True)
+
+
+def reply(model: Any, *statuses: int) -> dict[str, Any]:
     """A route that replies with a value."""
-    return {"response_model": model, "responses": {200: _success(model, "As asked", {}), **_errors(*statuses)}}
+    return _route(_success(model, "As asked"), statuses) | {"response_model": model}
 
 
-def job(status: int, *statuses: int) -> Json:
+def job(status: int, *statuses: int) -> dict[str, Any]:
     """A route that replies with a job."""
-    headers = {"Retry-After": "Seconds, while it goes on"}
+    headers = {"Retry-After": "Seconds, until the job has ended"}
     if status == 202:
-        headers["Location"] = "Where to fetch it"
-    success = _success(reports.JobState, "The job", headers)
-    dependencies = [KEY] if 401 in statuses else []
-    return {"response_model": None, "responses": {status: success, **_errors(*statuses)}, "dependencies": dependencies}
+        headers["Location"] = "The address of the job"
+    return _route(_success(JobState, "The job", headers), statuses, status, has_key=401 in statuses)
 
 
-def nothing(*statuses: int) -> Json:
+def nothing(*statuses: int) -> dict[str, Any]:
     """A route that replies with no body."""
-    return {"response_model": None, "responses": _errors(*statuses)}
+    return {"response_model": None, "responses": _errors(statuses)}
 
 
-def text(description: str) -> Json:
+def text(description: str) -> dict[str, Any]:
     """A route that replies with plain text."""
     responses = {200: {"description": description}}
     return {"response_model": None, "response_class": PlainTextResponse, "responses": responses}
 
 
-def _generate(success: Json) -> Json:
-    return {"response_model": None, "responses": {200: success, **_errors(*GENERATING)}, "dependencies": [KEY]}
-
-
-def _success(model: Any, description: str, headers: dict[str, str]) -> Json:
-    described = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
-    content = {"application/json": {"example": _example_of(model)}}
-    return {"model": model, "description": description, "headers": described, "content": content}
-
-
-def _example_of(model: Any) -> Any:
-    """A list's example is a list of its items'."""
-    return [EXAMPLES[each.__name__] for each in get_args(model)] or EXAMPLES[model.__name__]
-
-
-def _stream_of(event: type[BaseModel]) -> Json:
-    return {CONTENT_TYPE: {"schema": {"$ref": PLACE.format(model=event.__name__)}, "example": EXAMPLES[event.__name__]}}
-
-
-def add_event_schemas(document: Json) -> None:
-    """FastAPI lists the schemas of whole replies only; these are those of one event of each stream."""
-    events: list[type[BaseModel]] = [
-        replies.NativeEvent,
-        replies.ChatChunk,
-        replies.CompletionChunk,
-        reports.CrowdEvent,
-    ]
-    _, schemas = models_json_schema([(event, "serialization") for event in events], ref_template=PLACE)
+def add_event_schemas(document: dict[str, Any]) -> None:
+    """Add the schemas of one event of each stream: FastAPI lists those of whole replies only."""
+    events: Sequence[Any] = (NativeEvent, ChatChunk, CompletionChunk, CrowdEvent)
+    inputs: Any = [(event.__name__, "serialization", TypeAdapter(event)) for event in events]
+    _, schemas = TypeAdapter.json_schemas(inputs, ref_template=REFERENCE)
     document["components"]["schemas"] |= schemas["$defs"]
 
 
-def _errors(*statuses: int) -> dict[int | str, Json]:
+def _route(success: Any, errors: Sequence[int], status: int = 200, has_key: bool = False) -> dict[str, Any]:
+    # For a reply without a `model` FastAPI would document one in JSON, beside the stream, unless given a class.
+    response_class = {} if "model" in success else {"response_class": Response}
+    responses, dependencies = {status: success, **_errors(errors)}, [KEY] if has_key else []
+    return {"response_model": None, "responses": responses, "dependencies": dependencies, **response_class}
+
+
+def _success(model: Any, description: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    described = {name: {"description": text, "schema": {"type": "string"}} for name, text in (headers or {}).items()}
+    example = [EXAMPLES[each.__name__] for each in get_args(model)] or EXAMPLES[model.__name__]
+    content = {"application/json": {"example": example}}
+    return {"model": model, "description": description, "headers": described, "content": content}
+
+
+def _events(event: Any, description: str) -> dict[str, Any]:
+    schema = {"$ref": REFERENCE.format(model=event.__name__)}
+    content = {CONTENT_TYPE: {"schema": schema, "example": EXAMPLES[event.__name__]}}
+    return {"description": description, "content": content}
+
+
+def _errors(statuses: Sequence[int]) -> dict[int | str, Any]:
+    kinds = {status: kind for kind, status in reversed(STATUSES.items())}
     return {
         status: {
             "description": ERRORS[status],
-            "model": replies.NativeError | replies.OpenAIError,
-            "content": {"application/json": {"example": {"error": ERRORS[status], "error_type": _kind_of(status)}}},
+            "model": NativeError | OpenAIError,
+            "content": {"application/json": {"example": {"error": ERRORS[status], "error_type": kinds[status]}}},
         }
         for status in statuses
     }
-
-
-def _kind_of(status: int) -> str:
-    return next(kind for kind, its in STATUSES.items() if its == status)

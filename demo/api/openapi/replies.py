@@ -1,20 +1,24 @@
-"""The shapes of answers and errors, for the OpenAPI document and for whoever checks that it is true."""
+"""The shapes of answers and errors: what the dialects return, and what the OpenAPI document says of it."""
 
-from typing import Final, Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+from typing_extensions import NotRequired, TypedDict
 
-CACHED: Final = "tokens of the prompt that were reused and not computed"
+NativeReason: TypeAlias = Literal["length", "eos_token", "stop_sequence"]
+OpenAIReason: TypeAlias = Literal["stop", "length"]
+CachedTokens: TypeAlias = Annotated[int, Field(description="tokens of the prompt that were reused and not computed")]
+Seed: TypeAlias = Annotated[int | None, Field(description="null where no token was drawn at random")]
 
 
-class NativeError(BaseModel):
+class NativeError(TypedDict):
     """TGI's error."""
 
     error: str
     error_type: str
 
 
-class OpenAIErrorText(BaseModel):
+class OpenAIErrorText(TypedDict):
     """What OpenAI's clients read of an error."""
 
     message: str
@@ -23,14 +27,14 @@ class OpenAIErrorText(BaseModel):
     code: int
 
 
-class OpenAIError(BaseModel):
+class OpenAIError(TypedDict):
     """OpenAI's error, with TGI's type beside it."""
 
     error: OpenAIErrorText
     error_type: str
 
 
-class TokenInfo(BaseModel):
+class TokenInfo(TypedDict):
     """A generated token. `text` is what became readable with it; a special token has none."""
 
     id: int
@@ -39,46 +43,46 @@ class TokenInfo(BaseModel):
     special: bool
 
 
-class PrefillToken(BaseModel):
-    """A token of the prompt; nothing precedes the first."""
+class PrefillToken(TypedDict):
+    """A token of the prompt; the first has no logprob."""
 
     id: int
     text: str
     logprob: float | None
 
 
-class Sequence(BaseModel):
-    """How an answer came about."""
+class Details(TypedDict):
+    """The details of a whole reply: its tokens, and why it ended."""
 
-    finish_reason: Literal["length", "eos_token", "stop_sequence"]
+    finish_reason: NativeReason
     generated_tokens: int
-    seed: int | None = Field(description="null where nothing was drawn")
-    cached_tokens: int = Field(description=CACHED)
+    seed: Seed
+    cached_tokens: CachedTokens
     prefill: list[PrefillToken]
     tokens: list[TokenInfo]
-    top_tokens: list[list[TokenInfo]] | None = None
+    top_tokens: NotRequired[list[list[TokenInfo]]]
 
 
-class OtherSequence(Sequence):
+class OtherSequence(Details):
     """An answer of `best_of` that was not the best."""
 
     generated_text: str
 
 
-class Details(Sequence):
-    """The details of a whole reply."""
+class BestOfDetails(Details):
+    """The details of a whole reply with `best_of`."""
 
-    best_of_sequences: list[OtherSequence] | None = None
+    best_of_sequences: list[OtherSequence]
 
 
-class Generated(BaseModel):
+class Generated(TypedDict):
     """A whole reply."""
 
     generated_text: str
-    details: Details | None = None
+    details: NotRequired[Details | BestOfDetails]
 
 
-class StreamTimings(BaseModel):
+class StreamTimings(TypedDict):
     """Milliseconds of the engine's clock."""
 
     validation_time: float
@@ -89,34 +93,34 @@ class StreamTimings(BaseModel):
     time_to_first_token: float | None
 
 
-class StreamDetails(BaseModel):
+class StreamDetails(TypedDict):
     """The details of a stream's last event."""
 
-    finish_reason: Literal["length", "eos_token", "stop_sequence"]
+    finish_reason: NativeReason
     generated_tokens: int
-    seed: int | None
+    seed: Seed
     input_length: int
-    cached_tokens: int = Field(description=CACHED)
+    cached_tokens: CachedTokens
     timings: StreamTimings
 
 
-class NativeEvent(BaseModel):
+class NativeEvent(TypedDict):
     """One event of a stream: one token. The last one carries the text and, if asked for, the details."""
 
     index: int
     token: TokenInfo
-    top_tokens: list[TokenInfo] | None = None
+    top_tokens: NotRequired[list[TokenInfo]]
     generated_text: str | None
     details: StreamDetails | None
 
 
-class PromptTokensDetails(BaseModel):
-    """What became of the prompt's tokens."""
+class PromptTokensDetails(TypedDict):
+    """How much of the prompt was not computed."""
 
-    cached_tokens: int = Field(description=CACHED)
+    cached_tokens: CachedTokens
 
 
-class Usage(BaseModel):
+class Usage(TypedDict):
     """Tokens read and written."""
 
     prompt_tokens: int
@@ -125,7 +129,7 @@ class Usage(BaseModel):
     prompt_tokens_details: PromptTokensDetails
 
 
-class ChatLogprob(BaseModel):
+class ChatLogprob(TypedDict):
     """How likely a token was."""
 
     token: str
@@ -139,55 +143,50 @@ class ChatLogprobWithTop(ChatLogprob):
     top_logprobs: list[ChatLogprob]
 
 
-class ChatLogprobs(BaseModel):
+class ChatLogprobs(TypedDict):
     """One for each token."""
 
     content: list[ChatLogprobWithTop]
 
 
-class ChatText(BaseModel):
+class ChatText(TypedDict):
     """A message, or a piece of one."""
 
     role: Literal["assistant"]
     content: str
 
 
-class ChatChoice(BaseModel):
+class ChatChoice(TypedDict):
     """One answer."""
 
     index: int
     message: ChatText
     logprobs: ChatLogprobs | None
-    finish_reason: Literal["stop", "length"]
+    finish_reason: OpenAIReason
 
 
-class ChatDelta(BaseModel):
+class ChatDelta(TypedDict):
     """A piece of one answer."""
 
     index: int
     delta: ChatText
     logprobs: ChatLogprobs | None
-    finish_reason: Literal["stop", "length"] | None
+    finish_reason: OpenAIReason | None
 
 
-class Envelope(BaseModel):
-    """What every reply of OpenAI's routes carries."""
+class Chat(TypedDict):
+    """A whole answer."""
 
     id: str
+    object: Literal["chat.completion"]
     created: int
     model: str
     system_fingerprint: str
-
-
-class Chat(Envelope):
-    """A whole answer."""
-
-    object: Literal["chat.completion"]
     choices: list[ChatChoice]
     usage: Usage
 
 
-class PromptProgress(BaseModel):
+class PromptProgress(TypedDict):
     """llama.cpp's: tokens of the prompt; how many were cached, how many are processed, those included; and when."""
 
     total: int
@@ -196,16 +195,20 @@ class PromptProgress(BaseModel):
     time_ms: int
 
 
-class ChatChunk(Envelope):
+class ChatChunk(TypedDict):
     """One token; or, without a choice, first the progress and last the usage, if asked for. Then `data: [DONE]`."""
 
+    id: str
     object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    system_fingerprint: str
     choices: list[ChatDelta]
-    prompt_progress: PromptProgress | None = None
-    usage: Usage | None = None
+    prompt_progress: NotRequired[PromptProgress]
+    usage: NotRequired[Usage | None]
 
 
-class CompletionLogprobs(BaseModel):
+class CompletionLogprobs(TypedDict):
     """How likely each token was."""
 
     tokens: list[str]
@@ -214,32 +217,40 @@ class CompletionLogprobs(BaseModel):
     text_offset: list[int]
 
 
-class CompletionChoice(BaseModel):
+class CompletionChoice(TypedDict):
     """One answer, or a piece of it."""
 
     index: int
     text: str
     logprobs: CompletionLogprobs | None
-    finish_reason: Literal["stop", "length"] | None
+    finish_reason: OpenAIReason | None
 
 
-class Completion(Envelope):
+class Completion(TypedDict):
     """A whole answer."""
 
+    id: str
     object: Literal["text_completion"]
+    created: int
+    model: str
+    system_fingerprint: str
     choices: list[CompletionChoice]
     usage: Usage
 
 
-class CompletionChunk(Envelope):
+class CompletionChunk(TypedDict):
     """One token, with TGI's fields beside OpenAI's; or, without them, progress or usage. Then `data: [DONE]`."""
 
+    id: str
     object: Literal["text_completion"]
+    created: int
+    model: str
+    system_fingerprint: str
     choices: list[CompletionChoice]
-    prompt_progress: PromptProgress | None = None
-    usage: Usage | None = None
-    index: int | None = None
-    token: TokenInfo | None = None
-    top_tokens: list[TokenInfo] | None = None
-    generated_text: str | None = None
-    details: StreamDetails | None = None
+    prompt_progress: NotRequired[PromptProgress]
+    usage: NotRequired[Usage | None]
+    index: NotRequired[int]
+    token: NotRequired[TokenInfo]
+    top_tokens: NotRequired[list[TokenInfo]]
+    generated_text: NotRequired[str | None]
+    details: NotRequired[StreamDetails | None]

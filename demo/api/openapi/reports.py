@@ -1,14 +1,19 @@
-"""The shapes of replies that tell how something stands: the server, a text's tokens, a job, an inbox."""
+"""The shapes of replies about a state: the server's, a text's tokens, a job's, an inbox's, a crowd's."""
 
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, Field
+from pydantic import ConfigDict, Field
+from typing_extensions import NotRequired, TypedDict
 
 from demo.api.openapi.replies import StreamDetails, StreamTimings, TokenInfo
 from demo.events import PlainPrompts
 
+# A field with a default is sent all the same.
+ALL_REQUIRED: Final = ConfigDict(json_schema_serialization_defaults_required=True)
 
-class Health(BaseModel):
+
+class Health(TypedDict):
     """A server that can answer."""
 
     status: Literal["ok"]
@@ -17,7 +22,7 @@ class Health(BaseModel):
     limit: int
 
 
-class Info(BaseModel):
+class Info(TypedDict):
     """TGI's /info."""
 
     model_id: str
@@ -32,13 +37,13 @@ class Info(BaseModel):
     max_total_tokens: int
     validation_workers: int
     max_client_batch_size: int
-    plain_prompts: PlainPrompts = Field(description="how plain text is read: as a user's message, or raw")
+    plain_prompts: Annotated[PlainPrompts, Field(description="how plain text is read: as a user's message, or raw")]
     watermark: str
     router: str
     version: str
 
 
-class ModelEntry(BaseModel):
+class ModelEntry(TypedDict):
     """A model that can be asked for."""
 
     id: str
@@ -48,14 +53,14 @@ class ModelEntry(BaseModel):
     root: str
 
 
-class Models(BaseModel):
+class Models(TypedDict):
     """OpenAI's list."""
 
     object: Literal["list"]
     data: list[ModelEntry]
 
 
-class TextToken(BaseModel):
+class TextToken(TypedDict):
     """A token of a text, which is `text[start:stop]` of it, in characters."""
 
     id: int
@@ -64,7 +69,7 @@ class TextToken(BaseModel):
     stop: int
 
 
-class TokenizedChat(BaseModel):
+class TokenizedChat(TypedDict):
     """A conversation as the model reads it."""
 
     tokenize_response: list[TextToken]
@@ -72,30 +77,38 @@ class TokenizedChat(BaseModel):
 
 
 class JobToken(TokenInfo):
-    """A token of a job, with its place."""
+    """A token of a job, with its index."""
 
     index: int
 
 
-class WayReport(BaseModel):
-    """What it took to bring the answer to its reader one way."""
+class WayReport(TypedDict):
+    """What one way of delivery of a job's answer took."""
 
     requests: int
-    empty_replies: int = Field(description="replies without a token that the reader had not had")
-    request_bytes: int | None = Field(
-        description="of HTTP, as counted on this server's connection: request line, headers and body of each request"
-    )
-    reply_bytes: int | None = Field(description="likewise: status line, headers, body and its framing, of each reply")
-    mean_staleness: float | None = Field(
-        description="how long a token had been there when it was sent, in seconds, on average"
-    )
-    arrivals: list[tuple[float, int]] = Field(
-        description="for each sending that brought something: seconds since the job was submitted, and how many "
-        "tokens the reader then had"
-    )
+    empty_replies: Annotated[int, Field(description="replies without a token that is new to the reader")]
+    request_bytes: Annotated[
+        int | None,
+        Field(
+            description="HTTP bytes, counted at this server's sockets: request line, headers and body of each request"
+        ),
+    ]
+    reply_bytes: Annotated[
+        int | None, Field(description="likewise: status line, headers, body and chunk framing of each reply")
+    ]
+    mean_staleness: Annotated[
+        float | None, Field(description="mean age of a token when it was sent, in seconds since it was sampled")
+    ]
+    arrivals: Annotated[
+        list[tuple[float, int]],
+        Field(
+            description="for each reply with a new token: seconds since the job was submitted, and how many tokens the "
+            "reader then had"
+        ),
+    ]
 
 
-class WebhookAttempt(BaseModel):
+class WebhookAttempt(TypedDict):
     """One POST of a result."""
 
     at: float
@@ -103,38 +116,50 @@ class WebhookAttempt(BaseModel):
     error: str | None
 
 
-class WebhookState(BaseModel):
-    """How the delivery of a result stands."""
+class WebhookState(TypedDict):
+    """The delivery of a result."""
 
     url: str
     state: Literal["waiting", "delivered", "failed"]
     attempts: list[WebhookAttempt]
-    report: WayReport | None = Field(description="once it has been accepted or given up")
+    report: Annotated[
+        WayReport | None, Field(description="null until the receiver accepted it or the last attempt failed")
+    ]
 
 
-class Report(BaseModel):
+class Report(TypedDict):
     """What each way to a job's answer took. Times by the engine's clock, in seconds since the job was submitted."""
 
-    tokens: list[float] = Field(description="when each token was made")
+    tokens: Annotated[list[float], Field(description="when each token was sampled")]
     streamed: WayReport
     polled: WayReport
     webhook: WebhookState | None
 
 
-class JobState(BaseModel):
-    """A job, and what is new of it."""
+State: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
 
-    id: str
-    state: Literal["queued", "running", "done", "failed", "cancelled"]
-    next: int = Field(description="the `since` to ask with next time")
-    tokens: list[JobToken]
+
+class JobResult(TypedDict):
+    """The state of a job, and its result once it is done."""
+
+    state: State
     generated_text: str | None
     details: StreamDetails | None
     error: str | None
-    webhook_secret: str | None = Field(None, description="told once, when the job begins: what signs its webhook")
 
 
-class InboxDelivery(BaseModel):
+class JobState(JobResult):
+    """A job, and its new tokens."""
+
+    id: str
+    next: Annotated[int, Field(description="the `since` of the next poll")]
+    tokens: list[JobToken]
+    webhook_secret: NotRequired[
+        Annotated[str, Field(description="only in the reply that begins the job: the key that signs its webhook")]
+    ]
+
+
+class InboxDelivery(TypedDict):
     """Something that was POSTed. `received` in Unix seconds."""
 
     received: float
@@ -142,66 +167,89 @@ class InboxDelivery(BaseModel):
     body: str
 
 
-class Inbox(BaseModel):
+class Inbox(TypedDict):
     """What arrived, oldest first."""
 
     deliveries: list[InboxDelivery]
 
 
-class CrowdAttempt(BaseModel):
-    """One request of a client: when it was asked, when the first of its answer came, and with which status."""
+@dataclass(slots=True)
+class CrowdAttempt:
+    """One request of a client: when it was sent, when the head of its reply arrived, and with which status."""
+
+    __pydantic_config__ = ALL_REQUIRED
 
     asked: float
-    answered: float | None
-    status: int | None
+    answered: float | None = None
+    status: int | None = None
 
 
-class CrowdVisit(BaseModel):
-    """What one client of a crowd went through. Times in seconds since the crowd began, by the server's clock."""
+Outcome: TypeAlias = Literal["served", "gave_up", "failed", "unfinished"]
+
+
+@dataclass(slots=True)
+class CrowdVisit:
+    """What happened to one client of a crowd. Times in seconds since the crowd began, by the server's clock."""
+
+    __pydantic_config__ = ALL_REQUIRED
 
     client: int
-    outcome: Literal["served", "gave_up", "failed", "unfinished"]
-    attempts: list[CrowdAttempt]
-    admitted: float | None = Field(description="when the sandbox took it")
-    started: float | None = Field(description="when it left the engine's queue")
-    first_token: float | None = Field(description="when its client had its first text")
-    end: float | None
-    tokens: int
-    waited: float | None = Field(description="from its first attempt to its first text: refusals and pauses included")
-    timings: StreamTimings | None = Field(description="as its stream told them: milliseconds, by the engine's clock")
-    error: str | None
+    outcome: Outcome = "unfinished"
+    attempts: list[CrowdAttempt] = field(default_factory=list)
+    admitted: Annotated[float | None, Field(description="when the sandbox admitted it")] = None
+    started: Annotated[float | None, Field(description="when it left the engine's queue")] = None
+    first_token: Annotated[float | None, Field(description="when its client received its first text")] = None
+    end: float | None = None
+    tokens: int = 0
+    waited: Annotated[
+        float | None, Field(description="from its first attempt to its first text: refusals and pauses included")
+    ] = None
+    timings: Annotated[
+        StreamTimings | None, Field(description="those of its stream: milliseconds, by the engine's clock")
+    ] = None
+    error: str | None = None
 
 
-class CrowdRefusal(BaseModel):
+class CrowdRefusal(TypedDict):
     """A response as it was received."""
 
     head: str
     body: str
 
 
-class CrowdEvent(BaseModel):
-    """Something that happened to a client of a crowd; first and last, to the crowd itself.
+CrowdEventName: TypeAlias = Literal[
+    "begun", "asked", "refused", "backing_off", "admitted", "first_token", "served", "gave_up", "failed", "ended"
+]
 
-    `begun` comes with the plan, `limit` as it is held; `ended` with what each client went through.
+
+class CrowdEventFields(TypedDict, total=False):
+    """What an event of a crowd says beside its name and its time: each event some of these."""
+
+    client: int
+    attempt: int
+    status: int
+    error_type: str
+    error: str
+    retry_after: Annotated[float, Field(description="seconds that the refusal's Retry-After asked for")]
+    pause: Annotated[float, Field(description="seconds until the next attempt: never less than `retry_after`")]
+    started: float | None
+    limit: int
+    retry: bool
+    attempts: Annotated[int, Field(description="the most attempts of one client")]
+    max_new_tokens: int
+    seed: int | None
+    in_time: Annotated[bool, Field(description="whether every client had ended before the time limit")]
+    clients: Annotated[
+        int | list[CrowdVisit], Field(description="how many clients there are; at the end, their visits")
+    ]
+    refusal: Annotated[CrowdRefusal | None, Field(description="the first 429")]
+
+
+class CrowdEvent(CrowdEventFields):
+    """Something that happened to a client of a crowd; the first and the last event are about the crowd itself.
+
+    `begun` carries the plan, with the `limit` that holds; `ended` carries the visit of each client.
     """
 
-    event: Literal[
-        "begun", "asked", "refused", "backing_off", "admitted", "first_token", "served", "gave_up", "failed", "ended"
-    ]
-    at: float = Field(description="seconds since the crowd began, by the server's clock")
-    client: int | None = None
-    attempt: int | None = None
-    status: int | None = None
-    error_type: str | None = None
-    error: str | None = None
-    retry_after: float | None = Field(None, description="seconds that the refusal's Retry-After asked for")
-    pause: float | None = Field(None, description="seconds until the next attempt: never less than `retry_after`")
-    started: float | None = None
-    limit: int | None = None
-    retry: bool | None = None
-    attempts: int | None = Field(None, description="how often a client asks at most")
-    max_new_tokens: int | None = None
-    seed: int | None = None
-    in_time: bool | None = Field(None, description="whether everyone was done before the crowd was sent home")
-    clients: int | list[CrowdVisit] | None = Field(None, description="how many they are; at the end, their visits")
-    refusal: CrowdRefusal | None = Field(None, description="the first 429")
+    event: CrowdEventName
+    at: Annotated[float, Field(description="seconds since the crowd began, by the server's clock")]

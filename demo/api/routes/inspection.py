@@ -1,6 +1,6 @@
 """The routes that generate nothing: health, model, metrics, and tokenization."""
 
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -10,7 +10,6 @@ from starlette.responses import JSONResponse, Response
 from demo import __version__
 from demo.api.dialects.chat import ChatRequest
 from demo.api.dialects.completions import MAX_PROMPTS
-from demo.api.dialects.errors import Json
 from demo.api.dialects.native_request import MAX_BEST_OF, GenerateRequest
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card
@@ -26,7 +25,7 @@ def build_inspection_routes(engine: MeteredEngine) -> APIRouter:
     """GET the state of the server; POST a text to see its tokens."""
     router = APIRouter(tags=["inspect"])
 
-    async def health() -> Json:
+    async def health() -> reports.Health:
         """Whether requests can be answered. A busy server is healthy; a failed or stalled engine is not."""
         check_health(engine)
         load = engine.load
@@ -36,15 +35,21 @@ def build_inspection_routes(engine: MeteredEngine) -> APIRouter:
         router.add_api_route(path, health, **documents.reply(reports.Health, 503), operation_id=f"get{path[1:]}")
 
     @router.get("/info", **documents.reply(reports.Info, 503))
-    async def info() -> Json:
+    async def info() -> reports.Info:
         """The model, and the limits of requests."""
         return write_info(engine)
 
     @router.get("/v1/models", **documents.reply(reports.Models, 503))
-    async def models() -> Json:
+    async def models() -> reports.Models:
         """The model, in OpenAI's format."""
         name = find_card(engine).model_id
-        entry = {"id": name, "object": "model", "created": 0, "owned_by": name.split("/")[0], "root": name}
+        entry: reports.ModelEntry = {
+            "id": name,
+            "object": "model",
+            "created": 0,
+            "owned_by": name.split("/")[0],
+            "root": name,
+        }
         return {"object": "list", "data": [entry]}
 
     @router.get("/metrics", **documents.text("Prometheus' text format."))
@@ -59,7 +64,7 @@ def build_inspection_routes(engine: MeteredEngine) -> APIRouter:
         return JSONResponse(write_pieces(body.inputs, pieces))
 
     @router.post("/chat_tokenize", **documents.reply(reports.TokenizedChat, 413, 422, 503))
-    async def chat_tokenize(body: ChatRequest) -> Json:
+    async def chat_tokenize(body: ChatRequest) -> reports.TokenizedChat:
         """A conversation in the model's chat template, and its tokens."""
         text, pieces = await tokenize_in_thread(engine, body.conversation())
         return {"tokenize_response": write_pieces(text, pieces), "templated_text": text}
@@ -75,7 +80,7 @@ def check_health(engine: Engine) -> None:
         raise NotReady(f"no step of the model has ended for {stalled:.0f} s.")
 
 
-def write_info(engine: Engine) -> Json:
+def write_info(engine: Engine) -> reports.Info:
     """TGI's /info."""
     card = find_card(engine)
     return {
@@ -103,7 +108,7 @@ async def tokenize_in_thread(engine: Engine, prompt: Prompt) -> tuple[str, tuple
     return await run_in_threadpool(engine.tokenize, prompt)
 
 
-def write_pieces(text: str, pieces: tuple[Piece, ...]) -> list[dict[str, Any]]:
+def write_pieces(text: str, pieces: tuple[Piece, ...]) -> list[reports.TextToken]:
     """TGI's list of tokens."""
     return [
         {"id": each.id, "text": text[each.start : each.stop], "start": each.start, "stop": each.stop} for each in pieces

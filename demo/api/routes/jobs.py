@@ -11,11 +11,11 @@ from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from demo.api.client import Client, assign_client
-from demo.api.dialects.errors import RETRY_AFTER_SECONDS, Json
+from demo.api.dialects.errors import RETRY_AFTER_SECONDS
 from demo.api.dialects.native_request import GenerateRequest
 from demo.api.dialects.number_fields import Place
 from demo.api.jobs.event_stream import JobEventStream
-from demo.api.jobs.job import Job, write_state
+from demo.api.jobs.job import Job, write_result
 from demo.api.jobs.report import DeliveryReport
 from demo.api.jobs.store import JobStore
 from demo.api.jobs.webhook_sender import WebhookSender
@@ -59,8 +59,10 @@ def build_job_routes(engine: Engine, sender: WebhookSender) -> APIRouter:
             task = asyncio.create_task(post_result(sender, job))
             deliveries.add(task)
             task.add_done_callback(deliveries.discard)
-        secret = {"webhook_secret": webhook.secret} if webhook else {}
-        return _reply({**job.write(0), "tokens": [], "next": 0, **secret}, 202, f"{root}/jobs/{job.id}")
+        state: reports.JobState = {**job.write(0), "tokens": [], "next": 0}
+        if webhook is not None:
+            state["webhook_secret"] = webhook.secret
+        return _reply(state, 202, f"{root}/jobs/{job.id}")
 
     _add_routes_of_one_job(router, jobs)
     return router
@@ -92,7 +94,7 @@ def _add_routes_of_one_job(router: APIRouter, jobs: JobStore) -> None:
 
     # Not part of the other replies, whose bytes it counts.
     @router.get("/{id}/report", **documents.reply(reports.Report, 404, 422))
-    async def report(id: str) -> Json:
+    async def report(id: str) -> reports.Report:
         """What each way of delivery cost so far. This request is not counted."""
         return jobs.find(id).write_report()
 
@@ -104,7 +106,7 @@ def _add_routes_of_one_job(router: APIRouter, jobs: JobStore) -> None:
         return _reply(job.write(0))
 
 
-def _reply(state: Json, status: int = 200, location: str | None = None) -> JSONResponse:
+def _reply(state: reports.JobState, status: int = 200, location: str | None = None) -> JSONResponse:
     response = JSONResponse(state, status)
     if state["state"] in ("queued", "running"):
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
@@ -119,7 +121,7 @@ async def post_result(sender: WebhookSender, job: Job) -> None:
     async for _ in job.run.attach(waits_for_end=True):
         pass
     answer = job.read()
-    result = {"type": "job.ended", "data": {"id": job.id, **write_state(answer)}}
+    result = {"type": "job.ended", "data": {"id": job.id, **write_result(answer)}}
     body = json.dumps(result, ensure_ascii=False).encode()
     await sender.deliver(job.webhook, job.id, body)
     report = DeliveryReport(job.run.submitted, requests=len(job.webhook.attempts), traffic=[job.webhook.traffic])

@@ -1,18 +1,18 @@
 """The routes of this server's own webhook inboxes."""
 
 import time
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Path, Request
 
-from demo.api.dialects.errors import Json, Refused
+from demo.api.dialects.errors import Refused
 from demo.api.jobs.inbox import InboxStore
 from demo.api.jobs.webhook_sender import INBOX_ID
 from demo.api.openapi import documents, reports
 
 MAX_BYTES: Final = 64 * 1024
 HEADERS: Final = ("content-type", "webhook-id", "webhook-timestamp", "webhook-signature")
-ANY_BODY: Final[Json] = {"requestBody": {"content": {"application/json": {"schema": {}}}}}
+ANY_BODY: Final[dict[str, Any]] = {"requestBody": {"content": {"application/json": {"schema": {}}}}}
 
 InboxId = Path(pattern=f"^{INBOX_ID}$", description="Any name. A client that knows it can read the deliveries.")
 
@@ -32,7 +32,7 @@ def build_inbox_routes() -> APIRouter:
         inboxes.add(id, {"received": time.time(), "headers": headers, "body": body.decode(errors="replace")})
 
     @router.get("/{id}", **documents.reply(reports.Inbox, 422))
-    async def look(id: str = InboxId) -> Json:
+    async def look(id: str = InboxId) -> reports.Inbox:
         """The deliveries of an inbox, oldest first."""
         return {"deliveries": inboxes.read(id)}
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from demo.engines.local.output import Output
 from demo.engines.local.scheduler import Scheduler
 from demo.engines.local.sequence import Sequence
-from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, is_out_of_memory, shutting_down
+from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_shutdown, is_out_of_memory
 from demo.events import Broken, Engine, Load, Loading, Log, Piece, Prompt, Ready, Request, Status, Ticket
 from demo.settings import Settings
 
@@ -177,7 +177,7 @@ class LocalEngine(Engine):
 
     def _finish_all(self) -> None:
         for sequence in self._unfinished():
-            sequence.output.fail(shutting_down())
+            sequence.output.fail(describe_shutdown())
 
     def _unfinished(self) -> list[Sequence]:
         with self._changed:

@@ -124,7 +124,7 @@ def measure_reading(reading: Reading) -> Timeline:
     streamed = measure_streamed(reading.submitted, reading.events)
     if reading.left is None:
         failed = bool(reading.events) and isinstance(reading.events[-1], Failed)
-        whole = replace(streamed, first_text=None, tokens=()) if failed else measure_whole(streamed)
+        whole = replace(streamed, ttft=None, tokens=()) if failed else measure_whole(streamed)
         return streamed if reading.side == "streamed" else whole
     end = reading.left - reading.submitted
     if reading.side == "streamed":

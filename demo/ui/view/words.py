@@ -57,4 +57,4 @@ def format_rate(rate: float | None) -> str:
 def describe_recording(trace: Trace) -> str:
     """That a run is not being made now: when and where it was."""
     slowed = f", slowed to {trace.pace:g} tokens/s" if trace.pace else ""
-    return f"recorded {trace.made.isoformat()} on {trace.device}{slowed}"
+    return f"recorded {trace.recorded_on.isoformat()} on {trace.device}{slowed}"

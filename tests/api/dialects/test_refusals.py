@@ -102,10 +102,10 @@ def test_an_empty_prompt_is_refused(app: FastAPI) -> None:
 
 
 HARMLESS: list[tuple[str, dict[str, Any]]] = [
-    *((CHAT, {"tools": value}) for value in ([], None)),
-    *((CHAT, {"tool_choice": value}) for value in ("none", "auto")),
-    *((COMPLETIONS, {"suffix": value}) for value in ("", None)),
-    *((path, {"logit_bias": value}) for path in (CHAT, COMPLETIONS) for value in ({}, None)),
+    (CHAT, {"tools": [], "tool_choice": "none", "logit_bias": {}}),
+    (CHAT, {"tools": None, "tool_choice": "auto", "logit_bias": None}),
+    (COMPLETIONS, {"suffix": "", "logit_bias": {}}),
+    (COMPLETIONS, {"suffix": None, "logit_bias": None}),
     (CHAT, {"response_format": {"type": "text"}}),
     (CHAT, {"modalities": ["text"]}),
     (CHAT, {"n": None, "stream": None, "logprobs": None, "stream_options": None, "temperature": None, "seed": None}),

@@ -1,20 +1,23 @@
 """Webhook inboxes: bounded in their number, in the deliveries they keep, and in the size of one."""
 
-from typing import Any
-
 import pytest
 from fastapi import FastAPI
 
 from demo.api.jobs.inbox import MAX_DELIVERIES, MAX_INBOXES, InboxStore
+from demo.api.openapi.reports import InboxDelivery
 from demo.api.routes.webhook_inbox import MAX_BYTES
 from tests.api.client import ask, assert_refused
+
+
+def make_delivery(body: str = "") -> InboxDelivery:
+    return {"received": 0.0, "headers": {}, "body": body}
 
 
 def test_the_inbox_least_recently_delivered_to_is_dropped_beyond_the_limit() -> None:
     inboxes = InboxStore()
     ids = [str(number) for number in range(MAX_INBOXES + 2)]
     for id in [*ids[:-2], ids[0], *ids[-2:]]:
-        inboxes.add(id, {"body": id})
+        inboxes.add(id, make_delivery())
     kept = [id for id in ids if inboxes.read(id)]
     assert kept == [ids[0], *ids[3:]]
     assert len(kept) == MAX_INBOXES == 64
@@ -22,7 +25,7 @@ def test_the_inbox_least_recently_delivered_to_is_dropped_beyond_the_limit() -> 
 
 def test_an_inbox_keeps_its_last_deliveries_oldest_first() -> None:
     inboxes = InboxStore()
-    deliveries: list[dict[str, Any]] = [{"body": str(number)} for number in range(MAX_DELIVERIES + 2)]
+    deliveries = [make_delivery(str(number)) for number in range(MAX_DELIVERIES + 2)]
     for delivery in deliveries:
         inboxes.add("mine", delivery)
     assert inboxes.read("mine") == deliveries[-MAX_DELIVERIES:]
@@ -31,10 +34,10 @@ def test_an_inbox_keeps_its_last_deliveries_oldest_first() -> None:
 
 def test_an_inbox_that_is_only_read_takes_no_place() -> None:
     inboxes = InboxStore()
-    inboxes.add("mine", {"body": ""})
+    inboxes.add("mine", make_delivery())
     for number in range(MAX_INBOXES):
         assert inboxes.read(str(number)) == []
-    inboxes.add("other", {"body": ""})
+    inboxes.add("other", make_delivery())
     assert inboxes.read("mine")
 
 

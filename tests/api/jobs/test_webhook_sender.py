@@ -117,7 +117,7 @@ def test_the_result_of_a_job_arrives_once_signed_at_the_own_inbox() -> None:
 def test_a_result_that_is_not_accepted_is_sent_again() -> None:
     with receive(500, 404, 200) as receiver:
         webhook = deliver(Webhook(receiver.url), "127.0.0.1")
-    assert [attempt.status for attempt in webhook.attempts] == [500, 404, 200]
+    assert [attempt["status"] for attempt in webhook.attempts] == [500, 404, 200]
     assert webhook.state == "delivered"
     assert len({headers["webhook-id"] for _, headers, _ in receiver.requests}) == 1
 
@@ -132,7 +132,7 @@ def test_after_the_last_attempt_a_delivery_has_failed() -> None:
 def test_no_redirect_is_followed_even_to_an_allowed_host(status: int) -> None:
     with receive(200) as target, receive(*[status] * 3, location=target.url) as receiver:
         webhook = deliver(Webhook(receiver.url), "127.0.0.1")
-    assert [attempt.status for attempt in webhook.attempts] == [status] * 3
+    assert [attempt["status"] for attempt in webhook.attempts] == [status] * 3
     assert webhook.state == "failed"
     assert not target.requests
 
@@ -140,7 +140,7 @@ def test_no_redirect_is_followed_even_to_an_allowed_host(status: int) -> None:
 def test_a_host_that_is_not_there_is_told_on_the_job() -> None:
     webhook = deliver(Webhook("http://127.0.0.1:9/"), "127.0.0.1")
     assert webhook.state == "failed"
-    assert all(attempt.error for attempt in webhook.attempts)
+    assert all(attempt["error"] for attempt in webhook.attempts)
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_one_internal_address_among_several_is_enough_for_a_refusal(
         url = receiver.url.replace("127.0.0.1", "hooks.example")
         webhook = deliver(Webhook(url), "hooks.example", "127.0.0.1", "127.0.0.3")
     assert not receiver.requests
-    assert {attempt.error for attempt in webhook.attempts} == {
+    assert {attempt["error"] for attempt in webhook.attempts} == {
         "hooks.example is the internal address 127.0.0.2, which is not allowed."
     }
 
@@ -210,7 +210,7 @@ def test_an_allowed_name_does_not_allow_the_internal_address_it_resolves_to(
     resolve([address])
     webhook = deliver(Webhook("http://hooks.example:9/"), "hooks.example")
     sentence = f"hooks.example is the internal address {address.removeprefix('::ffff:')}, which is not allowed."
-    assert all(attempt.error == sentence for attempt in webhook.attempts)
+    assert all(attempt["error"] == sentence for attempt in webhook.attempts)
     assert len(webhook.attempts) == 3
 
 

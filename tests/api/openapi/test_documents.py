@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
 from demo.api.application import create_api
 from demo.api.openapi import replies, reports
@@ -22,9 +22,8 @@ def document() -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_has_the_fields_of_its_schema_and_no_others(name: str) -> None:
-    model: type[BaseModel] = getattr(replies, name, None) or getattr(reports, name)
-    read = model.model_validate(EXAMPLES[name], strict=True)
-    assert read.model_dump(exclude_unset=True) == EXAMPLES[name]
+    shape = TypeAdapter(getattr(replies, name, None) or getattr(reports, name))
+    assert shape.validate_python(EXAMPLES[name], strict=True) == EXAMPLES[name]
 
 
 def test_every_reference_leads_to_a_schema(document: dict[str, Any]) -> None:

@@ -1,0 +1,150 @@
+"""uvicorn's connections and its end, tuned. No other file uses names that uvicorn does not document.
+
+uvicorn is the server itself here, with no proxy before it. For that it lacks limits to how long a client may take for
+its headers, for its body and before its first request, and errors in JSON: `Connection` adds these and no more.
+"""
+
+import asyncio
+import json
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final, Literal
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from demo.api.dialects.errors import Refused, write_native
+from demo.api.traffic import KEY, CountedConnection
+
+logger = logging.getLogger(__name__)
+
+HEADER_SECONDS: Final = 10.0  # from the first byte of a request to the end of its headers
+BODY_SECONDS: Final = 20.0  # between two pieces of a body
+IDLE_SECONDS: Final = 30  # before the first request, and between two
+GRACE_SECONDS: Final = 1  # for open connections to receive their final event, after the engine has ended
+
+USED_NAMES: Final[dict[type, tuple[str, ...]]] = {
+    H11Protocol: ("conn", "loop", "scope", "transport", "handle_events", "send_400_response"),
+    uvicorn.Server: ("server_state", "shutdown"),
+    ServerState: ("connections",),
+}
+
+
+def list_missing_names() -> list[str]:
+    """The names in `USED_NAMES`, of methods or attributes, that the installed uvicorn lacks."""
+    missing = []
+    for owner, names in USED_NAMES.items():
+        known = {*dir(owner), *owner.__init__.__code__.co_names}  # type: ignore[misc]
+        missing += [f"{owner.__name__}.{name}" for name in names if name not in known]
+    return missing
+
+
+def choose_protocol() -> type[H11Protocol] | Literal["h11"]:
+    """`Connection`, or uvicorn's own protocol where uvicorn lacks a name that `Connection` needs."""
+    if missing := list_missing_names():
+        logger.warning(
+            "uvicorn %s has no %s: connections have no time limits, and reports no bytes. Install the pinned version.",
+            uvicorn.__version__,
+            ", ".join(missing),
+        )
+        return "h11"
+    return Connection
+
+
+class Connection(H11Protocol):
+    """Answers 408 to a client that does not finish its request, JSON instead of text to bad HTTP, and counts bytes."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _has_received = False
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._counted = self.conn = CountedConnection()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        # Browsers open connections in advance: these are closed without a reply.
+        self._timer = self.loop.call_later(IDLE_SECONDS, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._has_received:
+            self._has_received = True
+            self._stop_timer()
+        super().data_received(data)
+        self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.scope is not None:
+            # The application has not begun yet: its task runs when this call has returned.
+            self.scope["state"][KEY] = self._counted.traffic
+
+    def send_400_response(self, msg: str) -> None:
+        error = sys.exc_info()[1]
+        status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
+        self._refuse(status, f"This is not a request that can be read ({error or msg}): send HTTP/1.1.")
+
+    def _start_timer(self) -> None:
+        if self.conn.their_state is h11.SEND_BODY:
+            self._stop_timer()
+            self._timer = self.loop.call_later(BODY_SECONDS, self._refuse_late)
+        elif self.conn.their_state is not h11.IDLE:
+            self._stop_timer()
+        elif self._timer is None:
+            # Not restarted by more bytes: headers that trickle in are late all the same.
+            self._timer = self.loop.call_later(HEADER_SECONDS, self._refuse_late)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _refuse_late(self) -> None:
+        self._refuse(408, "The request did not arrive in time: send it again, without pauses.")
+
+    def _refuse(self, status: int, sentence: str) -> None:
+        self._stop_timer()
+        if self.transport.is_closing():
+            return
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            phrase = HTTPStatus(status).phrase
+            body = json.dumps(write_native(Refused(phrase.lower().replace(" ", "_"), sentence))).encode()
+            headers = [
+                ("Content-Type", "application/json"),
+                ("Content-Length", str(len(body))),
+                ("Connection", "close"),
+            ]
+            response = h11.Response(status_code=status, headers=headers, reason=phrase)
+            for event in (response, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+
+class TunedUvicorn(uvicorn.Server):
+    """uvicorn, but `on_exit` runs before it waits for the open responses, and these get `GRACE_SECONDS` to end.
+
+    A page keeps a connection open for as long as it is shown. uvicorn would cancel its response, with a traceback;
+    with its connection closed, the response ends as if the page had been closed.
+    """
+
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.to_thread(self._on_exit)
+        asyncio.get_running_loop().call_later(GRACE_SECONDS, self._close_connections)
+        await super().shutdown(sockets)
+
+    def _close_connections(self) -> None:
+        for connection in tuple(self.server_state.connections):
+            connection.transport.close()

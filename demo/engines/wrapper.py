@@ -1,0 +1,48 @@
+"""EngineWrapper and LogWrapper: what stands in front of an engine, and of each of its logs. Both forward everything."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from demo.events import Engine, Event, Load, Log, Piece, Prompt, Request, Status, Ticket
+
+
+class EngineWrapper(Engine):
+    """An engine in front of `engine`: a subclass overrides what it changes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def status(self) -> Status:
+        return self._engine.status
+
+    @property
+    def load(self) -> Load:
+        return self._engine.load
+
+    def admit(self) -> None:
+        self._engine.admit()
+
+    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+        return self._engine.tokenize(prompt)
+
+    def submit(self, request: Request, log: Log) -> Ticket:
+        return self._engine.submit(request, log)
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+class LogWrapper(ABC):
+    """The log of one run, observed: a reader that has an event finds it observed already."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def __call__(self, *events: Event) -> None:
+        self.observe(events)
+        self._log(*events)
+
+    @abstractmethod
+    def observe(self, events: Sequence[Event]) -> None:
+        """Called with the events that are about to be logged, from the engine's thread."""
