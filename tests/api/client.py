@@ -1,4 +1,4 @@
-"""A client for whom whole bodies suffice, and how to read what it was sent."""
+"""A client that reads whole replies, and how to parse them."""
 
 import asyncio
 import json

@@ -46,7 +46,7 @@ def test_prompts_beside_each_other_are_summed() -> None:
 
 
 @pytest.mark.parametrize(("path", "body"), [each for each in (*STREAMED, *WHOLE) if each[0] not in OPENAI])
-def test_native_details_tell_it(path: str, body: dict[str, Any]) -> None:
+def test_native_details_have_it(path: str, body: dict[str, Any]) -> None:
     response = post(open_reusing(), path, **body, parameters={"details": True})
     if response.headers["content-type"] == "application/json":
         reply = parse(response.content)
@@ -56,7 +56,7 @@ def test_native_details_tell_it(path: str, body: dict[str, Any]) -> None:
         assert (details["input_length"], details["cached_tokens"]) == (840, 812)
 
 
-def test_each_answer_of_best_of_tells_its_own() -> None:
+def test_each_answer_of_best_of_has_its_own() -> None:
     likelier = Script((make_token(1, "a", -0.1),), input_tokens=840, cached_tokens=0)
     parameters = {"best_of": 2, "do_sample": True, "details": True}
     details = parse(post(open_reusing(REUSED, likelier), "/generate", parameters=parameters).content)["details"]
@@ -64,7 +64,7 @@ def test_each_answer_of_best_of_tells_its_own() -> None:
     assert details["best_of_sequences"][0]["cached_tokens"] == 812
 
 
-def test_a_job_tells_it_polled_streamed_and_posted() -> None:
+def test_a_job_has_it_polled_streamed_and_posted() -> None:
     def find_details(reply: dict[str, Any]) -> Any:
         return reply["details"]["input_length"], reply["details"]["cached_tokens"]
 
@@ -88,7 +88,7 @@ def test_metrics_count_them_beside_the_tokens_of_prompts() -> None:
     assert (samples["tgi_request_input_length_sum"], samples["tgi_request_cached_tokens"]) == (3 * 840, 812)
 
 
-def test_the_access_log_tells_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_access_log_has_it(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="demo.access")
     post(open_reusing(), "/generate")
     (answer,) = parse(caplog.records[-1].getMessage())["answers"]

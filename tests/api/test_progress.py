@@ -38,7 +38,7 @@ def ask_for_progress(path: str, body: dict[str, Any], **more: Any) -> httpx.Resp
 
 
 @pytest.mark.parametrize("path", OPENAI)
-def test_openais_routes_tell_it_in_llama_cpps_chunk_without_a_choice(path: str) -> None:
+def test_openais_routes_report_it_in_llama_cpps_chunk_without_a_choice(path: str) -> None:
     response = ask_for_progress(path, dict(STREAMED)[path])
     first, second, *tokens = read_events(response.content)
     assert first["choices"] == second["choices"] == []
@@ -50,11 +50,11 @@ def test_openais_routes_tell_it_in_llama_cpps_chunk_without_a_choice(path: str) 
 
 
 @pytest.mark.parametrize(("path", "body"), [each for each in STREAMED if each[0] not in OPENAI])
-def test_native_routes_tell_it_in_comments_and_their_events_are_as_ever(path: str, body: dict[str, Any]) -> None:
-    told = ask_for_progress(path, body).text
-    assert told.startswith(": prompt 256/300\n\n: prompt 300/300\n\ndata: {")
+def test_native_routes_report_it_in_comments_and_their_events_are_the_same(path: str, body: dict[str, Any]) -> None:
+    reported = ask_for_progress(path, body).text
+    assert reported.startswith(": prompt 256/300\n\n: prompt 300/300\n\ndata: {")
     silent = post(open_api(LongPromptEngine()), path, **body, parameters={"max_new_tokens": 9}).text
-    assert told.removeprefix(": prompt 256/300\n\n: prompt 300/300\n\n") == silent
+    assert reported.removeprefix(": prompt 256/300\n\n: prompt 300/300\n\n") == silent
 
 
 @pytest.mark.parametrize(("path", "body"), [*STREAMED, *WHOLE])
@@ -66,7 +66,7 @@ def test_it_is_reported_only_to_a_stream_that_asks_for_it(path: str, body: dict[
 
 
 @pytest.mark.parametrize("path", OPENAI)
-def test_of_several_answers_the_first_ones_prompt_is_told_of(path: str) -> None:
+def test_of_several_answers_the_first_ones_prompt_is_reported(path: str) -> None:
     events = read_events(ask_for_progress(path, dict(STREAMED)[path], n=2).content)
     assert [event["prompt_progress"]["processed"] for event in events if "prompt_progress" in event] == [256, 300]
 

@@ -26,7 +26,7 @@ streams = pytest.mark.parametrize(("path", "body"), STREAMED)
 
 
 @pytest.fixture
-def haste(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def short_limits(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Checks often for a stalled client, and soon calls one stalled."""
     monkeypatch.setattr(run_response, "TICK_SECONDS", 0.005)
     monkeypatch.setattr(run_response, "STALL_SECONDS", 0.03)
@@ -60,7 +60,7 @@ async def test_a_client_that_disconnects_after_the_end_cancels_nothing() -> None
     assert visit.events[-1]["generated_text"] == "ab"
 
 
-@pytest.mark.usefixtures("haste")
+@pytest.mark.usefixtures("short_limits")
 @streams
 async def test_a_stalled_client_is_cut_off_and_another_is_served(path: str, body: dict[str, Any]) -> None:
     engine, slow = await begin(path, body)
@@ -77,7 +77,7 @@ async def test_a_stalled_client_is_cut_off_and_another_is_served(path: str, body
     assert len(quick.events) == 3
 
 
-@pytest.mark.usefixtures("haste")
+@pytest.mark.usefixtures("short_limits")
 @pytest.mark.parametrize(("path", "body"), WHOLE)
 async def test_a_client_that_does_not_read_its_whole_reply_is_cut_off(path: str, body: dict[str, Any]) -> None:
     engine, visit = await begin(path, body)
@@ -89,8 +89,8 @@ async def test_a_client_that_does_not_read_its_whole_reply_is_cut_off(path: str,
 
 
 @pytest.mark.parametrize("headers", [True, False], ids=["headers", "comment"])
-async def test_a_client_that_reads_no_headers_or_comment_is_cut_off(haste: pytest.MonkeyPatch, headers: bool) -> None:
-    haste.setattr(streamed, "KEEP_ALIVE_SECONDS", 15.0 if headers else 0.01)
+async def test_a_client_that_reads_nothing_is_cut_off(short_limits: pytest.MonkeyPatch, headers: bool) -> None:
+    short_limits.setattr(streamed, "KEEP_ALIVE_SECONDS", 15.0 if headers else 0.01)
     engine, visit = await begin(*STREAM)
     visit.hold(headers)
     if headers:

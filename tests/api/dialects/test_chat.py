@@ -50,7 +50,7 @@ def test_a_whole_reply_is_one_message_with_usage() -> None:
     assert reply(HELLO) == f"{WHOLE}[{message}],{USAGE}}}"
 
 
-def test_several_choices_are_told_with_their_numbers_and_the_prompt_counted_once() -> None:
+def test_several_choices_are_returned_with_their_numbers_and_the_prompt_counted_once() -> None:
     second = Script((make_token(1, "Bye", -0.5),), "eos_token")
     assert reply(HELLO, second, n=2) == (
         f'{WHOLE}[{{"index":0,"message":{{"role":"assistant","content":"Héllo"}},"logprobs":null,'
@@ -63,7 +63,7 @@ def test_several_choices_are_told_with_their_numbers_and_the_prompt_counted_once
     assert {event + "\n\n" for event in events.removesuffix(DONE).split("\n\n")[:-1]} == expected
 
 
-def test_logprobs_are_told_when_asked() -> None:
+def test_logprobs_are_returned_when_asked() -> None:
     content = [
         '{"token":"Hé","logprob":-0.25,"bytes":[72,195,169],"top_logprobs":[]}',
         '{"token":"llo","logprob":-1.5,"bytes":[108,108,111],"top_logprobs":[]}',
@@ -74,7 +74,7 @@ def test_logprobs_are_told_when_asked() -> None:
     assert f'"logprobs":{{"content":[{content[1]}]}},"finish_reason":"length"' in streamed
 
 
-def test_top_logprobs_are_told_when_asked() -> None:
+def test_top_logprobs_are_returned_when_asked() -> None:
     content = parse(reply(RANKED, logprobs=True, top_logprobs=2))["choices"][0]["logprobs"]["content"]
     assert content[0] == {
         "token": "a",
@@ -109,7 +109,7 @@ def test_the_engine_is_asked_what_the_parameters_say(app: FastAPI, engine: Answe
         logprobs=True,
         top_logprobs=5,
         model="whatever",
-        user="somebody",
+        user="x",
     )
     assert request.sampling == Sampling(True, 0.5, None, 0.9, None, 1.1, -0.5, 1.5, 9)
     assert (request.max_new_tokens, request.stop, request.top_n_tokens) == (20, ("a", "b"), 5)

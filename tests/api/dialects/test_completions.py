@@ -71,7 +71,7 @@ def test_a_stream_has_one_chunk_per_token_even_without_text() -> None:
     assert [chunk["generated_text"] for chunk in chunks] == [None, None, "日"]
 
 
-def test_logprobs_are_told_with_offsets_in_the_answer() -> None:
+def test_logprobs_are_returned_with_offsets_in_the_answer() -> None:
     both = '{"tokens":["Hé","llo"],"token_logprobs":[-0.25,-1.5],"top_logprobs":[{},{}],"text_offset":[0,2]}'
     assert choice("Héllo", '"length"', both) in reply(HELLO, logprobs=0)
     streamed = reply(HELLO, logprobs=0, stream=True)
@@ -79,7 +79,7 @@ def test_logprobs_are_told_with_offsets_in_the_answer() -> None:
     assert '{"tokens":["llo"],"token_logprobs":[-1.5],"top_logprobs":[{}],"text_offset":[2]}' in streamed
 
 
-def test_the_likeliest_tokens_are_told_when_asked() -> None:
+def test_the_likeliest_tokens_are_returned_when_asked() -> None:
     body = parse(reply(RANKED, logprobs=2))
     assert body["choices"][0]["logprobs"]["top_logprobs"] == [{"a": -0.5, "b": -1.5}, {"<end>": -0.5, "b": -1.5}]
     chunks = read_events(reply(RANKED, logprobs=2, stream=True).encode())

@@ -50,7 +50,7 @@ def test_a_stream_has_one_event_per_token_even_without_text() -> None:
     assert [event["generated_text"] for event in events] == [None, None, "日"]
 
 
-def test_a_stream_tells_top_tokens_only_when_asked() -> None:
+def test_a_stream_has_top_tokens_only_when_asked() -> None:
     assert "top_tokens" not in stream(RANKED)
     assert stream(RANKED, top_n_tokens=2) == (
         'data: {"index":1,"token":{"id":101,"text":"a","logprob":-0.5,"special":false},'
@@ -90,7 +90,7 @@ def test_a_whole_reply_carries_the_details_when_asked() -> None:
     )
 
 
-def test_the_seed_is_told_where_tokens_were_drawn() -> None:
+def test_the_seed_is_reported_for_sampled_tokens() -> None:
     assert parse(whole(HELLO, details=True, do_sample=True))["details"]["seed"] == 7
     assert read_events(stream(HELLO, details=True, top_k=5).encode())[-1]["details"]["seed"] == 7
 
@@ -102,7 +102,7 @@ def test_a_whole_reply_carries_top_tokens_when_asked() -> None:
     assert "top_tokens" not in parse(whole(RANKED, details=True))["details"]
 
 
-def test_the_prompts_tokens_are_told_when_asked() -> None:
+def test_the_prompts_tokens_are_returned_when_asked() -> None:
     script = Script(HELLO.tokens, prompt=(PromptToken(1, "h", None), PromptToken(2, "i", -2.5)))
     details = '"prefill":[{"id":1,"text":"h","logprob":null},{"id":2,"text":"i","logprob":-2.5}]'
     assert details in whole(script, details=True, decoder_input_details=True)
@@ -146,7 +146,7 @@ def test_a_whole_reply_has_its_timings_in_headers_and_a_stream_in_its_details(ap
     assert all(value >= 0 for value in timings.values())
 
 
-def test_a_stream_says_what_proxies_must_know(app: FastAPI) -> None:
+def test_a_stream_has_headers_against_buffering(app: FastAPI) -> None:
     headers = post(app, "/generate_stream").headers
     assert headers["content-type"].startswith("text/event-stream")
     assert headers["cache-control"] == "no-cache, no-transform"

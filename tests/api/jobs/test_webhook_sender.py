@@ -95,7 +95,7 @@ def test_the_result_of_a_job_arrives_once_signed_at_the_own_inbox() -> None:
         while (report := client.get(f"/jobs/{job['id']}/report").json())["webhook"]["report"] is None:
             pass
         (delivery,) = client.get("/webhooks/inbox/mine").json()["deliveries"]
-    told = report["webhook"]
+    webhook = report["webhook"]
     headers, body = delivery["headers"], delivery["body"]
     result = json.loads(body)
     assert result["type"] == "job.ended"
@@ -105,12 +105,12 @@ def test_the_result_of_a_job_arrives_once_signed_at_the_own_inbox() -> None:
     expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
     assert abs(int(headers["webhook-timestamp"]) - delivery["received"]) < 60
-    assert told["state"] == "delivered"
-    assert [attempt["status"] for attempt in told["attempts"]] == [204]
-    assert told["report"]["requests"] == 1
-    ((at, count),) = told["report"]["arrivals"]
+    assert webhook["state"] == "delivered"
+    assert [attempt["status"] for attempt in webhook["attempts"]] == [204]
+    assert webhook["report"]["requests"] == 1
+    ((at, count),) = webhook["report"]["arrivals"]
     assert count == 2
-    assert told["report"]["mean_staleness"] == pytest.approx(sum(at - made for made in report["tokens"]) / 2)
+    assert webhook["report"]["mean_staleness"] == pytest.approx(sum(at - made for made in report["tokens"]) / 2)
     assert at > max(report["tokens"])
 
 
@@ -137,7 +137,7 @@ def test_no_redirect_is_followed_even_to_an_allowed_host(status: int) -> None:
     assert not target.requests
 
 
-def test_a_host_that_is_not_there_is_told_on_the_job() -> None:
+def test_a_host_that_cannot_be_reached_is_reported_on_the_job() -> None:
     webhook = deliver(Webhook("http://127.0.0.1:9/"), "127.0.0.1")
     assert webhook.state == "failed"
     assert all(attempt["error"] for attempt in webhook.attempts)

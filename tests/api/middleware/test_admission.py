@@ -73,7 +73,7 @@ def test_only_generating_needs_the_key(locked: FastAPI, path: str) -> None:
     assert post(locked, "/tokenize").status_code == post(locked, "/chat_tokenize").status_code == 200
 
 
-def test_the_key_is_checked_before_the_load_is_told() -> None:
+def test_the_key_is_checked_before_the_load() -> None:
     engine = AnsweringEngine()
     engine.refusal = Overloaded("Model is overloaded")
     app = open_api(engine, Settings(api_key="secret"))

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose goes wrong as it would by itself: by the same code, and without the model."""
+"""Simulated faults: streamed by the same code as every answer, and without the model."""
 
 import pytest
 from fastapi import FastAPI
@@ -15,8 +15,8 @@ from tests.scripted import ScriptedEngine
 
 
 @pytest.fixture(autouse=True)
-def haste(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same scripts, played in a moment."""
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same scripts, with short pauses."""
     monkeypatch.setattr(run_response, "TICK_SECONDS", 0.005)
     monkeypatch.setattr(route, "KEEP_ALIVE_SECONDS", 0.02)
     monkeypatch.setattr(simulated_faults, "PAUSE_SECONDS", 0.2)
@@ -45,7 +45,7 @@ def test_another_kind_is_refused(app: FastAPI) -> None:
     assert_refused(ask(app, "GET", "/faults/nothing"), "/faults/nothing", 422, "validation", "kind")
 
 
-def test_the_model_is_not_asked_and_its_metrics_do_not_count_it() -> None:
+def test_the_model_is_not_used_and_its_metrics_do_not_count_it() -> None:
     engine = AnsweringEngine()
     app = open_api(engine)
     before = ask(app, "GET", "/metrics").text
@@ -55,6 +55,6 @@ def test_the_model_is_not_asked_and_its_metrics_do_not_count_it() -> None:
     assert not engine.tickets
 
 
-def test_it_can_be_seen_without_any_model() -> None:
+def test_it_needs_no_model() -> None:
     app = open_api(ScriptedEngine(Loading("reading")))
     assert ask(app, "GET", "/faults/break").status_code == 200
