@@ -25,7 +25,7 @@ NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class CrowdClient:
-    """Client `number` of a load test. `request_until_served` is its whole life."""
+    """Client `number` of a load test, run by `request_until_served`."""
 
     def __init__(self, number: int, url: str, plan: CrowdRequest, log: EventLog) -> None:
         self.record = CrowdVisit(number)

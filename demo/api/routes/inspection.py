@@ -57,6 +57,11 @@ def build_inspection_routes(engine: MeteredEngine) -> APIRouter:
         """Counters and histograms for Prometheus."""
         return Response(engine.metrics.write(), media_type=CONTENT_TYPE_LATEST)
 
+    _add_tokenizing_routes(router, engine)
+    return router
+
+
+def _add_tokenizing_routes(router: APIRouter, engine: Engine) -> None:
     @router.post("/tokenize", **documents.reply(list[reports.TextToken], 413, 422, 503))
     async def tokenize(body: GenerateRequest) -> Response:
         """The tokens of `inputs`, without a chat template, each with its position in characters."""
@@ -68,8 +73,6 @@ def build_inspection_routes(engine: MeteredEngine) -> APIRouter:
         """A conversation in the model's chat template, and its tokens."""
         text, pieces = await tokenize_in_thread(engine, body.conversation())
         return {"tokenize_response": write_pieces(text, pieces), "templated_text": text}
-
-    return router
 
 
 def check_health(engine: Engine) -> None:
