@@ -1,8 +1,10 @@
 """Settings: flag > environment > default. Names follow text-generation-inference's launcher.
 
 Knows no model and no server: a value that is to be chosen automatically is None here, and chosen where the model or the
-server is opened. argparse rather than typer or pydantic-settings: the core needs no package, and these two would report
-in their own words, several errors at once, where a person reads one sentence here.
+server is opened.
+
+argparse, not typer or pydantic-settings: the core imports no package, and both report errors in several lines of their
+own words, where this module raises one sentence.
 """
 
 import argparse

@@ -107,7 +107,7 @@ def test_recorded_runs_are_served_without_any_model(environment: dict[str, str])
     with start(["--port", "0", "--replay-only", "--model-id", "/no/such/model"], environment) as process:
         lines = read_until(process, "Listening on")
         url = url_in(lines)
-        assert any("6 recorded runs, as --replay-only sets" in line for line in lines)
+        assert any("6 recorded runs, because of --replay-only" in line for line in lines)
         assert "Token streaming" in get(url)[1]
         assert '"model_id":"HuggingFaceTB/SmolLM2-135M-Instruct"' in get(f"{url}/info")[1]
         assert "torch" not in Path(f"/proc/{process.pid}/maps").read_text()
@@ -120,9 +120,7 @@ def test_recorded_runs_are_served_without_any_model(environment: dict[str, str])
 @pytest.mark.parametrize(
     ("arguments", "variables", "words"),
     [
-        (["--port", "http"], {}, "--port is 'http': it must be a number from 0 (any free port) to 65535."),
         ([], {"DEMO_DTYPE": "float8"}, "DEMO_DTYPE is 'float8': it must be one of "),
-        (["--no-such-flag"], {}, "--no-such-flag"),
         (["--hostname", "no.such.host.invalid", "--port", "0"], {}, "--hostname no.such.host.invalid"),
     ],
 )
@@ -191,8 +189,7 @@ def test_it_prints_every_choice_with_its_reason_serves_and_ends_on_a_signal(
     assert process.returncode == -by
 
 
-@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT], ids=lambda by: str(by.name))
-@pytest.mark.parametrize("moment", ["Listening on", "dtype="])
+@pytest.mark.parametrize(("moment", "by"), [("Listening on", signal.SIGTERM), ("dtype=", signal.SIGINT)])
 def test_a_signal_while_the_model_loads_ends_it_in_time_and_without_a_traceback(
     moment: str, by: signal.Signals, environment: dict[str, str]
 ) -> None:

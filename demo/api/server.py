@@ -64,7 +64,7 @@ def choose_hostname(settings: Settings, environment: Mapping[str, str]) -> Choic
         return Choice("hostname", settings.hostname, "as set")
     if "SPACE_ID" in environment:
         return Choice("hostname", "0.0.0.0", "on a Hugging Face Space")
-    return Choice("hostname", "127.0.0.1", "this machine only; 0.0.0.0 lets others in")
+    return Choice("hostname", "127.0.0.1", "this machine only; 0.0.0.0 accepts other machines")
 
 
 def _listen(hostname: str, port: int) -> socket.socket:

@@ -100,7 +100,7 @@ class Replay(Engine):
 
 def open_replay(traces: Sequence[Trace], settings: Settings) -> Replay:
     """An engine of `traces`, logged as the model."""
-    logger.info("%s", Choice("model", traces[0].model_id, f"{len(traces)} recorded runs, as --replay-only sets"))
+    logger.info("%s", Choice("model", traces[0].model_id, f"{len(traces)} recorded runs, because of --replay-only"))
     return Replay(traces, plain_prompts=settings.plain_prompts)
 
 

@@ -2,9 +2,12 @@
 
 from typing import Any, Final
 
-TOKEN: Final = {"id": 20379, "text": "Deep", "logprob": -0.31, "special": False}
-LAST_TOKEN: Final = {"id": 2, "text": "", "logprob": -0.02, "special": True}
-TIMINGS: Final = {
+from demo.api.openapi.replies import Details, StreamDetails, StreamTimings, TokenInfo, Usage
+from demo.api.openapi.reports import WayReport, WebhookState
+
+TOKEN: Final[TokenInfo] = {"id": 20379, "text": "Deep", "logprob": -0.31, "special": False}
+LAST_TOKEN: Final[TokenInfo] = {"id": 2, "text": "", "logprob": -0.02, "special": True}
+TIMINGS: Final[StreamTimings] = {
     "validation_time": 0.4,
     "queue_time": 0.1,
     "inference_time": 98.2,
@@ -12,7 +15,7 @@ TIMINGS: Final = {
     "time_per_token": 49.1,
     "time_to_first_token": 51.9,
 }
-STREAM_DETAILS: Final = {
+STREAM_DETAILS: Final[StreamDetails] = {
     "finish_reason": "eos_token",
     "generated_tokens": 2,
     "seed": None,
@@ -20,7 +23,7 @@ STREAM_DETAILS: Final = {
     "cached_tokens": 0,
     "timings": TIMINGS,
 }
-DETAILS: Final = {
+DETAILS: Final[Details] = {
     "finish_reason": "eos_token",
     "generated_tokens": 2,
     "seed": None,
@@ -28,7 +31,7 @@ DETAILS: Final = {
     "prefill": [],
     "tokens": [TOKEN, LAST_TOKEN],
 }
-USAGE: Final = {
+USAGE: Final[Usage] = {
     "prompt_tokens": 5,
     "completion_tokens": 2,
     "total_tokens": 7,
@@ -41,35 +44,24 @@ ENVELOPE: Final = {
     "system_fingerprint": "cpu-float32",
 }
 MESSAGE: Final = {"role": "assistant", "content": "Deep"}
-STREAMED: Final = {
-    "requests": 1,
-    "empty_replies": 0,
-    "request_bytes": 140,
-    "reply_bytes": 660,
-    "mean_staleness": 0.001,
-    "arrivals": [(0.053, 1), (0.102, 2)],
-}
-POLLED: Final = {
-    "requests": 3,
-    "empty_replies": 1,
-    "request_bytes": 390,
-    "reply_bytes": 1410,
-    "mean_staleness": 0.523,
-    "arrivals": [(0.6, 2)],
-}
-POSTED: Final = {
-    "requests": 1,
-    "empty_replies": 0,
-    "request_bytes": 812,
-    "reply_bytes": 92,
-    "mean_staleness": 0.03,
-    "arrivals": [(0.107, 2)],
-}
-WEBHOOK: Final = {
+
+
+def _make_report(requests: int, empty: int, request_bytes: int, reply_bytes: int, staleness: float) -> WayReport:
+    return {
+        "requests": requests,
+        "empty_replies": empty,
+        "request_bytes": request_bytes,
+        "reply_bytes": reply_bytes,
+        "mean_staleness": staleness,
+        "arrivals": [(round(0.102 + staleness, 3), 2)],
+    }
+
+
+WEBHOOK: Final[WebhookState] = {
     "url": "http://127.0.0.1:7860/webhooks/inbox/mine",
     "state": "delivered",
     "attempts": [{"at": 1767225600.5, "status": 204, "error": None}],
-    "report": POSTED,
+    "report": _make_report(1, 0, 812, 92, 0.03),
 }
 
 # By the name of the schema.
@@ -147,7 +139,12 @@ EXAMPLES: Final[dict[str, Any]] = {
         "details": STREAM_DETAILS,
         "error": None,
     },
-    "Report": {"tokens": [0.052, 0.101], "streamed": STREAMED, "polled": POLLED, "webhook": WEBHOOK},
+    "Report": {
+        "tokens": [0.052, 0.101],
+        "streamed": _make_report(1, 0, 140, 660, 0.001),
+        "polled": _make_report(3, 1, 390, 1410, 0.523),
+        "webhook": WEBHOOK,
+    },
     "Inbox": {
         "deliveries": [
             {"received": 1767225600.5, "headers": {"webhook-id": "Qm3v0tqfT7kXJ2m9c1xN5w"}, "body": '{"type": …}'}

@@ -174,14 +174,19 @@ class ChatDelta(TypedDict):
     finish_reason: OpenAIReason | None
 
 
-class Chat(TypedDict):
-    """A whole answer."""
+class Envelope(TypedDict):
+    """The fields of every reply of OpenAI's routes."""
 
     id: str
-    object: Literal["chat.completion"]
     created: int
     model: str
     system_fingerprint: str
+
+
+class Chat(Envelope):
+    """A whole answer."""
+
+    object: Literal["chat.completion"]
     choices: list[ChatChoice]
     usage: Usage
 
@@ -195,14 +200,10 @@ class PromptProgress(TypedDict):
     time_ms: int
 
 
-class ChatChunk(TypedDict):
+class ChatChunk(Envelope):
     """One token; or, without a choice, first the progress and last the usage, if asked for. Then `data: [DONE]`."""
 
-    id: str
     object: Literal["chat.completion.chunk"]
-    created: int
-    model: str
-    system_fingerprint: str
     choices: list[ChatDelta]
     prompt_progress: NotRequired[PromptProgress]
     usage: NotRequired[Usage | None]
@@ -226,26 +227,18 @@ class CompletionChoice(TypedDict):
     finish_reason: OpenAIReason | None
 
 
-class Completion(TypedDict):
+class Completion(Envelope):
     """A whole answer."""
 
-    id: str
     object: Literal["text_completion"]
-    created: int
-    model: str
-    system_fingerprint: str
     choices: list[CompletionChoice]
     usage: Usage
 
 
-class CompletionChunk(TypedDict):
+class CompletionChunk(Envelope):
     """One token, with TGI's fields beside OpenAI's; or, without them, progress or usage. Then `data: [DONE]`."""
 
-    id: str
     object: Literal["text_completion"]
-    created: int
-    model: str
-    system_fingerprint: str
     choices: list[CompletionChoice]
     prompt_progress: NotRequired[PromptProgress]
     usage: NotRequired[Usage | None]
