@@ -29,6 +29,9 @@ HOMES = {
     "plotly": {"ui"},
     "uvicorn": {"api"},
 }
+# The sub-packages of the API: each imports only itself and those before it, never what composes them.
+API = ("openapi", "dialects", "delivery", "jobs", "crowd", "middleware", "routes")
+API_TOP = {"application", "server", "uvicorn_tuning"}
 MAX_LINES = 300
 
 
@@ -81,6 +84,18 @@ def test_each_layer_imports_only_those_below_it() -> None:
         return layer_of_module(module) not in {None, *LAYERS[layer]}
 
     assert list_wrong(is_wrong) == []
+
+
+def test_each_sub_package_of_the_api_imports_only_those_before_it() -> None:
+    wrong = []
+    for path, module in list_imports():
+        parts = path.relative_to(ROOT).parts
+        if parts[:2] != ("demo", "api") or len(parts) < 4:
+            continue
+        imported = module.split(".")[2] if module.startswith("demo.api.") else ""
+        if imported in API_TOP or (imported in API and API.index(imported) > API.index(parts[2])):
+            wrong.append(f"{name_of(path)} imports {module}")
+    assert wrong == []
 
 
 def test_modules_form_no_circle() -> None:

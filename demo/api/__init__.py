@@ -1,1 +1,1 @@
-"""HTTP: the server that the page and the API share."""
+"""The HTTP API, and the server that it shares with the page."""

@@ -1,7 +1,7 @@
-"""The API as one application: its routes, and what stands before them; everything else is the page's."""
+"""The API as one application: its routes and middleware. All other paths are the page's."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
@@ -10,10 +10,11 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from demo import __version__
-from demo.api.jobs.webhooks import WebhookSender
+from demo.api.jobs.webhook_sender import WebhookSender
 from demo.api.middleware.access_log import REQUEST_ID, AccessLogMiddleware
+from demo.api.middleware.admission import AdmissionMiddleware
+from demo.api.middleware.body_limit import BodyLimitMiddleware
 from demo.api.middleware.exception_handlers import METHODS, add_exception_handlers, refuse_other_methods
-from demo.api.middleware.limits import AdmissionMiddleware, BodyLimitMiddleware
 from demo.api.middleware.root_path import RootPathMiddleware
 from demo.api.middleware.unbuffered import UnbufferedMiddleware
 from demo.api.openapi.documents import TIMING_HEADERS, add_event_schemas
@@ -26,25 +27,23 @@ from demo.api.routes.webhook_inbox import build_inbox_routes
 from demo.engines.metered import MeteredEngine
 from demo.settings import Settings
 
-UNLOGGED: Final = {"/", "/health", "/ping", "/metrics"}  # asked all the time, by machines; `POST /` is logged
+UNLOGGED: Final = {"/", "/health", "/ping", "/metrics"}  # monitors request these all the time; `POST /` is logged
 LOCAL_URL: Final = "http://127.0.0.1:7860"
 
 
 def create_api(engine: MeteredEngine, settings: Settings, page: FastAPI | None = None, url: str = LOCAL_URL) -> FastAPI:
-    """The API in front of `engine`, reached at `url`, and `page` behind all paths that are not its own."""
+    """The API of `engine`, served at `url`, with `page` mounted on all other paths."""
 
     @asynccontextmanager
-    async def live(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            if page is not None:
-                await stack.enter_async_context(page.router.lifespan_context(page))
+    async def run_page(app: FastAPI) -> AsyncIterator[None]:
+        async with page.router.lifespan_context(page) if page is not None else nullcontext():
             yield
 
     app = FastAPIOffline(
         title="Token streaming",
         version=__version__,
         summary="One language model; answers streamed and whole; the clients of text-generation-inference and OpenAI.",
-        lifespan=live,
+        lifespan=run_page,
         redoc_url=None,
     )
     routers = [
@@ -63,12 +62,11 @@ def create_api(engine: MeteredEngine, settings: Settings, page: FastAPI | None =
         app.mount("", page)
     add_exception_handlers(app)
     _document_streams(app)
-    _add_middleware(app, engine, settings, list(routes))
+    _add_middleware(app, engine, settings, routes)
     return app
 
 
 def list_routes(routers: Sequence[APIRouter]) -> dict[str, set[str]]:
-    """The paths of all routers, each with its methods."""
     routes: dict[str, set[str]] = {}
     for route in (route for router in routers for route in router.routes):
         assert isinstance(route, APIRoute)
@@ -87,8 +85,8 @@ def _document_streams(app: FastAPI) -> None:
     app.openapi = write_all  # type: ignore[method-assign] # FastAPI's own way of extending its document
 
 
-def _add_middleware(app: FastAPI, engine: MeteredEngine, settings: Settings, paths: Sequence[str]) -> None:
-    # The last added is the first to be asked.
+def _add_middleware(app: FastAPI, engine: MeteredEngine, settings: Settings, paths: Iterable[str]) -> None:
+    # The last one added runs first.
     app.add_middleware(AdmissionMiddleware, engine=engine, paths=GENERATING_PATHS, api_key=settings.api_key)
     app.add_middleware(BodyLimitMiddleware)
     if settings.cors_allow_origin:

@@ -1,4 +1,4 @@
-"""Which client an HTTP request comes from: a key for the engine, which is shared between clients. Never logged."""
+"""The client of an HTTP request, as an opaque key: the engine is shared fairly between clients. Never logged."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,10 +12,10 @@ from demo.events import Request
 
 
 async def find_client(connection: HTTPConnection) -> str:
-    """The client that its API key and its address tell apart, or its address alone.
+    """The client's key: from its API key and address, or from its address alone.
 
-    A key counts together with the address: strangers may send the same one, such as the "-" that OpenAI's clients need.
-    The address is the one of the connection, or the forwarded one where uvicorn trusts the proxy that sent it.
+    The API key is not enough: strangers may send the same one, such as the "-" that OpenAI's clients need. The address
+    is that of the connection, or the forwarded one if uvicorn trusts the proxy.
     """
     address = connection.client.host if connection.client else ""
     api_key = connection.headers.get("authorization", "").partition(" ")[2].strip()
@@ -25,6 +25,5 @@ async def find_client(connection: HTTPConnection) -> str:
 Client: TypeAlias = Annotated[str, Depends(find_client)]
 
 
-def ask_as(client: str, requests: Iterable[Request]) -> list[Request]:
-    """The requests, each of them from `client`."""
+def assign_client(client: str, requests: Iterable[Request]) -> list[Request]:
     return [replace(request, client=client) for request in requests]

@@ -1,4 +1,4 @@
-"""A client for whom whole bodies suffice, and how to read what it was sent."""
+"""A client that reads whole replies, and how to parse them."""
 
 import asyncio
 import json
@@ -81,10 +81,7 @@ def assert_refused(response: httpx2.Response, path: str, status: int, kind: str,
     body = parse(response.content)
     if path.startswith("/v1/"):
         text = body["error"]["message"]
-        assert body == {
-            "error": {"message": text, "type": kind, "param": None, "code": status},
-            "error_type": kind,
-        }
+        assert body == {"error": {"message": text, "type": kind, "param": None, "code": status}, "error_type": kind}
     else:
         text = body["error"]
         assert body == {"error": text, "error_type": kind}

@@ -1,4 +1,4 @@
-"""What most tests ask: an API in front of an engine that answers at once. Building one takes a tenth of a second."""
+"""The API that most tests share, since building one takes a tenth of a second; and the backend of async tests."""
 
 import pytest
 from fastapi import FastAPI
@@ -6,9 +6,15 @@ from fastapi import FastAPI
 from tests.api.script import AnsweringEngine, open_api
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    """anyio's pytest plugin runs the tests that are marked `anyio`."""
+    return "asyncio"
+
+
 @pytest.fixture(scope="package")
 def engine() -> AnsweringEngine:
-    """Answers HELLO to everybody."""
+    """Answers HELLO to every request."""
     return AnsweringEngine()
 
 

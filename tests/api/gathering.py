@@ -1,4 +1,4 @@
-"""A crowd over real sockets: how to have one come, and how to read what is told of it."""
+"""A load test over real sockets: how to run one, and how to read its events."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ WORDS = [f"word{index} " for index in range(64)]
 
 
 class CountingEngine(TypingEngine):
-    """Types, and knows how many it ever answered at once."""
+    """Counts the most requests that it answered at once."""
 
     def __init__(self, pace: float, limit: int = 100) -> None:
         super().__init__(WORDS, pace)
@@ -34,7 +34,7 @@ class CountingEngine(TypingEngine):
 
 @contextmanager
 def gather(url: str, **plan: Any) -> Iterator[Iterator[Event]]:
-    """The events of a crowd, as they come; it goes home at the end of the block."""
+    """The events of a load test, as they come; the end of the block disconnects."""
     with httpx2.stream("POST", f"{url}/crowds", json=plan, timeout=60, trust_env=False) as response:
         assert response.status_code == 200, response.read()
         assert response.headers["content-type"].startswith("text/event-stream")
@@ -48,13 +48,13 @@ def run(url: str, **plan: Any) -> list[Event]:
 
 
 def read_until(events: Iterator[Event], name: str, count: int) -> list[Event]:
-    """What is told until `count` events of this name have come."""
-    told: list[Event] = []
+    """The events until `count` events of this name have come."""
+    seen: list[Event] = []
     for event in events:
-        told.append(event)
-        if sum(each["event"] == name for each in told) == count:
-            return told
-    raise AssertionError(f"no {count} of {name!r} in {told}")
+        seen.append(event)
+        if sum(each["event"] == name for each in seen) == count:
+            return seen
+    raise AssertionError(f"no {count} of {name!r} in {seen}")
 
 
 def pick(events: list[Event], name: str) -> list[Event]:
@@ -62,10 +62,10 @@ def pick(events: list[Event], name: str) -> list[Event]:
 
 
 def outcomes(events: list[Event]) -> dict[str, int]:
-    """How many clients ended how, as the last event says."""
+    """How many clients had each outcome, from the last event."""
     assert events[-1]["event"] == "ended"
-    said = [client["outcome"] for client in events[-1]["clients"]]
-    return {outcome: said.count(outcome) for outcome in set(said)}
+    ended = [client["outcome"] for client in events[-1]["clients"]]
+    return {outcome: ended.count(outcome) for outcome in set(ended)}
 
 
 def answer_all(engine: ScriptedEngine) -> None:

@@ -15,7 +15,7 @@ from tests.scripted import ScriptedEngine, ScriptedTicket
 
 @dataclass(frozen=True)
 class Script:
-    """One answer: what each token says, and how it ends."""
+    """One answer: its tokens, and how it ends."""
 
     tokens: tuple[Token, ...]
     reason: FinishReason = "length"
@@ -66,7 +66,7 @@ class AnsweringEngine(ScriptedEngine):
 
 
 class AnsweredTicket(ScriptedTicket):
-    """Written in pieces by a test that says when, or all at once."""
+    """Written by the test in pieces, or all at once."""
 
     def start(self, input_tokens: int = 3, cached_tokens: int = 0) -> None:
         super().start(input_tokens, cached_tokens)
@@ -110,7 +110,7 @@ class TicketEngine(ScriptedEngine):
         return ticket
 
     def submit_many(self, count: int) -> None:
-        """Work that nobody reads."""
+        """Requests without a reader."""
         for _ in range(count):
             self.submit(Request("hi"), lambda *events: None)
 

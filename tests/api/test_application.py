@@ -1,4 +1,4 @@
-"""The OpenAPI document: complete, true of what is really sent, and shown without anybody else's server."""
+"""The OpenAPI document: complete, equal to what is sent, and displayed without another server."""
 
 import re
 import subprocess
@@ -183,6 +183,6 @@ def test_no_path_of_the_api_falls_through_to_the_page(paged: FastAPI) -> None:
     assert_refused(ask(paged, "GET", "/v1/nowhere"), "/v1/nowhere", 404, "not_found")
 
 
-def test_the_page_speaks_of_errors_as_the_api_does() -> None:
+def test_errors_of_the_page_have_the_format_of_the_api() -> None:
     app = create_api(MeteredEngine(AnsweringEngine()), Settings(), FastAPI())
     assert_refused(ask(app, "GET", "/nowhere"), "/nowhere", 404, "not_found")

@@ -1,4 +1,4 @@
-"""What was reused of a prompt: one number, told alike wherever the prompt's size is told; and how to do without."""
+"""The number of cached prompt tokens: the same wherever the number of prompt tokens is reported."""
 
 import json
 import logging
@@ -10,16 +10,13 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from demo.events import Event, Log, PromptProgress, Request, Ticket
-from tests.api.client import MINIMAL, PATIENCE, STREAMED, WHOLE, ask, assert_refused, parse, post, read_events
+from tests.api.client import PATIENCE, STREAMED, WHOLE, parse, post, read_events
 from tests.api.script import HELLO, AnsweringEngine, Script, make_token, open_api
 from tests.api.serving import serve_api
 from tests.engines.test_metered import read_metrics
 
 REUSED = replace(HELLO, input_tokens=840, cached_tokens=812)
 OPENAI = ("/v1/chat/completions", "/v1/completions")
-NATIVE = ("/", "/generate", "/generate_stream")
-routes = pytest.mark.parametrize("path", [*NATIVE, *OPENAI, "/jobs"])
 
 
 def open_reusing(*scripts: Script) -> FastAPI:
@@ -34,20 +31,12 @@ def read_usage(response: httpx2.Response) -> Any:
 
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("path", OPENAI)
-def test_usage_tells_it(path: str, streamed: bool) -> None:
-    body = {"stream": streamed, "stream_options": {"include_usage": True}}
-    usage = read_usage(post(open_reusing(), path, **body))
-    assert (usage["prompt_tokens"], usage["prompt_tokens_details"]) == (840, {"cached_tokens": 812})
-
-
-@pytest.mark.parametrize("streamed", [False, True])
-@pytest.mark.parametrize("path", OPENAI)
-def test_of_several_answers_to_one_prompt_that_counts_once_what_none_had_to_compute(path: str, streamed: bool) -> None:
-    app = open_reusing(replace(REUSED, cached_tokens=0), REUSED, replace(REUSED, cached_tokens=16), REUSED)
-    body = {"n": 2, "stream": streamed, "stream_options": {"include_usage": True}}
-    for cached in (0, 16):
+def test_usage_counts_a_prompt_once_and_as_cached_what_no_answer_had_to_compute(path: str, streamed: bool) -> None:
+    app = open_reusing(REUSED, replace(REUSED, cached_tokens=0), REUSED, replace(REUSED, cached_tokens=16), REUSED)
+    for n, cached in ((1, 812), (2, 0), (2, 16)):
+        body = {"n": n, "stream": streamed, "stream_options": {"include_usage": True}}
         usage = read_usage(post(app, path, **body))
-        assert (usage["prompt_tokens"], usage["prompt_tokens_details"]["cached_tokens"]) == (840, cached)
+        assert (usage["prompt_tokens"], usage["prompt_tokens_details"]) == (840, {"cached_tokens": cached})
 
 
 def test_prompts_beside_each_other_are_summed() -> None:
@@ -57,7 +46,7 @@ def test_prompts_beside_each_other_are_summed() -> None:
 
 
 @pytest.mark.parametrize(("path", "body"), [each for each in (*STREAMED, *WHOLE) if each[0] not in OPENAI])
-def test_native_details_tell_it(path: str, body: dict[str, Any]) -> None:
+def test_native_details_have_it(path: str, body: dict[str, Any]) -> None:
     response = post(open_reusing(), path, **body, parameters={"details": True})
     if response.headers["content-type"] == "application/json":
         reply = parse(response.content)
@@ -67,7 +56,7 @@ def test_native_details_tell_it(path: str, body: dict[str, Any]) -> None:
         assert (details["input_length"], details["cached_tokens"]) == (840, 812)
 
 
-def test_each_answer_of_best_of_tells_its_own() -> None:
+def test_each_answer_of_best_of_has_its_own() -> None:
     likelier = Script((make_token(1, "a", -0.1),), input_tokens=840, cached_tokens=0)
     parameters = {"best_of": 2, "do_sample": True, "details": True}
     details = parse(post(open_reusing(REUSED, likelier), "/generate", parameters=parameters).content)["details"]
@@ -75,9 +64,9 @@ def test_each_answer_of_best_of_tells_its_own() -> None:
     assert details["best_of_sequences"][0]["cached_tokens"] == 812
 
 
-def test_a_job_tells_it_polled_streamed_and_posted() -> None:
-    def find_details(told: dict[str, Any]) -> Any:
-        return (told["details"]["input_length"], told["details"]["cached_tokens"])
+def test_a_job_has_it_polled_streamed_and_posted() -> None:
+    def find_details(reply: dict[str, Any]) -> Any:
+        return reply["details"]["input_length"], reply["details"]["cached_tokens"]
 
     with serve_api(AnsweringEngine(REUSED)) as url, httpx2.Client(base_url=url, trust_env=False) as client:
         begun = client.post("/jobs", json={"inputs": "hi", "webhook_url": "/webhooks/inbox/mine"}).json()
@@ -90,20 +79,6 @@ def test_a_job_tells_it_polled_streamed_and_posted() -> None:
         assert find_details(parse(deliveries[0]["body"])["data"]) == (840, 812)
 
 
-@pytest.mark.parametrize("path", OPENAI)
-def test_progress_counts_from_it(path: str) -> None:
-    class LongPromptEngine(AnsweringEngine):
-        def submit(self, request: Request, log: Log) -> Ticket:
-            def write(*events: Event) -> None:
-                log(events[0], PromptProgress(events[0].time, 826, 840), *events[1:])
-
-            return super().submit(request, write)
-
-    response = post(open_api(LongPromptEngine(REUSED)), path, stream=True, return_progress=True)
-    told = read_events(response.content)[0]["prompt_progress"]
-    assert (told["total"], told["cache"], told["processed"]) == (840, 812, 826)
-
-
 def test_metrics_count_them_beside_the_tokens_of_prompts() -> None:
     app = open_reusing(replace(REUSED, cached_tokens=0), REUSED)
     post(app, "/generate")
@@ -113,34 +88,11 @@ def test_metrics_count_them_beside_the_tokens_of_prompts() -> None:
     assert (samples["tgi_request_input_length_sum"], samples["tgi_request_cached_tokens"]) == (3 * 840, 812)
 
 
-def test_the_access_log_tells_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_access_log_has_it(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="demo.access")
     post(open_reusing(), "/generate")
     (answer,) = parse(caplog.records[-1].getMessage())["answers"]
     assert (answer["prompt_tokens"], answer["cached_tokens"]) == (840, 812)
-
-
-def write_body(path: str, value: Any) -> dict[str, Any]:
-    if path in OPENAI:
-        return {**MINIMAL[path], "cache_prompt": value}
-    return {"inputs": "hi", "parameters": {"cache_prompt": value}}
-
-
-@routes
-def test_a_prompt_may_be_reused_unless_the_request_says_no(path: str) -> None:
-    engine = AnsweringEngine()
-    app = open_api(engine)
-    for body in (write_body(path, False), write_body(path, True), MINIMAL.get(path, {"inputs": "hi"})):
-        ask(app, "POST", path, json=body)
-    assert [request.cache_prompt for request in engine.requests] == [False, True, True]
-
-
-@routes
-@pytest.mark.parametrize("value", ["false", 0, 1, "no", [], {}])
-def test_anything_but_true_or_false_is_refused_by_its_name(app: FastAPI, path: str, value: Any) -> None:
-    name = "`cache_prompt`" if path in OPENAI else "`parameters.cache_prompt`"
-    refused = ask(app, "POST", path, json=write_body(path, value))
-    assert_refused(refused, path, 422, "validation", f"{name}: Input should be a valid boolean")
 
 
 def test_all_of_it_is_documented(app: FastAPI) -> None:

@@ -21,7 +21,7 @@ THERE = "2001:db8::7"
 
 
 def find_client(app: FastAPI, engine: AnsweringEngine, address: str, path: str = "/generate", **headers: str) -> str:
-    """The client that the engine is told of."""
+    """The client of the request that reaches the engine."""
 
     async def ask_from() -> httpx2.Response:
         transport = httpx2.ASGITransport(app, client=(address, 1))

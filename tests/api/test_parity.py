@@ -103,11 +103,7 @@ def read_tokens(body: bytes) -> list[Any]:
     return [event["token"] for event in read_events(body)]
 
 
-common = {
-    "seed": seeds,
-    "max_tokens": lengths,
-    "stream_options": st.just({"include_usage": True}),
-}
+common = {"seed": seeds, "max_tokens": lengths, "stream_options": st.just({"include_usage": True})}
 optional = {
     "temperature": st.sampled_from([0, 0.5, 1.0, 2.0]),
     "top_p": st.sampled_from([0.1, 0.9, 1]),
@@ -122,19 +118,19 @@ conversations = st.lists(
 )
 
 
-def assert_alike(told: Any, expected: Any) -> None:
+def assert_alike(given: Any, expected: Any) -> None:
     """Equal, but for the last bits of numbers: several choices meet in batches of other sizes each time."""
     if isinstance(expected, float):
-        assert told == pytest.approx(expected, abs=1e-4)
+        assert given == pytest.approx(expected, abs=1e-4)
     elif isinstance(expected, list):
-        assert len(told) == len(expected)
-        for one, other in zip(told, expected, strict=True):
+        assert len(given) == len(expected)
+        for one, other in zip(given, expected, strict=True):
             assert_alike(one, other)
     elif isinstance(expected, dict):
-        assert told.keys() == expected.keys()
-        assert_alike(list(told.values()), [expected[key] for key in told])
+        assert given.keys() == expected.keys()
+        assert_alike(list(given.values()), [expected[key] for key in given])
     else:
-        assert told == expected
+        assert given == expected
 
 
 def split_by_choice(chunks: list[Any]) -> list[list[Any]]:
@@ -158,8 +154,8 @@ def test_the_whole_chat_is_its_stream(api: Api, body: dict[str, Any]) -> None:
     assert len(choices) == len(whole["choices"]) == body.get("n", 1)
     for pieces, choice in zip(choices, whole["choices"], strict=True):
         assert "".join(piece["delta"]["content"] for piece in pieces) == choice["message"]["content"]
-        told = [each for piece in pieces for each in piece["logprobs"]["content"]]
-        assert_alike(told, choice["logprobs"]["content"])
+        given = [each for piece in pieces for each in piece["logprobs"]["content"]]
+        assert_alike(given, choice["logprobs"]["content"])
         assert [piece["finish_reason"] for piece in pieces[:-1]] == [None] * (len(pieces) - 1)
         assert pieces[-1]["finish_reason"] == choice["finish_reason"]
     assert chunks[-1]["usage"] == whole["usage"]
@@ -167,9 +163,7 @@ def test_the_whole_chat_is_its_stream(api: Api, body: dict[str, Any]) -> None:
 
 
 @drawn
-@given(
-    body=st.fixed_dictionaries({**common, "prompt": prompts, "logprobs": st.integers(0, 5)}, optional=optional),
-)
+@given(body=st.fixed_dictionaries({**common, "prompt": prompts, "logprobs": st.integers(0, 5)}, optional=optional))
 def test_the_whole_completion_is_its_stream(api: Api, body: dict[str, Any]) -> None:
     chunks = read_events(api.ask("/v1/completions", {**body, "stream": True}))
     whole = parse(api.ask("/v1/completions", body))
@@ -187,7 +181,7 @@ def test_the_whole_completion_is_its_stream(api: Api, body: dict[str, Any]) -> N
 
 @drawn
 @given(prompt=prompts, seed=seeds, length=lengths)
-def test_all_dialects_tell_the_same_answer(api: Api, prompt: str, seed: int, length: int) -> None:
+def test_all_dialects_return_the_same_answer(api: Api, prompt: str, seed: int, length: int) -> None:
     parameters = {"do_sample": True, "seed": seed, "max_new_tokens": length, "details": True}
     whole = parse(api.ask("/generate", {"inputs": prompt, "parameters": parameters}))
     body: dict[str, Any] = {"prompt": prompt, "seed": seed, "max_tokens": length, "logprobs": 0}
@@ -199,7 +193,7 @@ def test_all_dialects_tell_the_same_answer(api: Api, prompt: str, seed: int, len
 
 @drawn
 @given(prompt=prompts, raw=st.booleans())
-def test_the_prompts_tokens_are_told_with_their_likelihood(api: Api, prompt: str, raw: bool) -> None:
+def test_the_prompts_tokens_are_returned_with_their_logprobs(api: Api, prompt: str, raw: bool) -> None:
     parameters = {"details": True, "decoder_input_details": True, "max_new_tokens": 1, "raw": raw}
     details = parse(api.ask("/generate", {"inputs": prompt, "parameters": parameters}))["details"]
     if raw:
@@ -216,10 +210,10 @@ def test_the_prompts_tokens_are_told_with_their_likelihood(api: Api, prompt: str
 def test_plain_text_is_answered_as_the_same_message_is(api: Api, prompt: str, seed: int, length: int) -> None:
     messages = [{"role": "user", "content": prompt}]
     chat = parse(api.ask("/v1/chat/completions", {"messages": messages, "seed": seed, "max_tokens": length}))
-    told = parse(api.ask("/v1/completions", {"prompt": prompt, "seed": seed, "max_tokens": length}))
-    assert told["choices"][0]["text"] == chat["choices"][0]["message"]["content"]
-    assert told["usage"] == chat["usage"]
+    given = parse(api.ask("/v1/completions", {"prompt": prompt, "seed": seed, "max_tokens": length}))
+    assert given["choices"][0]["text"] == chat["choices"][0]["message"]["content"]
+    assert given["usage"] == chat["usage"]
     templated = parse(api.ask("/chat_tokenize", {"messages": messages}))["templated_text"]
     parameters = {"do_sample": True, "seed": seed, "max_new_tokens": length}
     spelled = parse(api.ask("/generate", {"inputs": templated, "parameters": parameters}))
-    assert spelled["generated_text"] == told["choices"][0]["text"]
+    assert spelled["generated_text"] == given["choices"][0]["text"]

@@ -1,4 +1,4 @@
-"""A client written out in ASGI's own messages, for tests in which the moment matters."""
+"""A client that speaks ASGI, for tests in which the order of messages matters."""
 
 import asyncio
 import json
@@ -8,10 +8,11 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Scope
 
 from tests.api.client import PATIENCE, read_events
+from tests.api.script import TicketEngine, open_api
 
 
 def make_scope(path: str, method: str = "POST", headers: dict[str, str] | None = None) -> Scope:
-    """What a server says of a request with JSON in it."""
+    """The ASGI scope of a request with a JSON body."""
     given = {"host": "test", "content-type": "application/json", **(headers or {})}
     return {
         "type": "http",
@@ -30,14 +31,17 @@ def make_scope(path: str, method: str = "POST", headers: dict[str, str] | None =
 
 
 class Visit:
-    """One request. `hold` makes sends wait for `release`; `break_at` makes that send, counted from 1, fail."""
+    """One request; a body that is not bytes is sent as JSON.
+
+    `hold` makes sends wait for `release`; `break_at` makes that send, counted from 1, fail.
+    """
 
     def __init__(
         self, app: ASGIApp, path: str, body: Any, headers: dict[str, str] | None = None, method: str = "POST"
     ) -> None:
-        self._app = app
+        self.app = app
         self._scope = make_scope(path, method, headers)
-        self._body = json.dumps(body).encode()
+        self._body = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.sent: list[Message] = []
         self.listening = asyncio.Event()  # the body has been read, the runs have begun
         self.break_at = 0
@@ -48,12 +52,12 @@ class Visit:
         self._news = asyncio.Event()
 
     def start(self) -> "Visit":
-        """Ask; returns at once."""
-        self.task = asyncio.ensure_future(self._app(self._scope, self._receive, self._send))
+        """Send the request; returns at once."""
+        self.task = asyncio.ensure_future(self.app(self._scope, self._receive, self._send))
         return self
 
     def leave(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         self._left.set()
 
     def hold(self, headers: bool = False) -> None:
@@ -90,7 +94,7 @@ class Visit:
 
     @property
     def unread(self) -> bool:
-        """Whether nobody asked for the body."""
+        """Whether the body has not been read."""
         return bool(self._body)
 
     @property
@@ -104,7 +108,7 @@ class Visit:
 
     @property
     def events(self) -> list[Any]:
-        """What a stream has told so far."""
+        """The events received so far."""
         return read_events(self.body)
 
     async def _receive(self) -> Message:
@@ -125,3 +129,9 @@ class Visit:
         self._news.set()
         if "body" in message or self._held_headers:
             await self._free.wait()
+
+
+async def begin(path: str, body: Any) -> tuple[TicketEngine, Visit]:
+    """A request that is being answered, and the engine that the test drives."""
+    engine = TicketEngine()
+    return engine, await Visit(open_api(engine), path, body).start().until_listening()

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from demo.api.routes.inspection import describe
+from demo.api.routes.inspection import write_info
 from demo.bench.software import LLAMA_SERVER, OURS, TGI, UNKNOWN, VLLM, Software, recognise_software
 from tests.scripted import ScriptedEngine
 
@@ -25,7 +25,7 @@ def test_a_server_is_recognised_by_its_replies(replies: dict[str, Any], software
 
 
 def test_this_projects_own_info_is_recognised() -> None:
-    found, _ = recognise_software({"/info": describe(ScriptedEngine())}.get)
+    found, _ = recognise_software({"/info": write_info(ScriptedEngine())}.get)
     assert found is OURS
 
 

@@ -193,7 +193,7 @@ def test_a_second_crowd_and_a_missing_key_are_one_sentence_each(open_tab: Tabs) 
         first.find("once").click()
         expect(first.charts("once").locator(".main-svg").first).to_be_visible()
         second.find("once").click()
-        expect(second.find("status")).to_have_text("Another crowd is being served: try again when it has finished.")
+        expect(second.find("status")).to_have_text("Another load test is running: try again when it has ended.")
         assert_complains_of(second.tab, 429)
         open_tab.close()
     with serve(ScriptedEngine(), Settings(port=0, api_key="secret")) as served:

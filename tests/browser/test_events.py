@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from demo.api.routes.simulated_faults import BREAK, PAUSE_SECONDS, WORDS
+from demo.engines.simulated_faults import BREAK, PAUSE_SECONDS, WORDS
 from demo.errors import Overloaded
 from tests.browser.serving import Served
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds

@@ -1,21 +1,22 @@
-"""OpenAI's chat dialect: `/v1/chat/completions`. Pure parse and encode."""
+"""OpenAI's chat dialect: `/v1/chat/completions`. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.number_fields import Count, TopN
-from demo.api.dialects.openai import OpenAIDialect, OpenAIRequest, count_usage, fingerprint, read_reason
-from demo.api.openapi.replies import Chat, ChatChoice, ChatChunk, ChatLogprob, ChatLogprobs
+from demo.api.dialects.openai import FINISH_REASONS, OpenAIDialect, OpenAIRequest
+from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
+from demo.api.openapi.replies import Chat, ChatChoice, ChatChunk, ChatDelta, ChatLogprob, ChatLogprobs
 from demo.errors import BadRequest
 from demo.events import Candidate, Message, ModelCard, Request, Role, Token
 
 
 class ContentPart(BaseModel):
-    """One part of a message. Only text can be read here."""
+    """One part of a message. Only text is supported."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -33,7 +34,7 @@ class ChatMessage(BaseModel):
     tool_calls: Any = Field(default=None, description="Not available here: refused unless null or empty.")
 
     def read(self) -> Message:
-        """The turn as the engine takes it. Raises BadRequest for tools and images."""
+        """The engine's message. Raises BadRequest for tools and images."""
         if self.role == "tool" or self.tool_calls:
             raise BadRequest("Tools are not available on this server: send system, user and assistant messages only.")
         role: Role = "system" if self.role == "developer" else self.role
@@ -49,47 +50,34 @@ class ChatMessage(BaseModel):
 
 
 class ChatRequest(OpenAIRequest):
-    """What `/v1/chat/completions` takes."""
+    """The body of `/v1/chat/completions`."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "example": {"messages": [{"role": "user", "content": "What is Deep Learning?"}], "max_tokens": 20}
         }
     )
-    unavailable: ClassVar[Mapping[str, Sequence[Any]]] = {
-        **OpenAIRequest.unavailable,
-        "tools": ([],),
-        "tool_choice": ("none", "auto"),
-        "functions": ([],),
-        "function_call": ("none", "auto"),
-        "response_format": ({"type": "text"},),
-        "modalities": (["text"],),
-        "audio": (),
-    }
 
     messages: list[ChatMessage] = Field(min_length=1)
     max_completion_tokens: Count | None = Field(default=None, description="OpenAI's newer `max_tokens`.")
-    logprobs: bool | None = Field(default=False, description="Tell how likely each token was.")
+    logprobs: bool | None = Field(default=False, description="Return the logprob of each token.")
     top_logprobs: TopN | None = Field(
-        default=None, description="With each token, this many of the likeliest. Needs logprobs."
+        default=None, description="With each token, return this many of the likeliest. Needs logprobs."
     )
-    tools: Any = Field(default=None, description="Not available here: refused unless null or empty.")
-    tool_choice: Any = Field(default=None, description='Not available here: refused unless null, "none" or "auto".')
-    functions: Any = Field(default=None, description="Not available here: refused unless null or empty.")
-    function_call: Any = Field(default=None, description='Not available here: refused unless null, "none" or "auto".')
-    response_format: Any = Field(
-        default=None, description='Not available here: refused unless null or {"type": "text"}.'
-    )
-    modalities: Any = Field(default=None, description='Not available here: refused unless null or ["text"].')
-    audio: Any = Field(default=None, description="Not available here: refused unless null.")
+    tools: Annotated[Any, Unavailable(([],))] = None
+    tool_choice: Annotated[Any, Unavailable(("none", "auto"))] = None
+    functions: Annotated[Any, Unavailable(([],))] = None
+    function_call: Annotated[Any, Unavailable(("none", "auto"))] = None
+    response_format: Annotated[Any, Unavailable(({"type": "text"},))] = None
+    modalities: Annotated[Any, Unavailable((["text"],))] = None
+    audio: Annotated[Any, Unavailable()] = None
 
     def conversation(self) -> tuple[Message, ...]:
-        """The turns as the engine takes them."""
         return tuple(message.read() for message in self.messages)
 
     def requests(self) -> list[Request]:
-        """What the engine is asked, once for each of `n`. Raises BadRequest for what can't be done."""
-        self.refuse_unavailable()
+        """The engine's requests, one for each of `n`. Raises BadRequest."""
+        refuse_unavailable(self)
         if self.top_logprobs and not self.logprobs:
             raise BadRequest("`top_logprobs` needs `logprobs`: set it to true.")
         limit = self.max_completion_tokens or self.max_tokens
@@ -97,55 +85,45 @@ class ChatRequest(OpenAIRequest):
         return self.repeat(request)
 
     def dialect(self, card: ModelCard) -> "ChatDialect":
-        """How the answer is told."""
-        return ChatDialect(
-            card,
-            self.include_usage,
-            self.n or 1,
-            with_logprobs=bool(self.logprobs),
-            with_progress=bool(self.return_progress),
-        )
+        return ChatDialect(card, self, with_logprobs=bool(self.logprobs))
 
 
 @dataclass(frozen=True, slots=True)
 class ChatDialect(OpenAIDialect):
-    """Deltas of a message. Every one names the role: a first chunk without text would count as a token."""
+    """Deltas of a message. Each names the role, since clients would count a chunk of the role alone as a token."""
 
-    kind = "chatcmpl"
+    id_prefix = "chatcmpl"
 
-    def open_chunk(self) -> ChatChunk:
+    def make_empty_chunk(self) -> ChatChunk:
         return {
             "id": self.id,
             "object": "chat.completion.chunk",
             "created": self.created,
             "model": self.card.model_id,
-            "system_fingerprint": fingerprint(self.card),
+            "system_fingerprint": self.fingerprint,
             "choices": [],
         }
 
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> ChatChunk:
-        """One token, as a delta."""
-        chunk = self.open_chunk()
-        chunk["choices"].append(
-            {
-                "index": index,
-                "delta": {"role": "assistant", "content": token.text},
-                "logprobs": self._write_logprobs([token]),
-                "finish_reason": read_reason(answer) if is_last else None,
-            }
-        )
-        if self.include_usage:
-            chunk["usage"] = None  # as OpenAI's chunks do: it is still to come
+        choice: ChatDelta = {
+            "index": index,
+            "delta": {"role": "assistant", "content": token.text},
+            "logprobs": self._write_logprobs([token]),
+            "finish_reason": FINISH_REASONS[answer.finish_reason] if is_last else None,
+        }
+        chunk = self.make_empty_chunk()
+        chunk["choices"].append(choice)
+        if self.request.include_usage:
+            chunk["usage"] = None  # OpenAI's sign that usage follows
         return chunk
 
     def whole(self, answers: Sequence[Answer]) -> Chat:
-        """All answers, as messages."""
         choices: list[ChatChoice] = [
             {
                 "index": index,
                 "message": {"role": "assistant", "content": answer.text},
                 "logprobs": self._write_logprobs(answer.tokens),
-                "finish_reason": read_reason(answer),
+                "finish_reason": FINISH_REASONS[answer.finish_reason],
             }
             for index, answer in enumerate(answers)
         ]
@@ -154,9 +132,9 @@ class ChatDialect(OpenAIDialect):
             "object": "chat.completion",
             "created": self.created,
             "model": self.card.model_id,
-            "system_fingerprint": fingerprint(self.card),
+            "system_fingerprint": self.fingerprint,
             "choices": choices,
-            "usage": count_usage(answers, self.n),
+            "usage": self.count_usage(answers),
         }
 
     def _write_logprobs(self, tokens: Sequence[Token]) -> ChatLogprobs | None:

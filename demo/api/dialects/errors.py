@@ -1,4 +1,4 @@
-"""Errors as the wire says them: a status, headers, and the body that the route's clients read.
+"""Errors as HTTP replies: a status, headers, and a body in the dialect of the route.
 
 Native bodies are text-generation-inference's, those under /v1 OpenAI's. Never FastAPI's `{"detail": …}`:
 TGI's Python client fails on it.
@@ -7,81 +7,65 @@ TGI's Python client fails on it.
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from demo.api.middleware.root_path import route_of
 from demo.api.openapi.replies import NativeError, OpenAIError, OpenAIErrorText
+from demo.api.statuses import STATUSES
 from demo.errors import BadRequest, DemoError, Incomplete, NotReady, TemplateRefused
 
 Json: TypeAlias = Mapping[str, Any]
 
-STATUSES: Final = {
-    "validation": 422,
-    "template_error": 422,
-    "overloaded": 429,
-    "generation": 424,
-    "incomplete_generation": 500,
-    "healthcheck": 503,
-    "authentication": 401,
-    "not_found": 404,
-    "method_not_allowed": 405,
-    "timeout": 408,
-    "too_large": 413,
-}
-RETRY_AFTER_SECONDS: Final = 1  # a slot is free as soon as one of many short answers has ended
+# TGI's clients recognise an error by the beginning of its text. A subclass stands before its base.
+PREFIXES: Final = (
+    (TemplateRefused, "Template error: "),
+    (BadRequest, "Input validation error: "),
+    (NotReady, "unhealthy: "),
+    (Incomplete, "Incomplete generation: "),
+)
+RETRY_AFTER_SECONDS: Final = 1  # with many short answers at once, one of them ends within a second
 
 
 class Refused(DemoError):
-    """What the HTTP layer itself refuses; `kind` is one of STATUSES."""
+    """A request that the HTTP layer itself refuses; `kind` is a key of STATUSES."""
 
     def __init__(self, kind: str, sentence: str) -> None:
         super().__init__(sentence)
         self.kind = kind
 
 
-def status_of(error: DemoError) -> int:
-    """The HTTP status of an error that is met before any byte was sent."""
+def find_status(error: DemoError) -> int:
+    """The HTTP status of an error that precedes the first byte of the reply."""
     return STATUSES.get(error.kind, 500)
 
 
-def say(error: DemoError) -> str:
-    """The sentence, beginning as TGI's clients expect."""
-    if isinstance(error, TemplateRefused):
-        return f"Template error: {error}"
-    if isinstance(error, BadRequest):
-        return f"Input validation error: {error}"
-    if isinstance(error, NotReady):
-        return f"unhealthy: {error}"
-    return f"Incomplete generation: {error}" if isinstance(error, Incomplete) else str(error)
+def format_error(error: DemoError) -> str:
+    return next((prefix for base, prefix in PREFIXES if isinstance(error, base)), "") + str(error)
 
 
 def write_native(error: DemoError) -> NativeError:
     """TGI's body: text and type."""
-    return {"error": say(error), "error_type": error.kind}
+    return {"error": format_error(error), "error_type": error.kind}
 
 
 def write_openai(error: DemoError) -> OpenAIError:
     """OpenAI's body, with TGI's type beside it."""
-    inner: OpenAIErrorText = {"message": say(error), "type": error.kind, "param": None, "code": status_of(error)}
+    inner: OpenAIErrorText = {
+        "message": format_error(error),
+        "type": error.kind,
+        "param": None,
+        "code": find_status(error),
+    }
     return {"error": inner, "error_type": error.kind}
 
 
-def write_for(path: str, error: DemoError) -> NativeError | OpenAIError:
-    """The body that clients of `path` read."""
-    return write_openai(error) if path.startswith("/v1/") else write_native(error)
-
-
-def respond(path: str, error: DemoError) -> JSONResponse:
-    """The whole response."""
-    status = status_of(error)
+def make_error_response(error: DemoError, body: Json) -> JSONResponse:
+    status = find_status(error)
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in (429, 503) else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(write_for(path, error), status, headers)
+    return JSONResponse(body, status, headers)
 
 
-async def handle_demo_error(request: Request, error: Exception) -> JSONResponse:
-    """Starlette's exception handler for DemoError."""
-    assert isinstance(error, DemoError)
-    return respond(route_of(request.scope), error)
+def respond(path: str, error: DemoError) -> JSONResponse:
+    """The response to a request to `path`, in the dialect of that path."""
+    return make_error_response(error, write_openai(error) if path.startswith("/v1/") else write_native(error))

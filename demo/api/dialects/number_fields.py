@@ -1,4 +1,4 @@
-"""The numbers of requests in every dialect, with their bounds, as the OpenAPI document tells them."""
+"""The number fields of requests in every dialect, with the bounds that the OpenAPI document states."""
 
 from typing import Annotated, TypeAlias
 
@@ -14,7 +14,7 @@ def _require_scale_or_zero(number: float, field: ValidationInfo) -> float:
 
 
 Count: TypeAlias = Annotated[int, Field(ge=int(COUNT.low), le=int(COUNT.high))]
-Place: TypeAlias = Annotated[int, Field(ge=0, le=int(COUNT.high))]  # in a stream: how much of it one has
+Place: TypeAlias = Annotated[int, Field(ge=0, le=int(COUNT.high))]  # how many events or tokens a reader has
 TopN: TypeAlias = Annotated[int, Field(ge=int(TOP_N.low), le=int(TOP_N.high))]
 Seed: TypeAlias = Annotated[int, Field(ge=int(SEED.low), le=int(SEED.high))]
 Scale: TypeAlias = Annotated[float, Field(ge=SCALE.low, le=SCALE.high)]

@@ -1,22 +1,24 @@
-"""What OpenAI's two dialects share: common parameters, usage, finish reasons, errors. Pure parse and encode."""
+"""The common part of OpenAI's two dialects: parameters, choices, usage, finish reasons, errors. Pure."""
 
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from demo.api.dialects import sse
-from demo.api.dialects.answer import MILLISECONDS, Answer, write_headers
+from demo.api.dialects.answer import Answer
 from demo.api.dialects.errors import write_openai
-from demo.api.dialects.native import CACHE_PROMPT
+from demo.api.dialects.native_request import CACHE_PROMPT, IGNORE_EOS, MAX_TOKENS_PER_SECOND, SAMPLING
 from demo.api.dialects.number_fields import Count, Penalty, Rate, Scale, ScaleOrZero, Seed
+from demo.api.dialects.timings import MILLISECONDS
+from demo.api.dialects.unavailable import Unavailable
 from demo.api.openapi.replies import ChatChunk, CompletionChunk, OpenAIError, OpenAIReason, Usage
 from demo.bounds import MAX_STOP_SEQUENCES, SCALE
-from demo.errors import BadRequest, DemoError
+from demo.errors import DemoError
 from demo.events import ModelCard, PromptProgress, Request, Sampling
 
 MAX_CHOICES: Final = 4
@@ -26,7 +28,7 @@ StopString = Annotated[str, Field(min_length=1)]
 
 
 class StreamOptions(BaseModel):
-    """What a stream tells beside its tokens."""
+    """Options of a stream."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -36,17 +38,15 @@ class StreamOptions(BaseModel):
 class OpenAIRequest(BaseModel):
     """The parameters of both routes, and vLLM's `ignore_eos`, and llama.cpp's `cache_prompt` and `return_progress`.
 
-    Unknown fields are ignored; known ones that can't be honoured are refused.
+    Unknown fields are ignored; known ones that are not available are refused.
     """
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    unavailable: ClassVar[Mapping[str, Sequence[Any]]] = {"logit_bias": ({},)}
-
-    model: str | None = Field(default=None, description="Answered by the one model of this server, whatever the name.")
+    model: str | None = Field(default=None, description="Ignored: this server has one model.")
     max_tokens: Count | None = Field(default=None, description="The most tokens to generate.")
     temperature: ScaleOrZero | None = Field(
-        default=None, description=f"0: always the likeliest token; otherwise at least {SCALE.low}."
+        default=None, description=f"0: greedy decoding; otherwise at least {SCALE.low}."
     )
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     n: Annotated[int, Field(ge=1, le=MAX_CHOICES)] | None = Field(
@@ -54,54 +54,39 @@ class OpenAIRequest(BaseModel):
     )
     stop: StopString | Annotated[list[StopString], Field(max_length=MAX_STOP_SEQUENCES)] | None = None
     seed: Seed | None = Field(
-        default=None, description="Same request and seed: same tokens. Answer number i of n is drawn with seed + i."
+        default=None, description="Same request and seed: same tokens. Answer number i of n is sampled with seed + i."
     )
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
     repetition_penalty: Scale | None = Field(default=None, description="TGI's; 1 means none.")
-    ignore_eos: bool | None = Field(default=False, description="Go on past the end token, to measure a given length.")
-    max_tokens_per_second: Rate | None = Field(
-        default=None, description="Slow the generation down to this many tokens a second."
-    )
+    ignore_eos: bool | None = Field(default=False, description=IGNORE_EOS)
+    max_tokens_per_second: Rate | None = Field(default=None, description=MAX_TOKENS_PER_SECOND)
     return_progress: bool | None = Field(
         default=False,
-        description="llama.cpp's: in a stream, tell in chunks without a choice how far a long prompt has been read.",
+        description="llama.cpp's: in a stream, report how much of a long prompt has been read, in chunks without a "
+        "choice.",
     )
     cache_prompt: bool | None = Field(default=True, description=CACHE_PROMPT)
     stream: bool | None = False
     stream_options: StreamOptions | None = None
-    logit_bias: Any = Field(default=None, description="Not available here: refused unless null or empty.")
+    logit_bias: Annotated[Any, Unavailable(({},))] = None
 
     @property
     def include_usage(self) -> bool:
         return bool(self.stream_options and self.stream_options.include_usage)
 
-    def refuse_unavailable(self) -> None:
-        """Raise BadRequest for what this server can't do, rather than ignore it."""
-        for name, harmless in self.unavailable.items():
-            value = getattr(self, name)
-            if value is not None and value not in harmless:
-                raise BadRequest(f"`{name}` is not available on this server: leave it out.")
-
     def sampling(self) -> Sampling:
-        """How the tokens are chosen: drawn, unless the temperature is 0."""
-        greedy = self.temperature == 0
-        return Sampling(
-            do_sample=not greedy,
-            temperature=1.0 if greedy or self.temperature is None else self.temperature,
-            top_p=None if greedy or self.top_p == 1 else self.top_p,
-            repetition_penalty=1.0 if self.repetition_penalty is None else self.repetition_penalty,
-            frequency_penalty=self.frequency_penalty or 0.0,
-            presence_penalty=self.presence_penalty or 0.0,
-            seed=self.seed,
-        )
+        """How tokens are sampled: greedily if the temperature is 0."""
+        sampling = self.model_dump(include=SAMPLING, exclude_none=True)
+        if self.temperature == 0:
+            return Sampling(**{name: value for name, value in sampling.items() if name not in ("temperature", "top_p")})
+        return Sampling(**sampling | {"do_sample": True, "top_p": None if self.top_p == 1 else self.top_p})
 
     def stops(self) -> tuple[str, ...]:
-        """The stop strings."""
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
     def repeat(self, request: Request) -> list[Request]:
-        """`request` with what both routes take, n times, each with a seed of its own."""
+        """`request` with the parameters of both routes, n times, each with a seed of its own."""
         request = replace(
             request,
             ignore_eos=bool(self.ignore_eos),
@@ -115,77 +100,71 @@ class OpenAIRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class OpenAIDialect(ABC):
-    """What chunks and replies of both dialects hold beside their choices. `kind` is the prefix of their ids."""
+    """The common fields of chunks and replies. Each dialect writes its own around its choices."""
 
-    kind: ClassVar[str]
+    id_prefix: ClassVar[str]
 
     card: ModelCard
-    include_usage: bool
-    n: int
+    request: OpenAIRequest
     with_logprobs: bool
-    with_progress: bool
     ending: bytes = sse.DONE
     id_suffix: str = field(default_factory=lambda: uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
 
     @property
     def id(self) -> str:
-        return f"{self.kind}-{self.id_suffix}"
+        return f"{self.id_prefix}-{self.id_suffix}"
+
+    @property
+    def fingerprint(self) -> str:
+        """What the tokens depend on beside the request."""
+        return "-".join(filter(None, (self.card.revision, self.card.device, self.card.dtype)))
 
     @abstractmethod
-    def open_chunk(self) -> ChatChunk | CompletionChunk:
+    def make_empty_chunk(self) -> ChatChunk | CompletionChunk:
         """A chunk without a choice."""
 
     def progress(self, answer: Answer, progress: PromptProgress) -> ChatChunk | CompletionChunk | None:
-        """llama.cpp's chunk: what was processed includes what was cached."""
-        if not self.with_progress:
+        """llama.cpp's chunk: the tokens processed include the cached ones."""
+        if not self.request.return_progress:
             return None
-        took = progress.time - answer.started.time if answer.started else 0.0
-        chunk = self.open_chunk()
+        elapsed = progress.time - answer.started.time if answer.started else 0.0
+        chunk = self.make_empty_chunk()
         chunk["prompt_progress"] = {
             "total": progress.total,
             "cache": answer.cached_tokens,
             "processed": progress.read,
-            "time_ms": round(took * MILLISECONDS),
+            "time_ms": round(elapsed * MILLISECONDS),
         }
         return chunk
 
-    def close(self, answers: Sequence[Answer]) -> Sequence[ChatChunk | CompletionChunk]:
-        if not self.include_usage:
+    def closing(self, answers: Sequence[Answer]) -> Sequence[ChatChunk | CompletionChunk]:
+        if not self.request.include_usage:
             return ()
-        chunk = self.open_chunk()
-        chunk["usage"] = count_usage(answers, self.n)
+        chunk = self.make_empty_chunk()
+        chunk["usage"] = self.count_usage(answers)
         return [chunk]
 
     def headers(self, answers: Sequence[Answer]) -> dict[str, str]:
-        return write_headers(answers[0], self.card.device)
+        return answers[0].headers(self.card.device)
 
     def error(self, error: DemoError) -> OpenAIError:
         return write_openai(error)
 
+    def count_usage(self, answers: Sequence[Answer]) -> Usage:
+        """The tokens of all answers. Each n of them in a row answer the same prompt, which counts once.
 
-def fingerprint(card: ModelCard) -> str:
-    """What the tokens depend on beside the request."""
-    return "-".join(filter(None, (card.revision, card.device, card.dtype)))
-
-
-def read_reason(answer: Answer) -> OpenAIReason:
-    """OpenAI's name for the end."""
-    return FINISH_REASONS[answer.finish_reason]
-
-
-def count_usage(answers: Sequence[Answer], n: int) -> Usage:
-    """The tokens of all answers, of which `n` in a row are to the same prompt.
-
-    That counts once, and as cached no more of it than each of the n found cached: the rest was computed for this reply.
-    """
-    prompt = sum(answer.input_tokens for answer in answers[::n])
-    completion = sum(len(answer.tokens) for answer in answers)
-    groups = [answers[at : at + n] for at in range(0, len(answers), n)]
-    cached = sum(min(answer.cached_tokens for answer in group) for group in groups)
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": cached},
-    }
+        As cached counts what all n found cached, since the rest was computed for this reply.
+        """
+        n = self.request.n or 1
+        prompt = sum(answer.input_tokens for answer in answers[::n])
+        completion = sum(len(answer.tokens) for answer in answers)
+        groups = [answers[at : at + n] for at in range(0, len(answers), n)]
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+            "prompt_tokens_details": {
+                "cached_tokens": sum(min(answer.cached_tokens for answer in group) for group in groups)
+            },
+        }

@@ -1,12 +1,12 @@
-"""Plain text as a prompt: a user's message to an instruct model, or raw. Knows the model by its card alone."""
+"""A plain text as a prompt: a user's message to an instruct model, or raw."""
 
 from demo.events import Message, ModelCard, Prompt
 
 
 def read_prompt(text: str, card: ModelCard, raw: bool | None) -> Prompt:
-    """What the model is to read: a user's message where `text` is plain, unless it or the server is to keep it raw.
+    """The prompt for `text`: a user's message, unless `raw` is set or the text holds a control token.
 
-    Plain is what holds no control token; `raw` None leaves the choice to the server.
+    `raw` None leaves the choice to the server's setting.
     """
     if raw is None:
         raw = card.plain_prompts == "raw"

@@ -6,18 +6,18 @@ from typing import Any, Final
 import orjson
 
 CONTENT_TYPE: Final = "text/event-stream"
-# no-transform: a proxy that compressed a stream would collect events first. X-Accel-Buffering: nginx is not to buffer.
+# no-transform: a proxy that compresses a stream buffers events first. X-Accel-Buffering: nginx must not buffer.
 HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 KEEP_ALIVE: Final = b": keep-alive\n\n"
-DONE: Final = b"data: [DONE]\n\n"  # with the space: huggingface_hub looks for exactly this
+DONE: Final = b"data: [DONE]\n\n"  # huggingface_hub compares exactly, with the space
 
 
 def frame_comment(text: str) -> bytes:
-    """A line that readers of events pass over."""
+    """A comment, which readers of events ignore."""
     return b": %b\n\n" % text.encode()
 
 
 def frame(payload: Mapping[str, Any], id: int | None = None) -> bytes:
-    """One event on one line, ended by an empty one. An `id` comes back as `Last-Event-ID` when a reader reconnects."""
+    """One event of one line. A reader that reconnects sends its `id` back as `Last-Event-ID`."""
     numbered = b"" if id is None else b"id: %d\n" % id
     return b"%bdata: %b\n\n" % (numbered, orjson.dumps(payload))

@@ -1,4 +1,4 @@
-"""A job's run as a stream of numbered events, which a browser's EventSource takes up again where it was cut off.
+"""A job's run as a stream of numbered events, which a browser's EventSource can resume.
 
 WHATWG HTML, section 9.2: an event's `id` comes back as `Last-Event-ID`, and a reply of 204 ends the reconnecting.
 """
@@ -6,11 +6,12 @@ WHATWG HTML, section 9.2: an event's `id` comes back as `Last-Event-ID`, and a r
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from demo.api.delivery.response import StreamedResponse
+from demo.api.delivery.streamed import StreamedResponse
 from demo.api.dialects import sse
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.errors import Json
-from demo.api.dialects.native import NativeDialect, Parameters
+from demo.api.dialects.native import NativeDialect
+from demo.api.dialects.native_request import Parameters
 from demo.api.jobs.job import Job
 from demo.api.traffic import Traffic
 from demo.errors import DemoError
@@ -18,34 +19,34 @@ from demo.events import Token
 
 
 class JobEventStream(StreamedResponse):
-    """One more reader of a job's run, from its beginning; events up to `last_seen` are not told again.
+    """Reads a job's run from its beginning and skips the events up to `last_seen`. Adds its cost to the job's report.
 
-    Leaving cancels nothing, since the job has a reader of its own. What it took is noted in the job's report.
+    A disconnect does not cancel the run, since the job has a reader of its own.
     """
 
     def __init__(self, job: Job, last_seen: int) -> None:
-        # Details and no prompt, whatever the job's parameters say: as polling and the webhook.
+        # Details, and never the prompt, whatever the job's parameters are: as polling and the webhook.
         parameters = Parameters(details=True, return_progress=job.returns_progress and not last_seen)
         super().__init__([job.run], NativeDialect(parameters, device=""))
         self._report = job.streamed
         self._last_seen = last_seen
 
     @classmethod
-    def answer(cls, job: Job, last_seen: int, traffic: Traffic | None) -> Response:
-        """The stream behind event `last_seen`, or 204 where that was the last."""
-        job.streamed.note_request(traffic)
-        ended = job.read()
-        if ended.end is None or last_seen < count_events(ended):
+    def open(cls, job: Job, last_seen: int, traffic: Traffic | None) -> Response:
+        """The stream after event `last_seen`, or 204 if that was the last event."""
+        job.streamed.record_request(traffic)
+        answer = job.read()
+        if answer.end is None or last_seen < count_events(answer):
             return cls(job, last_seen)
         job.streamed.empty_replies += 1
         return Response(status_code=204)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        told = self._report.told
+        delivered = self._report.delivered
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._report.empty_replies += self._report.told == told
+            self._report.empty_replies += self._report.delivered == delivered
 
     def _frame_token(self, token: Token, chunk: Json) -> bytes:
         return b"" if token.index <= self._last_seen else sse.frame(chunk, token.index)
@@ -57,9 +58,9 @@ class JobEventStream(StreamedResponse):
         await super()._transmit(message)
         body = message.get("body", b"")
         if body and body != sse.KEEP_ALIVE:
-            self._report.note_arrival(self._answers[0].tokens)
+            self._report.record_arrival(self._answers[0].tokens)
 
 
 def count_events(answer: Answer) -> int:
-    """The number of the last event of an answer at its end: one for each token, and one for what went wrong."""
+    """The number of an ended answer's last event: one for each token, and one for an error."""
     return len(answer.tokens) + (answer.error is not None)

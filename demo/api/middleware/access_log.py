@@ -1,7 +1,4 @@
-"""One line of JSON for each request: who it was, what came of it, how long it took. Never the prompt, unless asked.
-
-The page's own many requests are left out. Pure ASGI.
-"""
+"""JSON access log: id, path, status, bytes, duration, token counts. The prompt only with --log-prompts. Pure ASGI."""
 
 import json
 import logging
@@ -15,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.api.dialects.answer import Answer
-from demo.api.middleware.root_path import route_of
+from demo.api.middleware.root_path import find_route_path
 
 logger = logging.getLogger("demo.access")
 
@@ -23,7 +20,10 @@ REQUEST_ID: Final = "x-request-id"
 
 
 class AccessLogMiddleware:
-    """Logs the requests to `paths` and below, and names each with an `X-Request-Id`, the client's where it sent one."""
+    """Logs the requests to `paths` and below; the page's own are many, and left out.
+
+    Each has an `X-Request-Id`: the client's, if it sent a plain one.
+    """
 
     def __init__(self, app: ASGIApp, paths: Sequence[str], with_prompts: bool) -> None:
         self._app = app
@@ -38,7 +38,7 @@ class AccessLogMiddleware:
         request_id = choose_id(Headers(scope=scope).get(REQUEST_ID, ""))
         state = scope.setdefault("state", {})
 
-        async def note(message: Message) -> None:
+        async def record(message: Message) -> None:
             nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -48,12 +48,12 @@ class AccessLogMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, note)
+            await self._app(scope, receive, record)
         finally:
             line = {
                 "request_id": request_id,
                 "method": scope["method"],
-                "path": route_of(scope),
+                "path": find_route_path(scope),
                 "status": status,
                 "bytes": sent,
                 "seconds": round(time.perf_counter() - began, 6),
@@ -62,7 +62,7 @@ class AccessLogMiddleware:
             logger.info("%s", json.dumps(line, ensure_ascii=False))
 
     def _is_logged(self, scope: Scope) -> bool:
-        path = route_of(scope)
+        path = find_route_path(scope)
         if path == "/":
             return bool(scope["method"] == "POST")
         return "/" + path.lstrip("/").partition("/")[0] in self._paths
@@ -72,12 +72,11 @@ class AccessLogMiddleware:
             "prompt_tokens": answer.input_tokens,
             "cached_tokens": answer.cached_tokens,
             "generated_tokens": len(answer.tokens),
+            "finish_reason": "left",
         }
-        if answer.end is None:
-            line["finish_reason"] = "left"
-        else:
+        if answer.end is not None:
             line["finish_reason"] = answer.error.kind if answer.error else answer.finish_reason
-            line |= answer.time().as_details()
+            line |= answer.timings().as_details()
         if self._with_prompts:
             line["prompt"] = str(answer.request.prompt)
         return line

@@ -1,4 +1,4 @@
-"""What no route answers, said in shapes that clients know: other methods and paths, bad bodies, Starlette's errors."""
+"""Handlers for other methods, unknown paths, invalid bodies and Starlette's errors, in TGI's and OpenAI's formats."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount
 
-from demo.api.dialects.errors import Refused, handle_demo_error, respond
-from demo.api.middleware.root_path import route_of
+from demo.api.dialects.errors import Refused, respond
+from demo.api.middleware.root_path import find_route_path
 from demo.errors import BadRequest, DemoError
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -20,9 +20,9 @@ PAGE: Final = {("/", "GET"), ("/", "HEAD")}
 
 
 def add_exception_handlers(app: FastAPI) -> None:
-    """Errors of every kind, also Starlette's and FastAPI's own, in `app` and in what is mounted on it."""
+    """For errors of every kind, also Starlette's and FastAPI's own, in `app` and in what is mounted on it."""
     for each in (app, *_list_mounted(app)):
-        each.add_exception_handler(DemoError, handle_demo_error)
+        each.add_exception_handler(DemoError, _handle_demo_error)
         each.add_exception_handler(RequestValidationError, _handle_invalid)
         each.add_exception_handler(HTTPException, _handle_http)
 
@@ -31,14 +31,14 @@ def refuse_other_methods(app: FastAPI, routes: Mapping[str, set[str]]) -> None:
     """A path of the API, with its methods in `routes`, never falls through to the page, except `PAGE`."""
     for path, methods in routes.items():
         others = [method for method in METHODS if method not in methods and (path, method) not in PAGE]
-        app.add_api_route(path, _refuse_method(sorted(methods)), methods=others, include_in_schema=False)
+        app.add_api_route(path, _make_refusal(sorted(methods)), methods=others, include_in_schema=False)
     app.add_api_route("/v1/{path:path}", _refuse_path, methods=list(METHODS), include_in_schema=False)
 
 
-def _refuse_method(allowed: Sequence[str]) -> Any:
+def _make_refusal(allowed: Sequence[str]) -> Any:
     async def refuse(request: Request) -> Response:
         sentence = f"{request.method} is not possible here: use {' or '.join(allowed)}."
-        response = respond(route_of(request.scope), Refused("method_not_allowed", sentence))
+        response = _respond(request, Refused("method_not_allowed", sentence))
         response.headers["Allow"] = ", ".join(allowed)
         return response
 
@@ -46,16 +46,38 @@ def _refuse_method(allowed: Sequence[str]) -> Any:
 
 
 async def _refuse_path(request: Request) -> Response:
-    return respond(route_of(request.scope), Refused("not_found", f"There is no {route_of(request.scope)}: see /docs."))
+    return _respond(request, Refused("not_found", f"There is no {find_route_path(request.scope)}: see /docs."))
+
+
+def _respond(request: Request, error: DemoError) -> Response:
+    return respond(find_route_path(request.scope), error)
+
+
+async def _handle_demo_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DemoError)
+    return _respond(request, error)
 
 
 async def _handle_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return respond(route_of(request.scope), BadRequest(explain_invalid(error.errors())))
+    return _respond(request, BadRequest(explain_invalid(error.errors())))
+
+
+async def _handle_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return await _refuse_path(request)
+    if error.status_code == 400:
+        return _respond(request, BadRequest("the body is not JSON in UTF-8: send a JSON object."))
+    kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    response = _respond(request, Refused("too_large" if error.status_code == 413 else kind, str(error.detail)))
+    response.status_code = error.status_code
+    response.headers.update(error.headers or {})
+    return response
 
 
 def explain_invalid(errors: Sequence[Any]) -> str:
-    """The first thing that was wrong with a body, in one sentence."""
+    """The first error of a body, in one sentence."""
     first = errors[0]
     place = ".".join(str(part) for part in first["loc"] if part != "body")
     if first["type"] == "json_invalid":
@@ -70,19 +92,6 @@ def _explain_bound(error: Any) -> str:
     """Pydantic's sentence, but with the bound as Python writes it: 1e-30 instead of thirty zeros."""
     bound = next((value for name, value in error.get("ctx", {}).items() if name in ("gt", "ge", "lt", "le")), None)
     return str(error["msg"]) if bound is None else f"{error['msg'].rpartition(' ')[0]} {bound}"
-
-
-async def _handle_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    if error.status_code == 400:
-        return respond(route_of(request.scope), BadRequest("the body is not JSON in UTF-8: send a JSON object."))
-    kinds = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-    kind = kinds.get(error.status_code, HTTPStatus(error.status_code).phrase.lower().replace(" ", "_"))
-    sentence = f"There is no {route_of(request.scope)}: see /docs." if error.status_code == 404 else str(error.detail)
-    response = respond(route_of(request.scope), Refused(kind, sentence))
-    response.status_code = error.status_code
-    response.headers.update(error.headers or {})
-    return response
 
 
 def _list_mounted(app: FastAPI) -> list[FastAPI]:

@@ -1,4 +1,4 @@
-"""The path below which a proxy shows this server: one that strips this path, or passes it on. Pure ASGI."""
+"""The path under which a proxy serves this server: the proxy may strip it or pass it on. Pure ASGI."""
 
 from collections.abc import MutableMapping
 from typing import Any, Final
@@ -13,9 +13,9 @@ HEADER: Final = "x-forwarded-prefix"
 
 
 class RootPathMiddleware:
-    """Sets `root_path`, and puts it in front of every `path`, as ASGI has it: the operator's, else the proxy's header.
+    """Sets `root_path`, and puts it in front of every `path`, as ASGI specifies: the operator's, else the header's.
 
-    Whoever sends the header changes nothing but the addresses in the reply to that request.
+    A client that sends the header changes nothing but the addresses in the reply to its own request.
     """
 
     def __init__(self, app: ASGIApp, root_path: str | None) -> None:
@@ -35,17 +35,16 @@ class RootPathMiddleware:
 
 
 def read_prefix(scope: Scope) -> str:
-    """What X-Forwarded-Prefix says, if it is a plain path."""
+    """X-Forwarded-Prefix, if it is a plain path."""
     prefix = Headers(scope=scope).get(HEADER, "").rstrip("/")
     return prefix if ROOT_PATH.fullmatch(prefix) else ""
 
 
 def strip(root: str, path: str) -> str:
-    """`path` as the routes know it."""
     return path.removeprefix(root) or "/" if f"{path}/".startswith(f"{root}/") else path
 
 
-def route_of(scope: MutableMapping[str, Any]) -> str:
-    """The path of a request as the routes know it, also within a mounted app."""
+def find_route_path(scope: MutableMapping[str, Any]) -> str:
+    """A request's path without the root path, as the routes are written; also within a mounted app."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("app_root_path", scope.get("root_path", "")))

@@ -1,4 +1,4 @@
-"""Event streams that no proxy may hold back: the page's, which are Gradio's, as the API's. Pure ASGI."""
+"""Headers that keep proxies from buffering event streams, the API's and the page's, which are Gradio's. Pure ASGI."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -7,7 +7,7 @@ from demo.api.dialects.sse import CONTENT_TYPE, HEADERS
 
 
 class UnbufferedMiddleware:
-    """Gives every event stream the headers that keep proxies from buffering, keeping or packing it."""
+    """Adds headers against buffering, caching and compression to every event stream."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -8,11 +8,10 @@ from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
 from starlette.responses import PlainTextResponse, Response
 
-from demo.api.dialects.errors import STATUSES
-from demo.api.dialects.sse import CONTENT_TYPE
 from demo.api.openapi.examples import EXAMPLES
 from demo.api.openapi.replies import ChatChunk, CompletionChunk, NativeError, NativeEvent, OpenAIError
 from demo.api.openapi.reports import CrowdEvent, JobState
+from demo.api.statuses import STATUSES
 
 ERRORS: Final = {
     401: "The API key is missing or wrong",
@@ -24,6 +23,7 @@ ERRORS: Final = {
     500: "The answer was cut off",
     503: "The model is loading, or the server is shutting down",
 }
+CONTENT_TYPE: Final = "text/event-stream"
 REFERENCE: Final = "#/components/schemas/{model}"
 GENERATING: Final = (401, 413, 422, 424, 429, 500, 503)
 # AdmissionMiddleware checks the key before the body is read; here it is only documented.

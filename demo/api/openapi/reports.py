@@ -136,10 +136,13 @@ class Report(TypedDict):
     webhook: WebhookState | None
 
 
+State: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
 class JobResult(TypedDict):
     """The state of a job, and its result once it is done."""
 
-    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    state: State
     generated_text: str | None
     details: StreamDetails | None
     error: str | None

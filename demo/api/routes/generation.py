@@ -1,80 +1,77 @@
-"""The routes that generate: each parses its dialect, starts the runs, and hands them to a delivery."""
+"""The routes that generate: each parses its dialect, starts the runs, and passes them to a delivery."""
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from demo.api.client import Client, ask_as
-from demo.api.delivery.response import Dialect, RunResponse, StreamedResponse, WholeResponse
+from demo.api.client import Client, assign_client
+from demo.api.delivery.run_response import RunResponse
+from demo.api.delivery.streamed import StreamedResponse
+from demo.api.delivery.whole import WholeResponse
 from demo.api.dialects.chat import ChatRequest
 from demo.api.dialects.completions import CompletionRequest
-from demo.api.dialects.native import CompatRequest, GenerateRequest, NativeDialect
+from demo.api.dialects.dialect import Dialect
+from demo.api.dialects.native import NativeDialect
+from demo.api.dialects.native_request import CompatRequest, GenerateRequest
 from demo.api.openapi import documents, replies
 from demo.errors import NotReady
 from demo.events import Broken, Engine, Loading, ModelCard, Request
 from demo.run import Run
 
-GENERATING_PATHS: Final = (
-    "/",
-    "/generate",
-    "/generate_stream",
-    "/v1/chat/completions",
-    "/v1/completions",
-    "/jobs",
-    "/crowds",
-)
-LONG_PROMPT: Final = 4096  # characters: encoding more is done beside the event loop
+NATIVE_PATHS: Final = ("/", "/generate", "/generate_stream", "/jobs", "/crowds")
+GENERATING_PATHS: Final = (*NATIVE_PATHS, "/v1/chat/completions", "/v1/completions")
+LONG_PROMPT: Final = 4096  # characters: encoding more would block the event loop
 
 
 def build_generation_routes(engine: Engine) -> APIRouter:
-    """The routes that answer at once."""
+    """The routes of TGI and OpenAI."""
     router = APIRouter(tags=["generate"])
 
     @router.post("/generate", **documents.whole(replies.Generated))
     async def generate(client: Client, body: GenerateRequest) -> Response:
-        """Generate, and reply with all of it. text-generation-inference's route."""
-        return await answer_native(engine, client, body, streamed=False)
+        """Generate, and reply with the whole answer. text-generation-inference's route."""
+        return await deliver_native(engine, client, body, streamed=False)
 
     @router.post("/generate_stream", **documents.stream(replies.NativeEvent))
     async def generate_stream(client: Client, body: GenerateRequest) -> Response:
-        """Generate, and send each token as it is made. text-generation-inference's route."""
-        return await answer_native(engine, client, body, streamed=True)
+        """Generate, and send each token when it is generated. text-generation-inference's route."""
+        return await deliver_native(engine, client, body, streamed=True)
 
     @router.post("/", **documents.either(list[replies.Generated], replies.NativeEvent))
     async def compatible(client: Client, body: CompatRequest) -> Response:
-        """`/generate_stream` where `stream` is true; else `/generate`, its reply in an array of one."""
-        return await answer_native(engine, client, body, body.stream, in_array=True)
+        """`/generate_stream` if `stream` is true; else `/generate`, its reply in an array of one."""
+        return await deliver_native(engine, client, body, body.stream, in_array=True)
 
     @router.post("/v1/chat/completions", **documents.either(replies.Chat, replies.ChatChunk))
     async def chat(client: Client, body: ChatRequest) -> Response:
         """Answer a conversation. OpenAI's route."""
-        requests = ask_as(client, body.requests())
+        requests = assign_client(client, body.requests())
         return await deliver(engine, requests, body.dialect(find_card(engine)), bool(body.stream))
 
     @router.post("/v1/completions", **documents.either(replies.Completion, replies.CompletionChunk))
     async def complete(client: Client, body: CompletionRequest) -> Response:
         """Answer a text, or complete it with `raw`. OpenAI's older route."""
         card = find_card(engine)
-        requests = ask_as(client, body.requests(card))
+        requests = assign_client(client, body.requests(card))
         return await deliver(engine, requests, body.dialect(card), bool(body.stream))
 
     return router
 
 
-async def answer_native(
+async def deliver_native(
     engine: Engine, client: str, body: GenerateRequest, streamed: bool, in_array: bool = False
 ) -> RunResponse:
-    """Answer in TGI's dialect. Raises what `deliver` raises."""
+    """A reply in TGI's dialect. Raises what `deliver` raises."""
     card = find_card(engine)
     dialect = NativeDialect(body.parameters, card.device, in_array)
-    return await deliver(engine, ask_as(client, body.requests(card, streamed)), dialect, streamed)
+    return await deliver(engine, assign_client(client, body.requests(card, streamed)), dialect, streamed)
 
 
 def find_card(engine: Engine) -> ModelCard:
-    """What answers. Raises NotReady."""
+    """The model's card. Raises NotReady."""
     status = engine.status
     if isinstance(status, Broken):
         raise NotReady(f"the model is not available: {status.error}")
@@ -88,7 +85,7 @@ async def deliver(engine: Engine, requests: Sequence[Request], dialect: Dialect,
     runs: list[Run] = []
     try:
         for request in requests:
-            runs.append(await start_run(engine, request))  # noqa: PERF401 - those begun are kept when one is refused
+            runs.append(await start_run(engine, request))  # noqa: PERF401 - cancelled below if a later one is refused
     except BaseException:
         for run in runs:
             run.cancel()
@@ -97,8 +94,8 @@ async def deliver(engine: Engine, requests: Sequence[Request], dialect: Dialect,
 
 
 async def start_run(engine: Engine, request: Request) -> Run:
-    """A run, its prompt encoded where that keeps nobody waiting."""
-    prompt: Any = request.prompt
+    """Start a run; a long prompt is encoded in a thread."""
+    prompt = request.prompt
     texts = [prompt] if isinstance(prompt, str) else [message.content for message in prompt]
     if sum(map(len, texts)) < LONG_PROMPT:
         return Run(engine, request)

@@ -1,4 +1,4 @@
-"""The routes that tell of the server: health, model, numbers; and of texts: their tokens."""
+"""The routes that generate nothing: health, model, metrics, and tokenization."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from demo import __version__
 from demo.api.dialects.chat import ChatRequest
 from demo.api.dialects.completions import MAX_PROMPTS
-from demo.api.dialects.native import MAX_BEST_OF, GenerateRequest
+from demo.api.dialects.native_request import MAX_BEST_OF, GenerateRequest
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card
 from demo.bounds import MAX_STOP_SEQUENCES
@@ -22,11 +22,11 @@ STALLED_SECONDS: Final = 60.0  # a step takes milliseconds; the longest chunk of
 
 
 def build_inspection_routes(engine: MeteredEngine) -> APIRouter:
-    """All routes that generate nothing."""
+    """GET the state of the server; POST a text to see its tokens."""
     router = APIRouter(tags=["inspect"])
 
     async def health() -> reports.Health:
-        """Whether requests can be answered: a busy server is healthy, a dead or hanging engine is not."""
+        """Whether requests can be answered. A busy server is healthy; a failed or stalled engine is not."""
         check_health(engine)
         load = engine.load
         return {"status": "ok", "running": load.running, "waiting": load.waiting, "limit": load.limit}
@@ -36,12 +36,12 @@ def build_inspection_routes(engine: MeteredEngine) -> APIRouter:
 
     @router.get("/info", **documents.reply(reports.Info, 503))
     async def info() -> reports.Info:
-        """What answers, and its limits."""
-        return describe(engine)
+        """The model, and the limits of requests."""
+        return write_info(engine)
 
     @router.get("/v1/models", **documents.reply(reports.Models, 503))
     async def models() -> reports.Models:
-        """The one model, as OpenAI's clients ask for it."""
+        """The model, in OpenAI's format."""
         name = find_card(engine).model_id
         entry: reports.ModelEntry = {
             "id": name,
@@ -57,30 +57,33 @@ def build_inspection_routes(engine: MeteredEngine) -> APIRouter:
         """Counters and histograms for Prometheus."""
         return Response(engine.metrics.write(), media_type=CONTENT_TYPE_LATEST)
 
+    _add_tokenizing_routes(router, engine)
+    return router
+
+
+def _add_tokenizing_routes(router: APIRouter, engine: Engine) -> None:
     @router.post("/tokenize", **documents.reply(list[reports.TextToken], 413, 422, 503))
     async def tokenize(body: GenerateRequest) -> Response:
-        """The tokens of `inputs` as they are, raw, each with its place in them, in characters."""
-        _, pieces = await split(engine, body.inputs)
+        """The tokens of `inputs`, without a chat template, each with its position in characters."""
+        _, pieces = await tokenize_in_thread(engine, body.inputs)
         return JSONResponse(write_pieces(body.inputs, pieces))
 
     @router.post("/chat_tokenize", **documents.reply(reports.TokenizedChat, 413, 422, 503))
     async def chat_tokenize(body: ChatRequest) -> reports.TokenizedChat:
-        """A conversation as the model reads it, and its tokens."""
-        text, pieces = await split(engine, body.conversation())
+        """A conversation in the model's chat template, and its tokens."""
+        text, pieces = await tokenize_in_thread(engine, body.conversation())
         return {"tokenize_response": write_pieces(text, pieces), "templated_text": text}
-
-    return router
 
 
 def check_health(engine: Engine) -> None:
-    """Raise what keeps requests from being answered."""
+    """Raises NotReady if requests cannot be answered."""
     find_card(engine)
     stalled = engine.load.stalled
     if stalled > STALLED_SECONDS:
         raise NotReady(f"no step of the model has ended for {stalled:.0f} s.")
 
 
-def describe(engine: Engine) -> reports.Info:
+def write_info(engine: Engine) -> reports.Info:
     """TGI's /info."""
     card = find_card(engine)
     return {
@@ -103,8 +106,8 @@ def describe(engine: Engine) -> reports.Info:
     }
 
 
-async def split(engine: Engine, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
-    """A prompt's text and tokens, found beside the event loop."""
+async def tokenize_in_thread(engine: Engine, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+    """The prompt's text and tokens; tokenized in a thread."""
     return await run_in_threadpool(engine.tokenize, prompt)
 
 

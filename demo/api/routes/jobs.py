@@ -1,4 +1,4 @@
-"""The routes of jobs: ask now, fetch later by polling, or be told by a webhook. The same runs as everywhere else."""
+"""The routes of jobs: start now, and fetch the result later by polling, by a stream, or by a webhook."""
 
 import asyncio
 import json
@@ -10,13 +10,15 @@ from fastapi import APIRouter, FastAPI, Header, Query, Request
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
-from demo.api.client import Client, ask_as
+from demo.api.client import Client, assign_client
 from demo.api.dialects.errors import RETRY_AFTER_SECONDS
-from demo.api.dialects.native import GenerateRequest
+from demo.api.dialects.native_request import GenerateRequest
 from demo.api.dialects.number_fields import Place
 from demo.api.jobs.event_stream import JobEventStream
-from demo.api.jobs.job import Job, Jobs, Report, describe
-from demo.api.jobs.webhooks import WebhookSender
+from demo.api.jobs.job import Job, write_result
+from demo.api.jobs.report import DeliveryReport
+from demo.api.jobs.store import JobStore
+from demo.api.jobs.webhook_sender import WebhookSender
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card, start_run
 from demo.api.traffic import find_traffic
@@ -24,7 +26,7 @@ from demo.events import Engine
 
 
 class JobRequest(GenerateRequest):
-    """What `/jobs` takes: as `/generate_stream`, and where to send the result."""
+    """The body of `/jobs`: as of `/generate_stream`, and where to send the result."""
 
     webhook_url: str | None = Field(
         default=None,
@@ -33,93 +35,96 @@ class JobRequest(GenerateRequest):
     )
 
 
-def build_job_routes(engine: Engine, postman: WebhookSender) -> APIRouter:
-    """POST /jobs; GET and DELETE of one, its stream, and what each way to its answer took."""
-    jobs, deliveries = Jobs(), set[asyncio.Task[None]]()
+def build_job_routes(engine: Engine, sender: WebhookSender) -> APIRouter:
+    """POST /jobs, and the routes of one job."""
+    jobs, deliveries = JobStore(), set[asyncio.Task[None]]()
 
     @asynccontextmanager
-    async def live(app: FastAPI) -> AsyncIterator[None]:
+    async def cancel_deliveries(app: FastAPI) -> AsyncIterator[None]:
         yield
         for task in deliveries:
             task.cancel()
 
-    router = APIRouter(prefix="/jobs", tags=["later"], lifespan=live)
+    router = APIRouter(prefix="/jobs", tags=["later"], lifespan=cancel_deliveries)
 
     @router.post("", status_code=202, **documents.job(202, 401, 413, 422, 429, 503))
     async def begin(http: Request, client: Client, body: JobRequest) -> JSONResponse:
         """Generate without keeping the connection."""
         root = http.scope.get("root_path", "")
-        known_as = (root, str(http.base_url).rstrip("/"))
-        webhook = postman.address(body.webhook_url, *known_as) if body.webhook_url is not None else None
-        (request,) = ask_as(client, body.requests(find_card(engine), streamed=True))
+        prefixes = (root, str(http.base_url).rstrip("/"))
+        webhook = sender.make_webhook(body.webhook_url, *prefixes) if body.webhook_url is not None else None
+        (request,) = assign_client(client, body.requests(find_card(engine), streamed=True))
         job = jobs.add(await start_run(engine, request), webhook, body.parameters.return_progress)
         if webhook is not None:
-            task = asyncio.create_task(post_result(postman, job))
+            task = asyncio.create_task(post_result(sender, job))
             deliveries.add(task)
             task.add_done_callback(deliveries.discard)
-        told: reports.JobState = {**job.tell(0), "tokens": [], "next": 0}
+        state: reports.JobState = {**job.write(0), "tokens": [], "next": 0}
         if webhook is not None:
-            told["webhook_secret"] = webhook.secret
-        return _reply(told, 202, f"{root}/jobs/{job.id}")
+            state["webhook_secret"] = webhook.secret
+        return _reply(state, 202, f"{root}/jobs/{job.id}")
 
+    _add_routes_of_one_job(router, jobs)
+    return router
+
+
+def _add_routes_of_one_job(router: APIRouter, jobs: JobStore) -> None:
     @router.get("/{id}", **documents.job(200, 404, 422))
     async def poll(
-        request: Request, id: str, since: Annotated[Place, Query(description="Tokens that you have.")] = 0
+        request: Request, id: str, since: Annotated[Place, Query(description="How many tokens you have.")] = 0
     ) -> JSONResponse:
-        """What is new after token `since`: possibly nothing."""
+        """The tokens after token `since`, if there are any."""
         job = jobs.find(id)
-        told = job.tell(since)
-        job.note_reply(told["next"], find_traffic(request.scope))
-        return _reply(told)
+        state = job.write(since)
+        job.record_poll(state["next"], find_traffic(request.scope))
+        return _reply(state)
 
     @router.get("/{id}/events", **documents.resumed_stream())
     async def follow(
         request: Request,
         id: str,
-        last_event_id: Annotated[Place, Header(description="The last event that you have.")] = 0,
+        last_event_id: Annotated[Place, Header(description="The `id` of the last event that you have.")] = 0,
     ) -> Response:
-        """Its run from the first token, as `/generate_stream` sends it, in events that a browser's EventSource follows.
+        """The job from its first token, in the events of `/generate_stream`, for a browser's EventSource.
 
-        Each has its number as `id`. After a break the stream goes on behind `Last-Event-ID`; where that was the last
-        event, the reply is 204, upon which an EventSource stops asking. Leaving does not stop the job.
+        Each event has its number as `id`. After a disconnect the stream resumes after `Last-Event-ID`; if that was the
+        last event, the reply is 204, after which an EventSource does not reconnect. A disconnect does not stop the job.
         """
-        return JobEventStream.answer(jobs.find(id), last_event_id, find_traffic(request.scope))
+        return JobEventStream.open(jobs.find(id), last_event_id, find_traffic(request.scope))
 
-    # Apart from the replies it tells of: within them it would add to the very bytes that it counts.
+    # Not part of the other replies, whose bytes it counts.
     @router.get("/{id}/report", **documents.reply(reports.Report, 404, 422))
     async def report(id: str) -> reports.Report:
-        """What each way to its answer took so far. Asking this is not counted."""
-        return jobs.find(id).report()
+        """What each way of delivery cost so far. This request is not counted."""
+        return jobs.find(id).write_report()
 
     @router.delete("/{id}", **documents.job(200, 404, 422))
     async def cancel(id: str) -> JSONResponse:
-        """Stop it, within a token."""
+        """Stop the job within one token."""
         job = jobs.find(id)
         job.cancel()
-        return _reply(job.tell(0))
-
-    return router
+        return _reply(job.write(0))
 
 
-def _reply(told: reports.JobState, status: int = 200, location: str | None = None) -> JSONResponse:
-    response = JSONResponse(told, status)
-    if told["state"] in ("queued", "running"):
+def _reply(state: reports.JobState, status: int = 200, location: str | None = None) -> JSONResponse:
+    response = JSONResponse(state, status)
+    if state["state"] in ("queued", "running"):
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if location is not None:
         response.headers["Location"] = location
     return response
 
 
-async def post_result(postman: WebhookSender, job: Job) -> None:
-    """Wait for a job's end, and send its result to its webhook."""
+async def post_result(sender: WebhookSender, job: Job) -> None:
+    """Wait for the job's end, and send its result to its webhook."""
     assert job.webhook is not None
-    async for _ in job.run.attach():
+    async for _ in job.run.attach(waits_for_end=True):
         pass
     answer = job.read()
-    result = {"type": "job.ended", "data": {"id": job.id, **describe(answer)}}
+    result = {"type": "job.ended", "data": {"id": job.id, **write_result(answer)}}
     body = json.dumps(result, ensure_ascii=False).encode()
-    await postman.deliver(job.webhook, job.id, body)
-    report = Report(job.run.submitted, requests=len(job.webhook.attempts), traffic=[job.webhook.traffic])
+    await sender.deliver(job.webhook, job.id, body)
+    report = DeliveryReport(job.run.submitted, requests=len(job.webhook.attempts), traffic=[job.webhook.traffic])
     if job.webhook.accepted is not None:
-        report.note_arrival(answer.tokens, job.webhook.accepted)
+        report.record_arrival(answer.tokens, job.webhook.accepted)
     job.webhook.report = report.write()

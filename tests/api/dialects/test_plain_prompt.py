@@ -20,8 +20,8 @@ PLACES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-class Instructed(AnsweringEngine):
-    """Has a chat template, whose mark is END."""
+class InstructEngine(AnsweringEngine):
+    """Has a chat template, with END as its control token."""
 
     def __init__(self, plain_prompts: PlainPrompts = "chat") -> None:
         super().__init__()
@@ -49,38 +49,38 @@ def read_prompts(engine: AnsweringEngine, path: str, body: dict[str, Any]) -> li
 
 @pytest.mark.parametrize(("path", "body"), PLACES, ids=str)
 @pytest.mark.parametrize("plain_prompts", ["chat", "raw"])
-def test_a_request_says_how_its_text_is_read_and_else_the_server(
+def test_the_request_or_else_the_server_decides_how_its_text_is_read(
     path: str, body: dict[str, Any], plain_prompts: PlainPrompts
 ) -> None:
     asked: dict[bool | None, Prompt] = {True: "hi", False: ASKED, None: "hi" if plain_prompts == "raw" else ASKED}
     for raw, prompt in asked.items():
-        assert read_prompts(Instructed(plain_prompts), path, fill(body, raw)) == [prompt]
+        assert read_prompts(InstructEngine(plain_prompts), path, fill(body, raw)) == [prompt]
 
 
 @pytest.mark.parametrize("raw", [None, False])
 def test_a_text_with_control_tokens_is_left_as_it_is(raw: bool | None) -> None:
     text = f"hi{END}"
-    assert read_prompts(Instructed(), "/generate", {"inputs": text, "raw": raw}) == [text]
-    several = read_prompts(Instructed(), "/v1/completions", {"prompt": ["hi", text], "raw": raw})
+    assert read_prompts(InstructEngine(), "/generate", {"inputs": text, "raw": raw}) == [text]
+    several = read_prompts(InstructEngine(), "/v1/completions", {"prompt": ["hi", text], "raw": raw})
     assert several == [ASKED, text]
 
 
 def test_parameters_come_before_what_stands_beside_them() -> None:
     body = {"inputs": "hi", "raw": False, "parameters": {"raw": True}}
-    assert read_prompts(Instructed(), "/generate", body) == ["hi"]
+    assert read_prompts(InstructEngine(), "/generate", body) == ["hi"]
 
 
 @pytest.mark.parametrize("raw", [True, False])
 def test_the_full_text_begins_with_what_was_sent(raw: bool) -> None:
-    told = post(open_api(Instructed()), "/generate", parameters={"return_full_text": True, "raw": raw})
-    assert fix(told) == '{"generated_text":"hiHéllo"}'
+    reply = post(open_api(InstructEngine()), "/generate", parameters={"return_full_text": True, "raw": raw})
+    assert fix(reply) == '{"generated_text":"hiHéllo"}'
 
 
 @pytest.mark.parametrize("plain_prompts", ["chat", "raw"])
-def test_info_says_how_plain_text_is_read(plain_prompts: PlainPrompts) -> None:
-    assert ask(open_api(Instructed(plain_prompts)), "GET", "/info").json()["plain_prompts"] == plain_prompts
+def test_info_reports_how_plain_text_is_read(plain_prompts: PlainPrompts) -> None:
+    assert ask(open_api(InstructEngine(plain_prompts)), "GET", "/info").json()["plain_prompts"] == plain_prompts
 
 
 def test_the_tokens_of_a_text_are_those_of_the_text_alone() -> None:
-    told = parse(post(open_api(Instructed()), "/tokenize").content)
-    assert "".join(token["text"] for token in told) == "hi"
+    reply = parse(post(open_api(InstructEngine()), "/tokenize").content)
+    assert "".join(token["text"] for token in reply) == "hi"

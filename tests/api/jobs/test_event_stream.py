@@ -1,58 +1,25 @@
-"""A job's stream: one more reader of the same run, taken up again without gaps or repeats, and never its owner."""
+"""A job's stream: one more reader of the same run, resumed without gaps or repeats, and never its owner."""
 
-import asyncio
-import json
 import re
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-import httpx2
 import pytest
-from fastapi import FastAPI
 
-from demo.api.delivery import response as delivery
+from demo.api.delivery import run_response, streamed
 from demo.errors import EngineFailed
 from tests.api.client import parse
-from tests.api.script import TicketEngine, open_api
-from tests.api.visit import Visit
+from tests.api.jobs.conftest import JobClient
 
-Client = httpx2.AsyncClient
-
-
-class Scene:
-    """An API, an engine in the test's hands, and one job."""
-
-    def __init__(self, engine: TicketEngine, app: FastAPI, client: Client, id: str) -> None:
-        self.engine, self.app, self.client, self.id = engine, app, client, id
-        self.ticket = engine.ticket()
-
-    async def follow(self, last_seen: int | None = None) -> Visit:
-        """A reader of the stream that is being answered."""
-        headers = {} if last_seen is None else {"last-event-id": str(last_seen)}
-        return await Visit(self.app, f"/jobs/{self.id}/events", {}, headers, "GET").start().until_listening()
-
-    async def get(self, path: str = "", **headers: str) -> httpx2.Response:
-        """A whole reply below the job."""
-        return await self.client.get(f"/jobs/{self.id}{path}", headers=headers)
-
-    async def report(self) -> dict[str, Any]:
-        """What each way took."""
-        report: dict[str, Any] = (await self.get("/report")).json()
-        return report
+pytestmark = pytest.mark.anyio
+BREAK = EngineFailed("Request failed during generation: it broke.")
 
 
-def play(scene: Callable[[Scene], Awaitable[None]], **body: Any) -> None:
-    """A scene with a job that has begun."""
-
-    async def run() -> None:
-        engine = TicketEngine()
-        app = open_api(engine)
-        async with Client(transport=httpx2.ASGITransport(app), base_url="http://test") as client:
-            job = (await client.post("/jobs", json={"inputs": "hello", **body})).json()
-            engine.ticket().start()
-            await scene(Scene(engine, app, client, job["id"]))
-
-    asyncio.run(run())
+@pytest.fixture
+async def job(jobs: JobClient) -> JobClient:
+    """A job that has begun."""
+    await jobs.begin(parameters={"return_full_text": True})
+    jobs.ticket.start()
+    return jobs
 
 
 def read_numbered(body: bytes) -> list[tuple[int, Any]]:
@@ -63,161 +30,132 @@ def read_numbered(body: bytes) -> list[tuple[int, Any]]:
     return [(int(match[1]), parse(match[2])) for match in matches if match]
 
 
-def say(events: list[tuple[int, Any]]) -> str:
+def join_text(events: list[tuple[int, Any]]) -> str:
     return "".join(event["token"]["text"] for _, event in events)
 
 
-def test_the_stream_of_a_job_is_its_run_from_the_first_token_and_says_what_polling_says() -> None:
-    async def scene(at: Scene) -> None:
-        at.ticket.write("Grüße ", "", "日本 ")
-        early = await at.follow()
-        await early.until(lambda: len(early.writes) == 1)
-        late = await at.follow()
-        at.ticket.write_together("ไทย", "!", reason="eos_token")
-        for visit in (early, late):
-            await visit.until_ended()
-            events = read_numbered(visit.body)
-            assert [number for number, _ in events] == [event["index"] for _, event in events] == [1, 2, 3, 4, 5]
-            polled = (await at.get()).json()
-            assert say(events) == events[-1][1]["generated_text"] == polled["generated_text"] == "Grüße 日本 ไทย!"
-            assert events[-1][1]["details"] == polled["details"]
-        assert len(at.engine.tickets) == 1
-
-    play(scene, parameters={"return_full_text": True})
+async def test_the_stream_of_a_job_is_its_run_from_the_first_token_and_equals_what_polling_returns(
+    job: JobClient,
+) -> None:
+    job.ticket.write("Grüße ", "", "日本 ")
+    early = await job.follow()
+    await early.until(lambda: len(early.writes) == 1)
+    late = await job.follow()
+    job.ticket.write_together("ไทย", "!", reason="eos_token")
+    for visit in (early, late):
+        await visit.until_ended()
+        events = read_numbered(visit.body)
+        assert [number for number, _ in events] == [event["index"] for _, event in events] == [1, 2, 3, 4, 5]
+        polled = await job.poll()
+        assert join_text(events) == events[-1][1]["generated_text"] == polled["generated_text"] == "Grüße 日本 ไทย!"
+        assert events[-1][1]["details"] == polled["details"]
+    assert len(job.engine.tickets) == 1
 
 
 @pytest.mark.parametrize("seen", range(5))
-def test_a_stream_goes_on_behind_the_last_event_that_was_seen(seen: int) -> None:
-    async def scene(at: Scene) -> None:
-        at.ticket.write("a", "b")
-        visit = await at.follow(seen)
-        at.ticket.write("c")
-        at.ticket.write_together("d", "e", reason="length")
-        await visit.until_ended()
-        events = read_numbered(visit.body)
-        assert [number for number, _ in events] == list(range(seen + 1, 6))
-        assert events[-1][1]["generated_text"] == "abcde"
-
-    play(scene)
+async def test_a_stream_resumes_after_the_last_event_that_was_seen(job: JobClient, seen: int) -> None:
+    job.ticket.write("a", "b")
+    visit = await job.follow(seen)
+    job.ticket.write("c")
+    job.ticket.write_together("d", "e", reason="length")
+    await visit.until_ended()
+    events = read_numbered(visit.body)
+    assert [number for number, _ in events] == list(range(seen + 1, 6))
+    assert events[-1][1]["generated_text"] == "abcde"
 
 
-def test_who_has_seen_everything_is_told_204_and_who_has_not_the_rest() -> None:
-    async def scene(at: Scene) -> None:
-        at.ticket.write_together("a", "b", reason="length")
-        rest = await at.get("/events", **{"last-event-id": "1"})
-        assert [number for number, _ in read_numbered(rest.content)] == [2]
-        for seen in ("2", "3"):
-            end = await at.get("/events", **{"last-event-id": seen})
-            assert (end.status_code, end.content) == (204, b"")
-        assert (await at.get("/events", **{"last-event-id": "b"})).status_code == 422
-        streamed = (await at.report())["streamed"]
-        assert (streamed["requests"], streamed["empty_replies"]) == (3, 2)
-
-    play(scene)
+async def test_a_reader_that_has_every_event_gets_204_and_any_other_the_rest(job: JobClient) -> None:
+    job.ticket.write_together("a", "b", reason="length")
+    assert [number for number, _ in read_numbered((await job.resume(1)).content)] == [2]
+    for seen in (2, 3):
+        end = await job.resume(seen)
+        assert (end.status_code, end.content) == (204, b"")
+    assert (await job.get("/events", **{"last-event-id": "b"})).status_code == 422
+    report = (await job.read_report())["streamed"]
+    assert (report["requests"], report["empty_replies"]) == (3, 2)
 
 
-def test_who_waits_behind_the_last_token_when_the_end_comes_is_told_nothing_and_then_204() -> None:
-    async def scene(at: Scene) -> None:
-        at.ticket.write("a")
-        visit = await at.follow(1)
-        at.ticket.finish("length")
-        await visit.until_ended()
-        assert (visit.status, visit.body) == (200, b"")
-        assert (await at.get("/events", **{"last-event-id": "1"})).status_code == 204
-
-    play(scene)
+async def test_a_reader_that_waits_after_the_last_token_gets_an_empty_stream_and_then_204(job: JobClient) -> None:
+    job.ticket.write("a")
+    visit = await job.follow(1)
+    job.ticket.finish("length")
+    await visit.until_ended()
+    assert (visit.status, visit.body) == (200, b"")
+    assert (await job.resume(1)).status_code == 204
 
 
-def test_what_went_wrong_is_an_event_with_a_number_and_is_not_told_twice() -> None:
-    async def scene(at: Scene) -> None:
-        visit = await at.follow()
-        at.ticket.write("a")
-        await visit.until(lambda: len(visit.writes) == 1)
-        at.ticket.fail(EngineFailed("Request failed during generation: it broke."))
-        await visit.until_ended()
-        (number, event) = read_numbered(visit.body)[-1]
-        assert (number, event["error_type"]) == (2, "generation")
-        refused = await at.get("/events", **{"last-event-id": "1"})
-        assert (refused.status_code, refused.json()) == (424, event)
-        assert (await at.get("/events", **{"last-event-id": "2"})).status_code == 204
-
-    play(scene)
+async def test_a_failure_is_an_event_with_a_number_and_is_not_repeated(job: JobClient) -> None:
+    visit = await job.follow()
+    job.ticket.write("a")
+    await visit.until(lambda: len(visit.writes) == 1)
+    job.ticket.fail(BREAK)
+    await visit.until_ended()
+    (number, event) = read_numbered(visit.body)[-1]
+    assert (number, event["error_type"]) == (2, "generation")
+    refused = await job.resume(1)
+    assert (refused.status_code, refused.json()) == (424, event)
+    assert (await job.resume(2)).status_code == 204
 
 
-def test_a_job_that_failed_before_its_first_token_refuses_its_stream_with_a_true_status() -> None:
-    async def scene(at: Scene) -> None:
-        visit = await at.follow()
-        at.ticket.fail(EngineFailed("Request failed during generation: it broke."))
-        await visit.until_ended()
-        assert visit.status == 424
-        assert (await at.report())["streamed"]["empty_replies"] == 1
-
-    play(scene)
+async def test_a_job_that_failed_before_its_first_token_refuses_its_stream_with_a_true_status(job: JobClient) -> None:
+    visit = await job.follow()
+    job.ticket.fail(BREAK)
+    await visit.until_ended()
+    assert visit.status == 424
+    assert (await job.read_report())["streamed"]["empty_replies"] == 1
 
 
-def test_leaving_the_stream_does_not_stop_the_job_and_deleting_the_job_ends_the_stream() -> None:
-    async def scene(at: Scene) -> None:
-        leaving, staying = await at.follow(), await at.follow()
-        at.ticket.write("a")
-        await leaving.until(lambda: len(leaving.writes) == 1)
-        leaving.leave()
-        await leaving.until_ended()
-        assert not at.ticket.cancelled
-        await at.client.delete(f"/jobs/{at.id}")
-        await staying.until_ended()
-        assert at.ticket.cancelled
-        assert read_numbered(staying.body)[-1][1]["error_type"] == "incomplete_generation"
-
-    play(scene)
+async def test_a_disconnect_does_not_stop_the_job_and_deleting_the_job_ends_its_streams(job: JobClient) -> None:
+    leaving, staying = await job.follow(), await job.follow()
+    job.ticket.write("a")
+    await leaving.until(lambda: len(leaving.writes) == 1)
+    leaving.leave()
+    await leaving.until_ended()
+    assert not job.ticket.cancelled
+    await job.http.delete(f"/jobs/{job.id}")
+    await staying.until_ended()
+    assert job.ticket.cancelled
+    assert read_numbered(staying.body)[-1][1]["error_type"] == "incomplete_generation"
 
 
-def test_a_report_has_an_arrival_for_each_write_with_news(
-    monkeypatch: pytest.MonkeyPatch,
+async def test_the_report_has_an_arrival_for_each_write_with_a_token(
+    job: JobClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "TICK_SECONDS", 0.005)
-    monkeypatch.setattr(delivery, "KEEP_ALIVE_SECONDS", 0.01)
-
-    async def scene(at: Scene) -> None:
-        visit = await at.follow()
-        await visit.until(lambda: len(visit.writes) >= 1)
-        assert (await at.report())["streamed"]["arrivals"] == []
-        at.ticket.write("a")
-        await visit.until(lambda: b"data: " in visit.body)
-        at.ticket.write_together("b", "c", reason="length")
-        await visit.until_ended()
-        report = await at.report()
-        streamed, made = report["streamed"], report["tokens"]
-        assert visit.writes[0] == b": keep-alive\n\n"
-        assert (streamed["requests"], streamed["empty_replies"]) == (1, 0)
-        (first, one), (second, all_of_it) = streamed["arrivals"]
-        assert (one, all_of_it) == (1, 3)
-        assert made[0] < first < second
-        waits = [first - made[0], second - made[1]]
-        assert all(wait > 0 for wait in waits)
-        assert streamed["mean_staleness"] <= max(waits) + 0.001
-
-    play(scene)
+    monkeypatch.setattr(run_response, "TICK_SECONDS", 0.005)
+    monkeypatch.setattr(streamed, "KEEP_ALIVE_SECONDS", 0.01)
+    visit = await job.follow()
+    await visit.until(lambda: len(visit.writes) >= 1)
+    assert (await job.read_report())["streamed"]["arrivals"] == []
+    job.ticket.write("a")
+    await visit.until(lambda: b"data: " in visit.body)
+    job.ticket.write_together("b", "c", reason="length")
+    await visit.until_ended()
+    report = await job.read_report()
+    stream, made = report["streamed"], report["tokens"]
+    assert visit.writes[0] == b": keep-alive\n\n"
+    assert (stream["requests"], stream["empty_replies"]) == (1, 0)
+    (first, one), (second, all_of_it) = stream["arrivals"]
+    assert (one, all_of_it) == (1, 3)
+    assert made[0] < first < second
+    assert made[1] < second
+    assert stream["mean_staleness"] <= max(first - made[0], second - made[1]) + 0.001
 
 
-def test_three_ways_bring_the_same_text_of_one_run_and_their_reports_can_be_compared() -> None:
-    async def scene(at: Scene) -> None:
-        visit = await at.follow()
-        at.ticket.write("a")
-        await visit.until(lambda: len(visit.writes) == 1)
-        polls = [await at.get()]
-        at.ticket.write_together("b", "c", reason="length")
-        await visit.until_ended()
-        polls.append(await at.get("?since=1"))
-        report = await at.report()
-        text = "".join(token["text"] for reply in polls for token in reply.json()["tokens"])
-        assert text == say(read_numbered(visit.body)) == json.loads(polls[-1].content)["generated_text"]
-        assert len(at.engine.tickets) == 1
-        for way in (report["streamed"], report["polled"]):
-            times = [time for time, _ in way["arrivals"]]
-            counts = [count for _, count in way["arrivals"]]
-            assert times == sorted(times)
-            assert counts == sorted(set(counts))
-            assert counts[-1] == len(report["tokens"]) == 3
-            assert way["mean_staleness"] >= 0
-
-    play(scene)
+async def test_stream_and_polling_deliver_the_same_text_of_one_run_and_comparable_reports(job: JobClient) -> None:
+    visit = await job.follow()
+    job.ticket.write("a")
+    await visit.until(lambda: len(visit.writes) == 1)
+    polls = [await job.poll()]
+    job.ticket.write_together("b", "c", reason="length")
+    await visit.until_ended()
+    polls.append(await job.poll(since=1))
+    text = "".join(token["text"] for state in polls for token in state["tokens"])
+    assert text == join_text(read_numbered(visit.body)) == polls[-1]["generated_text"]
+    assert len(job.engine.tickets) == 1
+    report = await job.read_report()
+    for way in (report["streamed"], report["polled"]):
+        times, counts = zip(*way["arrivals"], strict=True)
+        assert list(times) == sorted(times)
+        assert list(counts) == sorted(set(counts))
+        assert counts[-1] == len(report["tokens"]) == 3
+        assert way["mean_staleness"] >= 0

@@ -44,9 +44,9 @@ def test_what_the_operator_sets_wins_over_the_header(below: FastAPI) -> None:
     assert ask(below, "GET", "/demo/health", headers=HEADER).status_code == 404
 
 
-def test_the_document_names_the_path_and_keeps_no_other_askers(app: FastAPI) -> None:
-    told = ask(app, "GET", "/demo/openapi.json", headers=HEADER).json()
-    assert told["servers"] == [{"url": "/demo"}]
+def test_the_document_names_the_path_and_not_that_of_another_request(app: FastAPI) -> None:
+    document = ask(app, "GET", "/demo/openapi.json", headers=HEADER).json()
+    assert document["servers"] == [{"url": "/demo"}]
     assert "servers" not in ask(app, "GET", "/openapi.json").json()
 
 

@@ -1,4 +1,4 @@
-"""The door of the crowds: one at a time, with a key, into a sandbox that starves nobody; they always go home."""
+"""Admission of load tests: one at a time, with the key, in a sandbox beside which others are served."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ import jsonschema_rs
 import pytest
 from fastapi import FastAPI
 
-from demo.api.routes.crowds import MAX_CLIENTS
+from demo.api.crowd.request import MAX_CLIENTS
 from demo.settings import Settings
 from tests.api.client import PATIENCE, ask, assert_refused, parse
 from tests.api.gathering import CountingEngine, answer_all, gather, outcomes, read_until, run
@@ -22,7 +22,7 @@ from tests.scripted import ScriptedEngine
 
 
 @pytest.mark.parametrize("retry", [False, True])
-def test_when_whoever_began_it_leaves_all_tickets_are_given_back(retry: bool) -> None:
+def test_a_disconnect_stops_all_its_clients(retry: bool) -> None:
     engine = ScriptedEngine()
     with serve_api(engine) as url:
         with gather(url, clients=20, limit=4, retry=retry) as events:
@@ -35,7 +35,7 @@ def test_when_whoever_began_it_leaves_all_tickets_are_given_back(retry: bool) ->
 
 
 def assert_next_may_come(url: str, engine: ScriptedEngine) -> None:
-    """Soon: those who left are noticed and seen off first."""
+    """Soon: the disconnect is noticed first."""
     came, deadline = len(engine.tickets), time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         with httpx2.stream("POST", f"{url}/crowds", json={"clients": 1}, trust_env=False) as response:
@@ -44,16 +44,18 @@ def assert_next_may_come(url: str, engine: ScriptedEngine) -> None:
                 answer_all(engine)
                 assert list(response.iter_lines())
                 return
-    raise AssertionError("the first crowd is still there")
+    raise AssertionError("the first load test is still running")
 
 
-def test_there_is_one_crowd_at_a_time_and_the_next_as_soon_as_it_has_gone() -> None:
+def test_one_load_test_runs_at_a_time_and_the_next_as_soon_as_it_has_ended() -> None:
     engine = ScriptedEngine()
     with serve_api(engine) as url:
         with gather(url, clients=2, limit=2) as events:
             read_until(events, "admitted", 2)
             second = httpx2.post(f"{url}/crowds", json={}, trust_env=False)
-            assert_refused(second, "/crowds", 429, "overloaded", "Another crowd is being served: try again when it has")
+            assert_refused(
+                second, "/crowds", 429, "overloaded", "Another load test is running: try again when it has ended"
+            )
             assert second.headers["retry-after"] == "1"
             answer_all(engine)
             read_until(events, "ended", 1)
@@ -79,7 +81,7 @@ def test_what_is_out_of_range_is_refused_in_one_sentence(app: FastAPI, field: st
     assert_refused(ask(app, "POST", "/crowds", json={field: value}), "/crowds", 422, "validation", f"`{field}`")
 
 
-def test_a_crowd_needs_the_key_that_generating_needs() -> None:
+def test_a_load_test_needs_the_key_that_generating_needs() -> None:
     locked = Settings(port=0, api_key="secret")
     app = open_api(settings=Settings(api_key="secret"))
     assert_refused(ask(app, "POST", "/crowds", json={}), "/crowds", 401, "authentication")
@@ -90,17 +92,17 @@ def test_a_crowd_needs_the_key_that_generating_needs() -> None:
         assert [client["outcome"] for client in last["clients"]] == ["served", "served"]
 
 
-def test_beside_a_crowd_of_forty_others_are_admitted_and_answered() -> None:
+def test_beside_forty_clients_others_are_admitted_and_answered() -> None:
     engine = CountingEngine(0.05, limit=8)
     with serve_api(engine) as url, gather(url, clients=40, limit=8, max_new_tokens=64) as events:
-        told = read_until(events, "gave_up", 38)
-        assert told[0]["limit"] == 2  # a quarter of the server's eight
+        seen = read_until(events, "gave_up", 38)
+        assert seen[0]["limit"] == 2  # a quarter of the server's eight
         asked = {"inputs": "hi", "parameters": {"max_new_tokens": 4}}
         for path in ("/generate", "/generate_stream"):
             assert httpx2.post(url + path, json=asked, trust_env=False).status_code == 200
         assert not any(ticket.ended for ticket in engine.tickets[:2])  # the sandbox was full all the while
-        told += events
-    assert outcomes(told) == {"served": 2, "gave_up": 38}
+        seen += events
+    assert outcomes(seen) == {"served": 2, "gave_up": 38}
     assert engine.most == 3
 
 
@@ -110,7 +112,7 @@ def find_place(log: pytest.LogCaptureFixture) -> str:
     return str(next(line["path"] for line in lines if line["path"].startswith("/crowds/")))
 
 
-def test_the_sandbox_refuses_before_it_reads_the_body_and_is_gone_with_its_crowd(
+def test_the_sandbox_refuses_before_it_reads_the_body_and_ends_with_its_load_test(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, logger="demo.access")
@@ -135,7 +137,7 @@ def announce_body(url: str, path: str) -> bytes:
         return read_to_end(connection)
 
 
-def test_the_server_ends_in_order_with_a_crowd_at_its_door() -> None:
+def test_the_server_stops_in_order_during_a_load_test() -> None:
     engine = ScriptedEngine()
     began, waiting = time.monotonic(), threading.Event()
 
@@ -160,8 +162,8 @@ def test_every_event_follows_the_document(app: FastAPI) -> None:
     schema = document["paths"]["/crowds"]["post"]["responses"]["200"]["content"]["text/event-stream"]["schema"]
     validator = jsonschema_rs.validator_for({**schema, "components": document["components"]})
     with serve_api(CountingEngine(0.002)) as url:
-        told = run(url, clients=6, limit=2, retry=True, max_new_tokens=4)
+        seen = run(url, clients=6, limit=2, retry=True, max_new_tokens=4)
     known = set(document["components"]["schemas"]["CrowdEvent"]["properties"])
-    for event in told:
+    for event in seen:
         validator.validate(event)
         assert set(event) <= known

@@ -1,4 +1,4 @@
-"""Runs begin all or none, and a long prompt is encoded where it keeps nobody waiting."""
+"""A long prompt is encoded beside the event loop."""
 
 import asyncio
 import threading
@@ -11,8 +11,8 @@ from tests.api.client import PATIENCE, ask, post
 from tests.api.script import AnsweringEngine, TicketEngine, open_api
 
 
-class Watched(AnsweringEngine):
-    """Knows from which threads it was asked."""
+class ThreadRecordingEngine(AnsweringEngine):
+    """Records the threads that submit."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Watched(AnsweringEngine):
 
 @pytest.mark.parametrize(("length", "beside"), [(LONG_PROMPT - 1, False), (LONG_PROMPT, True)])
 def test_a_long_prompt_is_encoded_beside_the_event_loop(length: int, beside: bool) -> None:
-    engine = Watched()
+    engine = ThreadRecordingEngine()
     app = open_api(engine)
     messages = [{"role": "user", "content": "x" * (length - 1)}, {"role": "user", "content": "y"}]
     assert post(app, "/generate", inputs="x" * length).status_code == 200
@@ -33,7 +33,7 @@ def test_a_long_prompt_is_encoded_beside_the_event_loop(length: int, beside: boo
     assert [thread is not threading.current_thread() for thread in engine.threads] == [beside] * 2
 
 
-class Slow(TicketEngine):
+class SlowEngine(TicketEngine):
     """Takes until `open` to admit."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ def test_a_request_that_is_cancelled_while_its_prompt_is_encoded_stops_the_work(
         assert starting.cancelled()
         assert await asyncio.to_thread(engine.admitted.wait, PATIENCE)
 
-    engine = Slow()
+    engine = SlowEngine()
     asyncio.run(story())  # also waits for the threads
     assert engine.ticket().cancelled
 

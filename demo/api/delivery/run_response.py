@@ -1,0 +1,69 @@
+"""The base of responses that read runs. However one ends, its readers are closed; the last reader's close stops a run.
+
+Knows no dialect: a `Dialect` writes tokens and answers as JSON.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final
+
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from demo.api.delivery.client_tasks import run_until_first_ends, wait_for_disconnect
+from demo.api.dialects.answer import Answer
+from demo.api.dialects.dialect import Dialect
+from demo.api.dialects.errors import make_error_response
+from demo.errors import DemoError
+from demo.run import Run
+
+STALL_SECONDS: Final = 30.0  # a client that reads nothing for so long is disconnected
+TICK_SECONDS: Final = 1.0
+
+
+class RunResponse(Response, ABC):
+    """Holds a reader of each run until it has been delivered, or the client disconnects or stalls."""
+
+    def __init__(self, runs: Sequence[Run], dialect: Dialect) -> None:
+        super().__init__()
+        self._dialect = dialect
+        self._readers = [run.attach() for run in runs]
+        self._answers = [Answer(run) for run in runs]
+        self._sending_since: float | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["answers"] = self._answers
+        self._scope, self._receive, self._send = scope, receive, send
+        self._clock = asyncio.get_running_loop().time
+        self._sent_at = self._clock()
+        try:
+            await run_until_first_ends(*self._make_tasks())
+        finally:
+            for reader in self._readers:
+                reader.close()
+
+    @abstractmethod
+    async def _deliver(self) -> None:
+        """Read the runs and send them."""
+
+    def _make_tasks(self) -> Sequence[Coroutine[Any, Any, None]]:
+        return wait_for_disconnect(self._receive), self._wait_for_stall(), self._deliver()
+
+    async def _wait_for_stall(self) -> None:
+        while self._sending_since is None or self._clock() - self._sending_since <= STALL_SECONDS:
+            await self._tick()
+
+    async def _tick(self) -> None:
+        await asyncio.sleep(TICK_SECONDS)
+
+    async def _refuse(self, error: DemoError) -> None:
+        await self._respond(make_error_response(error, self._dialect.error(error)))
+
+    async def _respond(self, response: Response) -> None:
+        await response(self._scope, self._receive, self._transmit)
+
+    async def _transmit(self, message: Message) -> None:
+        self._sending_since = self._clock()
+        await self._send(message)
+        self._sending_since, self._sent_at = None, self._clock()

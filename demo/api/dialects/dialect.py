@@ -1,0 +1,35 @@
+"""What the delivery needs of a dialect."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from demo.api.dialects.answer import Answer
+from demo.api.dialects.errors import Json
+from demo.errors import DemoError
+from demo.events import PromptProgress, Token
+
+
+class Dialect(Protocol):
+    """Writes answers in the JSON of one kind of client. Pure."""
+
+    @property
+    def ending(self) -> bytes:
+        """The bytes after the last event of a stream."""
+
+    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
+        """The event of one token of answer number `index`."""
+
+    def progress(self, answer: Answer, progress: PromptProgress) -> Json | str | None:
+        """The event, or the comment, for a part of the prompt that has been read; None unless it was asked for."""
+
+    def closing(self, answers: Sequence[Answer]) -> Sequence[Json]:
+        """The events after the last token of all answers."""
+
+    def whole(self, answers: Sequence[Answer]) -> Any:
+        """The body of a whole reply."""
+
+    def headers(self, answers: Sequence[Answer]) -> dict[str, str]:
+        """The headers of a whole reply."""
+
+    def error(self, error: DemoError) -> Json:
+        """The body of an error, or the event that ends a stream with it."""

@@ -1,0 +1,38 @@
+"""The jobs whose results can still be fetched. Results expire, and their number is bounded."""
+
+import time
+from typing import Final
+
+from demo.api.dialects.errors import Refused
+from demo.api.jobs.job import Job
+from demo.api.jobs.webhook import Webhook
+from demo.run import Run
+
+KEEP_SECONDS: Final = 600.0  # how long a result can be fetched after the job's end
+KEEP_JOBS: Final = 1000
+
+
+class JobStore:
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+
+    def add(self, run: Run, webhook: Webhook | None, returns_progress: bool) -> Job:
+        self._expire()
+        job = Job(run, webhook, returns_progress)
+        self._jobs[job.id] = job
+        return job
+
+    def find(self, id: str) -> Job:
+        """Raises Refused (404) for an unknown or expired job."""
+        self._expire()
+        if id not in self._jobs:
+            raise Refused("not_found", f"There is no job {id!r}: it never existed, or its result has expired.")
+        return self._jobs[id]
+
+    def _expire(self) -> None:
+        limit = time.perf_counter() - KEEP_SECONDS
+        ended = [(job, end.time) for job in self._jobs.values() if (end := job.run.end) is not None]
+        too_many = len(ended) - KEEP_JOBS
+        for job in [job for number, (job, at) in enumerate(ended) if number < too_many or at < limit]:
+            job.release()
+            del self._jobs[job.id]

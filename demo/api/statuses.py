@@ -1,0 +1,17 @@
+"""The HTTP status of each kind of error that precedes the first byte of a reply."""
+
+from typing import Final
+
+STATUSES: Final = {
+    "validation": 422,
+    "template_error": 422,
+    "overloaded": 429,
+    "generation": 424,
+    "incomplete_generation": 500,
+    "healthcheck": 503,
+    "authentication": 401,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "timeout": 408,
+    "too_large": 413,
+}

@@ -1,0 +1,131 @@
+"""What each dialect refuses, by the name of the field, and what it accepts without effect."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from tests.api.client import assert_refused, post
+from tests.api.script import AnsweringEngine
+
+NATIVE = ("/", "/generate", "/generate_stream")
+CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
+IMAGE = {"type": "image_url", "image_url": {"url": "data:,"}}
+FIVE = list("abcde")
+COMMON: dict[str, list[Any]] = {
+    "temperature": [-1.0],
+    "stop": [FIVE, [""]],
+    "seed": [-1, 2**64],
+    "frequency_penalty": [2.1, -2.1],
+    "repetition_penalty": [0],
+    "ignore_eos": [1, "true"],
+}
+OPENAI = {
+    **COMMON,
+    "stop": [FIVE, ""],
+    "logit_bias": [{"5": 1}],
+    "top_p": [0, 1.1],
+    "n": [0, 5],
+    "max_tokens": [0],
+    "presence_penalty": [-3],
+}
+INVALID: dict[str, dict[str, list[Any]]] = {
+    "native": {
+        **COMMON,
+        "temperature": [0, -1.0],
+        "best_of": [2],
+        "top_k": [0],
+        "top_p": [0, 1],
+        "typical_p": [0, 1.0],
+        "max_new_tokens": [0, "3"],
+        "top_n_tokens": [6],
+        "truncate": [0],
+        "ignore_eos": [1, "true", None],
+        "grammar": [{"type": "json", "value": "{}"}],
+        "adapter_id": ["x"],
+    },
+    CHAT: {
+        **OPENAI,
+        "tools": [[{"type": "function", "function": {"name": "f"}}]],
+        "tool_choice": ["required"],
+        "functions": [[{"name": "f"}]],
+        "function_call": [{"name": "f"}],
+        "response_format": [{"type": "json_object"}],
+        "modalities": [["audio"]],
+        "audio": [{"voice": "x"}],
+        "messages": [[], "hi", None],
+        "top_logprobs": [2],
+        "max_completion_tokens": [0],
+    },
+    COMPLETIONS: {
+        **OPENAI,
+        "suffix": ["end"],
+        "echo": [True],
+        "best_of": [2],
+        "logprobs": [6, True],
+        "prompt": ["", [], ["a", ""], [1, 2, 3], FIVE, None],
+    },
+}
+TOGETHER: list[tuple[str, dict[str, Any], str]] = [
+    ("native", {"best_of": 3, "do_sample": True}, "best_of"),
+    ("native", {"best_of": 2, "do_sample": True, "seed": 1}, "best_of"),
+    (CHAT, {"logprobs": True, "top_logprobs": 6}, "top_logprobs"),
+    (CHAT, {"messages": [{"role": "user", "content": [IMAGE]}]}, "image_url"),
+    (CHAT, {"messages": [{"role": "tool", "content": "x"}]}, "Tools"),
+    (CHAT, {"messages": [{"role": "assistant", "content": "", "tool_calls": [{"id": "1"}]}]}, "Tools"),
+    (CHAT, {"messages": [{"role": "robot", "content": "x"}]}, "messages.0.role"),
+    (COMPLETIONS, {"prompt": ["a", "b"], "n": 3}, "prompts"),
+]
+
+
+def list_invalid(dialect: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """Each invalid body, with what the refusal names."""
+    yield from (({name: value}, name) for name, values in INVALID[dialect].items() for value in values)
+    yield from ((body, name) for path, body, name in TOGETHER if path == dialect)
+
+
+@pytest.mark.parametrize("path", [*NATIVE, CHAT, COMPLETIONS])
+def test_what_is_invalid_or_unavailable_is_refused_by_name(app: FastAPI, engine: AnsweringEngine, path: str) -> None:
+    is_native = path in NATIVE
+    count = len(engine.requests)
+    for body, name in list_invalid("native" if is_native else path):
+        for asked in [{"parameters": body}] if is_native else [body, {**body, "stream": True}]:
+            response = post(app, path, **asked)
+            assert_refused(response, path, 422, "validation", name)
+            assert "Input validation error: " in response.text
+    assert len(engine.requests) == count
+
+
+def test_an_empty_prompt_is_refused(app: FastAPI) -> None:
+    assert_refused(post(app, "/generate", inputs=""), "/generate", 422, "validation", "inputs")
+
+
+HARMLESS: list[tuple[str, dict[str, Any]]] = [
+    (CHAT, {"tools": [], "tool_choice": "none", "logit_bias": {}}),
+    (CHAT, {"tools": None, "tool_choice": "auto", "logit_bias": None}),
+    (COMPLETIONS, {"suffix": "", "logit_bias": {}}),
+    (COMPLETIONS, {"suffix": None, "logit_bias": None}),
+    (CHAT, {"response_format": {"type": "text"}}),
+    (CHAT, {"modalities": ["text"]}),
+    (CHAT, {"n": None, "stream": None, "logprobs": None, "stream_options": None, "temperature": None, "seed": None}),
+    (CHAT, {"stop": [], "top_logprobs": 0, "never": {"heard": "of"}}),
+    (COMPLETIONS, {"echo": False, "best_of": 1, "user": "x", "other": 1, "prompt": ["a"]}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), HARMLESS, ids=str)
+def test_what_changes_nothing_is_accepted(app: FastAPI, path: str, body: dict[str, Any]) -> None:
+    assert post(app, path, **body).status_code == 200
+
+
+def test_what_is_unavailable_is_documented(app: FastAPI) -> None:
+    fields = app.openapi()["components"]["schemas"]["ChatRequest"]["properties"]
+    described = {name: fields[name]["description"] for name in ("audio", "tools", "tool_choice", "response_format")}
+    start = "Not available here: refused unless null"
+    assert described == {
+        "audio": f"{start}.",
+        "tools": f"{start} or empty.",
+        "tool_choice": f'{start}, "none" or "auto".',
+        "response_format": f'{start} or {{"type": "text"}}.',
+    }
