@@ -1,6 +1,6 @@
 """HTTP client for one server that stamps every read of a response as it arrives. Knows no dialect.
 
-It is http.client, not httpx2, because its CPU time for each event is a fraction of httpx2's, and a server measured on the
+It is http.client, not httpx2, because it takes a fraction of httpx2's CPU time for each event, and a server measured on the
 same machine loses what its client takes.
 """
 
