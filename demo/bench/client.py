@@ -1,7 +1,7 @@
 """HTTP client for one server that stamps every read of a response as it arrives. Knows no dialect.
 
-It is http.client, not httpx2, because it takes a fraction of httpx2's CPU time for each event, and a server measured on the
-same machine loses what its client takes.
+It is http.client, not httpx2, because it takes a fraction of httpx2's CPU time for each event, and a server that is
+measured on the same machine loses what its client takes.
 """
 
 import json
