@@ -37,9 +37,7 @@ SCALES = {
     "IQ4_XS": {0: 1.0},
 }
 FOUR_BIT_FORMS = ["Q4_0", "Q4_1", "Q4_K"]
-EIGHT_BIT_FORMS = [
-    form for form in SCALES if form not in FOUR_BIT_FORMS
-]  # the kernels round them to 8 bits
+EIGHT_BIT_FORMS = [form for form in SCALES if form not in FOUR_BIT_FORMS]  # the kernels round them to 8 bits
 
 
 def make_weights(form: str, rows: int, columns: int, random: np.random.Generator) -> Stored:
