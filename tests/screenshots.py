@@ -1,14 +1,18 @@
 """Pictures of the running page, for eyes and for the README: `python -m tests.screenshots [URL] [FOLDER]`.
 
-The page before, during and after a run, in every size and theme it is made for; then every station after it was tried.
+The page before, during and after a run, in every size and theme it is made for; every station after it was tried; and
+a race in slow motion, as a moving picture.
 """
 
+import io
 import sys
+import time
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
+from PIL import Image
 from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, expect, sync_playwright
 
 from demo.ui.components.lesson import CHAPTERS
@@ -23,6 +27,10 @@ SIZES: Final[dict[str, ViewportSize]] = {
 THEMES: Final = ("light", "dark")
 PROMPT: Final = "How do you make cheese?"
 PATIENCE = 180_000  # milliseconds
+FILM_SIZE: Final[ViewportSize] = {"width": 850, "height": 1200}
+FILM_PROMPT: Final = "prompt=What is Deep Learning?&length=56&pace=0"  # 0 is real speed
+FRAME_SECONDS: Final = 0.15
+LAST_FRAME: Final = 2500  # milliseconds
 # What to press in each station; it can be pressed again when all is told.
 BUTTONS: Final = {
     "sweep": "sweep-begin",
@@ -104,11 +112,45 @@ def _take_stations(page: Page, folder: Path) -> Iterator[Path]:
             yield path
 
 
+def film_race(browser: Browser, url: str, path: Path) -> None:
+    """A race at real speed, then the same in slow motion: its panes, frame by frame."""
+    page = browser.new_page(viewport=FILM_SIZE, color_scheme="light")
+    page.goto(f"{url}/?__theme=light#{FILM_PROMPT}")
+    expect(page.locator("#prompt textarea")).to_have_value("What is Deep Learning?")
+    expect(page.locator("#generate")).to_be_enabled(timeout=PATIENCE)
+    page.locator("#generate").click()
+    expect(page.locator("#slow-motion")).to_be_visible(timeout=PATIENCE)
+    page.locator("#slow-motion").click()
+    page.mouse.move(0, 0)
+    (first, *others), durations = _film_panes(page)
+    first.save(path, save_all=True, append_images=others, duration=durations, loop=0, lossless=True, method=6)
+    page.close()
+
+
+def _film_panes(page: Page) -> tuple[list[Image.Image], list[int]]:
+    """Frames until slow motion has ended, and how many milliseconds each is shown."""
+    box = page.locator("#panes").bounding_box()
+    assert box is not None
+    clip = cast(FloatRect, {name: round(value) for name, value in box.items()})  # every frame has the same size
+    frames, durations = [], []
+    playing = True
+    while playing:
+        began = time.monotonic()
+        playing = page.locator("#slow-motion").inner_text().startswith("Stop")
+        frames.append(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB"))
+        page.wait_for_timeout(max(0, 1000 * (FRAME_SECONDS - time.monotonic() + began)))
+        durations.append(round(1000 * (time.monotonic() - began)))
+    return frames, [*durations[:-1], LAST_FRAME]
+
+
 def main(url: str = "http://127.0.0.1:7860", folder: str = "screenshots") -> None:
     """Take every picture of the page at `url` into `folder`."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        for path in take_pictures(launch(playwright), url.rstrip("/"), Path(folder)):
+        browser = launch(playwright)
+        film_race(browser, url.rstrip("/"), film := Path(folder) / "race.webp")
+        print(film)
+        for path in take_pictures(browser, url.rstrip("/"), Path(folder)):
             print(path)
 
 

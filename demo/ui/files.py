@@ -1,4 +1,4 @@
-"""What the page loads: scripts of the race, the answers and the lesson, plotly's own, the README's snippets."""
+"""What the page loads: scripts of the race, the answers and the lesson, plotly's own, and the API's programs."""
 
 from dataclasses import asdict
 from importlib.resources import files
@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from demo.ui.snippets import README, read_snippets
+from demo.snippets import read_snippets
 
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
 PLACE: Final = "/lesson"
@@ -46,4 +46,4 @@ def _send_plotly(request: Request) -> FileResponse:
 
 
 def _send_snippets(request: Request) -> JSONResponse:
-    return JSONResponse([asdict(snippet) for snippet in read_snippets(README.read_text("utf-8"))])
+    return JSONResponse([asdict(snippet) for snippet in read_snippets()])

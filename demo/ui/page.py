@@ -16,6 +16,7 @@ from demo.trace import Trace
 from demo.ui.components.layout import Layout
 from demo.ui.document import DocumentMiddleware, write_links
 from demo.ui.files import ASSETS, mount_files, write_preloads
+from demo.ui.how_it_works import mount_how_it_works
 from demo.ui.listeners.lesson import LessonListeners
 from demo.ui.listeners.race import RaceListeners
 from demo.ui.session import Sessions
@@ -53,6 +54,7 @@ def mount_page(
 ) -> FastAPI:
     """Serve the page in front of `engine` at `/` of `app`."""
     mount_files(app)
+    mount_how_it_works(app)
     mount_status_tracker(app)
     app.add_middleware(DocumentMiddleware)
     amend_document(write_links())

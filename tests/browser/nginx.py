@@ -1,7 +1,6 @@
-"""nginx with the README's configurations, as printed but for ports and the name of its folder; unprivileged."""
+"""nginx with the configurations of `assets/snippets`, but for ports and the name of its folder; unprivileged."""
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.readme import README
+from demo.snippets import FOLDER
 
 UPSTREAM: Final = "http://127.0.0.1:7860"
 KINDS: Final = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -44,15 +43,13 @@ class Nginx:
 
 
 def read_configuration(name: str) -> str:
-    """The README's block of this name."""
-    found = re.search(rf"<!-- nginx: {name} -->\n```nginx\n(.*?)\n```$", README.read_text("utf-8"), re.DOTALL | re.M)
-    assert found, f"README.md has no nginx configuration {name!r}"
-    return found[1]
+    """The file of this name."""
+    return (FOLDER / f"nginx-{name}.conf").read_text("utf-8")
 
 
 @contextmanager
 def run_nginx(folder: Path, name: str, upstream: str, port: int = 0) -> Iterator[Nginx]:
-    """nginx in front of `upstream`, by the README's configuration `name`, until the block ends."""
+    """nginx in front of `upstream`, by the configuration `name`, until the block ends."""
     port = port or _find_port()
     server = read_configuration(name)
     assert server.count("listen 80;") == server.count(UPSTREAM) == 1

@@ -1,4 +1,4 @@
-"""The servers that the README's snippets call, and the marks that say which test runs which snippet."""
+"""The servers that the programs of `assets/snippets` call, and the marks that say which test runs which program."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ PACKAGES = {"js-old": "js2"}  # where the snippet's `@huggingface/inference` is 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "snippet(name): the README's snippet that the test runs")
+    config.addinivalue_line("markers", "snippet(name): the program of assets/snippets that the test runs")
 
 
 @pytest.fixture(scope="package")

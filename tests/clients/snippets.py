@@ -1,39 +1,25 @@
-"""The README's section "Call it", as programs: what each snippet is called, its language and its source."""
+"""The programs of `assets/snippets`, aimed at a server that runs."""
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
-from tests.readme import README
+from demo import snippets
 
-SECTION: Final = "Call it"
 ADDRESS: Final = "http://127.0.0.1:7860"
-_FENCE: Final = re.compile(r"(?:<!-- snippet: ([a-z0-9-]+) -->\n)?```([a-z]*)\n(.*?)\n```$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Snippet:
-    """One fenced block. `name` is empty where no comment before the fence gives one."""
-
-    name: str
-    language: str
-    source: str
+class Snippet(snippets.Snippet):
+    """One program."""
 
     def aimed_at(self, url: str) -> str:
-        """The source as it is printed, with the address of a server that runs."""
-        return self.source.replace(ADDRESS, url)
-
-
-def read_section() -> str:
-    """The section's text, without its heading."""
-    found = re.search(rf"^## {SECTION}\n(.*?)(?=^## )", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    assert found, f"README.md has no section {SECTION!r}"
-    return found[1]
+        """Its text with the address of another server."""
+        return self.text.replace(ADDRESS, url)
 
 
 def read_snippets() -> list[Snippet]:
-    """All fenced blocks of the section, in order."""
-    return [Snippet(*found) for found in _FENCE.findall(read_section())]
+    """All of them, in the page's order."""
+    return [Snippet(each.name, each.language, each.text) for each in snippets.read_snippets()]
 
 
 def find_snippet(name: str) -> Snippet:

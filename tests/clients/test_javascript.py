@@ -1,4 +1,4 @@
-"""What the README calls from JavaScript: both generations of @huggingface/inference, and fetch alone."""
+"""The programs in JavaScript: both generations of @huggingface/inference, and fetch alone."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,8 @@ from playwright.sync_api import Page, sync_playwright
 from tests.browser.chromium import launch
 from tests.clients.programs import HERE, Program, assert_answered, assert_streamed, run_program
 from tests.clients.serving import Served
-from tests.clients.snippets import find_snippet, read_section
+from tests.clients.snippets import find_snippet
+from tests.readme import ROOT
 
 LEARNING = "What is Deep Learning?"
 TOKENS = 20
@@ -50,7 +51,7 @@ def test_the_package_of_2023_streams_an_answer(ran: Program) -> None:
 def test_the_package_of_2024_does_where_a_model_is_named(name: str, folder: Path, served: Served) -> None:
     source = find_snippet(name).aimed_at(served.url).replace("'@huggingface/inference'", "'inference-2.8'")
     named = "{ model: 'tgi', inputs: prompt }"
-    assert named in read_section()
+    assert named in (ROOT / "demo" / "api" / "README.md").read_text("utf-8")
     assert_answered(run_program("js", source.replace("{ inputs: prompt }", named), folder))
 
 

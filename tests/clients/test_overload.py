@@ -1,4 +1,4 @@
-"""What the README does where the server refuses: a limit of one request, and another stream that holds it."""
+"""The program that tries again where the server refuses: a limit of one request, and another stream that holds it."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What the README calls from Python, with huggingface_hub and openai as they are."""
+"""The programs in Python, with huggingface_hub and openai as they are."""
 
 from collections.abc import Sequence
 

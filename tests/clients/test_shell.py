@@ -1,4 +1,4 @@
-"""What the README calls with curl."""
+"""The program for curl."""
 
 import json
 

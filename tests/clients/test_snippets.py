@@ -1,10 +1,10 @@
-"""The README's section as a whole: nothing in it is printed that no test runs."""
+"""The programs as a whole: none is shown that no test runs."""
 
 from types import ModuleType
 
 from tests.clients import test_javascript, test_overload, test_python, test_shell
 from tests.clients.programs import COMMANDS
-from tests.clients.snippets import ADDRESS, read_section, read_snippets
+from tests.clients.snippets import ADDRESS, read_snippets
 
 
 def read_marks(module: ModuleType) -> set[str]:
@@ -18,12 +18,5 @@ def test_every_snippet_is_run_by_a_test_and_every_marked_test_has_its_snippet() 
     assert {snippet.name for snippet in read_snippets()} == marked
 
 
-def test_every_fence_holds_a_snippet_with_a_name_of_its_own_in_a_language_that_is_run() -> None:
-    section, snippets = read_section(), read_snippets()
-    assert len(snippets) * 2 == sum(line.startswith("```") for line in section.splitlines())
-    assert len({snippet.name for snippet in snippets} - {""}) == len(snippets)
-    assert {snippet.language for snippet in snippets} <= COMMANDS.keys()
-
-
-def test_every_snippet_calls_the_address_that_is_replaced() -> None:
-    assert all(ADDRESS in snippet.source for snippet in read_snippets())
+def test_every_snippet_calls_the_address_that_is_replaced_in_a_language_that_is_run() -> None:
+    assert all(ADDRESS in snippet.text and snippet.language in COMMANDS for snippet in read_snippets())

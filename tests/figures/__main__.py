@@ -1,4 +1,4 @@
-"""The README's figures, measured here and now: `make figures`.
+"""The figures of README.md beside this, measured here and now: `make figures`.
 
 What is compared takes turns in one run, after a warm-up that is dropped. No request of the API or of the engine reuses
 what was read of an earlier prompt, unless a figure says so. The last line is one JSON document.

@@ -61,7 +61,7 @@ def run_bench(url: str) -> dict[str, Any]:
 
 
 def read_bench(report: dict[str, Any]) -> list[Figure]:
-    """The figures of the README."""
+    """The figures."""
     rows = [
         ("wire: HTTP adds to TTFT (p5 to p95)", "ms", "http_adds", "streamed_ttft", 1e3),
         ("wire: HTTP adds to a stream's total (p5 to p95)", "%", "http_adds", "streamed_total_percent", 1.0),

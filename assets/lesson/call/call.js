@@ -1,4 +1,4 @@
-// The README's programs with this server's address; those that a browser can run are run here. Then the tokens.
+// Programs that call the API, with this server's address; those that a browser can run are run here. Then the tokens.
 "use strict";
 
 import { copy, element, sayError, tieRun } from "../shared/dom.js";

@@ -1,4 +1,4 @@
-// How this browser runs a program of the README: each takes its text, prints its output, and ends with `signal`.
+// How this browser runs one of these programs: each takes its text, prints its output, and ends with `signal`.
 "use strict";
 
 import { Refused } from "../shared/stream.js";

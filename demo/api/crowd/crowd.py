@@ -25,7 +25,7 @@ from demo.run import Run
 Outcome: TypeAlias = Literal["served", "gave_up", "failed", "unfinished"]
 
 LONGEST_SECONDS: Final = 120.0
-ATTEMPTS: Final = 8  # this and the pauses: README's own snippet for clients that are refused
+ATTEMPTS: Final = 8  # this and the pauses: those of assets/snippets/python-retry.py
 FIRST_PAUSE_SECONDS: Final = 0.25
 PROMPT: Final = "The first step in making cheese is to"
 PATIENCE: Final = httpx.Timeout(None, connect=10.0)

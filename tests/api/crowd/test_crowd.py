@@ -96,7 +96,7 @@ def test_the_summary_tells_what_the_events_told() -> None:
 
 
 def test_a_client_backs_off_as_the_readme_says() -> None:
-    source = find_snippet("python-retry").source
+    source = find_snippet("python-retry").text
     assert f"range({crowd.ATTEMPTS})" in source
     (rule,) = [line for line in source.splitlines() if "time.sleep(" in line]
     written = rule.strip().removeprefix("time.sleep(").removesuffix(")")

@@ -1,0 +1,5 @@
+from huggingface_hub import InferenceClient
+
+client = InferenceClient("http://127.0.0.1:7860")
+for details in client.text_generation("How do you make cheese?", max_new_tokens=12, details=True, stream=True):
+    print(details)
