@@ -15,7 +15,7 @@ from demo.events import Engine
 from demo.trace import Trace
 from demo.ui.components.layout import Layout
 from demo.ui.document import DocumentMiddleware, write_links
-from demo.ui.files import ASSETS, mount_files, write_preloads
+from demo.ui.files import mount_files
 from demo.ui.how_it_works import mount_how_it_works
 from demo.ui.listeners.lesson import LessonListeners
 from demo.ui.listeners.race import RaceListeners
@@ -64,7 +64,6 @@ def mount_page(
         build_page(engine, sessions, recordings),
         path="/",
         theme=build_theme(),
-        head=read_head(),
         footer_links=[],
         run_history=False,
         ssr_mode=False,
@@ -78,13 +77,6 @@ def build_theme() -> gr.themes.Base:
     sans = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
     mono = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "Liberation Mono", "monospace"]
     return gr.themes.Base(primary_hue="zinc", secondary_hue="zinc", neutral_hue="zinc", font=sans, font_mono=mono)
-
-
-def read_head() -> str:
-    """Style sheets and the first scripts. In the head, since Gradio would rewrite the selectors of a `css`."""
-    style = "".join((ASSETS / name).read_text("utf-8") for name in ("page.css", "answer/answer.css", "lesson.css"))
-    script = "".join((ASSETS / name).read_text("utf-8") for name in ("page/watch.js", "page.js"))
-    return f"{write_preloads()}<style>{style}</style><script>{script}</script>"
 
 
 def wire_race(blocks: gr.Blocks, page: Layout, listeners: RaceListeners) -> None:
@@ -127,7 +119,7 @@ def gather(trigger: Callable[..., Dependency], page: Layout) -> Dependency:
     With each message Gradio's client renews the status of every component that a listener has read: so it is one.
     """
     inputs = [page.prompt, page.keep, *page.controls.values()]
-    return trigger(None, inputs, page.asked, js="(...values) => [tokenStreaming.gather(values)]", **SILENT)
+    return trigger(None, inputs, page.asked, js="(...values) => [tokenStreaming.gatherInputs(values)]", **SILENT)
 
 
 def follow(started: Dependency, page: Layout, listeners: RaceListeners) -> None:

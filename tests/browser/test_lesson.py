@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from demo.events import Message, Sampling
+from demo.ui.files import PLACE
 from tests.browser.serving import Served, serve
 from tests.browser.tab import SIZES, Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
@@ -269,16 +270,9 @@ def test_before_the_first_interaction_little_of_ours_is_loaded_and_no_charts(ope
     tab.page.reload()
     tab.wait_until_ready()
     expect(tab.find("presenter")).to_be_visible()
-    own = [url for url in asked if re.search("/(lesson|page|answer|vendor)/", url)]
-    inline = tab.page.evaluate(
-        "[...document.querySelectorAll('head style, head script:not([src])')].map((e) => e.textContent)"
-    )
-    ours = [
-        text for text in inline if text.lstrip().startswith(("/* The page's looks", "// Whether this page's server"))
-    ]
-    assert len(ours) == 2
+    own = [url for url in asked if PLACE in url]
     assert own
-    assert sum(len(httpx.get(url).content) for url in own) + sum(map(len, ours)) < BUDGET
+    assert sum(len(httpx.get(url).content) for url in own) < BUDGET
     assert not [url for url in own if "plotly" in url]
 
 

@@ -123,11 +123,8 @@ def test_streamings_first_text_stays_flat_while_waiting_grows_and_a_sentence_say
     start = f"From 16 to 120 tokens the first text came after {first} with streaming; waiting took "
     said = finished.tab.read("sweep-verdict")
     assert said.startswith(start)
-    found = re.fullmatch(r"([\d.]+) to ([\d.]+ (ms|s))\.", said.removeprefix(start))
-    assert found is not None, said
-    least = float(found[1]) / (1000 if found[3] == "ms" else 1)
-    assert least == pytest.approx(waits[0], abs=0.0056)  # there to 1 ms, here to 1 or 10
-    assert found[2] == finished.rows[-1][3]
+    shortest, longest = finished.rows[0][3], finished.rows[-1][3]
+    assert said.removeprefix(start) in (f"{shortest} to {longest}.", f"{shortest.split()[0]} to {longest}.")
 
 
 def _say_range(ends: list[str]) -> str:

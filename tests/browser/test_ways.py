@@ -10,9 +10,9 @@ from playwright.sync_api import Browser, Locator, Request, expect
 
 from demo.errors import EngineFailed
 from tests.browser.conftest import WORDS
+from tests.browser.race import watch_cancel
 from tests.browser.serving import Served
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
-from tests.browser.test_page import watch_cancel
 from tests.scripted import ScriptedEngine
 
 WAYS = ("streamed", "polling", "webhook")
