@@ -15,7 +15,7 @@ from demo.ui.files import PLACE
 from tests.browser.chromium import launch
 from tests.browser.serving import Served, serve
 from tests.browser.tab import Tab, Tabs, open_tabs
-from tests.scripted import ScriptedEngine, TypingEngine
+from tests.scripted import ScriptedEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = [f"word{index} " for index in range(120)]
@@ -87,28 +87,32 @@ def kept_tab(browser: Browser, scripted: tuple[ScriptedEngine, Served]) -> Itera
 
 @pytest.fixture
 def tab(kept_tab: Tab, engine: ScriptedEngine) -> Tab:
-    """That tab as it was opened: cleared, with its switches off."""
-    for switch in kept_tab.page.locator("[id$=-raw][aria-pressed=true]:enabled, #keep input:checked").all()[::-1]:
-        switch.click()
-    if kept_tab.find("clear").is_enabled():
-        kept_tab.find("clear").click()
-    kept_tab.expect_both("ready")
-    kept_tab.prompt.fill("How do you make cheese?")
-    return kept_tab
+    """That tab as it was opened."""
+    return clear(kept_tab)
 
 
 @pytest.fixture(scope="module")
-def typing_tab(browser: Browser, typing_url: str) -> Iterator[Tab]:
-    """A tab in front of an engine that types by itself, for tests that leave nothing behind."""
+def kept_typing_tab(browser: Browser, typing_url: str) -> Iterator[Tab]:
+    """A tab that stays open in front of an engine that types by itself."""
     with open_tabs(browser) as open_tab:
         yield open_tab(typing_url)
 
 
-@pytest.fixture(scope="package")
-def typing_url() -> Iterator[str]:
-    """The page in front of an engine that types by itself."""
-    with serve(TypingEngine(WORDS, 0.02)) as served:
-        yield served.url
+@pytest.fixture
+def typing_tab(kept_typing_tab: Tab) -> Tab:
+    """That tab as it was opened."""
+    return clear(kept_typing_tab)
+
+
+def clear(tab: Tab) -> Tab:
+    """The tab without a race, and with its switches off."""
+    for switch in tab.page.locator("[id$=-raw][aria-pressed=true]:enabled, #keep input:checked").all()[::-1]:
+        switch.click()
+    if tab.find("clear").is_enabled():
+        tab.find("clear").click()
+    tab.expect_both("ready")
+    tab.prompt.fill("How do you make cheese?")
+    return tab
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,10 @@ def test_what_is_copied_is_what_is_shown(typing_tab: Tab, typing_url: str) -> No
 # Runs a program's own text as the page's console would: what it asks for, and what it logs last.
 RUN_TEXT = """async (text) => {
   const asked = [], logged = [];
-  const send = (url, options) => { asked.push([url, options.method, JSON.parse(options.body)]); return fetch(url, options); };
+  const send = (url, options) => {
+    asked.push([url, options.method, JSON.parse(options.body)]);
+    return fetch(url, options);
+  };
   await new (async () => {}).constructor("console", "fetch", text)({ log: (line) => logged.push(line) }, send);
   return [asked, logged.at(-1)];
 }"""

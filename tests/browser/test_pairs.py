@@ -15,7 +15,7 @@ from demo.bench.interval import estimate_mean, t_quantile
 from demo.errors import Overloaded
 from demo.events import Ready
 from tests.browser.conftest import WORDS
-from tests.browser.serving import Served, serve
+from tests.browser.serving import serve
 from tests.browser.station import Station
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
 from tests.scripted import CARD, ScriptedEngine, ScriptedTicket, TypingEngine
@@ -155,9 +155,9 @@ def test_the_chart_has_a_dot_for_each_pair_and_the_interval_around_their_mean(fi
 
 
 def test_nothing_is_said_of_one_pair_and_the_sentence_follows_from_the_second_on(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
+    tab: Tab, engine: ScriptedEngine
 ) -> None:
-    station = Pairs(open_tab(served.url))
+    station = Pairs(tab)
     verdict, status = station.tab.find("pairs-verdict"), station.tab.find("pairs-status")
     station.begin()
     expect(status).to_have_text("Warming up: a pair that is dropped.")
@@ -176,8 +176,8 @@ def test_nothing_is_said_of_one_pair_and_the_sentence_follows_from_the_second_on
     station.wait()
 
 
-def test_texts_that_differ_are_counted_and_said(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    station = Pairs(open_tab(served.url))
+def test_texts_that_differ_are_counted_and_said(tab: Tab, engine: ScriptedEngine) -> None:
+    station = Pairs(tab)
     station.begin()
     for number in range(1, 11):
         answer(engine.wait_for_ticket(number), "another" if number == 6 else "two")
@@ -189,10 +189,8 @@ def test_texts_that_differ_are_counted_and_said(open_tab: Tabs, served: Served, 
     assert [row[2] for row in station.rows] == ["2"] * 4  # what came, not the 32 that were asked for
 
 
-def test_stop_aborts_the_request_under_way_and_keeps_the_pairs_there_are(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    station = Pairs(open_tab(served.url))
+def test_stop_aborts_the_request_under_way_and_keeps_the_pairs_there_are(tab: Tab, engine: ScriptedEngine) -> None:
+    station = Pairs(tab)
     station.begin()
     for number in range(1, 8):
         answer(engine.wait_for_ticket(number))

@@ -239,8 +239,8 @@ def test_a_wait_that_was_not_watched_is_repeated(open_tab: Tabs, served: Served,
     station.find("stop").click()
 
 
-def test_a_refused_request_is_one_sentence(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    station = Perceived(open_tab(served.url))
+def test_a_refused_request_is_one_sentence(tab: Tab, engine: ScriptedEngine) -> None:
+    station = Perceived(tab)
     engine.refusal = Overloaded(BUSY)
     station.find("begin").click()
     station.ask()

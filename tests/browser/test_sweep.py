@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Response, expect
 from demo.errors import Overloaded
 from demo.events import Ready
 from tests.browser.conftest import WORDS
-from tests.browser.serving import Served, serve
+from tests.browser.serving import serve
 from tests.browser.station import Station
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
 from tests.scripted import CARD, ScriptedEngine, TypingEngine
@@ -158,10 +158,8 @@ def test_it_says_how_much_is_asked_for_and_about_how_long_that_takes_here(open_t
     expect(again.tab.find("sweep-plan")).to_contain_text("that this server has had so far, by its own clock")
 
 
-def test_progress_names_the_length_the_mode_and_what_is_left(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    sweep = Sweep(open_tab(served.url))
+def test_progress_names_the_length_the_mode_and_what_is_left(tab: Tab, engine: ScriptedEngine) -> None:
+    sweep = Sweep(tab)
     status = sweep.tab.find("sweep-status")
     sweep.begin()
     expect(status).to_have_text("Warming up: two short requests that are dropped.")
@@ -179,9 +177,9 @@ def test_progress_names_the_length_the_mode_and_what_is_left(
 
 @pytest.mark.parametrize("answered", [1, 2], ids=["streamed", "whole"])
 def test_stop_aborts_the_request_under_way_and_keeps_what_has_been_measured(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine, answered: int
+    tab: Tab, engine: ScriptedEngine, answered: int
 ) -> None:
-    sweep = Sweep(open_tab(served.url))
+    sweep = Sweep(tab)
     sweep.begin()
     for number in range(1, 4 + answered):
         ticket = engine.wait_for_ticket(number)
@@ -226,10 +224,8 @@ def test_a_server_that_takes_none_of_the_lengths_is_one_sentence(open_tab: Tabs)
         open_tab.close()
 
 
-def test_a_refused_request_is_one_sentence_and_the_sweep_can_be_run_again(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    sweep = Sweep(open_tab(served.url))
+def test_a_refused_request_is_one_sentence_and_the_sweep_can_be_run_again(tab: Tab, engine: ScriptedEngine) -> None:
+    sweep = Sweep(tab)
     engine.refusal = Overloaded(BUSY)
     sweep.run()
     expect(sweep.tab.find("sweep-status")).to_have_text(BUSY)
