@@ -10,7 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from demo.ui.files import ASSETS, PLACE, write_scripts, write_styles
+from demo.ui.files import ASSETS, PLACE, write_tags
 from demo.ui.gradio_tuning import list_built
 from demo.ui.how_it_works import PLACE as HOW_IT_WORKS
 
@@ -54,8 +54,8 @@ class DocumentMiddleware:
 
 
 def amend(app: ASGIApp) -> ASGIApp:
-    """The same app, whose HTML has our scripts before its own, our styles after its own, and a policy."""
-    scripts, styles = write_scripts().encode(), write_styles().encode()
+    """The same app, whose HTML has our tags before its first script, and a policy."""
+    tags = write_tags().encode()
 
     async def send_amended(scope: Scope, receive: Receive, send: Send) -> None:
         start: Message = {}
@@ -71,7 +71,7 @@ def amend(app: ASGIApp) -> ASGIApp:
                 return
             body, headers = b"".join(parts), MutableHeaders(scope=start)
             if headers.get("Content-Type", "").startswith("text/html"):
-                body = body.replace(b"<script", scripts + b"<script", 1).replace(b"</head>", styles + b"</head>", 1)
+                body = body.replace(b"<script", tags + b"<script", 1)
                 headers["Content-Length"] = str(len(body))
                 headers["Content-Security-Policy"] = write_policy(body)
             await send(start)

@@ -58,18 +58,22 @@ def mount_files(app: FastAPI) -> None:
 
 
 def write_styles() -> str:
-    """The tags that load the style sheets."""
+    """The tags that load the style sheets, for Gradio's client to add after its own, which ours amend."""
     return "".join(f'<link rel="stylesheet" href=".{PLACE}/{name}">' for name in STYLES)
 
 
-def write_scripts() -> str:
-    """The tags that load the modules of the page, all at once.
+def write_tags() -> str:
+    """The tags that load the modules of the page, all at once, and fetch its style sheets.
 
     Module scripts run in the order of their tags: ours, which watches the connection, before Gradio's client opens it.
     """
     modules = [f"{name}/{path.name}" for name in FOLDERS[:3] for path in sorted((ASSETS / name).glob("*.js"))]
-    preloads = (f'<link rel="modulepreload" href=".{PLACE}/{name}">' for name in ("constants.js", *modules))
-    return f'<script type="module" src=".{PLACE}/page/main.js"></script>{"".join(preloads)}'
+    tags = [
+        f'<script type="module" src=".{PLACE}/page/main.js"></script>',
+        *(f'<link rel="modulepreload" href=".{PLACE}/{name}">' for name in ("constants.js", *modules)),
+        *(f'<link rel="preload" as="style" href=".{PLACE}/{name}">' for name in STYLES),
+    ]
+    return "".join(tags)
 
 
 def _send_generated(request: Request) -> Response:

@@ -15,7 +15,7 @@ from demo.events import Engine
 from demo.trace import Trace
 from demo.ui.components.layout import Layout
 from demo.ui.document import DocumentMiddleware, write_links
-from demo.ui.files import mount_files
+from demo.ui.files import mount_files, write_styles
 from demo.ui.how_it_works import mount_how_it_works
 from demo.ui.listeners.lesson import LessonListeners
 from demo.ui.listeners.race import RaceListeners
@@ -64,6 +64,7 @@ def mount_page(
         build_page(engine, sessions, recordings),
         path="/",
         theme=build_theme(),
+        head=write_styles(),
         footer_links=[],
         run_history=False,
         ssr_mode=False,

@@ -24,10 +24,11 @@ def build_client(root_path: str = "") -> TestClient:
     return TestClient(app, root_path=root_path)
 
 
-def test_our_scripts_come_before_gradios_and_our_styles_after() -> None:
+def test_our_scripts_come_before_gradios_and_our_styles_are_fetched_at_once() -> None:
     text = build_client().get("/").text
     ours = text.index(f'<script type="module" src=".{PLACE}/page/main.js"></script>')
-    assert ours < text.index(INLINE) < text.index("./a.js") < min(text.index(f".{PLACE}/{name}") for name in STYLES)
+    assert ours < text.index(INLINE) < text.index("./a.js")
+    assert all(f'<link rel="preload" as="style" href=".{PLACE}/{name}">' in text for name in STYLES)
 
 
 def test_the_document_may_run_its_own_inline_scripts_and_load_from_no_other_host_and_be_framed_anywhere() -> None:
