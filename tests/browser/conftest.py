@@ -91,6 +91,13 @@ def tab(kept_tab: Tab, engine: ScriptedEngine) -> Tab:
     return clear(kept_tab)
 
 
+@pytest.fixture(scope="package")
+def typing_url() -> Iterator[str]:
+    """The page in front of an engine that types by itself."""
+    with serve(TypingEngine(WORDS, 0.02)) as served:
+        yield served.url
+
+
 @pytest.fixture(scope="module")
 def kept_typing_tab(browser: Browser, typing_url: str) -> Iterator[Tab]:
     """A tab that stays open in front of an engine that types by itself."""

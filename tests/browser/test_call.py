@@ -53,7 +53,7 @@ def test_every_program_of_the_readme_is_shown_with_this_servers_address(typing_t
 
 def test_the_arrow_keys_lead_through_the_programs(typing_tab: Tab, typing_url: str) -> None:
     tab = show_station(typing_tab)
-    tab.find("call-tab-curl").focus()
+    tab.find("call-tab-curl").click()
     tab.page.keyboard.press("ArrowRight")
     expect(tab.find("call-tab-python")).to_be_focused()
     assert tab.find("call-text").text_content() == find_snippet("python").aimed_at(typing_url)
