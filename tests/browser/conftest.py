@@ -15,7 +15,7 @@ from demo.ui.files import PLACE
 from tests.browser.chromium import launch
 from tests.browser.serving import Served, serve
 from tests.browser.tab import Tab, Tabs, open_tabs
-from tests.scripted import ScriptedEngine
+from tests.scripted import ScriptedEngine, TypingEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = [f"word{index} " for index in range(120)]
