@@ -1,5 +1,5 @@
 // Gradio's event stream, watched. Gradio's client does not notice a stream that ends too early, and answers a broken one by
-// reloading the page, which loses its text: it is told of neither. This must run before the client opens its stream.
+// reloading the page, which loses its text: both are hidden from it. This must run before the client opens its stream.
 
 export const eventStream = { broken: false, lastMessage: 0, onBroken: () => {} };
 

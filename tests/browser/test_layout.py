@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 from playwright.sync_api import FloatRect, expect
 
-from demo.ui.view.words import SIDES
+from demo.ui.view.words import CONSTANTS, SIDES
 from tests.browser.tab import SIZES, Tab, Tabs
 
 THEMES = ("light", "dark")
@@ -51,7 +51,7 @@ def test_in_the_documentations_frame_everything_of_the_race_is_in_sight(
     assert tab.page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
 
 
-def test_both_heads_are_in_sight_without_scrolling(typing_tab: Tab) -> None:
+def test_both_heads_are_in_sight_without_scrolling_and_each_pane_has_its_sides_colour(typing_tab: Tab) -> None:
     tab = typing_tab
     tab.ask("Hello")
     tab.expect_some_text("streamed")
@@ -61,6 +61,10 @@ def test_both_heads_are_in_sight_without_scrolling(typing_tab: Tab) -> None:
             place = box(tab, name)
             assert place["y"] + place["height"] <= SIZES[size]["height"], name
         assert not overlap(box(tab, "streamed-pane"), box(tab, "whole-pane"))
+    for side in SIDES:
+        accent = tab.find(f"{side}-pane").evaluate("(pane) => getComputedStyle(pane).borderTopColor")
+        channels = bytes.fromhex(CONSTANTS["colours"][side].removeprefix("#"))
+        assert accent == f"rgb({', '.join(map(str, channels))})"
     tab.resize("wide")
 
 

@@ -18,6 +18,8 @@ TRICKY = 'a  <b>b</b> &amp; ${1 + 1} {{value}} `c` \\n "d"\n\n<script>alert(1)</
 CHEESE = "How do you make cheese?"
 
 SAME = "([one, two]) => document.getElementById(one).textContent === document.getElementById(two).textContent"
+# The wall-clock time of the next click, in milliseconds.
+NOTE_CLICK = "addEventListener('click', () => { window.clicked = Date.now(); }, { capture: true, once: true })"
 COUNT_CHANGES = """() => {
   window.changes = 0;
   const text = document.getElementById("streamed-text");
@@ -127,6 +129,7 @@ def test_how_far_the_prompt_is_read_is_told(tab: Tab, engine: ScriptedEngine) ->
 
 
 def test_the_largest_number_is_the_first_text_and_a_sentence_compares_both(tab: Tab, engine: ScriptedEngine) -> None:
+    tab.page.evaluate(NOTE_CLICK)
     tab.ask("Hello")
     engine.tickets[0].start()
     engine.tickets[0].write("One ")
@@ -139,6 +142,8 @@ def test_the_largest_number_is_the_first_text_and_a_sentence_compares_both(tab: 
     engine.tickets[0].finish()
     tab.expect_both("done")
     assert tab.read("streamed-first") == frozen
+    seconds = tab.page.evaluate("(Number(document.getElementById('streamed-text').dataset.paintedAt) - clicked) / 1000")
+    assert read_seconds(frozen) == pytest.approx(seconds, abs=0.06)
     assert tab.read("whole-first") == tab.read("whole-clock")
     sooner = read_seconds(tab.read("whole-first")) - read_seconds(tab.read("streamed-first"))
     sentence = re.compile(

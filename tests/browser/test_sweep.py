@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Response, expect
 
 from demo.errors import Overloaded
 from demo.events import Ready
+from demo.ui.view.words import CONSTANTS
 from tests.browser.conftest import WORDS
 from tests.browser.serving import serve
 from tests.browser.station import Station
@@ -135,6 +136,8 @@ def _say_range(ends: list[str]) -> str:
 def test_the_chart_draws_a_line_through_the_medians_of_the_table_and_a_mark_for_every_sample(finished: Sweep) -> None:
     plot = finished.tab.page.locator("#sweep-chart .plot")
     drawn = plot.evaluate("(plot) => plot.data.map(({ name, x, y }) => [name, [...x], [...y]])")
+    colours = plot.evaluate("(plot) => plot.data.map(({ name, marker }) => [name.split(':')[0], marker.color])")
+    assert all(CONSTANTS["colours"][mode] == colour for mode, colour in colours)
     assert [name for name, _, _ in drawn[::2]] == [
         "whole: first text = total",
         "streamed: total",
