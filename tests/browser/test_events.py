@@ -182,6 +182,7 @@ def test_a_refusal_is_a_true_status_and_one_sentence(tab: Tab, engine: ScriptedE
 
 def test_new_events_are_followed_unless_the_reader_has_scrolled_up(typing_tab: Tab) -> None:
     tab = show_station(typing_tab)
+    tab.find("events-kind").select_option("native")
     tab.find("events-tokens").fill("120")
     send(tab, "native")
     place = "(({scrollTop, scrollHeight, clientHeight}) => [scrollTop, scrollHeight - clientHeight - scrollTop])"
