@@ -1,20 +1,19 @@
-// An answer's blocks, one after the other: only the last is open, and only it is parsed when text comes.
-// What is shown depends on the text so far, never on how it was cut: whatever is decided is decided at a character.
-"use strict";
+// An answer's blocks: only the last is open, and only it is parsed again when text arrives. The result depends on the text so
+// far, never on how it was cut into pieces.
 
 import { createCode } from "./code.js";
 import { draw } from "./draw.js";
 import { parse } from "./parse.js";
 
-const REACH = 200; // characters of a line in which its kind must show
-// Characters and marks of one block: a longer one goes on as another, for the time to parse it grows with them.
-const MOST = 32_768;
-const MOST_MARKS = 400;
+const MAX_PREFIX = 200; // characters of a line within which its kind is decided
+// Limits of one block, whose parsing time grows with them: the rest becomes another block.
+const MAX_LENGTH = 32_768;
+const MAX_MARKS = 400;
 const MARKS = "*_~`[]>";
-// The beginning of a line that would open twenty quotes and lists inside each other: it is text.
+// The beginning of a line that would nest twenty quotes and lists: it is shown as text.
 const TOO_DEEP = /^\s*(?:(?:>|[-*+](?=\s)|\d{1,9}(?=[.)]\s))[.)]?\s*){20}/;
 const BLANK = /^\s*$/;
-// The beginning of a line that may yet become a mark: nothing of it is shown.
+// The beginning of a line that may still become a mark: it is not shown yet.
 const UNDECIDED = /^(?:[\s>]|[-*+]\s|\d{1,9}[.)]\s)*(?:#{1,6}|[-*_+][-*_ \t]*|\d{1,9}[.)]?|`{1,2}|~{1,2}|`{3,}[^`]*|~{3,}.*|\[(?:[ xX]\]?)?)?$/;
 const RULE = /^ {0,3}([-*_])[ \t]*(?:\1[ \t]*){2,}$/;
 const HEADING = /^ {0,3}#{1,6}(?:\s|$)/;
@@ -42,12 +41,12 @@ function begins(line, segment) {
 // Writes Markdown into `host` as it comes.
 export class Blocks {
   #host;
-  #line = ""; // of the line being written, what is not decided yet
-  #decided = false; // whether that line has joined a segment
+  #line = ""; // the current line, until its kind is decided
+  #decided = false; // whether the current line has joined a block
   #segment = ""; // the source of the open block
-  #marks = 0; // how many stand in it
-  #records = []; // what is drawn of it
-  #code = null; // the open fence, where there is one
+  #marks = 0; // marks in it
+  #records = []; // its rendered nodes
+  #code = null; // the open code block
 
   constructor(host) {
     this.#host = host;
@@ -56,84 +55,84 @@ export class Blocks {
   append(text) {
     const lines = text.replaceAll("\r", "").split("\n");
     const last = lines.pop();
-    for (const line of lines) this.#take(`${line}\n`);
-    this.#take(last);
-    this.#draw(true);
+    for (const line of lines) this.#appendLine(`${line}\n`);
+    this.#appendLine(last);
+    this.#render(true);
   }
 
-  // The answer is complete: what was held back is text.
+  // The answer is complete: what is undecided is text.
   end() {
-    if (this.#line) this.#settle();
-    this.#close();
+    if (this.#line) this.#decideKind();
+    this.#closeBlock();
   }
 
-  #take(text) {
+  #appendLine(text) {
     if (!text) return;
-    if (this.#decided) this.#grow(text);
+    if (this.#decided) this.#extend(text);
     else {
       this.#line += text;
-      if (this.#code ? text.endsWith("\n") : this.#isDecided()) this.#settle();
+      if (this.#code ? text.endsWith("\n") : this.#isDecided()) this.#decideKind();
     }
     if (text.endsWith("\n")) this.#decided = false;
   }
 
   #isDecided() {
-    return this.#line.endsWith("\n") || this.#line.length > REACH || !UNDECIDED.test(this.#line);
+    return this.#line.endsWith("\n") || this.#line.length > MAX_PREFIX || !UNDECIDED.test(this.#line);
   }
 
-  // The kind of the line is known: it goes on with the open block, or begins another.
-  #settle() {
+  // Adds the line to the open block, or begins another.
+  #decideKind() {
     const text = this.#line;
     this.#line = "";
     this.#decided = true;
     if (this.#code) this.#writeCode(text);
-    else if (TOO_DEEP.test(text) && !(text.length <= REACH && RULE.test(text.trimEnd()))) this.#grow(text.replace(/[^\s\d]/, "\\$&"));
-    else if (text.length <= REACH) this.#place(text, FENCE.exec(text.replace(/\n$/, "")));
+    else if (TOO_DEEP.test(text) && !(text.length <= MAX_PREFIX && RULE.test(text.trimEnd()))) this.#extend(text.replace(/[^\s\d]/, "\\$&"));
+    else if (text.length <= MAX_PREFIX) this.#startLine(text, FENCE.exec(text.replace(/\n$/, "")));
     else {
-      this.#place(text.slice(0, REACH), null);
-      this.#grow(text.slice(REACH));
+      this.#startLine(text.slice(0, MAX_PREFIX), null);
+      this.#extend(text.slice(MAX_PREFIX));
     }
   }
 
-  #place(text, fence) {
+  #startLine(text, fence) {
     const segment = this.#segment;
-    if (segment && begins(text.replace(/\n$/, ""), segment)) this.#begin(text);
+    if (segment && begins(text.replace(/\n$/, ""), segment)) this.#startBlock(text);
     if (BLANK.test(text) && !this.#segment) return this.#host.append(text);
     if (fence && !(isList(this.#segment) && fence[1].length > 1)) return this.#openCode(fence);
-    return this.#grow(text);
+    return this.#extend(text);
   }
 
-  #grow(text) {
+  #extend(text) {
     let from = 0;
     for (let at = 0; at < text.length; at += 1) {
       if (MARKS.includes(text[at])) this.#marks += 1;
-      if (this.#marks < MOST_MARKS && this.#segment.length + at - from < MOST) continue;
+      if (this.#marks < MAX_MARKS && this.#segment.length + at - from < MAX_LENGTH) continue;
       this.#segment += text.slice(from, at + 1);
       from = at + 1;
-      this.#close();
+      this.#closeBlock();
     }
     this.#segment += text.slice(from);
   }
 
-  // A list's next item goes into the list that is there.
-  #begin(line) {
+  // A list's next item joins the same list.
+  #startBlock(line) {
     const segment = this.#segment;
-    const [list, ...rest] = this.#close();
+    const [list, ...rest] = this.#closeBlock();
     if (!isList(segment) || !isList(line) || isOrdered(line) !== isOrdered(segment)) return;
     if (!list?.node.matches?.("ol, ul") || rest.some(({ node }) => node.nodeType !== Node.TEXT_NODE)) return;
     while (list.node.nextSibling) list.node.append(list.node.nextSibling);
     this.#records = [{ ...list, raw: null, children: [], gap: this.#host.appendChild(new Text()), adopted: true }];
   }
 
-  #draw(live) {
+  #render(live) {
     if (this.#code) return this.#showCode(live);
     if (live && TABLE_HEAD.test(this.#segment)) return draw(this.#host, this.#records, [], true);
     return draw(this.#host, this.#records, this.#segment ? parse(this.#segment, live) : [], true);
   }
 
-  // Draws the open block for the last time; returns its records.
-  #close() {
-    this.#draw(false);
+  // Renders the open block for the last time; returns its records.
+  #closeBlock() {
+    this.#render(false);
     const records = this.#records;
     this.#records = [];
     this.#segment = "";
@@ -142,26 +141,19 @@ export class Blocks {
     return records;
   }
 
-  // --- a fence: its lines are appended, never parsed ------------------------------------------------------------------
+  // --- code blocks: lines are appended, not parsed ---------------------------------------------------------------------
 
   #openCode([, indent, marks, language]) {
-    if (this.#segment) this.#close();
+    if (this.#segment) this.#closeBlock();
     const { node, text } = createCode(language);
     this.#host.append(node);
     this.#code = { indent: indent.length, marks, text, written: 0 };
   }
 
-  #takeCode(text) {
-    this.#line += text;
-    if (!text.endsWith("\n")) return;
-    this.#settle();
-    this.#decided = false;
-  }
-
   #writeCode(text) {
     const code = this.#code;
     if (this.#closesCode(text)) {
-      this.#close();
+      this.#closeBlock();
       this.#host.append("\n");
       return;
     }
@@ -170,7 +162,7 @@ export class Blocks {
     code.written += line.length;
   }
 
-  // The line being written, unless it may yet close the fence.
+  // Shows the current line unless it may still close the code block.
   #showCode(live) {
     const { text, written, marks } = this.#code;
     const closing = new RegExp(`^\\s*${marks[0]}*\\s*$`);

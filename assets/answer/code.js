@@ -1,9 +1,8 @@
-// A block of code with a button that copies it. The button's label is drawn by the style sheet: it is no text of the answer.
-"use strict";
+// A code block with a copy button, whose label is drawn by the style sheet, so that it is not part of the answer's text.
 
-const SHOWN = 1500; // ms that "Copied" is read
+const COPIED_MS = 1500; // for which "Copied" is shown
 
-// {node: what to put on the page, text: the node that holds the code}
+// {node, text}: the element, and the text node of its code
 export function createCode(language) {
   const node = document.createElement("div");
   node.className = "code";
@@ -28,12 +27,12 @@ function createButton(text) {
   button.setAttribute("aria-label", "Copy");
   button.addEventListener("click", async () => {
     button.setAttribute("aria-label", (await copy(text.data.replace(/\n$/, ""))) ? "Copied" : "Not copied");
-    setTimeout(() => button.setAttribute("aria-label", "Copy"), SHOWN);
+    setTimeout(() => button.setAttribute("aria-label", "Copy"), COPIED_MS);
   });
   return button;
 }
 
-// Puts `text` on the clipboard; says whether that was allowed. Plain HTTP pages have no `navigator.clipboard`.
+// Copies `text` to the clipboard; returns whether that was allowed. Plain HTTP pages have no `navigator.clipboard`.
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,14 +1,13 @@
-// Tokens to elements. What is drawn already is kept, and grows: only what differs is made anew. Text is never markup.
-"use strict";
+// Renders tokens incrementally: elements are kept and grow, and only what differs is replaced. Text is never markup.
 
 import { createCode } from "./code.js";
-import { PENDING } from "./heal.js";
+import { PENDING } from "./close_marks.js";
 
 const PROTOCOLS = ["http:", "https:", "mailto:"];
 const GAP = /\n[ \t\n]*$/;
 
-// Makes the end of `host`, which `records` describe, what `tokens` say; returns the new records. A block at the `top` has
-// its text's own direction, and what stands in it shares that.
+// Updates the end of `host`, which `records` describe, to `tokens`; returns the new records. A block at the `top` has its text's
+// own direction, and its content inherits that.
 export function draw(host, records, tokens, top = false) {
   let kept = 0;
   while (kept < records.length && kept < tokens.length && refresh(records[kept], tokens[kept], kept === tokens.length - 1)) kept += 1;
@@ -21,7 +20,7 @@ export function draw(host, records, tokens, top = false) {
   return records;
 }
 
-// What an earlier record began is left in place: its list goes on with these items.
+// A list that an earlier block began stays, without these items.
 function remove({ node, gap, children, adopted }) {
   if (adopted) draw(node, children, []);
   else node.remove();
@@ -36,7 +35,7 @@ function build(host, token, last) {
   return record;
 }
 
-// Whether `record` could be brought up to date with `token`. What was last may have been drawn as if it were complete.
+// Whether `record` could be updated to `token`. The last token may have been rendered as if it were complete.
 function refresh(record, token, last) {
   if (record.raw === token.raw && token.raw !== undefined && !record.last && !last) return true;
   const shape = describe(token);
@@ -54,14 +53,14 @@ function fill(record, token, shape) {
   if (shape.kids) draw(record.inner, record.children, shape.kids);
 }
 
-// Text that grows is appended to: a selection in it stays.
+// Growing text is appended to, so that a selection in it stays.
 function write(node, text) {
   if (text === node.data) return;
   if (text.startsWith(node.data)) node.appendData(text.slice(node.data.length));
   else node.data = text;
 }
 
-function create({ tag, text, language, attributes = {}, frame }) {
+function create({ tag, text, language, attributes = {}, align, frame }) {
   if (tag === "code-block") return createCode(language);
   if (!tag) {
     const node = document.createTextNode("");
@@ -69,6 +68,7 @@ function create({ tag, text, language, attributes = {}, frame }) {
   }
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (align) node.style.textAlign = align; // a style attribute would break a strict Content-Security-Policy
   if (frame) return { node: frameTable(node), inner: node };
   if (text === undefined) return { node, inner: node };
   const content = node.appendChild(document.createTextNode(""));
@@ -86,16 +86,16 @@ function frameTable(table) {
   return frame;
 }
 
-// --- what each kind of token looks like -------------------------------------------------------------------------------
+// --- the element of each kind of token --------------------------------------------------------------------------------
 
 const INLINE = { strong: "strong", em: "em", del: "s" };
 
 function describe(token) {
   const shape = token.tokens || BLOCKS[token.type] ? describeElement(token) : { text: describeText(token) };
   if (token.type === "codespan") shape.tag = "code";
-  const { tag = "", language = "", attributes } = shape;
+  const { tag = "", language = "", align } = shape;
   const type = token.type === "text" ? "paragraph" : token.type;
-  return { ...shape, key: `${type} ${tag} ${language} ${attributes?.style ?? ""}` };
+  return { ...shape, key: `${type} ${tag} ${language} ${align ?? ""}` };
 }
 
 const describeText = ({ type, text, raw, checked }) => {
@@ -127,14 +127,14 @@ const BLOCKS = {
   table_row: ({ cells }) => ({ tag: "tr", kids: cells.map((cell) => ({ ...cell, type: "table_cell" })) }),
   table_cell: ({ tokens, header, align }) => ({
     tag: header ? "th" : "td",
-    attributes: align ? { style: `text-align: ${align}` } : {},
+    align,
     kids: tokens,
   }),
 };
 
 const describeRow = (cells) => ({ type: "table_row", cells, raw: cells.map(({ text }) => text).join("|") });
 
-// A task's box stands on its text's line.
+// A task's checkbox is on the line of its text.
 function joinCheckbox([box, text, ...rest]) {
   if (box?.type !== "checkbox" || !text?.tokens) return [box, text, ...rest].filter(Boolean);
   return [{ ...text, tokens: [box, ...text.tokens] }, ...rest];
@@ -147,7 +147,7 @@ function describeElement(token) {
   return { ...shape, gap: GAP.exec(token.raw ?? "")?.[0] };
 }
 
-// A link to somewhere it is safe to go; any other is shown as it was written.
+// A link with a safe address; any other is shown as its source.
 function describeLink({ href, tokens, raw }) {
   const address = href === PENDING ? "" : findAddress(href);
   if (address === null) return { text: raw };

@@ -1,5 +1,4 @@
-// An answer that is being written: rendered as Markdown, or the raw text, in one element.
-"use strict";
+// An answer that is being written, in one element: rendered as Markdown, or as raw text.
 
 import { Blocks } from "./blocks.js";
 import { createThinking } from "./thinking.js";
@@ -7,7 +6,7 @@ import { createThinking } from "./thinking.js";
 const OPENING = "<think>";
 const CLOSING = "</think>";
 
-// {append(text), end(), clear(), showRaw(flag), text}. `element` holds one of the two views and nothing else.
+// {append(text), end(), clear(), showRaw(flag), text}
 // Way 25: The text is drawn as Markdown; only its last block is parsed again
 export function createAnswer(element) {
   const raw = createView("raw");
@@ -48,10 +47,10 @@ function createView(name) {
   return view;
 }
 
-// Sends each piece of an answer to where it belongs: what the model thought before it answered, and the answer.
+// Splits an answer into the model's thinking and the answer itself.
 class Writer {
   #view;
-  #held = ""; // what may be the beginning of a tag
+  #buffer = ""; // a possible beginning of a tag
   #thinking = null;
   #answer = null;
 
@@ -61,45 +60,45 @@ class Writer {
 
   append(text) {
     if (this.#answer) return this.#answer.append(text);
-    this.#held += text;
+    this.#buffer += text;
     return this.#thinking ? this.#think() : this.#begin();
   }
 
   end() {
-    if (this.#thinking) this.#thinking.append(this.#held);
-    else this.#startAnswer(this.#held);
-    this.#held = "";
+    if (this.#thinking) this.#thinking.append(this.#buffer);
+    else this.#startAnswer(this.#buffer);
+    this.#buffer = "";
     this.#thinking?.end();
     this.#answer?.end();
   }
 
   #begin() {
-    const start = this.#held.trimStart();
+    const start = this.#buffer.trimStart();
     if (start.startsWith(OPENING)) {
       this.#thinking = createThinking(this.#view);
-      this.#held = start.slice(OPENING.length);
+      this.#buffer = start.slice(OPENING.length);
       this.#think();
     } else if (!OPENING.startsWith(start)) this.#startAnswer();
   }
 
   #think() {
-    const end = this.#held.indexOf(CLOSING);
+    const end = this.#buffer.indexOf(CLOSING);
     if (end < 0) {
-      const kept = measureOverlap(this.#held, CLOSING);
-      this.#thinking.append(this.#held.slice(0, this.#held.length - kept));
-      this.#held = this.#held.slice(this.#held.length - kept);
+      const kept = measureOverlap(this.#buffer, CLOSING);
+      this.#thinking.append(this.#buffer.slice(0, this.#buffer.length - kept));
+      this.#buffer = this.#buffer.slice(this.#buffer.length - kept);
       return;
     }
-    this.#thinking.append(this.#held.slice(0, end));
+    this.#thinking.append(this.#buffer.slice(0, end));
     this.#thinking.end();
     this.#thinking = null;
-    this.#held = this.#held.slice(end + CLOSING.length);
+    this.#buffer = this.#buffer.slice(end + CLOSING.length);
     this.#startAnswer();
   }
 
   #startAnswer() {
-    const text = this.#held;
-    this.#held = "";
+    const text = this.#buffer;
+    this.#buffer = "";
     this.#answer ??= new Blocks(this.#view);
     this.#answer.append(text);
   }

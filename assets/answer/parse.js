@@ -1,11 +1,9 @@
-// Markdown to tokens, by marked. Only the block that is still being written is parsed, so its end may be incomplete.
-"use strict";
+// Markdown to tokens, by marked. The end of the block that is being written may be incomplete.
 
 import { Lexer, Tokenizer } from "../vendor/marked-18.2.1.js";
-import { heal } from "./heal.js";
+import { closeMarks } from "./close_marks.js";
 
-// What a model writes is no document of its author's: HTML, images, link definitions, indented code and underlined
-// headings stay the text that they are.
+// HTML, images, link definitions, indented code and underlined headings are shown as text.
 class AnswerTokenizer extends Tokenizer {
   html() {}
   tag() {}
@@ -23,7 +21,7 @@ class AnswerTokenizer extends Tokenizer {
   }
 }
 
-// The tokens of `source`. While it is `live`, marks that are open at its end count as closed there.
+// The tokens of `source`. While it is `live`, open marks count as closed at its end.
 export function parse(source, live) {
   const lexer = new Lexer({ gfm: true, breaks: false, tokenizer: new AnswerTokenizer() });
   const tokens = lexer.blockTokens(source, lexer.tokens);
@@ -34,16 +32,16 @@ export function parse(source, live) {
   return tokens;
 }
 
-// The inline tokens of text that is being written: healed, unless a mark that closes would itself be seen.
+// The inline tokens of text that is being written, with its marks closed, unless a closing mark would itself be visible.
 function readLive(lexer, source) {
-  const { shown, healed } = heal(source);
-  const tokens = lexer.inlineTokens(healed);
-  return healed === shown || isWithin(readText(tokens), shown) ? tokens : lexer.inlineTokens(shown);
+  const { shown, closed } = closeMarks(source);
+  const tokens = lexer.inlineTokens(closed);
+  return closed === shown || isWithin(readText(tokens), shown) ? tokens : lexer.inlineTokens(shown);
 }
 
 const readText = (tokens) => tokens.map((token) => (token.tokens ? readText(token.tokens) : token.text ?? "")).join("");
 
-// Whether all characters of `text`, but for spaces, stand in `source` in their order.
+// Whether `source` has all characters of `text`, except spaces, in order.
 function isWithin(text, source) {
   let at = 0;
   for (const char of text.replace(/\s/g, "")) {

@@ -1,9 +1,8 @@
-// What a model thought before it answered: folded, and labelled.
-"use strict";
+// A model's thinking before its answer: collapsed, with a label.
 
 import { Blocks } from "./blocks.js";
 
-// {append(text), end()}: on the page, in `host`, once there is something to read.
+// {append(text), end()}; the element is added to `host` with the first text.
 export function createThinking(host) {
   const details = document.createElement("details");
   details.className = "thinking";
@@ -14,10 +13,10 @@ export function createThinking(host) {
   const blocks = new Blocks(body);
   return {
     append(text) {
-      const thought = details.parentNode ? text : text.trimStart();
-      if (!thought) return;
+      const added = details.parentNode ? text : text.trimStart();
+      if (!added) return;
       if (!details.parentNode) host.append(details);
-      blocks.append(thought);
+      blocks.append(added);
     },
     end() {
       blocks.end();

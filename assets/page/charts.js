@@ -1,21 +1,20 @@
-// The charts of the race: the server's figures; in the first, beside them, what this browser painted.
-"use strict";
+// The charts of the race: the server's figures, and in the first what this browser painted.
 
-import { accent, draw } from "../lesson/shared/charts.js";
+import { COLOURS, draw } from "../lesson/shared/charts.js";
 import { marksOf } from "./heads.js";
 import { paneOf } from "./panes.js";
 
 // `value` is {figure, summary} as JSON, or nothing yet.
 export function mountChart(element, props, watch) {
   const host = element.firstElementChild;
-  const apply = () => {
+  const update = () => {
     const { figure, summary } = JSON.parse(props.value || "{}");
     if (!figure) return;
     if (host.dataset.name === "timeline") addPaints(figure);
     draw(host, figure, { name: host.dataset.name, summary });
   };
-  apply();
-  watch("value", apply);
+  update();
+  watch("value", update);
 }
 
 // Each update of the streamed text as a step: seconds since Generate on this browser's clock, tokens shown.
@@ -26,7 +25,7 @@ function addPaints(figure) {
   figure.data.push({
     type: "scatter", mode: "lines", name: "Streaming, painted here",
     x: steps.map(([at]) => (at - asked) / 1000), y: steps.map(([, count]) => count),
-    line: { color: accent("streamed"), width: 2.5, shape: "hv" },
+    line: { color: COLOURS.streamed, width: 2.5, shape: "hv" },
     hovertemplate: "%{y} tokens painted after %{x:.2f} s<extra>this browser</extra>",
   });
 }

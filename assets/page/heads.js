@@ -1,164 +1,158 @@
-// The heads of both panes: clocks that run from Generate on, the moment of the first text, the total, and the sentence
-// that compares them. Every moment is of this browser's clock, in milliseconds; none meets the engine's.
-"use strict";
+// The heads of both panes: clocks that run from Generate on, the time to the first text, the total, and the sentence that
+// compares them. Every moment is on this browser's clock, in milliseconds; none is compared with the engine's.
+
+import { MISSING, formatSeconds } from "../lesson/shared/format.js";
 
 export const SIDES = ["streamed", "whole"];
-const NOTHING_YET = "0.00 s";
-const UNKNOWN = "–";
-const TICK = 100; // ms between two ticks, at least; they come with the text where that grows, for a frame of their own costs
-const REST = 250; // ms until they come without it
-const SAME = 100; // ms within which two ends are told to be the same, and 2 % of a long run
+const START = "0.00 s";
+const TICK_MS = 100; // between two updates of the clocks
+const SLOW_TICK_MS = 250; // the same while text grows, which updates them too: a frame of their own costs as much as the text's
+const SAME_MS = 100; // two ends this close, or within 2 % of a long run, count as the same
 
 const UNMARKED = { asked: null, arrived: null, painted: null, ended: null };
-const clocks = Object.fromEntries(SIDES.map((side) => [side, { started: null, running: false, refused: null, state: "idle" }]));
+const clocks = Object.fromEntries(SIDES.map((side) => [side, { started: null, running: false, previous: null, state: "idle" }]));
 const marks = Object.fromEntries(SIDES.map((side) => [side, { ...UNMARKED }]));
-let ticking = null;
-let ticked = 0;
+let timer = null;
+let updated = 0;
 
 const find = (id) => document.getElementById(id);
+const format = (ms) => formatSeconds(ms / 1000);
 export const write = (node, text) => { if (node && node.textContent !== text) node.textContent = text; };
-export const seconds = (ms) => `${(ms / 1000).toFixed(ms < 995 ? 2 : 1)} s`;
 export const anyRunning = () => SIDES.some((side) => clocks[side].running);
 export const marksOf = (side) => marks[side];
 
-export function tick() {
+export function updateClocks() {
   const now = performance.now();
-  if (now - ticked < TICK && ticking !== null) return;
-  ticked = now;
-  for (const side of SIDES) {
-    if (!clocks[side].running) continue;
+  if (now - updated < TICK_MS && timer !== null) return;
+  updated = now;
+  for (const side of SIDES.filter((each) => clocks[each].running)) {
     const elapsed = `${((now - clocks[side].started) / 1000).toFixed(1)} s`;
     write(find(`${side}-clock`), elapsed);
     if (marks[side].painted === null) write(find(`${side}-first`), elapsed);
   }
-  clearTimeout(ticking);
-  ticking = anyRunning() && !document.hidden ? setTimeout(tick, clocks.streamed.state === "writing" ? REST : TICK) : null;
+  clearTimeout(timer);
+  const pause = clocks.streamed.state === "writing" ? SLOW_TICK_MS : TICK_MS;
+  timer = anyRunning() && !document.hidden ? setTimeout(updateClocks, pause) : null;
 }
 
-// On a click, before the server has answered; should it refuse, what stood there is shown again.
-export function ask() {
+// On a click, before the server has answered.
+export function startClocks() {
   for (const side of SIDES) {
-    const clock = clocks[side];
-    clock.refused = { first: find(`${side}-first`)?.textContent, clock: find(`${side}-clock`)?.textContent, marks: marks[side] };
+    const previous = { first: find(`${side}-first`)?.textContent, clock: find(`${side}-clock`)?.textContent, marks: marks[side] };
     marks[side] = { ...UNMARKED };
-    clock.started = performance.now();
-    clock.running = true;
+    Object.assign(clocks[side], { previous, started: performance.now(), running: true });
   }
-  tick();
+  updateClocks();
 }
 
-export function refuse() {
+// The server has refused the request: the times before it are shown again.
+export function restoreClocks() {
   for (const side of SIDES) {
-    const { refused } = clocks[side];
-    if (refused === null) continue;
-    Object.assign(clocks[side], { running: false, started: null, refused: null });
-    marks[side] = refused.marks;
-    write(find(`${side}-first`), refused.first);
-    write(find(`${side}-clock`), refused.clock);
+    const { previous } = clocks[side];
+    if (previous === null) continue;
+    Object.assign(clocks[side], { running: false, started: null, previous: null });
+    marks[side] = previous.marks;
+    write(find(`${side}-first`), previous.first);
+    write(find(`${side}-clock`), previous.clock);
   }
 }
 
-// The connection is gone: clocks that run stop where they are, and go on should it come back.
-let paused = [];
+let paused = []; // sides whose clocks stand while the connection is lost
 
-export function pause() {
+export function pauseClocks() {
   paused = SIDES.filter((side) => clocks[side].running);
   for (const side of paused) clocks[side].running = false;
-  document.getElementById("result").textContent = "";
+  find("result").textContent = "";
 }
 
-export function resume() {
+export function resumeClocks() {
   for (const side of paused) clocks[side].running = true;
-  tick();
+  updateClocks();
 }
 
-// A side's state has changed.
-export function follow(side, { state, active }) {
+export function setState(side, { state, active }) {
   const clock = clocks[side];
   clock.state = state;
-  if (active) begin(side);
-  else if (clock.running) end(side);
-  if (state === "idle") clear(side);
-  say();
+  if (active) start(side);
+  else if (clock.running) stop(side);
+  if (state === "idle") reset(side);
+  showResult();
 }
 
-function begin(side) {
+function start(side) {
   const clock = clocks[side];
   clock.started ??= performance.now();
-  clock.refused = null;
+  clock.previous = null;
   if (marks[side].asked !== clock.started) marks[side] = { ...UNMARKED, asked: clock.started };
   clock.running = true;
-  tick();
+  updateClocks();
 }
 
-function end(side) {
-  const clock = clocks[side];
-  note(side, performance.now());
-  Object.assign(clock, { running: false, started: null });
-  if (marks[side].painted === null) write(find(`${side}-first`), UNKNOWN);
+function stop(side) {
+  markEnd(side, performance.now());
+  Object.assign(clocks[side], { running: false, started: null });
+  if (marks[side].painted === null) write(find(`${side}-first`), MISSING);
 }
 
-function note(side, ended) {
+function markEnd(side, ended) {
   marks[side].ended = ended;
-  write(find(`${side}-clock`), seconds(ended - marks[side].asked));
+  write(find(`${side}-clock`), format(ended - marks[side].asked));
 }
 
-function clear(side) {
+function reset(side) {
   marks[side] = { ...UNMARKED };
-  write(find(`${side}-clock`), NOTHING_YET);
-  write(find(`${side}-first`), UNKNOWN);
+  write(find(`${side}-clock`), START);
+  write(find(`${side}-first`), MISSING);
 }
 
-// The first text of a side has come; then, that it is on the screen.
-export function noteArrival(side) {
+export function markArrival(side) {
   marks[side].arrived = performance.now();
 }
 
 // Way 26: After the frame that painted the first text, the pane's largest number is set
-export function notePaint(side) {
+export function markPaint(side) {
   const mark = marks[side];
   if (mark.asked === null || mark.painted !== null) return;
   mark.painted = performance.now();
-  write(find(`${side}-first`), seconds(mark.painted - mark.asked));
-  if (mark.ended !== null) note(side, mark.painted); // nothing is seen after the end
-  say();
+  write(find(`${side}-first`), format(mark.painted - mark.asked));
+  if (mark.ended !== null) markEnd(side, mark.painted); // the text was painted after the end had arrived
+  showResult();
 }
 
-// What came of the race, in words, once both sides have ended.
-function say() {
+// The sentence that compares the sides, once both have ended.
+function showResult() {
   const over = SIDES.every((side) => ["done", "stopped"].includes(clocks[side].state) && marks[side].ended !== null);
-  write(find("result"), over ? compare(marks.streamed, marks.whole, clocks) : "");
+  write(find("result"), over ? compare(marks.streamed, marks.whole) : "");
 }
 
-function compare(streamed, whole, { streamed: { state: left }, whole: { state: right } }) {
+function compare(streamed, whole) {
   const waited = whole.ended - whole.asked;
-  if (left === "stopped" && right === "done")
-    return `You stopped reading after ${seconds(streamed.ended - streamed.asked)}; the whole answer came after ${seconds(waited)}.`;
-  if (left === "done" && right === "stopped")
-    return `Without streaming there was nothing to see for ${seconds(waited)}, until you stopped.`;
-  if (streamed.painted === null || whole.painted === null || left === "stopped") return "";
+  const [stopped, stoppedWhole] = SIDES.map((side) => clocks[side].state === "stopped");
+  if (stopped && !stoppedWhole)
+    return `You stopped reading after ${format(streamed.ended - streamed.asked)}; the whole answer came after ${format(waited)}.`;
+  if (!stopped && stoppedWhole) return `Without streaming there was nothing to see for ${format(waited)}, until you stopped.`;
+  if (streamed.painted === null || whole.painted === null || stopped) return "";
   const sooner = whole.painted - streamed.painted;
   const later = streamed.ended - whole.ended;
-  const first = sooner < SAME / 2 ? "at the same time" : `${seconds(sooner)} sooner`;
-  const same = Math.abs(later) < Math.max(SAME, 0.02 * waited);
-  const last = same ? "at the same time" : `${seconds(Math.abs(later))} ${later > 0 ? "later" : "sooner"}`;
+  const first = sooner < SAME_MS / 2 ? "at the same time" : `${format(sooner)} sooner`;
+  const same = Math.abs(later) < Math.max(SAME_MS, 0.02 * waited);
+  const last = same ? "at the same time" : `${format(Math.abs(later))} ${later > 0 ? "later" : "sooner"}`;
   return `The first words came ${first}; the last ones ${last}.`;
 }
 
-// What the clocks of a run that is played again show: its own milliseconds.
-export function showMoment(side, { first, total }) {
-  const own = (ms) => (ms === null ? UNKNOWN : `${Math.round(ms)} ms`);
-  write(find(`${side}-first`), own(first));
-  write(find(`${side}-clock`), own(total));
+// The clocks of slow motion: milliseconds of the run itself.
+export function showReplayTimes(side, { first, total }) {
+  write(find(`${side}-first`), `${Math.round(first)} ms`);
+  write(find(`${side}-clock`), `${Math.round(total)} ms`);
 }
 
-// The real race's times again.
+// The times of the race itself.
 export function showTimes() {
   for (const side of SIDES) {
     const { asked, painted, ended } = marks[side];
-    write(find(`${side}-first`), painted === null ? UNKNOWN : seconds(painted - asked));
-    write(find(`${side}-clock`), ended === null ? NOTHING_YET : seconds(ended - asked));
+    write(find(`${side}-first`), painted === null ? MISSING : format(painted - asked));
+    write(find(`${side}-clock`), ended === null ? START : format(ended - asked));
   }
 }
 
-document.addEventListener("visibilitychange", tick);
+document.addEventListener("visibilitychange", updateClocks);

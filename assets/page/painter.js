@@ -1,13 +1,12 @@
-// Paints a growing text token by token, each when it is due on this browser's clock.
-// A batch of tokens tells when each was sampled, in milliseconds since the request. The first token is painted at once;
-// each later one as long after it as it was sampled later, plus `delay`: how late a batch's oldest token arrives.
-// What comes at the end is painted at once. Knows no page and no server.
-"use strict";
+// A playout buffer: paints a growing text token by token, each when it is due on this browser's clock.
+// A batch of tokens has the time at which each was sampled, in milliseconds since the request. The first token is painted at
+// once; each later one as long after it as it was sampled later, plus `delay`: how late a batch's oldest token arrives.
+// Knows no page and no server.
 
-const SPARSE = 28; // ms between two tokens from which each is an update of its own
-const BEAT = 47; // ms between two updates where tokens come faster: 21 a second; each costs the model's cores a frame
-const EARLY = 2; // ms before it is due at which a token may be painted
-const EASE = 0.2; // how fast the delay falls again after a late batch
+const SPARSE_MS = 28; // between two tokens from which each is an update of its own
+const UPDATE_MS = 47; // between two updates where tokens come faster: 21 a second; each costs the model's cores a frame
+const EARLY_MS = 2; // before it is due at which a token may be painted
+const SMOOTHING = 0.2; // how fast the delay falls after a late batch
 
 // `show(text, count)` shows all text up to the token `count`.
 // Way 23: The painter shows each token when it is due, never a whole batch at once
@@ -20,35 +19,35 @@ export function createPainter(show) {
     [next, base, delay, stretch, last, timer] = [0, null, 0, 1, 0, null];
   }
 
-  // All that is known so far: `more` of the text, and its schedule, "offset length;" per token.
-  function feed(more, written) {
+  // `received` is all text so far, `written` its schedule: "offset length;" for each token.
+  function feed(received, written) {
     const now = performance.now();
     const from = offsets.length;
-    text = more;
-    for (const token of written.slice(schedule.length).split(";")) if (token) read(token);
+    text = received;
+    for (const token of written.slice(schedule.length).split(";")) if (token) parse(token);
     schedule = written;
     if (offsets.length === from) return;
     if (base === null && ends.at(-1) > 0) base = now - offsets[ends.findIndex((end) => end > 0)];
-    else if (base !== null) retime(now - base - offsets[from]);
+    else if (base !== null) adjustDelay(now - base - offsets[from]);
     if (document.hidden) paint(offsets.length);
     advance();
   }
 
-  function read(token) {
+  function parse(token) {
     const [offset, length] = token.split(" ").map(Number);
     offsets.push(offset);
     ends.push((ends.at(-1) ?? 0) + length);
   }
 
-  function retime(lateness) {
-    delay = lateness > delay ? lateness : delay + EASE * (lateness - delay);
+  function adjustDelay(lateness) {
+    delay = lateness > delay ? lateness : delay + SMOOTHING * (lateness - delay);
   }
 
-  // The whole of a recorded run, `factor` times slower than it was.
-  function play(all, written, factor) {
+  // Plays a recorded run `factor` times slower.
+  function play(recorded, written, factor) {
     reset();
     [base, stretch] = [performance.now(), factor];
-    feed(all, written);
+    feed(recorded, written);
   }
 
   const due = (token) => (base === null ? 0 : base + offsets[token] * stretch + (token === 0 ? 0 : delay));
@@ -56,11 +55,11 @@ export function createPainter(show) {
   function advance() {
     clearTimeout(timer);
     const now = performance.now();
-    const wait = next === offsets.length ? Infinity : findMoment() - now;
+    const wait = next === offsets.length ? Infinity : findDue() - now;
     if (wait === Infinity) return;
-    if (wait <= EARLY) {
+    if (wait <= EARLY_MS) {
       let reached = next;
-      while (reached < offsets.length && due(reached) <= now + EARLY) reached++;
+      while (reached < offsets.length && due(reached) <= now + EARLY_MS) reached++;
       paint(reached);
       advance();
     } else {
@@ -68,10 +67,10 @@ export function createPainter(show) {
     }
   }
 
-  // When the next token is painted: when it is due, and among tokens that follow fast not before the next beat.
-  function findMoment() {
-    const sparse = next === 0 || offsets[next] - offsets[next - 1] >= SPARSE / stretch;
-    return Math.max(due(next), sparse ? 0 : last + BEAT);
+  // When to paint the next token: when it is due, but among dense tokens not before the next update.
+  function findDue() {
+    const sparse = next === 0 || offsets[next] - offsets[next - 1] >= SPARSE_MS / stretch;
+    return Math.max(due(next), sparse ? 0 : last + UPDATE_MS);
   }
 
   function paint(count) {
@@ -81,19 +80,19 @@ export function createPainter(show) {
     show(text.slice(0, ends[count - 1]), count);
   }
 
-  // No more will come: `all` is shown at once.
-  function finish(all) {
+  // The answer is complete: paints all of it.
+  function finish(complete) {
     clearTimeout(timer);
     next = offsets.length;
-    show(all, next);
+    show(complete, next);
   }
 
-  // All that is known is shown at once; more may come.
-  function hurry() {
+  // Paints what has been received.
+  function flush() {
     clearTimeout(timer);
     paint(offsets.length);
   }
 
   reset();
-  return { feed, finish, hurry, play, reset };
+  return { feed, finish, flush, play, reset };
 }

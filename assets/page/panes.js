@@ -1,102 +1,101 @@
-// The two panes: text that is painted as it is due, the fields around it, copy, raw text, and scrolling that follows.
-// Gradio sends values; everything is written as text, never as markup.
-"use strict";
+// The two panes: text painted when it is due, the fields around it, copying, raw text, and scrolling that follows the text.
+// Gradio sends values, which are written as text, never as markup.
 
 import { createAnswer } from "../answer/markdown.js";
+import constants from "../constants.js";
 import { copy, element } from "../lesson/shared/dom.js";
-import { SIDES, anyRunning, follow, noteArrival, notePaint, tick, write } from "./heads.js";
+import { formatCount } from "../lesson/shared/format.js";
+import { SIDES, anyRunning, markArrival, markPaint, setState, updateClocks, write } from "./heads.js";
 import { createPainter } from "./painter.js";
 
-const TITLES = { streamed: "Streaming", whole: "Non-streaming" };
 const NEAR_END = 48; // px
-const panes = {}; // by side, once both are mounted
+const panes = {}; // by side, once mounted
 const pastAnswers = {}; // by side
 
 export const paneOf = (side) => panes[side];
 
-// One side of the race: its text goes into `place`, the fields around it stand anywhere in its pane.
+// One side of the race: `host` holds its text; its fields stand anywhere in its pane.
 // Way 21: The browser gets the value, and drops one that is older than what it shows
-export function mountPane(place, props, watch) {
-  const root = place.firstElementChild;
-  const pane = panes[root.id.split("-")[0]] = createPane(root);
+export function mountPane(host, props, watch) {
+  const root = host.firstElementChild;
+  const mounted = panes[root.id.split("-")[0]] = createPane(root);
   let number = 0;
-  const apply = () => {
+  const update = () => {
     const value = props.value ?? {};
-    // What Gradio sends last of a race may come after what was sent first of the next one.
+    // Gradio may deliver the last value of a race after the first of the next.
     if ((value.number ?? 0) < number) return;
     number = value.number ?? 0;
-    pane.update(value);
+    mounted.update(value);
   };
-  // Gradio may put the fields on the page after this.
-  requestAnimationFrame(apply);
-  watch("value", apply);
+  requestAnimationFrame(update); // the fields may be attached after this
+  watch("value", update);
 }
 
-// The turns before this one: [{question, text, note}].
-export function mountPast(place, props, watch) {
-  const side = place.closest(".pane").id.split("-")[0];
+// The earlier turns: [{question, text, note}].
+export function mountPast(host, props, watch) {
+  const side = host.closest(".pane").id.split("-")[0];
   const raw = document.getElementById(`${side}-raw`);
-  const apply = () => {
+  const update = () => {
     const turns = (props.value ?? []).map(createTurn);
     for (const { answer } of turns) answer?.showRaw(raw.getAttribute("aria-pressed") === "true");
-    place.firstElementChild.replaceChildren(...turns.flatMap(({ nodes }) => nodes));
+    host.firstElementChild.replaceChildren(...turns.flatMap(({ nodes }) => nodes));
     pastAnswers[side] = turns.map(({ answer }) => answer).filter(Boolean);
   };
-  apply();
-  watch("value", apply);
+  update();
+  watch("value", update);
 }
 
 function createTurn({ question, text, note }) {
   const asked = element("p", { class: "question", dir: "auto" }, question);
-  const said = element("div", { class: "answer" });
+  const host = element("div", { class: "answer" });
   if (!text) {
-    said.append(element("em", {}, note));
-    return { nodes: [asked, said] };
+    host.append(element("em", {}, note));
+    return { nodes: [asked, host] };
   }
-  const answer = createAnswer(said);
+  const answer = createAnswer(host);
   answer.append(text);
   answer.end();
   const button = element("button", { type: "button", class: "link", onclick: () => copy(text, button) }, "Copy");
-  return { nodes: [asked, said, button], answer };
+  return { nodes: [asked, host, button], answer };
 }
 
 function createPane(root) {
   const side = root.id.split("-")[0];
-  const outside = root.closest(".pane");
-  const head = outside.querySelector(".pane-head");
+  const pane = root.closest(".pane");
+  const head = pane.querySelector(".pane-head");
   const answer = createAnswer(root);
-  const scroll = followEnd(root.closest(".pane-body"), TITLES[side]);
-  const paints = []; // [ms since the request, tokens shown]
+  const scrolling = followEnd(root.closest(".pane-body"), constants.titles[side]);
+  const paints = []; // [this browser's clock in ms, tokens shown]
   const painter = createPainter(show);
   let state = null;
   let shown = "";
-  let told = null; // what the fields are to say, as long as they do not
+  let pending = null; // the value that the fields do not show yet
 
-  // Everything is written before the place of the end is asked for: that lays the page out, once.
+  // Scrolling comes last: it needs the layout, which every write invalidates.
   // Way 24: The new text is added to the page, and its end is kept in sight
   function show(text, count) {
     const added = text.slice(shown.length);
     const first = shown === "" && added !== "";
-    scroll.heed();
+    scrolling.detectScroll();
     answer.append(added);
     shown = text;
     paints.push([performance.now(), count]);
-    if (told) writeFields();
-    if (side === "streamed" && count) write(document.getElementById(`${side}-tokens`), count.toLocaleString("en"));
-    tick();
+    if (pending) writeFields();
+    if (side === "streamed" && count) write(document.getElementById(`${side}-tokens`), formatCount(count));
+    updateClocks();
     if (first) showFirst();
-    if (added) scroll.toEnd();
+    if (added) scrolling.toEnd();
   }
 
   function showFirst() {
-    noteArrival(side);
-    if (document.hidden) notePainted(); // no frame will come
-    else requestAnimationFrame(() => setTimeout(notePainted)); // right after the frame that painted it
+    markArrival(side);
+    if (document.hidden) markPainted(); // no frame will come
+    else requestAnimationFrame(() => setTimeout(markPainted)); // right after the frame that paints it
   }
 
-  function notePainted() {
+  function markPainted() {
     root.dataset.paintedAt = String(performance.timeOrigin + performance.now());
-    notePaint(side);
+    markPaint(side);
   }
 
   function clear() {
@@ -104,42 +103,41 @@ function createPane(root) {
     answer.clear();
     paints.length = 0;
     shown = "";
-    scroll.release();
+    scrolling.reset();
   }
-
   // Way 22: The pane passes text and schedule to the painter, and fills the fields around the text
   function update(value) {
     const { text = "", schedule = "", active } = value;
     if (!text.startsWith(shown) || (value.state === "queued" && state !== "queued")) clear();
-    told = value;
+    pending = value;
     painter.feed(text, schedule);
     if (!active) painter.finish(text);
-    // While text grows, the fields wait for the next of it: a frame of their own would cost as much as the text's.
-    if (told && !(value.state === "writing" && state === "writing")) writeFields();
-    if (value.state !== state) turn(value);
+    // While text grows, the fields change with it: a frame of their own would cost as much as the text's.
+    if (pending && !(value.state === "writing" && state === "writing")) writeFields();
+    if (value.state !== state) changeState(value);
   }
 
   function writeFields() {
-    for (const field of outside.querySelectorAll("[data-field]")) {
-      if (told.active && field.dataset.field === "tokens" && paints.length) continue; // as many as are painted
-      write(field, String(told[field.dataset.field] ?? ""));
+    for (const field of pane.querySelectorAll("[data-field]")) {
+      if (pending.active && field.dataset.field === "tokens" && paints.length) continue; // as many as are painted
+      write(field, String(pending[field.dataset.field] ?? ""));
     }
-    told = null;
+    pending = null;
   }
 
-  function turn(value) {
-    state = root.dataset.state = head.dataset.state = outside.dataset.state = value.state;
+  function changeState(value) {
+    state = root.dataset.state = head.dataset.state = pane.dataset.state = value.state;
     if (!value.active) answer.end();
     for (const name of ["copy", "raw"]) document.getElementById(`${side}-${name}`).disabled = value.active || shown === "";
-    follow(side, value);
+    setState(side, value);
     announce(side, value);
     markRacing();
     if (!value.active) document.body.toggleAttribute("data-answered", value.state !== "idle");
     document.getElementById("complete").hidden = !value.cut || anyRunning();
-    if (value.state === "queued") requestAnimationFrame(scroll.toEnd); // Gradio may draw the past turns after this
+    if (value.state === "queued") requestAnimationFrame(scrolling.toEnd); // Gradio may render the earlier turns after this
   }
 
-  outside.addEventListener("click", ({ target }) => {
+  pane.addEventListener("click", ({ target }) => {
     if (target.id === `${side}-copy`) copy(answer.text, target);
     if (target.id === `${side}-raw`) {
       const raw = target.getAttribute("aria-pressed") !== "true";
@@ -150,7 +148,7 @@ function createPane(root) {
   return { update, clear, painter, paints, head, get text() { return answer.text; } };
 }
 
-// Generate and Stop are one place: where one of them goes, the other takes the focus.
+// Generate and Stop share one place: the one that appears takes the focus of the other.
 function markRacing() {
   const racing = anyRunning();
   const focused = document.activeElement;
@@ -159,14 +157,14 @@ function markRacing() {
   if (focused?.id === from) document.getElementById(to).focus({ preventScroll: true });
 }
 
-// What a screen reader hears: beginnings and ends, never a token.
+// A screen reader announces starts and ends, never a token.
 function announce(side, { state, phase, text }) {
-  const said = state === "done" && side === "streamed" ? `: ${text}` : "";
-  const telling = ["queued", "done", "stopped", "failed"].includes(state);
-  if (telling && !(state === "queued" && side === SIDES[1])) write(document.getElementById("announcer"), `${TITLES[side]} ${phase}${said}`);
+  const answer = state === "done" && side === "streamed" ? `: ${text}` : "";
+  const announced = ["queued", "done", "stopped", "failed"].includes(state);
+  if (announced && !(state === "queued" && side === SIDES[1])) write(document.getElementById("announcer"), `${constants.titles[side]} ${phase}${answer}`);
 }
 
-// Keeps the end of a text in sight unless the reader scrolls; a button leads back to it.
+// Keeps the end of the text visible unless the user scrolls up; a button leads back to it.
 function followEnd(body, title) {
   body.tabIndex = 0;
   body.setAttribute("role", "region");
@@ -174,19 +172,19 @@ function followEnd(body, title) {
   const button = Object.assign(document.createElement("button"), { type: "button", className: "to-end", hidden: true, textContent: "↓ Newest text" });
   body.after(button);
   let following = true;
-  let reached = 0; // where this last scrolled to
+  let position = 0; // where this scrolled to last
   const follow = (flag) => { if (flag !== following) following = button.hidden = flag; };
   const toEnd = () => {
     if (!following) return;
     body.scrollTop = body.scrollHeight;
-    reached = body.scrollTop;
+    position = body.scrollTop;
   };
-  const release = () => { reached = 0; follow(true); };
-  // The reader may have scrolled in a frame whose event has not come yet.
-  const heed = () => { if (following && body.scrollTop < reached - 1) follow(false); };
+  const reset = () => { position = 0; follow(true); };
+  // The user may have scrolled in this frame, before its event.
+  const detectScroll = () => { if (following && body.scrollTop < position - 1) follow(false); };
   body.addEventListener("scroll", () => {
     follow(body.scrollHeight - body.scrollTop - body.clientHeight < NEAR_END);
   }, { passive: true });
-  button.addEventListener("click", () => { release(); toEnd(); body.focus({ preventScroll: true }); });
-  return { heed, toEnd, release };
+  button.addEventListener("click", () => { reset(); toEnd(); body.focus({ preventScroll: true }); });
+  return { detectScroll, toEnd, reset };
 }

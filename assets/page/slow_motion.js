@@ -1,18 +1,16 @@
-// Slow motion: the last race again, in both panes, stretched as in sport. Its clocks show the run's own milliseconds.
-// It plays what was recorded of that run; no model is asked.
-"use strict";
+// Slow motion: replays the last race in both panes, from its recording. The clocks show the run's own milliseconds.
 
-import { SIDES, anyRunning, showMoment, showTimes, write } from "./heads.js";
+import { SIDES, anyRunning, showReplayTimes, showTimes, write } from "./heads.js";
 import { paneOf } from "./panes.js";
 
-const SHORT = 1.5; // seconds: a race up to this long is stretched ten times, a longer one five times
-const TICK = 50; // ms
+const SHORT = 1.5; // seconds: a race up to this long is played ten times slower, a longer one five times
+const TICK_MS = 50;
 
-let playing = null; // how to stop what is playing
+let stopPlaying = null; // a function while a replay plays
 
-export const isPlaying = () => playing !== null;
+export const isPlaying = () => stopPlaying !== null;
 
-// Shown after a race at real speed that came to its end.
+// The button is shown after a race at real speed that was not stopped.
 export function offer(button, run) {
   const real = run && run.trace.pace === null && SIDES.every((side) => paneOf(side)?.head.dataset.state === "done");
   button.hidden = !real || anyRunning();
@@ -36,15 +34,15 @@ export function play(button, { trace }) {
   paneOf("streamed").painter.play(text, schedule, stretch);
 
   const ticking = setInterval(() => {
-    const moment = (performance.now() - started) / stretch;
-    if (moment >= 1000 * trace.end) return stop();
-    showMoment("streamed", { first: Math.min(moment, first), total: moment });
-    showMoment("whole", { first: moment, total: moment });
-  }, TICK);
+    const elapsed = (performance.now() - started) / stretch;
+    if (elapsed >= 1000 * trace.end) return stop();
+    showReplayTimes("streamed", { first: Math.min(elapsed, first), total: elapsed });
+    showReplayTimes("whole", { first: elapsed, total: elapsed });
+  }, TICK_MS);
 
   function stop({ replaced = false } = {}) {
     clearInterval(ticking);
-    playing = null;
+    stopPlaying = null;
     document.body.toggleAttribute("data-replaying", false);
     if (replaced) return;
     for (const side of SIDES) paneOf(side).painter.finish(text);
@@ -52,9 +50,9 @@ export function play(button, { trace }) {
     showTimes();
     offer(button, { trace });
   }
-  playing = stop;
+  stopPlaying = stop;
 }
 
 export function stop(options) {
-  playing?.(options);
+  stopPlaying?.(options);
 }

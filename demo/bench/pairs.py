@@ -66,8 +66,9 @@ def format_comparison(comparison: Comparison) -> str:
         return f"no difference seen beyond ±{bound:.1f} %"
     low, high = sorted((abs(percent.low), abs(percent.high)))
     word = "slower" if percent.mean > 0 else "faster"
-    interval = f"95 % interval {_round(low)} to {_round(high)} %"
-    return f"streaming was {_round(abs(percent.mean))} % {word} ({interval})"
+    digits = max(1, math.ceil(-math.log10(low)))  # one significant digit of the least number, as many places of all
+    interval = f"95 % interval {low:.{digits}f} to {high:.{digits}f} %"
+    return f"streaming was {abs(percent.mean):.{digits}f} % {word} ({interval})"
 
 
 def format_texts(pairs: Sequence[Pair]) -> str:
@@ -76,7 +77,3 @@ def format_texts(pairs: Sequence[Pair]) -> str:
     if not differing:
         return f"the streamed and the whole text were equal in all {len(pairs)} pairs"
     return f"the texts differed in {differing} of {len(pairs)} pairs: a faster different answer is not faster"
-
-
-def _round(percent: float) -> str:
-    return f"{percent:.1f}" if percent >= 0.1 else f"{percent:.2g}"

@@ -1,50 +1,91 @@
-"""What the page loads: scripts of the race, the answers and the lesson, plotly's own, and the API's programs."""
+"""What the page loads of ours: scripts, style sheets and data, under one address that changes with their contents."""
 
+import json
+from collections.abc import Iterator
 from dataclasses import asdict
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from demo.snippets import read_snippets
+from demo.ui.view.words import CONSTANTS
 
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
-PLACE: Final = "/lesson"
-SCRIPTS: Final = ("page", "answer", "vendor")  # folders of assets, each served at its own name
 LESSON: Final = ASSETS / "lesson"
-DAY: Final = {"Cache-Control": "public, max-age=86400"}
+FOLDERS: Final = ("page", "answer", "vendor", "lesson")
+STYLES: Final = ("constants.css", "page/page.css", "answer/answer.css", "lesson/lesson.css")
+COLOURS: Final = "".join(f"--{name}: {colour}; " for name, colour in CONSTANTS["colours"].items())
+# Text and media type. The constants are a script, since not every browser can import JSON.
+GENERATED: Final = {
+    "constants.js": (f"export default {json.dumps(CONSTANTS)};\n", "text/javascript"),
+    "constants.css": (f":root {{ {COLOURS}}}\n", "text/css"),
+    "snippets.json": (json.dumps([asdict(snippet) for snippet in read_snippets()]), "application/json"),
+}
+CHUNK: Final = 1 << 16  # characters: compressing all of plotly at once would hold up the event loop
+
+
+def hash_files() -> str:
+    """A hash of the names and contents of all that is served."""
+    digest = sha256(repr((GENERATED, version("plotly"))).encode())
+    for path in sorted(path for folder in FOLDERS for path in (ASSETS / folder).rglob("*") if path.is_file()):
+        digest.update(repr((path.relative_to(ASSETS).as_posix(), path.read_bytes())).encode())
+    return digest.hexdigest()[:16]
+
+
+# One folder for all files: what a script imports by a relative address is of the script's own version.
+PLACE: Final = f"/assets-{hash_files()}"
 
 
 def build_files() -> ASGIApp:
     """What is served at `PLACE`."""
-    routes = [Route("/plotly.min.js", _send_plotly), Route("/snippets.json", _send_snippets)]
-    return GZipMiddleware(Router([*routes, Mount("", StaticFiles(directory=LESSON))]))
+    routes = [Route(f"/{name}", _send_generated) for name in GENERATED]
+    folders = [Mount(f"/{name}", StaticFiles(directory=ASSETS / name)) for name in FOLDERS]
+    return GZipMiddleware(Router([*routes, Route("/plotly.min.js", _send_plotly), *folders]))
 
 
 def mount_files(app: FastAPI) -> None:
-    """Serve the scripts of the page and of the lesson."""
+    """Serve the page's files."""
     app.mount(PLACE, build_files())
-    for name in SCRIPTS:
-        app.mount(f"/{name}", GZipMiddleware(StaticFiles(directory=ASSETS / name)))
 
 
-def write_preloads() -> str:
-    """Links that have a browser fetch all modules of the page at once; the one that stands in the head is left out."""
-    paths = [path for folder in SCRIPTS for path in sorted((ASSETS / folder).glob("*.js")) if path.name != "watch.js"]
-    return "".join(f'<link rel="modulepreload" href="{path.relative_to(ASSETS).as_posix()}">' for path in paths)
+def write_styles() -> str:
+    """The tags that load the style sheets, for Gradio's client to add after its own, which ours amend."""
+    return "".join(f'<link rel="stylesheet" href=".{PLACE}/{name}">' for name in STYLES)
 
 
-def _send_plotly(request: Request) -> Response:
-    from plotly.offline import get_plotlyjs  # here, since its import takes a while and only charts need it
+def write_tags() -> str:
+    """The tags that load the modules of the page, all at once, and fetch its style sheets.
 
-    return Response(get_plotlyjs(), media_type="text/javascript", headers=DAY)
+    Module scripts run in the order of their tags: ours, which watches the connection, before Gradio's client opens it.
+    """
+    modules = [f"{name}/{path.name}" for name in FOLDERS[:3] for path in sorted((ASSETS / name).glob("*.js"))]
+    tags = [
+        f'<script type="module" src=".{PLACE}/page/main.js"></script>',
+        *(f'<link rel="modulepreload" href=".{PLACE}/{name}">' for name in ("constants.js", *modules)),
+        *(f'<link rel="preload" as="style" href=".{PLACE}/{name}">' for name in STYLES),
+    ]
+    return "".join(tags)
 
 
-def _send_snippets(request: Request) -> JSONResponse:
-    return JSONResponse([asdict(snippet) for snippet in read_snippets()])
+def _send_generated(request: Request) -> Response:
+    text, media_type = GENERATED[request.url.path.rsplit("/", 1)[1]]
+    return Response(text, media_type=media_type)
+
+
+def _send_plotly(request: Request) -> StreamingResponse:
+    from plotly.offline import get_plotlyjs  # takes 60 MB, which a page without charts does without
+
+    return StreamingResponse(_cut(get_plotlyjs()), media_type="text/javascript")
+
+
+def _cut(text: str) -> Iterator[str]:
+    return (text[start : start + CHUNK] for start in range(0, len(text), CHUNK))

@@ -15,7 +15,7 @@ from demo.events import Engine
 from demo.trace import Trace
 from demo.ui.components.layout import Layout
 from demo.ui.document import DocumentMiddleware, write_links
-from demo.ui.files import ASSETS, mount_files, write_preloads
+from demo.ui.files import mount_files, write_styles
 from demo.ui.how_it_works import mount_how_it_works
 from demo.ui.listeners.lesson import LessonListeners
 from demo.ui.listeners.race import RaceListeners
@@ -64,7 +64,7 @@ def mount_page(
         build_page(engine, sessions, recordings),
         path="/",
         theme=build_theme(),
-        head=read_head(),
+        head=write_styles(),
         footer_links=[],
         run_history=False,
         ssr_mode=False,
@@ -78,13 +78,6 @@ def build_theme() -> gr.themes.Base:
     sans = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
     mono = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "Liberation Mono", "monospace"]
     return gr.themes.Base(primary_hue="zinc", secondary_hue="zinc", neutral_hue="zinc", font=sans, font_mono=mono)
-
-
-def read_head() -> str:
-    """Style sheets and the first scripts. In the head, since Gradio would rewrite the selectors of a `css`."""
-    style = "".join((ASSETS / name).read_text("utf-8") for name in ("page.css", "answer/answer.css", "lesson.css"))
-    script = "".join((ASSETS / name).read_text("utf-8") for name in ("page/watch.js", "page.js"))
-    return f"{write_preloads()}<style>{style}</style><script>{script}</script>"
 
 
 # Way 2: Gradio sends the prompt and the controls to a listener that starts a race
@@ -128,9 +121,7 @@ def gather(trigger: Callable[..., Dependency], page: Layout) -> Dependency:
     With each message Gradio's client renews the status of every component that a listener has read: so it is one.
     """
     inputs = [page.prompt, page.keep, *page.controls.values()]
-    return trigger(None, inputs, page.inputs, js="(...values) => [tokenStreaming.gather(values)]", **SILENT)
-
-
+    return trigger(None, inputs, page.inputs, js="(...values) => [tokenStreaming.gatherInputs(values)]", **SILENT)
 # Way 11: The listeners of both sides start together, once the race has started
 def follow(started: Dependency, page: Layout, listeners: RaceListeners) -> None:
     """What comes after a listener that may have started a race: both sides of it, at once, and their end."""

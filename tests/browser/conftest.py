@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from demo.ui.files import PLACE
 from tests.browser.chromium import launch
 from tests.browser.serving import Served, serve
-from tests.browser.tab import Tabs, open_tabs
+from tests.browser.tab import Tab, Tabs, open_tabs
 from tests.scripted import ScriptedEngine, TypingEngine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,18 +54,41 @@ def open_tab(browser: Browser) -> Iterator[Tabs]:
         yield tabs
 
 
-@pytest.fixture
-def engine() -> ScriptedEngine:
-    """An engine that the test drives by hand."""
-    return ScriptedEngine()
-
-
-@pytest.fixture
-def served(engine: ScriptedEngine, open_tab: Tabs) -> Iterator[Served]:
-    """The page in front of `engine`; its tabs are closed before it goes."""
+@pytest.fixture(scope="module")
+def scripted() -> Iterator[tuple[ScriptedEngine, Served]]:
+    """An engine that tests drive by hand, and the page in front of it."""
+    engine = ScriptedEngine()
     with serve(engine) as served:
-        yield served
-        open_tab.close()
+        yield engine, served
+
+
+@pytest.fixture
+def engine(scripted: tuple[ScriptedEngine, Served]) -> ScriptedEngine:
+    """That engine, without the requests of the test before."""
+    engine, _ = scripted
+    engine.close()
+    engine.tickets.clear()
+    engine.refusal = None
+    return engine
+
+
+@pytest.fixture
+def served(engine: ScriptedEngine, scripted: tuple[ScriptedEngine, Served]) -> Served:
+    """The page in front of `engine`."""
+    return scripted[1]
+
+
+@pytest.fixture(scope="module")
+def kept_tab(browser: Browser, scripted: tuple[ScriptedEngine, Served]) -> Iterator[Tab]:
+    """A tab that stays open, since opening one takes seconds."""
+    with open_tabs(browser) as open_tab:
+        yield open_tab(scripted[1].url)
+
+
+@pytest.fixture
+def tab(kept_tab: Tab, engine: ScriptedEngine) -> Tab:
+    """That tab as it was opened."""
+    return clear(kept_tab)
 
 
 @pytest.fixture(scope="package")
@@ -72,6 +96,39 @@ def typing_url() -> Iterator[str]:
     """The page in front of an engine that types by itself."""
     with serve(TypingEngine(WORDS, 0.02)) as served:
         yield served.url
+
+
+@pytest.fixture(scope="module")
+def kept_typing_tab(browser: Browser, typing_url: str) -> Iterator[Tab]:
+    """A tab that stays open in front of an engine that types by itself."""
+    with open_tabs(browser) as open_tab:
+        yield open_tab(typing_url)
+
+
+@pytest.fixture
+def typing_tab(kept_typing_tab: Tab) -> Tab:
+    """That tab as it was opened."""
+    return clear(kept_typing_tab)
+
+
+def clear(tab: Tab) -> Tab:
+    """The tab without a race, and with its switches off."""
+    for switch in tab.page.locator("[id$=-raw][aria-pressed=true]:enabled, #keep input:checked").all()[::-1]:
+        switch.click()
+    if tab.find("clear").is_enabled():
+        tab.find("clear").click()
+    tab.expect_both("ready")
+    tab.prompt.fill("How do you make cheese?")
+    return tab
+
+
+@pytest.fixture(scope="module")
+def modules(browser: Browser, typing_url: str) -> Iterator[Page]:
+    """A document with our strict policy and nothing else, for tests that import the page's modules."""
+    with browser.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
+        page = context.new_page()
+        page.goto(f"{typing_url}{PLACE}/snippets.json")
+        yield page
 
 
 @pytest.fixture(scope="package")

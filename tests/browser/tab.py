@@ -143,17 +143,17 @@ class Tab:
         self.page.wait_for_function(FITS, arg=SIZES[size]["width"])
 
     def find_violations(self, place: str | None = None) -> list[str]:
-        """What axe has to say about the page, or a place in it, as it is now: in a wide window, then on a phone.
+        """What axe has to say about the page, or a place in it, as it is now: on a phone, then in a wide window.
 
         Rules of colour are asked in the other theme too.
         """
         violations = []
-        for size in ("wide", "phone"):
+        for size in ("phone", "wide"):
             self.resize(size)
             violations += self._ask_axe(place, {}, size)
-            self.page.evaluate(OTHER_THEME)
-            violations += self._ask_axe(place, {"runOnly": COLOURS}, f"{size}, other theme")
-            self.page.evaluate(OTHER_THEME)
+        self.page.evaluate(OTHER_THEME)
+        violations += self._ask_axe(place, {"runOnly": COLOURS}, "other theme")
+        self.page.evaluate(OTHER_THEME)
         return violations
 
     def _ask_axe(self, place: str | None, options: dict[str, list[str]], where: str) -> list[str]:
@@ -191,12 +191,12 @@ class Tabs:
         return tab
 
     def _open_page(self) -> Page:
-        """In the browser's first context, which has cached the files, unless a tab is open there; then in a new one.
+        """In the browser's first context, which has cached the files, while few tabs are open there; else in a new one.
 
         Tabs of one context share six connections to a server, and each tab holds one or two.
         """
         shared = self._browser.contexts[:1]
-        return shared[0].new_page() if shared and len(shared[0].pages) == 1 else self._browser.new_page()
+        return shared[0].new_page() if shared and len(shared[0].pages) <= 2 else self._browser.new_page()
 
     def close(self) -> None:
         """Close all: what happens afterwards is no complaint."""

@@ -4,13 +4,12 @@ import json
 from typing import Any
 
 import httpx2
-import pytest
 from playwright.sync_api import expect
 
 from demo.errors import Overloaded
 from tests.api.client import read_events
 from tests.api.script import RANKED, AnsweringEngine
-from tests.browser.serving import Served, serve
+from tests.browser.serving import serve
 from tests.browser.tab import Tab, Tabs
 from tests.browser.test_events import fix
 from tests.clients.snippets import ADDRESS, find_snippet, read_snippets
@@ -19,9 +18,13 @@ from tests.scripted import ScriptedEngine
 BODY: dict[str, Any] = {"inputs": "What is Deep Learning?", "parameters": {"max_new_tokens": 20}}
 
 
-def open_station(open_tab: Tabs, url: str, theme: str = "light") -> Tab:
-    """A tab with the station in view and alive."""
-    tab = open_tab(url, theme=theme)
+def open_station(open_tab: Tabs, url: str) -> Tab:
+    """A new tab with the station in view and its programs there."""
+    return show_station(open_tab(url))
+
+
+def show_station(tab: Tab) -> Tab:
+    """The same in an open tab."""
     tab.find("station-call").scroll_into_view_if_needed()
     expect(tab.find("call-tab-curl")).to_be_visible()
     return tab
@@ -35,8 +38,8 @@ def run_program(tab: Tab, name: str) -> str:
     return tab.find("call-output").text_content() or ""
 
 
-def test_every_program_of_the_readme_is_shown_with_this_servers_address(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_station(open_tab, typing_url)
+def test_every_program_of_the_readme_is_shown_with_this_servers_address(typing_tab: Tab, typing_url: str) -> None:
+    tab = show_station(typing_tab)
     assert tab.page.locator("#call-tabs [role=tab]").count() == len(read_snippets())
     for snippet in read_snippets():
         tab.find(f"call-tab-{snippet.name}").click()
@@ -48,9 +51,9 @@ def test_every_program_of_the_readme_is_shown_with_this_servers_address(open_tab
         expect(tab.find("call-note")).not_to_be_empty()
 
 
-def test_the_arrow_keys_lead_through_the_programs(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_station(open_tab, typing_url)
-    tab.find("call-tab-curl").focus()
+def test_the_arrow_keys_lead_through_the_programs(typing_tab: Tab, typing_url: str) -> None:
+    tab = show_station(typing_tab)
+    tab.find("call-tab-curl").click()
     tab.page.keyboard.press("ArrowRight")
     expect(tab.find("call-tab-python")).to_be_focused()
     assert tab.find("call-text").text_content() == find_snippet("python").aimed_at(typing_url)
@@ -60,30 +63,45 @@ def test_the_arrow_keys_lead_through_the_programs(open_tab: Tabs, typing_url: st
     assert tab.page.locator("#call-tabs [tabindex='0']").count() == 1
 
 
-def test_what_is_copied_is_what_is_shown(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_station(open_tab, typing_url)
+def test_what_is_copied_is_what_is_shown(typing_tab: Tab, typing_url: str) -> None:
+    tab = show_station(typing_tab)
     tab.find("call-tab-openai").click()
     assert tab.copy("call-copy") == find_snippet("openai").aimed_at(typing_url)
 
 
-def test_the_program_that_is_run_prints_the_text_that_the_api_gives_once(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_station(open_tab, typing_url)
-    printed = run_program(tab, "fetch")
-    tokens = [
-        event["token"]["text"] for event in read_events(httpx2.post(f"{typing_url}/generate_stream", json=BODY).content)
-    ]
-    assert printed == "".join(tokens)
+# Runs a program's own text as the page's console would: what it asks for, and what it logs last.
+RUN_TEXT = """async (text) => {
+  const asked = [], logged = [];
+  const send = (url, options) => {
+    asked.push([url, options.method, JSON.parse(options.body)]);
+    return fetch(url, options);
+  };
+  await new (async () => {}).constructor("console", "fetch", text)({ log: (line) => logged.push(line) }, send);
+  return [asked, logged.at(-1)];
+}"""
 
 
-def test_the_commands_request_prints_the_stream_as_it_is(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_station(open_tab, typing_url)
+def test_what_is_run_asks_and_prints_what_the_shown_program_does(typing_tab: Tab, typing_url: str) -> None:
+    tab = show_station(typing_tab)
+    with tab.page.expect_request(f"{typing_url}/generate_stream") as sent:
+        printed = run_program(tab, "fetch")
+    asked, logged = tab.page.evaluate(RUN_TEXT, find_snippet("fetch").aimed_at(typing_url))
+    assert asked == [[sent.value.url, sent.value.method, sent.value.post_data_json]]
+    assert printed == logged
+    command = find_snippet("curl").aimed_at(typing_url)
+    assert sent.value.url in command
+    assert f"-d '{sent.value.post_data}'" in command
+
+
+def test_the_commands_request_prints_the_stream_as_it_is(typing_tab: Tab, typing_url: str) -> None:
+    tab = show_station(typing_tab)
     printed = run_program(tab, "curl")
     assert fix(printed) == fix(httpx2.post(f"{typing_url}/generate_stream", json=BODY).text)
     expect(tab.find("call-note")).to_contain_text("the same request, sent by this browser")
 
 
-def test_what_can_not_run_here_says_so_and_has_no_button(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_station(open_tab, typing_url)
+def test_what_can_not_run_here_says_so_and_has_no_button(typing_tab: Tab) -> None:
+    tab = show_station(typing_tab)
     for name in ("python", "openai", "js"):
         tab.find("call-tab-curl").click()
         expect(tab.find("call-run")).to_be_visible()
@@ -93,30 +111,28 @@ def test_what_can_not_run_here_says_so_and_has_no_button(open_tab: Tabs, typing_
         expect(tab.find("call-note")).to_contain_text("install")
 
 
-@pytest.mark.parametrize("name", ["fetch", "curl"])
-def test_stop_ends_a_program_and_its_work(open_tab: Tabs, served: Served, engine: ScriptedEngine, name: str) -> None:
-    tab = open_station(open_tab, served.url)
-    tab.find(f"call-tab-{name}").click()
-    tab.find("call-run").click()
-    ticket = engine.wait_for_ticket()
-    ticket.start()
-    ticket.write("One ")
-    expect(tab.find("call-output")).to_contain_text("One")
-    tab.find("call-stop").click()
-    assert ticket.stopped.wait(20)
-    expect(tab.find("call-status")).to_have_text("Stopped.")
+def test_stop_ends_a_program_and_its_work(tab: Tab, engine: ScriptedEngine) -> None:
+    show_station(tab)
+    for number, name in enumerate(("fetch", "curl"), 1):
+        tab.find(f"call-tab-{name}").click()
+        tab.find("call-run").click()
+        ticket = engine.wait_for_ticket(number)
+        ticket.start()
+        ticket.write("One ")
+        expect(tab.find("call-output")).to_contain_text("One")
+        tab.find("call-stop").click()
+        assert ticket.stopped.wait(20)
+        expect(tab.find("call-status")).to_have_text("Stopped.")
 
 
-@pytest.mark.parametrize("name", ["fetch", "curl"])
-def test_a_refusal_of_a_program_is_one_sentence(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine, name: str
-) -> None:
-    tab = open_station(open_tab, served.url)
+def test_a_refusal_of_a_program_is_one_sentence(tab: Tab, engine: ScriptedEngine) -> None:
+    show_station(tab)
     engine.refusal = Overloaded("Model is overloaded: try again in a moment.")
-    tab.find(f"call-tab-{name}").click()
-    tab.find("call-run").click()
-    expect(tab.find("call-status")).to_have_text("Model is overloaded: try again in a moment.")
-    assert [("429" in complaint) for complaint in tab.complaints] == [True]
+    for name in ("fetch", "curl"):
+        tab.find(f"call-tab-{name}").click()
+        tab.find("call-run").click()
+        expect(tab.find("call-status")).to_have_text("Model is overloaded: try again in a moment.")
+    assert [("429" in complaint) for complaint in tab.complaints] == [True, True]
     tab.complaints.clear()
 
 
@@ -176,8 +192,8 @@ def test_a_special_token_is_spelled_out_and_no_part_of_the_text(open_tab: Tabs) 
         open_tab.close()
 
 
-def test_the_arrow_keys_lead_through_the_tokens_by_one_tab_stop(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_station(open_tab, typing_url)
+def test_the_arrow_keys_lead_through_the_tokens_by_one_tab_stop(typing_tab: Tab) -> None:
+    tab = show_station(typing_tab)
     show_tokens(tab, "hi", 8)
     assert tab.page.locator("#heat-strip [tabindex='0']").count() == 1
     tab.page.locator("#heat-strip [role=option]").nth(2).hover()
@@ -190,8 +206,8 @@ def test_the_arrow_keys_lead_through_the_tokens_by_one_tab_stop(open_tab: Tabs, 
     assert tab.page.locator("#heat-strip [tabindex='0']").count() == 1
 
 
-def test_stop_ends_the_strip_and_its_work(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    tab = open_station(open_tab, served.url)
+def test_stop_ends_the_strip_and_its_work(tab: Tab, engine: ScriptedEngine) -> None:
+    show_station(tab)
     tab.find("heat-run").click()
     ticket = engine.wait_for_ticket()
     ticket.start()

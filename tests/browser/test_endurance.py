@@ -8,7 +8,7 @@ from tests.browser.serving import serve
 from tests.browser.tab import Tab, Tabs
 from tests.scripted import TypingEngine
 
-RACES: Final = 12
+RACES: Final = 8
 HEAP: Final = 5e6 * RACES / 50  # bytes: fifty races may grow a tab by 5 MB
 
 
@@ -30,7 +30,7 @@ def test_races_leave_no_listeners_behind_and_hardly_any_memory(open_tab: Tabs) -
         tab = open_tab(served.url)
         session = tab.page.context.new_cdp_session(tab.page)
         session.send("Performance.enable")
-        race(tab, 3)
+        race(tab, 2)
         before = measure(session)
         race(tab, RACES)
         after = measure(session)

@@ -7,12 +7,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from demo.settings import Settings
 from demo.ui.view.words import format_seconds
 from tests.browser.serving import serve
-from tests.browser.tab import Tab, Tabs, read_seconds
+from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
 
 WORDS = [f"word{index} " for index in range(64)]
@@ -55,11 +55,18 @@ class Station:
         return self.find(f"result-{way}").locator("[role=img]")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def typing() -> Iterator[str]:
     """The page in front of an engine whose answers take a third of a second."""
     with serve(TypingEngine(WORDS, 0.02)) as served:
         yield served.url
+
+
+@pytest.fixture(scope="module")
+def station(browser: Browser, typing: str) -> Iterator["Station"]:
+    """The station in a tab that stays open."""
+    with open_tabs(browser) as open_tab:
+        yield Station(open_tab(typing))
 
 
 def assert_same(shown: str, told: float | None) -> None:
@@ -109,11 +116,9 @@ def firsts(ended: dict[str, Any]) -> list[dict[str, Any]]:
     return [visit["attempts"][0] for visit in ended["clients"]]
 
 
-def test_clients_that_honour_retry_after_are_all_served_and_both_results_stay_side_by_side(
-    open_tab: Tabs, typing: str
-) -> None:
-    station = Station(open_tab(typing))
+def test_clients_that_honour_retry_after_are_all_served_and_both_results_stay_side_by_side(station: Station) -> None:
     station.turn("clients", 10)
+    station.turn("limit", 4)
     station.click("once")
     before = station.verdict("once").inner_text()
     ended = station.click("patient")
@@ -137,11 +142,10 @@ def test_clients_that_honour_retry_after_are_all_served_and_both_results_stay_si
     for way in ("once", "patient"):
         for chart in station.charts(way).all():
             assert chart.evaluate("(plot) => plot.querySelector('.main-svg').clientWidth <= plot.clientWidth")
-    open_tab.close()
 
 
-def test_the_dials_say_how_many_come_and_how_many_are_served(open_tab: Tabs, typing: str) -> None:
-    station = Station(open_tab(typing))
+def test_the_dials_say_how_many_come_and_how_many_are_served(station: Station) -> None:
+    station.turn("clients", 20)
     expect(station.find("once")).to_have_text("Twenty people click at once")
     station.turn("clients", 35)
     expect(station.find("once")).to_have_text("Thirty-five people click at once")
@@ -154,7 +158,6 @@ def test_the_dials_say_how_many_come_and_how_many_are_served(open_tab: Tabs, typ
     station.click("once")
     expect(station.verdict("once")).to_have_text("5 of 5 were served at once, and none was refused.")
     assert len(station.rows("once")) == 5
-    open_tab.close()
 
 
 def test_the_chart_is_drawn_while_it_happens_and_stop_sends_everyone_home(open_tab: Tabs) -> None:
@@ -211,13 +214,11 @@ def assert_complains_of(tab: Tab, status: int) -> None:
     tab.complaints.clear()
 
 
-def test_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(open_tab: Tabs, typing: str) -> None:
-    station = Station(open_tab(typing))
+def test_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(station: Station) -> None:
     station.turn("clients", 10)
     station.click("once")
     station.click("patient")
     assert station.tab.find_violations("#station-enough") == []
-    open_tab.close()
 
 
 def test_the_embedded_model_refuses_what_is_beyond_the_limit(open_tab: Tabs, app_url: str) -> None:

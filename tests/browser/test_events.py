@@ -12,8 +12,7 @@ from playwright.sync_api import Browser, Locator, expect
 
 from demo.engines.simulated_faults import BREAK, PAUSE_SECONDS, WORDS
 from demo.errors import Overloaded
-from tests.browser.serving import Served
-from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
+from tests.browser.tab import Tab, open_tabs, read_seconds
 from tests.scripted import ScriptedEngine
 
 PATHS: Final = {"native": "/generate_stream", "chat": "/v1/chat/completions"}
@@ -21,9 +20,8 @@ QUESTION: Final = 'What\'s a "token"?'
 Sent = dict[str, Tab]
 
 
-def open_station(open_tab: Tabs, url: str, theme: str = "light") -> Tab:
-    """A tab with the station in view and alive."""
-    tab = open_tab(url, theme=theme)
+def show_station(tab: Tab) -> Tab:
+    """The tab, with the station in view and its script there."""
     tab.find("station-events").scroll_into_view_if_needed()
     expect(tab.find("events-note")).not_to_be_empty()
     return tab
@@ -46,7 +44,7 @@ def send(tab: Tab, kind: str, outcome: str = "Done:") -> None:
 def sent(browser: Browser, typing_url: str) -> Iterator[Sent]:
     """For each kind a tab in which one such request has come to its end, for tests that only read."""
     with open_tabs(browser) as open_tab:
-        tabs = {kind: open_station(open_tab, typing_url) for kind in (*PATHS, "break")}
+        tabs = {kind: show_station(open_tab(typing_url)) for kind in (*PATHS, "break")}
         for kind, tab in tabs.items():
             send(tab, kind, "The stream broke off" if kind == "break" else "Done:")
         yield tabs
@@ -111,8 +109,8 @@ def test_the_command_does_what_the_page_did(sent: Sent, kind: str) -> None:
     assert fix(told) == fix(read_shown(tab))
 
 
-def test_the_same_token_is_shown_in_both_dialects(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_station(open_tab, typing_url)
+def test_the_same_token_is_shown_in_both_dialects(typing_tab: Tab) -> None:
+    tab = show_station(typing_tab)
     send(tab, "native")
     send(tab, "chat")
     expect(tab.find("events-same-native")).to_contain_text('"text":"word0 "')
@@ -136,8 +134,8 @@ def test_the_parts_of_an_event_are_told_apart(sent: Sent) -> None:
     assert rows(tab).first.locator(".part-end").count() == 0
 
 
-def test_a_pause_shows_the_comments_that_keep_it_alive(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_station(open_tab, typing_url)
+def test_a_pause_shows_the_comments_that_keep_it_alive(typing_tab: Tab) -> None:
+    tab = show_station(typing_tab)
     send(tab, "pause")
     shown = rows(tab).all_text_contents()
     comments = [text for text in shown if text == ": keep-alive"]
@@ -158,8 +156,8 @@ def test_an_error_in_mid_stream_is_shown_as_its_last_event(sent: Sent) -> None:
     expect(tab.find("events-status")).to_contain_text(re.compile(said))
 
 
-def test_stop_hangs_up_and_the_work_ends(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    tab = open_station(open_tab, served.url)
+def test_stop_hangs_up_and_the_work_ends(tab: Tab, engine: ScriptedEngine) -> None:
+    show_station(tab)
     tab.find("events-send").click()
     ticket = engine.wait_for_ticket()
     ticket.start()
@@ -172,8 +170,8 @@ def test_stop_hangs_up_and_the_work_ends(open_tab: Tabs, served: Served, engine:
     expect(tab.find("events-status")).to_have_text("Stopped.")
 
 
-def test_a_refusal_is_a_true_status_and_one_sentence(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    tab = open_station(open_tab, served.url)
+def test_a_refusal_is_a_true_status_and_one_sentence(tab: Tab, engine: ScriptedEngine) -> None:
+    show_station(tab)
     engine.refusal = Overloaded("Model is overloaded: try again in a moment.")
     send(tab, "native", "Model is overloaded: try again in a moment.")
     expect(tab.find("events-response")).to_contain_text("429")
@@ -182,8 +180,9 @@ def test_a_refusal_is_a_true_status_and_one_sentence(open_tab: Tabs, served: Ser
     tab.complaints.clear()
 
 
-def test_new_events_are_followed_unless_the_reader_has_scrolled_up(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_station(open_tab, typing_url)
+def test_new_events_are_followed_unless_the_reader_has_scrolled_up(typing_tab: Tab) -> None:
+    tab = show_station(typing_tab)
+    tab.find("events-kind").select_option("native")
     tab.find("events-tokens").fill("120")
     send(tab, "native")
     place = "(({scrollTop, scrollHeight, clientHeight}) => [scrollTop, scrollHeight - clientHeight - scrollTop])"
@@ -197,8 +196,8 @@ def test_new_events_are_followed_unless_the_reader_has_scrolled_up(open_tab: Tab
     assert above == 0
 
 
-def test_nobody_is_shut_out_of_it(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_station(open_tab, typing_url)
+def test_nobody_is_shut_out_of_it(typing_tab: Tab) -> None:
+    tab = show_station(typing_tab)
     send(tab, "chat")
     send(tab, "native")
     send(tab, "break", "The stream broke off")

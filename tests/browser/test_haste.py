@@ -6,7 +6,7 @@ from tests.browser.serving import serve
 from tests.browser.tab import Tabs
 from tests.scripted import TypingEngine
 
-ROUNDS = 15
+ROUNDS = 8
 
 
 def test_what_is_asked_right_after_clearing_is_always_answered_on_both_sides(open_tab: Tabs) -> None:

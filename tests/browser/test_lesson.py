@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from demo.events import Message, Sampling
+from demo.ui.files import PLACE
 from tests.browser.serving import Served, serve
 from tests.browser.tab import SIZES, Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
@@ -85,9 +86,8 @@ def test_a_machine_slower_than_the_rate_asked_for_is_said_to_be(open_tab: Tabs) 
 
 
 def test_the_example_is_one_story_whatever_the_model_would_end_with_and_the_page_says_how_it_is_asked(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
+    tab: Tab, engine: ScriptedEngine
 ) -> None:
-    tab = open_tab(served.url)
     tab.find("example-run").click()
     request = engine.wait_for_ticket().request
     assert (request.max_new_tokens, request.ignore_eos) == (1000, True)
@@ -199,10 +199,7 @@ def size_of(page: Page, selector: str) -> float:
     return float(page.locator(selector).first.evaluate("(e) => parseFloat(getComputedStyle(e).fontSize)"))
 
 
-def test_presenter_view_is_large_and_its_keys_run_the_lesson(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    tab = open_tab(served.url)
+def test_presenter_view_is_large_and_its_keys_run_the_lesson(tab: Tab, engine: ScriptedEngine) -> None:
     before = size_of(tab.page, "#streamed-text")
     tab.find("presenter").click()
     assert size_of(tab.page, "#streamed-text") > 1.3 * before
@@ -225,10 +222,7 @@ def test_presenter_view_is_large_and_its_keys_run_the_lesson(
     assert size_of(tab.page, "#streamed-text") == before
 
 
-def test_keys_are_letters_while_somebody_types_and_outside_of_presenter_view(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    tab = open_tab(served.url)
+def test_keys_are_letters_while_somebody_types_and_outside_of_presenter_view(tab: Tab, engine: ScriptedEngine) -> None:
     tab.page.locator("#intro h1").click()
     for key in ("g", "r", "0"):
         tab.page.keyboard.press(key)
@@ -238,6 +232,7 @@ def test_keys_are_letters_while_somebody_types_and_outside_of_presenter_view(
     expect(tab.prompt).to_have_value("grp159")
     assert engine.tickets == []
     assert tab.page.evaluate("document.body.hasAttribute('data-presenting')")
+    tab.find("presenter").click()
 
 
 def test_a_link_can_ask_for_presenter_view(open_tab: Tabs, typing_url: str) -> None:
@@ -269,21 +264,14 @@ def test_before_the_first_interaction_little_of_ours_is_loaded_and_no_charts(ope
     tab.page.reload()
     tab.wait_until_ready()
     expect(tab.find("presenter")).to_be_visible()
-    own = [url for url in asked if re.search("/(lesson|page|answer|vendor)/", url)]
-    inline = tab.page.evaluate(
-        "[...document.querySelectorAll('head style, head script:not([src])')].map((e) => e.textContent)"
-    )
-    ours = [
-        text for text in inline if text.lstrip().startswith(("/* The page's looks", "// Whether this page's server"))
-    ]
-    assert len(ours) == 2
+    own = [url for url in asked if PLACE in url]
     assert own
-    assert sum(len(httpx2.get(url).content) for url in own) + sum(map(len, ours)) < BUDGET
+    assert sum(len(httpx2.get(url).content) for url in own) < BUDGET
     assert not [url for url in own if "plotly" in url]
 
 
-def test_every_section_of_the_contents_is_there(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_tab(typing_url)
+def test_every_section_of_the_contents_is_there(typing_tab: Tab) -> None:
+    tab = typing_tab
     links = tab.page.locator("#contents a")
     expect(links).to_have_count(10)
     for number, link in enumerate(links.all(), start=1):

@@ -1,14 +1,13 @@
 """An answer rendered as Markdown while it is written, by its own modules, without a model and without Gradio."""
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
-from demo.ui.files import ASSETS, PLACE
+from demo.ui.files import ASSETS, PLACE, STYLES
 
 PROSE = [
     "Milk, rennet and time.",
@@ -28,57 +27,20 @@ MARKED = [
 ]
 THOUGHT = "<think>\nHm, **x**.\n- a\n</think>\n\nAn *answer*."
 PIECES = [
-    *(
-        "a",
-        "word ",
-        "**",
-        "*",
-        "_",
-        "__",
-        "`",
-        "```",
-        "```js\n",
-        "~~",
-        "\n",
-        "\n\n",
-        "- ",
-        "1. ",
-        "2) ",
-        "  ",
-        "    ",
-        "> ",
-    ),
-    *(
-        "# ",
-        "|",
-        "| a | b |\n|---|---|\n",
-        "---\n",
-        "[",
-        "](http://x.y/)",
-        "](javascript:x)",
-        "!",
-        "<b>",
-        "<think>",
-        "</think>",
-    ),
-    *(
-        "\\",
-        "é",
-        "中",
-        "😀",
-        "http://a.b/_c_ ",
-        ".",
-        '"',
-        "\t",
-        "\r\n",
-        "~~~\n",
-        "[x] ",
-        "***",
-        " ",
-        "&amp;",
-        "\n* ",
-        "===",
-    ),
+    *("a", "word ", "**", "*", "_", "__", "`", "```", "```js\n", "~~", "\n", "\n\n", "- ", "1. ", "2) ", "  ", "    "),
+    *("> ", "# ", "|", "| a | b |\n|---|---|\n", "---\n", "[", "](http://x.y/)", "](javascript:x)", "!", "<b>"),
+    *("<think>", "</think>", "\\", "é", "中", "😀", "http://a.b/_c_ ", ".", '"', "\t", "\r\n", "~~~\n", "[x] ", "***"),
+    *(" ", "&amp;", "\n* ", "==="),
+]
+ADDRESSES = [
+    *("javascript:alert(1)", "JaVaScRiPt:alert(1)", "java\tscript:alert(1)", "&#106;avascript:alert(1)", "vbscript:x"),
+    *("javascript&colon;alert(1)", "data:text/html,<script>alert(1)</script>", "\x01javascript:alert(1)"),
+    *("//evil.example", "file:///x"),
+]
+LARGE = [
+    *("> " * 1000, "- " * 3000 + "x", "1. " * 1000 + "x", "```\n" * 5000, "[" * 50_000, "[a](" * 2000, "`a" * 2000),
+    *("x" * 100_000, "*a " * 2000, "\\" * 50_000, "\n".join(">" * depth + " a" for depth in range(60))),
+    *("| a | b |\n" * 2000, "- a\n" * 2000),
 ]
 
 SET_UP = """async (place) => {
@@ -111,19 +73,12 @@ WATCH = """(text) => {
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, typing_url: str) -> Iterator[Page]:
-    """A document of the page's own server with nothing on it but answers, and their style."""
-    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
-    page = context.new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{typing_url}{PLACE}/snippets.json")
-    style = "".join((ASSETS / path).read_text("utf-8") for path in ("page.css", "answer/answer.css"))
-    page.add_style_tag(content=style)
-    page.evaluate(SET_UP, typing_url)
-    yield page
-    context.close()
-    assert all(url.startswith(typing_url) for url in asked)
+def page(modules: Page, typing_url: str) -> Page:
+    """A document with nothing on it but answers, and their style."""
+    for name in STYLES[:3]:
+        modules.add_style_tag(url=f"{PLACE}/{name}")
+    modules.evaluate(SET_UP, f"{typing_url}{PLACE}")
+    return modules
 
 
 def cut(text: str, source: random.Random) -> list[str]:
@@ -182,25 +137,7 @@ def test_a_list_begins_at_its_number_and_goes_on(page: Page) -> None:
     ) == [[3, 3]]
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        *(
-            "javascript:alert(1)",
-            "JaVaScRiPt:alert(1)",
-            "java\tscript:alert(1)",
-            "&#106;avascript:alert(1)",
-            "vbscript:x",
-        ),
-        *(
-            "javascript&colon;alert(1)",
-            "data:text/html,<script>alert(1)</script>",
-            "\x01javascript:alert(1)",
-            "//evil.example",
-            "file:///x",
-        ),
-    ],
-)
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_a_link_leads_to_the_web_or_is_text(page: Page, address: str) -> None:
     for text in (f"[x]({address})", f"[x](<{address}>)", f"<{address}>", f"**[x]({address} 'y')**"):
         assert read(page, text, "element.querySelector('a[href]')?.href ?? null") is None, text
@@ -221,37 +158,14 @@ def test_html_and_images_are_text(page: Page) -> None:
     assert read(page, f"- {text}\n\n> {text}\n\n{text}\n", "element.querySelectorAll('img, script, b').length") == 0
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *(
-            "> " * 1000,
-            "- " * 3000 + "x",
-            "1. " * 1000 + "x",
-            "```\n" * 5000,
-            "[" * 50_000,
-            "[a](" * 2000,
-            "`a" * 2000,
-            "x" * 100_000,
-        ),
-        *(
-            "*a " * 2000,
-            "\\" * 50_000,
-            "\n".join(">" * depth + " a" for depth in range(60)),
-            "| a | b |\n" * 2000,
-            "- a\n" * 2000,
-        ),
-    ],
-    ids=lambda text: text[:8],
-)
+@pytest.mark.parametrize("text", LARGE, ids=lambda text: text[:8])
 def test_whatever_comes_in_one_piece_is_shown_soon(page: Page, text: str) -> None:
     assert read(page, text, "answer.text.length") == len(text)
 
 
 def test_an_append_costs_no_more_late_in_an_answer(page: Page) -> None:
-    text = (
-        "A paragraph with **bold text** and `code`, a sentence or two long. " * 3 + "\n\n- item *one*\n- item two\n\n"
-    )
+    paragraph = "A paragraph with **bold text** and `code`, a sentence or two long. " * 3
+    text = f"{paragraph}\n\n- item *one*\n- item two\n\n"
     seconds = page.evaluate(
         """(text) => {
           const { answer } = begin();
@@ -326,16 +240,8 @@ def test_a_paragraph_reads_in_its_own_direction(page: Page) -> None:
 
 
 def test_long_code_and_wide_tables_do_not_widen_the_answer(page: Page) -> None:
-    wide = (
-        "```\n"
-        + "x" * 3000
-        + "\n```\n\n|"
-        + " wide-cell-without-a-break |" * 60
-        + "\n|"
-        + "---|" * 60
-        + "\n\n"
-        + "y" * 3000
-    )
+    code, table = f"```\n{'x' * 3000}\n```\n\n", f"|{' wide-cell-without-a-break |' * 60}\n|{'---|' * 60}\n\n"
+    wide = f"{code}{table}{'y' * 3000}"
     assert read(page, wide, "document.documentElement.scrollWidth <= innerWidth")
 
 

@@ -1,17 +1,16 @@
-"""The page's behaviour, with the engine in the test's own hands."""
+"""A race on the page, with the engine in the test's own hands."""
 
 import re
-import threading
 
 import pytest
 from playwright.sync_api import expect
 
-from demo.errors import EngineFailed, ModelError, NotReady, Overloaded
-from demo.events import Broken, Loading, Message, Ready
+from demo.events import Message
 from tests.browser.conftest import WORDS
+from tests.browser.race import answer
 from tests.browser.serving import Served, serve
-from tests.browser.tab import LOOK_AWAY, Tabs, read_seconds
-from tests.scripted import CARD, ScriptedEngine, ScriptedTicket, TypingEngine
+from tests.browser.tab import LOOK_AWAY, Tab, Tabs, read_seconds
+from tests.scripted import ScriptedEngine, TypingEngine
 
 # Whatever a model writes, its raw text is shown as it is: never markup, a template or a script.
 TRICKY = 'a  <b>b</b> &amp; ${1 + 1} {{value}} `c` \\n "d"\n\n<script>alert(1)</script> 🧀 漢字 ไทย שלום'
@@ -19,6 +18,8 @@ TRICKY = 'a  <b>b</b> &amp; ${1 + 1} {{value}} `c` \\n "d"\n\n<script>alert(1)</
 CHEESE = "How do you make cheese?"
 
 SAME = "([one, two]) => document.getElementById(one).textContent === document.getElementById(two).textContent"
+# The wall-clock time of the next click, in milliseconds.
+NOTE_CLICK = "addEventListener('click', () => { window.clicked = Date.now(); }, { capture: true, once: true })"
 COUNT_CHANGES = """() => {
   window.changes = 0;
   const text = document.getElementById("streamed-text");
@@ -27,36 +28,7 @@ COUNT_CHANGES = """() => {
 }"""
 
 
-class WakingEngine(ScriptedEngine):
-    """An engine whose model is there once the test says so."""
-
-    def wake(self) -> None:
-        self._status = Ready(CARD)
-        self.refusal = None
-
-
-def watch_cancel(ticket: ScriptedTicket) -> threading.Event:
-    """An event that is set when `ticket` has been given back."""
-    cancel, cancelled = ticket.cancel, threading.Event()
-
-    def note() -> None:
-        cancel()
-        cancelled.set()
-
-    ticket.cancel = note  # type: ignore[method-assign]
-    return cancelled
-
-
-def answer(ticket: ScriptedTicket, *texts: str) -> None:
-    ticket.start()
-    ticket.write(*texts)
-    ticket.finish()
-
-
-def test_text_appears_token_by_token_on_one_side_and_at_once_on_the_other(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    tab = open_tab(served.url)
+def test_text_appears_token_by_token_on_one_side_and_at_once_on_the_other(tab: Tab, engine: ScriptedEngine) -> None:
     tab.ask("Hello")
     tab.expect_both("queued")
     (ticket,) = engine.tickets
@@ -76,8 +48,7 @@ def test_text_appears_token_by_token_on_one_side_and_at_once_on_the_other(
     assert tab.read("streamed-tokens") == tab.read("whole-tokens") == "3"
 
 
-def test_the_raw_text_is_the_models_and_one_click_away(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    tab = open_tab(served.url)
+def test_the_raw_text_is_the_models_and_one_click_away(tab: Tab, engine: ScriptedEngine) -> None:
     tab.ask(TRICKY.replace("\n", " "))
     answer(engine.tickets[0], *TRICKY)
     tab.expect_both("done")
@@ -90,8 +61,7 @@ def test_the_raw_text_is_the_models_and_one_click_away(open_tab: Tabs, served: S
     assert TRICKY in (tab.page.locator("#whole-body .past").first.text_content() or "")
 
 
-def test_enter_sends_and_shift_enter_starts_a_new_line(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    tab = open_tab(served.url)
+def test_enter_sends_and_shift_enter_starts_a_new_line(tab: Tab, engine: ScriptedEngine) -> None:
     tab.prompt.fill("")
     tab.prompt.press_sequentially("One")
     tab.prompt.press("Shift+Enter")
@@ -119,10 +89,7 @@ def test_the_first_click_starts_a_race(open_tab: Tabs, served: Served, engine: S
     expect(tab.prompt).to_have_value("What is Deep Learning?")
 
 
-def test_an_example_in_mid_race_ends_that_and_starts_its_own(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    tab = open_tab(served.url)
+def test_an_example_in_mid_race_ends_that_and_starts_its_own(tab: Tab, engine: ScriptedEngine) -> None:
     tab.ask("Hello")
     engine.tickets[0].start()
     engine.tickets[0].write("First")
@@ -134,10 +101,7 @@ def test_an_example_in_mid_race_ends_that_and_starts_its_own(
     assert tab.read("streamed-text") == ""
 
 
-def test_while_a_race_runs_generate_is_stop_and_each_sides_stop_is_there(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    tab = open_tab(served.url)
+def test_while_a_race_runs_generate_is_stop_and_each_sides_stop_is_there(tab: Tab, engine: ScriptedEngine) -> None:
     expect(tab.find("stop")).to_be_hidden()
     expect(tab.find("streamed-stop")).to_be_hidden()
     place = tab.find("generate").bounding_box()
@@ -157,60 +121,15 @@ def test_while_a_race_runs_generate_is_stop_and_each_sides_stop_is_there(
     expect(tab.find("generate")).to_be_visible()
 
 
-def test_a_question_is_asked_afresh_unless_the_conversation_is_to_be_continued(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    tab = open_tab(served.url)
-    expect(tab.find("keep")).to_be_hidden()
-    tab.ask("Hello")
-    answer(engine.tickets[0], "Hi")
-    tab.expect_both("done")
-    tab.ask("Fresh")
-    assert engine.tickets[1].request.prompt == (Message("user", "Fresh"),)
-    assert "Hi" not in tab.read("streamed-body")
-    answer(engine.tickets[1], "Yes")
-    tab.expect_both("done")
-    tab.find("keep").locator("input").check()
-    tab.ask("More")
-    said = (Message("user", "Fresh"), Message("assistant", "Yes"), Message("user", "More"))
-    assert engine.tickets[2].request.prompt == said
-    expect(tab.prompt).to_have_value("")
-    answer(engine.tickets[2], "Indeed")
-    tab.expect_both("done")
-    tab.find("edit").click()
-    expect(tab.prompt).to_have_value("More")
-    tab.ask("Less")
-    assert engine.tickets[3].request.prompt == (*said[:2], Message("user", "Less"))
-
-
-def test_an_answer_that_was_cut_off_can_be_continued(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    tab = open_tab(served.url)
-    tab.ask("Hello")
-    answer(engine.tickets[0], "Once upon")
-    tab.expect_both("done")
-    tab.find("complete").click()
-    tab.expect_both("queued")
-    assert engine.tickets[1].request.prompt == (Message("user", "Hello"), Message("assistant", "Once upon"))
-    engine.tickets[1].start()
-    engine.tickets[1].write(" a time")
-    engine.tickets[1].finish("eos_token")
-    tab.expect_both("done")
-    expect(tab.find("complete")).to_be_hidden()
-    assert tab.read("streamed-body").split() == ["Hello", "Once", "upon", "Copy", "a", "time"]
-
-
-def test_how_far_the_prompt_is_read_is_told(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    tab = open_tab(served.url)
+def test_how_far_the_prompt_is_read_is_told(tab: Tab, engine: ScriptedEngine) -> None:
     tab.ask("Hello")
     engine.tickets[0].start(1930)
     engine.tickets[0].read(512, 1930)
     tab.expect_both("reading the prompt: 512 of 1,930 tokens")
 
 
-def test_the_largest_number_is_the_first_text_and_a_sentence_compares_both(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    tab = open_tab(served.url)
+def test_the_largest_number_is_the_first_text_and_a_sentence_compares_both(tab: Tab, engine: ScriptedEngine) -> None:
+    tab.page.evaluate(NOTE_CLICK)
     tab.ask("Hello")
     engine.tickets[0].start()
     engine.tickets[0].write("One ")
@@ -223,6 +142,8 @@ def test_the_largest_number_is_the_first_text_and_a_sentence_compares_both(
     engine.tickets[0].finish()
     tab.expect_both("done")
     assert tab.read("streamed-first") == frozen
+    seconds = tab.page.evaluate("(Number(document.getElementById('streamed-text').dataset.paintedAt) - clicked) / 1000")
+    assert read_seconds(frozen) == pytest.approx(seconds, abs=0.06)
     assert tab.read("whole-first") == tab.read("whole-clock")
     sooner = read_seconds(tab.read("whole-first")) - read_seconds(tab.read("streamed-first"))
     sentence = re.compile(
@@ -237,9 +158,8 @@ def test_the_largest_number_is_the_first_text_and_a_sentence_compares_both(
 
 
 def test_stopping_the_streaming_side_says_what_was_saved_and_the_other_goes_on(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
+    tab: Tab, engine: ScriptedEngine
 ) -> None:
-    tab = open_tab(served.url)
     tab.ask("Hello")
     engine.tickets[0].start()
     engine.tickets[0].write("One ")
@@ -257,10 +177,7 @@ def test_stopping_the_streaming_side_says_what_was_saved_and_the_other_goes_on(
     expect(tab.find("streamed-note")).to_contain_text("stopped at token 2 of 3,")
 
 
-def test_stopping_the_waiting_side_shows_nothing_and_the_other_goes_on(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    tab = open_tab(served.url)
+def test_stopping_the_waiting_side_shows_nothing_and_the_other_goes_on(tab: Tab, engine: ScriptedEngine) -> None:
     tab.ask("Hello")
     engine.tickets[0].start()
     engine.tickets[0].write("One ")
@@ -276,10 +193,7 @@ def test_stopping_the_waiting_side_shows_nothing_and_the_other_goes_on(
 
 
 @pytest.mark.parametrize("way", ["stop", "Escape"])
-def test_stop_and_escape_end_both_sides_and_the_work(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine, way: str
-) -> None:
-    tab = open_tab(served.url)
+def test_stop_and_escape_end_both_sides_and_the_work(tab: Tab, engine: ScriptedEngine, way: str) -> None:
     tab.ask("Hello")
     engine.tickets[0].start()
     engine.tickets[0].write("One ")
@@ -293,91 +207,6 @@ def test_stop_and_escape_end_both_sides_and_the_work(
     tab.expect_text("streamed", "One")
 
 
-def test_retry_asks_the_same_turn_again(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    tab = open_tab(served.url)
-    tab.ask("Hello")
-    answer(engine.tickets[0], "First")
-    tab.expect_both("done")
-    tab.find("retry").click()
-    tab.expect_both("queued")
-    assert engine.tickets[1].request == engine.tickets[0].request
-    expect(tab.find("streamed-text")).to_be_empty()
-    answer(engine.tickets[1], "Second")
-    tab.expect_both("done")
-    tab.expect_text("streamed", "Second")
-    tab.expect_text("whole", "Second")
-    tab.expect_results(2)
-
-
-def test_retry_while_the_answer_is_written_stops_it_and_begins_again(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    tab = open_tab(served.url)
-    tab.ask("Hello")
-    engine.tickets[0].start()
-    engine.tickets[0].write("First")
-    tab.expect_text("streamed", "First")
-    tab.find("retry").click()
-    tab.expect_both("queued")
-    assert engine.tickets[0].cancelled
-    answer(engine.tickets[1], "Second")
-    tab.expect_both("done")
-    tab.expect_text("whole", "Second")
-
-
-def test_clear_starts_over(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    tab = open_tab(served.url)
-    tab.ask("Hello")
-    answer(engine.tickets[0], "First")
-    tab.expect_results(1)
-    tab.find("clear").click()
-    tab.expect_both("ready")
-    assert tab.read("streamed-text") == tab.read("whole-text") == ""
-    assert tab.read("whole-ttft") == "–"
-    expect(tab.find("plot-timeline")).to_be_hidden()
-    tab.ask("And now?")
-    assert engine.tickets[1].request.prompt == (Message("user", "And now?"),)
-
-
-def test_clear_in_mid_answer_stops_the_work(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    tab = open_tab(served.url)
-    tab.ask("Hello")
-    engine.tickets[0].start()
-    engine.tickets[0].write("First")
-    tab.expect_text("streamed", "First")
-    tab.find("clear").click()
-    tab.expect_both("ready")
-    assert engine.tickets[0].cancelled
-    assert tab.read("streamed-text") == ""
-    expect(tab.find("streamed-clock")).to_have_text("0.00 s")
-
-
-def test_two_tabs_never_see_each_other(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    one, two = open_tab(served.url), open_tab(served.url)
-    one.ask("I am one")
-    two.ask("I am two")
-    answer(engine.tickets[1], "for two")
-    two.expect_both("done")
-    assert one.read("streamed-text") == ""
-    answer(engine.tickets[0], "for one")
-    one.expect_both("done")
-    assert (one.read("whole-text"), two.read("whole-text")) == ("for one", "for two")
-    one.find("keep").locator("input").check()
-    one.ask("More")
-    assert "two" not in str(engine.tickets[2].request.prompt)
-
-
-def test_closing_the_tab_stops_the_work(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    tab = open_tab(served.url)
-    tab.ask("Hello")
-    engine.tickets[0].start()
-    engine.tickets[0].write("One ")
-    tab.expect_some_text("streamed")
-    cancelled = watch_cancel(engine.tickets[0])
-    tab.page.close()
-    assert cancelled.wait(20)
-
-
 def test_behind_another_tab_less_is_shown_and_the_tail_still_arrives(open_tab: Tabs, typing_url: str) -> None:
     tab = open_tab(typing_url)
     with tab.page.expect_response(lambda response: "/run/predict" in response.url):
@@ -389,70 +218,7 @@ def test_behind_another_tab_less_is_shown_and_the_tail_still_arrives(open_tab: T
     assert 0 < tab.page.evaluate("changes") < len(WORDS) / 20
 
 
-def test_an_overload_is_one_sentence_and_the_prompt_stays(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    tab = open_tab(served.url)
-    engine.refusal = Overloaded("All places are taken: try again in a moment.")
-    tab.prompt.fill("Hello")
-    tab.find("generate").click()
-    expect(tab.find("message")).to_have_text("All places are taken: try again in a moment.")
-    expect(tab.prompt).to_have_value("Hello")
-    expect(tab.find("streamed-clock")).to_have_text("0.00 s")
-    engine.refusal = None
-    tab.find("generate").click()
-    tab.expect_both("queued")
-    expect(tab.find("message")).to_be_hidden()
-
-
-def test_an_empty_prompt_is_refused_in_words(open_tab: Tabs, served: Served) -> None:
-    tab = open_tab(served.url)
-    tab.prompt.fill("")
-    tab.find("generate").click()
-    expect(tab.find("message")).to_contain_text("type something first")
-
-
-def test_a_failure_is_one_sentence_in_both_panes_and_the_next_run_works(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    tab = open_tab(served.url)
-    tab.ask("Hello")
-    engine.tickets[0].start()
-    engine.tickets[0].fail(EngineFailed("The model failed: try again."))
-    tab.expect_both("failed")
-    for side in ("streamed", "whole"):
-        expect(tab.find(f"{side}-note")).to_have_text("The model failed: try again.")
-    tab.find("retry").click()
-    tab.expect_both("queued")
-    answer(engine.tickets[1], "Fine")
-    tab.expect_both("done")
-
-
-def test_the_page_says_what_is_loading_and_opens_generate_when_ready(open_tab: Tabs) -> None:
-    engine = WakingEngine(Loading("converting the weights", 0.4))
-    engine.refusal = NotReady("The model is still loading: a moment.")
-    with serve(engine) as served:
-        tab = open_tab(served.url, ready=False)
-        expect(tab.find("model")).to_contain_text("converting the weights 40%")
-        expect(tab.find("generate")).to_be_disabled()
-        engine.wake()
-        expect(tab.find("generate")).to_be_enabled()
-        expect(tab.find("model")).to_contain_text("scripted (folder) on cpu, float32")
-        open_tab.close()
-
-
-def test_a_model_that_is_broken_is_said_in_a_sentence(open_tab: Tabs) -> None:
-    with serve(ScriptedEngine(Broken(ModelError("The model can't be read: name another.")))) as served:
-        tab = open_tab(served.url, ready=False)
-        expect(tab.find("model")).to_have_text("The model can't be read: name another.")
-        expect(tab.find("generate")).to_be_disabled()
-        open_tab.close()
-
-
-def test_the_clock_runs_while_a_side_is_active_and_rests_afterwards(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    tab = open_tab(served.url)
+def test_the_clock_runs_while_a_side_is_active_and_rests_afterwards(tab: Tab, engine: ScriptedEngine) -> None:
     tab.ask("Hello")
     running = tab.read("whole-clock")
     expect(tab.find("whole-clock")).not_to_have_text(running)
@@ -464,10 +230,7 @@ def test_the_clock_runs_while_a_side_is_active_and_rests_afterwards(
     assert tab.read("whole-clock") == rested
 
 
-def test_a_screen_reader_hears_beginnings_and_ends_and_never_a_token(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    tab = open_tab(served.url)
+def test_a_screen_reader_hears_beginnings_and_ends_and_never_a_token(tab: Tab, engine: ScriptedEngine) -> None:
     tab.ask("Hello")
     expect(tab.find("announcer")).to_have_text("Streaming queued")
     engine.tickets[0].start()

@@ -21,11 +21,6 @@ window.asked = window.given = 0;
 const ask = () => { asked++; requestAnimationFrame(() => { given++; if (asked < 200) ask(); }); };
 ask();"""
 
-# How many frames anybody asks for within a second.
-COUNT_FRAMES = """() => new Promise((tell) => {
-  const before = requestAnimationFrame(() => {});
-  setTimeout(() => tell(requestAnimationFrame(() => {}) - before - 1), 1000);
-})"""
 # Notes when one of the streaming side's numbers changes while its text grows, and whether the text does with it.
 WATCH_NUMBERS = """() => {
   window.changes = [];
@@ -156,11 +151,6 @@ def test_frames_that_somebody_asks_for_are_never_cancelled(open_tab: Tabs, fast:
     tab.wait_until_ready()
     tab.ask("Hello")
     tab.page.wait_for_function("given === 200")
-
-
-def test_a_page_at_rest_asks_for_no_frames(open_tab: Tabs, fast: Served) -> None:
-    tab = open_tab(fast.url)
-    tab.page.wait_for_function(f"({COUNT_FRAMES})().then((count) => count === 0)", polling=100)
 
 
 def test_while_text_grows_its_numbers_change_only_together_with_it(open_tab: Tabs, fast: Served) -> None:

@@ -2,17 +2,15 @@
 
 import csv
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator
-from statistics import fmean, variance
-from typing import Any
+from statistics import fmean
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 
-from demo.bench.interval import estimate_mean, t_quantile
+from demo.bench.interval import estimate_mean
 from demo.errors import Overloaded
 from tests.browser.serving import Served, serve
 from tests.browser.tab import LOOK_AWAY, Tab, Tabs, open_tabs, read_seconds
@@ -94,12 +92,6 @@ def finished(browser: Browser, felt_url: str) -> Iterator[Perceived]:
 @pytest.fixture(scope="module")
 def page(finished: Perceived) -> Page:
     return finished.tab.page
-
-
-def call(page: Page, name: str, *arguments: Any) -> Any:
-    """What a function of the station's arithmetic returns."""
-    script = "async ([name, values]) => (await import('/lesson/perceived/felt.js'))[name](...values)"
-    return page.evaluate(script, [name, list(arguments)])
 
 
 # --- what is asked, and what is made of it ---------------------------------------------------------------------------
@@ -247,8 +239,8 @@ def test_a_wait_that_was_not_watched_is_repeated(open_tab: Tabs, served: Served,
     station.find("stop").click()
 
 
-def test_a_refused_request_is_one_sentence(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    station = Perceived(open_tab(served.url))
+def test_a_refused_request_is_one_sentence(tab: Tab, engine: ScriptedEngine) -> None:
+    station = Perceived(tab)
     engine.refusal = Overloaded(BUSY)
     station.find("begin").click()
     station.ask()
@@ -304,57 +296,3 @@ def test_axe_is_content_during_a_round_in_light_and_after_it_in_dark_and_nothing
     expect(station.find("results")).to_be_visible()
     station.tab.page.evaluate("document.body.classList.add('dark')")
     assert station.tab.find_violations("#station-perceived") == []
-
-
-# --- the arithmetic --------------------------------------------------------------------------------------------------
-
-
-def test_both_ways_have_lengths_from_the_same_range_and_their_order_is_shuffled(page: Page) -> None:
-    plans = [call(page, "planRounds", 12) for _ in range(3)]
-    orders = [[each["mode"] for each in plan] for plan in plans]
-    for plan, order in zip(plans, orders, strict=True):
-        assert Counter(order) == {"streamed": 6, "whole": 6}
-        for mode in FACTORS:
-            lengths = sorted(each["tokens"] for each in plan if each["mode"] == mode)
-            assert [(length - 120) // 30 for length in lengths] == pytest.approx([0, 1, 2, 3, 4, 5], abs=1)
-    assert orders[0] != orders[1] or orders[1] != orders[2]
-
-
-def test_each_place_in_the_order_is_either_way_as_often(page: Page) -> None:
-    script = """async () => { const { planRounds } = await import('/lesson/perceived/felt.js');
-    return Array.from({ length: 2000 }, () => planRounds(6).map(({ mode }) => mode === "streamed")); }"""
-    orders: list[list[bool]] = page.evaluate(script)
-    for place in zip(*orders, strict=True):
-        assert sum(place) == pytest.approx(1000, abs=6 * math.sqrt(500))
-    assert len(set(map(tuple, orders))) == math.comb(6, 3)
-
-
-def test_the_difference_has_welchs_interval(page: Page) -> None:
-    one, other = [1.5, 1.7, 1.6, 1.2], [0.8, 1.0, 0.9]
-    parts = [(variance(values) / len(values), len(values) - 1) for values in (one, other)]
-    error = sum(part for part, _ in parts)
-    freedom = math.floor(error**2 / sum(part**2 / freedom for part, freedom in parts))
-    margin = t_quantile(freedom) * math.sqrt(error)
-    mean = fmean(one) - fmean(other)
-    found = call(page, "estimateDifference", one, other)
-    assert [found[name] for name in ("low", "mean", "high")] == pytest.approx([mean - margin, mean, mean + margin])
-    assert call(page, "estimateDifference", [2, 2, 2], [1, 1, 1]) == {"mean": 1, "low": 1, "high": 1}
-
-
-def make_rounds(streamed: list[float], whole: list[float]) -> list[dict[str, Any]]:
-    ratios = {"streamed": streamed, "whole": whole}
-    return [{"mode": mode, "total": 4, "felt": 4 * ratio} for mode, values in ratios.items() for ratio in values]
-
-
-def test_nothing_is_said_of_fewer_than_three_guesses_of_each_way(page: Page) -> None:
-    assert call(page, "sayFelt", make_rounds([0.8, 0.9, 1.0], [1.5, 1.6])) == ""
-    assert call(page, "sayFelt", make_rounds([0.8, 0.9], [1.5, 1.6, 1.7, 1.8])) == ""
-
-
-def test_shorter_longer_and_what_may_be_chance_are_told_apart(page: Page) -> None:
-    low, high = [0.8, 0.9, 1.0], [1.5, 1.6, 1.7]
-    assert "So streaming felt shorter, by 0.70 of the true wait" in call(page, "sayFelt", make_rounds(low, high))
-    assert "So streaming felt longer, by 0.70 of the true wait" in call(page, "sayFelt", make_rounds(high, low))
-    assert call(page, "sayFelt", make_rounds([0.5, 1.0, 1.5], low)).endswith(
-        "That may be chance: these guesses don't tell the two apart."
-    )

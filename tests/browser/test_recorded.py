@@ -11,7 +11,7 @@ from demo.errors import NotReady, Overloaded
 from demo.events import Loading
 from demo.trace import read_trace, write_fragment
 from tests.browser.serving import Served, serve
-from tests.browser.tab import Tabs, read_seconds
+from tests.browser.tab import Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine
 from tests.traces import make_trace
 
@@ -117,10 +117,7 @@ def test_without_a_model_the_race_plays_recorded_runs_and_retry_plays_them_again
         open_tab.close()
 
 
-def test_the_saved_file_is_the_run_and_its_numbers_are_the_pages(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    tab = open_tab(served.url)
+def test_the_saved_file_is_the_run_and_its_numbers_are_the_pages(tab: Tab, engine: ScriptedEngine) -> None:
     tab.ask("Why?")
     ticket = engine.wait_for_ticket()
     ticket.start()

@@ -12,8 +12,9 @@ from playwright.sync_api import Browser, Response, expect
 
 from demo.errors import Overloaded
 from demo.events import Ready
+from demo.ui.view.words import CONSTANTS
 from tests.browser.conftest import WORDS
-from tests.browser.serving import Served, serve
+from tests.browser.serving import serve
 from tests.browser.station import Station
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
 from tests.scripted import CARD, ScriptedEngine, TypingEngine
@@ -123,11 +124,8 @@ def test_streamings_first_text_stays_flat_while_waiting_grows_and_a_sentence_say
     start = f"From 16 to 120 tokens the first text came after {first} with streaming; waiting took "
     said = finished.tab.read("sweep-verdict")
     assert said.startswith(start)
-    found = re.fullmatch(r"([\d.]+) to ([\d.]+ (ms|s))\.", said.removeprefix(start))
-    assert found is not None, said
-    least = float(found[1]) / (1000 if found[3] == "ms" else 1)
-    assert least == pytest.approx(waits[0], abs=0.0056)  # there to 1 ms, here to 1 or 10
-    assert found[2] == finished.rows[-1][3]
+    shortest, longest = finished.rows[0][3], finished.rows[-1][3]
+    assert said.removeprefix(start) in (f"{shortest} to {longest}.", f"{shortest.split()[0]} to {longest}.")
 
 
 def _say_range(ends: list[str]) -> str:
@@ -138,6 +136,8 @@ def _say_range(ends: list[str]) -> str:
 def test_the_chart_draws_a_line_through_the_medians_of_the_table_and_a_mark_for_every_sample(finished: Sweep) -> None:
     plot = finished.tab.page.locator("#sweep-chart .plot")
     drawn = plot.evaluate("(plot) => plot.data.map(({ name, x, y }) => [name, [...x], [...y]])")
+    colours = plot.evaluate("(plot) => plot.data.map(({ name, marker }) => [name.split(':')[0], marker.color])")
+    assert all(CONSTANTS["colours"][mode] == colour for mode, colour in colours)
     assert [name for name, _, _ in drawn[::2]] == [
         "whole: first text = total",
         "streamed: total",
@@ -161,10 +161,8 @@ def test_it_says_how_much_is_asked_for_and_about_how_long_that_takes_here(open_t
     expect(again.tab.find("sweep-plan")).to_contain_text("that this server has had so far, by its own clock")
 
 
-def test_progress_names_the_length_the_mode_and_what_is_left(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    sweep = Sweep(open_tab(served.url))
+def test_progress_names_the_length_the_mode_and_what_is_left(tab: Tab, engine: ScriptedEngine) -> None:
+    sweep = Sweep(tab)
     status = sweep.tab.find("sweep-status")
     sweep.begin()
     expect(status).to_have_text("Warming up: two short requests that are dropped.")
@@ -182,9 +180,9 @@ def test_progress_names_the_length_the_mode_and_what_is_left(
 
 @pytest.mark.parametrize("answered", [1, 2], ids=["streamed", "whole"])
 def test_stop_aborts_the_request_under_way_and_keeps_what_has_been_measured(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine, answered: int
+    tab: Tab, engine: ScriptedEngine, answered: int
 ) -> None:
-    sweep = Sweep(open_tab(served.url))
+    sweep = Sweep(tab)
     sweep.begin()
     for number in range(1, 4 + answered):
         ticket = engine.wait_for_ticket(number)
@@ -229,10 +227,8 @@ def test_a_server_that_takes_none_of_the_lengths_is_one_sentence(open_tab: Tabs)
         open_tab.close()
 
 
-def test_a_refused_request_is_one_sentence_and_the_sweep_can_be_run_again(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    sweep = Sweep(open_tab(served.url))
+def test_a_refused_request_is_one_sentence_and_the_sweep_can_be_run_again(tab: Tab, engine: ScriptedEngine) -> None:
+    sweep = Sweep(tab)
     engine.refusal = Overloaded(BUSY)
     sweep.run()
     expect(sweep.tab.find("sweep-status")).to_have_text(BUSY)

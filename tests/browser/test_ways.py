@@ -10,9 +10,9 @@ from playwright.sync_api import Browser, Locator, Request, expect
 
 from demo.errors import EngineFailed
 from tests.browser.conftest import WORDS
+from tests.browser.race import watch_cancel
 from tests.browser.serving import Served
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
-from tests.browser.test_page import watch_cancel
 from tests.scripted import ScriptedEngine
 
 WAYS = ("streamed", "polling", "webhook")
@@ -150,8 +150,8 @@ def test_each_chart_says_when_the_tokens_arrived_and_they_share_their_axes(finis
         expect(plot).to_have_attribute("aria-label", re.compile(f"^{title}: 64 tokens in "))
 
 
-def test_the_run_is_slowed_as_the_page_says(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    ways = Ways(open_tab(served.url))
+def test_the_run_is_slowed_as_the_page_says(tab: Tab, engine: ScriptedEngine) -> None:
+    ways = Ways(tab)
     expect(ways.tab.find("station-ways")).to_contain_text(f"slowed to {PACE} tokens/s")
     ways.begin()
     assert engine.wait_for_ticket().request.pace == PACE
@@ -160,10 +160,8 @@ def test_the_run_is_slowed_as_the_page_says(open_tab: Tabs, served: Served, engi
     expect(ways.find("begin")).to_be_enabled()
 
 
-def test_the_interval_can_be_changed_while_the_model_writes(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    ways = Ways(open_tab(served.url))
+def test_the_interval_can_be_changed_while_the_model_writes(tab: Tab, engine: ScriptedEngine) -> None:
+    ways = Ways(tab)
     ways.choose("5")
     ways.begin()
     ticket = engine.wait_for_ticket()
@@ -181,9 +179,9 @@ def test_the_interval_can_be_changed_while_the_model_writes(
 
 
 def test_each_run_has_an_inbox_of_its_own_which_is_looked_into_only_after_the_end(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
+    tab: Tab, engine: ScriptedEngine
 ) -> None:
-    ways = Ways(open_tab(served.url))
+    ways = Ways(tab)
     inboxes: list[set[str]] = []
     for number in (1, 2):
         ways.asked.clear()
@@ -200,10 +198,8 @@ def test_each_run_has_an_inbox_of_its_own_which_is_looked_into_only_after_the_en
     assert inboxes[0] != inboxes[1]
 
 
-def test_stop_ends_the_work_and_all_readers_and_one_can_ask_again(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    ways = Ways(open_tab(served.url))
+def test_stop_ends_the_work_and_all_readers_and_one_can_ask_again(tab: Tab, engine: ScriptedEngine) -> None:
+    ways = Ways(tab)
     ways.choose("0.05")
     ways.begin()
     ticket = engine.wait_for_ticket()
@@ -237,8 +233,8 @@ def test_a_page_that_is_left_ends_the_work(open_tab: Tabs, served: Served, engin
     tab.complaints.clear()  # Gradio's own, of the connection that it held open
 
 
-def test_what_goes_wrong_is_one_sentence(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    ways = Ways(open_tab(served.url))
+def test_what_goes_wrong_is_one_sentence(tab: Tab, engine: ScriptedEngine) -> None:
+    ways = Ways(tab)
     ways.begin()
     ticket = engine.wait_for_ticket()
     ticket.start()
@@ -249,8 +245,7 @@ def test_what_goes_wrong_is_one_sentence(open_tab: Tabs, served: Served, engine:
     expect(ways.find("begin")).to_be_enabled()
 
 
-def test_a_stream_that_is_refused_says_why(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    tab = open_tab(served.url)
+def test_a_stream_that_is_refused_says_why(tab: Tab, engine: ScriptedEngine) -> None:
     ways = Ways(tab)
     ways.choose("5")
     ways.begin()
@@ -261,10 +256,8 @@ def test_a_stream_that_is_refused_says_why(open_tab: Tabs, served: Served, engin
     tab.complaints.clear()
 
 
-def test_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
-) -> None:
-    ways = Ways(open_tab(served.url))
+def test_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(tab: Tab, engine: ScriptedEngine) -> None:
+    ways = Ways(tab)
     ways.begin()
     ticket = engine.wait_for_ticket()
     ticket.start()

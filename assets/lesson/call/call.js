@@ -1,28 +1,28 @@
-// Programs that call the API, with this server's address; those that a browser can run are run here. Then the tokens.
-"use strict";
+// Programs that call the API, with this server's address, some of which run here; and the tokens of an answer.
 
-import { copy, element, sayError, tieRun } from "../shared/dom.js";
-import { mountHeat } from "./heat.js";
+import { copy, element, describeError, bindRun } from "../shared/dom.js";
+import { mountTokens } from "./tokens.js";
 import { RUNNERS } from "./runners.js";
-import { address, ask } from "../shared/stream.js";
+import { address } from "../shared/stream.js";
 
 const PRINTED_ADDRESS = "http://127.0.0.1:7860";
 const PYTHON = "Python does not run in a browser: save it as a file and run it after";
 const NODE = "It needs a package, which this page does not load from elsewhere: save it as an .mjs file and run it in Node after";
 const HUB = `${PYTHON} pip install huggingface_hub.`;
+const INFERENCE = `${NODE} npm install @huggingface/inference@`;
 
-// Each program's tab, and a note on it.
-const WORDS = {
+// Each program's label, and a note on it.
+const LABELS = {
   "curl": ["curl", "In a browser: the same request, sent by this browser, and the stream as it arrives."],
   "python": ["Python", HUB],
   "python-details": ["Python, details", HUB],
   "python-async": ["Python, async", HUB],
   "python-chat": ["Python, chat", HUB],
   "openai": ["Python, openai", `${PYTHON} pip install openai.`],
-  "js": ["JavaScript", `${NODE} npm install @huggingface/inference@4.`],
-  "js-chat": ["JavaScript, chat", `${NODE} npm install @huggingface/inference@4.`],
-  "js-old": ["JavaScript, 2.6", `${NODE} npm install @huggingface/inference@2.6.`],
-  "fetch": ["JavaScript, fetch", "In a browser: exactly this code runs. It logs the text so far with each token; below, only what is new is added."],
+  "js": ["JavaScript", `${INFERENCE}4.`],
+  "js-chat": ["JavaScript, chat", `${INFERENCE}4.`],
+  "js-old": ["JavaScript, 2.6", `${INFERENCE}2.6.`],
+  "fetch": ["JavaScript, fetch", "In a browser: paste it into this page's console. It logs the text so far with each token; below, only what is new is added."],
   "python-retry": ["Python, retry", HUB],
   "eventsource": ["JavaScript, EventSource", "In a browser: paste it into this page's console. EventSource reconnects by itself, until it is closed."],
   "polling": ["Polling", `${PYTHON} pip install httpx.`],
@@ -31,17 +31,16 @@ const WORDS = {
 
 export async function mount(root) {
   const find = (name) => root.querySelector(`#call-${name}`);
-  mountHeat(root);
+  mountTokens(root);
   try {
-    const snippets = await (await ask("/lesson/snippets.json")).json();
-    mountPrograms(find, snippets.map((snippet) => ({ ...snippet, text: aim(snippet.text) })));
+    const snippets = await (await fetch(new URL("../../snippets.json", import.meta.url))).json();
+    mountPrograms(find, snippets.map((snippet) => ({ ...snippet, text: setAddress(snippet.text) })));
   } catch (error) {
-    find("status").textContent = sayError(error);
+    find("status").textContent = describeError(error);
   }
 }
 
-// The text with this page's own server in place of the address that is printed.
-function aim(text) {
+function setAddress(text) {
   return text.replaceAll(PRINTED_ADDRESS, address(".").replace(/\/$/, ""));
 }
 
@@ -52,7 +51,7 @@ function mountPrograms(find, programs) {
 
   const tabs = programs.map((program) => element("button", {
     type: "button", role: "tab", id: `call-tab-${program.name}`, "aria-controls": "call-panel", onclick: () => show(program),
-  }, WORDS[program.name]?.[0] ?? program.name));
+  }, LABELS[program.name]?.[0] ?? program.name));
   find("tabs").append(...tabs);
   find("tabs").addEventListener("keydown", (event) => {
     const to = moveTo(event.key, programs.indexOf(current), programs.length);
@@ -71,34 +70,34 @@ function mountPrograms(find, programs) {
     });
     panel.setAttribute("aria-labelledby", `call-tab-${program.name}`);
     find("text").textContent = program.text;
-    find("note").textContent = WORDS[program.name]?.[1] ?? "";
+    find("note").textContent = LABELS[program.name]?.[1] ?? "";
     control.begin.hidden = control.stop.hidden = !RUNNERS[program.name];
     output.hidden = true;
     control.status.textContent = "";
     control.status.classList.remove("wrong");
   }
 
-  tieRun(control, async (signal) => {
+  bindRun(control, async (signal) => {
     const program = current;
     // Output that arrives after another program has been chosen is dropped.
     const print = (text) => { if (program === current) append(output, text); };
     output.replaceChildren();
     output.hidden = false;
     control.status.textContent = "Running …";
-    await RUNNERS[program.name](program.text, print, signal);
+    await RUNNERS[program.name](print, signal);
     control.status.textContent = "Done.";
   });
   find("copy").addEventListener("click", () => copy(current.text, find("copy")));
   show(current);
 }
 
-// The tab that a key leads to from tab number `from` of `count`; null for other keys.
+// The index of the tab that a key moves to; null for other keys.
 function moveTo(key, from, count) {
   const steps = { ArrowRight: from + 1, ArrowLeft: from - 1 + count, Home: 0, End: count - 1 };
   return key in steps ? steps[key] % count : null;
 }
 
-// Followed unless the reader has scrolled away from the end.
+// Follows the output unless the user has scrolled up.
 function append(output, text) {
   const atEnd = output.scrollHeight - output.scrollTop - output.clientHeight < 40;
   output.append(text);

@@ -1,41 +1,24 @@
-// How this browser runs one of these programs: each takes its text, prints its output, and ends with `signal`.
-"use strict";
+// The programs that can be run in this browser. Each is run as the request that it sends and the output that it prints:
+// its text is not evaluated. A test runs the texts themselves and compares both.
 
-import { Refused } from "../shared/stream.js";
+import { ask, readEvents } from "../shared/stream.js";
 
-const AsyncFunction = (async () => {}).constructor;
+const REQUEST = { method: "POST", body: { inputs: "What is Deep Learning?", parameters: { max_new_tokens: 20 } } };
+const send = (signal) => ask("/generate_stream", { ...REQUEST, signal });
 
-// Exactly the code that is shown, with a console that prints here and a fetch that Stop can end.
-async function runScript(text, print, signal) {
-  const program = new AsyncFunction("console", "fetch", text);
-  await program({ log: makeLog(print) }, (url, options) => fetch(url, { ...options, signal }));
+// curl prints the stream as it arrives.
+async function runCurl(print, signal) {
+  for await (const { raw } of readEvents(await send(signal))) print(raw);
 }
 
-// A program logs a text as it grows, whole each time: only what is new is appended. Anything else begins a line.
-function makeLog(print) {
-  let last = "";
-  return (...values) => {
-    const line = values.join(" ");
-    if (line.startsWith(last)) print(line.slice(last.length));
-    else print(`\n${line}`);
-    last = line;
-  };
-}
-
-// The command's request, sent by this browser; the stream is printed as it arrives.
-async function runCurl(text, print, signal) {
-  const { url, body } = readCurl(text);
-  const headers = { "Content-Type": "application/json" };
-  const response = await fetch(url, { method: "POST", headers, body, signal });
-  if (!response.ok) throw new Refused(response.status, (await response.json()).error);
-  const [reader, decoder] = [response.body.getReader(), new TextDecoder()];
-  for (let read = await reader.read(); !read.done; read = await reader.read()) {
-    print(decoder.decode(read.value, { stream: true }));
+// The script logs the text so far with each token; only what is new is printed.
+async function runFetch(print, signal) {
+  for await (const { data } of readEvents(await send(signal))) {
+    if (data === undefined) continue;
+    const { token, error } = JSON.parse(data);
+    if (error) throw new Error(error);
+    print(token.text);
   }
 }
 
-function readCurl(text) {
-  return { url: text.match(/https?:\/\/[^\s']+/)[0], body: text.match(/-d '([^']*)'/)[1] };
-}
-
-export const RUNNERS = { fetch: runScript, curl: runCurl };
+export const RUNNERS = { curl: runCurl, fetch: runFetch };

@@ -1,5 +1,4 @@
-// The list of sections, and what an address asks of the browser: where to scroll to, and how the page looks.
-"use strict";
+// The list of sections, and a link's parameters for the browser: `station` to scroll to, `present` for the presenter view.
 
 import { goTo, present, presenting } from "./presenter.js";
 

@@ -1,5 +1,4 @@
-// Presenter view: large type, high contrast, and keys, which are letters wherever somebody types.
-"use strict";
+// Presenter view: large type, high contrast, and keyboard shortcuts, which do not apply in text fields.
 
 const find = (id) => document.getElementById(id);
 
@@ -8,23 +7,22 @@ export const presenting = () => document.body.hasAttribute("data-presenting");
 export function present(on) {
   document.body.toggleAttribute("data-presenting", on);
   find("presenter")?.setAttribute("aria-pressed", String(on));
-  document[on ? "addEventListener" : "removeEventListener"]("keydown", hear);
+  document[on ? "addEventListener" : "removeEventListener"]("keydown", handleKey);
   if (on) document.activeElement?.blur();
 }
 
-// Goes to what a link of the contents names, and takes the focus there. At once: stations load as they come near, and a
-// slow scroll past all of them would have to chase its goal.
+// Scrolls to a section and focuses its heading. Not smoothly: stations that load on the way would move the section.
 export function goTo(link) {
   const target = document.querySelector(link.hash);
   if (!target) return;
   const heading = target.querySelector("h1, h3") ?? target;
   heading.tabIndex = -1;
   heading.focus({ preventScroll: true });
-  hold(target);
+  keepAtTop(target);
 }
 
-// Keeps `target` at the top while what is above it still grows, unless somebody scrolls.
-function hold(target) {
+// Keeps `target` at the top while the content above it grows, until the user scrolls.
+function keepAtTop(target) {
   const growing = new ResizeObserver(() => target.scrollIntoView({ behavior: "auto", block: "start" }));
   const release = () => growing.disconnect();
   growing.observe(document.body);
@@ -32,14 +30,14 @@ function hold(target) {
   setTimeout(release, 1500);
 }
 
-// The number of the section that is being read: the last whose top has come into the upper half of the window.
+// The number of the current section: the last whose top is in the upper half of the window, or above.
 export function currentSection() {
   const links = [...document.querySelectorAll("#contents a")];
   const above = links.filter((link) => document.querySelector(link.hash)?.getBoundingClientRect().top < innerHeight / 2);
   return Math.max(above.length, 1);
 }
 
-function hear(event) {
+function handleKey(event) {
   const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   const key = event.key.toLowerCase();
@@ -51,7 +49,7 @@ function hear(event) {
   event.preventDefault();
 }
 
-// With an empty box the first example is asked. The focus leaves the box, so that the next key is not a letter in it.
+// With an empty prompt the first example is asked. The prompt loses the focus, so that the next key is a shortcut.
 function generate() {
   const box = document.querySelector("#prompt textarea");
   if (!box.value.trim()) document.querySelector(".chip")?.click();

@@ -1,17 +1,15 @@
-// What happens to each client of a crowd, from the server's events to figures.
-"use strict";
+// What happens to each client of a crowd: from the server's events to figures.
 
-import { NEUTRAL, accent, frame } from "../shared/charts.js";
+import { COLOURS, createLayout } from "../shared/charts.js";
 
-// One for each client: moments in seconds since the crowd began, null where they have not come.
-export function beginVisits(count) {
+// A visit for each client: moments in seconds since the crowd began, null until they come.
+export function createVisits(count) {
   return Array.from({ length: count }, (_, index) => ({
     client: index + 1, asked: null, refused: [], admitted: null, started: null, first: null, end: null, latest: null,
   }));
 }
 
-// Takes one event in.
-export function follow(visits, { event, at, client, started }) {
+export function applyEvent(visits, { event, at, client, started }) {
   for (const each of visits) each.latest = at;
   const visit = visits[client - 1];
   if (!visit) return;
@@ -22,8 +20,8 @@ export function follow(visits, { event, at, client, started }) {
   else if (["served", "gave_up", "failed"].includes(event)) visit.end = at;
 }
 
-// A row for each client: its waiting as a thin line, ✕ where it was refused, then queue, prefill and tokens as a bar.
-export function drawGantt(visits) {
+// A row for each client: a thin line while it waits, a cross at each refusal, then queue, prefill and streaming as bars.
+export function plotGantt(visits) {
   const ends = ({ end, latest }) => end ?? latest;
   const bars = (name, color, from, to) => {
     const rows = visits.filter((visit) => from(visit) !== null && to(visit) !== null);
@@ -35,40 +33,40 @@ export function drawGantt(visits) {
   };
   const waiting = visits.filter((visit) => visit.asked !== null);
   const marks = visits.flatMap((visit) => visit.refused.map((at) => [at, visit.client]));
-  const line = { type: "scatter", mode: "lines", name: "asking, backing off", line: { color: NEUTRAL, width: 1 }, hoverinfo: "skip" };
-  const cross = { type: "scatter", mode: "markers", name: "429", marker: { symbol: "x-thin", size: 7, line: { color: NEUTRAL, width: 1.5 } } };
+  const line = { type: "scatter", mode: "lines", name: "asking, backing off", line: { color: COLOURS.neutral, width: 1 }, hoverinfo: "skip" };
+  const cross = { type: "scatter", mode: "markers", name: "429", marker: { symbol: "x-thin", size: 7, line: { color: COLOURS.neutral, width: 1.5 } } };
   const data = [
     { ...line, x: waiting.flatMap((visit) => [visit.asked, visit.admitted ?? ends(visit), null]), y: waiting.flatMap((visit) => [visit.client, visit.client, null]) },
-    bars("queue", pale(NEUTRAL), (visit) => visit.admitted, (visit) => visit.started ?? ends(visit)),
-    bars("prefill", pale(accent("streamed")), (visit) => visit.started, (visit) => visit.first),
-    bars("streaming", accent("streamed"), (visit) => visit.first, ends),
+    bars("queue", pale(COLOURS.neutral), (visit) => visit.admitted, (visit) => visit.started ?? ends(visit)),
+    bars("prefill", pale(COLOURS.streamed), (visit) => visit.started, (visit) => visit.first),
+    bars("streaming", COLOURS.streamed, (visit) => visit.first, ends),
     { ...cross, x: marks.map(([at]) => at), y: marks.map(([, client]) => client), hovertemplate: "client %{y}: refused at %{x:.3f} s<extra></extra>" },
   ];
   const height = 130 + 14 * visits.length;
   const yaxis = { range: [visits.length + 0.8, 0.2], dtick: 5, tick0: 0, showgrid: false };
-  return { data, layout: frame("seconds since the click", "client", { barmode: "overlay", height, yaxis, legend: placeLegend(height) }) };
+  return { data, layout: createLayout("seconds since the click", "client", { barmode: "overlay", height, yaxis, legend: placeLegend(height) }) };
 }
 
-// Above: what the engine timed. Below: what the client went through. One column for each client.
-export function drawTimes(clients) {
+// A column for each client: the engine's durations above, the client's wait below.
+export function plotTimes(clients) {
   const x = clients.map((visit) => visit.client);
   const seconds = (value) => (value == null ? null : value / 1000);
   const bar = (name, color, y, axes) => ({
     type: "bar", name, x, y, marker: { color }, hovertemplate: `client %{x}: ${name}, %{y:.3f} s<extra></extra>`, ...axes,
   });
   const data = [
-    bar("queue", pale(NEUTRAL), clients.map((visit) => seconds(visit.timings?.queue_time)), { yaxis: "y2" }),
-    bar("TTFT", accent("streamed"), clients.map((visit) => seconds(visit.timings?.time_to_first_token)), { yaxis: "y2" }),
-    bar("waited since the click", NEUTRAL, clients.map((visit) => visit.waited)),
+    bar("queue", pale(COLOURS.neutral), clients.map((visit) => seconds(visit.timings?.queue_time)), { yaxis: "y2" }),
+    bar("TTFT", COLOURS.streamed, clients.map((visit) => seconds(visit.timings?.time_to_first_token)), { yaxis: "y2" }),
+    bar("waited since the click", COLOURS.neutral, clients.map((visit) => visit.waited)),
   ];
   const height = 340;
-  const layout = frame("client", "s, client", { height, bargap: 0.25, legend: placeLegend(height), yaxis: { domain: [0, 0.44] }, xaxis: { range: [0.3, clients.length + 0.7], dtick: 5, tick0: 0, showgrid: false } });
+  const layout = createLayout("client", "s, client", { height, bargap: 0.25, legend: placeLegend(height), yaxis: { domain: [0, 0.44] }, xaxis: { range: [0.3, clients.length + 0.7], dtick: 5, tick0: 0, showgrid: false } });
   layout.yaxis2 = { ...layout.yaxis, domain: [0.56, 1], title: { ...layout.yaxis.title, text: "s, engine" }, anchor: "x" };
   return { data, layout };
 }
 
-// Below the x axis, at the same distance whatever the height.
+// At the same distance below the x axis, whatever the height.
 const placeLegend = (height) => ({ orientation: "h", x: 0, y: -64 / (height - 100), yanchor: "top" });
 
-// A colour of page.css, let through to what is behind it: in the legend too, where plotly ignores `opacity`.
+// Half transparent, in the legend too, where plotly ignores `opacity`.
 const pale = (color) => `${color}80`;

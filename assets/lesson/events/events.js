@@ -1,13 +1,13 @@
-// One stream, byte for byte: the request, the response's headers, and each event as it arrives. This browser's clock.
-"use strict";
+// One stream, byte for byte: the request, the response's headers, and each event as it arrives, on this browser's clock.
 
-import { copy, element, sayCount, sayError, saySeconds, tieDial, tieRun } from "../shared/dom.js";
-import { colour } from "./parts.js";
+import { copy, element, describeError, bindOutput, bindRun } from "../shared/dom.js";
+import { formatCount, formatSeconds } from "../shared/format.js";
+import { highlight } from "./parts.js";
 import { JSON_TYPE, KINDS, writeCurl } from "./requests.js";
-import { address, ask, readEvents, Refused } from "../shared/stream.js";
+import { address, ask, readEvents, RefusedError } from "../shared/stream.js";
 
 const MAX_ROWS = 400;
-const WHY = {
+const HEADER_NOTES = {
   "cache-control": "no-cache: revalidate before reuse (no-store is what forbids keeping it); no-transform: proxies must not compress it",
   "content-type": "makes it an event stream",
   "transfer-encoding": "the length is not known in advance",
@@ -18,32 +18,32 @@ const WHY = {
 export function mount(root) {
   const find = (name) => root.querySelector(`#events-${name}`);
   const [kind, question, tokens, status] = ["kind", "question", "tokens", "status"].map(find);
-  const exchange = makeExchange(root, find);
-  const seen = {};
+  const exchange = createExchange(root, find);
+  const sent = {}; // by kind, the last question and the first event of its answer
   const compose = (signal) => KINDS[kind.value].compose(question.value.trim(), Number(tokens.value), signal);
 
-  tieDial(tokens, tokens.parentElement.querySelector("output"));
-  const choose = () => {
+  bindOutput(tokens, tokens.parentElement.querySelector("output"));
+  const update = () => {
     find("note").textContent = KINDS[kind.value].note;
     question.disabled = tokens.disabled = !["native", "chat"].includes(kind.value);
   };
-  kind.addEventListener("change", choose);
-  choose();
+  kind.addEventListener("change", update);
+  update();
   question.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.isComposing) find("send").click();
   });
 
-  tieRun({ begin: find("send"), stop: find("stop"), status }, async (signal) => {
-    const [way, asked] = [kind.value, question.value.trim()];
+  bindRun({ begin: find("send"), stop: find("stop"), status }, async (signal) => {
+    const [chosen, asked] = [kind.value, question.value.trim()];
     status.textContent = "Request sent …";
     exchange.clear();
     const request = await compose(signal);
     exchange.showRequest(request);
-    const first = await exchange.follow(request, signal, () => { status.textContent = "Stream open: events are arriving."; });
+    const first = await exchange.run(request, signal, () => { status.textContent = "Stream open: events are arriving."; });
     status.textContent = exchange.describe();
-    if (!["native", "chat"].includes(way)) return;
-    seen[way] = { asked, raw: first };
-    showSame(seen, asked, find);
+    if (!["native", "chat"].includes(chosen)) return;
+    sent[chosen] = { asked, raw: first };
+    compareFirstEvents(sent, asked, find);
   });
 
   find("copy").addEventListener("click", async () => {
@@ -52,13 +52,13 @@ export function mount(root) {
       find("curl").textContent = command;
       await copy(command, find("copy"));
     } catch (error) {
-      status.textContent = sayError(error);
+      status.textContent = describeError(error);
     }
   });
 }
 
-// What is seen of one request: its parts on the page, and the counts that describe it.
-function makeExchange(root, find) {
+// Shows one request and its response, and counts events and bytes.
+function createExchange(root, find) {
   const [wire, list] = [find("wire"), find("wire").querySelector("ol")];
   let asked, previous, count, bytes, failure;
 
@@ -67,15 +67,15 @@ function makeExchange(root, find) {
     list.replaceChildren();
     wire.querySelector(".placeholder")?.remove();
     find("response").replaceChildren();
-    flow("idle", "events, one way");
+    setFlow("idle", "events, one way");
   }
 
-  function flow(state, words) {
+  function setFlow(state, words) {
     find("exchange").dataset.flow = state;
     find("flow").textContent = words;
   }
 
-  // New rows are followed unless the reader has scrolled away from the last.
+  // Follows new rows unless the user has scrolled up.
   function add(row) {
     const atEnd = wire.scrollHeight - wire.scrollTop - wire.clientHeight < 40;
     list.append(row);
@@ -87,18 +87,18 @@ function makeExchange(root, find) {
   function showEvent({ at, raw, data }) {
     count += 1;
     bytes += new TextEncoder().encode(raw).length;
-    if (count <= MAX_ROWS) add(makeRow(raw, (at - asked) / 1000, previous === null ? null : (at - previous) / 1000));
+    if (count <= MAX_ROWS) add(createRow(raw, (at - asked) / 1000, previous === null ? null : (at - previous) / 1000));
     previous = at;
     const error = data?.startsWith('{"error"') ? JSON.parse(data).error : null;
     failure = error?.message ?? error;
-    flow("open", `${sayCount(count)} ${count === 1 ? "event" : "events"}, one way`);
+    setFlow("open", `${formatCount(count)} ${count === 1 ? "event" : "events"}, one way`);
   }
 
-  // Sends the request and shows what comes; gives the first event that holds a token.
-  async function follow({ method, path, body }, signal, onOpen) {
+  // Sends the request and shows the response; returns the first event that is not a comment.
+  async function run({ method, path, body }, signal, onOpen) {
     let first = null;
     asked = performance.now();
-    flow("asking", "no response yet");
+    setFlow("asking", "no response yet");
     try {
       const response = await ask(path, { method, body, signal });
       find("response").replaceChildren(...describeResponse(response));
@@ -108,14 +108,14 @@ function makeExchange(root, find) {
         if (event.data !== undefined) first ??= event.raw;
       }
     } catch (error) {
-      if (error instanceof Refused) find("response").textContent = `${error.status}: refused before any event.`;
+      if (error instanceof RefusedError) find("response").textContent = `${error.status}: refused before any event.`;
       if (signal.aborted) mark("You closed the connection: the server stops generating within a token.");
-      flow("closed", signal.aborted ? "closed by you" : "closed");
+      setFlow("closed", signal.aborted ? "closed by you" : "closed");
       throw error;
     }
-    if (count > MAX_ROWS) mark(`… and ${sayCount(count - MAX_ROWS)} more`);
+    if (count > MAX_ROWS) mark(`… and ${formatCount(count - MAX_ROWS)} more`);
     mark("The server closed the stream.");
-    flow("closed", `closed after ${sayCount(count)} events`);
+    setFlow("closed", `closed after ${formatCount(count)} events`);
     return first;
   }
 
@@ -132,32 +132,32 @@ function makeExchange(root, find) {
   }
 
   function describe() {
-    const said = `${sayCount(count)} events, ${sayCount(bytes)} bytes in ${saySeconds((previous - asked) / 1000)}`;
-    return failure ? `The stream broke off: ${said}. The last event says: ${failure}` : `Done: ${said}, by this browser's clock.`;
+    const amount = `${formatCount(count)} events, ${formatCount(bytes)} bytes in ${formatSeconds((previous - asked) / 1000)}`;
+    return failure ? `The stream broke off: ${amount}. The last event says: ${failure}` : `Done: ${amount}, by this browser's clock.`;
   }
 
   root.querySelector("#events-request").textContent = "Nothing yet.";
-  return { clear, follow, showRequest, describe };
+  return { clear, run, showRequest, describe };
 }
 
-function makeRow(raw, since, gap) {
+function createRow(raw, since, gap) {
   return element("li", {},
-    element("span", { class: "when" }, saySeconds(since)),
-    element("span", { class: "gap" }, gap === null ? "" : `+${saySeconds(gap)}`),
-    element("code", {}, ...colour(raw.replace(/\n\n$/, ""))));
+    element("span", { class: "when" }, formatSeconds(since)),
+    element("span", { class: "gap" }, gap === null ? "" : `+${formatSeconds(gap)}`),
+    element("code", {}, ...highlight(raw.replace(/\n\n$/, ""))));
 }
 
-// Everything that the browser lets a page know of a response. It tells no version of HTTP.
+// All that a page can read of a response; the version of HTTP is not part of it.
 function describeResponse(response) {
   const lines = [...response.headers].map(([header, value]) => element("div", {},
-    element("b", {}, `${header}: `), value, WHY[header] ? element("span", { class: "why" }, WHY[header]) : null));
+    element("b", {}, `${header}: `), value, HEADER_NOTES[header] ? element("span", { class: "why" }, HEADER_NOTES[header]) : null));
   return [element("div", { class: "first" }, `${response.status} ${response.statusText}`.trim()), ...lines];
 }
 
-// The first token of the same question, by either route.
-function showSame(seen, asked, find) {
-  for (const way of ["native", "chat"]) {
-    if (seen[way]?.asked === asked && seen[way].raw) find(`same-${way}`).replaceChildren(...colour(seen[way].raw.trimEnd()));
-    else find(`same-${way}`).textContent = "Send the same question to this route.";
+// The first event of the answer to the same question, by either route.
+function compareFirstEvents(sent, asked, find) {
+  for (const kind of ["native", "chat"]) {
+    if (sent[kind]?.asked === asked && sent[kind].raw) find(`same-${kind}`).replaceChildren(...highlight(sent[kind].raw.trimEnd()));
+    else find(`same-${kind}`).textContent = "Send the same question to this route.";
   }
 }

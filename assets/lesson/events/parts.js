@@ -1,5 +1,4 @@
-// The parts of an event, told apart: from its raw text to spans that hold the same text, to the last character.
-"use strict";
+// Syntax highlighting of an event: spans that together hold exactly its raw text.
 
 import { element } from "../shared/dom.js";
 
@@ -9,19 +8,19 @@ const TEXTS = new Set(["text", "content", "token"]); // `token` is an object in 
 const PARTS = { index: "index", logprob: "logprob", error: "error", error_type: "error" };
 
 // Nodes for one event without the empty line that ends it.
-export function colour(raw) {
+export function highlight(raw) {
   if (raw.startsWith(":")) return [span("comment", raw)];
   const [field, payload] = raw.startsWith("data: ") ? ["data:", raw.slice("data:".length)] : ["", raw];
   if (payload === " [DONE]") return [span("field", field), span("end", payload)];
-  return [span("field", field), ...colourJson(payload)];
+  return [span("field", field), ...highlightJson(payload)];
 }
 
 function span(part, text) {
   return element("span", part ? { class: `part-${part}` } : {}, text);
 }
 
-// `enclosing` are the objects and arrays that are open: the key each is the value of, and the part that it makes.
-function colourJson(payload) {
+// `enclosing` is a stack of the open objects and arrays: the key that each belongs to, and its part.
+function highlightJson(payload) {
   const pieces = payload.match(PIECES) ?? [];
   const enclosing = [];
   const nodes = [];
@@ -29,7 +28,7 @@ function colourJson(payload) {
   pieces.forEach((piece, place) => {
     if (piece.startsWith('"') && pieces[place + 1] === ":") key = JSON.parse(piece);
     const within = enclosing.at(-1);
-    const part = within?.part === "end" ? "end" : name(key, within?.key, valueOf(pieces, place));
+    const part = within?.part === "end" ? "end" : findPart(key, within?.key, valueOf(pieces, place));
     if (piece === "}" || piece === "]") {
       enclosing.pop();
       key = null;
@@ -42,13 +41,13 @@ function colourJson(payload) {
   return nodes;
 }
 
-// The value that a key, a colon or the value itself, at `place`, is about.
+// The value that belongs to the key, colon or value at `place`.
 function valueOf(pieces, place) {
   if (pieces[place + 1] === ":") return pieces[place + 2];
   return pieces[place] === ":" ? pieces[place + 1] : pieces[place];
 }
 
-function name(key, parent, value) {
+function findPart(key, parent, value) {
   if (ENDS.has(key)) return value === "null" ? null : "end";
   if (key === "id") return parent === "token" || parent === "top_tokens" ? "id" : null;
   if (TEXTS.has(key)) return value?.startsWith('"') ? "text" : null;

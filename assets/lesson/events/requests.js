@@ -1,18 +1,16 @@
-// The requests that station 6 sends, a note on each, and the same as a command.
-"use strict";
+// The requests that station 7 sends, with notes, and each as a command.
 
-import { address, putInTemplate } from "../shared/stream.js";
+import { address, applyChatTemplate } from "../shared/stream.js";
 
 export const JSON_TYPE = "application/json";
 
-// What each choice sends, and a note on it.
 export const KINDS = {
   native: {
     note: "The question as the model reads it, in its chat template (from POST /chat_tokenize): the native route leaves text "
       + "with control tokens as it is, and puts plain text into the template itself. This stream ends when the server closes it.",
     compose: async (question, tokens, signal) => ({
       method: "POST", path: "/generate_stream",
-      body: { inputs: await putInTemplate(question, { signal }), parameters: { max_new_tokens: tokens, details: true } },
+      body: { inputs: await applyChatTemplate(question, { signal }), parameters: { max_new_tokens: tokens, details: true } },
     }),
   },
   chat: {

@@ -1,5 +1,4 @@
-// What a teacher takes along from the last run: its trace, the table, a link that plays it again. Made in the browser.
-"use strict";
+// Files and a link of the last run, made in the browser: its trace, the table, a link that replays it.
 
 import { writeCsv } from "../shared/csv.js";
 import { copy, download } from "../shared/dom.js";
@@ -18,7 +17,7 @@ export function mount(root) {
   });
   find("save-table").addEventListener("click", () => download("runs.csv", writeTable(), "text/csv"));
   find("link-run").addEventListener("click", (event) => {
-    const link = address(tokenStreaming.run.fragment);
+    const link = createLink(tokenStreaming.run.fragment);
     find("run-link").value = link;
     find("run-link-label").hidden = false;
     find("run-link").select();
@@ -26,7 +25,7 @@ export function mount(root) {
   });
 }
 
-export const address = (fragment) => `${location.href.split("#")[0]}#${fragment}`;
+export const createLink = (fragment) => `${location.href.split("#")[0]}#${fragment}`;
 
 function writeTable() {
   const rows = [...document.querySelectorAll("#numbers tr")];

@@ -1,5 +1,5 @@
-// The mean of few numbers and how far it may be off: Student's t. Pure; demo/bench/interval.py in the browser.
-"use strict";
+// Mean and confidence interval of a small sample, by Student's t. The benchmark has the same in demo/bench/interval.py, since it
+// runs without a browser, as this runs without the server: a test compares both.
 
 // The mean of at least two values with its 95 % interval, exact for normal errors at any n.
 export function estimateMean(values) {
@@ -13,20 +13,20 @@ export function estimateMean(values) {
 // The same in another unit; `factor` > 0.
 export const scale = ({ mean, low, high }, factor) => ({ mean: mean * factor, low: low * factor, high: high * factor });
 
-// How many standard errors either side hold `within` of Student's t: 1.96 for endless degrees of freedom.
+// The two-sided quantile of Student's t: 1.96 for infinite degrees of freedom.
 export function tQuantile(freedom, within = 0.95) {
   let [low, high] = [0, 1];
-  while (tWithin(high, freedom) < within) high *= 2;
+  while (tProbability(high, freedom) < within) high *= 2;
   for (let step = 0; step < 60; step += 1) {
     const middle = (low + high) / 2;
-    if (tWithin(middle, freedom) < within) low = middle;
+    if (tProbability(middle, freedom) < within) low = middle;
     else high = middle;
   }
   return high;
 }
 
-// P(|T| < t): the finite series of Abramowitz & Stegun, 26.7.3 and 26.7.4.
-export function tWithin(t, freedom) {
+// P(|T| < t), by the finite series of Abramowitz & Stegun, 26.7.3 and 26.7.4.
+function tProbability(t, freedom) {
   const angle = Math.atan(t / Math.sqrt(freedom));
   const [sine, cosine] = [Math.sin(angle), Math.cos(angle)];
   const odd = freedom % 2;

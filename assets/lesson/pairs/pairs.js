@@ -1,57 +1,57 @@
-// Station 4: is streaming slower? Pairs of a streamed and a whole request, and what their totals differ by.
-"use strict";
+// Station 4: is streaming slower? Pairs of a streamed and a whole request, and the differences of their totals.
 
-import { NEUTRAL, draw, frame } from "../shared/charts.js";
-import { choosePace, comparePairs, difference, orderPairs, sayNoise, saySpeed, sayTexts, sayVerdict } from "./comparison.js";
-import { element, fillTable, sayCount, saySeconds, tieDial, tieRun } from "../shared/dom.js";
-import { sayAbout, tiePlan } from "../shared/plan.js";
-import { watchRate } from "../shared/rate.js";
+import { COLOURS, LEGEND_ABOVE, createLayout, draw } from "../shared/charts.js";
+import { choosePace, comparePairs, difference, orderPairs, describeNoise, describeSpeed, describeTexts, describeVerdict } from "./comparison.js";
+import { element, fillTable, bindOutput, bindRun } from "../shared/dom.js";
+import { formatCount, formatSeconds } from "../shared/format.js";
+import { bindPlan, formatEstimate } from "../shared/plan.js";
+import { watchModelRate } from "../shared/rate.js";
 import { measureTotal } from "../shared/sample.js";
 
-const PAINT = 50; // milliseconds that a browser needs for a small chart
+const PAINT_MS = 50; // to paint a small chart
 
 export function mount(root) {
   const find = (name) => root.querySelector(`#pairs-${name}`);
-  const dials = () => ({ pairs: Number(find("count").value), length: Number(find("length").value), pace: readPace(find("speed")) });
-  const count = () => ({ requests: 2 * (dials().pairs + 1), tokens: 2 * (dials().pairs + 1) * dials().length, pace: dials().pace });
-  tieDial(find("count"), find("count-shown"));
-  const plan = tiePlan(root, find("plan"), [find("count"), find("length"), find("speed")], count);
-  tieSpeed(find("speed"), plan);
-  tieRun({ begin: find("begin"), stop: find("stop"), status: find("status") }, (signal) => run(find, dials(), plan, signal));
+  const readSettings = () => ({ pairs: Number(find("count").value), length: Number(find("length").value), pace: readPace(find("speed")) });
+  const count = () => ({ requests: 2 * (readSettings().pairs + 1), tokens: 2 * (readSettings().pairs + 1) * readSettings().length, pace: readSettings().pace });
+  bindOutput(find("count"), find("count-shown"));
+  const plan = bindPlan(root, find("plan"), [find("count"), find("length"), find("speed")], count);
+  bindSpeed(find("speed"), plan);
+  bindRun({ begin: find("begin"), stop: find("stop"), status: find("status") }, (signal) => run(find, readSettings(), plan, signal));
 }
 
 const readPace = (speed) => (speed.value === "real" ? null : Number(speed.value));
 
-// The speed that suits this machine, as long as nobody has chosen one.
-function tieSpeed(speed, plan) {
+// The default speed for this machine, until the user chooses one.
+function bindSpeed(speed, plan) {
   let chosen = false;
   speed.addEventListener("input", () => { chosen = true; });
-  watchRate((rate) => {
+  watchModelRate((rate) => {
     if (!chosen) speed.value = String(choosePace(rate) ?? "real");
     plan.show();
   });
 }
 
-// The warm-up pair and the others; shown between the pairs and never within one.
+// A warm-up pair, then the others. Results are shown between pairs, never within one.
 async function run(find, { pairs: wanted, length, pace }, plan, signal) {
   const status = find("status");
   status.textContent = "Warming up: a pair that is dropped.";
   let latest = await measurePair(orderPairs(1)[0], { length, pace }, signal);
-  const speed = saySpeed(pace, latest.whole);
+  const speed = describeSpeed(pace, latest.whole);
   plan.learn(latest.whole, pace);
   clear(find); // only now: a refusal leaves what was measured before
   const pairs = [];
   for (const order of orderPairs(wanted)) {
     const rest = (wanted - pairs.length) * (latest.streamed.total + latest.whole.total);
-    status.textContent = `Pair ${pairs.length + 1} of ${wanted}; about ${sayAbout(rest)} left.`;
+    status.textContent = `Pair ${pairs.length + 1} of ${wanted}; about ${formatEstimate(rest)} left.`;
     latest = await measurePair(order, { length, pace }, signal);
     pairs.push(latest);
     await show(find, pairs, length, speed);
     await letPaint();
   }
-  const said = [sayVerdict(comparePairs(pairs), speed), sayNoise(pairs), sayTexts(pairs)].filter(Boolean).join(" ");
-  const heard = element("span", { class: "unseen" }, ` ${said}`); // read out; seen below
-  status.replaceChildren(`Done: ${wanted} pairs, after a warm-up pair that was dropped.`, heard);
+  const summary = [describeVerdict(comparePairs(pairs), speed), describeNoise(pairs), describeTexts(pairs)].filter(Boolean).join(" ");
+  const announced = element("span", { class: "unseen" }, ` ${summary}`); // for screen readers
+  status.replaceChildren(`Done: ${wanted} pairs, after a warm-up pair that was dropped.`, announced);
 }
 
 // {streamed, whole, first}
@@ -61,8 +61,8 @@ async function measurePair(order, asked, signal) {
   return pair;
 }
 
-// What has been drawn is painted now, and not while the next request is timed.
-const letPaint = () => new Promise((resolve) => setTimeout(resolve, PAINT));
+// Lets the browser paint now, and not while the next request is timed.
+const letPaint = () => new Promise((resolve) => setTimeout(resolve, PAINT_MS));
 
 function clear(find) {
   for (const name of ["verdict", "noise", "texts", "each", "meaning"]) find(name).hidden = true;
@@ -74,15 +74,15 @@ async function show(find, pairs, length, speed) {
   find("each").hidden = false;
   fillTable(find("rows"), `Totals by this browser's clock; ${length} tokens asked for each time`,
     ["pair", "first", "tokens", "streamed", "whole", "streamed − whole", "texts"], pairs.map(row));
-  if (pairs.length < 2) return; // one difference has no spread
+  if (pairs.length < 2) return; // one difference has no interval
   const comparison = comparePairs(pairs);
-  write(find("verdict"), sayVerdict(comparison, speed));
-  write(find("noise"), sayNoise(pairs));
-  write(find("texts"), sayTexts(pairs));
+  write(find("verdict"), describeVerdict(comparison, speed));
+  write(find("noise"), describeNoise(pairs));
+  write(find("texts"), describeTexts(pairs));
   find("meaning").hidden = false;
   showMeans(find("table"), comparison, pairs.length);
   const what = `The difference of totals of each of ${pairs.length} pairs, around zero, with their mean and its 95 % interval`;
-  await draw(find("chart"), plot(pairs, comparison), { name: "pairs", summary: `${what}. ${sayVerdict(comparison, speed)}` });
+  await draw(find("chart"), plot(pairs, comparison), { name: "pairs", summary: `${what}. ${describeVerdict(comparison, speed)}` });
 }
 
 function write(host, text) {
@@ -92,35 +92,35 @@ function write(host, text) {
 
 function row(pair, at) {
   const { first, streamed, whole } = pair;
-  const tokens = [...new Set([streamed.tokens, whole.tokens])].map(sayCount).join(" and ");
+  const tokens = [...new Set([streamed.tokens, whole.tokens])].map(formatCount).join(" and ");
   const texts = streamed.text === whole.text ? "equal" : "differ";
-  return [at + 1, first, tokens, saySeconds(streamed.total), saySeconds(whole.total), `${saySigned(1000 * difference(pair))} ms`, texts];
+  return [at + 1, first, tokens, formatSeconds(streamed.total), formatSeconds(whole.total), `${formatSigned(1000 * difference(pair))} ms`, texts];
 }
 
 function showMeans(host, { seconds, percent, streamed, whole }, count) {
-  const say = (unit, factor, interval) => {
-    const [mean, low, high] = [interval.mean, interval.low, interval.high].map((value) => saySigned(factor * value));
+  const describe = (unit, factor, interval) => {
+    const [mean, low, high] = [interval.mean, interval.low, interval.high].map((value) => formatSigned(factor * value));
     return [unit, mean, `${low} to ${high}`];
   };
-  fillTable(host, `Mean totals of ${count} pairs: ${saySeconds(streamed)} streamed, ${saySeconds(whole)} whole. By this browser's clock.`,
+  fillTable(host, `Mean totals of ${count} pairs: ${formatSeconds(streamed)} streamed, ${formatSeconds(whole)} whole. By this browser's clock.`,
     ["streamed − whole", "mean", "95 % interval (Student's t)"],
-    [say("in ms", 1000, seconds), say("in % of the whole's mean", 1, percent)]);
+    [describe("in ms", 1000, seconds), describe("in % of the whole's mean", 1, percent)]);
 }
 
 // "+1.2", "−0.4", "0.0"
-function saySigned(value) {
+function formatSigned(value) {
   const digits = Math.abs(value).toFixed(1);
   if (Number(digits) === 0) return digits;
   return `${value > 0 ? "+" : "−"}${digits}`;
 }
 
 function plot(pairs, { seconds }) {
-  const [ink, edge] = [NEUTRAL, pairs.length + 0.5];
+  const [colour, edge] = [COLOURS.neutral, pairs.length + 0.5];
   const dots = (first, symbol) => {
     const there = pairs.map((pair, at) => ({ pair, at })).filter(({ pair }) => pair.first === first);
     return {
       name: `a pair, ${first} first`, type: "scatter", mode: "markers", x: there.map(({ at }) => at + 1),
-      y: there.map(({ pair }) => 1000 * difference(pair)), marker: { color: ink, size: 9, symbol, line: { color: ink, width: 2 } },
+      y: there.map(({ pair }) => 1000 * difference(pair)), marker: { color: colour, size: 9, symbol, line: { color: colour, width: 2 } },
       hovertemplate: "pair %{x}: %{y:.1f} ms<extra></extra>",
     };
   };
@@ -128,21 +128,21 @@ function plot(pairs, { seconds }) {
   const data = [
     { ...level(seconds.low), line: { width: 0 }, showlegend: false },
     { ...level(seconds.high), line: { width: 0 }, fill: "tonexty", fillcolor: "rgba(128,128,128,0.28)", name: "95 % interval" },
-    { ...level(seconds.mean), line: { color: ink, width: 2.5 }, name: "mean" },
+    { ...level(seconds.mean), line: { color: colour, width: 2.5 }, name: "mean" },
     dots("streamed", "circle"), dots("whole", "circle-open"),
   ];
-  return { data, layout: frame("pair", "streamed − whole, ms", {
-    height: 360, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal" },
+  return { data, layout: createLayout("pair", "streamed − whole, ms", {
+    height: 360, legend: LEGEND_ABOVE,
     xaxis: { range: [0.5, edge], dtick: Math.ceil(pairs.length / 10), tick0: 1, rangemode: "normal" },
     yaxis: {
-      range: spread(pairs, seconds), rangemode: "normal", exponentformat: "none",
-      zeroline: true, zerolinecolor: NEUTRAL, zerolinewidth: 2,
+      range: findRange(pairs, seconds), rangemode: "normal", exponentformat: "none",
+      zeroline: true, zerolinecolor: COLOURS.neutral, zerolinewidth: 2,
     },
   }) };
 }
 
-// Zero in the middle and every dot inside; an interval of very few pairs may reach out.
-function spread(pairs, { low, high }) {
+// Zero is in the middle and every dot inside; the interval of very few pairs may exceed it.
+function findRange(pairs, { low, high }) {
   const farthest = Math.max(...pairs.map((pair) => Math.abs(difference(pair))), 1e-4);
   const reach = 1150 * Math.min(Math.max(farthest, -low, high), 2 * farthest);
   return [-reach, reach];

@@ -1,7 +1,5 @@
-// Rows of cells as CSV. Pure.
-"use strict";
+// Rows of cells as CSV, by RFC 4180.
 
-// RFC 4180: cells with commas, quotes or line ends in quotes, which are doubled within.
 export function writeCsv(rows) {
   const quote = (cell) => (/[",\r\n]/.test(cell) ? `"${String(cell).replaceAll('"', '""')}"` : cell);
   return rows.map((row) => `${row.map(quote).join(",")}\r\n`).join("");

@@ -1,9 +1,6 @@
-// Elements, numbers in words, and the one place where a sentence about what went wrong is shown.
-"use strict";
+// Elements, tables, and controls with one run at a time.
 
 import { copy as copyText } from "../../answer/code.js";
-
-export const NOTHING = "–";
 
 // An element; `attributes` may hold `class`, `data-…`, `aria-…` and on… listeners, children are nodes or text.
 export function element(tag, attributes = {}, ...children) {
@@ -16,17 +13,7 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-// A duration as a person reads it: "72 ms", "1.24 s", "12.4 s". As words.py says them.
-export function saySeconds(seconds) {
-  if (seconds == null || Number.isNaN(seconds)) return NOTHING;
-  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
-  return `${seconds.toFixed(seconds < 9.995 ? 2 : 1)} s`;
-}
-
-export const sayCount = (count) => (count == null ? NOTHING : count.toLocaleString("en-US"));
-export const sayRate = (rate) => (rate == null ? NOTHING : rate.toFixed(1));
-
-// A table in place of what `host` holds: `columns` are names, `rows` arrays of text. Filled again, it keeps its place and focus.
+// Shows a table in `host`: `columns` are names, `rows` arrays of text. When it is filled again, scroll position and focus stay.
 export function fillTable(host, caption, columns, rows) {
   const cells = (kind, row) => row.map((cell) => element(kind, kind === "th" ? { scope: "col" } : {}, String(cell)));
   const body = rows.map((row) => element("tr", {}, ...cells("td", row)));
@@ -39,15 +26,15 @@ export function fillTable(host, caption, columns, rows) {
   if (region.parentElement !== host) host.replaceChildren(region);
 }
 
-// Ties a range input to the output that says its value.
-export function tieDial(input, output, say = String) {
-  const show = () => { output.textContent = say(Number(input.value)); };
+// Shows the value of a range input in `output`.
+export function bindOutput(input, output) {
+  const show = () => { output.textContent = input.value; };
   input.addEventListener("input", show);
   show();
 }
 
-// One run at a time: `begin` and `stop` buttons, a status line, and what `work(signal)` throws as one sentence.
-export function tieRun({ begin, stop, status }, work) {
+// One run at a time: buttons begin and stop `work(signal)`, and what it throws is shown in the status line.
+export function bindRun({ begin, stop, status }, work) {
   let control = null;
   stop.disabled = true;
   begin.addEventListener("click", async () => {
@@ -59,7 +46,7 @@ export function tieRun({ begin, stop, status }, work) {
     try {
       await work(control.signal);
     } catch (error) {
-      status.textContent = control.signal.aborted ? "Stopped." : sayError(error);
+      status.textContent = control.signal.aborted ? "Stopped." : describeError(error);
       status.classList.toggle("wrong", !control.signal.aborted);
     } finally {
       control = null;
@@ -70,7 +57,7 @@ export function tieRun({ begin, stop, status }, work) {
   stop.addEventListener("click", () => control?.abort());
 }
 
-export function sayError(error) {
+export function describeError(error) {
   if (error instanceof TypeError) return "The server can't be reached: is it still running?";
   return error.message;
 }

@@ -1,30 +1,27 @@
-// What a measurement will take here, said before it is begun: how much is asked for, and about how long that takes at the
-// speed that is known.
-"use strict";
+// The plan of a measurement, shown before it begins: how many requests and tokens, and about how long they take here.
 
-import { sayCount, sayRate } from "./dom.js";
-import { watchRate } from "./rate.js";
+import { formatCount, formatRate } from "./format.js";
+import { watchModelRate } from "./rate.js";
 import { ask } from "./stream.js";
 
-// Keeps `host` saying it: whenever one of `inputs` is turned, `show` is called or `root` comes into view. `count()` is
-// {requests, tokens, pace}: `pace`, if any, is the rate in tokens/s that is not exceeded. `learn(sample, pace)` tells how
-// fast a request of one's own was answered, which counts more than what the page or the server says of itself.
-export function tiePlan(root, host, inputs, count) {
+// Keeps the plan in `host` up to date. `count()` is {requests, tokens, pace}; `pace` is a limit in tokens/s, if any.
+// `learn(sample, pace)` takes the rate from one of the measurement's own requests, which is the best estimate.
+export function bindPlan(root, host, inputs, count) {
   const learned = new Map(); // tokens/s by pace
-  let rate = null;
-  let served = null;
+  let modelRate = null;
+  let serverRate = null;
   const show = () => {
     const { requests, tokens, pace = null } = count();
-    host.textContent = sayPlan(requests, tokens, predict(pace, learned.get(pace), rate, served));
+    host.textContent = describePlan(requests, tokens, estimateRate(pace, learned.get(pace), modelRate, serverRate));
   };
   for (const input of inputs) input.addEventListener("input", show);
   new IntersectionObserver(async ([entry]) => {
     if (!entry.isIntersecting) return;
-    served = await readRate();
+    serverRate = await fetchRate();
     show();
   }).observe(root);
-  watchRate((read) => {
-    rate = read;
+  watchModelRate((rate) => {
+    modelRate = rate;
     show();
   });
   return {
@@ -36,30 +33,32 @@ export function tiePlan(root, host, inputs, count) {
   };
 }
 
-// {rate, whose}: how fast tokens will come, and where that is known from; null where it is not.
-function predict(pace, learned, own, served) {
-  if (learned !== undefined) return { rate: learned, whose: "measured last, by this browser's clock" };
-  const [rate, whose] = own !== null ? [own, "that this machine's model makes"] : [served, "that this server has had so far, by its own clock"];
-  if (pace !== null && (rate === null || rate > pace)) return { rate: pace, whose: "asked for" };
-  return rate === null ? null : { rate, whose };
+// {rate, source}, or null while nothing is known.
+function estimateRate(pace, learned, modelRate, serverRate) {
+  if (learned !== undefined) return { rate: learned, source: "measured last, by this browser's clock" };
+  const [rate, source] = modelRate !== null
+    ? [modelRate, "that this machine's model makes"]
+    : [serverRate, "that this server has had so far, by its own clock"];
+  if (pace !== null && (rate === null || rate > pace)) return { rate: pace, source: "asked for" };
+  return rate === null ? null : { rate, source };
 }
 
-function sayPlan(requests, tokens, known) {
-  const amount = `${sayCount(requests)} requests, ${sayCount(tokens)} tokens in all`;
+function describePlan(requests, tokens, known) {
+  const amount = `${formatCount(requests)} requests, ${formatCount(tokens)} tokens in all`;
   if (known === null) return `${amount}. How long that takes here is said as soon as the first has been measured.`;
-  return `${amount}: about ${sayAbout(tokens / known.rate)} here, at the ${sayRate(known.rate)} tokens/s ${known.whose}.`;
+  return `${amount}: about ${formatEstimate(tokens / known.rate)} here, at the ${formatRate(known.rate)} tokens/s ${known.source}.`;
 }
 
-// Tokens a second by this server's own clock, the mean of all its answers; null where it has given none.
-async function readRate() {
+// The mean rate of all answers by the server's clock; null before the first.
+async function fetchRate() {
   const text = await ask("/metrics").then((response) => response.text(), () => "");
   const read = (end) => Number(text.match(new RegExp(`^tgi_request_mean_time_per_token_duration_${end} (\\S+)`, "m"))?.[1] ?? 0);
   const [sum, count] = [read("sum"), read("count")];
   return count > 0 && sum > 0 ? count / sum : null;
 }
 
-// "8 s", "1 min 50 s": no more exact than an estimate is.
-export function sayAbout(seconds) {
+// "8 s", "1 min 50 s"
+export function formatEstimate(seconds) {
   if (seconds < 59.5) return `${Math.max(1, Math.round(seconds))} s`;
   const tens = Math.round(seconds / 10);
   const rest = (tens % 6) * 10;

@@ -1,12 +1,11 @@
-// How many tokens a second this machine's model makes, as the page tells it with the race's speeds.
-"use strict";
+// How many tokens a second this machine's model makes, which the page shows beside the race's speeds.
 
-// Calls `tell(rate)` now and whenever the page tells another; null while it is not known.
-export function watchRate(tell) {
+// Calls `listener(rate)` now and on every change; null while the rate is unknown.
+export function watchModelRate(listener) {
   const speeds = document.getElementById("speed");
   const read = () => {
-    const said = speeds?.textContent.match(/Real speed · (\d+) tokens/);
-    tell(said ? Number(said[1]) : null);
+    const found = speeds?.textContent.match(/Real speed · (\d+) tokens/);
+    listener(found ? Number(found[1]) : null);
   };
   if (speeds) new MutationObserver(read).observe(speeds, { childList: true, characterData: true, subtree: true });
   read();

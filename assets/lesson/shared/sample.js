@@ -1,45 +1,42 @@
-// One request as this browser saw it: when the first text came, when the last. Seconds of this browser's clock.
-"use strict";
+// One measured request: when its first and its last text came. Seconds on this browser's clock.
 
+import constants from "../../constants.js";
 import { ask, generateStreamed, generateWhole, readAnswer } from "./stream.js";
 
-export const PROMPT = "Once upon a time, in a small village by the sea,"; // demo/bench asks the same
-
-// The same for both modes: PROMPT itself, computed anew each time; greedy, and past the end token, so that an answer is as
-// long as was asked for.
+const PROMPT = constants.sample_prompt;
+// The same in both modes: raw, computed anew each time, greedy, and past the end token, so that the answer is as long as
+// requested.
 const FIXED = { do_sample: false, ignore_eos: true, raw: true, details: true, cache_prompt: false };
 
-// `pace` is a rate in tokens/s that is not exceeded; null is real speed.
-function write(length, pace = null) {
+function createRequest(length, pace = null) {
   const limit = pace === null ? {} : { max_tokens_per_second: pace };
   return { inputs: PROMPT, parameters: { max_new_tokens: length, ...FIXED, ...limit } };
 }
 
-// {mode, tokens, ttft, total, text}; `mode` is "streamed" or "whole", `tokens` how many came.
+// {mode, tokens, ttft, total, text}; `tokens` is how many came.
 export async function measure(mode, length, signal) {
   if (mode === "streamed") {
-    const told = await generateStreamed(write(length), { signal });
-    return { ...sumUpStream(told), ttft: since(told.asked, told.first), total: since(told.asked, told.end) };
+    const answer = await generateStreamed(createRequest(length), { signal });
+    return { ...summarize(answer), ttft: since(answer.asked, answer.first), total: since(answer.asked, answer.end) };
   }
-  const { asked, end, text, details } = await generateWhole(write(length), { signal });
+  const { asked, end, text, details } = await generateWhole(createRequest(length), { signal });
   const total = since(asked, end);
   return { mode, tokens: details.generated_tokens, ttft: text ? total : null, total, text }; // no text before the end
 }
 
-// The same without `ttft` and without the page's own work: the browser gathers the reply, in both modes alike, and the page
-// looks at it after its last byte.
+// The same without `ttft` and without the page's own work: the browser buffers the reply, which is read after its last byte.
 export async function measureTotal(mode, { length, pace }, signal) {
   const path = mode === "streamed" ? "/generate_stream" : "/generate";
   const asked = performance.now();
-  const response = await ask(path, { method: "POST", body: write(length, pace), signal });
-  const gathered = new Response(await response.blob());
+  const response = await ask(path, { method: "POST", body: createRequest(length, pace), signal });
+  const buffered = new Response(await response.blob());
   const total = since(asked, performance.now());
-  if (mode === "streamed") return { ...sumUpStream(await readAnswer(gathered)), total };
-  const { generated_text: text, details } = await gathered.json();
+  if (mode === "streamed") return { ...summarize(await readAnswer(buffered)), total };
+  const { generated_text: text, details } = await buffered.json();
   return { mode, tokens: details.generated_tokens, total, text };
 }
 
-function sumUpStream({ tokens, details }) {
+function summarize({ tokens, details }) {
   if (details === null) throw new Error("The stream broke off before its end: try again.");
   return { mode: "streamed", tokens: tokens.length, text: tokens.map((token) => token.text).join("") };
 }
@@ -47,8 +44,8 @@ function sumUpStream({ tokens, details }) {
 const since = (asked, at) => (at === null ? null : (at - asked) / 1000);
 
 // How many new tokens this server takes after PROMPT.
-export async function findRoom(signal) {
-  const { max_total_tokens: most } = await (await ask("/info", { signal })).json();
-  const pieces = await (await ask("/tokenize", { method: "POST", body: { inputs: PROMPT }, signal })).json();
-  return { most, prompt: pieces.length, room: most - pieces.length };
+export async function fetchTokenLimits(signal) {
+  const { max_total_tokens: limit } = await (await ask("/info", { signal })).json();
+  const tokens = await (await ask("/tokenize", { method: "POST", body: { inputs: PROMPT }, signal })).json();
+  return { limit, prompt: tokens.length, available: limit - tokens.length };
 }

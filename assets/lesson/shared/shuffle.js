@@ -1,5 +1,4 @@
-// Puts things in random order: each order is as likely as any other (Fisher and Yates).
-"use strict";
+// A Fisher-Yates shuffle: each order is as likely as any other.
 
 export function shuffle(values) {
   const shuffled = [...values];

@@ -1,18 +1,17 @@
 // This server's API, called with fetch. Every moment is `performance.now()` of this browser, in milliseconds.
-// Server-sent events as in the WHATWG's HTML standard, section 9.2; fetch, since EventSource can't POST.
-"use strict";
+// Server-sent events as in the WHATWG's HTML standard, section 9.2; EventSource can't POST.
 
-export class Refused extends Error {
+export class RefusedError extends Error {
   constructor(status, sentence, kind, retryAfter) {
     super(sentence);
     Object.assign(this, { status, kind, retryAfter });
   }
 }
 
-// The address of a route: this page's own server, wherever it is mounted.
+// The address of a route, below any path at which the page is served.
 export const address = (path) => new URL(path.replace(/^\//, ""), document.baseURI).href;
 
-// A response, or Refused with the server's own sentence. `body` is sent as JSON.
+// A response, or a RefusedError with the server's message. `body` is sent as JSON.
 export async function ask(path, { method = "GET", body, signal } = {}) {
   const options = { method, signal, cache: "no-store" };
   if (body !== undefined) {
@@ -21,13 +20,12 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
   }
   const response = await fetch(address(path), options);
   if (response.ok) return response;
-  const said = await response.json().catch(() => ({}));
-  const sentence = said.error?.message ?? said.error ?? `The server answered ${response.status}.`;
-  throw new Refused(response.status, sentence, said.error_type ?? said.error?.type, response.headers.get("Retry-After"));
+  const reply = await response.json().catch(() => ({}));
+  const sentence = reply.error?.message ?? reply.error ?? `The server answered ${response.status}.`;
+  throw new RefusedError(response.status, sentence, reply.error_type ?? reply.error?.type, response.headers.get("Retry-After"));
 }
 
-// The stream of a response: {at, raw} for each event as it arrives, with {data} (its text), or {comment}.
-// Events that arrived in one read have the same `at`.
+// Each event of a response as it arrives: {at, raw} with {data}, or with {comment}. Events of one read share `at`.
 export async function* readEvents(response) {
   const reader = response.body.getReader();
   const decoder = new TextDecoder();
@@ -52,40 +50,40 @@ function parse(block) {
   return { data: lines.filter((line) => line.startsWith("data:")).map((line) => line.slice(5).replace(/^ /, "")).join("\n") };
 }
 
-// A question as the model reads it, in its chat template. The native routes leave text with control tokens as it is.
-export async function putInTemplate(question, { signal } = {}) {
+// The question in the model's chat template. The native routes do not change text that has control tokens.
+export async function applyChatTemplate(question, { signal } = {}) {
   const body = { messages: [{ role: "user", content: question }] };
   return (await (await ask("/chat_tokenize", { method: "POST", body, signal })).json()).templated_text;
 }
 
-// Generate, streamed: calls `onToken(event, at)` for each; returns {asked, first, end, tokens, text, details} where
-// `first` is when the first text that can be seen arrived, or null.
+// Calls `onToken(event, at)` for each event; gives {asked, first, end, tokens, text, details}, where `first` is when the first
+// visible text arrived, or null.
 export async function generateStreamed(body, { signal, onToken, path = "/generate_stream" } = {}) {
   const asked = performance.now();
   return { asked, ...await readAnswer(await ask(path, { method: "POST", body, signal }), onToken) };
 }
 
-// What a response of /generate_stream tells: generateStreamed's, without `asked`.
+// The answer in a response of /generate_stream: as generateStreamed's, without `asked`.
 export async function readAnswer(response, onToken = () => {}) {
-  const told = { first: null, end: null, tokens: [], text: "", details: null };
+  const answer = { first: null, end: null, tokens: [], text: "", details: null };
   for await (const { at, data } of readEvents(response)) {
     if (data === undefined) continue;
     const event = JSON.parse(data);
-    if (event.error) throw new Refused(response.status, event.error, event.error_type);
-    told.tokens.push({ at, ...event.token });
-    if (!event.token.special) told.text += event.token.text;
-    if (told.first === null && event.token.text && !event.token.special) told.first = at;
-    told.details = event.details ?? told.details;
+    if (event.error) throw new RefusedError(response.status, event.error, event.error_type);
+    answer.tokens.push({ at, ...event.token });
+    if (!event.token.special) answer.text += event.token.text;
+    if (answer.first === null && event.token.text && !event.token.special) answer.first = at;
+    answer.details = event.details ?? answer.details;
     onToken(event, at);
   }
-  told.end = performance.now();
-  return told;
+  answer.end = performance.now();
+  return answer;
 }
 
-// Generate, whole: {asked, end, text, details, headers}; the first text is there at the end.
+// {asked, end, text, details}; the first text is there at the end.
 export async function generateWhole(body, { signal } = {}) {
   const asked = performance.now();
   const response = await ask("/generate", { method: "POST", body, signal });
   const reply = await response.json();
-  return { asked, end: performance.now(), text: reply.generated_text, details: reply.details, headers: response.headers };
+  return { asked, end: performance.now(), text: reply.generated_text, details: reply.details };
 }

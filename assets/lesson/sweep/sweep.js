@@ -1,16 +1,15 @@
-// Station 3: time to first text and total against the length of the answer, streamed and whole. Knows no engine's clock.
-"use strict";
+// Station 3: time to first text and total against the length of the answer, by this browser's clock.
 
-import { accent, draw, frame } from "../shared/charts.js";
-import { element, fillTable, sayCount, saySeconds, tieRun } from "../shared/dom.js";
-import { sayAbout, tiePlan } from "../shared/plan.js";
-import { findRoom, measure } from "../shared/sample.js";
+import { COLOURS, LEGEND_ABOVE, createLayout, draw } from "../shared/charts.js";
+import { element, fillTable, bindRun } from "../shared/dom.js";
+import { formatCount, formatRange, formatSeconds } from "../shared/format.js";
+import { bindPlan, formatEstimate } from "../shared/plan.js";
+import { fetchTokenLimits, measure } from "../shared/sample.js";
 
 const LENGTHS = [16, 32, 64, 128, 256, 512];
 const MODES = ["streamed", "whole"];
-const ABOVE = { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal" };
-const SAMPLES = 3; // of each length in each mode; lines go through their medians
-const WARM_UP = 8; // tokens of the two requests before the first that counts: one for each mode, and they tell the pace
+const SAMPLES = 3; // of each length in each mode
+const WARM_UP = 8; // tokens of the two requests that are dropped, one in each mode; the first estimate comes from them
 
 export function mount(root) {
   const find = (name) => root.querySelector(`#sweep-${name}`);
@@ -18,53 +17,53 @@ export function mount(root) {
   const chosen = () => LENGTHS.filter((length) => length <= Number(longest.value));
   const times = 2 * SAMPLES;
   const count = () => ({ requests: times * chosen().length + 2, tokens: times * sum(chosen()) + 2 * WARM_UP });
-  const plan = tiePlan(root, find("plan"), [longest], count);
-  tieRun({ begin: find("begin"), stop: find("stop"), status: find("status") }, (signal) => sweep(find, chosen(), plan, signal));
+  const plan = bindPlan(root, find("plan"), [longest], count);
+  bindRun({ begin: find("begin"), stop: find("stop"), status: find("status") }, (signal) => sweep(find, chosen(), plan, signal));
 }
 
-// All lengths in both modes, and again; shown after each request and never during one: drawing takes time that is not the
-// server's. A point is {length, streamed, whole}, the latter two samples.
+// All lengths in both modes, SAMPLES times. Results are drawn between requests, since drawing takes the model's cores. A point is
+// {length, streamed, whole}, the latter two lists of samples.
 async function sweep(find, chosen, plan, signal) {
   const status = find("status");
   status.textContent = "Warming up: two short requests that are dropped.";
-  const lengths = await fit(find("left-out"), chosen, signal);
+  const lengths = await selectLengths(find("left-out"), chosen, signal);
   let latest = await measure("streamed", WARM_UP, signal);
   await measure("whole", WARM_UP, signal);
   const points = lengths.map((length) => ({ length, streamed: [], whole: [] }));
   const round = points.flatMap((point) => MODES.map((mode) => ({ point, mode })));
   const steps = Array(SAMPLES).fill(round).flat();
   for (const [at, { point, mode }] of steps.entries()) {
-    const rest = sum(steps.slice(at).map((step) => predict(latest, step.point.length)));
-    status.textContent = `${point.length} tokens, ${mode}: ${at + 1} of ${steps.length}; about ${sayAbout(rest)} left.`;
+    const rest = sum(steps.slice(at).map((step) => estimateTotal(latest, step.point.length)));
+    status.textContent = `${point.length} tokens, ${mode}: ${at + 1} of ${steps.length}; about ${formatEstimate(rest)} left.`;
     const sample = await measure(mode, point.length, signal);
     if (mode === "streamed") plan.learn(latest = sample);
     point[mode].push(sample);
     await show(find, points.filter(({ streamed }) => streamed.length), lengths);
   }
-  const heard = element("span", { class: "unseen" }, ` ${saySweep(points)}`); // read out; seen below
-  status.replaceChildren(`Done: ${steps.length} requests, after two short ones that were dropped.`, heard);
+  const announced = element("span", { class: "unseen" }, ` ${describeSweep(points)}`); // for screen readers
+  status.replaceChildren(`Done: ${steps.length} requests, after two short ones that were dropped.`, announced);
 }
 
-// The lengths that this server takes; says which are left out, and why.
-async function fit(host, chosen, signal) {
-  const { most, prompt, room } = await findRoom(signal);
-  const left = chosen.filter((length) => length > room);
-  const why = `with the prompt's ${sayCount(prompt)} tokens that is more than the ${sayCount(most)} this server takes in all`;
+// The lengths that this server accepts; shows which are left out, and why.
+async function selectLengths(host, chosen, signal) {
+  const { limit, prompt, available } = await fetchTokenLimits(signal);
+  const left = chosen.filter((length) => length > available);
+  const why = `with the prompt's ${formatCount(prompt)} tokens that is more than the ${formatCount(limit)} this server takes in all`;
   host.hidden = left.length === 0;
   host.textContent = left.length ? `Left out: ${left.join(", ")} tokens, since ${why} (max_total_tokens).` : "";
-  const lengths = chosen.filter((length) => length <= room);
+  const lengths = chosen.filter((length) => length <= available);
   if (!lengths.length) throw new Error("This server takes none of these lengths: start it with a larger --max-total-tokens.");
   return lengths;
 }
 
-// About how long an answer of `length` tokens takes: the first text as lately, then each token as lately.
-function predict({ ttft, total, tokens }, length) {
+// How long an answer of `length` tokens takes at the last sample's TTFT and rate.
+function estimateTotal({ ttft, total, tokens }, length) {
   const first = ttft ?? total;
   return first + (length - 1) * ((total - first) / Math.max(tokens - 1, 1));
 }
 
 async function show(find, points, lengths) {
-  const sentence = saySweep(points);
+  const sentence = describeSweep(points);
   find("verdict").hidden = sentence === "";
   find("verdict").textContent = sentence;
   const caption = `Medians of up to ${SAMPLES} samples each, from the request on, by this browser's clock. `
@@ -76,16 +75,16 @@ async function show(find, points, lengths) {
 
 function row(point) {
   const { streamed, whole } = point;
-  return [sayLength(point), saySeconds(median(streamed, "ttft")), saySeconds(median(streamed, "total")), saySeconds(median(whole, "total"))];
+  return [describeLength(point), formatSeconds(median(streamed, "ttft")), formatSeconds(median(streamed, "total")), formatSeconds(median(whole, "total"))];
 }
 
-// What was asked for, and what came where that is not the same.
-function sayLength({ length, streamed, whole }) {
-  const came = [...new Set([...streamed, ...whole].map(({ tokens }) => tokens))];
-  return came.every((tokens) => tokens === length) ? sayCount(length) : `${came.join(" and ")} (of ${length})`;
+// The length requested, or the tokens that came where they differ.
+function describeLength({ length, streamed, whole }) {
+  const counts = [...new Set([...streamed, ...whole].map(({ tokens }) => tokens))];
+  return counts.every((tokens) => tokens === length) ? formatCount(length) : `${counts.join(" and ")} (of ${length})`;
 }
 
-// The middle one of what the samples have of `key`, null where none has it.
+// The median of the samples' values of `key`; null where none has one.
 function median(samples, key) {
   const values = samples.map((sample) => sample[key]).filter((value) => value !== null).sort((one, two) => one - two);
   const half = values.length / 2;
@@ -93,30 +92,21 @@ function median(samples, key) {
   return (values[Math.ceil(half) - 1] + values[Math.floor(half)]) / 2;
 }
 
-// What has been measured so far, in one plain sentence; empty before anything can be compared.
-export function saySweep(points) {
+// The measurements in one sentence; empty before streamed and whole can be compared.
+function describeSweep(points) {
   const both = points.filter(({ streamed, whole }) => median(streamed, "ttft") !== null && whole.length);
   if (!both.length) return "";
   const [shortest, longest] = extent(both.map(({ streamed }) => streamed[0].tokens));
   const range = shortest === longest ? `At ${shortest} tokens` : `From ${shortest} to ${longest} tokens`;
-  const first = sayRange(both.map(({ streamed }) => median(streamed, "ttft")));
-  return `${range} the first text came after ${first} with streaming; waiting took ${sayRange(both.map(({ whole }) => median(whole, "total")))}.`;
-}
-
-// "120 ms", "120 to 140 ms", "0.90 to 28.1 s": in one unit, the greater one's.
-function sayRange(values) {
-  const [low, high] = extent(values);
-  const [least, most] = [saySeconds(low), saySeconds(high)];
-  if (least === most) return least;
-  if (most.endsWith(" ms")) return `${least.slice(0, -3)} to ${most}`;
-  return `${low.toFixed(low < 9.995 ? 2 : 1)} to ${most}`;
+  const first = formatRange(both.map(({ streamed }) => median(streamed, "ttft")));
+  return `${range} the first text came after ${first} with streaming; waiting took ${formatRange(both.map(({ whole }) => median(whole, "total")))}.`;
 }
 
 const extent = (values) => [Math.min(...values), Math.max(...values)];
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
 function plot(points, lengths) {
-  const draw = (name, mode, key, { line, marker }) => {
+  const drawLine = (name, mode, key, { line, marker }) => {
     const there = points.filter((point) => median(point[mode], key) !== null);
     const samples = there.flatMap((point) => point[mode]).filter((sample) => sample[key] !== null);
     const shared = { type: "scatter", name, legendgroup: name, cliponaxis: false, hovertemplate: `%{x} tokens: %{y:.3~f} s<extra>${name}</extra>` };
@@ -126,18 +116,18 @@ function plot(points, lengths) {
       { ...shared, x: samples.map(({ tokens }) => tokens), y: samples.map((sample) => sample[key]), mode: "markers", marker: { ...marker, opacity: 0.5 }, showlegend: false },
     ];
   };
-  const [streamed, whole] = [accent("streamed"), accent("whole")];
+  const { streamed, whole } = COLOURS;
   const data = [
-    draw("whole: first text = total", "whole", "total",
+    drawLine("whole: first text = total", "whole", "total",
       { line: { color: whole, width: 2.5 }, marker: { color: whole, size: 8, symbol: "square" } }),
-    draw("streamed: total", "streamed", "total",
+    drawLine("streamed: total", "streamed", "total",
       { line: { color: streamed, width: 2, dash: "dot" }, marker: { color: streamed, size: 12, symbol: "circle-open", line: { width: 2 } } }),
-    draw("streamed: first text (TTFT)", "streamed", "ttft",
+    drawLine("streamed: first text (TTFT)", "streamed", "ttft",
       { line: { color: streamed, width: 2.5 }, marker: { color: streamed, size: 8 } }),
   ].flat();
-  // Doubling lengths stand side by side on a log axis; all of them from the start, so that nothing moves sideways.
+  // The axis has all lengths from the start, so that nothing moves sideways.
   const range = [Math.log10(lengths[0] / 1.3), Math.log10(lengths.at(-1) * 1.3)];
-  return { data, layout: frame("tokens of the answer (log scale)", "seconds, this browser's clock", {
-    height: 360, legend: ABOVE, xaxis: { type: "log", range, tickvals: lengths, ticktext: lengths.map(String) },
+  return { data, layout: createLayout("tokens of the answer (log scale)", "seconds, this browser's clock", {
+    height: 360, legend: LEGEND_ABOVE, xaxis: { type: "log", range, tickvals: lengths, ticktext: lengths.map(String) },
   }) };
 }

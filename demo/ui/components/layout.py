@@ -52,7 +52,7 @@ class Layout:
             self._build_results()
         self.lesson = Lesson()
         self.fragment = gr.Textbox(visible=False)
-        self.sight = build_html("mountSight(trigger)", ANNOUNCER)
+        self.sight = build_html("mountVisibility(element, trigger)", ANNOUNCER)
 
     def _build_prompt_row(self) -> None:
         self.prompt = gr.Textbox(

@@ -23,8 +23,8 @@ CHAPTERS: Final = {
     "Use the API": ("call",),
     "For teachers": ("teach",),
 }
-MOUNT_NEAR: Final = "mountStation(element, props, watch)"  # its script is loaded when it comes near
-MOUNT_NOW: Final = "mountNow(element, props, watch)"
+MOUNT_NEAR: Final = "mountWhenNear(element, props, watch)"  # its script is loaded when it comes near
+MOUNT_NOW: Final = "mountStation(element, props, watch)"
 PRICE: Final = 10.0  # dollars for a million tokens
 
 

@@ -1,14 +1,13 @@
-// The guesses of this tab: kept in its sessionStorage, and made into files. Sent nowhere.
-"use strict";
+// The guesses of this tab: in its sessionStorage and as files. They are sent nowhere.
 
 import { writeCsv } from "../shared/csv.js";
-import { MODES, PACE, ratio } from "./felt.js";
+import { MODES, PACE, ratio } from "./estimates.js";
 
 const KEY = "perceived-latency";
 const NUMBERS = ["tokens", "first", "total", "felt"];
 const OPTIONAL = ["expectedFirst", "expectedLast"];
 
-// What this tab kept; nothing where that can't be read.
+// The stored rounds; none where they can't be read.
 export function readRounds() {
   try {
     const rounds = JSON.parse(sessionStorage.getItem(KEY) ?? "[]");
@@ -18,8 +17,8 @@ export function readRounds() {
   }
 }
 
-// Where a browser keeps nothing, the guesses last as long as the page.
-export function keepRounds(rounds) {
+// Without storage the guesses last as long as the page.
+export function storeRounds(rounds) {
   try {
     sessionStorage.setItem(KEY, JSON.stringify(rounds));
   } catch { /* storage is switched off or full */ }

@@ -1,5 +1,4 @@
-// Text whose last emphasis, code or link is still being written: closes what is open, so that no mark is seen as text.
-"use strict";
+// Closes emphasis, code and links that are still being written, so that no mark is visible as text.
 
 export const PENDING = "pending:"; // the address of a link whose address is still being written
 
@@ -8,8 +7,8 @@ const PUNCTUATION = /[\p{P}\p{S}]/u;
 const ADDRESS = /(?:https?:\/\/|www\.)[^\s<]*/y;
 const TARGET = /\]\([^)\n]*/y;
 
-// {shown: `source` without marks at its very end, which the next character will explain, healed: that, with all marks closed}
-export function heal(source) {
+// {shown: `source` without marks at its very end, whose meaning the next character decides; closed: the same with all marks closed}
+export function closeMarks(source) {
   const open = [];
   let brackets = 0;
   let at = 0;
@@ -26,7 +25,7 @@ export function heal(source) {
     } else if (char === "*" || char === "_" || char === "~") {
       const length = measureRun(source, at);
       if (at + length === source.length) return close(source.slice(0, at), open);
-      meet(open, source, at, length);
+      applyRun(open, source, at, length);
       at += length;
     } else if (char === "]" && brackets > 0) {
       const target = match(TARGET, source, at);
@@ -61,10 +60,10 @@ function findCodeEnd(source, from, length) {
   return -1;
 }
 
-// CommonMark's rules for a run of marks: closes earlier runs where it can, else may open one.
-function meet(open, source, at, length) {
+// CommonMark's delimiter runs: closes earlier runs where possible, else may open one.
+function applyRun(open, source, at, length) {
   const char = source[at];
-  const { opens, closes } = judge(char, source.slice(0, at).at(-1) ?? "", source.slice(at + length));
+  const { opens, closes } = classifyRun(char, source.slice(0, at).at(-1) ?? "", source.slice(at + length));
   let left = length;
   if (char === "~" && length !== 2) return;
   while (closes && left > 0) {
@@ -79,12 +78,12 @@ function meet(open, source, at, length) {
   if (opens && left > 0) open.push({ char, left, length, both: closes });
 }
 
-// CommonMark: a run that could do both matches none where their lengths add up to a multiple of three.
+// CommonMark's rule of three: runs that can both open and close, whose lengths add up to a multiple of three, do not match.
 function isOdd(run, opens, length) {
   return (run.both || opens) && (run.length + length) % 3 === 0 && (run.length % 3 !== 0 || length % 3 !== 0);
 }
 
-function judge(char, before, rest) {
+function classifyRun(char, before, rest) {
   const after = String.fromCodePoint(rest.codePointAt(0));
   const spaceBefore = SPACE.test(before);
   const spaceAfter = SPACE.test(after);
@@ -99,15 +98,15 @@ function judge(char, before, rest) {
 function close(shown, open) {
   const body = shown.trimEnd();
   const marks = open.map(({ char, left }) => char.repeat(left)).reverse().join("");
-  return { shown, healed: marks ? body + marks + shown.slice(body.length) : shown };
+  return { shown, closed: marks ? body + marks + shown.slice(body.length) : shown };
 }
 
 function closeCode(source, from, length, open) {
   const shown = source.replace(/`+$/, "");
   if (!shown.slice(from).trim()) return close(source.slice(0, from - length), open);
-  return { shown, healed: close(shown + "`".repeat(length), open).healed };
+  return { shown, closed: close(shown + "`".repeat(length), open).closed };
 }
 
 function closeLink(source, at, open) {
-  return { shown: source, healed: close(`${source.slice(0, at)}](${PENDING})`, open).healed };
+  return { shown: source, closed: close(`${source.slice(0, at)}](${PENDING})`, open).closed };
 }

@@ -1,0 +1,23 @@
+"""What a test does to the engine's side of a race."""
+
+import threading
+
+from tests.scripted import ScriptedTicket
+
+
+def watch_cancel(ticket: ScriptedTicket) -> threading.Event:
+    """An event that is set when `ticket` has been given back."""
+    cancel, cancelled = ticket.cancel, threading.Event()
+
+    def note() -> None:
+        cancel()
+        cancelled.set()
+
+    ticket.cancel = note  # type: ignore[method-assign]
+    return cancelled
+
+
+def answer(ticket: ScriptedTicket, *texts: str) -> None:
+    ticket.start()
+    ticket.write(*texts)
+    ticket.finish()

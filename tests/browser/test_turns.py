@@ -1,0 +1,128 @@
+"""One question after another: the conversation, Retry, Clear, and other tabs."""
+
+from playwright.sync_api import expect
+
+from demo.events import Message
+from tests.browser.race import answer, watch_cancel
+from tests.browser.serving import Served
+from tests.browser.tab import Tab, Tabs
+from tests.scripted import ScriptedEngine
+
+
+def test_a_question_is_asked_afresh_unless_the_conversation_is_to_be_continued(
+    tab: Tab, engine: ScriptedEngine
+) -> None:
+    expect(tab.find("keep")).to_be_hidden()
+    tab.ask("Hello")
+    answer(engine.tickets[0], "Hi")
+    tab.expect_both("done")
+    tab.ask("Fresh")
+    assert engine.tickets[1].request.prompt == (Message("user", "Fresh"),)
+    assert "Hi" not in tab.read("streamed-body")
+    answer(engine.tickets[1], "Yes")
+    tab.expect_both("done")
+    tab.find("keep").locator("input").check()
+    tab.ask("More")
+    said = (Message("user", "Fresh"), Message("assistant", "Yes"), Message("user", "More"))
+    assert engine.tickets[2].request.prompt == said
+    expect(tab.prompt).to_have_value("")
+    answer(engine.tickets[2], "Indeed")
+    tab.expect_both("done")
+    tab.find("edit").click()
+    expect(tab.prompt).to_have_value("More")
+    tab.ask("Less")
+    assert engine.tickets[3].request.prompt == (*said[:2], Message("user", "Less"))
+
+
+def test_an_answer_that_was_cut_off_can_be_continued(tab: Tab, engine: ScriptedEngine) -> None:
+    tab.ask("Hello")
+    answer(engine.tickets[0], "Once upon")
+    tab.expect_both("done")
+    tab.find("complete").click()
+    tab.expect_both("queued")
+    assert engine.tickets[1].request.prompt == (Message("user", "Hello"), Message("assistant", "Once upon"))
+    engine.tickets[1].start()
+    engine.tickets[1].write(" a time")
+    engine.tickets[1].finish("eos_token")
+    tab.expect_both("done")
+    expect(tab.find("complete")).to_be_hidden()
+    assert tab.read("streamed-body").split() == ["Hello", "Once", "upon", "Copy", "a", "time"]
+
+
+def test_retry_asks_the_same_turn_again(tab: Tab, engine: ScriptedEngine) -> None:
+    tab.ask("Hello")
+    answer(engine.tickets[0], "First")
+    tab.expect_both("done")
+    tab.find("retry").click()
+    tab.expect_both("queued")
+    assert engine.tickets[1].request == engine.tickets[0].request
+    expect(tab.find("streamed-text")).to_be_empty()
+    answer(engine.tickets[1], "Second")
+    tab.expect_both("done")
+    tab.expect_text("streamed", "Second")
+    tab.expect_text("whole", "Second")
+    tab.expect_results(2)
+
+
+def test_retry_while_the_answer_is_written_stops_it_and_begins_again(tab: Tab, engine: ScriptedEngine) -> None:
+    tab.ask("Hello")
+    engine.tickets[0].start()
+    engine.tickets[0].write("First")
+    tab.expect_text("streamed", "First")
+    tab.find("retry").click()
+    tab.expect_both("queued")
+    assert engine.tickets[0].cancelled
+    answer(engine.tickets[1], "Second")
+    tab.expect_both("done")
+    tab.expect_text("whole", "Second")
+
+
+def test_clear_starts_over(tab: Tab, engine: ScriptedEngine) -> None:
+    tab.ask("Hello")
+    answer(engine.tickets[0], "First")
+    tab.expect_results(1)
+    tab.find("clear").click()
+    tab.expect_both("ready")
+    assert tab.read("streamed-text") == tab.read("whole-text") == ""
+    assert tab.read("whole-ttft") == "–"
+    expect(tab.find("plot-timeline")).to_be_hidden()
+    tab.ask("And now?")
+    assert engine.tickets[1].request.prompt == (Message("user", "And now?"),)
+
+
+def test_clear_in_mid_answer_stops_the_work(tab: Tab, engine: ScriptedEngine) -> None:
+    tab.ask("Hello")
+    engine.tickets[0].start()
+    engine.tickets[0].write("First")
+    tab.expect_text("streamed", "First")
+    tab.find("clear").click()
+    tab.expect_both("ready")
+    assert engine.tickets[0].cancelled
+    assert tab.read("streamed-text") == ""
+    expect(tab.find("streamed-clock")).to_have_text("0.00 s")
+
+
+def test_two_tabs_never_see_each_other(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
+    one, two = open_tab(served.url), open_tab(served.url)
+    one.ask("I am one")
+    two.ask("I am two")
+    answer(engine.tickets[1], "for two")
+    two.expect_both("done")
+    assert one.read("streamed-text") == ""
+    answer(engine.tickets[0], "for one")
+    one.expect_both("done")
+    assert (one.read("whole-text"), two.read("whole-text")) == ("for one", "for two")
+    one.find("keep").locator("input").check()
+    one.ask("More")
+    assert "two" not in str(engine.tickets[2].request.prompt)
+
+
+def test_closing_the_tab_stops_the_work(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
+    tab = open_tab(served.url)
+    tab.ask("Hello")
+    engine.tickets[0].start()
+    engine.tickets[0].write("One ")
+    tab.expect_some_text("streamed")
+    cancelled = watch_cancel(engine.tickets[0])
+    tab.page.close()
+    assert cancelled.wait(20)
