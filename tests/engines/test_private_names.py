@@ -43,7 +43,7 @@ def list_private(path: Path) -> Iterator[str]:
     """Names that begin with an underscore, unless they are the object's own or its class's, and private packages."""
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
-            case ast.Attribute(value=ast.Name(id="self" | "cls")):
+            case ast.Attribute(value=ast.Name(id="self" | "cls") | ast.Call(func=ast.Name(id="super"))):
                 continue
             case ast.Attribute(attr=name) if is_private(name):
                 yield name
