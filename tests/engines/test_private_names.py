@@ -13,7 +13,6 @@ PRIVATE_PACKAGES = ("numba.core",)
 LOCAL = "demo/engines/local"
 GRAPHS = f"{LOCAL}/runners/transformers/cuda_graphs"
 HOMES = {
-    f"{LOCAL}/loading/gguf.py": {"_get", "_get_field_parts"},
     f"{GRAPHS}/grouped_attention.py": {"_attn_implementation"},
     f"{GRAPHS}/torch_private.py": {"_C", "_POOL_HANDLE", "_cuda_endAllocateToPool", "_dynamo"},
     f"{LOCAL}/runners/cpu_llama/kernels/simd.py": {"numba.core", "numba.core.typing.templates"},
