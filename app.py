@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 
 if __name__ == "__main__":
@@ -14,6 +15,8 @@ if __name__ == "__main__":
 gc.disable()  # imports leave no garbage, and its collection takes a fifth of the start; the loaded engine enables it
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+# torch silences this warning of its own import by a switch of the whole process, which another thread may turn back.
+warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
 
 from fastapi import FastAPI
 

@@ -27,6 +27,8 @@ def wake_together() -> Iterator[None]:
         _deferred.wakers = None
         for waker in wakers:
             waker.flush()
+
+
 # Way 13: Many wakes from the engine's thread become one call of the event loop
 class LoopWaker:
     """Resolves futures: one call of the loop for all that are woken before it runs the call.

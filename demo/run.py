@@ -19,6 +19,7 @@ class Run:
 
     It is cancelled when the last of its readers has been closed.
     """
+
     # Way 8: The run submits the request, which is accepted or refused here
     def __init__(self, engine: Engine, request: Request) -> None:
         self.request = request
@@ -56,6 +57,7 @@ class Run:
     def cancel(self) -> None:
         """Stop the work for all readers: each still receives a final event."""
         self._ticket.cancel()
+
     # Way 12: The engine's thread appends the sampled token to the log and wakes the readers
     def _append(self, *events: Event) -> None:
         with self._lock:
@@ -127,6 +129,7 @@ class Reader:
                 yield batch
             else:
                 news.wait()
+
     # Way 14: The reader yields everything that has been appended since its last batch
     async def __aiter__(self) -> AsyncIterator[Sequence[Event]]:
         waker, loop = find_waker(), asyncio.get_running_loop()
@@ -137,6 +140,7 @@ class Reader:
             else:
                 await news
                 news = loop.create_future()
+
     # Way 15: It holds the log's lock only to copy the new events
     def _take(self, wake: Callable[[], None]) -> Sequence[Event] | None:
         """The unread events; where there are none, `wake` is called at the next one. None at the end."""

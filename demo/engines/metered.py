@@ -94,6 +94,7 @@ class MeteredEngine(EngineWrapper):
         except DemoError as error:
             self._count_refusal(error)
             raise
+
     # Way 9: The metrics wrap the log, to count and time what is written to it
     def submit(self, request: Request, log: Log) -> Ticket:
         recorder = _Recorder(self.metrics, log)

@@ -122,6 +122,8 @@ def gather(trigger: Callable[..., Dependency], page: Layout) -> Dependency:
     """
     inputs = [page.prompt, page.keep, *page.controls.values()]
     return trigger(None, inputs, page.inputs, js="(...values) => [tokenStreaming.gatherInputs(values)]", **SILENT)
+
+
 # Way 11: The listeners of both sides start together, once the race has started
 def follow(started: Dependency, page: Layout, listeners: RaceListeners) -> None:
     """What comes after a listener that may have started a race: both sides of it, at once, and their end."""

@@ -27,6 +27,7 @@ class Race:
     Raises what `Engine.submit` raises. Both sides are attached before the first token, so both see all of it.
     `label` is shown with every view; `make_trace` turns the run into a trace when it has ended.
     """
+
     # Way 7: A race is one run with two readers, both attached before the first token
     def __init__(self, engine: Engine, request: Request, label: str, make_trace: Callable[[Run], Trace | None]) -> None:
         self.run = Run(engine, request)
@@ -57,6 +58,7 @@ class Race:
                 self._readers[side].close()
                 if len(self._detached) == len(SIDES):
                     self._progress_reader.close()
+
     # Way 16: The streamed side turns each batch into a view, ten times a second
     async def stream(self, choose_interval: Callable[[], float] = lambda: UPDATE_SECONDS) -> AsyncIterator[PaneView]:
         """The streamed side: its view again and again, as the text grows; the first text and the end at once.

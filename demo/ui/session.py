@@ -48,6 +48,7 @@ class Session:
         if not question.strip():
             raise BadRequest("The prompt is empty: type something first.")
         self.record()
+
     # Way 5: The session keeps the race and the turns before it
     def start(self, engine: Engine, question: Question, options: GenerationOptions, replaced: int | None = 0) -> None:
         """Start a race for `question`, in place of the last `replaced` turns; None are all.
@@ -61,6 +62,7 @@ class Session:
         else:
             self.race = self._make_race(engine, question, kept, question.options or options)
         self.question, self.turns = question, kept
+
     # Way 6: The conversation and the prompt become a request
     def _make_race(self, engine: Engine, question: Question, turns: Sequence[Turn], options: GenerationOptions) -> Race:
         """A race for a question after `turns`."""

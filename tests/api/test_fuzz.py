@@ -9,11 +9,12 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
+from starlette.types import Message
 
 from demo.engines import simulated_faults
 from tests.api.client import MINIMAL, PATIENCE, parse, read_events
 from tests.api.script import ENDED, HELD_BACK, HELLO, RANKED, AnsweringEngine, open_api
-from tests.api.visit import Visit
+from tests.api.visit import make_scope
 
 APP = open_api(AnsweringEngine(HELLO, RANKED, HELD_BACK, ENDED))
 DOCUMENT = APP.openapi()
@@ -83,16 +84,27 @@ def test_every_other_route_answers(name: str) -> None:
 
 
 def call(path: str, method: str, body: bytes, content_type: str = "application/json") -> tuple[int, str, bytes]:
-    """One request, to any path that a server may decode."""
+    """One request in ASGI's own messages, to any path that a server may decode."""
+    sent: list[Message] = []
+    bodies = [body]
 
-    async def request() -> Visit:
-        visit = Visit(APP, path, body, {"content-type": content_type}, method).start()
-        await visit.until_ended()
-        return visit
+    async def receive() -> Message:
+        if bodies:
+            return {"type": "http.request", "body": bodies.pop(), "more_body": False}
+        await asyncio.Event().wait()
+        raise AssertionError
 
-    visit = asyncio.run(request())
-    assert visit.status is not None
-    return visit.status, dict(visit.sent[0]["headers"]).get(b"content-type", b"").decode(), visit.body
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def request() -> None:
+        scope = make_scope("/", method, {"content-type": content_type})
+        await asyncio.wait_for(APP({**scope, "path": path, "raw_path": path.encode()}, receive, send), PATIENCE)
+
+    asyncio.run(request())
+    headers = dict(sent[0]["headers"])
+    content = b"".join(message.get("body", b"") for message in sent[1:])
+    return sent[0]["status"], headers.get(b"content-type", b"").decode(), content
 
 
 FIELDS = sorted(

@@ -152,7 +152,7 @@ def test_the_largest_number_is_the_first_text_and_a_sentence_compares_both(tab: 
     expect(tab.find("result")).to_have_text(sentence)
     told = sentence.fullmatch(tab.read("result"))
     assert told
-    assert abs(read_seconds(told[1]) - sooner) < 0.02
+    assert abs(read_seconds(told[1]) - sooner) < 0.11  # each of the three is rounded
     sizes = "(id) => parseFloat(getComputedStyle(document.getElementById(id)).fontSize)"
     assert tab.page.evaluate(sizes, "streamed-first") > 2 * tab.page.evaluate(sizes, "streamed-clock")
 

@@ -76,6 +76,7 @@ class LocalEngine(Engine):
 
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         return self._find_model().tokenize(prompt)
+
     # Way 10: The engine encodes the prompt and queues a sequence for its thread
     def submit(self, request: Request, log: Log) -> Ticket:
         model = self._admit()

@@ -84,6 +84,8 @@ class Pane:
 def show(pane: Pane, view: PaneView) -> Updates:
     """What the page shows of a view. Gradio sends only what changed: of a growing text, its new end."""
     return {pane.run: write_run(view)}
+
+
 # Way 19: The view becomes the value of one component
 def write_run(view: PaneView) -> dict[str, object]:
     """The text and all fields around it."""

@@ -36,6 +36,7 @@ class RaceListeners:
     page: Layout
     sessions: Sessions
     recordings: Sequence[Trace] = ()
+
     # Way 3: The listener finds the tab's session and starts a race for the prompt
     async def generate(self, request: gr.Request, inputs: Sequence[ControlValue]) -> Updates:
         """Start a race for the prompt with the controls' values, or show why not."""
@@ -58,6 +59,7 @@ class RaceListeners:
         """Start a race for the rest of an answer that was cut off at its maximum length."""
         session = self.sessions.find(request.session_hash)
         return self._start(session, Question(session.question.text, "rest"), inputs[2:])
+
     # Way 4: A race that can't start is explained; a recorded run replaces a model that can't answer
     def _start(
         self, session: Session, question: Question, controls: Sequence[ControlValue], replaced: int | None = 0
@@ -90,6 +92,7 @@ class RaceListeners:
         if not reason and trace.question != question.strip():
             reason = "This server only plays recorded runs, and has none of this prompt"
         return updates.show_start(self.page, session, f"{reason.rstrip('.')}. {REPLAYED}" if reason else "")
+
     # Way 20: The listener yields the value; Gradio sends the browser only what is new in it
     async def stream(self, request: gr.Request) -> AsyncIterator[Updates]:
         """The streaming side: a generator that yields the text as it grows."""

@@ -58,6 +58,8 @@ class PaneView:
     def tokens(self) -> int | None:
         """How many tokens its reader has received; None before the first."""
         return len(self.timeline.tokens) or None
+
+
 # Way 17: Events become a frozen view: text, times, and when each token is due
 def view_reading(reading: Reading) -> PaneView:
     """The view of a reading."""
@@ -101,6 +103,8 @@ def read_text(reading: Reading) -> str:
     """The text that a side shows: all of it so far when streamed, none before the end when whole."""
     complete = isinstance(reading.last, Done) and reading.detached is None
     return "".join(token.text for token in reading.tokens) if reading.side == "streamed" or complete else ""
+
+
 # Way 18: The schedule is one string that only grows: each token's time and length
 def write_schedule(reading: Reading) -> str:
     """Per token "offset length;": milliseconds since the request, UTF-16 code units of text.
