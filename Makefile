@@ -1,6 +1,7 @@
 # make run    a .venv, the locked packages, the embedded model, and the page       (ARGS="--port 8000" for settings)
 # make test   all of that, a browser, nginx, Node, then ruff, mypy, pytest                 (TESTS="tests/engines" for a part)
 # make bench  the peers, then this server beside them, measured in turns            (BENCH="--without llama-cpp-python")
+# make mutants  breaks the core, the dialects and the views in some 3,000 ways, and lists what the tests do not notice
 # make lock   requirements.lock and requirements-test.lock: the newest that requirements.txt and requirements-test.txt allow
 
 PYTHON ?= python3
@@ -32,6 +33,10 @@ figures: .venv/test.stamp
 
 figures-gpu: .venv/test.stamp
 	$(BIN)/python -m tests.figures.gpu
+
+mutants: .venv/test.stamp
+	$(PIP) --requirement requirements-mutants.txt
+	$(BIN)/mutmut run $(MUTANTS); $(BIN)/mutmut results
 
 lock: | .venv/test.stamp
 	$(COMPILE) requirements.txt --output-file requirements.lock
@@ -79,4 +84,4 @@ proxy:
 clients:
 	@sh tests/clients/install.sh
 
-.PHONY: run test bench figures figures-gpu lock browser proxy clients
+.PHONY: run test bench figures figures-gpu mutants lock browser proxy clients

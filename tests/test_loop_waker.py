@@ -120,7 +120,9 @@ def test_a_loop_that_has_ended_is_forgotten(pending: bool) -> None:
             find_waker().wake(waiting[1])
         return ref(loop)
 
+    gc.collect()
+    before = len(loop_waker._wakers)  # other tests' loops
     loop = asyncio.run(scene())
     gc.collect()
     assert loop() is None
-    assert not len(loop_waker._wakers)
+    assert len(loop_waker._wakers) <= before

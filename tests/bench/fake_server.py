@@ -55,6 +55,10 @@ class FakeServer(ThreadingHTTPServer):
         self.closed = threading.Event()  # a connection
         self.places = threading.Semaphore(script.capacity)
 
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.closed.set()
+
     def verify_request(self, request: Any, client_address: Any) -> bool:
         self.connections += 1
         return True
@@ -82,10 +86,6 @@ class _Connection(BaseHTTPRequestHandler):
         super().setup()
         self.script = self.server.script
         self.connection.settimeout(self.script.keep_alive)
-
-    def finish(self) -> None:
-        super().finish()
-        self.server.closed.set()
 
     def do_GET(self) -> None:
         replies = {"/v1/models": {"data": [{"id": "fake/model"}, {"id": "other"}]}, **self.script.replies}

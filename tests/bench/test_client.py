@@ -42,7 +42,7 @@ def test_staggered_streams_are_sent_that_far_apart() -> None:
 
 
 def test_a_connection_that_the_server_has_closed_is_not_reused() -> None:
-    with connected(Script(keep_alive=0.02)) as (client, server):
+    with connected(Script(keep_alive=0.3)) as (client, server):
         client.post(PATH, {})
         server.closed.wait(10)
         assert client.post(PATH, {}).is_success

@@ -74,6 +74,7 @@ async function playRound(find, rounds, { name, previous, text, mode, tokens }, s
 
 // Shows a form until it is submitted; rejects when `signal` aborts.
 function waitForSubmit(form, signal) {
+  signal.throwIfAborted(); // an aborted signal fires no more event
   form.hidden = false;
   form.querySelector("input").focus({ preventScroll: true });
   return new Promise((resolve, reject) => {
