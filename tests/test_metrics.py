@@ -100,3 +100,8 @@ def test_percentile_equals_numpys(values: list[float], q: float) -> None:
 def test_a_percentile_lies_between_the_ranks_0_and_n_minus_1(q: float, expected: float) -> None:
     assert percentile([40, 10, 30, 20], q) == pytest.approx(expected)
     assert percentile([], q) is None
+
+
+def test_every_time_counts_from_the_submission() -> None:
+    timeline = measure_streamed(SUBMITTED, make_log([0.5, 0.75]))
+    assert timeline == Timeline(started=0.0, ttft=0.5, tokens=(0.5, 0.75), end=0.75)

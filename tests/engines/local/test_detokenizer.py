@@ -191,3 +191,10 @@ def test_held_back_text_is_shown_where_it_does_not_become_the_stop_string(length
     assert scanner.feed("ab") == ("ab", False)
     assert scanner.feed("d") == ("ab" * (length - 1) + "a", True)
     assert scanner.flush() == ""
+
+
+def test_without_stop_strings_no_text_is_held_back_and_flushed_text_comes_once() -> None:
+    assert StopStrings(()).feed("a") == ("a", False)
+    stops = StopStrings(["ab"])
+    assert stops.feed("a") == ("", False)
+    assert (stops.flush(), stops.flush()) == ("a", "")

@@ -51,6 +51,31 @@ def test_phases_follow_the_log() -> None:
 
 
 @pytest.mark.parametrize("side", SIDES)
+def test_a_view_has_the_label_and_the_number_of_its_race(side: Side) -> None:
+    shown = view_reading(Reading(side, REQUEST, 10.0, write_log(["a"]), label="slowed", number=7))
+    assert (shown.label, shown.number) == ("slowed", 7)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_cancelled_run_is_stopped_and_a_complete_one_has_no_note(side: Side) -> None:
+    assert view(side, write_log(["a"], "cancelled")).phase == "stopped"
+    complete = view(side, write_log(["a"]))
+    assert (complete.phase, complete.note, complete.cut) == ("done", "", False)
+
+
+def test_a_stopped_whole_side_keeps_the_start_of_the_run() -> None:
+    assert view("whole", write_log(["a"], None), 11.5).timeline == Timeline(started=0.5, end=1.5)
+
+
+def test_only_a_stopped_sides_note_becomes_exact() -> None:
+    events = write_log(["a", "b"])
+    streamed, whole = complete_views(read("streamed", events), read("whole", events))
+    assert streamed.note == whole.note == ""
+    stopped, _ = complete_views(read("streamed", events[:2], 10.7), read("whole", events))
+    assert stopped.note == "stopped at token 1 of 2, 100 ms of waiting saved"
+
+
+@pytest.mark.parametrize("side", SIDES)
 def test_cached_tokens_of_the_prompt_are_shown_from_the_start_where_there_are_any(side: Side) -> None:
     events = write_log(["a", "b"])
     cached = (Started(10.5, 1840, 0, cached_tokens=1812), *events[1:])
