@@ -16,6 +16,7 @@ from demo.ui.how_it_works import PLACE as HOW_IT_WORKS
 
 PRELOADED: Final = ASSETS / "preloaded.txt"  # written by: python -m tests.browser.preloaded
 YEAR: Final = "public, max-age=31536000, immutable"
+MANIFEST: Final = b'<link rel="manifest" href="/manifest.json" />'  # Gradio serves no such file here
 INLINE: Final = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
 # For what is ours alone. Any page may embed the demo in a frame.
 STRICT: Final = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors *"
@@ -54,8 +55,8 @@ class DocumentMiddleware:
 
 
 def amend(app: ASGIApp) -> ASGIApp:
-    """The same app, whose HTML has our tags before its first script, and a policy."""
-    tags = write_tags().encode()
+    """The same app, whose HTML has our tags before its first script, no manifest, and a policy."""
+    tags = (write_tags() + write_links()).encode()
 
     async def send_amended(scope: Scope, receive: Receive, send: Send) -> None:
         start: Message = {}
@@ -71,7 +72,7 @@ def amend(app: ASGIApp) -> ASGIApp:
                 return
             body, headers = b"".join(parts), MutableHeaders(scope=start)
             if headers.get("Content-Type", "").startswith("text/html"):
-                body = body.replace(b"<script", tags + b"<script", 1)
+                body = body.replace(MANIFEST, b"").replace(b"<script", tags + b"<script", 1)
                 headers["Content-Length"] = str(len(body))
                 headers["Content-Security-Policy"] = write_policy(body)
             await send(start)
@@ -88,11 +89,11 @@ def write_policy(document: bytes) -> str:
     return RELAXED.format(hashes=" ".join(f"'sha256-{each}'" for each in dict.fromkeys(hashes)))
 
 
-def write_links() -> list[str]:
+def write_links() -> str:
     """The page's icon, and a link to each of Gradio's files that is to be preloaded."""
     built = {path.name for path in list_built("*")}
     names = [name for name in PRELOADED.read_text("utf-8").split() if name in built]
-    return ['<link rel="icon" href="favicon.ico" />', *map(write_link, names)]
+    return "".join(['<link rel="icon" href="favicon.ico" />', *map(write_link, names)])
 
 
 def write_link(name: str) -> str:

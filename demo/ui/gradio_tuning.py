@@ -7,7 +7,7 @@ import inspect
 import logging
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,13 +24,11 @@ logger = logging.getLogger(__name__)
 CREATE_APP: Final = "gradio.routes.App.create_app"
 ROOT_URL: Final = "gradio.route_utils.get_root_url"
 BUILD: Final = "gradio.route_utils.BUILD_PATH_LIB"
-TEMPLATES: Final = "gradio.routes.templates.env"
 # Each private name, and what the page loses without it.
 PRIVATE: Final = {
     CREATE_APP: "the page opens later",
     ROOT_URL: "the page may not work behind a proxy that replaces headers",
     BUILD: "the page's files load one after the other, and a timer runs for as long as a tab is open",
-    TEMPLATES: "the page's files load one after the other",
 }
 # Gradio's queue looks for work a thousand times a second, and for progress too: each look interrupts the model, and
 # together they took 4 % of its speed on a page where nothing happened.
@@ -40,8 +38,6 @@ QUEUE: Final = {
     "progress_update_sleep_when_free": 1.0,  # seconds; nothing here reports progress
     "ANAYLTICS_CACHE_FREQUENCY": sys.maxsize,  # Gradio's spelling; statistics by pandas that nothing reads
 }
-DOCUMENT: Final = "frontend/index.html"
-MANIFEST: Final = '<link rel="manifest" href="/manifest.json" />'  # Gradio serves no such file here
 TRACKER: Final = "statustracker-*.js"
 # The effect that starts a timer when something is pending, and stops it when that is no longer so.
 TIMER: Final = re.compile(r"\w+\.status===`pending`\?\w+\(\):\w+\(\(\)=>\{(?P<stop>\w+)\(\)\}\)(?=\}\))")
@@ -124,17 +120,6 @@ def list_built(pattern: str) -> list[Path]:
     """The files of Gradio's client that fit `pattern`."""
     folder = find_private(BUILD)
     return [] if folder is None else sorted(Path(folder).glob(pattern))
-
-
-def amend_document(links: Sequence[str]) -> None:
-    """Add `links` to the head of Gradio's HTML document."""
-    environment = find_private(TEMPLATES)
-    if environment is None:
-        return
-    source, _, _ = environment.loader.get_source(environment, DOCUMENT)
-    if MANIFEST in source:  # not yet amended
-        amended = jinja2.DictLoader({DOCUMENT: source.replace(MANIFEST, "\n\t\t".join(links))})
-        environment.loader = jinja2.ChoiceLoader([amended, environment.loader])
 
 
 def mount_status_tracker(app: FastAPI) -> None:

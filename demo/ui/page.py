@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from demo.ui.gradio_tuning import amend_document, mount_status_tracker, tune_queue, use_relative_urls, without_apps
+from demo.ui.gradio_tuning import mount_status_tracker, tune_queue, use_relative_urls, without_apps
 
 # isort: split
 import gradio as gr
@@ -14,7 +14,7 @@ from gradio.events import Dependency
 from demo.events import Engine
 from demo.trace import Trace
 from demo.ui.components.layout import Layout
-from demo.ui.document import DocumentMiddleware, write_links
+from demo.ui.document import DocumentMiddleware
 from demo.ui.files import mount_files, write_styles
 from demo.ui.how_it_works import mount_how_it_works
 from demo.ui.listeners.lesson import LessonListeners
@@ -57,7 +57,6 @@ def mount_page(
     mount_how_it_works(app)
     mount_status_tracker(app)
     app.add_middleware(DocumentMiddleware)
-    amend_document(write_links())
     use_relative_urls()
     mounted: FastAPI = gr.mount_gradio_app(
         app,

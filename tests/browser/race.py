@@ -2,7 +2,8 @@
 
 import threading
 
-from tests.scripted import ScriptedTicket
+from tests.browser.tab import Tab
+from tests.scripted import ScriptedEngine, ScriptedTicket
 
 
 def watch_cancel(ticket: ScriptedTicket) -> threading.Event:
@@ -21,3 +22,10 @@ def answer(ticket: ScriptedTicket, *texts: str) -> None:
     ticket.start()
     ticket.write(*texts)
     ticket.finish()
+
+
+def start_race(tab: Tab, engine: ScriptedEngine, text: str) -> None:
+    """The tab's first question, and the beginning of its answer."""
+    tab.ask("Hello")
+    engine.tickets[0].start()
+    engine.tickets[0].write(text)

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from demo.events import Message
 from tests.browser.conftest import WORDS
-from tests.browser.race import answer
+from tests.browser.race import answer, start_race
 from tests.browser.serving import Served, serve
 from tests.browser.tab import LOOK_AWAY, Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
@@ -90,9 +90,7 @@ def test_the_first_click_starts_a_race(open_tab: Tabs, served: Served, engine: S
 
 
 def test_an_example_in_mid_race_ends_that_and_starts_its_own(tab: Tab, engine: ScriptedEngine) -> None:
-    tab.ask("Hello")
-    engine.tickets[0].start()
-    engine.tickets[0].write("First")
+    start_race(tab, engine, "First")
     tab.expect_text("streamed", "First")
     tab.page.get_by_role("button", name="What is Deep Learning?").click()
     tab.expect_both("queued")
@@ -130,9 +128,7 @@ def test_how_far_the_prompt_is_read_is_told(tab: Tab, engine: ScriptedEngine) ->
 
 def test_the_largest_number_is_the_first_text_and_a_sentence_compares_both(tab: Tab, engine: ScriptedEngine) -> None:
     tab.page.evaluate(NOTE_CLICK)
-    tab.ask("Hello")
-    engine.tickets[0].start()
-    engine.tickets[0].write("One ")
+    start_race(tab, engine, "One ")
     tab.expect_some_text("streamed")
     waiting = tab.read("whole-first")
     expect(tab.find("whole-first")).not_to_have_text(waiting)
@@ -160,9 +156,7 @@ def test_the_largest_number_is_the_first_text_and_a_sentence_compares_both(tab: 
 def test_stopping_the_streaming_side_says_what_was_saved_and_the_other_goes_on(
     tab: Tab, engine: ScriptedEngine
 ) -> None:
-    tab.ask("Hello")
-    engine.tickets[0].start()
-    engine.tickets[0].write("One ")
+    start_race(tab, engine, "One ")
     tab.expect_some_text("streamed")
     engine.tickets[0].write("two ")
     tab.expect_text("streamed", "One two")
@@ -178,9 +172,7 @@ def test_stopping_the_streaming_side_says_what_was_saved_and_the_other_goes_on(
 
 
 def test_stopping_the_waiting_side_shows_nothing_and_the_other_goes_on(tab: Tab, engine: ScriptedEngine) -> None:
-    tab.ask("Hello")
-    engine.tickets[0].start()
-    engine.tickets[0].write("One ")
+    start_race(tab, engine, "One ")
     tab.expect_phase("whole", "waiting")
     tab.find("whole-stop").click()
     tab.expect_phase("whole", "stopped")
@@ -194,9 +186,7 @@ def test_stopping_the_waiting_side_shows_nothing_and_the_other_goes_on(tab: Tab,
 
 @pytest.mark.parametrize("way", ["stop", "Escape"])
 def test_stop_and_escape_end_both_sides_and_the_work(tab: Tab, engine: ScriptedEngine, way: str) -> None:
-    tab.ask("Hello")
-    engine.tickets[0].start()
-    engine.tickets[0].write("One ")
+    start_race(tab, engine, "One ")
     tab.expect_some_text("streamed")
     if way == "stop":
         tab.find("stop").click()

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from demo.events import Message
-from tests.browser.race import answer, watch_cancel
+from tests.browser.race import answer, start_race, watch_cancel
 from tests.browser.serving import Served
 from tests.browser.tab import Tab, Tabs
 from tests.scripted import ScriptedEngine
@@ -65,9 +65,7 @@ def test_retry_asks_the_same_turn_again(tab: Tab, engine: ScriptedEngine) -> Non
 
 
 def test_retry_while_the_answer_is_written_stops_it_and_begins_again(tab: Tab, engine: ScriptedEngine) -> None:
-    tab.ask("Hello")
-    engine.tickets[0].start()
-    engine.tickets[0].write("First")
+    start_race(tab, engine, "First")
     tab.expect_text("streamed", "First")
     tab.find("retry").click()
     tab.expect_both("queued")
@@ -91,9 +89,7 @@ def test_clear_starts_over(tab: Tab, engine: ScriptedEngine) -> None:
 
 
 def test_clear_in_mid_answer_stops_the_work(tab: Tab, engine: ScriptedEngine) -> None:
-    tab.ask("Hello")
-    engine.tickets[0].start()
-    engine.tickets[0].write("First")
+    start_race(tab, engine, "First")
     tab.expect_text("streamed", "First")
     tab.find("clear").click()
     tab.expect_both("ready")
@@ -119,9 +115,7 @@ def test_two_tabs_never_see_each_other(open_tab: Tabs, served: Served, engine: S
 
 def test_closing_the_tab_stops_the_work(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
     tab = open_tab(served.url)
-    tab.ask("Hello")
-    engine.tickets[0].start()
-    engine.tickets[0].write("One ")
+    start_race(tab, engine, "One ")
     tab.expect_some_text("streamed")
     cancelled = watch_cancel(engine.tickets[0])
     tab.page.close()

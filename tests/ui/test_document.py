@@ -8,11 +8,12 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from starlette.testclient import TestClient
 
-from demo.ui.document import STRICT, DocumentMiddleware
+from demo.ui.document import MANIFEST, STRICT, DocumentMiddleware
 from demo.ui.files import ASSETS, FOLDERS, PLACE, STYLES, mount_files
 
 INLINE = "window.config = 1;"
-PAGE = f'<html><head><script>{INLINE}</script><script type="module" src="./a.js"></script></head></html>'
+HEAD = f'<script>{INLINE}</script>{MANIFEST.decode()}<script type="module" src="./a.js"></script>'
+PAGE = f"<html><head>{HEAD}</head></html>"
 
 
 def build_client(root_path: str = "") -> TestClient:
@@ -29,6 +30,8 @@ def test_our_scripts_come_before_gradios_and_our_styles_are_fetched_at_once() ->
     ours = text.index(f'<script type="module" src=".{PLACE}/page/main.js"></script>')
     assert ours < text.index(INLINE) < text.index("./a.js")
     assert all(f'<link rel="preload" as="style" href=".{PLACE}/{name}">' in text for name in STYLES)
+    assert MANIFEST.decode() not in text
+    assert '<link rel="icon"' in text
 
 
 def test_the_document_may_run_its_own_inline_scripts_and_load_from_no_other_host_and_be_framed_anywhere() -> None:

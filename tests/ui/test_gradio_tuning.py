@@ -16,13 +16,12 @@ from gradio.routes import App
 from starlette.testclient import TestClient
 
 from demo.ui import gradio_tuning, page
-from demo.ui.gradio_tuning import BUILD, CREATE_APP, PRIVATE, QUEUE, ROOT_URL, TEMPLATES, TRACKER
+from demo.ui.gradio_tuning import BUILD, CREATE_APP, PRIVATE, QUEUE, ROOT_URL, TRACKER
 
 TUNINGS: dict[str, Callable[[], object]] = {
     CREATE_APP: lambda: gradio_tuning.without_apps().__enter__(),
     ROOT_URL: gradio_tuning.use_relative_urls,
     BUILD: lambda: gradio_tuning.mount_status_tracker(FastAPI()),
-    TEMPLATES: lambda: gradio_tuning.amend_document(["<link>"]),
 }
 
 
@@ -90,11 +89,3 @@ def test_the_status_tracker_is_served_with_a_timer_that_stops() -> None:
     assert gradio_tuning.amend_status_tracker(path.read_text("utf-8")) == (served, 1)
     effect = "e(()=>{a.status===`pending`?go():wait(()=>{halt()})})"
     assert gradio_tuning.amend_status_tracker(effect) == (f"{effect[:-2]};return halt}})", 1)
-
-
-def test_the_document_has_the_links_in_place_of_gradios_manifest() -> None:
-    environment = gradio_tuning.find_private(TEMPLATES)
-    gradio_tuning.amend_document(["<link>"])
-    source, _, _ = environment.loader.get_source(environment, gradio_tuning.DOCUMENT)
-    assert gradio_tuning.MANIFEST not in source
-    assert '<link rel="icon"' in source or "<link>" in source

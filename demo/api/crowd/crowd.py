@@ -11,6 +11,7 @@ from typing import Final
 from demo.api.crowd.client import CrowdClient
 from demo.api.crowd.event_log import EventLog
 from demo.api.crowd.request import CrowdRequest
+from demo.api.delivery.client_tasks import run_tasks
 from demo.api.openapi.reports import CrowdEvent
 from demo.engines.sandbox import Sandbox
 from demo.events import Engine
@@ -75,16 +76,8 @@ class Crowd:
         self._task.result()
 
     async def _run(self) -> None:
-        tasks = [asyncio.ensure_future(client.request_until_served()) for client in self._clients]
-        try:
+        async with run_tasks(*(client.request_until_served() for client in self._clients)) as tasks:
             _, late = await asyncio.wait(tasks, timeout=MAX_SECONDS)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-        for task in tasks:
-            if not task.cancelled():
-                task.result()
         self.sandbox.close()
         clients = [client.record for client in self._clients]
         self._log.record("ended", self._log.now(), in_time=not late, clients=clients, refusal=self._log.refusal)
