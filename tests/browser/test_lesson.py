@@ -178,7 +178,7 @@ def test_a_link_restores_prompt_dials_and_section_in_a_fresh_browser(open_tab: T
     fragment = "#" + link.input_value().split("#")[1]
     assert "station=10" in fragment
     assert "temperature=0.7" in fragment
-    other = open_tab(typing_url, fragment=fragment)
+    other = open_tab(typing_url, fragment=fragment, speed=None)  # choosing a speed would scroll up to it
     expect(other.find("station-call")).to_be_in_viewport()
     expect(other.prompt).to_have_value("Why & how?")
     other.page.locator("#dials > button").first.click()
