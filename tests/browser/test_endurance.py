@@ -8,7 +8,7 @@ from tests.browser.serving import serve
 from tests.browser.tab import Tab, Tabs
 from tests.scripted import TypingEngine
 
-RACES: Final = 8
+RACES: Final = 5  # between two measurements, of which there are three
 HEAP: Final = 5e6 * RACES / 50  # bytes: fifty races may grow a tab by 5 MB
 
 
@@ -30,10 +30,17 @@ def test_races_leave_no_listeners_behind_and_hardly_any_memory(open_tab: Tabs) -
         tab = open_tab(served.url)
         session = tab.page.context.new_cdp_session(tab.page)
         session.send("Performance.enable")
-        race(tab, 2)
-        before = measure(session)
+        race(tab, 1)
+        first = measure(session)
         race(tab, RACES)
-        after = measure(session)
+        second = measure(session)
+        race(tab, RACES)
+        third = measure(session)
         open_tab.close()
-    assert after["JSEventListeners"] <= before["JSEventListeners"] + 2, (before, after)
-    assert after["JSHeapUsedSize"] - before["JSHeapUsedSize"] < HEAP, (before, after)
+    assert third["JSEventListeners"] <= first["JSEventListeners"] + 2, (first, third)
+    # The browser compiles more of the scripts as they are used again: what leaks grows in both halves.
+    assert min(_grow(first, second), _grow(second, third)) < HEAP, (first, second, third)
+
+
+def _grow(before: dict[str, float], after: dict[str, float]) -> float:
+    return after["JSHeapUsedSize"] - before["JSHeapUsedSize"]
