@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A browser on two busy cores now and then stands still for a second: what fails here is tried once more, and listed."""
+    """On two busy cores a browser sometimes stands still for a second: a test that fails is tried again, and listed."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.flaky(reruns=1))
