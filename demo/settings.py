@@ -17,7 +17,8 @@ from typing import Any, Generic, Literal, NoReturn, TypeVar
 from demo.errors import SettingError
 
 STORED = "stored"  # the weights as their file packs them
-DTYPES = ("auto", STORED, "float32", "bfloat16", "float16")
+ROUNDED = "q8_0"  # weights of 16 and 32 bits rounded to 8 at load, 32 numbers per scale
+DTYPES = ("auto", STORED, ROUNDED, "float32", "bfloat16", "float16")
 ENVIRONMENT_PREFIX = "DEMO_"
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
@@ -119,7 +120,7 @@ class Settings:
     dtype: str = _setting(
         "auto",
         _match("|".join(DTYPES), f"one of {', '.join(DTYPES)}"),
-        "dtype of the weights; stored: as in their file",
+        "dtype of the weights; stored: as in their file; q8_0: rounded to 8 bits",
     )
     device: str = _setting(
         "auto", _match("auto|cpu|mps|cuda(:[0-9]+)?", "auto, cpu, cuda, cuda:N or mps"), "device that runs the model"

@@ -23,13 +23,13 @@ from demo.engines.local.loading.source import ModelSource, choose_source
 from demo.engines.local.output import Vocabulary
 from demo.engines.local.runner import Chunk, Runner
 from demo.engines.local.runners.cpu_llama.loading import load_llama
-from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint
+from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, can_round
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from demo.engines.local.runners.cpu_llama.weights.unsupported import open_checkpoint
 from demo.engines.local.tokenizer import Tokenizer
 from demo.errors import BadRequest, SettingError, TemplateRefused
 from demo.events import Loading, Message, ModelCard, Piece, Prompt
-from demo.settings import STORED, Choice, Settings
+from demo.settings import ROUNDED, STORED, Choice, Settings
 
 if TYPE_CHECKING:
     from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder
@@ -124,11 +124,17 @@ def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
     source = choose_source(settings, device, find_embedded())
     _announce(Choice("model", source.model_id, source.reason))
     report(Loading(f"loading {source.model_id}"))
-    place = _find_stored(source, settings, device)
-    checkpoint, reason = open_checkpoint(place) if place else (None, f"that is for a CPU, not for {device}")
-    dtype = _announce(choose_dtype(settings, device, reason))
-    if checkpoint is not None and dtype == STORED:
-        loaded = _load_stored(source, checkpoint)
+    if source.kind == "hub":
+        # Imported here, since it imports transformers, which takes a second: a GGUF file does without.
+        from demo.engines.local.runners.transformers.hub import find_snapshot
+
+        folder = find_snapshot(source, settings.revision)
+        source = replace(source, place=str(folder), commit=folder.name)
+    checkpoint, reason = _open_stored(source, settings, device)
+    roundable = checkpoint is not None and can_round(checkpoint)
+    dtype = _announce(choose_dtype(settings, device, reason, roundable))
+    if checkpoint is not None and dtype in (STORED, ROUNDED):
+        loaded = _load_with_kernels(source, checkpoint, dtype == ROUNDED)
     else:
         loaded = _load_with_transformers(source, settings, device, dtype, report)
     model = build_model(loaded, source, settings, report)
@@ -143,25 +149,20 @@ def _is_gguf(source: ModelSource) -> bool:
     return source.kind in ("embedded", "gguf")
 
 
-def _find_stored(source: ModelSource, settings: Settings, device: str) -> Path | None:
-    """The file or folder whose weights may be used as they are stored; None where device or settings exclude that."""
-    if device != "cpu" or settings.dtype not in ("auto", STORED):
-        return None
-    if _is_gguf(source):
-        return Path(source.place)
-    # Imported here, since it imports transformers, which takes a second: a GGUF file does without.
-    from demo.engines.local.runners.cpu_llama.weights.snapshot import find_saved
-
-    return find_saved(source, settings.revision)
+def _open_stored(source: ModelSource, settings: Settings, device: str) -> tuple[Checkpoint | None, str]:
+    """The model for the CPU kernels; or None, and why it is not for them."""
+    if device != "cpu" or settings.dtype not in ("auto", STORED, ROUNDED):
+        return None, f"that is for a CPU, not for {device}"
+    return open_checkpoint(Path(source.place))
 
 
-def _load_stored(source: ModelSource, checkpoint: Checkpoint) -> Loaded:
+def _load_with_kernels(source: ModelSource, checkpoint: Checkpoint, rounded: bool) -> Loaded:
     if isinstance(checkpoint, GgufFile):
-        loaded = load_llama(checkpoint)
+        loaded = load_llama(checkpoint, rounded)
     else:
         from demo.engines.local.runners.cpu_llama.weights.snapshot import load_saved
 
-        loaded = load_saved(source, cast("LlamaFolder", checkpoint))
+        loaded = load_saved(source, cast("LlamaFolder", checkpoint), rounded)
     torch.set_num_threads(1)  # the kernels have their own threads: torch's would spin beside them
     return loaded
 
@@ -172,11 +173,10 @@ def _load_with_transformers(
     from demo.engines.local.loading.conversion import convert_once
     from demo.engines.local.runners.transformers.loading import load_transformers
 
-    revision = settings.revision if source.kind == "hub" else None
     place = source.place
     if _is_gguf(source):
         place = str(convert_once(Path(place), lambda step: report(Loading(f"{source.model_id}: {step}"))))
-    return load_transformers(source, place, revision, device, getattr(torch, dtype))
+    return load_transformers(source, place, device, getattr(torch, dtype))
 
 
 def build_model(

@@ -7,7 +7,7 @@ import torch
 
 from demo.engines.local.loading.control_group import read_cpu_quota
 from demo.errors import SettingError
-from demo.settings import STORED, Choice, Settings
+from demo.settings import ROUNDED, STORED, Choice, Settings
 
 ASKED = "as set"
 
@@ -28,15 +28,20 @@ def choose_device(settings: Settings) -> Choice[str]:
     return Choice("device", settings.device, ASKED)
 
 
-def choose_dtype(settings: Settings, device: str, unsupported: str) -> Choice[str]:
-    """The name of the weights' torch dtype, or STORED, unless there is an `unsupported` against STORED.
+def choose_dtype(settings: Settings, device: str, unsupported: str, roundable: bool = False) -> Choice[str]:
+    """The name of the weights' torch dtype, or STORED, or ROUNDED: the last two unless something is `unsupported`.
 
-    Raises SettingError where STORED is set and unsupported.
+    `roundable`: whether weights have more than 8 bits, and can be rounded. Raises SettingError where STORED or ROUNDED
+    is set and not possible.
     """
-    if settings.dtype == STORED and unsupported:
-        raise SettingError(f"--dtype is 'stored', but {unsupported}: use auto.")
+    if settings.dtype in (STORED, ROUNDED) and unsupported:
+        raise SettingError(f"--dtype is '{settings.dtype}', but {unsupported}: use auto.")
+    if settings.dtype == ROUNDED and not roundable:
+        raise SettingError("--dtype is 'q8_0', but no weights of 16 or 32 bits in rows of whole groups: use stored.")
     if settings.dtype != "auto":
         return Choice("dtype", settings.dtype, ASKED)
+    if device == "cpu" and not unsupported and roundable:
+        return Choice("dtype", ROUNDED, "on a CPU: 8 bits are read in half the time of 16; `stored` does not round")
     if device == "cpu" and not unsupported:
         return Choice("dtype", STORED, "on a CPU: the fewer bits it reads, the faster")
     if device == "cpu":

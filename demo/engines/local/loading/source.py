@@ -15,12 +15,16 @@ HUB_ID_ON_GPU = "HuggingFaceTB/SmolLM2-1.7B-Instruct"
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """A model's public name and where its files are: a hub id, a folder or a .gguf file in `place`."""
+    """A model's public name and where its files are: a hub id, a folder or a .gguf file in `place`.
+
+    Once a hub's model is on this machine, `place` is its folder, and `commit` the commit of it.
+    """
 
     model_id: str
     kind: Literal["embedded", "hub", "folder", "gguf"]
     place: str
     reason: str
+    commit: str | None = None
 
 
 def choose_source(settings: Settings, device: str, embedded: Path | None) -> ModelSource:

@@ -1,6 +1,5 @@
 """The network and the tokenizer of a GGUF file whose model runs from the weights as they are stored."""
 
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from demo.engines.local.loading.end_tokens import find_end_ids, list_gguf_ends
@@ -9,18 +8,19 @@ from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import build_llama
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
+from demo.settings import ROUNDED
 
 
-def load_llama(file: GgufFile) -> Loaded:
-    """The model of a supported file."""
+def load_llama(file: GgufFile, rounded: bool = False) -> Loaded:
+    """The model of a supported file, `rounded` to 8 bits where it has more."""
     with ThreadPoolExecutor(1) as pool:
         tokenizer = pool.submit(load_tokenizer, file.path, file.metadata)
-        network = build_llama(file)
+        network = build_llama(file, rounded)
     return Loaded(
         tokenizer=tokenizer.result(),
         make_runner=lambda memory: CpuLlamaRunner(network, memory),
         eos_ids=find_end_ids(tokenizer.result(), list_gguf_ends(file.metadata), network.shape.vocabulary),
         context=network.shape.context,
         device="cpu",
-        dtype=Counter(file.list_quantizations()).most_common(1)[0][0],
+        dtype=ROUNDED if rounded and file.is_plain else file.find_dtype(),
     )

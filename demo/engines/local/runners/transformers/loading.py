@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx2
 import torch
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -26,7 +27,6 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
 from transformers.utils import logging as transformers_logging
-from transformers.utils.hub import cached_file, extract_commit_hash
 
 from demo.engines.local.loading.device import device_map
 from demo.engines.local.loading.end_tokens import find_end_ids, flatten_ids
@@ -43,16 +43,13 @@ transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()  # the warnings that matter are raised here as errors
 
 
-def load_transformers(source: ModelSource, place: str, revision: str | None, device: str, dtype: torch.dtype) -> Loaded:
+def load_transformers(source: ModelSource, place: str, device: str, dtype: torch.dtype) -> Loaded:
     """A transformers model. Raises ModelError: one sentence with the remedy."""
-    tokenizer = load_tokenizer(source, place, revision)
-    network = load_network(source, place, revision, device, dtype)
+    tokenizer = load_tokenizer(source, place)
+    network = load_network(source, place, device, dtype)
     if len(places := set(getattr(network, "hf_device_map", {}).values())) > 1:
         logger.info("%s", Choice("devices", sorted(map(str, places)), "one is too small for the model"))
-    if source.kind != "hub":
-        return wrap_network(network, tokenizer)
-    config = cached_file(place, "config.json", revision=revision, local_files_only=True)
-    return wrap_network(network, tokenizer, extract_commit_hash(config, None))
+    return wrap_network(network, tokenizer, source.commit)
 
 
 def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, revision: str | None = None) -> Loaded:
@@ -78,10 +75,10 @@ def list_configured_ends(*configs: PreTrainedConfig | GenerationConfig | None) -
     return flatten_ids(getattr(config, "eos_token_id", None) for config in configs)
 
 
-def load_tokenizer(source: ModelSource, place: str, revision: str | None) -> PreTrainedTokenizerBase:
+def load_tokenizer(source: ModelSource, place: str) -> PreTrainedTokenizerBase:
     """The tokenizer of a model. Raises ModelError unless the model is causal and has a chat template."""
     with explained(source):
-        config = AutoConfig.from_pretrained(place, revision=revision)
+        config = AutoConfig.from_pretrained(place)
     # transformers would load an encoder such as BERT as a causal model too, with nonsense for answers.
     encodes = type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False)
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or encodes:
@@ -90,22 +87,17 @@ def load_tokenizer(source: ModelSource, place: str, revision: str | None) -> Pre
             "give a causal language model."
         )
     with explained(source):
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place, revision=revision)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place)
     if not tokenizer.chat_template:
         raise ModelError(f"{source.model_id} has no chat template: give an instruct or chat model.")
     return tokenizer
 
 
-def load_network(
-    source: ModelSource, place: str, revision: str | None, device: str, dtype: torch.dtype
-) -> PreTrainedModel:
+def load_network(source: ModelSource, place: str, device: str, dtype: torch.dtype) -> PreTrainedModel:
     """The network on its device, in evaluation mode. Raises ModelError where it can't be loaded or does not fit."""
-    if source.kind == "hub":
-        transformers_logging.enable_progress_bar()  # a download takes minutes
     with explained(source):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             place,
-            revision=revision,
             dtype=dtype,
             device_map=device_map(device),
             ignore_mismatched_sizes=True,
@@ -144,7 +136,7 @@ def explain(name: str, error: Exception) -> str:
         return f"{name} has no such revision: check --revision."
     if _caused_by(error, RepositoryNotFoundError, HFValidationError):
         return f"{name} is not a model on the hub, or is private: check --model-id, or log in with `hf auth login`."
-    offline = _caused_by(error, OfflineModeIsEnabled, LocalEntryNotFoundError, ConnectionError)
+    offline = _caused_by(error, OfflineModeIsEnabled, LocalEntryNotFoundError, ConnectionError, httpx2.TransportError)
     if offline or any("couldn't connect" in str(link) for link in list_causes(error)):
         return (
             f"{name} is not in the local cache and the hub can't be reached: check the connection (and "

@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
 from demo.engines.local.runners.cpu_llama.model import Layer, Llama
 from demo.engines.local.runners.cpu_llama.shape import Shape
 from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix
@@ -23,6 +24,10 @@ class Checkpoint(Protocol):
     @property
     def shape(self) -> Shape:
         """Raises KeyError with the name of a number that the file does not hold."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether most matrices have 16 or 32 bits per number."""
 
     def find_unsupported_reason(self) -> str:
         """Why `build_llama` cannot build this model, or this machine cannot run it; empty where both can."""
@@ -39,8 +44,11 @@ class Checkpoint(Protocol):
     def embed(self, name: str) -> Callable[[Tensor], Tensor]:
         """From ids [tokens] to rows of a matrix, float32 [tokens, columns]. The matrix stays in the file."""
 
-    def pack(self, name: str) -> Matrix:
-        """A matrix in the quantization type in which it is stored, or in the nearest that the kernels support."""
+    def pack(self, name: str, rounded: bool = False) -> Matrix:
+        """A matrix in the quantization type in which it is stored, or in the nearest that the kernels support.
+
+        With `rounded`, one of 16 or 32 bits per number is rounded to 8.
+        """
 
     def frequencies(self) -> Tensor:
         """Rotary frequencies, float32 [head size / 2], in radians per position."""
@@ -51,20 +59,33 @@ def find_head(checkpoint: Checkpoint) -> str:
     return "token_embd.weight" if checkpoint.tensor_shape("output.weight") is None else "output.weight"
 
 
-def build_llama(checkpoint: Checkpoint) -> Llama:
-    """The network of a supported checkpoint. As many layers are packed at a time as torch has threads."""
+def can_round(checkpoint: Checkpoint) -> bool:
+    """Whether the rows of a checkpoint's matrices can be rounded in whole groups, and most of them have more bits."""
+    shape = checkpoint.shape
+    return checkpoint.is_plain and not any(
+        columns % GROUP for columns in (shape.hidden, shape.heads * shape.head_size, shape.mlp)
+    )
+
+
+def build_llama(checkpoint: Checkpoint, rounded: bool = False) -> Llama:
+    """The network of a supported checkpoint, `rounded` to 8 bits where it has more.
+
+    As many layers are packed at a time as torch has threads.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # each layer is packed by one thread
     try:
         with ThreadPoolExecutor(threads) as pool:
-            head = pool.submit(checkpoint.pack, find_head(checkpoint))
-            layers = list(pool.map(lambda number: _build_layer(checkpoint, number), range(checkpoint.shape.layers)))
+            head = pool.submit(checkpoint.pack, find_head(checkpoint), rounded)
+            layers = list(
+                pool.map(lambda number: _build_layer(checkpoint, number, rounded), range(checkpoint.shape.layers))
+            )
     finally:
         torch.set_num_threads(threads)
     embed, norm = checkpoint.embed("token_embd.weight"), checkpoint.read("output_norm.weight")
     return Llama(checkpoint.shape, embed, layers, norm, head.result(), checkpoint.frequencies())
 
 
-def _build_layer(checkpoint: Checkpoint, number: int) -> Layer:
+def _build_layer(checkpoint: Checkpoint, number: int, rounded: bool) -> Layer:
     first, second = (checkpoint.read(f"blk.{number}.{norm}.weight") for norm in ("attn_norm", "ffn_norm"))
-    return Layer(first, second, *(checkpoint.pack(f"blk.{number}.{matrix}.weight") for matrix in MATRICES))
+    return Layer(first, second, *(checkpoint.pack(f"blk.{number}.{matrix}.weight", rounded) for matrix in MATRICES))

@@ -1,5 +1,6 @@
 """A Llama out of a GGUF file, its weights as they are stored there."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
 from demo.engines.local.runners.cpu_llama.shape import Shape, compute_frequencies
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint
 from demo.engines.local.runners.cpu_llama.weights.matrix import (
+    ROUNDED_ROWS,
     Matrix,
     pack_eight_bits,
     pack_four_bits,
@@ -29,7 +31,6 @@ PLAIN: Final = {
     GGMLQuantizationType.BF16: torch.bfloat16,
 }
 LOW_NIBBLES: Final = 0x0F0F0F0F0F0F0F0F
-ROUNDED_ROWS: Final = 4096  # are rounded at a time: their float32 values stay in the processor's cache
 
 
 class GgufFile(Checkpoint):
@@ -81,6 +82,14 @@ class GgufFile(Checkpoint):
         """GGML's name of the type of each matrix."""
         return [tensor.quantization.name for tensor in self.tensors.values() if len(tensor.shape) > 1]
 
+    @property
+    def is_plain(self) -> bool:
+        return GGMLQuantizationType[self.find_dtype()] in PLAIN
+
+    def find_dtype(self) -> str:
+        """GGML's name of the type of most matrices."""
+        return Counter(self.list_quantizations()).most_common(1)[0][0]
+
     def tensor_name(self, name: str) -> str:
         return name
 
@@ -95,10 +104,12 @@ class GgufFile(Checkpoint):
         stored, quantization = self._view(name, _map), self.tensors[name].quantization
         return lambda ids: unpack(stored[ids], quantization)
 
-    def pack(self, name: str) -> Matrix:
+    def pack(self, name: str, rounded: bool = False) -> Matrix:
         stored, quantization = self._view(name, self._map), self.tensors[name].quantization
-        if quantization in PLAIN:
+        if quantization in PLAIN and not rounded:
             return pack_plain(stored)
+        if quantization in PLAIN:
+            return round_to_eight_bits(rows.float() for rows in stored.split(ROUNDED_ROWS))
         blocks = stored.unflatten(-1, (-1, GGML_QUANT_SIZES[quantization][1]))
         if read := FOUR_BITS.get(quantization):
             return pack_four_bits(*read(blocks))

@@ -14,6 +14,7 @@ from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
 from demo.engines.local.runners.cpu_llama.kernels.matmul import BFLOAT16, FLOAT16, FLOAT32, Q4, Q8
 from demo.engines.local.runners.cpu_llama.kernels.simd import LANES
 
+ROUNDED_ROWS = 4096  # are rounded at a time: their float32 values stay in the processor's cache
 PLAIN_TYPES = {torch.float16: FLOAT16, torch.bfloat16: BFLOAT16, torch.float32: FLOAT32}
 
 
@@ -50,7 +51,7 @@ def pack_eight_bits(values: Tensor, scales: Tensor) -> Matrix:
 
 
 def round_to_eight_bits(weights: Iterable[Tensor]) -> Matrix:
-    """Round `weights`, blocks of rows float [rows, columns], to 8 bits; the largest of each group becomes 127."""
+    """Round `weights`, blocks of rows float32 [rows, columns], to 8 bits; the largest of each group becomes 127."""
     return pack_eight_bits(*map(torch.cat, zip(*map(_round_groups, weights), strict=True)))
 
 

@@ -17,7 +17,7 @@ from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.cpu_llama.shape import Shape, compute_frequencies
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint
-from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix, pack_plain
+from demo.engines.local.runners.cpu_llama.weights.matrix import ROUNDED_ROWS, Matrix, pack_plain, round_to_eight_bits
 
 CONFIGS: dict[str, type[PreTrainedConfig]] = {"llama": LlamaConfig, "mistral": MistralConfig}
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}  # by safetensors' names
@@ -62,6 +62,10 @@ class LlamaFolder(Checkpoint):
             context=config.max_position_embeddings,
             epsilon=config.rms_norm_eps,
         )
+
+    @property
+    def is_plain(self) -> bool:
+        return True
 
     def find_unsupported_reason(self) -> str:
         return self.find_unsupported_config() or self._find_unsupported_weights() or find_missing_kernels()
@@ -117,8 +121,11 @@ class LlamaFolder(Checkpoint):
         stored: Tensor = self._shards[self._files[stored_name]].get_tensor(stored_name)
         return lambda ids: stored[ids].float()
 
-    def pack(self, name: str) -> Matrix:
-        return pack_plain(self._copy(name))
+    def pack(self, name: str, rounded: bool = False) -> Matrix:
+        weights = self._copy(name)
+        if rounded:
+            return round_to_eight_bits(rows.float() for rows in weights.split(ROUNDED_ROWS))
+        return pack_plain(weights)
 
     def frequencies(self) -> Tensor:
         if self._rope["rope_type"] == "default":

@@ -1,0 +1,83 @@
+"""The folder of a model of the hub: the local snapshot where it is complete, else a download. Loads no weights."""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import LocalEntryNotFoundError
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, WEIGHTS_INDEX_NAME, WEIGHTS_NAME
+from transformers.utils import logging as transformers_logging
+
+from demo.engines.local.loading.source import ModelSource
+from demo.engines.local.runners.transformers.loading import explained, load_tokenizer
+from demo.errors import ModelError
+from demo.settings import Choice
+
+logger = logging.getLogger(__name__)
+
+ANSWER_SECONDS: Final = 10.0  # for the hub to say what a repository holds
+TEXTS: Final = (".json", ".jinja", ".model", ".txt", ".tiktoken")  # configs and tokenizers
+# Of one file, and the index of several: the first pair of which a repository has one is loaded.
+WEIGHTS: Final = ((SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME), (WEIGHTS_NAME, WEIGHTS_INDEX_NAME))
+
+
+def find_snapshot(source: ModelSource, revision: str | None) -> Path:
+    """The folder of a hub's model, named by its commit. Raises ModelError.
+
+    A complete local snapshot is used without asking the hub, also where a branch has moved since.
+    """
+    if (local := _find_local(source.place, revision)) is not None:
+        _announce(local, "in the local cache; the hub was not asked whether there is a newer one")
+        return local
+    folder = _download(source, revision)
+    _announce(folder, "downloaded from the hub")
+    return folder
+
+
+def _announce(folder: Path, reason: str) -> None:
+    logger.info("%s", Choice("commit", folder.name, reason))
+
+
+def _find_local(model_id: str, revision: str | None) -> Path | None:
+    try:
+        folder = Path(snapshot_download(model_id, revision=revision, local_files_only=True))
+    except (LocalEntryNotFoundError, ValueError):  # not there, or no valid name, which the hub's own error explains
+        return None
+    return folder if _is_complete(folder) else None
+
+
+def _is_complete(folder: Path) -> bool:
+    has = {path.name for path in folder.iterdir()}
+    weights = next((names for names in map(_list_weights, [folder] * 2, WEIGHTS) if names), None)
+    return {"config.json", "tokenizer_config.json"} <= has and weights is not None and weights <= has
+
+
+def _list_weights(folder: Path, names: tuple[str, str]) -> set[str]:
+    single, index = names
+    if (folder / single).exists():
+        return {single}
+    if (folder / index).exists():
+        return set(json.loads((folder / index).read_text("utf-8"))["weight_map"].values())
+    return set()
+
+
+def _download(source: ModelSource, revision: str | None) -> Path:
+    """Configs and tokenizer first: what can't be served is refused before gigabytes are downloaded."""
+    with explained(source):
+        described = HfApi().model_info(source.place, revision=revision, timeout=ANSWER_SECONDS)
+        held = [each.rfilename for each in described.siblings or () if "/" not in each.rfilename]
+        folder = _fetch(source, described.sha, [name for name in held if name.endswith(TEXTS)])
+    load_tokenizer(source, str(folder))
+    weights = next((names for pair in WEIGHTS if (names := _list_weights(folder, pair) or {pair[0]} & set(held))), None)
+    if weights is None:
+        raise ModelError(f"{source.model_id} holds no weights in safetensors: give another model, or a .gguf file.")
+    with explained(source):
+        transformers_logging.enable_progress_bar()  # a download takes minutes
+        return _fetch(source, described.sha, sorted(weights))
+
+
+def _fetch(source: ModelSource, commit: str | None, names: Sequence[str]) -> Path:
+    return Path(snapshot_download(source.place, revision=commit, allow_patterns=list(names)))
