@@ -30,7 +30,7 @@ def load(folder: Path, **settings: int | str) -> Model:
 
 def test_a_saved_folder_loads_and_says_what_it_is(folder: Path) -> None:
     steps: list[Loading] = []
-    model = load_model(Settings(model_id=str(folder), device="cpu"), steps.append)
+    model = load_model(Settings(model_id=str(folder), device="cpu", dtype="stored"), steps.append)
     card = model.card
     assert (card.model_id, card.source, card.device, card.dtype) == ("tiny", "folder", "cpu", "float32")
     assert (card.max_input_tokens, card.max_total_tokens) == (CONTEXT - 1, CONTEXT)

@@ -22,5 +22,5 @@ def load_llama(file: GgufFile, rounded: bool = False) -> Loaded:
         eos_ids=find_end_ids(tokenizer.result(), list_gguf_ends(file.metadata), network.shape.vocabulary),
         context=network.shape.context,
         device="cpu",
-        dtype=ROUNDED if rounded and file.is_plain else file.find_dtype(),
+        dtype=ROUNDED.upper() if rounded and file.is_plain else file.find_dtype(),
     )

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub import HfApi, constants, snapshot_download, try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, WEIGHTS_INDEX_NAME, WEIGHTS_NAME
 from transformers.utils import logging as transformers_logging
 
@@ -43,10 +43,11 @@ def _announce(folder: Path, reason: str) -> None:
 
 def _find_local(model_id: str, revision: str | None) -> Path | None:
     try:
-        folder = Path(snapshot_download(model_id, revision=revision, local_files_only=True))
-    except (LocalEntryNotFoundError, ValueError):  # not there, or no valid name, which the hub's own error explains
+        config = try_to_load_from_cache(model_id, "config.json", revision=revision, cache_dir=constants.HF_HUB_CACHE)
+    except HFValidationError:  # the hub's own error says what is wrong with the name
         return None
-    return folder if _is_complete(folder) else None
+    folder = Path(config).parent if isinstance(config, str) else None
+    return folder if folder is not None and _is_complete(folder) else None
 
 
 def _is_complete(folder: Path) -> bool:
@@ -69,15 +70,16 @@ def _download(source: ModelSource, revision: str | None) -> Path:
     with explained(source):
         described = HfApi().model_info(source.place, revision=revision, timeout=ANSWER_SECONDS)
         held = [each.rfilename for each in described.siblings or () if "/" not in each.rfilename]
-        folder = _fetch(source, described.sha, [name for name in held if name.endswith(TEXTS)])
+        # By its name, so that the cache remembers which commit a branch had.
+        folder = _fetch(source, revision, [name for name in held if name.endswith(TEXTS)])
     load_tokenizer(source, str(folder))
     weights = next((names for pair in WEIGHTS if (names := _list_weights(folder, pair) or {pair[0]} & set(held))), None)
     if weights is None:
         raise ModelError(f"{source.model_id} holds no weights in safetensors: give another model, or a .gguf file.")
     with explained(source):
         transformers_logging.enable_progress_bar()  # a download takes minutes
-        return _fetch(source, described.sha, sorted(weights))
+        return _fetch(source, folder.name, sorted(weights))
 
 
-def _fetch(source: ModelSource, commit: str | None, names: Sequence[str]) -> Path:
-    return Path(snapshot_download(source.place, revision=commit, allow_patterns=list(names)))
+def _fetch(source: ModelSource, revision: str | None, names: Sequence[str]) -> Path:
+    return Path(snapshot_download(source.place, revision=revision, allow_patterns=list(names)))

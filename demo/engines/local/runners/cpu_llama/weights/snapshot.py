@@ -31,6 +31,6 @@ def load_saved(source: ModelSource, saved: LlamaFolder, rounded: bool) -> Loaded
         eos_ids=find_end_ids(tokenizer, ends, network.shape.vocabulary),
         context=network.shape.context,
         device="cpu",
-        dtype=ROUNDED if rounded else saved.dtype,
+        dtype=ROUNDED.upper() if rounded else saved.dtype,
         revision=source.commit,
     )

@@ -1,4 +1,4 @@
-"""Models as transformers saves them, in folders and on the hub, run from their weights as stored."""
+"""Models as transformers saves them, in folders and on the hub, run from their weights as stored, or rounded."""
 
 import shutil
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from huggingface_hub import constants
 from transformers.utils import logging as transformers_logging
 
@@ -16,7 +17,7 @@ from demo.settings import Settings
 from tests.engines.local.answers import ask
 from tests.engines.local.conftest import OpenWorker
 from tests.engines.local.tiny import make_network
-from tests.engines.local.tiny_files import change_json, save_folder
+from tests.engines.local.tiny_files import Recipe, change_json, save_folder, write_gguf
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 HUB_ID = "org/tiny"
@@ -46,17 +47,43 @@ def load(model_id: Path | str, dtype: str = "auto", revision: str | None = None)
     return load_model(settings, lambda loading: None)
 
 
-def test_a_folder_is_run_from_its_weights_as_stored_and_the_log_says_so(
+def test_a_folder_is_run_from_its_weights_as_stored_where_that_is_set(folder: Path) -> None:
+    card = load(folder, "stored").card
+    assert (card.source, card.device, card.dtype) == ("folder", "cpu", "bfloat16")
+
+
+def test_on_a_cpu_weights_of_16_bits_are_rounded_to_8_unless_set_and_the_log_says_so(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="demo")
-    model = load(folder)
-    assert (model.card.source, model.card.device, model.card.dtype) == ("folder", "cpu", "bfloat16")
-    assert any(message.startswith("dtype=stored (on a CPU: ") for message in caplog.messages)
+    assert load(folder).card.dtype == "Q8_0"
+    assert any(message.startswith("dtype=q8_0 (on a CPU: ") for message in caplog.messages)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_rounded_weights_answer_nearly_as_the_stored_ones_do(
+    dtype: torch.dtype, tmp_path: Path, open_worker: OpenWorker
+) -> None:
+    folder = save_folder(tmp_path / "tiny", make_network().to(dtype))
+    rounded, stored = (open_worker(load(folder, each)) for each in ("q8_0", "stored"))
+    request = Request("abc", 1, Sampling(), top_n_tokens=5, ignore_eos=True)
+    (ours,), (theirs,) = ask(rounded, request), ask(stored, request)
+    assert ours.logprobs == pytest.approx(theirs.logprobs, abs=0.05)
+    assert ours.logprobs != theirs.logprobs
+
+
+def test_a_gguf_file_of_16_bits_is_rounded_too_and_one_of_4_bits_is_not(tmp_path: Path) -> None:
+    for form, dtype in (("F16", "Q8_0"), ("BF16", "Q8_0"), ("Q4_0", "Q4_0")):
+        assert load(write_gguf(tmp_path / f"{form}.gguf", Recipe(form=form))).card.dtype == dtype
+
+
+def test_weights_of_4_bits_are_not_rounded_up(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"--dtype is 'q8_0', but .*: use stored\."):
+        load(write_gguf(tmp_path / "4.gguf", Recipe(form="Q4_0")), "q8_0")
 
 
 def test_answers_are_those_of_transformers_in_float32(folder: Path, open_worker: OpenWorker) -> None:
-    stored, exact = open_worker(load(folder)), open_worker(load(folder, "float32"))
+    stored, exact = open_worker(load(folder, "stored")), open_worker(load(folder, "float32"))
     for request in (Request("abc", 40), Request("x" * 150, 40), Request("abc", 40, DRAWN)):
         request = replace(request, ignore_eos=True)
         (ours,), (theirs,) = ask(stored, request), ask(exact, request)
@@ -75,16 +102,16 @@ def test_answers_end_where_transformers_ends_them(ends: int | list[int], folder:
 
 def test_a_model_of_the_hub_is_run_from_its_weights_as_stored(folder: Path, hub: Path, open_worker: OpenWorker) -> None:
     shutil.copytree(folder, hub, dirs_exist_ok=True)
-    model = load(HUB_ID)
+    model = load(HUB_ID, "stored")
     assert (model.card.model_id, model.card.source, model.card.dtype) == (HUB_ID, "hub", "bfloat16")
     assert model.card.revision == COMMIT
     request = Request("abc", 20, ignore_eos=True)
-    assert ask(open_worker(model), request)[0].ids == ask(open_worker(load(folder)), request)[0].ids
+    assert ask(open_worker(model), request)[0].ids == ask(open_worker(load(folder, "stored")), request)[0].ids
 
 
 def test_a_model_of_the_hub_in_several_files_is_found(hub: Path) -> None:
     save_folder(hub, make_network().bfloat16(), max_shard_size="30KB")
-    assert load(HUB_ID).card.dtype == "bfloat16"
+    assert load(HUB_ID, "stored").card.dtype == "bfloat16"
 
 
 @pytest.mark.parametrize("dtype", ["auto", "float32"])
