@@ -3,10 +3,12 @@
 The text, prose.txt, was written for this measurement and is not part of a corpus.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import exp
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, cast
 
 import torch
@@ -14,9 +16,13 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from demo.embedded import find_embedded
+from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.runner import Runner
 from demo.engines.local.runners.cpu_llama.loading import load_llama
+from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
+from demo.engines.local.runners.cpu_llama.weights.checkpoint import build_llama
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
+from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder
 from tests.engines.local.following import MEMORY, open_sequence, step
 from tests.figures.figure import Figure, summarise
 from tests.figures.speed import load_network
@@ -40,23 +46,40 @@ class Quality:
         return self.stored / self.exact - 1
 
 
-def measure_quality() -> list[Figure]:
-    """The embedded model's quality, as figures."""
-    quality = compare_weights()
-    return [
-        summarise(f"perplexity of {quality.tokens} tokens: in float32", "", [quality.exact]),
-        summarise(f"perplexity of {quality.tokens} tokens: as stored", "", [quality.stored]),
-        summarise("perplexity: as stored, above float32", "%", [quality.rise * 100]),
-        summarise("mean KL(float32 || as stored)", "nats", [quality.divergence]),
-    ]
+def measure_quality() -> Iterator[Figure]:
+    """The embedded model's quality, as figures: as stored in 4 bits; and in 16 bits, rounded to 8."""
+    for name, rounded in (("as stored", False), ("float16 rounded to 8 bits", True)):
+        quality = compare_weights(rounded=rounded)
+        yield summarise(f"perplexity of {quality.tokens} tokens: {name}", "", [quality.stored])
+        yield summarise(f"perplexity of {quality.tokens} tokens: in float32", "", [quality.exact])
+        yield summarise(f"perplexity: {name}, above float32", "%", [quality.rise * 100])
+        yield summarise(f"mean KL(float32 || {name})", "nats", [quality.divergence])
+
+
+def _load_embedded() -> Loaded:
+    """The embedded model with its weights as stored."""
+    file = find_embedded()
+    assert file is not None, "the embedded model is missing: make run installs it"
+    return load_llama(GgufFile(file))
+
+
+def _load_rounded(network: PreTrainedModel) -> Loaded:
+    """A network in float16, as a hub has it, rounded to 8 bits at load."""
+    embedded = _load_embedded()
+    with TemporaryDirectory() as folder:
+        copy.deepcopy(network).half().save_pretrained(folder)
+        rounded = build_llama(LlamaFolder(Path(folder)), rounded=True)
+    return replace(embedded, make_runner=lambda memory: CpuLlamaRunner(rounded, memory))
 
 
 @torch.inference_mode()
-def compare_weights(context: int = CONTEXT, rows: int | None = None) -> Quality:
-    """Score `rows` contexts of the text, or all, with both weights, by decode steps as in generation."""
-    file = find_embedded()
-    assert file is not None, "the embedded model is missing: make run installs it"
-    loaded, network = load_llama(GgufFile(file)), load_network()
+def compare_weights(context: int = CONTEXT, rows: int | None = None, rounded: bool = False) -> Quality:
+    """Score `rows` contexts of the text, or all, with both weights, by decode steps as in generation.
+
+    With `rounded`, the model is compared as a hub has it in float16 and a CPU runs it, rounded to 8 bits at load.
+    """
+    network = load_network()
+    loaded = _load_rounded(network) if rounded else _load_embedded()
     contexts = _cut(loaded.tokenizer.encode(TEXT.read_text(), raw=True), context)[:rows]
     hidden = _read_exactly(network, contexts[:, :-1])
     sequences = Sequences(loaded.make_runner(MEMORY), len(contexts))

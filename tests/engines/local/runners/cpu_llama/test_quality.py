@@ -21,3 +21,9 @@ def test_perplexity_is_within_a_hundredth_of_the_exact_weights(quality: Quality)
 
 def test_the_mean_divergence_from_the_exact_weights_is_small(quality: Quality) -> None:
     assert 0 < quality.divergence < 0.005
+
+
+def test_float16_rounded_to_8_bits_at_load_loses_as_little() -> None:
+    quality = compare_weights(context=32, rows=4, rounded=True)
+    assert abs(quality.rise) < 0.01
+    assert 0 < quality.divergence < 0.002
