@@ -1,6 +1,5 @@
 """Session: one browser tab's conversation and runs; and the registry of open sessions, which share nothing."""
 
-import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,7 +32,6 @@ class Session:
         self.sentences = 0  # shown so far
         self.hidden = False  # behind another tab
         self.has_chosen_speed = False  # by hand or by a link
-        self.closed = asyncio.Event()
         self._recorded: Race | None = None
 
     @property
@@ -142,7 +140,6 @@ class Sessions:
         session = self._open.pop(session_hash or "", None)
         if session is not None:
             session.stop()
-            session.closed.set()
 
     def __len__(self) -> int:
         return len(self._open)
