@@ -77,6 +77,7 @@ class TabQueue:
             logger.exception("A listener of the page failed.")
             self._send(call, "process_completed", FAILED, success=False)
 
+    # Way 21: Of each value that a generator yields, the browser is sent what is new
     async def _send_updates(self, call: Call) -> Values:
         """Send what a generator yields: the first values whole, then what has changed. Nothing is left for its end."""
         sent: Values | None = None

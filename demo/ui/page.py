@@ -59,6 +59,7 @@ def mount_page(
     sessions = Sessions() if sessions is None else sessions
     tabs = Tabs() if tabs is None else tabs
     tabs.on_close = sessions.close
+    app.state.tabs = tabs.places
     mount_files(app)
     mount_how_it_works(app)
     mount_status_tracker(app)

@@ -4,6 +4,7 @@ Gradio's own routes match a hundred paths, and look twice for each request, in a
 with a password is guarded by what stands in front of these routes as of Gradio's.
 """
 
+import logging
 import time
 from typing import Any, Final
 
@@ -15,8 +16,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from demo.ui.gradio_queue import Call, TabQueue, write_output
+from demo.ui.gradio_queue import FAILED, Call, TabQueue, write_output
 from demo.ui.tabs import BUSY, FULL, Tabs
+
+logger = logging.getLogger(__name__)
 
 PREFIX: Final = "/gradio_api"
 UNKNOWN: Final = {"detail": "This tab is not open here: reload the page."}
@@ -52,7 +55,11 @@ def build_tab_routes(queue: TabQueue) -> list[Route]:
         if isinstance(call := await admit(queue, request), Response):
             return call
         begin = time.monotonic()
-        output = write_output(await call.wait(), begin)
+        try:
+            output = write_output(await call.wait(), begin)
+        except Exception:
+            logger.exception("A listener of the page failed.")
+            return JSONResponse(FAILED, 500)
         return Response(orjson.dumps(output), media_type="application/json")
 
     return [

@@ -14,6 +14,7 @@ from demo.ui.shared_limit import SharedLimit
 MAX_TABS: Final = 2000  # of all clients together
 MAX_EVENTS: Final = 32  # of one tab that run at once; a click starts up to four
 UNREAD_SECONDS: Final = 30.0  # for which a session is kept without an event stream
+MAX_UNSENT: Final = 2**23  # bytes that wait for one tab
 KEEP_ALIVE_SECONDS: Final = 15.0  # between two messages: proxies close what is silent for a minute
 KEEP_ALIVE: Final = b'data: {"msg":"heartbeat"}\n\n'
 FULL: Final = "Too many tabs are open on this server: it tries again by itself."
@@ -27,6 +28,7 @@ class OpenTab:
     client: str
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
     unsent: list[bytes] = field(default_factory=list)
+    unsent_bytes: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
     readers: int = 0
     timer: asyncio.TimerHandle | None = None
@@ -65,10 +67,14 @@ class Tabs:
         return True
 
     def send(self, name: str, message: bytes) -> None:
-        """Send a message to the session, if it is still open."""
-        if (tab := self._open.get(name)) is not None:
-            tab.unsent.append(message)
-            tab.news.set()
+        """Send a message to the session, if it is still open. One that reads too slowly is forgotten."""
+        if (tab := self._open.get(name)) is None:
+            return
+        tab.unsent.append(message)
+        tab.unsent_bytes += len(message)
+        tab.news.set()
+        if tab.unsent_bytes > MAX_UNSENT:
+            self.forget(name)
 
     @contextmanager
     def attach(self, name: str) -> Iterator[AsyncIterator[bytes]]:
@@ -89,7 +95,7 @@ class Tabs:
             with suppress(TimeoutError):
                 await asyncio.wait_for(tab.news.wait(), KEEP_ALIVE_SECONDS)
             tab.news.clear()
-            unsent, tab.unsent = tab.unsent, []
+            unsent, tab.unsent, tab.unsent_bytes = tab.unsent, [], 0
             yield b"".join(unsent) or KEEP_ALIVE
 
     def forget(self, name: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 PREFIX: Final = "/gradio_api"
+RETRY_SECONDS: Final = 1.0  # between two requests for a place
 CONNECTIONS: Final = 4  # beside the two event streams: a browser opens six
 Dependency = dict[str, Any]
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -28,10 +29,10 @@ class Marks:
 
 
 class AsyncTab:
-    """The page on a port of this machine; `config` is its /config, read once for all tabs."""
+    """The page on a port of this machine, seen from one of its addresses; `config` is its /config."""
 
-    def __init__(self, port: int, config: dict[str, Any]) -> None:
-        self._port, self._session = port, secrets.token_hex(6)
+    def __init__(self, port: int, config: dict[str, Any], address: str = "127.0.0.1") -> None:
+        self._port, self._address, self._session = port, address, secrets.token_hex(6)
         self._listeners: dict[int, Dependency] = {each["id"]: each for each in config["dependencies"]}
         self.values = {each["id"]: each["props"].get("value") for each in config["components"]}
         self.ids = {each["props"].get("elem_id"): each["id"] for each in config["components"]}
@@ -46,11 +47,10 @@ class AsyncTab:
         self._free = asyncio.Semaphore(CONNECTIONS)
         self._running, self._clicked, self._idle = 0, 0.0, asyncio.Event()
         self.marks = Marks()
+        self.refusals = 0
 
     async def open(self) -> None:
         """What the client does as the page opens."""
-        if self._find("unload"):
-            self._spawn(self._follow(f"{PREFIX}/heartbeat/{self._session}"))
         for listener in self._find("load"):
             given = ["" if listener["js"] else self.values[each] for each in listener["inputs"]]
             await self._post("/queue/join" if listener["queue"] else "/run/predict", listener, given)
@@ -121,6 +121,10 @@ class AsyncTab:
         body = {"data": given, "event_data": None, "fn_index": listener["id"], "session_hash": self._session}
         async with self._free:
             status, content = await self._fetch(PREFIX + path, json.dumps(body).encode())
+            while status == 503:  # as the page's script does
+                self.refusals += 1
+                await asyncio.sleep(RETRY_SECONDS)
+                status, content = await self._fetch(PREFIX + path, json.dumps(body).encode())
         if status != 200:
             self.marks.errors.append(f"{status}: {content.decode()}")
         return status, json.loads(content)
@@ -143,7 +147,7 @@ class AsyncTab:
                 return status, content
 
     async def _connect(self) -> Connection:
-        return await asyncio.open_connection("127.0.0.1", self._port, limit=2**22)
+        return await asyncio.open_connection("127.0.0.1", self._port, limit=2**22, local_addr=(self._address, 0))
 
     async def _follow(self, path: str) -> None:
         """Read an event stream until the tab closes."""

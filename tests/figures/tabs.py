@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from demo.metrics import percentile
@@ -51,19 +51,25 @@ def _summarise(name: str, seconds: Sequence[float | None]) -> Figure:
 
 
 @contextmanager
-def start_server() -> Iterator[tuple[Process, str]]:
-    """The page in front of an engine that answers at once, and its address."""
-    command = [sys.executable, "-m", "tests.figures.tabs_app"]
+def start_server(*limits: float) -> Iterator[tuple[Process, str]]:
+    """The page in front of an engine that answers at once, and its address; `limits` as tests.figures.tabs_app says."""
+    command = [sys.executable, "-m", "tests.figures.tabs_app", *map(str, limits)]
     with TemporaryDirectory() as logs, start("page", command, Path(logs)) as process:
         process.wait_until(lambda: "Listening on" in process.read_log(), TIMEOUT)
         yield process, process.read_log().partition("Listening on ")[2].split()[0]
 
 
+def read_config(url: str) -> dict[str, Any]:
+    """What Gradio's client reads of the page."""
+    with urllib.request.urlopen(f"{url}/config") as response:
+        config: dict[str, Any] = json.load(response)
+    return config
+
+
 async def _click_together(url: str, count: int) -> list[Marks]:
     port = urlsplit(url).port
     assert port is not None
-    with urllib.request.urlopen(f"{url}/config") as response:
-        config = json.load(response)
+    config = read_config(url)
     tabs = [AsyncTab(port, config) for _ in range(count)]
     for begin in range(0, count, OPENING):
         await asyncio.gather(*(tab.open() for tab in tabs[begin : begin + OPENING]))

@@ -1,8 +1,12 @@
-"""The page in front of an engine that answers at once, as its own process: python -m tests.figures.tabs_app."""
+"""The page in front of an engine that answers at once, as its own process.
+
+python -m tests.figures.tabs_app [MAX_TABS UNREAD_SECONDS]
+"""
 
 import gc
 import logging
 import queue
+import sys
 import threading
 
 from fastapi import FastAPI
@@ -13,6 +17,7 @@ from demo.engines.metered import MeteredEngine
 from demo.events import Log, Request, Ticket
 from demo.settings import Settings
 from demo.ui.page import mount_page
+from demo.ui.tabs import Tabs
 from tests.scripted import ScriptedEngine, ScriptedTicket
 
 
@@ -43,6 +48,7 @@ if __name__ == "__main__":
     settings = Settings(port=0)
     server = Server(settings)
     engine = MeteredEngine(EagerEngine())
-    app = create_api(engine, settings, mount_page(FastAPI(), engine), server.url)
+    tabs = Tabs(int(sys.argv[1]), float(sys.argv[2])) if len(sys.argv) > 2 else Tabs()
+    app = create_api(engine, settings, mount_page(FastAPI(), engine, tabs=tabs), server.url)
     gc.freeze()  # as the app does once its model is loaded
     server.serve(app, engine.close)

@@ -93,7 +93,7 @@ class RaceListeners:
             reason = "This server only plays recorded runs, and has none of this prompt"
         return updates.show_start(self.page, session, f"{reason.rstrip('.')}. {REPLAYED}" if reason else "")
 
-    # Way 20: The listener yields the value; Gradio sends the browser only what is new in it
+    # Way 20: The listener yields the value, as any generator behind a Gradio component does
     async def stream(self, request: gr.Request) -> AsyncIterator[Updates]:
         """The streaming side: a generator that yields the text as it grows."""
         session = self.sessions.find(request.session_hash)
