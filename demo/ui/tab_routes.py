@@ -22,6 +22,7 @@ from demo.ui.tabs import BUSY, FULL, Tabs
 logger = logging.getLogger(__name__)
 
 PREFIX: Final = "/gradio_api"
+MAX_NAME: Final = 64  # characters; Gradio's client makes names of about ten
 UNKNOWN: Final = {"detail": "This tab is not open here: reload the page."}
 UNREADABLE: Final = {"detail": "The page has no such listener: reload it."}
 
@@ -94,7 +95,8 @@ async def read_body(request: Request) -> Any:
         body = PredictBody.model_validate_json(await request.body())
     except ValidationError:
         return None
-    return body if body.session_hash and body.fn_index is not None else None
+    is_named = 0 < len(body.session_hash or "") <= MAX_NAME
+    return body if is_named and body.fn_index is not None else None
 
 
 def find_client(request: Request) -> str:

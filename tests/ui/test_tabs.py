@@ -133,11 +133,12 @@ async def test_two_thousand_joins_that_nobody_reads_keep_nobody_out(one_session:
         statuses = await asyncio.to_thread(ask, url, config, 2000, one_session)
         if not one_session:
             assert 20 <= statuses.count(200) < 200
-            assert statuses[-1] in (200, 503)
+            assert set(statuses) == {200, 503}
         other = AsyncTab(port, config, "127.0.0.2")
-        await race(other)
+        await asyncio.wait_for(race(other), 30)
         assert other.refusals == 0
-        await race(AsyncTab(port, config))  # of the same address: asks again until the others are forgotten
+        same = AsyncTab(port, config)  # asks again until the others of its address are forgotten
+        await asyncio.wait_for(race(same), 30)
         deadline = time.monotonic() + 20
         while await asyncio.to_thread(count_tabs, url):
             assert time.monotonic() < deadline, "a tab that nobody reads is still there"
