@@ -135,7 +135,7 @@ def gather(trigger: Callable[..., Dependency], page: Layout) -> Dependency:
 def follow(started: Dependency, page: Layout, listeners: RaceListeners) -> None:
     """What comes after a listener that may have started a race: both sides of it, at once, and their end."""
     # Two listeners of one click would run one after the other; those that follow a quick first step run together.
-    started.then(listeners.report_progress, None, page.whole.run, **OFTEN)
     started.then(listeners.stream, None, page.streamed.run, **OFTEN)
+    started.then(listeners.report_progress, None, page.whole.run, **OFTEN)
     whole = started.then(listeners.wait_whole, None, page.whole.run, **OFTEN)
     whole.then(listeners.record, page.lesson.price, page.end, **EACH_TIME)
