@@ -31,6 +31,7 @@ class Session:
         self.question = Question("")  # the last one
         self.sentences = 0  # shown so far
         self.hidden = False  # behind another tab
+        self.closed = False  # its tab is gone
         self.has_chosen_speed = False  # by hand or by a link
         self._recorded: Race | None = None
 
@@ -41,6 +42,8 @@ class Session:
 
     def check(self, question: str) -> None:
         """Raise BadRequest where no race could start with any engine."""
+        if self.closed:
+            raise BadRequest("This tab was closed: reload the page.")
         if self.racing:
             raise BadRequest("The answer is still being written: wait for it, or press Stop first.")
         if not question.strip():
@@ -139,6 +142,7 @@ class Sessions:
         """Forget a session whose tab was closed, and stop its race."""
         session = self._open.pop(session_hash or "", None)
         if session is not None:
+            session.closed = True
             session.stop()
 
     def __len__(self) -> int:
