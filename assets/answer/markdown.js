@@ -7,7 +7,7 @@ const OPENING = "<think>";
 const CLOSING = "</think>";
 
 // {append(text), end(), clear(), showRaw(flag), text}
-// Way 25: The text is drawn as Markdown; only its last block is parsed again
+// Way 26: The text is drawn as Markdown; only its last block is parsed again
 export function createAnswer(element) {
   const raw = createView("raw");
   const rawText = raw.appendChild(document.createTextNode(""));

@@ -16,6 +16,7 @@ const find = (id) => document.getElementById(id);
 let lost = false;
 
 eventStream.onBroken = handleLoss;
+eventStream.onRefused = writeMessage;
 if (eventStream.broken) handleLoss();
 checkSilence();
 
@@ -64,9 +65,13 @@ function handleReturn() {
   showMessage("");
 }
 
-function showMessage(sentence) {
+function writeMessage(sentence) {
   write(find("message"), sentence);
   find("message")?.parentElement.toggleAttribute("data-empty", sentence === "");
+}
+
+function showMessage(sentence) {
+  writeMessage(sentence);
   for (const button of document.querySelectorAll("#buttons button, .chip")) button.disabled = sentence !== "";
 }
 

@@ -110,7 +110,7 @@ export function markArrival(side) {
   marks[side].arrived = performance.now();
 }
 
-// Way 26: After the frame that painted the first text, the pane's largest number is set
+// Way 27: After the frame that painted the first text, the pane's largest number is set
 export function markPaint(side) {
   const mark = marks[side];
   if (mark.asked === null || mark.painted !== null) return;

@@ -9,7 +9,7 @@ const EARLY_MS = 2; // before it is due at which a token may be painted
 const SMOOTHING = 0.2; // how fast the delay falls after a late batch
 
 // `show(text, count)` shows all text up to the token `count`.
-// Way 23: The painter shows each token when it is due, never a whole batch at once
+// Way 24: The painter shows each token when it is due, never a whole batch at once
 export function createPainter(show) {
   let text, schedule, offsets, ends, next, base, delay, stretch, last, timer;
 

@@ -15,7 +15,7 @@ const pastAnswers = {}; // by side
 export const paneOf = (side) => panes[side];
 
 // One side of the race: `host` holds its text; its fields stand anywhere in its pane.
-// Way 21: The browser gets the value, and drops one that is older than what it shows
+// Way 22: The browser gets the value, and drops one that is older than what it shows
 export function mountPane(host, props, watch) {
   const root = host.firstElementChild;
   const mounted = panes[root.id.split("-")[0]] = createPane(root);
@@ -72,7 +72,7 @@ function createPane(root) {
   let pending = null; // the value that the fields do not show yet
 
   // Scrolling comes last: it needs the layout, which every write invalidates.
-  // Way 24: The new text is added to the page, and its end is kept in sight
+  // Way 25: The new text is added to the page, and its end is kept in sight
   function show(text, count) {
     const added = text.slice(shown.length);
     const first = shown === "" && added !== "";
@@ -105,7 +105,7 @@ function createPane(root) {
     shown = "";
     scrolling.reset();
   }
-  // Way 22: The pane passes text and schedule to the painter, and fills the fields around the text
+  // Way 23: The pane passes text and schedule to the painter, and fills the fields around the text
   function update(value) {
     const { text = "", schedule = "", active } = value;
     if (!text.startsWith(shown) || (value.state === "queued" && state !== "queued")) clear();

@@ -50,7 +50,7 @@ def create_api(engine: MeteredEngine, settings: Settings, page: FastAPI | None =
         build_generation_routes(engine),
         build_job_routes(engine, WebhookSender(url, settings.webhook_allow)),
         build_inbox_routes(),
-        build_inspection_routes(engine),
+        build_inspection_routes(engine, getattr(page.state, "tabs", None) if page is not None else None),
         build_simulated_fault_routes(),
         build_crowd_routes(engine, url),
     ]

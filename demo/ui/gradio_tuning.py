@@ -6,10 +6,8 @@ A name that Gradio no longer has is logged with what is lost, and the page works
 import inspect
 import logging
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Final
@@ -29,14 +27,6 @@ PRIVATE: Final = {
     CREATE_APP: "the page opens later",
     ROOT_URL: "the page may not work behind a proxy that replaces headers",
     BUILD: "the page's files load one after the other, and a timer runs for as long as a tab is open",
-}
-# Gradio's queue looks for work a thousand times a second, and for progress too: each look interrupts the model, and
-# together they took 4 % of its speed on a page where nothing happened.
-QUEUE: Final = {
-    "max_thread_count": 1000,  # listeners that run, three for each tab; Gradio has 40
-    "sleep_when_free": 0.02,  # seconds
-    "progress_update_sleep_when_free": 1.0,  # seconds; nothing here reports progress
-    "ANAYLTICS_CACHE_FREQUENCY": sys.maxsize,  # Gradio's spelling; statistics by pandas that nothing reads
 }
 TRACKER: Final = "statustracker-*.js"
 # The effect that starts a timer when something is pending, and stops it when that is no longer so.
@@ -96,17 +86,17 @@ def without_apps() -> AbstractContextManager[None]:
     return _replaced(resolve_name(owner), name, staticmethod(lambda *args, **options: None))
 
 
-def tune_queue(blocks: gr.Blocks) -> None:
-    """Let the page's queue run more listeners at once, and look for work less often."""
-    queue = getattr(blocks, "_queue", None)
-    for name, value in QUEUE.items():
-        if hasattr(queue, name):
-            setattr(queue, name, value)
-        else:
-            logger.warning("This version of Gradio has no queue with %s: the page is slower with many tabs.", name)
-    # With every update Gradio also looks for matplotlib, twice, in every folder of packages.
-    if find_spec("matplotlib") is None:
-        sys.modules["matplotlib"] = None  # type: ignore[assignment]
+def close_queue(blocks: gr.Blocks) -> None:
+    """Let Gradio's queue do nothing: it would look for work a thousand times a second, and nothing joins it here."""
+    queue: Any = getattr(blocks, "_queue", None)
+    if hasattr(queue, "start") and hasattr(queue, "max_size"):
+        queue.start, queue.max_size = _do_nothing, 0
+    else:
+        logger.warning("This version of Gradio has no queue that can be closed: the model is slower beside the page.")
+
+
+def _do_nothing() -> None:
+    """Start nothing."""
 
 
 def use_relative_urls() -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
-from demo.ui.gradio_tuning import mount_status_tracker, tune_queue, use_relative_urls, without_apps
+from demo.ui.gradio_tuning import close_queue, mount_status_tracker, use_relative_urls, without_apps
 
 # isort: split
 import gradio as gr
@@ -16,14 +16,16 @@ from demo.trace import Trace
 from demo.ui.components.layout import Layout
 from demo.ui.document import DocumentMiddleware
 from demo.ui.files import mount_files, write_styles
+from demo.ui.gradio_queue import TabQueue
 from demo.ui.how_it_works import mount_how_it_works
 from demo.ui.listeners.lesson import LessonListeners
 from demo.ui.listeners.race import RaceListeners
 from demo.ui.session import Sessions
+from demo.ui.tab_routes import build_tab_routes
+from demo.ui.tabs import Tabs
 
 # No component shows Gradio's progress: that costs the browser more than the text does.
 SILENT: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
-MAX_WAITING: Final = 1000  # listeners that wait in the queue
 # Without a limit: the engine decides how many requests run.
 FREE: dict[str, Any] = {**SILENT, "concurrency_limit": None}
 # By default Gradio drops a trigger until it has received the end of the last.
@@ -34,33 +36,39 @@ QUICK: dict[str, Any] = {**SILENT, "queue": False}
 QUICK_EACH_TIME: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
 
 
-def build_page(engine: Engine, sessions: Sessions | None = None, recordings: Sequence[Trace] = ()) -> gr.Blocks:
+def build_page(engine: Engine, sessions: Sessions, recordings: Sequence[Trace] = ()) -> gr.Blocks:
     """The page in front of `engine`; where that can't answer, one of `recordings` is played."""
-    sessions = Sessions() if sessions is None else sessions
     blocks: gr.Blocks
-    with without_apps():
-        with gr.Blocks(title="Token streaming", analytics_enabled=False) as blocks:
-            page = Layout()
-            listeners = RaceListeners(engine, page, sessions, recordings)
-            wire_race(blocks, page, listeners)
-            wire_lesson(blocks, page, listeners, LessonListeners(engine, page, sessions))
-        blocks.queue(max_size=MAX_WAITING, default_concurrency_limit=None)
-    tune_queue(blocks)
+    with without_apps(), gr.Blocks(title="Token streaming", analytics_enabled=False) as blocks:
+        page = Layout()
+        listeners = RaceListeners(engine, page, sessions, recordings)
+        wire_race(blocks, page, listeners)
+        wire_lesson(blocks, page, listeners, LessonListeners(engine, page, sessions))
+    close_queue(blocks)
     return blocks
 
 
 def mount_page(
-    app: FastAPI, engine: Engine, sessions: Sessions | None = None, recordings: Sequence[Trace] = ()
+    app: FastAPI,
+    engine: Engine,
+    sessions: Sessions | None = None,
+    recordings: Sequence[Trace] = (),
+    tabs: Tabs | None = None,
 ) -> FastAPI:
-    """Serve the page in front of `engine` at `/` of `app`."""
+    """Serve the page in front of `engine` at `/` of `app`, to the `tabs` that are then open."""
+    sessions = Sessions() if sessions is None else sessions
+    tabs = Tabs() if tabs is None else tabs
+    tabs.on_close = sessions.close
+    app.state.tabs = tabs.places
     mount_files(app)
     mount_how_it_works(app)
     mount_status_tracker(app)
     app.add_middleware(DocumentMiddleware)
     use_relative_urls()
+    page = build_page(engine, sessions, recordings)
     mounted: FastAPI = gr.mount_gradio_app(
         app,
-        build_page(engine, sessions, recordings),
+        page,
         path="/",
         theme=build_theme(),
         head=write_styles(),
@@ -69,6 +77,7 @@ def mount_page(
         ssr_mode=False,
         show_error=False,
     )
+    mounted.router.routes[:0] = build_tab_routes(TabQueue(page, tabs))  # before Gradio's
     return mounted
 
 
@@ -97,7 +106,6 @@ def wire_race(blocks: gr.Blocks, page: Layout, listeners: RaceListeners) -> None
     blocks.load(listeners.watch_model, None, [page.model, page.generate, page.pace, page.controls["length"]], **FREE)
     page.sight.blur(listeners.hide, **QUICK_EACH_TIME)
     page.sight.focus(listeners.unhide, **QUICK_EACH_TIME)
-    blocks.unload(listeners.close)
 
 
 def wire_lesson(blocks: gr.Blocks, page: Layout, race: RaceListeners, listeners: LessonListeners) -> None:
@@ -127,9 +135,7 @@ def gather(trigger: Callable[..., Dependency], page: Layout) -> Dependency:
 def follow(started: Dependency, page: Layout, listeners: RaceListeners) -> None:
     """What comes after a listener that may have started a race: both sides of it, at once, and their end."""
     # Two listeners of one click would run one after the other; those that follow a quick first step run together.
+    started.then(listeners.stream, None, page.streamed.run, **OFTEN)
     started.then(listeners.report_progress, None, page.whole.run, **OFTEN)
-    for ended in (
-        started.then(listeners.stream, None, page.streamed.run, **OFTEN),
-        started.then(listeners.wait_whole, None, page.whole.run, **OFTEN),
-    ):
-        ended.then(listeners.record, page.lesson.price, page.end, **EACH_TIME)
+    whole = started.then(listeners.wait_whole, None, page.whole.run, **OFTEN)
+    whole.then(listeners.record, page.lesson.price, page.end, **EACH_TIME)

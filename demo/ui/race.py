@@ -84,10 +84,7 @@ class Race:
         try:
             async for _ in self._readers["whole"]:
                 pass
-            if not self._progress_ended.is_set():
-                # Gradio repeats a generator's last view at its end: that must not come after this one.
-                await self._progress_ended.wait()
-                await asyncio.sleep(UPDATE_SECONDS)
+            await self._progress_ended.wait()  # its last view must not come after this one
         finally:
             view = self._end("whole", self.run.events)
         return view

@@ -1,6 +1,5 @@
 """Session: one browser tab's conversation and runs; and the registry of open sessions, which share nothing."""
 
-import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,8 +31,8 @@ class Session:
         self.question = Question("")  # the last one
         self.sentences = 0  # shown so far
         self.hidden = False  # behind another tab
+        self.closed = False  # its tab is gone
         self.has_chosen_speed = False  # by hand or by a link
-        self.closed = asyncio.Event()
         self._recorded: Race | None = None
 
     @property
@@ -43,6 +42,8 @@ class Session:
 
     def check(self, question: str) -> None:
         """Raise BadRequest where no race could start with any engine."""
+        if self.closed:
+            raise BadRequest("This tab was closed: reload the page.")
         if self.racing:
             raise BadRequest("The answer is still being written: wait for it, or press Stop first.")
         if not question.strip():
@@ -141,8 +142,8 @@ class Sessions:
         """Forget a session whose tab was closed, and stop its race."""
         session = self._open.pop(session_hash or "", None)
         if session is not None:
+            session.closed = True
             session.stop()
-            session.closed.set()
 
     def __len__(self) -> int:
         return len(self._open)

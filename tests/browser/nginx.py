@@ -12,7 +12,7 @@ from typing import Final
 
 from demo.snippets import FOLDER
 
-UPSTREAM: Final = "http://127.0.0.1:7860"
+UPSTREAMS: Final = ("127.0.0.1:7860", "127.0.0.1:7861")
 KINDS: Final = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 # One process, so that it ends as a whole, and in a folder of its own: all else is nginx's default.
 CONFIGURATION: Final = """
@@ -48,12 +48,14 @@ def read_configuration(name: str) -> str:
 
 
 @contextmanager
-def run_nginx(folder: Path, name: str, upstream: str, port: int = 0) -> Iterator[Nginx]:
-    """nginx in front of `upstream`, by the configuration `name`, until the block ends."""
+def run_nginx(folder: Path, name: str, *upstreams: str, port: int = 0) -> Iterator[Nginx]:
+    """nginx in front of `upstreams`, by the configuration `name`, until the block ends."""
     port = port or _find_port()
     server = read_configuration(name)
-    assert server.count("listen 80;") == server.count(UPSTREAM) == 1
-    server = server.replace("listen 80;", f"listen 127.0.0.1:{port};").replace(UPSTREAM, upstream)
+    addresses = [url.removeprefix("http://") for url in upstreams]
+    for written, meant in (("listen 80", f"listen 127.0.0.1:{port}"), *zip(UPSTREAMS, addresses, strict=False)):
+        assert server.count(written) == 1, written
+        server = server.replace(written, meant)
     folders = "\n    ".join(f"{kind}_temp_path {kind};" for kind in KINDS)
     (folder / "nginx.conf").write_text(CONFIGURATION % (folders, server))
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")

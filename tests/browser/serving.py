@@ -14,6 +14,7 @@ from demo.settings import Settings
 from demo.trace import Trace
 from demo.ui.page import mount_page
 from demo.ui.session import Sessions
+from demo.ui.tabs import Tabs
 from tests.api.serving import serve_api
 
 FREED: Final[list[int]] = []  # ports of servers that have ended: the browser has cached their files
@@ -28,11 +29,18 @@ class Served:
 
 
 @contextmanager
-def serve(engine: Engine, settings: Settings | None = None, recordings: Sequence[Trace] = ()) -> Iterator[Served]:
+def serve(
+    engine: Engine,
+    settings: Settings | None = None,
+    recordings: Sequence[Trace] = (),
+    tabs: Tabs | None = None,
+) -> Iterator[Served]:
     """Serve the page until the block ends, at the port of a server that has ended if there is one."""
     sessions = Sessions()
     settings = replace(settings or Settings(), port=_choose_port())
-    with serve_api(engine, settings, lambda measured: mount_page(FastAPI(), measured, sessions, recordings)) as url:
+    with serve_api(
+        engine, settings, lambda measured: mount_page(FastAPI(), measured, sessions, recordings, tabs)
+    ) as url:
         yield Served(url, sessions)
     FREED.append(urlsplit(url).port or 0)
 

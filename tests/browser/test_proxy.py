@@ -100,6 +100,19 @@ def test_a_path_that_the_operator_sets_wins_over_the_proxys(open_tab: Tabs, tmp_
         open_tab.close()
 
 
+def test_a_balancer_keeps_each_browser_at_one_of_two_processes(open_tab: Tabs, tmp_path: Path) -> None:
+    one, two = (TypingEngine(WORDS, 0) for _ in range(2))
+    with serve(one) as first, serve(two) as second, run_nginx(tmp_path, "balanced", first.url, second.url) as nginx:
+        while not (one.tickets and two.tickets):  # a new client gets either
+            with httpx2.Client(base_url=nginx.url) as client:
+                location = client.post("/jobs", json={"inputs": "x"}).headers["Location"]
+                assert [client.get(location).status_code for _ in range(8)] == [200] * 8
+        tab = open_tab(nginx.url)
+        tab.ask("Hello")
+        tab.expect_both("done")
+        open_tab.close()
+
+
 # --- a connection that is cut ----------------------------------------------------------------------------------------
 
 
@@ -126,7 +139,7 @@ def test_a_proxy_that_dies_in_mid_answer_is_said_and_the_page_comes_back(
             port = write_some(tab, engine, nginx)
             nginx.kill()
             text = expect_lost(tab, time.monotonic())
-        with run_nginx(tmp_path, "root", served.url, port):
+        with run_nginx(tmp_path, "root", served.url, port=port):
             expect(tab.find("message")).to_contain_text("the server is back")
             assert tab.read("streamed-text") == text == "One two "
             tab.find("reload").click()

@@ -4,6 +4,8 @@ from playwright.sync_api import expect
 
 from demo.errors import EngineFailed, ModelError, NotReady, Overloaded
 from demo.events import Broken, Loading, Ready
+from demo.ui.tabs import FULL
+from demo.ui.tabs import Tabs as OpenTabs
 from tests.browser.race import answer
 from tests.browser.serving import serve
 from tests.browser.tab import Tab, Tabs
@@ -60,6 +62,19 @@ def test_the_page_says_what_is_loading_and_opens_generate_when_ready(open_tab: T
         engine.wake()
         expect(tab.find("generate")).to_be_enabled()
         expect(tab.find("model")).to_contain_text("scripted (folder) on cpu, float32")
+        open_tab.close()
+
+
+def test_a_tab_that_has_no_place_says_so_and_gets_the_first_that_is_free(open_tab: Tabs) -> None:
+    with serve(ScriptedEngine(), tabs=OpenTabs(max_tabs=1)) as served:
+        first = open_tab(served.url)
+        second = open_tab(served.url, ready=False)
+        expect(second.find("message")).to_have_text(FULL)
+        expect(second.find("generate")).to_be_disabled()
+        first.page.close()
+        expect(second.find("generate")).to_be_enabled()
+        expect(second.find("message")).to_be_hidden()
+        second.complaints.clear()  # the browser's own, of requests that were refused
         open_tab.close()
 
 

@@ -23,6 +23,7 @@ from tests.figures.quality import measure_quality
 from tests.figures.speed import NEW_TOKENS, measure_speed
 from tests.figures.start import measure_start
 from tests.figures.streams import measure_streams
+from tests.figures.tabs import measure_tabs
 from tests.figures.updates import measure_updates
 from tests.figures.wire import measure_wire
 
@@ -47,6 +48,7 @@ def measure_all() -> Iterator[Figure]:
     for measure in (measure_updates, measure_page, measure_crowd, measure_wire, measure_streams, measure_quality):
         yield from measure()
     yield from measure_kv_pages()
+    yield from measure_tabs()
 
 
 def main() -> None:

@@ -272,6 +272,15 @@ async def test_a_closed_tab_is_forgotten_and_its_work_stops(engine: ScriptedEngi
     assert len(sessions) == 0
 
 
+async def test_a_tab_that_was_closed_while_a_listener_waited_starts_nothing(engine: ScriptedEngine) -> None:
+    sessions = Sessions()
+    session = sessions.find("a")
+    sessions.close("a")
+    with pytest.raises(BadRequest, match="closed"):
+        start(session, engine)
+    assert engine.tickets == []
+
+
 async def test_many_tabs_together_are_updated_no_more_often_than_a_few(engine: ScriptedEngine) -> None:
     sessions = Sessions()
     one = sessions.find("one")

@@ -20,6 +20,8 @@ class Health(TypedDict):
     running: int
     waiting: int
     limit: int
+    tabs: NotRequired[int]  # of the page that are open; with a page only
+    tab_limit: NotRequired[int]
 
 
 class Info(TypedDict):

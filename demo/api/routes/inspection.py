@@ -1,6 +1,6 @@
 """The routes that generate nothing: health, model, metrics, and tokenization."""
 
-from typing import Final
+from typing import Final, Protocol
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -18,10 +18,20 @@ from demo.engines.metered import MeteredEngine
 from demo.errors import NotReady
 from demo.events import Engine, Piece, Prompt
 
+
+class Places(Protocol):
+    """Places for open tabs of the page."""
+
+    @property
+    def taken(self) -> int: ...
+    @property
+    def limit(self) -> int: ...
+
+
 STALLED_SECONDS: Final = 60.0  # a step takes milliseconds; the longest chunk of a prompt, a few seconds
 
 
-def build_inspection_routes(engine: MeteredEngine) -> APIRouter:
+def build_inspection_routes(engine: MeteredEngine, tabs: Places | None = None) -> APIRouter:
     """GET the state of the server; POST a text to see its tokens."""
     router = APIRouter(tags=["inspect"])
 
@@ -29,7 +39,14 @@ def build_inspection_routes(engine: MeteredEngine) -> APIRouter:
         """Whether requests can be answered. A busy server is healthy; a failed or stalled engine is not."""
         check_health(engine)
         load = engine.load
-        return {"status": "ok", "running": load.running, "waiting": load.waiting, "limit": load.limit}
+        report: reports.Health = {
+            "status": "ok",
+            "running": load.running,
+            "waiting": load.waiting,
+            "limit": load.limit,
+        }
+        # 200 also where all tabs are taken: the API answers, and restarting the server would close the tabs.
+        return report if tabs is None else {**report, "tabs": tabs.taken, "tab_limit": tabs.limit}
 
     for path in ("/health", "/ping"):
         router.add_api_route(path, health, **documents.reply(reports.Health, 503), operation_id=f"get{path[1:]}")

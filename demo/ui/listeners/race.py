@@ -93,7 +93,7 @@ class RaceListeners:
             reason = "This server only plays recorded runs, and has none of this prompt"
         return updates.show_start(self.page, session, f"{reason.rstrip('.')}. {REPLAYED}" if reason else "")
 
-    # Way 20: The listener yields the value; Gradio sends the browser only what is new in it
+    # Way 20: The listener yields the value, as any generator behind a Gradio component does
     async def stream(self, request: gr.Request) -> AsyncIterator[Updates]:
         """The streaming side: a generator that yields the text as it grows."""
         session = self.sessions.find(request.session_hash)
@@ -121,6 +121,8 @@ class RaceListeners:
     async def record(self, request: gr.Request, price: float) -> Updates:
         """When both sides have ended: their last views, the charts and the tables. Drawn once."""
         session = self.sessions.find(request.session_hash)
+        if session.race is not None:
+            await session.race.ended.wait()
         if not session.record():
             return updates.skip()
         # In a thread: drawing would hold up this event loop for every other session.
@@ -144,28 +146,23 @@ class RaceListeners:
             **updates.show_turns(self.page, session),
             **updates.show_both(self.page, "idle", "", take_number()),
             **updates.enable_retry(self.page, False),
-            self.page.results: gr.Column(visible=False),
+            self.page.results: gr.update(visible=False),
         }
 
     async def watch_model(self, request: gr.Request) -> AsyncIterator[Updates]:
-        """The model's status until it is ready: then Generate can be pressed.
-
-        It lasts as long as the tab: Gradio's client closes its event stream whenever no listener is running, and then
-        loses what a click has just started. With the stream open, the next answer also begins sooner.
-        """
+        """The model's status until it is ready: then Generate can be pressed."""
         session = self.sessions.find(request.session_hash)
         status, shown = self.engine.status, ""
         while True:
             if shown != (sentence := describe_status(status)):
                 enabled = isinstance(status, Ready) or bool(self.recordings)
                 speed = {} if session.has_chosen_speed else updates.show_speed(self.page, status)
-                yield {self.page.model: sentence, self.page.generate: gr.Button(interactive=enabled), **speed}
+                yield {self.page.model: sentence, self.page.generate: gr.update(interactive=enabled), **speed}
             if not isinstance(status, Loading):
                 break
             shown = sentence
             await asyncio.sleep(POLL_SECONDS)
             status = self.engine.status
-        await session.closed.wait()
 
     def choose_speed(self, request: gr.Request) -> None:
         """The speed was set by hand: a model that becomes ready does not change it."""
@@ -178,10 +175,6 @@ class RaceListeners:
     async def unhide(self, request: gr.Request) -> None:
         """This tab can be seen again."""
         self.sessions.find(request.session_hash).hidden = False
-
-    def close(self, request: gr.Request) -> None:
-        """The tab was closed."""
-        self.sessions.close(request.session_hash)
 
 
 async def _stop(session: Session) -> None:

@@ -45,7 +45,7 @@ def show_start(page: Layout, session: Session, sentence: str = "") -> Updates:
 
 def enable_retry(page: Layout, enabled: bool) -> Updates:
     """Retry and Clear: whether they can be pressed."""
-    return {button: gr.Button(interactive=enabled) for button in (page.retry, page.clear)}
+    return {button: gr.update(interactive=enabled) for button in (page.retry, page.clear)}
 
 
 def show_speed(page: Layout, status: Status) -> Updates:
@@ -54,7 +54,7 @@ def show_speed(page: Layout, status: Status) -> Updates:
         return {}
     rate = status.card.rate
     return {
-        page.pace: gr.Radio(choices=list_speeds(rate), value=choose_pace(rate)),
+        page.pace: gr.update(choices=list_speeds(rate), value=choose_pace(rate)),
         page.controls["length"]: choose_length(rate),
     }
 
@@ -77,7 +77,7 @@ def show_results(page: Layout, runs: Sequence[Turn], price: float) -> Updates:
     updates = {
         **show(page.streamed, last.streamed),
         **show(page.whole, last.whole),
-        page.results: gr.Column(visible=True),
+        page.results: gr.update(visible=True),
         page.timeline: show_chart(plots.draw_timeline(last.streamed, last.whole), plots.describe_timeline(last)),
         page.latency: show_chart(plots.draw_latency(runs), plots.describe_latency(runs)),
         page.table: write_json(list_runs(runs)),
@@ -85,7 +85,7 @@ def show_results(page: Layout, runs: Sequence[Turn], price: float) -> Updates:
         page.lesson.saved: write_json(list_saved(runs, price)),
     }
     if last.question.kind != "recording" and last.trace is not None and last.trace.pace is None:
-        updates[page.pace] = gr.Radio(choices=list_speeds(last.streamed.timeline.rate))
+        updates[page.pace] = gr.update(choices=list_speeds(last.streamed.timeline.rate))
     if last.question.options is not None:
         updates[page.lesson.example] = write_json(list_example(last.question.options, runs, last))
     return updates

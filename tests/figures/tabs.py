@@ -1,0 +1,88 @@
+"""Many tabs of one process that click Generate together: the first update, and the server's memory; without browsers.
+
+`python -m tests.figures.tabs [TABS …]` measures these alone. The engine answers at once; the client is
+another process on the same cores.
+"""
+
+import asyncio
+import json
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from demo.metrics import percentile
+from demo.ui.view.speed import REAL_SPEED
+from tests.comparison.systems.process import Process, start
+from tests.figures.async_tab import AsyncTab, Marks
+from tests.figures.figure import Figure
+
+TABS: Final = (100, 300, 500)
+TIMEOUT: Final = 120.0  # seconds, for all tabs to come to their end
+OPENING: Final = 10  # tabs that are opened at once
+MIB: Final = 2**20
+
+
+def measure_tabs(counts: Sequence[int] = TABS) -> Iterator[Figure]:
+    """For each number of tabs, in a process of its own."""
+    for count in counts:
+        with start_server() as (process, url):
+            marks = asyncio.run(_click_together(url, count))
+            memory = (process.read_peak() or 0) / MIB
+        name = f"{count} tabs that click together"
+        yield _summarise(f"{name}: first text", [mark.text for mark in marks])
+        yield _summarise(f"{name}: the whole text", [mark.whole for mark in marks])
+        yield _summarise(f"{name}: the charts", [mark.end for mark in marks])
+        errors = [error for mark in marks for error in mark.errors]
+        yield Figure(f"{name}: errors", "", len(errors), len(errors), len(errors), count)
+        yield Figure(f"{name}: the server's memory, at most", "MiB", memory, memory, memory, 1)
+        for error in sorted(set(errors))[:3]:
+            print(f"error: {error[:200]}", file=sys.stderr)
+
+
+def _summarise(name: str, seconds: Sequence[float | None]) -> Figure:
+    known = [each for each in seconds if each is not None]
+    middle, high = percentile(known, 50) or 0, percentile(known, 95) or 0
+    return Figure(f"{name}: p50 (p95 to max)", "s", middle, high, max(known, default=0), len(known))
+
+
+@contextmanager
+def start_server(*limits: float) -> Iterator[tuple[Process, str]]:
+    """The page in front of an engine that answers at once, and its address; `limits` as tests.figures.tabs_app says."""
+    command = [sys.executable, "-m", "tests.figures.tabs_app", *map(str, limits)]
+    with TemporaryDirectory() as logs, start("page", command, Path(logs)) as process:
+        process.wait_until(lambda: "Listening on" in process.read_log(), TIMEOUT)
+        yield process, process.read_log().partition("Listening on ")[2].split()[0]
+
+
+def read_config(url: str) -> dict[str, Any]:
+    """What Gradio's client reads of the page."""
+    with urllib.request.urlopen(f"{url}/config") as response:
+        config: dict[str, Any] = json.load(response)
+    return config
+
+
+async def _click_together(url: str, count: int) -> list[Marks]:
+    port = urlsplit(url).port
+    assert port is not None
+    config = read_config(url)
+    tabs = [AsyncTab(port, config) for _ in range(count)]
+    for begin in range(0, count, OPENING):
+        await asyncio.gather(*(tab.open() for tab in tabs[begin : begin + OPENING]))
+    await asyncio.sleep(2)
+    for tab in tabs:
+        tab.values[tab.ids["speed"]] = REAL_SPEED
+        tab.values[tab.ids["length"]] = 128
+    try:
+        return await asyncio.gather(*(tab.click("generate", TIMEOUT) for tab in tabs))
+    finally:
+        await asyncio.gather(*(tab.close() for tab in tabs))
+
+
+if __name__ == "__main__":
+    for figure in measure_tabs([int(each) for each in sys.argv[1:]] or TABS):
+        print(figure, flush=True)

@@ -1,0 +1,152 @@
+"""Open tabs: who gets a place, how long it is kept, and what ends with it."""
+
+import asyncio
+import json
+import time
+import urllib.request
+from contextlib import closing
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from demo.ui.shared_limit import SharedLimit
+from demo.ui.tabs import FULL, MAX_EVENTS, Tabs
+from tests.api.serving import connect, write_post
+from tests.figures.async_tab import AsyncTab
+from tests.figures.tabs import read_config, start_server
+
+pytestmark = pytest.mark.anyio
+UNREAD_SECONDS = 0.05
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.mark.parametrize("greedy", [1, 3])
+def test_greedy_clients_leave_as_many_places_as_each_has(greedy: int) -> None:
+    places = SharedLimit(120)
+    for _ in range(200):
+        for number in range(greedy):
+            places.take(f"greedy {number}")
+    share = 120 // (greedy + 1)
+    assert places.taken == greedy * share
+    assert sum(places.take(f"other {number}") for number in range(200)) == share
+    assert places.is_full
+
+
+def test_a_place_that_is_given_back_can_be_taken_again() -> None:
+    places = SharedLimit(1)
+    assert places.take("a")
+    assert not places.take("b")
+    places.give_back("a")
+    assert places.take("b")
+
+
+async def test_a_session_that_nobody_reads_is_forgotten_and_its_work_cancelled() -> None:
+    tabs, closed = Tabs(unread_seconds=UNREAD_SECONDS), list[str]()
+    tabs.on_close = closed.append
+    cancelled = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    assert tabs.admit("a", "client")
+    assert tabs.start("a", work)
+    await asyncio.wait_for(cancelled.wait(), 5)
+    assert (closed, tabs.places.taken, "a" in tabs) == (["a"], 0, False)
+
+
+async def test_a_session_that_is_read_stays_until_its_last_reader_leaves() -> None:
+    tabs, closed = Tabs(unread_seconds=UNREAD_SECONDS), list[str]()
+    tabs.on_close = closed.append
+    tabs.admit("a", "client")
+    with tabs.attach("a") as messages, tabs.attach("a"):
+        await asyncio.sleep(3 * UNREAD_SECONDS)
+        tabs.send("a", b"one ")
+        tabs.send("a", b"two")
+        assert await anext(messages) == b"one two"
+    assert closed == ["a"]
+    tabs.send("a", b"too late")
+
+
+async def test_a_session_that_does_not_read_what_it_is_sent_is_forgotten() -> None:
+    tabs = Tabs()
+    tabs.admit("a", "client")
+    with tabs.attach("a"):
+        for _ in range(9):
+            tabs.send("a", bytes(2**20))
+        assert "a" not in tabs
+
+
+async def test_one_session_runs_a_limited_number_of_listeners() -> None:
+    tabs = Tabs()
+    tabs.admit("a", "client")
+    started = [tabs.start("a", asyncio.Event().wait) for _ in range(MAX_EVENTS + 1)]  # type: ignore[arg-type]
+    assert started == [True] * MAX_EVENTS + [False]
+    tabs.forget("a")
+
+
+def ask(url: str, config: dict[str, Any], count: int, one_session: bool) -> list[int]:
+    """The statuses of joins of the listener that runs as a page opens, whose events nobody reads."""
+    listener = next(
+        each for each in config["dependencies"] if each["queue"] and any(on == "load" for _, on in each["targets"])
+    )
+    statuses = []
+    with closing(connect(url)) as connection, closing(connection.makefile("rb")) as replies:
+        for number in range(count):
+            session = "one" if one_session else f"session{number}"
+            data = [""] * len(listener["inputs"])
+            body = {"data": data, "fn_index": listener["id"], "session_hash": session}
+            connection.sendall(write_post("/gradio_api/queue/join", json.dumps(body).encode()))
+            statuses.append(int(replies.readline().split()[1]))
+            length = 0
+            while line := replies.readline().strip().lower():
+                length = int(line.partition(b":")[2]) if line.startswith(b"content-length") else length
+            replies.read(length)
+    return statuses
+
+
+def count_tabs(url: str) -> int:
+    with urllib.request.urlopen(f"{url}/health") as reply:
+        return int(json.load(reply)["tabs"])
+
+
+async def race(tab: AsyncTab) -> None:
+    await tab.open()
+    marks = await tab.click("generate", 20)
+    assert marks.errors == []
+    assert marks.text is not None
+    assert marks.whole is not None
+    await tab.close()
+
+
+@pytest.mark.parametrize("one_session", [False, True])
+async def test_two_thousand_joins_that_nobody_reads_keep_nobody_out(one_session: bool) -> None:
+    with start_server(40, 2.0) as (_, url):
+        port, config = urlsplit(url).port or 0, read_config(url)
+        statuses = await asyncio.to_thread(ask, url, config, 2000, one_session)
+        if not one_session:
+            assert 20 <= statuses.count(200) < 200
+            assert set(statuses) == {200, 503}
+        other = AsyncTab(port, config, "127.0.0.2")
+        await asyncio.wait_for(race(other), 30)
+        assert other.refusals == 0
+        same = AsyncTab(port, config)  # asks again until the others of its address are forgotten
+        await asyncio.wait_for(race(same), 30)
+        deadline = time.monotonic() + 20
+        while await asyncio.to_thread(count_tabs, url):
+            assert time.monotonic() < deadline, "a tab that nobody reads is still there"
+
+
+async def test_another_sites_page_can_start_nothing() -> None:
+    with start_server() as (_, url):
+        request = urllib.request.Request(f"{url}/gradio_api/queue/join", b"{}", {"Content-Type": "text/plain"})
+        with pytest.raises(urllib.error.HTTPError, match="422"):
+            await asyncio.to_thread(urllib.request.urlopen, request)
+    assert FULL
