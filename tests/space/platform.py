@@ -4,9 +4,9 @@ The build installs requirements.txt and the SDK by one command, before it copies
 repository can be run while it is built.
 """
 
+import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -22,21 +22,41 @@ UID: Final = 1000
 def install(folder: Path, venv: Path) -> Path:
     """A fresh virtual environment by the platform's command; returns its Python."""
     fields, _ = split_readme((folder / "README.md").read_text("utf-8"))
-    python = find_python(fields["python_version"])
+    python, is_wanted = find_python(fields["python_version"])
     requirements = venv.with_suffix(".txt")
-    requirements.write_text(_write_installable(folder, is_wanted=python is not None), "utf-8")
-    print(f"  Python {fields['python_version']}: {python or f'not here, {sys.executable} instead'}", flush=True)
-    subprocess.run([python or sys.executable, "-m", "venv", str(venv)], check=True)
-    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-cache-dir"]
+    requirements.write_text(_write_installable(folder, is_wanted), "utf-8")
+    print(f"  Python {fields['python_version']}: {python if is_wanted else f'not here, {python} instead'}", flush=True)
+    subprocess.run([python, "-m", "venv", str(venv)], check=True)
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "-qq", "--no-cache-dir"]
     sdk = f"gradio[oauth,mcp]=={fields['sdk_version']}"
     subprocess.run([*pip, "-r", str(requirements), sdk, *EXTRAS], check=True)
     return venv / "bin" / "python"
 
 
-def find_python(wanted: str) -> str | None:
-    """The Python of a variant on this machine: 3.12.12 is any 3.12."""
-    name = "python" + ".".join(wanted.split(".")[:2])
-    return shutil.which(name)
+def find_python(wanted: str) -> tuple[str, bool]:
+    """A Python that the Space's user may run, and whether it is the variant's; 3.12.12 is any 3.12.
+
+    Raises AssertionError where there is none.
+    """
+    places = [*os.get_exec_path(), "/usr/local/bin", "/usr/bin"]
+    for name in ("python" + ".".join(wanted.split(".")[:2]), "python3"):
+        for found in (shutil.which(name, path=place) for place in places):
+            if found and _may_run(found):
+                return found, name != "python3"
+    raise AssertionError(f"No Python here may be run by uid {UID}: install python3 where everyone may read it.")
+
+
+def _may_run(python: str) -> bool:
+    # One in root's home is not for others.
+    try:
+        return subprocess.run([python, "-c", "import ensurepip"], cwd="/", check=False, **choose_user()).returncode == 0
+    except PermissionError:
+        return False
+
+
+def choose_user() -> dict[str, Any]:
+    """For `subprocess`: uid 1000, where this process may choose."""
+    return {"user": UID, "group": UID, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 def _write_installable(folder: Path, is_wanted: bool) -> str:

@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -24,7 +24,7 @@ from demo.engines.local.loading.source import HUB_ID_ON_CPU
 from tests.browser.chromium import launch
 from tests.browser.tab import SIZES
 from tests.space.front_matter import split_readme
-from tests.space.platform import UID, install, write_environment
+from tests.space.platform import UID, choose_user, install, write_environment
 from tests.space.snapshot import write_snapshot
 from tests.space.variants import FILES, GPU, STATIC, Variant
 
@@ -83,8 +83,8 @@ def serve_space(folder: Path, base: Path) -> Iterator[str]:
 @contextmanager
 def start_app(python: Path, app: Path, environment: dict[str, str]) -> "Iterator[subprocess.Popen[bytes]]":
     """The process of `python app.py`: as uid 1000 where this process may choose, and its group ends with it."""
-    user: dict[str, Any] = {"user": UID, "group": UID, "extra_groups": []} if os.geteuid() == 0 else {}
-    print(f"  as uid {UID if user else os.geteuid()}", flush=True)
+    user = choose_user()
+    print(f"  as uid {user.get('user', os.geteuid())}", flush=True)
     process = subprocess.Popen([str(python), "app.py"], cwd=app, env=environment, **user)
     try:
         yield process

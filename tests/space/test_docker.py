@@ -11,7 +11,8 @@ from typing import Final
 import pytest
 
 from demo.settings import Settings, format_variable
-from tests.space.folder import ROOT, SERVED
+from tests.space.folder import ROOT
+from tests.space.variants import SERVED
 
 BUILD_SECONDS: Final = 1500
 # Each instruction with its arguments, lines that a backslash joins being one.
