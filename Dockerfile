@@ -25,6 +25,6 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DEMO_HOSTN
 RUN python -m demo.engines.local.runners.cpu_llama.kernels ahead
 USER app
 EXPOSE 7860
-HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --start-interval=2s \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"DEMO_PORT\"]}/health')"]
 ENTRYPOINT ["python", "app.py"]

@@ -52,7 +52,10 @@ def list_served() -> list[str]:
 
 def _write_readme(variant: Variant, folder: Path) -> None:
     fields, body = split_readme((ROOT / "README.md").read_text("utf-8"))
-    (folder / "README.md").write_text(join_readme(write_fields(variant, fields), body), "utf-8")
+    path = folder / "README.md"
+    if path.exists():  # the static build's own, whose links lead to what is there
+        _, body = split_readme(path.read_text("utf-8"))
+    path.write_text(join_readme(write_fields(variant, fields), body), "utf-8")
 
 
 def check_folder(folder: Path) -> list[str]:

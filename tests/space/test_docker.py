@@ -63,6 +63,11 @@ def test_the_image_installs_what_make_installs() -> None:
         }
 
 
+def test_the_image_has_a_python_that_the_app_runs_on() -> None:
+    versions = {re.fullmatch(r"python:(3)\.(\d+)-slim(?: AS \w+)?", image) for image in find("FROM")}
+    assert all(found and 11 <= int(found[2]) <= 14 for found in versions)  # as the Makefile
+
+
 def test_the_server_does_not_run_as_root_nor_as_a_child_of_a_shell() -> None:
     (user,) = find("USER")
     assert any(re.search(rf"useradd .*--uid [1-9]\d* {user}$", each) for each in find("RUN"))
