@@ -77,6 +77,8 @@ def serve_space(folder: Path, base: Path) -> Iterator[str]:
             page = time.monotonic() - begun
             wait_for(f"{url}/health", process)
             print(f"  the page after {page:.1f} s, ready after {time.monotonic() - begun:.1f} s", flush=True)
+            compiled = [path.name for path in (home / ".cache" / "token-streaming").glob("compiled-*")]
+            print(f"  compiled at this start: {', '.join(compiled) or 'no kernels'}", flush=True)
             yield url
 
 
