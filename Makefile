@@ -71,7 +71,8 @@ lock: | .venv/test.stamp
 	@CMAKE_ARGS="$$($(BIN)/python -m tests.comparison.systems.instructions)" $(PIP) --requirement requirements-bench.txt \
 		&& touch $@ || echo "It could not be compiled, and will be named as left out."
 
-.venv/resolve.stamp: tests/resolve.sh tests/space-requirements.txt requirements.txt requirements-torch.txt .venv/test.stamp
+.venv/resolve.stamp: tests/resolve.sh tests/space-requirements.txt tests/zerogpu-requirements.txt requirements.txt requirements-torch.txt \
+		.venv/test.stamp
 	@sh tests/resolve.sh
 	@touch $@
 

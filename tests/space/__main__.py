@@ -34,7 +34,7 @@ def main() -> int:
 def _read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.space")
     parser.add_argument("folder", nargs="?", type=Path, default=Path(".space"))
-    parser.add_argument("variants", nargs="*", choices=[[], *(each.name for each in VARIANTS)])
+    parser.add_argument("variants", nargs="*", metavar="VARIANT", choices=[[], *(each.name for each in VARIANTS)])
     parser.add_argument("--reproduce", action="store_true", help="install, start and look at each variant")
     return parser.parse_args()
 

@@ -39,6 +39,11 @@ def test_zerogpu_gets_a_torch_that_it_has_and_its_package() -> None:
     assert any(line.startswith("spaces") for line in lines)
 
 
+def test_what_is_resolved_for_zerogpu_is_what_its_variant_asks_for() -> None:
+    resolved = (ROOT / "tests" / "zerogpu-requirements.txt").read_text("utf-8").splitlines()
+    assert [ZEROGPU.torch, *ZEROGPU.packages] == [line for line in resolved if not line.startswith("#")]
+
+
 def test_kernels_compiled_ahead_come_with_the_numba_that_compiled_them() -> None:
     assert "\nnumba==" in write_requirements(CPU, REQUIREMENTS)
     assert "\nnumba==" not in write_requirements(GPU, REQUIREMENTS)
