@@ -2,6 +2,8 @@
 # make test   all of that, a browser, nginx, Node, then ruff, mypy, pytest                 (TESTS="tests/engines" for a part)
 # make bench  the peers, then this server beside them, measured in turns            (BENCH="--without llama-cpp-python")
 # make mutants  breaks the core, the dialects and the views in some 3,000 ways, and lists what the tests do not notice
+# make space  folders of the Space's variants in .space, ready to be pushed, and checked  (SPACE="cpu zerogpu" for some)
+# make space-check  the same, then each is installed and started as the platform does it, and pictures of it are taken
 # make lock   requirements.lock and requirements-test.lock: the newest that requirements.txt and requirements-test.txt allow
 
 PYTHON ?= python3
@@ -34,6 +36,12 @@ figures: .venv/test.stamp
 figures-gpu: .venv/test.stamp
 	$(BIN)/python -m tests.figures.gpu
 
+space: .venv/test.stamp
+	$(BIN)/python -m tests.space .space $(SPACE)
+
+space-check: .venv/test.stamp browser
+	$(BIN)/python -m tests.space --reproduce .space $(SPACE)
+
 mutants: .venv/test.stamp
 	$(PIP) --requirement requirements-mutants.txt
 	$(BIN)/mutmut run $(MUTANTS); $(BIN)/mutmut results
@@ -63,7 +71,8 @@ lock: | .venv/test.stamp
 	@CMAKE_ARGS="$$($(BIN)/python -m tests.comparison.systems.instructions)" $(PIP) --requirement requirements-bench.txt \
 		&& touch $@ || echo "It could not be compiled, and will be named as left out."
 
-.venv/resolve.stamp: tests/resolve.sh tests/space-requirements.txt requirements.txt requirements-torch.txt .venv/test.stamp
+.venv/resolve.stamp: tests/resolve.sh tests/space-requirements.txt tests/zerogpu-requirements.txt requirements.txt requirements-torch.txt \
+		.venv/test.stamp
 	@sh tests/resolve.sh
 	@touch $@
 
@@ -84,4 +93,4 @@ proxy:
 clients:
 	@sh tests/clients/install.sh
 
-.PHONY: run test bench figures figures-gpu mutants lock browser proxy clients
+.PHONY: run test bench figures figures-gpu space space-check mutants lock browser proxy clients

@@ -1,6 +1,7 @@
 """Llama kernels for x86-64, JIT-compiled by numba. They take raw addresses and scalars.
 
-The machine code is kept in a folder of the app's cache, keyed by the sources of this package.
+The machine code is kept in a folder of the app's cache, keyed by the sources of this package, unless it was compiled
+ahead of time (`levels`).
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import numba
 from llvmlite import binding
 
 from demo.engines.local.loading.cache_dir import cache_dir
+from demo.engines.local.runners.cpu_llama.kernels.levels import find_level, level_dir, use_level
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -53,11 +55,22 @@ def entry(function: Function) -> Function:
 
 
 def kernel_cache_dir() -> Path:
-    """The folder of the machine code."""
-    # The digest is of all files: numba itself notices changes in the file of an entry function alone.
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
-    return cache_dir() / f"compiled-{digest.hexdigest()[:16]}"
+    """The folder of the machine code that is compiled at the first start."""
+    return cache_dir() / f"compiled-{digest_sources()}"
+
+
+def digest_sources() -> str:
+    """A digest of this package's files: numba itself notices changes in the file of an entry function alone."""
+    sources = (path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    return hashlib.sha256(b"".join(sources)).hexdigest()[:16]
+
+
+def _choose_cache() -> None:
+    _config.CACHE_DIR = str(kernel_cache_dir())
+    features = {name for name, present in binding.get_host_cpu_features().items() if present}
+    if (level := find_level(features)) and (folder := level_dir(level, digest_sources())).is_dir():
+        use_level(level, folder)
 
 
 if not _config.CACHE_DIR:
-    _config.CACHE_DIR = str(kernel_cache_dir())
+    _choose_cache()
