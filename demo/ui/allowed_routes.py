@@ -15,7 +15,14 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 API: Final = "/gradio_api"
-FILES: Final = ("/", "/theme.css", "/favicon.ico", "/robots.txt", "/static/js/iframeResizer.contentWindow.min.js")
+FILES: Final = (
+    "/",
+    "/config",
+    "/theme.css",
+    "/favicon.ico",
+    "/robots.txt",
+    "/static/js/iframeResizer.contentWindow.min.js",
+)
 BUILT: Final = "/assets/[A-Za-z0-9_.@+-]+"  # files of Gradio's client
 EVENTS: Final = f"{API}/(queue/data|app_id|heartbeat/[A-Za-z0-9]+)"
 ALLOWED: Final = {
