@@ -20,6 +20,7 @@ warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
 
 from fastapi import FastAPI
 
+from demo.access import describe_access
 from demo.api.application import create_api
 from demo.api.server import Server
 from demo.engines.local.engine import open_engine
@@ -27,6 +28,7 @@ from demo.engines.metered import MeteredEngine
 from demo.engines.replay import open_replay, read_recordings
 from demo.errors import DemoError
 from demo.events import Broken
+from demo.log_format import PrintableFormatter
 from demo.settings import Settings, read_settings
 
 
@@ -34,7 +36,9 @@ def main(arguments: Sequence[str]) -> int:
     """Serve until a signal. The exit code: 2, after one sentence, where a setting or the model can't be used."""
     logger = logging.getLogger("demo")  # not the root: huggingface_hub would log everything twice
     logger.setLevel(logging.INFO)
-    logger.addHandler(logging.StreamHandler())
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter())
+    logger.addHandler(handler)
     try:
         settings = read_settings(arguments)
         recordings = read_recordings()
@@ -43,10 +47,11 @@ def main(arguments: Sequence[str]) -> int:
         return _report(error)
     # Before the engine imports torch in its thread: the page would be there a second later.
     mount_page = import_page(settings)
+    logger.info("%s", describe_access(settings))
     real = open_replay(recordings, settings) if settings.replay_only else open_engine(settings, on_broken=server.stop)
     engine = MeteredEngine(real)
     page = mount_page(FastAPI(), engine, recordings=recordings) if mount_page else None
-    server.serve(create_api(engine, settings, page, server.url), on_exit=engine.close)
+    server.serve(create_api(engine, settings, page, server.url, server.allowed_hosts), on_exit=engine.close)
     status = engine.status
     return _report(status.error) if isinstance(status, Broken) else 0
 

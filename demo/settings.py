@@ -153,6 +153,21 @@ class Settings:
         _match("[!-~]+", "printable ASCII without spaces"),
         "key that the generating routes require as `Authorization: Bearer` [none]",
     )
+    page_password: str | None = _setting(
+        None,
+        _match("[!-~]{8,}", "at least 8 characters of printable ASCII without spaces"),
+        "password that the page asks for; without --api-key also the key of the API [the API key]",
+    )
+    open_page: bool = _switch("let everyone who opens the page generate there, although the API requires a key")
+    allowed_hosts: tuple[str, ...] = _setting(
+        (),
+        _list(
+            r"\*|(\*\.)?[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?",
+            "host names or addresses without ports, *.example.com, or * for any, separated by commas",
+        ),
+        "names under which this server is reached; others are refused [own address and localhost, if only this machine "
+        "can connect; else any]",
+    )
     cors_allow_origin: tuple[str, ...] = _setting(
         (),
         _list(r"\*|https?://[^/\s,]+", "origins separated by commas, or *"),
@@ -173,6 +188,8 @@ class Settings:
                 f"--max-input-tokens is {self.max_input_tokens}: it must be less than "
                 f"--max-total-tokens, which is {self.max_total_tokens}."
             )
+        if self.open_page and self.page_password:
+            raise SettingError("--open-page and --page-password exclude each other: choose one of them.")
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:

@@ -176,6 +176,8 @@ def test_it_prints_every_choice_with_its_reason_serves_and_ends_on_a_signal(
         seconds, rest = end(process, by)
     assert [choice.partition("=")[0] for choice in choices] == [
         "hostname",
+        "allowed_hosts",
+        "page",
         "threads",
         "device",
         "model",
@@ -209,7 +211,7 @@ def test_a_page_that_is_open_does_not_hold_up_the_end_or_cause_a_traceback(
     with start(["--model-id", str(folder), "--port", "0"], environment) as process:
         url = url_in(read_until(process, "Listening on"))
         read_until(process, LOADED)
-        with urllib.request.urlopen(f"{url}/gradio_api/heartbeat/a-page", timeout=PATIENCE) as heartbeat:
+        with urllib.request.urlopen(f"{url}/gradio_api/heartbeat/apage", timeout=PATIENCE) as heartbeat:
             assert heartbeat.status == 200
             seconds, rest = end(process, signal.SIGINT)
     assert rest == ""

@@ -10,18 +10,23 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from demo import __version__
+from demo.access import read_access
 from demo.api.jobs.webhook_sender import WebhookSender
 from demo.api.middleware.access_log import REQUEST_ID, AccessLogMiddleware
 from demo.api.middleware.admission import AdmissionMiddleware
+from demo.api.middleware.allowed_hosts import ANY, AllowedHostsMiddleware
 from demo.api.middleware.body_limit import BodyLimitMiddleware
 from demo.api.middleware.exception_handlers import METHODS, add_exception_handlers, refuse_other_methods
+from demo.api.middleware.page_guard import PageGuardMiddleware
 from demo.api.middleware.root_path import RootPathMiddleware
 from demo.api.middleware.unbuffered import UnbufferedMiddleware
 from demo.api.openapi.documents import TIMING_HEADERS, add_event_schemas
+from demo.api.page_sessions import PageSessions
 from demo.api.routes.crowds import build_crowd_routes
 from demo.api.routes.generation import GENERATING_PATHS, build_generation_routes
 from demo.api.routes.inspection import build_inspection_routes
 from demo.api.routes.jobs import build_job_routes
+from demo.api.routes.login import build_login_routes
 from demo.api.routes.simulated_faults import build_simulated_fault_routes
 from demo.api.routes.webhook_inbox import build_inbox_routes
 from demo.engines.metered import MeteredEngine
@@ -31,8 +36,15 @@ UNLOGGED: Final = {"/", "/health", "/ping", "/metrics"}  # monitors request thes
 LOCAL_URL: Final = "http://127.0.0.1:7860"
 
 
-def create_api(engine: MeteredEngine, settings: Settings, page: FastAPI | None = None, url: str = LOCAL_URL) -> FastAPI:
-    """The API of `engine`, served at `url`, with `page` mounted on all other paths."""
+def create_api(
+    engine: MeteredEngine,
+    settings: Settings,
+    page: FastAPI | None = None,
+    url: str = LOCAL_URL,
+    hosts: Sequence[str] = ANY,
+) -> FastAPI:
+    """The API of `engine`, served at `url` under the names `hosts`, with `page` mounted on all other paths."""
+    sessions = PageSessions(read_access(settings), has_page=page is not None)
 
     @asynccontextmanager
     async def run_page(app: FastAPI) -> AsyncIterator[None]:
@@ -56,13 +68,17 @@ def create_api(engine: MeteredEngine, settings: Settings, page: FastAPI | None =
     ]
     for router in routers:
         app.include_router(router)
+    if sessions.ask_password:
+        routers.append(build_login_routes(sessions))
+        app.include_router(routers[-1])
     routes = list_routes(routers)
     refuse_other_methods(app, routes)
     if page is not None:
+        page.add_middleware(PageGuardMiddleware, sessions=sessions)
         app.mount("", page)
     add_exception_handlers(app)
     _document_streams(app)
-    _add_middleware(app, engine, settings, routes)
+    _add_middleware(app, engine, settings, routes, sessions, hosts)
     return app
 
 
@@ -85,9 +101,16 @@ def _document_streams(app: FastAPI) -> None:
     app.openapi = write_all  # type: ignore[method-assign] # FastAPI's own way of extending its document
 
 
-def _add_middleware(app: FastAPI, engine: MeteredEngine, settings: Settings, paths: Iterable[str]) -> None:
+def _add_middleware(
+    app: FastAPI,
+    engine: MeteredEngine,
+    settings: Settings,
+    paths: Iterable[str],
+    sessions: PageSessions,
+    hosts: Sequence[str],
+) -> None:
     # The last one added runs first.
-    app.add_middleware(AdmissionMiddleware, engine=engine, paths=GENERATING_PATHS, api_key=settings.api_key)
+    app.add_middleware(AdmissionMiddleware, engine=engine, paths=GENERATING_PATHS, sessions=sessions)
     app.add_middleware(BodyLimitMiddleware)
     if settings.cors_allow_origin:
         app.add_middleware(
@@ -97,7 +120,8 @@ def _add_middleware(app: FastAPI, engine: MeteredEngine, settings: Settings, pat
             allow_headers=["Authorization", "Content-Type", REQUEST_ID],
             expose_headers=[*TIMING_HEADERS, REQUEST_ID, "Retry-After", "Location"],
         )
-    roots = {"/" + path.split("/")[1] for path in paths} - UNLOGGED
-    app.add_middleware(AccessLogMiddleware, paths=sorted(roots), with_prompts=settings.log_prompts)
+    roots = {"/" + path.split("/")[1] for path in paths}
+    app.add_middleware(AllowedHostsMiddleware, hosts=hosts, paths=sorted(roots))
+    app.add_middleware(AccessLogMiddleware, paths=sorted(roots - UNLOGGED), with_prompts=settings.log_prompts)
     app.add_middleware(UnbufferedMiddleware)
     app.add_middleware(RootPathMiddleware, root_path=settings.root_path)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import uvicorn
 from fastapi import FastAPI
 
+from demo.api.middleware.allowed_hosts import choose_allowed_hosts
 from demo.api.uvicorn_tuning import GRACE_SECONDS, IDLE_SECONDS, TunedUvicorn, choose_protocol
 from demo.errors import SettingError
 from demo.settings import Choice, Settings
@@ -27,6 +28,9 @@ class Server:
         hostname = choose_hostname(settings, environment)
         logger.info("%s", hostname)
         self._socket = _listen(hostname.value, settings.port)
+        hosts = choose_allowed_hosts(settings, self._socket.getsockname()[0], environment)
+        logger.info("%s", hosts)
+        self.allowed_hosts = hosts.value
         self._uvicorn: TunedUvicorn | None = None
         self._stopped = False
 

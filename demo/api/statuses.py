@@ -14,4 +14,5 @@ STATUSES: Final = {
     "method_not_allowed": 405,
     "timeout": 408,
     "too_large": 413,
+    "misdirected_request": 421,
 }

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from demo.api.dialects.errors import Refused, write_native
+from demo.api.request_target import replace_absolute_form
 from demo.api.traffic import KEY, CountedConnection
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ class Connection(H11Protocol):
         if self.scope is not None:
             # The application has not begun yet: its task runs when this call has returned.
             self.scope["state"][KEY] = self._counted.traffic
+            replace_absolute_form(self.scope)
 
     def send_400_response(self, msg: str) -> None:
         error = sys.exc_info()[1]

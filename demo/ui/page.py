@@ -13,6 +13,7 @@ from gradio.events import Dependency
 
 from demo.events import Engine
 from demo.trace import Trace
+from demo.ui.allowed_routes import close_other_routes, share_with_no_site
 from demo.ui.components.layout import Layout
 from demo.ui.document import DocumentMiddleware
 from demo.ui.files import mount_files, write_styles
@@ -64,6 +65,7 @@ def mount_page(
     mount_how_it_works(app)
     mount_status_tracker(app)
     app.add_middleware(DocumentMiddleware)
+    share_with_no_site(app)
     use_relative_urls()
     page = build_page(engine, sessions, recordings)
     mounted: FastAPI = gr.mount_gradio_app(
@@ -77,6 +79,7 @@ def mount_page(
         ssr_mode=False,
         show_error=False,
     )
+    close_other_routes(mounted)
     mounted.router.routes[:0] = build_tab_routes(TabQueue(page, tabs))  # before Gradio's
     return mounted
 

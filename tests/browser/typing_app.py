@@ -17,4 +17,5 @@ if __name__ == "__main__":
     settings = Settings(port=int(sys.argv[1]))
     server = Server(settings)
     engine = MeteredEngine(TypingEngine([f"word{index} " for index in range(200)], 0.05))
-    server.serve(create_api(engine, settings, mount_page(FastAPI(), engine), server.url), engine.close)
+    api = create_api(engine, settings, mount_page(FastAPI(), engine), server.url, server.allowed_hosts)
+    server.serve(api, engine.close)

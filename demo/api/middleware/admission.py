@@ -1,25 +1,24 @@
 """Admission: checks the API key and the load before the body of a generating request is read. Pure ASGI."""
 
-import hmac
 from collections.abc import Sequence
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from demo.api.dialects.errors import Refused, respond
 from demo.api.middleware.root_path import find_route_path
+from demo.api.page_sessions import PageSessions
 from demo.errors import DemoError
 from demo.events import Engine
 
 
 class AdmissionMiddleware:
-    """Refuses a POST to one of `paths` without the key, or beyond the engine's limit."""
+    """Refuses a POST to one of `paths` without the key or a session of the page, or beyond the engine's limit."""
 
-    def __init__(self, app: ASGIApp, engine: Engine, paths: Sequence[str], api_key: str | None) -> None:
+    def __init__(self, app: ASGIApp, engine: Engine, paths: Sequence[str], sessions: PageSessions) -> None:
         self._app = app
         self._engine = engine
         self._paths = frozenset(paths)
-        self._expected = f"Bearer {api_key}".encode() if api_key else None
+        self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # As the router, which ignores a newline at the end of a path.
@@ -33,6 +32,5 @@ class AdmissionMiddleware:
         await self._app(scope, receive, send)
 
     def _check_key(self, scope: Scope) -> None:
-        given = Headers(scope=scope).get("authorization", "").encode("latin-1")
-        if self._expected is not None and not hmac.compare_digest(given, self._expected):
+        if not self._sessions.admit_program(scope) and not self._sessions.admit_visitor(scope):
             raise Refused("authentication", "The API key is missing or wrong: send `Authorization: Bearer <key>`.")

@@ -18,6 +18,7 @@ SIDES: Final[tuple[Side, ...]] = ("streamed", "whole")
 TITLES: Final[dict[Side, str]] = CONSTANTS["titles"]
 ACTIVE: Final[frozenset[Phase]] = frozenset({"queued", "reading", "writing", "waiting"})
 MISSING: Final[str] = CONSTANTS["missing"]
+FROM_LINK: Final[str] = "from the link, not from this server's model"
 
 
 def describe_phase(phase: Phase, progress: tuple[int, int] | None = None) -> str:
@@ -32,9 +33,11 @@ def describe_cached(cached: tuple[int, int] | None) -> str:
     return f"{cached[0]:,} of {cached[1]:,} prompt tokens remembered" if cached else ""
 
 
-def describe_recording(trace: Trace) -> str:
-    """The label of a run that is played from a recording."""
+def describe_recording(trace: Trace, from_link: bool = False) -> str:
+    """The label of a run that is played from a recording: this server's, or one that a link brought."""
     slowed = f", slowed to {trace.pace:g} tokens/s" if trace.pace else ""
+    if from_link:  # device and date are the link's own words too
+        return f"{FROM_LINK}{slowed}"
     return f"recorded {trace.recorded_on.isoformat()} on {trace.device}{slowed}"
 
 

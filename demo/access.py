@@ -1,0 +1,32 @@
+"""Who may generate: what a program has to send, and what a visitor of the page has to know. Knows no HTTP."""
+
+from dataclasses import dataclass
+
+from demo.settings import Choice, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """`api_key`: what programs send; `password`: what the page asks its visitors for. None: nothing is required."""
+
+    api_key: str | None
+    password: str | None
+
+
+def read_access(settings: Settings) -> Access:
+    """A key or a password alone guards both, the API and the page, so that neither is open by oversight."""
+    api_key = settings.api_key or settings.page_password
+    return Access(api_key, None if settings.open_page else settings.page_password or api_key)
+
+
+def describe_access(settings: Settings) -> Choice[str]:
+    """How the page is guarded, and by which settings."""
+    if settings.page_password:
+        both = "" if settings.api_key else ", which is also the key of the API, since there is no --api-key"
+        return Choice("page", "asks for a password", f"--page-password{both}")
+    if settings.api_key and settings.open_page:
+        return Choice("page", "open", "--open-page: whoever opens it may generate there; programs need the API key")
+    if settings.api_key:
+        reason = "--api-key; --page-password gives the page another one, --open-page none"
+        return Choice("page", "asks for the API key", reason)
+    return Choice("page", "open", "--api-key or --page-password guards it and the API")

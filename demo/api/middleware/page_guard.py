@@ -1,0 +1,65 @@
+"""Guards all of the page, its files and Gradio's routes: a visitor without a session gets a form for the password.
+
+Pure ASGI, in front of the page alone: the API's routes are not the page's.
+"""
+
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from demo.api.dialects.errors import Refused, respond
+from demo.api.middleware.root_path import find_route_path
+from demo.api.page_sessions import PageSessions
+
+FORM: Final = (Path(__file__).resolve().parents[3] / "assets" / "login.html").read_text("utf-8")
+REFUSAL: Final = "The page asks for a password: open it in a browser and enter it there."
+
+
+class PageGuardMiddleware:
+    """Lets visitors with a session pass. Where no password is asked for, who opens the page gets a session."""
+
+    def __init__(self, app: ASGIApp, sessions: PageSessions) -> None:
+        self._app = app
+        self._sessions = sessions
+        self._policy = write_policy(FORM)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        opens = scope["type"] == "http" and find_route_path(scope) == "/" and scope["method"] in ("GET", "HEAD")
+        if scope["type"] == "http" and self._sessions.ask_password and not self._sessions.admit_visitor(scope):
+            headers = {"Content-Security-Policy": self._policy, "Cache-Control": "no-store"}
+            refusal = respond(find_route_path(scope), Refused("authentication", REFUSAL))
+            await (HTMLResponse(FORM, 401, headers) if opens else refusal)(scope, receive, send)
+        elif opens and self._sessions.open_page:
+            await self._app(scope, receive, self._add_session(scope, send))
+        else:
+            await self._app(scope, receive, send)
+
+    def _add_session(self, scope: Scope, send: Send) -> Send:
+        async def send_with_session(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                for cookie in self._sessions.issue(find_root_path(scope)):
+                    MutableHeaders(scope=message).append("Set-Cookie", cookie)
+            await send(message)
+
+        return send_with_session
+
+
+def find_root_path(scope: Scope) -> str:
+    """The path below which a proxy serves this server; also within a mounted app."""
+    root: str = scope.get("app_root_path", scope.get("root_path", ""))
+    return root
+
+
+def write_policy(document: str) -> str:
+    """The form's policy: its own script and style, and requests to this server."""
+    script, style = (document.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0] for tag in ("script", "style"))
+    hashes = [b64encode(sha256(text.encode()).digest()).decode() for text in (script, style)]
+    return (
+        f"default-src 'none'; script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors *"
+    )

@@ -1,0 +1,120 @@
+"""A key guards the page too: what it asks its visitors for, and what a session may do."""
+
+import asyncio
+import re
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from starlette.responses import PlainTextResponse
+
+from demo.access import describe_access, read_access
+from demo.api.application import create_api
+from demo.engines.metered import MeteredEngine
+from demo.errors import SettingError
+from demo.settings import Settings
+from tests.api.script import AnsweringEngine
+
+BODY = {"inputs": "Hello", "parameters": {"max_new_tokens": 1}}
+KEY = "secret-key"
+PASSWORD = PASSWORD
+
+
+class Browser:
+    """Keeps cookies, in front of the API and of a page of one sentence, over HTTPS."""
+
+    def __init__(self, settings: Settings) -> None:
+        page = FastAPI()
+        page.add_route("/", lambda request: PlainTextResponse("the page"))
+        page.add_route("/gradio_api/queue/join", lambda request: PlainTextResponse("joined"), methods=["POST"])
+        self._app = create_api(MeteredEngine(AnsweringEngine()), settings, page)
+        self.cookies = httpx2.Cookies()
+
+    def get(self, path: str) -> httpx2.Response:
+        return self._ask("GET", path)
+
+    def post(self, path: str, json: Any = None, headers: Any = None) -> httpx2.Response:
+        return self._ask("POST", path, json=json, headers=headers)
+
+    def _ask(self, method: str, path: str, **arguments: Any) -> httpx2.Response:
+        async def request() -> httpx2.Response:
+            transport = httpx2.ASGITransport(self._app)
+            async with httpx2.AsyncClient(transport=transport, base_url="https://test", cookies=self.cookies) as client:
+                reply = await client.request(method, path, **arguments)
+                self.cookies = client.cookies
+                return reply
+
+        return asyncio.run(request())
+
+
+def generate(browser: Browser, **headers: str) -> int:
+    return browser.post("/generate", BODY, headers).status_code
+
+
+@pytest.mark.parametrize("settings", [Settings(api_key=KEY), Settings(page_password=KEY)], ids=["key", "password"])
+def test_a_key_or_a_password_alone_guards_page_and_api(settings: Settings) -> None:
+    client = Browser(settings)
+    opened = client.get("/")
+    assert opened.status_code == 401
+    assert "password" in opened.text
+    assert client.post("/gradio_api/queue/join").status_code == 401
+    assert generate(client) == 401
+    assert generate(client, Authorization=f"Bearer {KEY}") == 200
+
+
+def test_who_enters_the_password_may_use_the_page_and_its_stations() -> None:
+    client = Browser(Settings(api_key=KEY, page_password=PASSWORD))
+    assert client.post("/login", json={"password": KEY}).status_code == 401
+    assert client.post("/login", json={"password": PASSWORD}).status_code == 204
+    assert client.get("/").text == "the page"
+    assert client.post("/gradio_api/queue/join").status_code == 200
+    assert generate(client) == 200
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_site_cannot_use_a_visitors_session(site: str) -> None:
+    client = Browser(Settings(api_key=KEY))
+    client.post("/login", json={"password": KEY})
+    assert generate(client, **{"Sec-Fetch-Site": "same-origin"}) == 200
+    assert generate(client, **{"Sec-Fetch-Site": site}) == 401
+
+
+def test_a_session_that_was_made_up_or_is_of_another_server_is_none() -> None:
+    first, second = Browser(Settings(api_key=KEY)), Browser(Settings(api_key=KEY))
+    first.post("/login", json={"password": KEY})
+    for name, value in first.cookies.items():
+        second.cookies.set(name, value)
+    assert generate(second) == 401
+    second.post("/login", json={"password": KEY})
+    for name, value in list(second.cookies.items()):
+        second.cookies.set(name, re.sub(r"^\d", "9", value), domain="test", path="/")
+    assert generate(second) == 401
+
+
+def test_an_open_page_gives_its_visitors_a_session_and_programs_still_need_the_key() -> None:
+    client = Browser(Settings(api_key=KEY, open_page=True))
+    assert generate(client) == 401
+    assert client.get("/").text == "the page"
+    assert generate(client) == 200
+
+
+def test_without_a_key_everything_is_open() -> None:
+    client = Browser(Settings())
+    assert client.get("/").text == "the page"
+    assert generate(client) == 200
+    assert not client.cookies
+
+
+def test_the_choice_is_named_at_the_start() -> None:
+    assert str(describe_access(Settings())).startswith("page=open (")
+    assert str(describe_access(Settings(api_key=KEY))).startswith("page=asks for the API key (")
+    assert str(describe_access(Settings(api_key=KEY, open_page=True))).startswith("page=open (--open-page")
+    assert str(describe_access(Settings(page_password=PASSWORD))).startswith("page=asks for a password (")
+    assert KEY not in str(describe_access(Settings(api_key=KEY)))
+    assert read_access(Settings(page_password=PASSWORD)).api_key == PASSWORD
+
+
+def test_an_open_page_with_a_password_is_refused() -> None:
+    with pytest.raises(SettingError, match="exclude each other"):
+        Settings(open_page=True, page_password=PASSWORD)
