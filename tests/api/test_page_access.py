@@ -18,7 +18,7 @@ from tests.api.script import AnsweringEngine
 
 BODY = {"inputs": "Hello", "parameters": {"max_new_tokens": 1}}
 KEY = "secret-key"
-PASSWORD = PASSWORD
+PASSWORD = "pass-word"
 
 
 class Browser:
