@@ -97,9 +97,12 @@ def load_tokenizer(source: ModelSource, place: str, revision: str | None) -> Pre
 
 
 def load_network(
-    source: ModelSource, place: str, revision: str | None, device: str, dtype: torch.dtype
+    source: ModelSource, place: str, revision: str | None, device: str | None, dtype: torch.dtype
 ) -> PreTrainedModel:
-    """The network on its device, in evaluation mode. Raises ModelError where it can't be loaded or does not fit."""
+    """The network on its device, in evaluation mode; without a device it is placed by nobody, and is on the CPU.
+
+    Raises ModelError where it can't be loaded or does not fit.
+    """
     if source.kind == "hub":
         transformers_logging.enable_progress_bar()  # a download takes minutes
     with explained(source):
@@ -107,7 +110,7 @@ def load_network(
             place,
             revision=revision,
             dtype=dtype,
-            device_map=device_map(device),
+            device_map=None if device is None else device_map(device),
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
