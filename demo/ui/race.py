@@ -5,7 +5,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from demo.errors import DemoError
+from demo.errors import DemoError, NotReady, Overloaded
 from demo.events import Done, Engine, Event, Failed, Request, Token
 from demo.run import Reader, Run
 from demo.trace import Trace
@@ -57,8 +57,8 @@ class Race:
         try:
             async with asyncio.timeout(seconds):
                 async for first in reader:
-                    end = first[0]
-                    return end.error if isinstance(end, Failed) else None
+                    error = first[0].error if isinstance(first[0], Failed) else None
+                    return error if isinstance(error, Overloaded | NotReady) else None
         except TimeoutError:
             pass
         finally:
