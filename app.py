@@ -26,10 +26,12 @@ from demo.api.server import Server
 from demo.engines.local.engine import open_engine
 from demo.engines.metered import MeteredEngine
 from demo.engines.replay import open_replay, read_recordings
+from demo.engines.zerogpu.opening import is_zerogpu, open_zerogpu, serve_visitors
 from demo.errors import DemoError
-from demo.events import Broken
+from demo.events import Broken, Engine
 from demo.log_format import PrintableFormatter
 from demo.settings import Settings, read_settings
+from demo.trace import Trace
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -48,12 +50,19 @@ def main(arguments: Sequence[str]) -> int:
     # Before the engine imports torch in its thread: the page would be there a second later.
     mount_page = import_page(settings)
     logger.info("%s", describe_access(settings))
-    real = open_replay(recordings, settings) if settings.replay_only else open_engine(settings, on_broken=server.stop)
-    engine = MeteredEngine(real)
+    engine = MeteredEngine(choose_engine(settings, recordings, server))
     page = mount_page(FastAPI(), engine, recordings=recordings) if mount_page else None
-    server.serve(create_api(engine, settings, page, server.url, server.allowed_hosts), on_exit=engine.close)
+    api = create_api(engine, settings, page, server.url, server.allowed_hosts)
+    server.serve(serve_visitors(api) if is_zerogpu() else api, on_exit=engine.close)
     status = engine.status
     return _report(status.error) if isinstance(status, Broken) else 0
+
+
+def choose_engine(settings: Settings, recordings: Sequence[Trace], server: Server) -> Engine:
+    """Recorded runs, the model on ZeroGPU, or the model of this process."""
+    if settings.replay_only:
+        return open_replay(recordings, settings)
+    return open_zerogpu(settings, server.port) if is_zerogpu() else open_engine(settings, on_broken=server.stop)
 
 
 def import_page(settings: Settings) -> Callable[..., FastAPI] | None:

@@ -214,6 +214,7 @@ class ModelCard:
     rate: float | None = None
     plain_prompts: PlainPrompts = "raw"  # how the API gives it plain text: as a user's message, or unchanged
     control_tokens: frozenset[str] = frozenset()  # a text that holds one of them is not plain
+    costs_quota: bool = False  # each run uses up GPU time of the visitor's account
 
 
 @dataclass(frozen=True, slots=True)

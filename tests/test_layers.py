@@ -1,4 +1,7 @@
-"""The layout: core <- engines <- api | ui <- app.py. Only app.py imports the local engine. Imports form no circle."""
+"""The layout: core <- engines <- api | ui <- app.py. Only app.py and the ZeroGPU engine import the local engine.
+
+Imports form no circle.
+"""
 
 import ast
 import subprocess
@@ -16,16 +19,17 @@ LAYERS = {
     "core": {"core"},
     "engines": {"core", "engines"},  # wrappers and replay: every Engine without tensors
     "local": {"core", "engines", "local"},
+    "zerogpu": {"core", "engines", "local", "zerogpu"},
     "api": {"core", "engines", "api"},
     "ui": {"core", "engines", "ui"},
     "bench": {"core", "bench"},
-    "app": {"core", "engines", "local", "api", "ui"},
+    "app": {"core", "engines", "local", "zerogpu", "api", "ui"},
 }
 HOMES = {
-    "torch": {"local"},
+    "torch": {"local", "zerogpu"},
     "transformers": {"local"},
     "accelerate": {"local"},
-    "gradio": {"ui"},
+    "gradio": {"ui", "zerogpu"},  # its context, which the platform's package reads
     "plotly": {"ui"},
     "uvicorn": {"api"},
 }
@@ -47,8 +51,8 @@ def layer_of(path: Path) -> str:
 
 def layer_of_parts(parts: Sequence[str]) -> str:
     """The layer of `demo`, then folders, then a module or a name in it."""
-    if parts[1:3] == ("engines", "local"):
-        return "local"
+    if parts[1:2] == ("engines",) and parts[2:3] in (("local",), ("zerogpu",)):
+        return parts[2]
     return parts[1] if len(parts) > 1 and (ROOT / "demo" / parts[1]).is_dir() else "core"
 
 

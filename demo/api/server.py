@@ -35,6 +35,11 @@ class Server:
         self._stopped = False
 
     @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self._socket.getsockname()[1])
+
+    @property
     def url(self) -> str:
         """The address to open in a browser on this machine."""
         hostname, port = self._socket.getsockname()[:2]

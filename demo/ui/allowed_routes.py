@@ -1,14 +1,14 @@
 """The routes of Gradio that the page uses. All others are closed: they take files, read them, call other hosts, or tell
 what the server is made of.
 
-Knows paths only. Pure ASGI, in front of Gradio's app alone: the page's own files are not behind it.
+Knows paths only. Pure ASGI, in front of Gradio's app alone: neither the page's own files nor the routes of its tabs
+(`tab_routes.py`) are behind it.
 """
 
 import re
 from typing import Final
 
 from fastapi import FastAPI
-from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.routing import Mount
@@ -24,33 +24,21 @@ FILES: Final = (
     "/static/js/iframeResizer.contentWindow.min.js",
 )
 BUILT: Final = "/assets/[A-Za-z0-9_.@+-]+"  # files of Gradio's client
-EVENTS: Final = f"{API}/(queue/data|app_id|heartbeat/[A-Za-z0-9]+)"
-ALLOWED: Final = {
-    "GET": re.compile("|".join([*map(re.escape, FILES), BUILT, EVENTS])),
-    "HEAD": re.compile("/"),
-    "POST": re.compile(f"{API}/(queue/join|run/predict|cancel|reset)"),
-}
-# What a browser says of a request of the page itself. Nothing: no browser, or a page that is served without TLS.
-OWN_SITE: Final = ("same-origin", "none", "")
+ALLOWED: Final = re.compile("|".join([*map(re.escape, FILES), BUILT, f"{API}/app_id"]))
 
 
 class AllowedRoutesMiddleware:
-    """Replies 404 to what is not `ALLOWED`, and 403 to another site's page that would start listeners."""
+    """Replies 404 to what is not `ALLOWED`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
+        if scope["type"] == "lifespan" or (scope["type"] == "http" and is_allowed(scope["method"], find_path(scope))):
             await self._app(scope, receive, send)
-        elif scope["type"] != "http" or not is_allowed(scope["method"], path := find_path(scope)):
+        else:
             sentence = "The page has no such route: see /docs for the API."
             await JSONResponse({"error": sentence, "error_type": "not_found"}, 404)(scope, receive, send)
-        elif scope["method"] == "POST" and Headers(scope=scope).get("sec-fetch-site", "") not in OWN_SITE:
-            sentence = f"Another site's page may not call {path}: open this page itself, or use the API."
-            await JSONResponse({"error": sentence, "error_type": "forbidden"}, 403)(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
 
 
 def close_other_routes(page: FastAPI) -> None:
@@ -70,7 +58,7 @@ def share_with_no_site(page: FastAPI) -> None:
 
 def is_allowed(method: str, path: str) -> bool:
     """Whether the page uses this route."""
-    return method in ALLOWED and ALLOWED[method].fullmatch(path) is not None
+    return method in ("GET", "HEAD") and ALLOWED.fullmatch(path) is not None
 
 
 def find_path(scope: Scope) -> str:

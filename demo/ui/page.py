@@ -91,11 +91,17 @@ def build_theme() -> gr.themes.Base:
     return gr.themes.Base(primary_hue="zinc", secondary_hue="zinc", neutral_hue="zinc", font=sans, font_mono=mono)
 
 
+def choose_first_step() -> dict[str, Any]:
+    """How Generate's listener is called. On ZeroGPU through the queue: only to that does Gradio's client send the token
+    by which a visitor's quota is counted."""
+    return EACH_TIME if gr.utils.is_zero_gpu_space() else QUICK
+
+
 # Way 2: Gradio sends the prompt and the controls to a listener that starts a race
 def wire_race(blocks: gr.Blocks, page: Layout, listeners: RaceListeners) -> None:
     """Connect the race's components to their listeners."""
     generate = gather(partial(gr.on, [page.generate.click, page.prompt.submit, page.examples.click]), page)
-    follow(generate.then(listeners.generate, page.inputs, page.start, **QUICK), page, listeners)
+    follow(generate.then(listeners.generate, page.inputs, page.start, **choose_first_step()), page, listeners)
     retry = gather(page.retry.click(listeners.stop(), **QUICK).then, page)
     follow(retry.then(listeners.retry, page.inputs, page.start, **FREE), page, listeners)
     complete = gather(page.verdict.click, page)

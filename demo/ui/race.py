@@ -5,6 +5,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from demo.errors import DemoError, NotReady, Overloaded
 from demo.events import Done, Engine, Event, Failed, Request, Token
 from demo.run import Reader, Run
 from demo.trace import Trace
@@ -49,6 +50,20 @@ class Race:
         first = listener not in self._followed
         self._followed.add(listener)
         return first
+
+    async def find_refusal(self, seconds: float) -> DemoError | None:
+        """The error of a run that was refused after it had been admitted; waits at most `seconds` for an event."""
+        reader = self.run.attach()
+        try:
+            async with asyncio.timeout(seconds):
+                async for first in reader:
+                    error = first[0].error if isinstance(first[0], Failed) else None
+                    return error if isinstance(error, Overloaded | NotReady) else None
+        except TimeoutError:
+            pass
+        finally:
+            reader.close()
+        return None
 
     def detach(self, *sides: Side) -> None:
         """Stop these sides where they are; without any side the work stops. Harmless when the run has ended."""

@@ -33,6 +33,7 @@ class Session:
         self.hidden = False  # behind another tab
         self.closed = False  # its tab is gone
         self.has_chosen_speed = False  # by hand or by a link
+        self._before: tuple[Race | None, Question, list[Turn]] = (None, self.question, self.turns)  # the last race
         self._recorded: Race | None = None
 
     @property
@@ -58,11 +59,16 @@ class Session:
         """
         self.check(question.text)
         kept = [] if replaced is None else self.turns[: max(len(self.turns) - replaced, 0)]
+        before = (self.race, self.question, self.turns)
         if question.recording is not None:
             self.race = make_replay(question.recording, options.pace)
         else:
             self.race = self._make_race(engine, question, kept, question.options or options)
-        self.question, self.turns = question, kept
+        self.question, self.turns, self._before = question, kept, before
+
+    def withdraw(self) -> None:
+        """Take back the race that was started last, which was refused before its first token."""
+        self.race, self.question, self.turns = self._before
 
     # Way 6: The conversation and the prompt become a request
     def _make_race(self, engine: Engine, question: Question, turns: Sequence[Turn], options: GenerationOptions) -> Race:

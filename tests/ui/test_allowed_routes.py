@@ -1,5 +1,6 @@
 """What the page does not use of Gradio's routes is closed."""
 
+import asyncio
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPMessage
 
@@ -11,8 +12,12 @@ from tests.scripted import ScriptedEngine
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Served]:
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)  # Gradio would make one, and never close it
     with serve(ScriptedEngine()) as served:
         yield served
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 def ask(page: Served, method: str, path: str, body: str = "", **headers: str) -> tuple[int, HTTPMessage]:
@@ -49,6 +54,9 @@ def ask(page: Served, method: str, path: str, body: str = "", **headers: str) ->
         "GET /static/../../etc/passwd",
         "DELETE /",
         "PUT /gradio_api/queue/join",
+        "POST /gradio_api/run/generate",
+        "POST /gradio_api/cancel",
+        "GET /gradio_api/heartbeat/tab",
     ],
 )
 def test_a_route_of_gradio_that_the_page_does_not_use_is_closed(route: str, page: Served) -> None:
@@ -62,7 +70,10 @@ def test_what_the_page_uses_is_open(path: str, page: Served) -> None:
 
 
 def test_another_sites_page_can_start_no_listener(page: Served) -> None:
-    assert ask(page, "POST", "/gradio_api/queue/join", "{}", Sec_Fetch_Site="cross-site")[0] == 403
+    # What a page may send to another site without asking it is no JSON; and what asks is told no.
+    assert ask(page, "POST", "/gradio_api/queue/join", "{}", Content_Type="text/plain")[0] == 422
+    preflight = {"Origin": "https://evil.example", "Access_Control_Request_Method": "POST"}
+    assert ask(page, "OPTIONS", "/gradio_api/queue/join", **preflight)[0] == 400
 
 
 def test_no_origin_is_reflected_with_credentials_also_on_a_space(page: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import { draw } from "../shared/charts.js";
 import { applyEvent, createVisits, plotGantt, plotTimes } from "./crowd.js";
 import { element, fillTable, bindOutput, bindRun } from "../shared/dom.js";
 import { MISSING, formatRange, formatSeconds } from "../shared/format.js";
+import { bindQuota } from "../shared/quota.js";
 import { ask, readEvents } from "../shared/stream.js";
 
 const WORDS = { 5: "Five", 10: "Ten", 15: "Fifteen", 20: "Twenty", 25: "Twenty-five", 30: "Thirty", 35: "Thirty-five", 40: "Forty" };
@@ -23,7 +24,9 @@ export function mount(root) {
   showName();
   for (const [way, begin] of Object.entries(begins)) {
     const other = begins[way === "once" ? "patient" : "once"];
+    const confirm = bindQuota(status, () => Number(clients.value));
     bindRun({ begin, stop, status }, async (signal) => {
+      if (!(await confirm())) return;
       other.disabled = true;
       status.textContent = IN_FLIGHT;
       try {

@@ -5,6 +5,7 @@ import { choosePace, comparePairs, difference, orderPairs, describeNoise, descri
 import { element, fillTable, bindOutput, bindRun } from "../shared/dom.js";
 import { formatCount, formatSeconds } from "../shared/format.js";
 import { bindPlan, formatEstimate } from "../shared/plan.js";
+import { bindQuota } from "../shared/quota.js";
 import { watchModelRate } from "../shared/rate.js";
 import { measureTotal } from "../shared/sample.js";
 
@@ -17,7 +18,10 @@ export function mount(root) {
   bindOutput(find("count"), find("count-shown"));
   const plan = bindPlan(root, find("plan"), [find("count"), find("length"), find("speed")], count);
   bindSpeed(find("speed"), plan);
-  bindRun({ begin: find("begin"), stop: find("stop"), status: find("status") }, (signal) => run(find, readSettings(), plan, signal));
+  const confirm = bindQuota(find("status"), () => count().requests);
+  bindRun({ begin: find("begin"), stop: find("stop"), status: find("status") }, async (signal) => {
+    if (await confirm()) await run(find, readSettings(), plan, signal);
+  });
 }
 
 const readPace = (speed) => (speed.value === "real" ? null : Number(speed.value));

@@ -40,6 +40,7 @@ class Info(TypedDict):
     validation_workers: int
     max_client_batch_size: int
     plain_prompts: Annotated[PlainPrompts, Field(description="how plain text is read: as a user's message, or raw")]
+    costs_quota: Annotated[bool, Field(description="whether each run uses up GPU time of the visitor's account")]
     watermark: str
     router: str
     version: str

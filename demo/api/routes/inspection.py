@@ -117,6 +117,7 @@ def write_info(engine: Engine) -> reports.Info:
         "validation_workers": 1,
         "max_client_batch_size": MAX_PROMPTS,
         "plain_prompts": card.plain_prompts,
+        "costs_quota": card.costs_quota,
         "watermark": "accepted, not applied",
         "router": "token-streaming",
         "version": __version__,

@@ -126,10 +126,9 @@ def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
     report(Loading(f"loading {source.model_id}"))
     if source.kind == "hub":
         # Imported here, since it imports transformers, which takes a second: a GGUF file does without.
-        from demo.engines.local.runners.transformers.hub import find_snapshot
+        from demo.engines.local.runners.transformers.hub import fetch
 
-        folder = find_snapshot(source, settings.revision)
-        source = replace(source, place=str(folder), commit=folder.name)
+        source = fetch(source, settings.revision)
     checkpoint, reason = _open_stored(source, settings, device)
     roundable = checkpoint is not None and can_round(checkpoint)
     dtype = _announce(choose_dtype(settings, device, reason, roundable))

@@ -22,6 +22,7 @@ from demo.ui.view.turn import Question
 from demo.ui.view.words import Side
 
 REPLAYED = "A recorded run is played instead."
+REFUSAL_SECONDS = 2.0  # seconds in which a platform refuses a run; after that the visitor sees that it is queued
 POLL_SECONDS = 0.2  # seconds between two looks at a model that is still loading
 
 # How many turns of the conversation a question replaces in each mode; None is all of them.
@@ -44,7 +45,7 @@ class RaceListeners:
         prompt, mode, before = str(inputs[0]), read_mode(inputs[1]), session.race
         if mode == "example":
             await _stop(session)
-        started = self._start(session, Question(prompt), inputs[2:], REPLACED[mode])
+        started = await self._start(session, Question(prompt), inputs[2:], REPLACED[mode])
         if mode == "continue" and session.race is not before and session.question.text == prompt:
             started[self.page.prompt] = ""
         return started
@@ -53,15 +54,15 @@ class RaceListeners:
         """Start a race for the last question again, as the same turn."""
         session = self.sessions.find(request.session_hash)
         await _stop(session)
-        return self._start(session, session.turns[-1].question if session.turns else Question(""), inputs[2:], 1)
+        return await self._start(session, session.turns[-1].question if session.turns else Question(""), inputs[2:], 1)
 
     async def complete(self, request: gr.Request, inputs: Sequence[ControlValue]) -> Updates:
         """Start a race for the rest of an answer that was cut off at its maximum length."""
         session = self.sessions.find(request.session_hash)
-        return self._start(session, Question(session.question.text, "rest"), inputs[2:])
+        return await self._start(session, Question(session.question.text, "rest"), inputs[2:])
 
     # Way 4: A race that can't start is explained; a recorded run replaces a model that can't answer
-    def _start(
+    async def _start(
         self, session: Session, question: Question, controls: Sequence[ControlValue], replaced: int | None = 0
     ) -> Updates:
         """Start a race: with the model, or with a recorded run where that can't answer now; or show why not."""
@@ -72,11 +73,21 @@ class RaceListeners:
             if question.kind == "turn" and isinstance(status, Ready) and status.card.source == "recorded":
                 return self._replay(session, question.text, options, replaced)
             session.start(self.engine, question, options, replaced)
+            await self._check_quota(session, status)
         except (NotReady, Overloaded) as error:
             return self._replay(session, question.text, options, replaced, str(error))
         except DemoError as error:
             return updates.show_sentence(self.page, session, str(error))
         return updates.show_start(self.page, session)
+
+    async def _check_quota(self, session: Session, status: Status) -> None:
+        """Raise the refusal of an engine that learns only from its platform whether the visitor may have a run."""
+        if session.race is None or not (isinstance(status, Ready) and status.card.costs_quota):
+            return
+        refusal = await session.race.find_refusal(REFUSAL_SECONDS)
+        if refusal is not None:
+            session.withdraw()
+            raise refusal
 
     def _replay(
         self, session: Session, question: str, options: GenerationOptions, replaced: int | None, reason: str = ""

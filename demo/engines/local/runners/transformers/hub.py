@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,12 @@ ANSWER_SECONDS: Final = 10.0  # for the hub to say what a repository holds
 TEXTS: Final = (".json", ".jinja", ".model", ".txt", ".tiktoken")  # configs and tokenizers
 # Of one file, and the index of several: the first pair of which a repository has one is loaded.
 WEIGHTS: Final = ((SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME), (WEIGHTS_NAME, WEIGHTS_INDEX_NAME))
+
+
+def fetch(source: ModelSource, revision: str | None) -> ModelSource:
+    """A hub's model, its files on this machine. Raises ModelError."""
+    folder = find_snapshot(source, revision)
+    return replace(source, place=str(folder), commit=folder.name)
 
 
 def find_snapshot(source: ModelSource, revision: str | None) -> Path:

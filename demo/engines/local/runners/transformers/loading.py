@@ -93,13 +93,16 @@ def load_tokenizer(source: ModelSource, place: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_network(source: ModelSource, place: str, device: str, dtype: torch.dtype) -> PreTrainedModel:
-    """The network on its device, in evaluation mode. Raises ModelError where it can't be loaded or does not fit."""
+def load_network(source: ModelSource, place: str, device: str | None, dtype: torch.dtype) -> PreTrainedModel:
+    """The network on its device, in evaluation mode; without a device on the CPU, where accelerate has no part in it.
+
+    Raises ModelError where it can't be loaded or does not fit.
+    """
     with explained(source):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             place,
             dtype=dtype,
-            device_map=device_map(device),
+            device_map=None if device is None else device_map(device),
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )

@@ -1,0 +1,130 @@
+"""The engine of a ZeroGPU Space: admits requests, and answers each by one decorated call in a thread of its own.
+
+A run waits until the platform lends it a GPU; it is queued until its worker writes Started. Several runs are several
+calls: whether they run at once is the platform's choice.
+"""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from demo.engines.local.engine import SEED_BITS
+from demo.engines.local.model import Model
+from demo.engines.zerogpu.gpu_request import GpuRequest
+from demo.engines.zerogpu.gpu_run import Call, GpuRun, Hooks
+from demo.engines.zerogpu.gpu_time import GpuTime
+from demo.engines.zerogpu.stop_flags import StopFlags
+from demo.errors import DemoError, NotReady, Overloaded, describe_shutdown
+from demo.events import Broken, Engine, Event, Load, Log, Piece, Prompt, Ready, Request, Status, Ticket
+
+CLOSING_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What answers: the decorated `call`, and `enter`, which prepares the context of the thread that iterates it."""
+
+    call: Call
+    flags: StopFlags
+    limit: int  # runs at once, each with a flag
+    enter: Callable[[GpuRun], None] = lambda run: None
+
+
+class ZeroGpuEngine(Engine):
+    """Answers with `model`: its encoder is used here, its runner by workers. Or it is the error that there is none."""
+
+    def __init__(self, model: Model | DemoError, platform: Platform) -> None:
+        self._model = model
+        self._platform = platform
+        self._time = GpuTime()
+        self._lock = threading.Lock()
+        self._closing = False
+        self._open: set[GpuRun] = set()
+        self._free = set(range(platform.limit))
+
+    @property
+    def status(self) -> Status:
+        return Broken(self._model) if isinstance(self._model, DemoError) else Ready(self._model.card)
+
+    @property
+    def load(self) -> Load:
+        with self._lock:
+            unended = [run for run in self._open if not run.ended]
+        running = sum(run.started for run in unended)
+        return Load(running, len(unended) - running, self._platform.limit, stalled=0.0)
+
+    def admit(self) -> None:
+        with self._lock:
+            self._check_limit()
+
+    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+        return self._find_model().tokenize(prompt)
+
+    def submit(self, request: Request, log: Log) -> Ticket:
+        self.admit()
+        model = self._find_model()
+        prompt = tuple(model.encode(request.prompt, request.truncate))
+        model.check_length(len(prompt), request.max_new_tokens)
+        longest = request.max_new_tokens or model.card.max_total_tokens - len(prompt)
+        seed = secrets.randbits(SEED_BITS) if request.sampling.seed is None else request.sampling.seed
+        asked = partial(
+            GpuRequest,
+            replace(request, max_new_tokens=longest),
+            prompt,
+            seed,
+            self._time.estimate(len(prompt), longest),
+        )
+        run = self._open_run(asked, log)
+        try:
+            run.start()
+        except RuntimeError as error:
+            self._forget(run, ())
+            raise Overloaded("No more answers can be begun at once: try again in a moment.") from error
+        return run
+
+    def close(self) -> None:
+        with self._lock:
+            self._closing = True
+            runs = tuple(self._open)
+        for run in runs:
+            run.fail(describe_shutdown())
+        end = time.monotonic() + CLOSING_SECONDS
+        for run in runs:
+            run.join(max(end - time.monotonic(), 0.0))
+
+    def _open_run(self, ask: Callable[[int], GpuRequest], log: Log) -> GpuRun:
+        platform = self._platform
+        with self._lock:
+            self._check_limit()
+            slot = self._free.pop()
+            platform.flags.clear(slot)
+            hooks = Hooks(platform.enter, partial(platform.flags.set, slot), self._forget)
+            run = GpuRun(platform.call, ask(slot), log, copy_context(), hooks)
+            self._open.add(run)
+        return run
+
+    def _forget(self, run: GpuRun, events: Sequence[Event]) -> None:
+        self._time.note(events)
+        with self._lock:
+            self._open.discard(run)
+            self._free.add(run.asked.slot)
+
+    def _find_model(self) -> Model:
+        if self._closing:
+            raise NotReady("The server is shutting down: try again in a minute.")
+        if isinstance(self._model, DemoError):
+            raise NotReady(f"The model is not available: {self._model}")
+        return self._model
+
+    def _check_limit(self) -> None:
+        self._find_model()
+        if not self._free:
+            raise Overloaded(
+                f"Model is overloaded: {self._platform.limit} requests wait for a GPU or are being answered, which is "
+                "the limit. Try again in a few seconds."
+            )
