@@ -22,12 +22,14 @@ from fastapi import FastAPI
 
 from demo.api.application import create_api
 from demo.api.server import Server
-from demo.engines.local.engine import open_engine
+from demo.engines.local.engine import open_engine, release_memory
 from demo.engines.metered import MeteredEngine
+from demo.engines.reloading import ReloadingEngine
 from demo.engines.replay import open_replay, read_recordings
 from demo.errors import DemoError
-from demo.events import Broken
+from demo.events import Broken, Engine
 from demo.settings import Settings, read_settings
+from demo.trace import Trace
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -43,12 +45,25 @@ def main(arguments: Sequence[str]) -> int:
         return _report(error)
     # Before the engine imports torch in its thread: the page would be there a second later.
     mount_page = import_page(settings)
-    real = open_replay(recordings, settings) if settings.replay_only else open_engine(settings, on_broken=server.stop)
-    engine = MeteredEngine(real)
+    engine = MeteredEngine(choose_engine(settings, recordings, server.stop))
     page = mount_page(FastAPI(), engine, recordings=recordings) if mount_page else None
     server.serve(create_api(engine, settings, page, server.url), on_exit=engine.close)
     status = engine.status
-    return _report(status.error) if isinstance(status, Broken) else 0
+    return _report(status.error) if isinstance(status, Broken) and not keeps_serving(settings) else 0
+
+
+def choose_engine(settings: Settings, recordings: Sequence[Trace], stop: Callable[[], None]) -> Engine:
+    """Recorded runs, or the model: loaded again after a failure, or with `stop` called then."""
+    if settings.replay_only:
+        return open_replay(recordings, settings)
+    if keeps_serving(settings):
+        return ReloadingEngine(lambda on_broken: open_engine(settings, on_broken), release=release_memory)
+    return open_engine(settings, on_broken=stop)
+
+
+def keeps_serving(settings: Settings) -> bool:
+    """Whether the server stays where the model fails: as set, else on a Space, whose visitors can start nothing."""
+    return "SPACE_ID" in os.environ if settings.keep_serving is None else settings.keep_serving
 
 
 def import_page(settings: Settings) -> Callable[..., FastAPI] | None:

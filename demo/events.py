@@ -218,10 +218,14 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """The model is loading. `step` names the present step in words, `fraction` in [0, 1] is its progress."""
+    """The model is loading. `step` names the present step in words, `fraction` in [0, 1] is its progress.
+
+    `failure` is why it is loaded again, None at the first time.
+    """
 
     step: str
     fraction: float | None = None
+    failure: DemoError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +237,14 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The engine will never answer a request; `error` says why."""
+    """The engine answers no request; `error` says why. Loading is tried again at `retry_at`; None: never."""
 
     error: DemoError
+    retry_at: float | None = None
+
+    def seconds_left(self, now: float) -> float:
+        """Seconds until loading is tried again; 0 where it is not."""
+        return 0.0 if self.retry_at is None else max(self.retry_at - now, 0.0)
 
 
 Status: TypeAlias = Loading | Ready | Broken
