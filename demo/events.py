@@ -218,10 +218,7 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """The model is loading. `step` names the present step in words, `fraction` in [0, 1] is its progress.
-
-    `failure` is why it is loaded again, None at the first time.
-    """
+    """The model loads: `step` in words, its progress from 0 to 1, and the `failure` after which it is loaded again."""
 
     step: str
     fraction: float | None = None
@@ -242,20 +239,13 @@ class Broken:
     error: DemoError
     retry_at: float | None = None
 
-    def seconds_left(self, now: float) -> float:
-        """Seconds until loading is tried again; 0 where it is not."""
-        return 0.0 if self.retry_at is None else max(self.retry_at - now, 0.0)
-
 
 Status: TypeAlias = Loading | Ready | Broken
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The load of an engine: requests that run, requests that wait, and the limit of both together.
-
-    `stalled` is the number of seconds since a step last ended while there is work: small, unless the engine hangs.
-    """
+    """Requests that run and that wait, their limit, and the seconds without a step while there is work."""
 
     running: int
     waiting: int

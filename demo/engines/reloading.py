@@ -93,7 +93,9 @@ class ReloadingEngine(Engine):
             return engine
         if self._closing or failure is None:
             raise NotReady("The server is shutting down: try again in a minute.")
-        raise NotReady(f"The model is not available: {failure.error}", max(failure.seconds_left(self._clock()), 1.0))
+        raise NotReady(
+            f"The model is not available: {failure.error}", max((failure.retry_at or 0.0) - self._clock(), 1.0)
+        )
 
     def _run(self) -> None:
         opened = self._clock()

@@ -103,7 +103,7 @@ def test_after_an_engine_has_broken_runs_end_requests_are_refused_with_the_reaso
     assert isinstance(run.events[-1], Failed)
     status = bench.engine.status
     assert isinstance(status, Broken)
-    assert (str(status.error), status.seconds_left(bench.now)) == ("A dead kernel thread.", 2)
+    assert (str(status.error), status.retry_at) == ("A dead kernel thread.", bench.now + 2)
     for ask in (bench.engine.admit, lambda: Run(bench.engine, REQUEST), lambda: bench.engine.tokenize("Hello")):
         with pytest.raises(NotReady, match="A dead kernel thread") as refusal:
             ask()

@@ -75,7 +75,8 @@ def find_card(engine: Engine) -> ModelCard:
     """The model's card. Raises NotReady."""
     status = engine.status
     if isinstance(status, Broken):
-        raise NotReady(f"the model is not available: {status.error}", max(status.seconds_left(time.perf_counter()), 1))
+        seconds_left = (status.retry_at or 0.0) - time.perf_counter()
+        raise NotReady(f"the model is not available: {status.error}", max(seconds_left, 1.0))
     if isinstance(status, Loading):
         reason = "" if status.failure is None else f" It is loaded again after an error: {status.failure}"
         raise NotReady(f"the model is still loading: try again in a few seconds.{reason}")
