@@ -23,8 +23,9 @@ from fastapi import FastAPI
 from demo.access import describe_access
 from demo.api.application import create_api
 from demo.api.server import Server
-from demo.engines.local.engine import open_engine
+from demo.engines.local.engine import open_engine, release_memory
 from demo.engines.metered import MeteredEngine
+from demo.engines.reloading import ReloadingEngine
 from demo.engines.replay import open_replay, read_recordings
 from demo.engines.zerogpu.opening import is_zerogpu, open_zerogpu, serve_visitors
 from demo.errors import DemoError
@@ -55,14 +56,23 @@ def main(arguments: Sequence[str]) -> int:
     api = create_api(engine, settings, page, server.url, server.allowed_hosts)
     server.serve(serve_visitors(api) if is_zerogpu() else api, on_exit=engine.close)
     status = engine.status
-    return _report(status.error) if isinstance(status, Broken) else 0
+    return _report(status.error) if isinstance(status, Broken) and not keeps_serving(settings) else 0
 
 
 def choose_engine(settings: Settings, recordings: Sequence[Trace], server: Server) -> Engine:
-    """Recorded runs, the model on ZeroGPU, or the model of this process."""
+    """Recorded runs, the model on ZeroGPU, or that of this process: loaded again after a failure, or the server stops."""
     if settings.replay_only:
         return open_replay(recordings, settings)
-    return open_zerogpu(settings, server.port) if is_zerogpu() else open_engine(settings, on_broken=server.stop)
+    if is_zerogpu():
+        return open_zerogpu(settings, server.port)
+    if keeps_serving(settings):
+        return ReloadingEngine(lambda on_broken: open_engine(settings, on_broken), release=release_memory)
+    return open_engine(settings, on_broken=server.stop)
+
+
+def keeps_serving(settings: Settings) -> bool:
+    """Whether the server stays where the model fails: as set, else on a Space, whose visitors can start nothing."""
+    return "SPACE_ID" in os.environ if settings.keep_serving is None else settings.keep_serving
 
 
 def import_page(settings: Settings) -> Callable[..., FastAPI] | None:

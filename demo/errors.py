@@ -41,9 +41,13 @@ class Overloaded(DemoError):
 
 
 class NotReady(DemoError):
-    """The model is still loading, or the server is shutting down."""
+    """The model is still loading or has failed, or the server is shutting down. `retry_after` is in seconds."""
 
     kind = "healthcheck"
+
+    def __init__(self, sentence: str, retry_after: float = 1.0) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
 
 
 class EngineFailed(DemoError):

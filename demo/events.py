@@ -219,10 +219,11 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """The model is loading. `step` names the present step in words, `fraction` in [0, 1] is its progress."""
+    """The model loads: `step` in words, its progress from 0 to 1, and the `failure` after which it is loaded again."""
 
     step: str
     fraction: float | None = None
+    failure: DemoError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +235,10 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The engine will never answer a request; `error` says why."""
+    """The engine answers no request; `error` says why. Loading is tried again at `retry_at`; None: never."""
 
     error: DemoError
+    retry_at: float | None = None
 
 
 Status: TypeAlias = Loading | Ready | Broken
@@ -244,10 +246,7 @@ Status: TypeAlias = Loading | Ready | Broken
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The load of an engine: requests that run, requests that wait, and the limit of both together.
-
-    `stalled` is the number of seconds since a step last ended while there is work: small, unless the engine hangs.
-    """
+    """Requests that run and that wait, their limit, and the seconds without a step while there is work."""
 
     running: int
     waiting: int

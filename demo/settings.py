@@ -142,6 +142,11 @@ class Settings:
     )
 
     no_ui: bool = _switch("serve the API alone, without the page")
+    keep_serving: bool | None = _setting(
+        None,
+        Parser(_parse_truth, "true or false"),
+        "keep the page up where the model fails, and load it again later; else exit with code 2 [true on a Space]",
+    )
     replay_only: bool = _switch("serve recorded runs alone, without a model, each marked as recorded")
     plain_prompts: Literal["chat", "raw"] = _setting(
         "chat",
@@ -250,7 +255,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="A flag overrides its environment variable. [In brackets: the default.]",
     )
     for setting in fields(Settings):
-        options: dict[str, Any] = {"nargs": "?", "const": "true"} if setting.type is bool else {}  # --flag alone: true
+        options: dict[str, Any] = (
+            {"nargs": "?", "const": "true"} if setting.type in (bool, bool | None) else {}
+        )  # --flag alone: true
         options["metavar"] = "NUMBER" if setting.type in (int, int | None) else "TEXT"
         options["help"] = f"{describe_setting(setting)}; {setting.metadata['allowed']}; ${format_variable(setting)}"
         parser.add_argument(format_flag(setting), **options)

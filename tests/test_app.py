@@ -1,5 +1,6 @@
 """The program itself, started as a person starts it."""
 
+import json
 import os
 import re
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -154,6 +156,25 @@ def test_an_unknown_model_exits_2_with_one_sentence_after_the_page_was_up(enviro
     *choices, sentence = rest.splitlines()
     assert all(re.fullmatch(r"\w+=.+ \(.+\)", choice) for choice in choices), choices
     assert sentence.startswith("nobody/no-such-model is not in the local cache and the hub can't be reached: ")
+
+
+def test_with_keep_serving_a_model_that_cannot_be_loaded_leaves_the_page_and_health_says_why(
+    environment: dict[str, str],
+) -> None:
+    with start(["--model-id", "/nonexistent", "--keep-serving", "--port", "0"], environment) as process:
+        url = url_in(read_until(process, "Listening on"))
+        *_, line = read_until(process, "Loading is tried again in")
+        assert "/nonexistent" in line
+        with pytest.raises(urllib.error.HTTPError) as refusal:
+            get(f"{url}/health")
+        with refusal.value as reply:
+            assert reply.code == 503
+            assert "/nonexistent" in json.load(reply)["error"]
+            assert 200 < int(reply.headers["Retry-After"]) <= 300
+        assert "Token streaming" in get(url)[1]
+        seconds, rest = end(process, signal.SIGTERM)
+    assert "Traceback" not in rest
+    assert seconds < SHUTDOWN_SECONDS
 
 
 def test_a_limit_beyond_the_models_context_exits_2_with_one_sentence(folder: Path, environment: dict[str, str]) -> None:

@@ -24,6 +24,7 @@ GOOD = {
     "no_prefix_cache": ("1", True),
     "threads": ("2", 2),
     "no_ui": ("true", True),
+    "keep_serving": ("true", True),
     "replay_only": ("true", True),
     "plain_prompts": ("raw", "raw"),
     "api_key": ("secret!", "secret!"),

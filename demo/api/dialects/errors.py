@@ -4,6 +4,7 @@ Native bodies are text-generation-inference's, those under /v1 OpenAI's. Never F
 TGI's Python client fails on it.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
@@ -60,7 +61,8 @@ def write_openai(error: DemoError) -> OpenAIError:
 
 def make_error_response(error: DemoError, body: Json) -> JSONResponse:
     status = find_status(error)
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in (429, 503) else {}
+    seconds = math.ceil(error.retry_after) if isinstance(error, NotReady) else RETRY_AFTER_SECONDS
+    headers = {"Retry-After": str(seconds)} if status in (429, 503) else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(body, status, headers)

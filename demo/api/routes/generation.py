@@ -1,6 +1,7 @@
 """The routes that generate: each parses its dialect, starts the runs, and passes them to a delivery."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -74,9 +75,11 @@ def find_card(engine: Engine) -> ModelCard:
     """The model's card. Raises NotReady."""
     status = engine.status
     if isinstance(status, Broken):
-        raise NotReady(f"the model is not available: {status.error}")
+        seconds_left = (status.retry_at or 0.0) - time.perf_counter()
+        raise NotReady(f"the model is not available: {status.error}", max(seconds_left, 1.0))
     if isinstance(status, Loading):
-        raise NotReady("the model is still loading: try again in a few seconds.")
+        reason = "" if status.failure is None else f" It is loaded again after an error: {status.failure}"
+        raise NotReady(f"the model is still loading: try again in a few seconds.{reason}")
     return status.card
 
 

@@ -7,6 +7,7 @@ Importing this module does not import torch, so that a page can be shown while t
 import gc
 import logging
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -186,6 +187,16 @@ def _describe_break(error: BaseException) -> EngineFailed:
     if is_out_of_memory(error):
         return EngineFailed(f"The model finds too little memory ({error}): choose a smaller one, or free some.")
     return EngineFailed(f"The engine broke ({type(error).__name__}: {error}): restart the server.")
+
+
+def release_memory() -> None:
+    """Free a model that nobody uses any more, also the objects that were frozen after loading."""
+    gc.unfreeze()
+    gc.enable()
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()  # else the next KV cache gets a share of less memory
 
 
 def open_engine(settings: Settings, on_broken: Callable[[], None]) -> Engine:

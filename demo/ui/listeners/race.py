@@ -23,7 +23,9 @@ from demo.ui.view.words import Side
 
 REPLAYED = "A recorded run is played instead."
 REFUSAL_SECONDS = 2.0  # seconds in which a platform refuses a run; after that the visitor sees that it is queued
+RETRIED = "Recorded runs stand in; loading is tried again by itself."
 POLL_SECONDS = 0.2  # seconds between two looks at a model that is still loading
+WATCH_SECONDS = 2.0  # and at one that is ready or broken
 
 # How many turns of the conversation a question replaces in each mode; None is all of them.
 REPLACED: Final[dict[str, int | None]] = {"fresh": None, "example": None, "continue": 0, "edit": 1}
@@ -161,19 +163,17 @@ class RaceListeners:
         }
 
     async def watch_model(self, request: gr.Request) -> AsyncIterator[Updates]:
-        """The model's status until it is ready: then Generate can be pressed."""
+        """The model's status, whenever it changes, until the tab is closed: also where it breaks and is loaded again."""
         session = self.sessions.find(request.session_hash)
-        status, shown = self.engine.status, ""
+        shown, has_shown_speed = "", False
         while True:
-            if shown != (sentence := describe_status(status)):
-                enabled = isinstance(status, Ready) or bool(self.recordings)
-                speed = {} if session.has_chosen_speed else updates.show_speed(self.page, status)
-                yield {self.page.model: sentence, self.page.generate: gr.update(interactive=enabled), **speed}
-            if not isinstance(status, Loading):
-                break
-            shown = sentence
-            await asyncio.sleep(POLL_SECONDS)
             status = self.engine.status
+            if shown != (sentence := describe_status(status)):
+                shown, enabled = sentence, isinstance(status, Ready) or bool(self.recordings)
+                speed = {} if session.has_chosen_speed or has_shown_speed else updates.show_speed(self.page, status)
+                has_shown_speed = has_shown_speed or bool(speed)
+                yield {self.page.model: sentence, self.page.generate: gr.update(interactive=enabled), **speed}
+            await asyncio.sleep(POLL_SECONDS if isinstance(status, Loading) else WATCH_SECONDS)
 
     def choose_speed(self, request: gr.Request) -> None:
         """The speed was set by hand: a model that becomes ready does not change it."""
@@ -204,10 +204,11 @@ def read_mode(value: ControlValue) -> str:
 def describe_status(status: Status) -> str:
     """The model's status, or its name once it is ready, in one line."""
     if isinstance(status, Broken):
-        return str(status.error)
+        return str(status.error) + ("" if status.retry_at is None else f" {RETRIED}")
     if isinstance(status, Loading):
         percent = "" if status.fraction is None else f" {status.fraction:.0%}"
-        return f"Loading the model: {status.step}{percent} …"
+        reason = "" if status.failure is None else f" Loaded again after an error: {status.failure}"
+        return f"Loading the model: {status.step}{percent} …{reason}"
     card = status.card
     if card.source == "recorded":
         return f"Recorded runs of {card.model_id} on {card.device}, {card.dtype}; no model answers here"

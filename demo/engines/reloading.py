@@ -1,0 +1,187 @@
+"""An engine that is opened again after it has broken, so that a served page stays. Knows no model and no HTTP.
+
+A broken engine is closed and released before the next one is opened: two models are never in memory.
+"""
+
+import gc
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+from demo.engines.backoff import Backoff
+from demo.errors import DemoError, EngineFailed, ModelError, NotReady, SettingError
+from demo.events import Broken, Engine, Load, Loading, Log, Piece, Prompt, Ready, Request, Status, Ticket
+
+logger = logging.getLogger(__name__)
+
+OpenEngine: TypeAlias = Callable[[Callable[[], None]], Engine]
+Wait: TypeAlias = Callable[[threading.Event, float], object]
+
+WATCH_SECONDS: Final = 5.0  # between two looks at whether the engine hangs
+HUNG_SECONDS: Final = 120.0  # /health reports a stall after half of that
+STEADY_SECONDS: Final = 300.0  # an engine that worked for so long and breaks is opened after the shortest pause
+
+
+class ReloadingEngine(Engine):
+    """The engine that `open_engine` returns, and after it has broken the next one. `open_engine` gets `on_broken`.
+
+    Pauses before the next attempt grow. After a SettingError or a ModelError (a wrong setting, a missing file, an
+    unsupported architecture, a hub that can't be reached) only the longest is used: loading again mends those where a
+    file or the hub comes back. An engine that hangs is given up after `HUNG_SECONDS`; the next one waits for its
+    thread to end, since nothing else frees its memory. `release` returns freed memory to the system.
+    """
+
+    def __init__(
+        self,
+        open_engine: OpenEngine,
+        backoff: Backoff | None = None,
+        release: Callable[[], object] = gc.collect,
+        clock: Callable[[], float] = time.perf_counter,
+        wait: Wait = threading.Event.wait,
+    ) -> None:
+        self._open = open_engine
+        self._backoff = Backoff() if backoff is None else backoff
+        self._release = release
+        self._clock = clock
+        self._wait = wait
+        self._changed = threading.Event()  # the engine has broken, or this one is being closed
+        self._closing = False
+        self._failure: Broken | None = None  # why the last engine broke, until the next is ready
+        self._limit = 0
+        self._engine: Engine | None = open_engine(self._changed.set)
+        self._thread = threading.Thread(target=self._run, name="reload", daemon=True)
+        self._thread.start()
+
+    @property
+    def status(self) -> Status:
+        engine, failure = self._engine, self._failure
+        if engine is None:
+            return failure or Broken(EngineFailed("The engine is closed."))
+        status = engine.status
+        if isinstance(status, Loading) and failure is not None:
+            return replace(status, failure=failure.error)
+        return status
+
+    @property
+    def load(self) -> Load:
+        engine = self._engine
+        return Load(0, 0, self._limit, 0.0) if engine is None else engine.load
+
+    def admit(self) -> None:
+        self._find().admit()
+
+    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+        return self._find().tokenize(prompt)
+
+    def submit(self, request: Request, log: Log) -> Ticket:
+        return _WeakTicket(self._find().submit(request, log))
+
+    def close(self) -> None:
+        self._closing = True
+        self._changed.set()
+        if (engine := self._engine) is not None:
+            engine.close()
+
+    def _find(self) -> Engine:
+        """The engine. Raises NotReady where there is none."""
+        engine, failure = self._engine, self._failure
+        if engine is not None:
+            return engine
+        if self._closing or failure is None:
+            raise NotReady("The server is shutting down: try again in a minute.")
+        raise NotReady(
+            f"The model is not available: {failure.error}", max((failure.retry_at or 0.0) - self._clock(), 1.0)
+        )
+
+    def _run(self) -> None:
+        opened = self._clock()
+        while (error := self._watch()) is not None:
+            if self._clock() - opened > STEADY_SECONDS:
+                self._backoff.reset()
+            self._drop(error)
+            if self._closing:
+                return
+            opened = self._clock()
+            self._reopen()
+
+    def _reopen(self) -> None:
+        while not self._closing:
+            try:
+                self._engine = engine = self._open(self._changed.set)
+            except Exception as error:  # such as a system that has no thread left
+                logger.exception("The engine could not be opened.")
+                pause = self._backoff.choose_pause()
+                sentence = f"The engine can't be opened ({type(error).__name__}: {error})."
+                self._failure = Broken(EngineFailed(sentence), self._clock() + pause)
+                self._pause(pause)
+                continue
+            if self._closing:
+                engine.close()
+            return
+
+    def _watch(self) -> DemoError | None:
+        """Wait until the engine breaks or hangs. Why; None where this engine is being closed."""
+        while not self._closing:
+            engine = self._engine
+            assert engine is not None
+            status = engine.status
+            if isinstance(status, Broken):
+                return status.error
+            if isinstance(status, Ready):
+                self._failure = None
+                if engine.load.stalled > HUNG_SECONDS:
+                    return EngineFailed(f"The model hangs: no step has ended for {HUNG_SECONDS:.0f} s.")
+            del engine  # while it waits, this thread keeps no engine in memory
+            self._wait(self._changed, WATCH_SECONDS)
+            self._changed.clear()
+        return None
+
+    def _drop(self, error: DemoError) -> None:
+        """Close the engine and wait: until the pause is over and the engine's memory is free."""
+        assert self._engine is not None
+        self._limit = self._engine.load.limit
+        gone = weakref.ref(self._engine)
+        pause = self._choose_pause(error)
+        self._failure = Broken(_strip(error), self._clock() + pause)
+        engine, self._engine = self._engine, None
+        engine.close()
+        del engine
+        logger.warning("%s Loading is tried again in %.0f s.", error, pause)
+        self._pause(pause)
+        self._release()
+        while gone() is not None and not self._closing:
+            pause = self._backoff.choose_pause()
+            self._failure = Broken(_strip(error), self._clock() + pause)
+            logger.warning("The broken engine still holds its memory: the next look is in %.0f s.", pause)
+            self._pause(pause)
+            self._release()
+
+    def _choose_pause(self, error: DemoError) -> float:
+        is_lasting = isinstance(error, SettingError | ModelError)
+        return self._backoff.choose_longest() if is_lasting else self._backoff.choose_pause()
+
+    def _pause(self, seconds: float) -> None:
+        self._changed.clear()
+        if not self._closing:
+            self._wait(self._changed, seconds)
+
+
+class _WeakTicket:
+    """A ticket of an engine. The engine holds an open one; what keeps an ended run does not keep the model with it."""
+
+    def __init__(self, ticket: Ticket) -> None:
+        self._ticket = weakref.ref(ticket)
+
+    def cancel(self) -> None:
+        if (ticket := self._ticket()) is not None:
+            ticket.cancel()
+
+
+def _strip(error: DemoError) -> DemoError:
+    """The error without its traceback and causes, whose frames would keep the broken engine in memory."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

@@ -1,0 +1,63 @@
+"""The local engine, opened again after it broke."""
+
+import gc
+import threading
+import weakref
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from demo.engines.backoff import Backoff
+from demo.engines.local.engine import LocalEngine, release_memory
+from demo.engines.local.model import Model
+from demo.engines.local.runner import Handle
+from demo.engines.reloading import ReloadingEngine
+from demo.events import Done, Failed, Ready, Request
+from demo.run import Run
+from tests.engines.local.answers import read
+from tests.engines.local.tiny import make_model
+from tests.engines.local.watched import WatchedRunner
+
+
+class Unfreeable(WatchedRunner):
+    """Breaks the engine when the first sequence ends."""
+
+    def free(self, handle: Handle, ids: Sequence[int]) -> None:
+        raise RuntimeError("a bug of our own")
+
+
+def test_a_model_that_broke_is_out_of_memory_before_it_is_loaded_again(caplog: pytest.LogCaptureFixture) -> None:
+    models: list[weakref.ref[WatchedRunner]] = []
+    alive: list[bool] = []
+    loaded = threading.Semaphore(0)
+
+    def load(report: object) -> Model:
+        alive.append(any(each() is not None for each in models))
+        model = make_model()
+        runner = WatchedRunner(model.runner) if models else Unfreeable(model.runner)
+        models.append(weakref.ref(runner))
+        gc.freeze()  # as the program does
+        loaded.release()
+        return replace(model, runner=runner)
+
+    def release() -> None:
+        for record in caplog.records:
+            record.exc_info = None  # pytest keeps it, and with it the frames of the broken engine
+        release_memory()
+
+    engine = ReloadingEngine(lambda on_broken: LocalEngine(load, 4, on_broken), Backoff(0.01, 1.0), release)
+    assert loaded.acquire(timeout=20)
+    wait_until_ready(engine)
+    runs = [Run(engine, Request("hello", tokens, ignore_eos=True)) for tokens in (3, 50)]
+    assert isinstance(read(runs[1]).events[-1], Failed)
+    assert loaded.acquire(timeout=20)
+    wait_until_ready(engine)
+    assert isinstance(read(Run(engine, Request("hello", 3, ignore_eos=True))).events[-1], Done)
+    assert alive == [False, False]
+    engine.close()
+
+
+def wait_until_ready(engine: ReloadingEngine) -> None:
+    while not isinstance(engine.status, Ready):
+        engine._thread.join(0.001)
