@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def choose_engine(settings: Settings, recordings: Sequence[Trace], server: Server) -> Engine:
-    """Recorded runs, the model on ZeroGPU, or that of this process: loaded again after a failure, or the server stops."""
+    """Recorded runs, or the model: on ZeroGPU; or here, where it is loaded again or the server stops when it breaks."""
     if settings.replay_only:
         return open_replay(recordings, settings)
     if is_zerogpu():

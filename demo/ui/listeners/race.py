@@ -163,7 +163,7 @@ class RaceListeners:
         }
 
     async def watch_model(self, request: gr.Request) -> AsyncIterator[Updates]:
-        """The model's status, whenever it changes, until the tab is closed: also where it breaks and is loaded again."""
+        """The model's status, whenever it changes, until the tab is closed: also when it breaks or is loaded again."""
         session = self.sessions.find(request.session_hash)
         shown, has_shown_speed = "", False
         while True:
