@@ -11,10 +11,11 @@ import socket
 import sys
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import h11
 import uvicorn
+from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
@@ -88,7 +89,7 @@ class Connection(H11Protocol):
         if self.scope is not None:
             # The application has not begun yet: its task runs when this call has returned.
             self.scope["state"][KEY] = self._counted.traffic
-            replace_absolute_form(self.scope)
+            replace_absolute_form(cast(Scope, self.scope))
 
     def send_400_response(self, msg: str) -> None:
         error = sys.exc_info()[1]

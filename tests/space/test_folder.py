@@ -3,10 +3,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from huggingface_hub.utils._paths import filter_repo_objects
 
 from demo.engines.local.loading.source import HUB_ID_ON_CPU, HUB_ID_ON_GPU
-from demo.engines.local.runners.cpu_llama.weights import snapshot
+from demo.engines.local.runners.transformers.hub import is_complete
 from tests.space.folder import BINARIES, MAX_BYTES, ROOT, build_folder, check_folder, list_served
 from tests.space.front_matter import split_readme
 from tests.space.rules import list_faults
@@ -27,10 +26,11 @@ def test_each_variant_preloads_the_one_model_that_it_takes() -> None:
     assert models == {"static": None, "zerogpu": [HUB_ID_ON_GPU], "cpu": [HUB_ID_ON_CPU], "gpu": [HUB_ID_ON_GPU]}
 
 
-def test_what_a_start_downloads_is_preloaded_and_is_none_of_the_other_formats() -> None:
-    others = ["onnx/model.onnx", "onnx/model_q4.onnx", "training_args.bin", "runs/events", "pytorch_model.bin"]
-    downloaded = list(filter_repo_objects([*FILES.split(","), *others], allow_patterns=snapshot.FILES))
-    assert downloaded == ["generation_config.json", "model.safetensors"]
+def test_what_is_preloaded_is_all_that_a_start_needs_and_none_of_the_other_formats(tmp_path: Path) -> None:
+    for name in FILES.split(","):
+        (tmp_path / name).touch()
+    assert is_complete(tmp_path)
+    assert not [name for name in FILES.split(",") if name.endswith((".onnx", ".bin"))]
 
 
 def test_zerogpu_gets_a_torch_that_it_has_and_its_package() -> None:

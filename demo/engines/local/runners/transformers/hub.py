@@ -54,10 +54,11 @@ def _find_local(model_id: str, revision: str | None) -> Path | None:
     except HFValidationError:  # the hub's own error says what is wrong with the name
         return None
     folder = Path(config).parent if isinstance(config, str) else None
-    return folder if folder is not None and _is_complete(folder) else None
+    return folder if folder is not None and is_complete(folder) else None
 
 
-def _is_complete(folder: Path) -> bool:
+def is_complete(folder: Path) -> bool:
+    """Whether config, tokenizer and all weights are there."""
     has = {path.name for path in folder.iterdir()}
     weights = next((names for names in map(_list_weights, [folder] * 2, WEIGHTS) if names), None)
     return {"config.json", "tokenizer_config.json"} <= has and weights is not None and weights <= has
