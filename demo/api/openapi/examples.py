@@ -109,6 +109,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "validation_workers": 1,
         "max_client_batch_size": 4,
         "plain_prompts": "chat",
+        "costs_quota": False,
         "watermark": "accepted, not applied",
         "router": "token-streaming",
         "version": "0.3.0",
