@@ -20,9 +20,10 @@ warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
 
 from fastapi import FastAPI
 
-from demo.access import describe_access
+from demo.access import describe_access, describe_public
 from demo.api.application import create_api
 from demo.api.server import Server
+from demo.engines.fair_engine import FairEngine
 from demo.engines.local.engine import open_engine, release_memory
 from demo.engines.metered import MeteredEngine
 from demo.engines.reloading import ReloadingEngine
@@ -51,7 +52,8 @@ def main(arguments: Sequence[str]) -> int:
     # Before the engine imports torch in its thread: the page would be there a second later.
     mount_page = import_page(settings)
     logger.info("%s", describe_access(settings))
-    engine = MeteredEngine(choose_engine(settings, recordings, server))
+    logger.info("%s", describe_public(settings, server.is_reached))
+    engine = MeteredEngine(FairEngine(choose_engine(settings, recordings, server)))
     page = mount_page(FastAPI(), engine, recordings=recordings) if mount_page else None
     api = create_api(engine, settings, page, server.url, server.allowed_hosts)
     server.serve(serve_visitors(api) if is_zerogpu() else api, on_exit=engine.close)

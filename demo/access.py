@@ -19,6 +19,19 @@ def read_access(settings: Settings) -> Access:
     return Access(api_key, None if settings.open_page else settings.page_password or api_key)
 
 
+def describe_public(settings: Settings, is_reached: bool) -> Choice[str]:
+    """What the world may do here; `is_reached` by other machines."""
+    longest = f"{settings.max_new_tokens} tokens" if settings.max_new_tokens else "what the model allows"
+    limit = settings.max_concurrent_requests
+    terms = f"at most {limit} requests at once, half of them from one client, with answers of at most {longest}"
+    if not is_reached:
+        return Choice("public", "no", f"only this machine can connect; {terms}")
+    if read_access(settings).api_key is None:
+        return Choice("public", "everyone may generate", terms)
+    page = "; everyone on the page" if settings.open_page else ""
+    return Choice("public", f"who has the key or the password may generate{page}", terms)
+
+
 def describe_access(settings: Settings) -> Choice[str]:
     """How the page is guarded, and by which settings."""
     if settings.page_password:

@@ -211,6 +211,7 @@ class ModelCard:
     dtype: str
     max_input_tokens: int
     max_total_tokens: int
+    max_new_tokens: int | None = None  # of one answer; None: what max_total_tokens leaves
     rate: float | None = None
     plain_prompts: PlainPrompts = "raw"  # how the API gives it plain text: as a user's message, or unchanged
     control_tokens: frozenset[str] = frozenset()  # a text that holds one of them is not plain

@@ -116,6 +116,7 @@ class Settings:
     )
     max_concurrent_requests: int = _setting(64, _number(1), "requests admitted at once; more are refused as overloaded")
     max_input_tokens: int | None = _setting(None, _number(1), "longest prompt, in tokens [max-total-tokens - 1]")
+    max_new_tokens: int | None = _setting(None, _number(1), "longest answer, in tokens [what max-total-tokens leaves]")
     max_total_tokens: int | None = _setting(None, _number(2), "prompt and answer together [the model's, up to 4096]")
     dtype: str = _setting(
         "auto",
@@ -172,6 +173,11 @@ class Settings:
         ),
         "names under which this server is reached; others are refused [own address and localhost, if only this machine "
         "can connect; else any]",
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        _list("[0-9A-Fa-f:.]+(/[0-9]{1,3})?", "addresses or ranges such as 10.0.0.0/8, separated by commas"),
+        "proxies whose X-Forwarded-For says which client a request comes from [none; on a Space the platform's]",
     )
     cors_allow_origin: tuple[str, ...] = _setting(
         (),

@@ -15,11 +15,11 @@ async def find_client(connection: HTTPConnection) -> str:
     """The client's key: from its API key and address, or from its address alone.
 
     The API key is not enough: strangers may send the same one, such as the "-" that OpenAI's clients need. The address
-    is that of the connection, or the forwarded one if uvicorn trusts the proxy.
+    is that of the connection, or the forwarded one of a proxy that --trusted-proxies names.
     """
     address = connection.client.host if connection.client else ""
     api_key = connection.headers.get("authorization", "").partition(" ")[2].strip()
-    return make_client_key("key", api_key, address) if api_key else make_client_key("address", address)
+    return make_client_key(address, "key", api_key) if api_key else make_client_key(address, "address")
 
 
 Client: TypeAlias = Annotated[str, Depends(find_client)]

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 import uvicorn
 from fastapi import FastAPI
 
-from demo.api.middleware.allowed_hosts import choose_allowed_hosts
+from demo.api.middleware.allowed_hosts import choose_allowed_hosts, is_loopback
 from demo.api.uvicorn_tuning import GRACE_SECONDS, IDLE_SECONDS, TunedUvicorn, choose_protocol
 from demo.errors import SettingError
 from demo.settings import Choice, Settings
 
 logger = logging.getLogger(__name__)
 
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8")
 UNREAD_SECONDS = 30  # how long the system may hold bytes that a client does not read
 
 
@@ -31,6 +32,7 @@ class Server:
         hosts = choose_allowed_hosts(settings, self._socket.getsockname()[0], environment)
         logger.info("%s", hosts)
         self.allowed_hosts = hosts.value
+        self._proxies = choose_proxies(settings, environment)
         self._uvicorn: TunedUvicorn | None = None
         self._stopped = False
 
@@ -38,6 +40,11 @@ class Server:
     def port(self) -> int:
         """The port that is listened on."""
         return int(self._socket.getsockname()[1])
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether other machines can connect."""
+        return not is_loopback(self._socket.getsockname()[0])
 
     @property
     def url(self) -> str:
@@ -54,6 +61,7 @@ class Server:
             log_level="warning",
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=2 * GRACE_SECONDS,
+            forwarded_allow_ips=list(self._proxies),
         )
         self._uvicorn = TunedUvicorn(config, on_exit)
         self._uvicorn.should_exit = self._stopped
@@ -74,6 +82,14 @@ def choose_hostname(settings: Settings, environment: Mapping[str, str]) -> Choic
     if "SPACE_ID" in environment:
         return Choice("hostname", "0.0.0.0", "on a Hugging Face Space")
     return Choice("hostname", "127.0.0.1", "this machine only; 0.0.0.0 accepts other machines")
+
+
+def choose_proxies(settings: Settings, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The proxies whose X-Forwarded-For is believed. The last address in it that is none of them is the client's.
+
+    A Space is reached through the platform's proxies alone, which have private addresses.
+    """
+    return settings.trusted_proxies or (PRIVATE if "SPACE_ID" in environment else ())
 
 
 def _listen(hostname: str, port: int) -> socket.socket:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from demo.client_key import make_client_key
 from demo.engines.replay import Replay
@@ -132,12 +132,16 @@ class Sessions:
     def __init__(self) -> None:
         self._open: dict[str, Session] = {}
 
-    def find(self, session_hash: str | None) -> Session:
-        """The session of `session_hash`, which is opened if it is new."""
+    def find(self, session_hash: str | None, address: str = "") -> Session:
+        """The session of `session_hash`, which is opened if it is new, for a client at `address`."""
         name = session_hash or ""
         if name not in self._open:
-            self._open[name] = Session(make_client_key("session", name))
+            self._open[name] = Session(make_client_key(address, "session", name))
         return self._open[name]
+
+    def of(self, request: Any) -> Session:
+        """The session of a listener's request, a `gradio.Request`."""
+        return self.find(request.session_hash, request.client.host if request.client else "")
 
     def choose_interval(self, session: Session) -> float:
         """Seconds between two updates of the growing text in `session`."""

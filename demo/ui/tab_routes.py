@@ -100,5 +100,5 @@ async def read_body(request: Request) -> Any:
 
 
 def find_client(request: Request) -> str:
-    """The address of a request: the connection's, or the forwarded one if uvicorn trusts the proxy."""
+    """The address of a request: the connection's, or the forwarded one of a proxy that --trusted-proxies names."""
     return request.client.host if request.client else ""

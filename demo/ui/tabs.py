@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from demo.ui.shared_limit import SharedLimit
+from demo.shared_limit import SharedLimit
 
 MAX_TABS: Final = 2000  # of all clients together
 MAX_EVENTS: Final = 32  # of one tab that run at once; a click starts up to four

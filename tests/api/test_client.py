@@ -46,8 +46,8 @@ def test_it_is_another_from_another_address_or_with_another_key(app: FastAPI, en
         for address in (HERE, THERE)
     ]
     assert len({*plain, *keyed}) == 8
-    assert {client.partition(":")[0] for client in plain} == {"address"}
-    assert {client.partition(":")[0] for client in keyed} == {"key"}
+    assert {client.partition("/")[2].partition(":")[0] for client in plain} == {"address"}
+    assert {client.partition("/")[2].partition(":")[0] for client in keyed} == {"key"}
 
 
 @pytest.mark.parametrize("header", ["Bearer hf_ada", "bearer  hf_ada", "BEARER hf_ada "])
@@ -66,18 +66,29 @@ def test_all_choices_and_prompts_of_a_request_come_from_its_client(app: FastAPI,
     assert len({request.client for request in engine.requests[-4:]}) == 1
 
 
-@pytest.mark.parametrize(("trusted", "told_apart"), [("127.0.0.1", True), ("198.51.100.1", False)])
-def test_a_forwarded_address_counts_where_the_proxy_is_trusted(
-    monkeypatch: pytest.MonkeyPatch, trusted: str, told_apart: bool
+TRUSTED = [(("127.0.0.1",), True), (("127.0.0.0/8",), True), (("198.51.100.1",), False), ((), False)]
+
+
+@pytest.mark.parametrize(("trusted", "told_apart"), TRUSTED)
+def test_a_forwarded_address_counts_where_the_proxy_is_named_as_trusted(
+    trusted: tuple[str, ...], told_apart: bool
 ) -> None:
-    monkeypatch.setenv("FORWARDED_ALLOW_IPS", trusted)
     engine = AnsweringEngine()
-    with serve_api(engine) as url:
+    with serve_api(engine, Settings(port=0, trusted_proxies=trusted)) as url:
         for address in (HERE, THERE):
             headers = {"X-Forwarded-For": address}
             httpx2.post(f"{url}/generate", json=MINIMAL["/generate"], headers=headers, trust_env=False)
     one, other = engine.requests
     assert (one.client != other.client) == told_apart
+
+
+def test_behind_a_trusted_proxy_a_client_cannot_choose_its_address() -> None:
+    engine = AnsweringEngine()
+    with serve_api(engine, Settings(port=0, trusted_proxies=("127.0.0.1",))) as url:
+        for invented in ("1.1.1.1", "2.2.2.2", "127.0.0.1"):
+            headers = {"X-Forwarded-For": f"{invented}, {HERE}"}
+            httpx2.post(f"{url}/generate", json=MINIMAL["/generate"], headers=headers, trust_env=False)
+    assert len({request.client for request in engine.requests}) == 1
 
 
 def test_a_crowd_is_the_one_client_that_asked_for_it_and_shares_no_prompt() -> None:

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.responses import PlainTextResponse
 
-from demo.access import describe_access, read_access
+from demo.access import describe_access, describe_public, read_access
 from demo.api.application import create_api
 from demo.engines.metered import MeteredEngine
 from demo.errors import SettingError
@@ -112,6 +112,21 @@ def test_the_choice_is_named_at_the_start() -> None:
     assert str(describe_access(Settings(page_password=PASSWORD))).startswith("page=asks for a password (")
     assert KEY not in str(describe_access(Settings(api_key=KEY)))
     assert read_access(Settings(page_password=PASSWORD)).api_key == PASSWORD
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_reached", "told"),
+    [
+        (Settings(), False, "public=no (only this machine can connect; at most 64 requests at once, "),
+        (Settings(max_new_tokens=99), True, "public=everyone may generate (at most 64 requests at once, "),
+        (Settings(api_key=KEY), True, "public=who has the key or the password may generate (at most 64 "),
+        (Settings(api_key=KEY, open_page=True), True, "public=who has the key or the password may generate; everyone "),
+    ],
+)
+def test_the_start_says_what_the_world_may_do(settings: Settings, is_reached: bool, told: str) -> None:
+    line = str(describe_public(settings, is_reached))
+    assert line.startswith(told)
+    assert ("99 tokens" in line) == (settings.max_new_tokens == 99)
 
 
 def test_an_open_page_with_a_password_is_refused() -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from demo.ui.shared_limit import SharedLimit
+from demo.shared_limit import SharedLimit
 from demo.ui.tabs import FULL, MAX_EVENTS, Tabs
 from tests.api.serving import connect, write_post
 from tests.figures.async_tab import AsyncTab

@@ -28,7 +28,7 @@ class JobEventStream(StreamedResponse):
         # Details, and never the prompt, whatever the job's parameters are: as polling and the webhook.
         parameters = Parameters(details=True, return_progress=job.returns_progress and not last_seen)
         super().__init__([job.run], NativeDialect(parameters, device=""))
-        self._report = job.streamed
+        self._job, self._report = job, job.streamed
         self._last_seen = last_seen
 
     @classmethod
@@ -56,6 +56,7 @@ class JobEventStream(StreamedResponse):
 
     async def _transmit(self, message: Message) -> None:
         await super()._transmit(message)
+        self._job.touch()  # also where the message only keeps the connection alive
         body = message.get("body", b"")
         if body and body != sse.KEEP_ALIVE:
             self._report.record_arrival(self._answers[0].tokens)

@@ -1,6 +1,7 @@
 """A job: a run that is requested now and fetched later. Knows no route."""
 
 import secrets
+import time
 
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.errors import format_error
@@ -24,9 +25,14 @@ class Job:
         self.polled = DeliveryReport(run.submitted)
         self.streamed = DeliveryReport(run.submitted)
         self._reader = run.attach()
+        self.touch()
 
     def read(self) -> Answer:
         return Answer.of(self.run)
+
+    def touch(self) -> None:
+        """A client has asked about the job, or is being told of it."""
+        self.asked = time.perf_counter()
 
     def cancel(self) -> None:
         self.run.cancel()
@@ -50,6 +56,7 @@ class Job:
 
     def record_poll(self, next: int, traffic: Traffic | None) -> None:
         """Count a reply with the tokens up to `next`."""
+        self.touch()
         delivered = self.polled.delivered
         self.polled.record_request(traffic)
         self.polled.record_arrival(self.read().tokens[:next])

@@ -1,4 +1,4 @@
-"""The jobs whose results can still be fetched. Results expire, and their number is bounded."""
+"""The jobs whose results can still be fetched. Results expire, their number is bounded, and forgotten jobs end."""
 
 import time
 from typing import Final
@@ -10,6 +10,7 @@ from demo.run import Run
 
 KEEP_SECONDS: Final = 600.0  # how long a result can be fetched after the job's end
 KEEP_JOBS: Final = 1000
+UNASKED_SECONDS: Final = 60.0  # after which a job ends that nobody has asked about and that has no webhook
 
 
 class JobStore:
@@ -28,6 +29,13 @@ class JobStore:
         if id not in self._jobs:
             raise Refused("not_found", f"There is no job {id!r}: it never existed, or its result has expired.")
         return self._jobs[id]
+
+    def cancel_unasked(self, seconds: float = UNASKED_SECONDS) -> None:
+        """Stop the jobs that nobody waits for."""
+        limit = time.perf_counter() - seconds
+        for job in self._jobs.values():
+            if job.webhook is None and job.run.end is None and job.asked < limit:
+                job.cancel()
 
     def _expire(self) -> None:
         limit = time.perf_counter() - KEEP_SECONDS

@@ -106,6 +106,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "max_stop_sequences": 4,
         "max_input_tokens": 4095,
         "max_total_tokens": 4096,
+        "max_new_tokens": None,
         "validation_workers": 1,
         "max_client_batch_size": 4,
         "plain_prompts": "chat",

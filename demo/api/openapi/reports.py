@@ -37,6 +37,7 @@ class Info(TypedDict):
     max_stop_sequences: int
     max_input_tokens: int
     max_total_tokens: int
+    max_new_tokens: Annotated[int | None, Field(description="of one answer; null: what max_total_tokens leaves")]
     validation_workers: int
     max_client_batch_size: int
     plain_prompts: Annotated[PlainPrompts, Field(description="how plain text is read: as a user's message, or raw")]

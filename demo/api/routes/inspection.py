@@ -114,6 +114,7 @@ def write_info(engine: Engine) -> reports.Info:
         "max_stop_sequences": MAX_STOP_SEQUENCES,
         "max_input_tokens": card.max_input_tokens,
         "max_total_tokens": card.max_total_tokens,
+        "max_new_tokens": card.max_new_tokens,
         "validation_workers": 1,
         "max_client_batch_size": MAX_PROMPTS,
         "plain_prompts": card.plain_prompts,

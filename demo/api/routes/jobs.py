@@ -24,6 +24,8 @@ from demo.api.routes.generation import find_card, start_run
 from demo.api.traffic import find_traffic
 from demo.events import Engine
 
+LOOK_SECONDS = 5.0  # between two looks for jobs that nobody has asked about
+
 
 class JobRequest(GenerateRequest):
     """The body of `/jobs`: as of `/generate_stream`, and where to send the result."""
@@ -40,12 +42,13 @@ def build_job_routes(engine: Engine, sender: WebhookSender) -> APIRouter:
     jobs, deliveries = JobStore(), set[asyncio.Task[None]]()
 
     @asynccontextmanager
-    async def cancel_deliveries(app: FastAPI) -> AsyncIterator[None]:
+    async def run_tasks(app: FastAPI) -> AsyncIterator[None]:
+        cancelling = asyncio.create_task(cancel_unasked(jobs))
         yield
-        for task in deliveries:
+        for task in (cancelling, *deliveries):
             task.cancel()
 
-    router = APIRouter(prefix="/jobs", tags=["later"], lifespan=cancel_deliveries)
+    router = APIRouter(prefix="/jobs", tags=["later"], lifespan=run_tasks)
 
     @router.post("", status_code=202, **documents.job(202, 401, 413, 422, 429, 503))
     async def begin(http: Request, client: Client, body: JobRequest) -> JSONResponse:
@@ -113,6 +116,13 @@ def _reply(state: reports.JobState, status: int = 200, location: str | None = No
     if location is not None:
         response.headers["Location"] = location
     return response
+
+
+async def cancel_unasked(jobs: JobStore) -> None:
+    """Look for jobs that nobody waits for, until the server ends."""
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        jobs.cancel_unasked()
 
 
 async def post_result(sender: WebhookSender, job: Job) -> None:

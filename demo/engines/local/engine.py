@@ -82,8 +82,7 @@ class LocalEngine(Engine):
     def submit(self, request: Request, log: Log) -> Ticket:
         model = self._admit()
         prompt = model.encode(request.prompt, request.truncate)
-        model.check_length(len(prompt), request.max_new_tokens)
-        request = replace(request, max_new_tokens=request.max_new_tokens or model.card.max_total_tokens - len(prompt))
+        request = replace(request, max_new_tokens=model.choose_length(len(prompt), request.max_new_tokens))
         seed = secrets.randbits(SEED_BITS) if request.sampling.seed is None else request.sampling.seed
         output = Output(request, prompt, model.vocabulary, log, self._clock, lambda: self._forget(sequence))
         sequence = Sequence(request, prompt, seed, output, self._clock(), self._wake)

@@ -99,10 +99,22 @@ class Model:
         except TemplateError as error:
             raise TemplateRefused(f"The model's chat template refuses this conversation: {error}.") from error
 
-    def check_length(self, input_tokens: int, max_new_tokens: int | None) -> None:
-        """Raise BadRequest, with the numbers, where a request has more tokens than the model takes."""
+    def choose_length(self, input_tokens: int, max_new_tokens: int | None) -> int:
+        """The longest answer to a prompt: as asked for, else what fits.
+
+        Raises BadRequest, with the numbers, where a request has more tokens than the model takes.
+        """
+        self._check_length(input_tokens, max_new_tokens or 1)
+        rest = self.card.max_total_tokens - input_tokens
+        return max_new_tokens or min(rest, self.card.max_new_tokens or rest)
+
+    def _check_length(self, input_tokens: int, max_new_tokens: int) -> None:
         card = self.card
-        max_new_tokens = max_new_tokens or 1
+        if card.max_new_tokens is not None and max_new_tokens > card.max_new_tokens:
+            raise BadRequest(
+                f"An answer has at most {card.max_new_tokens} tokens here, and {max_new_tokens} are asked for: ask for "
+                "fewer."
+            )
         if input_tokens > card.max_input_tokens:
             raise BadRequest(
                 f"The prompt has {input_tokens} tokens, and at most {card.max_input_tokens} are accepted: shorten it."
@@ -198,6 +210,7 @@ def build_model(
         dtype=loaded.dtype,
         max_input_tokens=max_input,
         max_total_tokens=max_total,
+        max_new_tokens=settings.max_new_tokens,
         plain_prompts=settings.plain_prompts,
         control_tokens=tokenizer.control_tokens,
     )

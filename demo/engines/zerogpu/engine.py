@@ -69,8 +69,7 @@ class ZeroGpuEngine(Engine):
         self.admit()
         model = self._find_model()
         prompt = tuple(model.encode(request.prompt, request.truncate))
-        model.check_length(len(prompt), request.max_new_tokens)
-        longest = request.max_new_tokens or model.card.max_total_tokens - len(prompt)
+        longest = model.choose_length(len(prompt), request.max_new_tokens)
         seed = secrets.randbits(SEED_BITS) if request.sampling.seed is None else request.sampling.seed
         asked = partial(
             GpuRequest,

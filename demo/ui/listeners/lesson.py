@@ -35,7 +35,7 @@ class LessonListeners:
 
     async def start_example(self, request: gr.Request, length: float, pace: float) -> Updates:
         """The documentation's example in the two panels: so many tokens at such a rate, whatever the controls say."""
-        session = self.sessions.find(request.session_hash)
+        session = self.sessions.of(request)
         example = read_example(length, pace)
         try:
             session.start(self.engine, Question(EXAMPLE["question"], "example", options=example), example)
@@ -46,12 +46,12 @@ class LessonListeners:
 
     def predict(self, request: gr.Request, length: float, pace: float) -> Updates:
         """The prediction for the example's length and speed."""
-        runs = self.sessions.find(request.session_hash).runs
+        runs = self.sessions.of(request).runs
         return {self.page.lesson.example: write_json(list_example(read_example(length, pace), runs, None))}
 
     def price_saving(self, request: gr.Request, price: float) -> Updates:
         """What the last run's early stop saved, at this price."""
-        runs = self.sessions.find(request.session_hash).runs
+        runs = self.sessions.of(request).runs
         return {self.page.lesson.saved: write_json(list_saved(runs, price))}
 
     def share(self, inputs: Sequence[ControlValue]) -> Updates:
@@ -60,7 +60,7 @@ class LessonListeners:
 
     async def open_link(self, request: gr.Request, fragment: str) -> Updates:
         """What the address's fragment holds: a prompt with its settings, or a recorded run, which starts at once."""
-        session = self.sessions.find(request.session_hash)
+        session = self.sessions.of(request)
         try:
             link = read_link(fragment)
             if isinstance(link, Trace):

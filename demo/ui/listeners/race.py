@@ -43,7 +43,7 @@ class RaceListeners:
     # Way 3: The listener finds the tab's session and starts a race for the prompt
     async def generate(self, request: gr.Request, inputs: Sequence[ControlValue]) -> Updates:
         """Start a race for the prompt with the controls' values, or show why not."""
-        session = self.sessions.find(request.session_hash)
+        session = self.sessions.of(request)
         prompt, mode, before = str(inputs[0]), read_mode(inputs[1]), session.race
         if mode == "example":
             await _stop(session)
@@ -54,13 +54,13 @@ class RaceListeners:
 
     async def retry(self, request: gr.Request, inputs: Sequence[ControlValue]) -> Updates:
         """Start a race for the last question again, as the same turn."""
-        session = self.sessions.find(request.session_hash)
+        session = self.sessions.of(request)
         await _stop(session)
         return await self._start(session, session.turns[-1].question if session.turns else Question(""), inputs[2:], 1)
 
     async def complete(self, request: gr.Request, inputs: Sequence[ControlValue]) -> Updates:
         """Start a race for the rest of an answer that was cut off at its maximum length."""
-        session = self.sessions.find(request.session_hash)
+        session = self.sessions.of(request)
         return await self._start(session, Question(session.question.text, "rest"), inputs[2:])
 
     # Way 4: A race that can't start is explained; a recorded run replaces a model that can't answer
@@ -109,7 +109,7 @@ class RaceListeners:
     # Way 20: The listener yields the value, as any generator behind a Gradio component does
     async def stream(self, request: gr.Request) -> AsyncIterator[Updates]:
         """The streaming side: a generator that yields the text as it grows."""
-        session = self.sessions.find(request.session_hash)
+        session = self.sessions.of(request)
         race = session.follow("stream")
         if race is None:
             yield updates.skip()
@@ -119,12 +119,12 @@ class RaceListeners:
 
     async def wait_whole(self, request: gr.Request) -> Updates:
         """The non-streaming side: a function that returns once, when all of the text is there."""
-        race = self.sessions.find(request.session_hash).follow("wait_whole")
+        race = self.sessions.of(request).follow("wait_whole")
         return updates.skip() if race is None else show(self.page.whole, await race.wait())
 
     async def report_progress(self, request: gr.Request) -> AsyncIterator[Updates]:
         """The phase of the non-streaming side, which has nothing else to show before its end."""
-        race = self.sessions.find(request.session_hash).follow("report_progress")
+        race = self.sessions.of(request).follow("report_progress")
         if race is None:
             yield updates.skip()
             return
@@ -133,7 +133,7 @@ class RaceListeners:
 
     async def record(self, request: gr.Request, price: float) -> Updates:
         """When both sides have ended: their last views, the charts and the tables. Drawn once."""
-        session = self.sessions.find(request.session_hash)
+        session = self.sessions.of(request)
         if session.race is not None:
             await session.race.ended.wait()
         if not session.record():
@@ -145,13 +145,13 @@ class RaceListeners:
         """A listener that stops these sides, while the other continues; both by default, and the work with them."""
 
         def stop_sides(request: gr.Request) -> None:
-            self.sessions.find(request.session_hash).stop(*sides)
+            self.sessions.of(request).stop(*sides)
 
         return stop_sides
 
     async def clear(self, request: gr.Request) -> Updates:
         """Start over: no conversation, no numbers."""
-        session = self.sessions.find(request.session_hash)
+        session = self.sessions.of(request)
         await _stop(session)
         session.reset()
         return {
@@ -164,7 +164,7 @@ class RaceListeners:
 
     async def watch_model(self, request: gr.Request) -> AsyncIterator[Updates]:
         """The model's status, whenever it changes, until the tab is closed: also when it breaks or is loaded again."""
-        session = self.sessions.find(request.session_hash)
+        session = self.sessions.of(request)
         shown, has_shown_speed = "", False
         while True:
             status = self.engine.status
@@ -177,15 +177,15 @@ class RaceListeners:
 
     def choose_speed(self, request: gr.Request) -> None:
         """The speed was set by hand: a model that becomes ready does not change it."""
-        self.sessions.find(request.session_hash).has_chosen_speed = True
+        self.sessions.of(request).has_chosen_speed = True
 
     async def hide(self, request: gr.Request) -> None:
         """Another tab hides this one."""
-        self.sessions.find(request.session_hash).hidden = True
+        self.sessions.of(request).hidden = True
 
     async def unhide(self, request: gr.Request) -> None:
         """This tab can be seen again."""
-        self.sessions.find(request.session_hash).hidden = False
+        self.sessions.of(request).hidden = False
 
 
 async def _stop(session: Session) -> None:

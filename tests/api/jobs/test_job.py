@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 
 from demo.api.jobs import store
+from demo.api.jobs.store import JobStore
+from demo.api.jobs.webhook_sender import WebhookSender
+from demo.events import Request
+from demo.run import Run
 from tests.api.jobs.conftest import JobClient
+from tests.scripted import ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 
@@ -110,3 +115,14 @@ async def test_the_secret_of_a_webhook_is_in_the_first_reply_only(jobs: JobClien
     url = "http://127.0.0.1:7860/webhooks/inbox/mine"
     assert report["webhook"] == {"url": url, "state": "waiting", "attempts": [], "report": None}
     assert "whsec_" not in json.dumps([await jobs.poll(), report])
+
+
+async def test_a_job_that_nobody_asks_about_ends_and_one_that_is_asked_about_or_has_a_webhook_does_not() -> None:
+    engine, jobs = ScriptedEngine(), JobStore()
+    webhook = WebhookSender("http://127.0.0.1:7860", ()).make_webhook("/webhooks/inbox/mine")
+    forgotten, asked, called = (jobs.add(Run(engine, Request("hi")), each, False) for each in (None, None, webhook))
+    for job in (forgotten, asked, called):
+        job.asked -= 60
+    asked.record_poll(0, None)
+    jobs.cancel_unasked(seconds=59)
+    assert [ticket.cancelled for ticket in engine.tickets] == [True, False, False]

@@ -18,6 +18,8 @@ INFO = {
     "model_device_type": "cpu",
     "model_pipeline_tag": "text-generation",
     "max_concurrent_requests": 100,
+    "max_new_tokens": None,
+    "costs_quota": False,
     "max_best_of": 2,
     "max_stop_sequences": 4,
     "max_input_tokens": 1000,

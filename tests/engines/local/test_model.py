@@ -101,11 +101,11 @@ def test_a_conversation_that_the_template_refuses_is_refused_with_its_reason() -
 
 def test_a_request_beyond_the_models_limits_is_refused_with_the_numbers() -> None:
     model = make_model(settings=Settings(max_input_tokens=10, max_total_tokens=30))
-    model.check_length(10, 20)
+    model.choose_length(10, 20)
     with pytest.raises(BadRequest, match="has 11 tokens, and at most 10 are accepted"):
-        model.check_length(11, 1)
+        model.choose_length(11, 1)
     with pytest.raises(BadRequest, match="10 tokens and 21 new ones are 31 in all, and at most 30 are possible"):
-        model.check_length(10, 21)
+        model.choose_length(10, 21)
 
 
 def test_a_prompt_longer_than_the_tokenizer_expects_is_refused_without_a_warning(

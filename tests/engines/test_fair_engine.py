@@ -1,0 +1,130 @@
+"""The places of an engine are shared: whatever one client does, another finds one."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from demo.client_key import make_client_key
+from demo.engines.fair_engine import FairEngine
+from demo.errors import BadRequest, Overloaded
+from demo.events import Event, Load, Log, Request, Ticket
+from tests.scripted import ScriptedEngine, ScriptedTicket
+
+LIMIT = 64
+
+
+class LimitedEngine(ScriptedEngine):
+    """Admits LIMIT requests, and holds them until a test ends them."""
+
+    limit = LIMIT
+
+    @property
+    def load(self) -> Load:
+        return Load(0, 0, self.limit, 0.0)
+
+    def submit(self, request: Request, log: Log) -> ScriptedTicket:
+        if len([ticket for ticket in self.tickets if not ticket.ended]) >= self.limit:
+            raise Overloaded("full")
+        return super().submit(request, log)
+
+
+def ignore(*events: Event) -> None:
+    pass
+
+
+def fill(engine: FairEngine, make_client: Callable[[int], str], attempts: int = 2 * LIMIT) -> list[Ticket]:
+    """The requests that are admitted of many."""
+    admitted = []
+    for number in range(attempts):
+        try:
+            admitted.append(engine.submit(Request("hi", client=make_client(number)), ignore))
+        except Overloaded:
+            continue
+    return admitted
+
+
+def ask(address: str, name: str = "one") -> Callable[[int], str]:
+    return lambda number: make_client_key(address, "key", name)
+
+
+def test_a_client_alone_takes_half_of_all_places() -> None:
+    assert len(fill(FairEngine(LimitedEngine()), ask("a"))) == LIMIT // 2
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_a_client_alone_is_served_however_few_places_there_are(limit: int) -> None:
+    engine = LimitedEngine()
+    engine.limit = limit
+    assert len(fill(FairEngine(engine), ask("a"))) == (limit + 1) // 2
+
+
+@given(st.integers(1, 12))
+def test_greedy_clients_get_the_same_and_leave_as_much(clients: int) -> None:
+    engine = FairEngine(LimitedEngine())
+    held = [0] * clients
+    for _ in range(LIMIT):
+        for client in range(clients):
+            held[client] += len(fill(engine, ask(str(client)), attempts=1))
+    share = LIMIT // (clients + 1)
+    assert all(share <= each <= share + 1 for each in held)
+    assert len(fill(engine, ask("newcomer"), attempts=1)) == 1
+
+
+def test_an_address_that_invents_a_client_for_each_request_leaves_a_quarter() -> None:
+    engine = FairEngine(LimitedEngine())
+    assert len(fill(engine, lambda number: make_client_key("a", "session", str(number)))) == LIMIT * 3 // 4
+    assert len(fill(engine, ask("b"))) == LIMIT // 8
+
+
+def test_jains_index_of_a_greedy_client_among_twenty_is_near_one() -> None:
+    engine = FairEngine(LimitedEngine())
+    served = [len(fill(engine, ask("greedy"), attempts=LIMIT)) / LIMIT]
+    for number in range(20):  # one request after the other, each with its own
+        served += [float(len(fill(engine, ask(str(number)), attempts=1)))]
+    # Of what each asked for (Jain, Chiu and Hawe, 1984): the share that it got.
+    assert sum(served) ** 2 / (len(served) * sum(share**2 for share in served)) >= 0.95
+
+
+def test_a_place_is_free_before_the_end_can_be_read() -> None:
+    inner = LimitedEngine()
+    engine = FairEngine(inner)
+    fill(engine, ask("a"))
+    again: list[int] = []
+
+    def note(*events: Event) -> None:
+        again.append(len(fill(engine, ask("a"), attempts=1)))
+
+    engine.submit(Request("hi", client=make_client_key("b", "key", "one")), note)
+    for ticket in list(inner.tickets):
+        ticket.finish("eos_token")
+    assert len(fill(engine, ask("c"))) == LIMIT // 2
+    assert again
+
+
+class RefusingEngine(LimitedEngine):
+    """Refuses each request."""
+
+    def submit(self, request: Request, log: Log) -> ScriptedTicket:
+        raise BadRequest("no")
+
+
+def test_a_request_that_is_refused_holds_no_place() -> None:
+    engine = FairEngine(RefusingEngine())
+    for _ in range(LIMIT):
+        with pytest.raises(BadRequest):
+            engine.submit(Request("hi", client=ask("a")(0)), ignore)
+
+
+def test_the_refusal_names_the_places_and_what_to_do() -> None:
+    engine = FairEngine(LimitedEngine())
+    fill(engine, ask("a"))
+    with pytest.raises(Overloaded, match=r"You have 32 of the server's 64 places, .*: try again when"):
+        engine.submit(Request("hi", client=ask("a")(0)), ignore)
+
+
+def test_requests_of_this_process_have_no_client_and_no_share() -> None:
+    engine = FairEngine(LimitedEngine())
+    for _ in range(LIMIT):
+        engine.submit(Request("hi"), ignore)
