@@ -49,6 +49,7 @@ class Limits:
     max_prefill_tokens: int = 512  # prompt tokens of a step
     min_prefill_tokens: int = 4  # in a step that decodes; fewer take as long
     efficient_prefill_tokens: int = 32  # in a step of prefill only; fewer take longer each
+    efficient_decodes: int = 8  # sequences that decode in a step; each more makes it longer
     whole_prompts: bool = False  # a prompt cannot be split into chunks
     looks_ahead: bool = False  # a step can be launched before the last one's tokens are read
     capacity: int | None = None  # tokens of all sequences together; None where they are not limited

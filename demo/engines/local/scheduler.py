@@ -1,8 +1,9 @@
 """Decides which tokens of which sequences each step computes, within the runner's limits and memory.
 
-Every sequence that decodes and is due gets one token. Prompts are read within a token budget, in the order of the
-client's recent service plus the prompt's missing tokens; a prompt is overtaken by at most half of its own length. Where
-memory is short, a sequence waits, or the youngest is preempted and recomputed later.
+Every sequence that decodes and is due gets one token; where these are too many, clients share the step. Prompts are read
+within a token budget, in the order of the client's recent service plus the prompt's missing tokens; a prompt is overtaken
+by at most half of its own length. Where memory is short, a sequence waits, or the youngest is preempted and recomputed
+later.
 """
 
 import math
@@ -12,6 +13,7 @@ from typing import Final
 
 from demo.engines.local.budget import PrefillBudget
 from demo.engines.local.client_service import ClientService
+from demo.engines.local.decode_share import share_rows
 from demo.engines.local.runner import Chunk, Outputs, Runner
 from demo.engines.local.sequence import Sequence
 
@@ -48,6 +50,7 @@ class Scheduler:
         self._clock = clock
         self._budget = PrefillBudget(self._limits)
         self._service = ClientService()
+        self._steps = 0
 
     @property
     def pause(self) -> float:
@@ -98,11 +101,15 @@ class Scheduler:
         self._budget.note(plan.decoding, plan.prefill_tokens, seconds)
 
     def _plan_decodes(self, now: float) -> list[Scheduled]:
-        return [
-            Scheduled(each, Chunk(each.handle, () if each.in_flight else each.ids[-1:]), samples=True)
-            for each in list(self.running)  # the oldest first: the youngest are preempted
-            if each.decodes and not each.is_complete and each.is_due(now) and self._grow(each) and each.handle
-        ]
+        due = [each for each in self.running if each.decodes and not each.is_complete and each.is_due(now)]
+        planned: list[Scheduled] = []
+        self._steps += 1
+        for each in share_rows(due, self._limits.efficient_decodes):  # the oldest first: the youngest are preempted
+            if self._grow(each) and each.handle:
+                each.decoded = self._steps
+                chunk = Chunk(each.handle, () if each.in_flight else each.ids[-1:])
+                planned.append(Scheduled(each, chunk, samples=True))
+        return planned
 
     def _grow(self, sequence: Sequence) -> bool:
         """Reserve memory for a running sequence's next token; False where it was preempted itself."""

@@ -39,6 +39,7 @@ class Sequence:
         self.in_flight = False  # whether a step in flight samples its next token
         self.prompt_logprobs: list[float] = []  # of the prompt's tokens from the second on, where they are asked for
         self.overtaken = 0  # prompt tokens of later requests that were read before it
+        self.decoded = 0  # the number of the step that it last decoded in
         self.prefilled = 0  # prompt tokens that were read rather than reused
         self._on_cancel = on_cancel
 

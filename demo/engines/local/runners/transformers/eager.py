@@ -18,6 +18,7 @@ from demo.engines.local.sampler import BatchSampler, Sampler, SamplerOutput
 
 SHAREABLE_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
 CPU_CHUNK, GPU_CHUNK = 128, 512  # prompt tokens of a step
+MANY = 64  # sequences, as many as are admitted by default
 
 
 class SequenceCache:
@@ -81,7 +82,11 @@ class EagerRunner(SeparateRunner):
         self._capacity = memory.bytes // max(self._forward.count_bytes(), 1)
         # A chunk's pass reads all weights: small chunks are inefficient.
         self.limits = Limits(
-            max_prefill_tokens=chunk, min_prefill_tokens=8, efficient_prefill_tokens=chunk, capacity=self._capacity
+            max_prefill_tokens=chunk,
+            min_prefill_tokens=8,
+            efficient_prefill_tokens=chunk,
+            efficient_decodes=MANY,  # one that misses a step leaves the batch's cache, which costs a copy
+            capacity=self._capacity,
         )
         self._rows = RowsCache()
         self._store = PrefixStore(self._capacity) if memory.keeps_prefixes else None

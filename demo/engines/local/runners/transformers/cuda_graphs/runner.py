@@ -41,6 +41,7 @@ class CudaGraphRunner(Runner):
             max_prefill_tokens=2048,
             min_prefill_tokens=512,
             efficient_prefill_tokens=2048,
+            efficient_decodes=step.cache.slots,  # their time is that of reading the weights
             looks_ahead=True,
         )
         self._reader = reader
