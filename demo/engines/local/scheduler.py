@@ -1,9 +1,9 @@
 """Decides which tokens of which sequences each step computes, within the runner's limits and memory.
 
-Every sequence that decodes and is due gets one token; where these are too many, clients share the step. Prompts are read
-within a token budget, in the order of the client's recent service plus the prompt's missing tokens; a prompt is overtaken
-by at most half of its own length. Where memory is short, a sequence waits, or the youngest is preempted and recomputed
-later.
+Every sequence that decodes and is due gets one token; where these are too many, clients share the step. Prompts are
+read within a token budget, in the order of the client's recent service plus the prompt's missing tokens; a prompt is
+overtaken by at most half of its own length. Where memory is short, a sequence waits, or the youngest is preempted and
+recomputed later.
 """
 
 import math
