@@ -24,7 +24,7 @@ class LimitedEngine(ScriptedEngine):
     def load(self) -> Load:
         return Load(0, 0, self.limit, 0.0)
 
-    def submit(self, request: Request, log: Log) -> ScriptedTicket:
+    def submit(self, request: Request, log: Log) -> Ticket:
         if len([ticket for ticket in self.tickets if not ticket.ended]) >= self.limit:
             raise Overloaded("full")
         return super().submit(request, log)
