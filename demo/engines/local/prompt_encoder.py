@@ -75,10 +75,10 @@ class PromptEncoder:
         since its tokens are found from its beginning.
         """
         longest, tokens = self.tokenizer.longest, self.max_tokens
-        if longest is None or 4 * len(text) <= tokens:
+        if longest is None or 4 * len(text) <= tokens:  # a character has at most four bytes
             return
-        size = len(text) if text.isascii() else len(text.encode())
-        if size > (limit := longest.find_limit(text, tokens)):
+        size, limit = longest.count_bytes(text), longest.find_limit(text, tokens)
+        if size > limit:
             raise BadRequest(
                 f"The prompt has {size} bytes, and the {tokens} tokens that are accepted hold at most {limit}: "
                 "shorten it."

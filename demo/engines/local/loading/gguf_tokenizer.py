@@ -6,7 +6,6 @@ transformers builds every other kind, and renders the chat template.
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,6 +54,7 @@ class ByteLevel(Tokenizer):
         self._renderer = pool.submit(_import_renderer)
         pool.shutdown(wait=False)
         self._backend = build_backend(metadata)
+        self._longest = find_longest_token(self._backend, metadata["tokens"])
         self._template = template
         self._roles = read_roles(metadata)
 
@@ -80,9 +80,9 @@ class ByteLevel(Tokenizer):
     def token_id(self, token: str) -> int | None:
         return self._backend.token_to_id(token)
 
-    @cached_property
+    @property
     def longest(self) -> LongestToken | None:
-        return find_longest_token(self._backend)
+        return self._longest
 
     def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
         return backend.encode(self._backend, text, raw, limit)

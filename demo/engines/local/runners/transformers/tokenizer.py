@@ -1,7 +1,6 @@
 """A tokenizer of transformers behind the engine's protocol."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 from tokenizers import Tokenizer as Backend
@@ -20,6 +19,7 @@ class Pretrained(Tokenizer):
         self._tokenizer = tokenizer
         self._vocabulary = tokenizer.get_vocab()
         self._backend = find_backend(tokenizer)
+        self._longest = None if self._backend is None else find_longest_token(self._backend, self._vocabulary)
 
     @property
     def eos_id(self) -> int | None:
@@ -39,9 +39,9 @@ class Pretrained(Tokenizer):
         id: int | None = self._vocabulary.get(token)
         return id
 
-    @cached_property
+    @property
     def longest(self) -> LongestToken | None:
-        return find_longest_token(self._backend) if self._backend is not None else None
+        return self._longest
 
     def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
         if self._backend is not None:
