@@ -45,6 +45,11 @@ class CompletionRequest(OpenAIRequest):
     echo: Annotated[Any, Unavailable((False,))] = None
     best_of: Annotated[Any, Unavailable((1,))] = None
 
+    @property
+    def size(self) -> int:
+        """Characters of all prompts."""
+        return len(self.prompt) if isinstance(self.prompt, str) else sum(map(len, self.prompt))
+
     def requests(self, card: ModelCard) -> list[Request]:
         """The engine's requests: each prompt n times. Raises BadRequest."""
         refuse_unavailable(self)

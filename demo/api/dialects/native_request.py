@@ -67,7 +67,8 @@ class Parameters(BaseModel):
     )
     truncate: Count | None = Field(
         default=None,
-        description="Keep only this many tokens of the prompt's end; those of the chat template all stay, and count.",
+        description="Keep only this many tokens of the prompt's end; those of the chat template all stay, and count. A "
+        "prompt of more bytes than `max_input_tokens` can hold is refused all the same.",
     )
     watermark: bool = Field(default=False, description="Accepted and not applied: see /info.")
     details: bool = Field(default=False, description="Return the tokens, the finish reason and the timings.")
@@ -118,6 +119,11 @@ class GenerateRequest(BaseModel):
     # TGI samples if a request has no `parameters`, and decodes greedily if they are `{}`.
     parameters: Parameters = Field(default_factory=lambda: Parameters(do_sample=True))
     raw: Raw = None  # if `parameters` have none
+
+    @property
+    def size(self) -> int:
+        """Characters of the prompt."""
+        return len(self.inputs)
 
     def requests(self, card: ModelCard, streamed: bool) -> list[Request]:
         """The engine's requests: one, or several for `best_of`. Raises BadRequest."""
