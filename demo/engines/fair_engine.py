@@ -43,6 +43,10 @@ class FairEngine(EngineWrapper):
             free = limit - self._taken
             if client is not None and free > 0:
                 self._check(client, find_address_key(client), free, limit)
+            elif client is not None:
+                # The engine frees a place a moment before this does: it must not go to whoever asks the most often.
+                self._engine.admit()
+                raise Overloaded("All places have just been taken: try again in a few seconds.")
             self._taken += 1
             self._held.update(_list_names(client))
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from demo.api.dialects.number_fields import Count, Penalty, Rate, Scale, Seed, Share, TopN
+from demo.api.dialects.number_fields import Count, Penalty, Rate, Scale, Seed, Share, TopN, choose_length
 from demo.api.dialects.plain_prompt import read_prompt
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
 from demo.bounds import MAX_STOP_SEQUENCES
@@ -131,7 +131,7 @@ class GenerateRequest(BaseModel):
         parameters.check(streamed)
         request = Request(
             read_prompt(self.inputs, card, self.raw if parameters.raw is None else parameters.raw),
-            parameters.max_new_tokens,
+            choose_length(parameters, "max_new_tokens", card),
             parameters.sampling(),
             tuple(parameters.stop),
             parameters.top_n_tokens or 0,

@@ -28,14 +28,13 @@ from demo.engines.local.runners.cpu_llama.weights.unsupported import open_checkp
 from demo.engines.local.tokenizer import Tokenizer
 from demo.errors import BadRequest, SettingError
 from demo.events import Loading, ModelCard, Piece, Prompt
-from demo.settings import ROUNDED, STORED, Choice, Settings
+from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, ROUNDED, STORED, Choice, Settings
 
 if TYPE_CHECKING:
     from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_MAX_TOTAL_TOKENS = 4096
 WARM_UP_SECONDS = 0.1  # at 300 tokens/s thirty steps
 
 T = TypeVar("T")
