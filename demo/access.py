@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from demo.settings import Choice, Settings
+from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, Choice, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,10 @@ def read_access(settings: Settings) -> Access:
 
 def describe_public(settings: Settings, is_reached: bool) -> Choice[str]:
     """What the world may do here; `is_reached` by other machines."""
-    longest = f"{settings.max_new_tokens} tokens" if settings.max_new_tokens else "what the model allows"
-    limit = settings.max_concurrent_requests
-    terms = f"at most {limit} requests at once, half of them from one client, with answers of at most {longest}"
+    limit, longest = settings.max_concurrent_requests, f"{settings.max_new_tokens} tokens"
+    if settings.max_new_tokens is None:
+        longest = f"{settings.max_total_tokens or DEFAULT_MAX_TOTAL_TOKENS} tokens with the prompt"
+    terms = f"at most {limit} requests at once, {(limit + 1) // 2} of them from one client, each of at most {longest}"
     if not is_reached:
         return Choice("public", "no", f"only this machine can connect; {terms}")
     if read_access(settings).api_key is None:

@@ -3,7 +3,6 @@
 Knows nothing of models, HTTP or pages. Every `time` is `time.perf_counter()` of this process, in seconds.
 """
 
-import re
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -100,7 +99,13 @@ class Request:
 
 def has_lone_surrogate(text: str) -> bool:
     """Whether `text` holds half a character, which no UTF-8 can encode."""
-    return re.search("[\ud800-\udfff]", text) is not None
+    if text.isascii():
+        return False
+    try:
+        text.encode()  # ten times as fast as a search for one
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _require(holds: bool, name: str, value: object, allowed: str) -> None:

@@ -8,6 +8,7 @@ own words, where this module raises one sentence.
 """
 
 import argparse
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from demo.errors import SettingError
 
 STORED = "stored"  # the weights as their file packs them
 ROUNDED = "q8_0"  # weights of 16 and 32 bits rounded to 8 at load, 32 numbers per scale
+DEFAULT_MAX_TOTAL_TOKENS = 4096
 DTYPES = ("auto", STORED, ROUNDED, "float32", "bfloat16", "float16")
 ENVIRONMENT_PREFIX = "DEMO_"
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
@@ -88,6 +90,13 @@ def _parse_batch_sizes(text: str) -> tuple[int, ...]:
     sizes = tuple(sorted({int(part) for part in text.split(",")}))
     _require(sizes == (0,) or (sizes[0] >= 1 and sizes[-1] <= 1024))
     return () if sizes == (0,) else sizes
+
+
+def _parse_networks(text: str) -> tuple[str, ...]:
+    parts = tuple(part.strip() for part in text.split(","))
+    for part in parts:
+        ipaddress.ip_network(part)
+    return parts
 
 
 def _require(allowed: bool) -> None:
@@ -176,7 +185,7 @@ class Settings:
     )
     trusted_proxies: tuple[str, ...] = _setting(
         (),
-        _list("[0-9A-Fa-f:.]+(/[0-9]{1,3})?", "addresses or ranges such as 10.0.0.0/8, separated by commas"),
+        Parser(_parse_networks, "addresses or ranges such as 10.0.0.0/8, separated by commas"),
         "proxies whose X-Forwarded-For says which client a request comes from [none; on a Space the platform's]",
     )
     cors_allow_origin: tuple[str, ...] = _setting(
@@ -198,6 +207,11 @@ class Settings:
             raise SettingError(
                 f"--max-input-tokens is {self.max_input_tokens}: it must be less than "
                 f"--max-total-tokens, which is {self.max_total_tokens}."
+            )
+        if self.max_new_tokens and self.max_total_tokens and self.max_new_tokens >= self.max_total_tokens:
+            raise SettingError(
+                f"--max-new-tokens is {self.max_new_tokens}: it must be less than --max-total-tokens, which is "
+                f"{self.max_total_tokens}."
             )
         if self.open_page and self.page_password:
             raise SettingError("--open-page and --page-password exclude each other: choose one of them.")

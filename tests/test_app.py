@@ -234,8 +234,9 @@ def test_a_page_that_is_open_does_not_hold_up_the_end_or_cause_a_traceback(
     with start(["--model-id", str(folder), "--port", "0"], environment) as process:
         url = url_in(read_until(process, "Listening on"))
         read_until(process, LOADED)
-        Tab(url)
+        tab = Tab(url)
         seconds, rest = end(process, signal.SIGINT)
+        tab.close()
     assert rest == ""
     assert seconds < SHUTDOWN_SECONDS
 

@@ -38,6 +38,8 @@ GOOD = {
     "log_prompts": ("1", True),
 }
 INVALID = {
+    "trusted_proxies": ["10.0.0.1/8", "10.0.0.0/99", "::::", "1.2.3", "999.1.1.1", "proxy"],
+    "max_new_tokens": ["0"],
     "model_id": [" ", "a\nb"],
     "revision": [""],
     "hostname": ["  "],

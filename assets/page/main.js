@@ -61,6 +61,7 @@ function mountLine(element, props, watch) {
     const text = typeof value === "string" ? value : (value?.text ?? "");
     write(line, text);
     element.toggleAttribute("data-empty", text === "");
+    element.toggleAttribute("data-pending", Boolean(value?.pending)); // the model cannot answer: said in the smallest frame too
     if (line.id === "message" && text) restoreClocks();
     // The question is hidden while it equals the prompt, which Gradio may set after this.
     if (line.id === "question") requestAnimationFrame(() => element.toggleAttribute("data-empty", text === "" || text === promptBox().value));

@@ -28,23 +28,27 @@ class FairEngine(EngineWrapper):
         self._taken = 0
 
     def submit(self, request: Request, log: Log) -> Ticket:
-        names = () if request.client is None else (request.client, find_address_key(request.client))
-        self._take(names)
-        place = _Place(log, lambda: self._give_back(names))
+        client = request.client
+        self._take(client)
+        place = _Place(log, lambda: self._give_back(client))
         try:
             return super().submit(request, place)
         except BaseException:
             place.give_back()
             raise
 
-    def _take(self, names: Sequence[str]) -> None:
+    def _take(self, client: str | None) -> None:
         with self._lock:
             limit = self._engine.load.limit
             free = limit - self._taken
-            if names and free > 0:
-                self._check(*names, free, limit)
+            if client is not None and free > 0:
+                self._check(client, find_address_key(client), free, limit)
+            elif client is not None:
+                # The engine frees a place a moment before this does: it must not go to whoever asks the most often.
+                self._engine.admit()
+                raise Overloaded("All places have just been taken: try again in a few seconds.")
             self._taken += 1
-            self._held.update(names)
+            self._held.update(_list_names(client))
 
     def _check(self, client: str, address: str, free: int, limit: int) -> None:
         if self._held[client] >= free:
@@ -58,11 +62,15 @@ class FairEngine(EngineWrapper):
                 "others: try again when one of its requests has ended."
             )
 
-    def _give_back(self, names: Sequence[str]) -> None:
+    def _give_back(self, client: str | None) -> None:
         with self._lock:
             self._taken -= 1
-            self._held.subtract(names)
+            self._held.subtract(_list_names(client))
             self._held = +self._held  # drops clients without places
+
+
+def _list_names(client: str | None) -> tuple[str, ...]:
+    return () if client is None else (client, find_address_key(client))
 
 
 class _Place(LogWrapper):

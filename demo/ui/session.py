@@ -81,7 +81,7 @@ class Session:
         card = status.card if isinstance(status := engine.status, Ready) else None
         request = Request(
             messages,
-            options.max_new_tokens,
+            min(options.max_new_tokens, (card and card.max_new_tokens) or options.max_new_tokens),
             options.sampling,
             ignore_eos=question.kind == "example",
             pace=options.pace,

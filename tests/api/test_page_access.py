@@ -117,7 +117,11 @@ def test_the_choice_is_named_at_the_start() -> None:
 @pytest.mark.parametrize(
     ("settings", "is_reached", "told"),
     [
-        (Settings(), False, "public=no (only this machine can connect; at most 64 requests at once, "),
+        (
+            Settings(),
+            False,
+            "public=no (only this machine can connect; at most 64 requests at once, 32 of them from one client, ",
+        ),
         (Settings(max_new_tokens=99), True, "public=everyone may generate (at most 64 requests at once, "),
         (Settings(api_key=KEY), True, "public=who has the key or the password may generate (at most 64 "),
         (Settings(api_key=KEY, open_page=True), True, "public=who has the key or the password may generate; everyone "),

@@ -24,7 +24,7 @@ class LimitedEngine(ScriptedEngine):
     def load(self) -> Load:
         return Load(0, 0, self.limit, 0.0)
 
-    def submit(self, request: Request, log: Log) -> ScriptedTicket:
+    def submit(self, request: Request, log: Log) -> Ticket:
         if len([ticket for ticket in self.tickets if not ticket.ended]) >= self.limit:
             raise Overloaded("full")
         return super().submit(request, log)
@@ -78,7 +78,7 @@ def test_an_address_that_invents_a_client_for_each_request_leaves_a_quarter() ->
     assert len(fill(engine, ask("b"))) == LIMIT // 8
 
 
-def test_jains_index_of_a_greedy_client_among_twenty_is_near_one() -> None:
+def test_jains_index_of_the_places_that_each_asks_for_is_near_one_for_a_greedy_client_among_twenty() -> None:
     engine = FairEngine(LimitedEngine())
     served = [len(fill(engine, ask("greedy"), attempts=LIMIT)) / LIMIT]
     for number in range(20):  # one request after the other, each with its own

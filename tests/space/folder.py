@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.space.front_matter import join_readme, split_readme
 from tests.space.rules import list_faults
-from tests.space.variants import SERVED, STATIC, Variant, can_compile, write_fields, write_requirements
+from tests.space.variants import SERVED, Variant, can_compile, write_fields, write_requirements
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 READMES: Final = ":(glob)tests/*/README.md"  # which `demo/README.md` links to
@@ -23,10 +23,7 @@ def build_folder(variant: Variant, folder: Path) -> None:
     """Write the variant's folder anew."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    if variant is STATIC:
-        subprocess.run([sys.executable, "-m", "demo.static", str(folder)], cwd=ROOT, check=True)
-    else:
-        _copy_app(variant, folder)
+    _copy_app(variant, folder)
     _write_readme(variant, folder)
     patterns = (f"*{ending} filter=lfs diff=lfs merge=lfs -text\n" for ending in BINARIES)
     (folder / ".gitattributes").write_text("".join(patterns), "utf-8")
@@ -52,10 +49,7 @@ def list_served() -> list[str]:
 
 def _write_readme(variant: Variant, folder: Path) -> None:
     fields, body = split_readme((ROOT / "README.md").read_text("utf-8"))
-    path = folder / "README.md"
-    if path.exists():  # the static build's own, whose links lead to what is there
-        _, body = split_readme(path.read_text("utf-8"))
-    path.write_text(join_readme(write_fields(variant, fields), body), "utf-8")
+    (folder / "README.md").write_text(join_readme(write_fields(variant, fields), body), "utf-8")
 
 
 def check_folder(folder: Path) -> list[str]:

@@ -8,7 +8,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -26,7 +25,7 @@ from tests.browser.tab import SIZES
 from tests.space.front_matter import split_readme
 from tests.space.platform import UID, choose_user, install, write_environment
 from tests.space.snapshot import write_snapshot
-from tests.space.variants import FILES, GPU, STATIC, Variant
+from tests.space.variants import FILES, GPU, Variant
 
 PATIENCE: Final = 300.0  # seconds
 PICTURES: Final = ("frame", "wide", "phone")
@@ -41,24 +40,10 @@ def reproduce(variant: Variant, folder: Path, pictures: Path) -> None:
     pictures.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
-        serving = serve_files(folder) if variant is STATIC else serve_space(folder, Path(name))
-        with serving as url, sync_playwright() as playwright:
+        with serve_space(folder, Path(name)) as url, sync_playwright() as playwright:
             browser = launch(playwright)
             for path in take_pictures(browser, url, pictures, variant.name):
                 print(f"  {path}", flush=True)
-
-
-@contextmanager
-def serve_files(folder: Path) -> Iterator[str]:
-    """A file server of this folder."""
-    port = find_port()
-    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(folder)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            wait_for(f"http://127.0.0.1:{port}/", process)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from demo.engines.local.runners.transformers.hub import is_complete
 from tests.space.folder import BINARIES, MAX_BYTES, ROOT, build_folder, check_folder, list_served
 from tests.space.front_matter import split_readme
 from tests.space.rules import list_faults
-from tests.space.variants import CPU, FILES, GPU, STATIC, VARIANTS, ZEROGPU, Variant, write_fields, write_requirements
+from tests.space.variants import CPU, FILES, GPU, VARIANTS, ZEROGPU, Variant, write_fields, write_requirements
 from tests.test_layers import read_imports
 
 README, _ = split_readme((ROOT / "README.md").read_text("utf-8"))
@@ -23,7 +23,7 @@ def test_the_front_matter_of_every_variant_keeps_the_rules(variant: Variant) -> 
 
 def test_each_variant_preloads_the_one_model_that_it_takes() -> None:
     models = {each.name: write_fields(each, README).get("models") for each in VARIANTS}
-    assert models == {"static": None, "zerogpu": [HUB_ID_ON_GPU], "cpu": [HUB_ID_ON_CPU], "gpu": [HUB_ID_ON_GPU]}
+    assert models == {"zerogpu": [HUB_ID_ON_GPU], "cpu": [HUB_ID_ON_CPU], "gpu": [HUB_ID_ON_GPU]}
 
 
 def test_what_is_preloaded_is_all_that_a_start_needs_and_none_of_the_other_formats(tmp_path: Path) -> None:
@@ -109,7 +109,3 @@ def test_a_folder_that_is_too_large_or_lacks_its_app_is_said(tmp_path: Path) -> 
     missing, large = check_folder(tmp_path)
     assert "app_file is app.py, which is missing" in missing
     assert "bytes: 10,000,000 at most" in large
-
-
-def test_the_static_variant_has_no_model_and_no_python() -> None:
-    assert not write_fields(STATIC, README).keys() & {"models", "preload_from_hub", "python_version", "sdk_version"}

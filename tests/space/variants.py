@@ -20,7 +20,7 @@ class Variant:
     """One kind of Space; `fields` are what its front matter has instead of or beside the README's own."""
 
     name: str
-    hardware: str | None
+    hardware: str
     fields: Mapping[str, Any]
     torch: str = ""  # the line of requirements.txt, if another
     packages: tuple[str, ...] = ()  # more lines
@@ -31,7 +31,6 @@ def _use_model(model: str) -> dict[str, Any]:
     return {"models": [model], "preload_from_hub": [f"{model} {FILES}"]}
 
 
-STATIC: Final = Variant("static", None, {"sdk": "static", "app_file": "index.html"})
 ZEROGPU: Final = Variant(
     "zerogpu",
     "zero-a10g",
@@ -41,15 +40,11 @@ ZEROGPU: Final = Variant(
 )
 CPU: Final = Variant("cpu", "cpu-basic", {"python_version": SPACES_PYTHON, **_use_model(HUB_ID_ON_CPU)}, compiles=True)
 GPU: Final = Variant("gpu", "t4-small", {"python_version": SPACES_PYTHON, **_use_model(HUB_ID_ON_GPU)})
-VARIANTS: Final = (STATIC, ZEROGPU, CPU, GPU)
+VARIANTS: Final = (ZEROGPU, CPU, GPU)
 
 
 def write_fields(variant: Variant, readme: Mapping[str, Any]) -> dict[str, Any]:
     """The front matter of a variant, from that of the README."""
-    if variant.hardware is None:
-        served = ("sdk_version", "python_version", "suggested_hardware", "models", "preload_from_hub")
-        shared = {name: value for name, value in readme.items() if name not in (*served, "startup_duration_timeout")}
-        return {**shared, **variant.fields}
     return {**readme, "suggested_hardware": variant.hardware, **variant.fields}
 
 

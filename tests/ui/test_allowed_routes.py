@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPMessage
 
 import pytest
@@ -12,12 +13,13 @@ from tests.scripted import ScriptedEngine
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Served]:
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)  # Gradio would make one, and never close it
-    with serve(ScriptedEngine()) as served:
-        yield served
-    asyncio.set_event_loop(None)
-    loop.close()
+    # In an event loop, since Gradio would make one, and never close it.
+    with ExitStack() as stack, asyncio.Runner() as runner:
+
+        async def open_page() -> Served:
+            return stack.enter_context(serve(ScriptedEngine()))
+
+        yield runner.run(open_page())
 
 
 def ask(page: Served, method: str, path: str, body: str = "", **headers: str) -> tuple[int, HTTPMessage]:

@@ -14,8 +14,7 @@ ROOMS = {
     "components": {"view", "components", "files"},
     "listeners": {"view", "race", "session", "components", "listeners"},
     "gradio_tuning.py": set[str](),
-    "shared_limit.py": set[str](),
-    "tabs.py": {"shared_limit"},
+    "tabs.py": set[str](),
     "gradio_queue.py": {"tabs"},
     "tab_routes.py": {"tabs", "gradio_queue"},
 }

@@ -13,6 +13,7 @@ from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
 from demo.api.openapi.replies import Chat, ChatChoice, ChatChunk, ChatDelta, ChatLogprob, ChatLogprobs
 from demo.errors import BadRequest
 from demo.events import Candidate, Message, ModelCard, Request, Role, Token
+from demo.prompt_threads import MESSAGE_COST
 
 
 class ContentPart(BaseModel):
@@ -30,8 +31,15 @@ class ChatMessage(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore")
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[ContentPart] | None = None
+    content: str | Annotated[list[ContentPart], Field(fail_fast=True)] | None = None
     tool_calls: Any = Field(default=None, description="Not available here: refused unless null or empty.")
+
+    @property
+    def size(self) -> int:
+        """Characters of the text, and what reading it costs beside them."""
+        if isinstance(self.content, list):
+            return sum(len(part.text or "") + MESSAGE_COST for part in self.content)
+        return len(self.content or "") + MESSAGE_COST
 
     def read(self) -> Message:
         """The engine's message. Raises BadRequest for tools and images."""
@@ -58,7 +66,7 @@ class ChatRequest(OpenAIRequest):
         }
     )
 
-    messages: list[ChatMessage] = Field(min_length=1)
+    messages: list[ChatMessage] = Field(min_length=1, fail_fast=True)
     max_completion_tokens: Count | None = Field(default=None, description="OpenAI's newer `max_tokens`.")
     logprobs: bool | None = Field(default=False, description="Return the logprob of each token.")
     top_logprobs: TopN | None = Field(
@@ -71,6 +79,11 @@ class ChatRequest(OpenAIRequest):
     response_format: Annotated[Any, Unavailable(({"type": "text"},))] = None
     modalities: Annotated[Any, Unavailable((["text"],))] = None
     audio: Annotated[Any, Unavailable()] = None
+
+    @property
+    def size(self) -> int:
+        """As of its messages together."""
+        return sum(message.size for message in self.messages)
 
     def conversation(self) -> tuple[Message, ...]:
         return tuple(message.read() for message in self.messages)

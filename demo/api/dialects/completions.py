@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.native import write_chunk, write_stream_details
 from demo.api.dialects.native_request import DEFAULT_MAX_NEW_TOKENS, Raw
-from demo.api.dialects.number_fields import Count, TopN
+from demo.api.dialects.number_fields import Count, TopN, choose_length
 from demo.api.dialects.openai import FINISH_REASONS, MAX_CHOICES, OpenAIDialect, OpenAIRequest
 from demo.api.dialects.plain_prompt import read_prompt
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
@@ -45,6 +45,11 @@ class CompletionRequest(OpenAIRequest):
     echo: Annotated[Any, Unavailable((False,))] = None
     best_of: Annotated[Any, Unavailable((1,))] = None
 
+    @property
+    def size(self) -> int:
+        """Characters of all prompts."""
+        return len(self.prompt) if isinstance(self.prompt, str) else sum(map(len, self.prompt))
+
     def requests(self, card: ModelCard) -> list[Request]:
         """The engine's requests: each prompt n times. Raises BadRequest."""
         refuse_unavailable(self)
@@ -53,7 +58,9 @@ class CompletionRequest(OpenAIRequest):
             raise BadRequest(f"{len(texts)} prompts times n are more than {MAX_CHOICES} choices: ask for fewer.")
         sampling, stops, top = self.sampling(), self.stops(), self.logprobs or 0
         prompts = [read_prompt(text, card, self.raw) for text in texts]
-        requests = [Request(prompt, self.max_tokens, sampling, stops, top) for prompt in prompts]
+        requests = [
+            Request(prompt, choose_length(self, "max_tokens", card), sampling, stops, top) for prompt in prompts
+        ]
         return [each for request in requests for each in self.repeat(request)]
 
     def dialect(self, card: ModelCard) -> "CompletionDialect":

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from demo.api.dialects.number_fields import Count, Penalty, Rate, Scale, Seed, Share, TopN
+from demo.api.dialects.number_fields import Count, Penalty, Rate, Scale, Seed, Share, TopN, choose_length
 from demo.api.dialects.plain_prompt import read_prompt
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
 from demo.bounds import MAX_STOP_SEQUENCES
@@ -67,7 +67,8 @@ class Parameters(BaseModel):
     )
     truncate: Count | None = Field(
         default=None,
-        description="Keep only this many tokens of the prompt's end; those of the chat template all stay, and count.",
+        description="Keep only this many tokens of the prompt's end; those of the chat template all stay, and count. A "
+        "prompt of more bytes than `max_input_tokens` can hold is refused all the same.",
     )
     watermark: bool = Field(default=False, description="Accepted and not applied: see /info.")
     details: bool = Field(default=False, description="Return the tokens, the finish reason and the timings.")
@@ -119,13 +120,18 @@ class GenerateRequest(BaseModel):
     parameters: Parameters = Field(default_factory=lambda: Parameters(do_sample=True))
     raw: Raw = None  # if `parameters` have none
 
+    @property
+    def size(self) -> int:
+        """Characters of the prompt."""
+        return len(self.inputs)
+
     def requests(self, card: ModelCard, streamed: bool) -> list[Request]:
         """The engine's requests: one, or several for `best_of`. Raises BadRequest."""
         parameters = self.parameters
         parameters.check(streamed)
         request = Request(
             read_prompt(self.inputs, card, self.raw if parameters.raw is None else parameters.raw),
-            parameters.max_new_tokens,
+            choose_length(parameters, "max_new_tokens", card),
             parameters.sampling(),
             tuple(parameters.stop),
             parameters.top_n_tokens or 0,

@@ -2,9 +2,10 @@
 
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, Field, ValidationInfo
 
 from demo.bounds import COUNT, PACE, PENALTY, SCALE, SEED, TOP_N
+from demo.events import ModelCard
 
 
 def _require_scale_or_zero(number: float, field: ValidationInfo) -> float:
@@ -22,3 +23,11 @@ ScaleOrZero: TypeAlias = Annotated[float, Field(ge=0, le=SCALE.high), AfterValid
 Penalty: TypeAlias = Annotated[float, Field(ge=PENALTY.low, le=PENALTY.high)]
 Share: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Rate: TypeAlias = Annotated[float, Field(ge=PACE.low, le=PACE.high)]
+
+
+def choose_length(body: BaseModel, name: str, card: ModelCard) -> int | None:
+    """The tokens that a body asks for in field `name`; its default is no longer than the longest answer here."""
+    length: int | None = getattr(body, name)
+    if length is None or card.max_new_tokens is None or name in body.model_fields_set:
+        return length
+    return min(length, card.max_new_tokens)

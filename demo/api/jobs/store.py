@@ -31,7 +31,8 @@ class JobStore:
         return self._jobs[id]
 
     def cancel_unasked(self, seconds: float = UNASKED_SECONDS) -> None:
-        """Stop the jobs that nobody waits for."""
+        """Stop the jobs that nobody waits for, and drop the results that have expired."""
+        self._expire()
         limit = time.perf_counter() - seconds
         for job in self._jobs.values():
             if job.webhook is None and job.run.end is None and job.asked < limit:

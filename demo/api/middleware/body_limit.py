@@ -1,4 +1,4 @@
-"""A limit to the size of request bodies. Pure ASGI.
+"""Limits to request bodies: their bytes, and how much there is to parse in them. Pure ASGI.
 
 Starlette's own RequestBodyLimitMiddleware replies in plain text, which the clients of these routes cannot parse.
 """
@@ -11,12 +11,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.api.dialects.errors import Refused, respond
 from demo.api.middleware.root_path import find_route_path
+from demo.json_size import JsonSize
 
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
 
 
 class BodyLimitMiddleware:
-    """Replies 413 to a body of more than MAX_BODY_BYTES, whether or not its length is announced."""
+    """Replies 413 to a body of more than MAX_BODY_BYTES, whether or not its length is announced, and to too much JSON.
+
+    Only JSON is parsed; in a form, nothing is counted but bytes.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -25,12 +29,16 @@ class BodyLimitMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "0")
+        headers = Headers(scope=scope)
+        announced, is_form = (
+            headers.get("content-length", "0"),
+            headers.get("content-type", "").startswith("multipart/"),
+        )
         sentence = f"The body is larger than {MAX_BODY_BYTES} bytes: send less at once."
         if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
             await respond(find_route_path(scope), Refused("too_large", sentence))(scope, receive, send)
             return
-        received = 0
+        received, size = 0, JsonSize()
 
         async def count() -> Message:
             nonlocal received
@@ -38,6 +46,16 @@ class BodyLimitMiddleware:
             received += len(message.get("body", b""))
             if received > MAX_BODY_BYTES:
                 raise HTTPException(413, sentence)  # FastAPI, which reads the body, passes this type on
+            if not is_form:
+                _count_json(size, message.get("body", b""))
             return message
 
         await self._app(scope, count, send)
+
+
+def _count_json(size: JsonSize, body: bytes) -> None:
+    size.feed(body)
+    if b"\0" in body:  # of UTF-16 or UTF-32, in which nothing can be counted
+        raise HTTPException(400)
+    if excess := size.find_excess():
+        raise HTTPException(413, f"The body holds {excess}: send less at once.")

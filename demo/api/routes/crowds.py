@@ -4,13 +4,14 @@ The clients run in this process. A browser would queue them, since it opens at m
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from demo.api.client import Client, assign_client
+from demo.api.client import Client
 from demo.api.crowd.registry import CrowdRegistry
 from demo.api.crowd.request import MAX_CLIENTS, CrowdRequest
 from demo.api.crowd.stream import CrowdStream
@@ -18,7 +19,7 @@ from demo.api.delivery.streamed import StreamedResponse
 from demo.api.dialects.native import NativeDialect
 from demo.api.dialects.native_request import GenerateRequest
 from demo.api.openapi import documents, reports
-from demo.api.routes.generation import find_card, start_run
+from demo.api.routes.generation import find_card, read_native, start_runs
 from demo.events import Engine
 
 
@@ -37,8 +38,8 @@ def build_crowd_routes(engine: Engine, server_url: str) -> APIRouter:
         """`/generate_stream` in the sandbox of a running load test, for its own clients."""
         crowd = crowds.find(id)
         card = find_card(engine)
-        (request,) = assign_client(crowd.client, body.requests(card, streamed=True))
-        run = await start_run(crowd.sandbox, request)
+        read = partial(read_native, crowd.client, body, card, streamed=True)
+        (run,) = await start_runs(crowd.sandbox, body.size, read)
         crowd.record_admission(client, run)
         return StreamedResponse([run], NativeDialect(body.parameters, card.device))
 

@@ -1,8 +1,8 @@
 """The routes that generate: each parses its dialect, starts the runs, and passes them to a delivery."""
 
-import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter
@@ -20,11 +20,11 @@ from demo.api.dialects.native_request import CompatRequest, GenerateRequest
 from demo.api.openapi import documents, replies
 from demo.errors import NotReady
 from demo.events import Broken, Engine, Loading, ModelCard, Request
+from demo.prompt_threads import PROMPT_THREADS
 from demo.run import Run
 
 NATIVE_PATHS: Final = ("/", "/generate", "/generate_stream", "/jobs", "/crowds")
 GENERATING_PATHS: Final = (*NATIVE_PATHS, "/v1/chat/completions", "/v1/completions")
-LONG_PROMPT: Final = 4096  # characters: encoding more would block the event loop
 
 
 def build_generation_routes(engine: Engine) -> APIRouter:
@@ -49,15 +49,18 @@ def build_generation_routes(engine: Engine) -> APIRouter:
     @router.post("/v1/chat/completions", **documents.either(replies.Chat, replies.ChatChunk))
     async def chat(client: Client, body: ChatRequest) -> Response:
         """Answer a conversation. OpenAI's route."""
-        requests = assign_client(client, body.requests())
-        return await deliver(engine, requests, body.dialect(find_card(engine)), bool(body.stream))
+        dialect = body.dialect(find_card(engine))
+        return await deliver(
+            engine, body.size, lambda: assign_client(client, body.requests()), dialect, bool(body.stream)
+        )
 
     @router.post("/v1/completions", **documents.either(replies.Completion, replies.CompletionChunk))
     async def complete(client: Client, body: CompletionRequest) -> Response:
         """Answer a text, or complete it with `raw`. OpenAI's older route."""
         card = find_card(engine)
-        requests = assign_client(client, body.requests(card))
-        return await deliver(engine, requests, body.dialect(card), bool(body.stream))
+        return await deliver(
+            engine, body.size, lambda: assign_client(client, body.requests(card)), body.dialect(card), bool(body.stream)
+        )
 
     return router
 
@@ -68,7 +71,13 @@ async def deliver_native(
     """A reply in TGI's dialect. Raises what `deliver` raises."""
     card = find_card(engine)
     dialect = NativeDialect(body.parameters, card.device, in_array)
-    return await deliver(engine, assign_client(client, body.requests(card, streamed)), dialect, streamed)
+    read = partial(read_native, client, body, card, streamed)
+    return await deliver(engine, body.size, read, dialect, streamed)
+
+
+def read_native(client: str, body: GenerateRequest, card: ModelCard, streamed: bool) -> list[Request]:
+    """The engine's requests of a body in TGI's dialect. Raises BadRequest."""
+    return assign_client(client, body.requests(card, streamed))
 
 
 def find_card(engine: Engine) -> ModelCard:
@@ -83,33 +92,33 @@ def find_card(engine: Engine) -> ModelCard:
     return status.card
 
 
-async def deliver(engine: Engine, requests: Sequence[Request], dialect: Dialect, streamed: bool) -> RunResponse:
-    """Start one run for each request, all or none. Raises BadRequest, Overloaded or NotReady."""
-    runs: list[Run] = []
-    try:
-        for request in requests:
-            runs.append(await start_run(engine, request))  # noqa: PERF401 - cancelled below if a later one is refused
-    except BaseException:
-        for run in runs:
-            run.cancel()
-        raise
+async def deliver(
+    engine: Engine, size: int, read: Callable[[], Sequence[Request]], dialect: Dialect, streamed: bool
+) -> RunResponse:
+    """Read a body of `size` characters, and start one run for each of its requests, all or none.
+
+    Raises BadRequest, Overloaded or NotReady.
+    """
+    runs = await start_runs(engine, size, read)
     return StreamedResponse(runs, dialect) if streamed else WholeResponse(runs, dialect)
 
 
-async def start_run(engine: Engine, request: Request) -> Run:
-    """Start a run; a long prompt is encoded in a thread."""
-    prompt = request.prompt
-    texts = [prompt] if isinstance(prompt, str) else [message.content for message in prompt]
-    if sum(map(len, texts)) < LONG_PROMPT:
-        return Run(engine, request)
-    starting = asyncio.ensure_future(asyncio.to_thread(Run, engine, request))
+async def start_runs(engine: Engine, size: int, read: Callable[[], Sequence[Request]]) -> list[Run]:
+    """Start a run for each request that `read` returns, all or none; in a thread where they are long."""
+    return await PROMPT_THREADS.run(size, partial(_start_all, engine, read), _cancel_all)
+
+
+def _start_all(engine: Engine, read: Callable[[], Sequence[Request]]) -> list[Run]:
+    runs: list[Run] = []
     try:
-        return await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        starting.add_done_callback(_cancel_run)
+        for request in read():
+            runs.append(Run(engine, request))  # noqa: PERF401 - cancelled below if a later one is refused
+    except BaseException:
+        _cancel_all(runs)
         raise
+    return runs
 
 
-def _cancel_run(starting: "asyncio.Future[Run]") -> None:
-    if not starting.cancelled() and starting.exception() is None:
-        starting.result().cancel()
+def _cancel_all(runs: Sequence[Run]) -> None:
+    for run in runs:
+        run.cancel()

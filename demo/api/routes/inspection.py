@@ -1,11 +1,12 @@
 """The routes that generate nothing: health, model, metrics, and tokenization."""
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
+import orjson
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from demo import __version__
 from demo.api.dialects.chat import ChatRequest
@@ -17,6 +18,10 @@ from demo.bounds import MAX_STOP_SEQUENCES
 from demo.engines.metered import MeteredEngine
 from demo.errors import NotReady
 from demo.events import Engine, Piece, Prompt
+from demo.prompt_threads import PROMPT_THREADS
+
+PIECES_AT_ONCE: Final = 1000
+STALLED_SECONDS: Final = 60.0  # a step takes milliseconds; the longest chunk of a prompt, a few seconds
 
 
 class Places(Protocol):
@@ -26,9 +31,6 @@ class Places(Protocol):
     def taken(self) -> int: ...
     @property
     def limit(self) -> int: ...
-
-
-STALLED_SECONDS: Final = 60.0  # a step takes milliseconds; the longest chunk of a prompt, a few seconds
 
 
 def build_inspection_routes(engine: MeteredEngine, tabs: Places | None = None) -> APIRouter:
@@ -79,17 +81,15 @@ def build_inspection_routes(engine: MeteredEngine, tabs: Places | None = None) -
 
 
 def _add_tokenizing_routes(router: APIRouter, engine: Engine) -> None:
-    @router.post("/tokenize", **documents.reply(list[reports.TextToken], 413, 422, 503))
+    @router.post("/tokenize", **documents.reply(list[reports.TextToken], 413, 422, 429, 503))
     async def tokenize(body: GenerateRequest) -> Response:
         """The tokens of `inputs`, without a chat template, each with its position in characters."""
-        _, pieces = await tokenize_in_thread(engine, body.inputs)
-        return JSONResponse(write_pieces(body.inputs, pieces))
+        return await PROMPT_THREADS.run(body.size, lambda: reply_text(engine, body.inputs))
 
-    @router.post("/chat_tokenize", **documents.reply(reports.TokenizedChat, 413, 422, 503))
-    async def chat_tokenize(body: ChatRequest) -> reports.TokenizedChat:
+    @router.post("/chat_tokenize", **documents.reply(reports.TokenizedChat, 413, 422, 429, 503))
+    async def chat_tokenize(body: ChatRequest) -> Response:
         """A conversation in the model's chat template, and its tokens."""
-        text, pieces = await tokenize_in_thread(engine, body.conversation())
-        return {"tokenize_response": write_pieces(text, pieces), "templated_text": text}
+        return await PROMPT_THREADS.run(body.size, lambda: reply_chat(engine, body.conversation()))
 
 
 def check_health(engine: Engine) -> None:
@@ -125,13 +125,23 @@ def write_info(engine: Engine) -> reports.Info:
     }
 
 
-async def tokenize_in_thread(engine: Engine, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
-    """The prompt's text and tokens; tokenized in a thread."""
-    return await run_in_threadpool(engine.tokenize, prompt)
+def reply_text(engine: Engine, text: str) -> Response:
+    """TGI's reply to /tokenize."""
+    return Response(write_pieces(*engine.tokenize(text)), media_type="application/json")
 
 
-def write_pieces(text: str, pieces: tuple[Piece, ...]) -> list[reports.TextToken]:
-    """TGI's list of tokens."""
-    return [
-        {"id": each.id, "text": text[each.start : each.stop], "start": each.start, "stop": each.stop} for each in pieces
-    ]
+def reply_chat(engine: Engine, conversation: Prompt) -> Response:
+    """TGI's reply to /chat_tokenize."""
+    text, pieces = engine.tokenize(conversation)
+    body = b'{"tokenize_response":%b,"templated_text":%b}' % (write_pieces(text, pieces), orjson.dumps(text))
+    return Response(body, media_type="application/json")
+
+
+def write_pieces(text: str, pieces: Sequence[Piece]) -> bytes:
+    """TGI's list of tokens as JSON, in parts: an encoder holds the GIL to the end of what it is given."""
+    parts = (pieces[at : at + PIECES_AT_ONCE] for at in range(0, len(pieces), PIECES_AT_ONCE))
+    return b"[%b]" % b",".join(orjson.dumps([_write_piece(text, each) for each in part])[1:-1] for part in parts)
+
+
+def _write_piece(text: str, piece: Piece) -> reports.TextToken:
+    return {"id": piece.id, "text": text[piece.start : piece.stop], "start": piece.start, "stop": piece.stop}

@@ -4,13 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
 from fastapi import APIRouter, FastAPI, Header, Query, Request
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
-from demo.api.client import Client, assign_client
+from demo.api.client import Client
 from demo.api.dialects.errors import RETRY_AFTER_SECONDS
 from demo.api.dialects.native_request import GenerateRequest
 from demo.api.dialects.number_fields import Place
@@ -20,11 +21,12 @@ from demo.api.jobs.report import DeliveryReport
 from demo.api.jobs.store import JobStore
 from demo.api.jobs.webhook_sender import WebhookSender
 from demo.api.openapi import documents, reports
-from demo.api.routes.generation import find_card, start_run
+from demo.api.routes.generation import find_card, read_native, start_runs
 from demo.api.traffic import find_traffic
 from demo.events import Engine
 
 LOOK_SECONDS = 5.0  # between two looks for jobs that nobody has asked about
+MAX_URL: Final = 2048  # characters
 
 
 class JobRequest(GenerateRequest):
@@ -32,6 +34,7 @@ class JobRequest(GenerateRequest):
 
     webhook_url: str | None = Field(
         default=None,
+        max_length=MAX_URL,
         description="Where the result is POSTed, signed: /webhooks/inbox/<any id>, or an address that the operator "
         "allowed. Without it the job is polled.",
     )
@@ -56,8 +59,9 @@ def build_job_routes(engine: Engine, sender: WebhookSender) -> APIRouter:
         root = http.scope.get("root_path", "")
         prefixes = (root, str(http.base_url).rstrip("/"))
         webhook = sender.make_webhook(body.webhook_url, *prefixes) if body.webhook_url is not None else None
-        (request,) = assign_client(client, body.requests(find_card(engine), streamed=True))
-        job = jobs.add(await start_run(engine, request), webhook, body.parameters.return_progress)
+        read = partial(read_native, client, body, find_card(engine), streamed=True)
+        (run,) = await start_runs(engine, body.size, read)
+        job = jobs.add(run, webhook, body.parameters.return_progress)
         if webhook is not None:
             task = asyncio.create_task(post_result(sender, job))
             deliveries.add(task)

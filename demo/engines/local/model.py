@@ -3,17 +3,15 @@
 import ctypes
 import logging
 import sys
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
-from jinja2 import TemplateError
 
 from demo.embedded import find_embedded
 from demo.engines.local.loading.device import choose_device, choose_dtype, choose_threads
@@ -21,22 +19,22 @@ from demo.engines.local.loading.kv_memory import KVMemory, choose_kv_memory
 from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.loading.source import ModelSource, choose_source
 from demo.engines.local.output import Vocabulary
+from demo.engines.local.prompt_encoder import PromptEncoder, describe_excess
 from demo.engines.local.runner import Chunk, Runner
 from demo.engines.local.runners.cpu_llama.loading import load_llama
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, can_round
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from demo.engines.local.runners.cpu_llama.weights.unsupported import open_checkpoint
 from demo.engines.local.tokenizer import Tokenizer
-from demo.errors import BadRequest, SettingError, TemplateRefused
-from demo.events import Loading, Message, ModelCard, Piece, Prompt
-from demo.settings import ROUNDED, STORED, Choice, Settings
+from demo.errors import BadRequest, SettingError
+from demo.events import Loading, ModelCard, Piece, Prompt
+from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, ROUNDED, STORED, Choice, Settings
 
 if TYPE_CHECKING:
     from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_MAX_TOTAL_TOKENS = 4096
 WARM_UP_SECONDS = 0.1  # at 300 tokens/s thirty steps
 
 T = TypeVar("T")
@@ -50,54 +48,14 @@ class Model:
     card: ModelCard
     vocabulary: Vocabulary
     runner: Runner
-    _encoding: threading.Lock = field(default_factory=threading.Lock)
 
     def encode(self, prompt: Prompt, truncate: int | None = None) -> list[int]:
-        """Token ids of raw text, or of a conversation in the model's chat template.
-
-        At most `truncate` ids: the last of a text, or a conversation without the beginning of its last message.
-        Raises TemplateRefused where the template refuses the conversation, BadRequest where the template alone takes
-        more than `truncate` ids.
-        """
-        with self._encoding:
-            ids = self._encode(prompt)
-            if truncate is None or len(ids) <= truncate:
-                return ids
-            return ids[-truncate:] if isinstance(prompt, str) else self._encode_end(prompt, len(ids), truncate)
-
-    def _encode(self, prompt: Prompt) -> list[int]:
-        return self.tokenizer.encode(self._apply_chat_template(prompt), raw=isinstance(prompt, str))
-
-    def _encode_end(self, turns: tuple[Message, ...], length: int, truncate: int) -> list[int]:
-        """A conversation of `length` tokens, its last message cut at its beginning to `truncate` tokens in all."""
-        *before, last = turns
-        pieces = self.tokenizer.locate(last.content, raw=False)
-        while pieces := pieces[length - truncate :]:  # again where the rest is encoded into more tokens
-            ids = self._encode((*before, replace(last, content=last.content[pieces[0].start :])))
-            if (length := len(ids)) <= truncate:
-                return ids
-        template = len(self._encode((*before, replace(last, content=""))))
-        raise BadRequest(
-            f"truncate is {truncate}, and the model's chat template alone takes {template} tokens: allow more, or have "
-            "the text read `raw`."
-        )
+        """As PromptEncoder.encode."""
+        return PromptEncoder(self.tokenizer, self.card.max_input_tokens).encode(prompt, truncate)
 
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
-        """The text that the model reads, and its tokens with their places in the text. Raises TemplateRefused."""
-        with self._encoding:
-            text = self._apply_chat_template(prompt)
-            return text, self.tokenizer.locate(text, raw=isinstance(prompt, str))
-
-    def _apply_chat_template(self, prompt: Prompt) -> str:
-        if isinstance(prompt, str):
-            return prompt
-        turns = [{"role": message.role, "content": message.content} for message in prompt]
-        # An assistant's message at the end is continued (TGI's chat template, vLLM's `continue_final_message`).
-        begun = turns.pop()["content"] if len(turns) > 1 and turns[-1]["role"] == "assistant" else ""
-        try:
-            return self.tokenizer.apply_chat_template(turns) + begun
-        except TemplateError as error:
-            raise TemplateRefused(f"The model's chat template refuses this conversation: {error}.") from error
+        """As PromptEncoder.locate."""
+        return PromptEncoder(self.tokenizer, self.card.max_input_tokens).locate(prompt)
 
     def choose_length(self, input_tokens: int, max_new_tokens: int | None) -> int:
         """The longest answer to a prompt: as asked for, else what fits.
@@ -116,9 +74,7 @@ class Model:
                 "fewer."
             )
         if input_tokens > card.max_input_tokens:
-            raise BadRequest(
-                f"The prompt has {input_tokens} tokens, and at most {card.max_input_tokens} are accepted: shorten it."
-            )
+            raise describe_excess(input_tokens, card.max_input_tokens)
         if input_tokens + max_new_tokens > card.max_total_tokens:
             raise BadRequest(
                 f"The prompt's {input_tokens} tokens and {max_new_tokens} new ones are {input_tokens + max_new_tokens} "

@@ -3,11 +3,27 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from demo.engines.local.longest_token import LongestToken
 from demo.events import Piece
 
 
+class TooManyTokens(Exception):
+    """A text has `count` tokens, which is more than the caller's limit."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{count} tokens")
+        self.count = count
+
+
 class Tokenizer(Protocol):
-    """A model's tokenizer with its chat template."""
+    """A model's tokenizer with its chat template. Any number of threads may use it at once.
+
+    A text of `backend.LONG_TEXT` characters is encoded without the GIL, where the tokenizer allows it.
+    """
+
+    @property
+    def longest(self) -> LongestToken | None:
+        """How many bytes of a text one token can stand for; None where that has no bound."""
 
     @property
     def eos_id(self) -> int | None:
@@ -24,10 +40,13 @@ class Tokenizer(Protocol):
     def token_id(self, token: str) -> int | None:
         """The id of the token with this text in the vocabulary; None where there is none."""
 
-    def encode(self, text: str, raw: bool) -> list[int]:
-        """The ids of a text; with `raw`, between the ids that the model expects before and after a text."""
+    def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
+        """The ids of a text; with `raw`, between the ids that the model expects before and after a text.
 
-    def locate(self, text: str, raw: bool) -> tuple[Piece, ...]:
+        Raises TooManyTokens for more than `limit`.
+        """
+
+    def locate(self, text: str, raw: bool, limit: int | None = None) -> tuple[Piece, ...]:
         """The same ids, each with its place in the text."""
 
     def decode(self, ids: Sequence[int], special: bool = True) -> str:

@@ -172,7 +172,8 @@ class RaceListeners:
                 shown, enabled = sentence, isinstance(status, Ready) or bool(self.recordings)
                 speed = {} if session.has_chosen_speed or has_shown_speed else updates.show_speed(self.page, status)
                 has_shown_speed = has_shown_speed or bool(speed)
-                yield {self.page.model: sentence, self.page.generate: gr.update(interactive=enabled), **speed}
+                line = {"text": sentence, "pending": not isinstance(status, Ready)}
+                yield {self.page.model: line, self.page.generate: gr.update(interactive=enabled), **speed}
             await asyncio.sleep(POLL_SECONDS if isinstance(status, Loading) else WATCH_SECONDS)
 
     def choose_speed(self, request: gr.Request) -> None:

@@ -109,7 +109,7 @@ def test_a_body_that_is_not_a_json_object_is_refused_in_a_sentence(
     assert_refused(response, path, 422, "validation", sentence)
 
 
-@pytest.mark.parametrize("body", [b"\xff\xfe", b'{"inputs": "\xff"}', b"[" * 100_000], ids=["bom", "latin", "deep"])
+@pytest.mark.parametrize("body", [b"\xff\xfe", b'{"inputs": "\xff"}', b"[" * 9_000], ids=["bom", "latin", "deep"])
 def test_a_body_that_can_not_be_decoded_is_refused_as_invalid(app: FastAPI, body: bytes) -> None:
     response = ask(app, "POST", "/generate", content=body, headers={"content-type": "application/json"})
     assert_refused(response, "/generate", 422, "validation", "not JSON")

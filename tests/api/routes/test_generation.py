@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from demo.api.routes.generation import LONG_PROMPT, start_run
 from demo.events import Log, Request, Ticket
+from demo.prompt_threads import LONG_PROMPT, MESSAGE_COST, start_run
 from tests.api.client import PATIENCE, ask, post
 from tests.api.script import AnsweringEngine, TicketEngine, open_api
 
@@ -27,7 +27,7 @@ class ThreadRecordingEngine(AnsweringEngine):
 def test_a_long_prompt_is_encoded_beside_the_event_loop(length: int, beside: bool) -> None:
     engine = ThreadRecordingEngine()
     app = open_api(engine)
-    messages = [{"role": "user", "content": "x" * (length - 1)}, {"role": "user", "content": "y"}]
+    messages = [{"role": "user", "content": "x" * (length - 2 * MESSAGE_COST - 1)}, {"role": "user", "content": "y"}]
     assert post(app, "/generate", inputs="x" * length).status_code == 200
     assert post(app, "/v1/chat/completions", messages=messages).status_code == 200
     assert [thread is not threading.current_thread() for thread in engine.threads] == [beside] * 2

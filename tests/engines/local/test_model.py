@@ -108,6 +108,13 @@ def test_a_request_beyond_the_models_limits_is_refused_with_the_numbers() -> Non
         model.choose_length(10, 21)
 
 
+def test_the_longest_answer_is_the_operators_and_a_request_for_more_is_refused() -> None:
+    model = make_model(settings=Settings(max_new_tokens=5, max_total_tokens=30))
+    assert model.choose_length(10, None) == model.choose_length(10, 5) == 5
+    with pytest.raises(BadRequest, match="at most 5 tokens here, and 6 are asked for"):
+        model.choose_length(10, 6)
+
+
 def test_a_prompt_longer_than_the_tokenizer_expects_is_refused_without_a_warning(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

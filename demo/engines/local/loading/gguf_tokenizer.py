@@ -12,6 +12,8 @@ from typing import Any, Final
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, processors
 from tokenizers import Tokenizer as Backend
 
+from demo.engines.local import backend
+from demo.engines.local.longest_token import LongestToken, find_longest_token
 from demo.engines.local.tokenizer import Tokenizer
 from demo.events import Piece
 
@@ -52,6 +54,7 @@ class ByteLevel(Tokenizer):
         self._renderer = pool.submit(_import_renderer)
         pool.shutdown(wait=False)
         self._backend = build_backend(metadata)
+        self._longest = find_longest_token(self._backend, metadata["tokens"])
         self._template = template
         self._roles = read_roles(metadata)
 
@@ -77,13 +80,15 @@ class ByteLevel(Tokenizer):
     def token_id(self, token: str) -> int | None:
         return self._backend.token_to_id(token)
 
-    def encode(self, text: str, raw: bool) -> list[int]:
-        return self._backend.encode(text, add_special_tokens=raw).ids
+    @property
+    def longest(self) -> LongestToken | None:
+        return self._longest
 
-    def locate(self, text: str, raw: bool) -> tuple[Piece, ...]:
-        encoding = self._backend.encode(text, add_special_tokens=raw)
-        places = zip(encoding.ids, encoding.offsets, strict=True)
-        return tuple(Piece(id, start, stop) for id, (start, stop) in places)
+    def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
+        return backend.encode(self._backend, text, raw, limit)
+
+    def locate(self, text: str, raw: bool, limit: int | None = None) -> tuple[Piece, ...]:
+        return backend.locate(self._backend, text, raw, limit)
 
     def decode(self, ids: Sequence[int], special: bool = True) -> str:
         return self._backend.decode(ids, skip_special_tokens=not special)
@@ -115,12 +120,12 @@ def build_backend(metadata: Mapping[str, Any]) -> Backend:
     }
     merges = [tuple(merge.split(" ")) for merge in metadata["merges"]]
     model = models.BPE(vocab=vocabulary, merges=merges, continuing_subword_prefix="", end_of_word_suffix="")
-    backend = Backend(model)
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    _add_tokens(backend, metadata)
-    backend.post_processor = _frame(backend, metadata)
-    return backend
+    built = Backend(model)
+    built.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    built.decoder = decoders.ByteLevel()
+    _add_tokens(built, metadata)
+    built.post_processor = _frame(built, metadata)
+    return built
 
 
 def _add_tokens(backend: Backend, metadata: Mapping[str, Any]) -> None:

@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
+from tokenizers import Tokenizer as Backend
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from demo.engines.local.tokenizer import Tokenizer
+from demo.engines.local import backend
+from demo.engines.local.longest_token import LongestToken, find_longest_token
+from demo.engines.local.tokenizer import Tokenizer, TooManyTokens
 from demo.events import Piece
 
 
@@ -15,6 +18,8 @@ class Pretrained(Tokenizer):
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
         self._vocabulary = tokenizer.get_vocab()
+        self._backend = find_backend(tokenizer)
+        self._longest = None if self._backend is None else find_longest_token(self._backend, self._vocabulary)
 
     @property
     def eos_id(self) -> int | None:
@@ -34,11 +39,22 @@ class Pretrained(Tokenizer):
         id: int | None = self._vocabulary.get(token)
         return id
 
-    def encode(self, text: str, raw: bool) -> list[int]:
-        return list(self._tokenize(text, raw)["input_ids"])
+    @property
+    def longest(self) -> LongestToken | None:
+        return self._longest
 
-    def locate(self, text: str, raw: bool) -> tuple[Piece, ...]:
+    def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
+        if self._backend is not None:
+            return backend.encode(self._backend, text, raw, limit)
+        ids = list(self._tokenize(text, raw)["input_ids"])
+        _check_count(len(ids), limit)
+        return ids
+
+    def locate(self, text: str, raw: bool, limit: int | None = None) -> tuple[Piece, ...]:
+        if self._backend is not None:
+            return backend.locate(self._backend, text, raw, limit)
         encoding = self._tokenize(text, raw, return_offsets_mapping=True)
+        _check_count(len(encoding["input_ids"]), limit)
         places = zip(encoding["input_ids"], encoding["offset_mapping"], strict=True)
         return tuple(Piece(id, start, stop) for id, (start, stop) in places)
 
@@ -52,3 +68,19 @@ class Pretrained(Tokenizer):
     def _tokenize(self, text: str, raw: bool, **options: bool) -> Mapping[str, Any]:
         encoding: Mapping[str, Any] = self._tokenizer(text, add_special_tokens=raw, verbose=False, **options)
         return encoding
+
+
+def find_backend(tokenizer: PreTrainedTokenizerBase) -> Backend | None:
+    """The library's tokenizer that gives the ids of `tokenizer`; None where Python code changes them."""
+    kind = type(tokenizer)
+    for name, owner in (("__call__", PreTrainedTokenizerBase), ("_encode_plus", PreTrainedTokenizerFast)):
+        if getattr(kind, name, None) is not getattr(owner, name):
+            return None
+    tokenizer("", verbose=False)  # sets the library's options, which threads that encode must not change
+    found: Backend = tokenizer.backend_tokenizer
+    return found
+
+
+def _check_count(count: int, limit: int | None) -> None:
+    if limit is not None and count > limit:
+        raise TooManyTokens(count)
