@@ -31,12 +31,15 @@ class SteppedEngine(ScriptedEngine):
     def load(self) -> Load:
         return Load(0, 0, LIMIT, 0.0)
 
+    def _read_clock(self) -> float:
+        return self.scene.now
+
     def submit(self, request: Request, log: Log) -> Ticket:
-        scheduler, clock = self.scene.scheduler, lambda: self.scene.now
+        scheduler = self.scene.scheduler
         assert len(scheduler.running) + len(scheduler.waiting) < LIMIT
         ids = list(range(20))
-        output = Output(request, ids, VOCABULARY, log, clock, lambda: None)
-        sequence = Sequence(request, ids, 0, output, clock(), lambda: None)
+        output = Output(request, ids, VOCABULARY, log, self._read_clock, lambda: None)
+        sequence = Sequence(request, ids, 0, output, self._read_clock(), lambda: None)
         scheduler.add(sequence)
         return sequence
 
