@@ -29,6 +29,8 @@ ENDLESS: Final = 3500  # new tokens of a stream that is cancelled
 STREAMS: Final = 3
 PAGES: Final = 20
 REQUESTS: Final = 30  # of the client that sends many
+GREEDY: Final = 32  # streams of one client: half of LIMIT
+ANSWER: Final = 60  # new tokens of another client's answer
 ROUNDS: Final = 5
 HEAVY_ROUNDS: Final = 3
 
@@ -43,6 +45,7 @@ def measure_fairness() -> Iterator[Figure]:
         (_measure_pages, HEAVY_ROUNDS),
         (partial(_measure_evenness, name=f"a stream beside {PAGES} pages", length=PAGE, prompts=PAGES), HEAVY_ROUNDS),
         (_measure_clients, HEAVY_ROUNDS),
+        (_measure_greedy, HEAVY_ROUNDS),
         (_measure_second_turn, ROUNDS),
     ]
     with open_engine(LIMIT) as engine:
@@ -116,6 +119,30 @@ def _measure_clients(engine: Engine, key: str) -> Round:
         (f"{name}: TTFT", "ms"): 1e3 * ttft,
         (f"ratio: {name} / alone", "x"): ttft / alone,
         (f"ratio: {name} / their median", "x"): ttft / median(probes.read_ttft(each) for each in many),
+    }
+
+
+def _measure_greedy(engine: Engine, key: str) -> Round:
+    """A stream of one client beside as many streams of another client as it may have."""
+    texts = [probes.write_text(engine, f"{key} {at}", SHORT) for at in range(GREEDY + 2)]
+    alone = probes.start(engine, texts[0], ANSWER, client="one")
+    probes.wait_for_end(alone)
+    many = [probes.start(engine, text, ENDLESS, client="many") for text in texts[2:]]
+    for run in many:
+        probes.wait_for_tokens(run, 2)
+    one = probes.start(engine, texts[1], ANSWER, client="one")
+    probes.wait_for_end(one)
+    begin, end = one.submitted + probes.read_ttft(one), probes.list_gaps(one)[-1].end
+    theirs = sum(begin < gap.end <= end for run in many for gap in probes.list_gaps(run))
+    for run in many:
+        run.cancel()
+    probes.wait_for_end(*many)
+    name = f"a stream beside another client's {GREEDY}"
+    return {
+        (f"ratio: {name}: median gap / alone", "x"): median(gap.seconds for gap in probes.list_gaps(one))
+        / median(gap.seconds for gap in probes.list_gaps(alone)),
+        (f"ratio: {name}: their tokens / its tokens", "x"): theirs / (ANSWER - 1),
+        (f"{name}: tokens of all", "tokens/s"): (theirs + ANSWER - 1) / (end - begin),
     }
 
 

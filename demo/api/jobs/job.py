@@ -56,7 +56,6 @@ class Job:
 
     def record_poll(self, next: int, traffic: Traffic | None) -> None:
         """Count a reply with the tokens up to `next`."""
-        self.touch()
         delivered = self.polled.delivered
         self.polled.record_request(traffic)
         self.polled.record_arrival(self.read().tokens[:next])

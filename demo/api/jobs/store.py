@@ -24,10 +24,11 @@ class JobStore:
         return job
 
     def find(self, id: str) -> Job:
-        """Raises Refused (404) for an unknown or expired job."""
+        """A job that somebody asks about. Raises Refused (404) for an unknown or expired one."""
         self._expire()
         if id not in self._jobs:
             raise Refused("not_found", f"There is no job {id!r}: it never existed, or its result has expired.")
+        self._jobs[id].touch()
         return self._jobs[id]
 
     def cancel_unasked(self, seconds: float = UNASKED_SECONDS) -> None:

@@ -123,6 +123,6 @@ async def test_a_job_that_nobody_asks_about_ends_and_one_that_is_asked_about_or_
     forgotten, asked, called = (jobs.add(Run(engine, Request("hi")), each, False) for each in (None, None, webhook))
     for job in (forgotten, asked, called):
         job.asked -= 60
-    asked.record_poll(0, None)
+    jobs.find(asked.id)  # as each of its routes does
     jobs.cancel_unasked(seconds=59)
     assert [ticket.cancelled for ticket in engine.tickets] == [True, False, False]
