@@ -7,6 +7,7 @@ whose errors take 17 seconds to list.
 from typing import Final
 
 MAX_VALUES: Final = 10_000
+PIECE_BYTES: Final = 65_536  # of which each takes two milliseconds at most
 MAX_ESCAPES: Final = 500_000  # backslashes, each of which the parser handles by itself: 13 ms
 
 
@@ -40,3 +41,11 @@ class JsonSize:
         if self.escapes > MAX_ESCAPES:
             return f"more than {MAX_ESCAPES} escaped characters"
         return None
+
+
+def measure_json(text: str) -> JsonSize:
+    """The size of a whole text."""
+    size, encoded = JsonSize(), text.encode(errors="replace")
+    for at in range(0, len(encoded), PIECE_BYTES):
+        size.feed(encoded[at : at + PIECE_BYTES])
+    return size

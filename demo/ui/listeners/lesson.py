@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import gradio as gr
 
 from demo.errors import DemoError
 from demo.events import Engine, Sampling
+from demo.prompt_threads import run_beside
 from demo.trace import Trace
 from demo.ui.components.layout import Layout
 from demo.ui.components.markup import write_json
@@ -62,7 +64,7 @@ class LessonListeners:
         """What the address's fragment holds: a prompt with its settings, or a recorded run, which starts at once."""
         session = self.sessions.find(request.session_hash)
         try:
-            link = read_link(fragment)
+            link = await run_beside(len(fragment), partial(read_link, fragment))
             if isinstance(link, Trace):
                 session.start(self.engine, Question(link.question, "recording", link), GenerationOptions())
                 return show_start(self.page, session)

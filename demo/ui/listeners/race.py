@@ -44,7 +44,7 @@ class RaceListeners:
         prompt, mode, before = str(inputs[0]), read_mode(inputs[1]), session.race
         if mode == "example":
             await _stop(session)
-        started = self._start(session, Question(prompt), inputs[2:], REPLACED[mode])
+        started = await self._start(session, Question(prompt), inputs[2:], REPLACED[mode])
         if mode == "continue" and session.race is not before and session.question.text == prompt:
             started[self.page.prompt] = ""
         return started
@@ -53,15 +53,15 @@ class RaceListeners:
         """Start a race for the last question again, as the same turn."""
         session = self.sessions.find(request.session_hash)
         await _stop(session)
-        return self._start(session, session.turns[-1].question if session.turns else Question(""), inputs[2:], 1)
+        return await self._start(session, session.turns[-1].question if session.turns else Question(""), inputs[2:], 1)
 
     async def complete(self, request: gr.Request, inputs: Sequence[ControlValue]) -> Updates:
         """Start a race for the rest of an answer that was cut off at its maximum length."""
         session = self.sessions.find(request.session_hash)
-        return self._start(session, Question(session.question.text, "rest"), inputs[2:])
+        return await self._start(session, Question(session.question.text, "rest"), inputs[2:])
 
     # Way 4: A race that can't start is explained; a recorded run replaces a model that can't answer
-    def _start(
+    async def _start(
         self, session: Session, question: Question, controls: Sequence[ControlValue], replaced: int | None = 0
     ) -> Updates:
         """Start a race: with the model, or with a recorded run where that can't answer now; or show why not."""
@@ -71,7 +71,7 @@ class RaceListeners:
             options = read_options(controls)
             if question.kind == "turn" and isinstance(status, Ready) and status.card.source == "recorded":
                 return self._replay(session, question.text, options, replaced)
-            session.start(self.engine, question, options, replaced)
+            await session.start_beside(self.engine, question, options, replaced)
         except (NotReady, Overloaded) as error:
             return self._replay(session, question.text, options, replaced, str(error))
         except DemoError as error:
