@@ -24,6 +24,7 @@ from demo.ui.view.words import CONSTANTS
 
 # Of many prompts and seeds, the one whose thousandth token still belongs to the story.
 EXAMPLE: Final = CONSTANTS["example"]
+UNPACKED: Final = 1000  # characters that one of a link's may be unpacked to
 EXAMPLE_SAMPLING: Final = Sampling(**EXAMPLE["sampling"])
 
 
@@ -64,7 +65,7 @@ class LessonListeners:
         """What the address's fragment holds: a prompt with its settings, or a recorded run, which starts at once."""
         session = self.sessions.find(request.session_hash)
         try:
-            link = await run_beside(len(fragment), partial(read_link, fragment))
+            link = await run_beside(UNPACKED * len(fragment), partial(read_link, fragment))
             if isinstance(link, Trace):
                 session.start(self.engine, Question(link.question, "recording", link), GenerationOptions())
                 return show_start(self.page, session)
