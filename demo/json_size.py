@@ -26,10 +26,13 @@ class JsonSize:
     def feed(self, piece: bytes) -> None:
         """Count the next piece."""
         piece = self._rest + piece
-        self.escapes += piece.count(b"\\") - len(self._rest)
-        unescaped = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
-        self._rest = unescaped[-1:] if unescaped.endswith(b"\\") else b""
-        parts = unescaped.split(b'"')
+        if b"\\" in piece:
+            self.escapes += piece.count(b"\\") - len(self._rest)
+            piece = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
+        self._rest = piece[-1:] if piece.endswith(b"\\") else b""
+        if self._in_string and b'"' not in piece:  # long texts, most of the time
+            return
+        parts = piece.split(b'"')
         outside = b"".join(parts[self._in_string :: 2])
         self._in_string ^= len(parts) % 2 == 0
         self.values += sum(map(outside.count, (b",", b"[", b"{")))

@@ -58,6 +58,12 @@ def test_of_many_wrong_messages_the_first_is_named_and_the_others_are_not_valida
     assert "more like it" not in response.text
 
 
+def test_a_client_that_sends_a_flood_over_a_real_connection_gets_the_sentence() -> None:
+    with serve_api(AnsweringEngine()) as url, connect(url) as client:
+        client.sendall(write_post("/v1/chat/completions", FLOODS["numbers"]))
+        assert read_status(client.recv(65536)) == 413
+
+
 class TokenizingEngine(AnsweringEngine):
     """Records the threads that tokenize."""
 

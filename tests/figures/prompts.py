@@ -12,10 +12,11 @@ from demo.metrics import percentile
 from demo.prompt_threads import LONG_PROMPT
 from tests.api.serving import serve_api, write_post
 from tests.figures.figure import Figure, summarise
-from tests.figures.speed import ROUNDS, open_engine
+from tests.figures.speed import open_engine
 from tests.figures.streams import LoopLag
 
-SECONDS: Final = 3.0
+SECONDS: Final = 2.0
+ROUNDS: Final = 3
 TEXT: Final = "The first step in making cheese is to heat the milk. "
 FLOODS: Final = {
     "prompts of 2 MB": ("/generate", {"inputs": TEXT * 39_000}, 1),
