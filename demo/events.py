@@ -8,6 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from demo.bounds import COUNT, MAX_STOP_SEQUENCES, PACE, PENALTY, SCALE, SEED, TOP_N
 from demo.errors import BadRequest, DemoError
+from demo.surrogates import has_lone_surrogate
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
 FinishReason: TypeAlias = Literal["length", "eos_token", "stop_sequence", "cancelled"]
@@ -95,17 +96,6 @@ class Request:
         _require(all(self.stop), "stop", self.stop, "strings that are not empty")
         TOP_N.require("top_n_tokens", self.top_n_tokens)
         PACE.require("pace", self.pace)
-
-
-def has_lone_surrogate(text: str) -> bool:
-    """Whether `text` holds half a character, which no UTF-8 can encode."""
-    if text.isascii():
-        return False
-    try:
-        text.encode()  # ten times as fast as a search for one
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def _require(holds: bool, name: str, value: object, allowed: str) -> None:

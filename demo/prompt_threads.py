@@ -1,4 +1,4 @@
-"""Where prompts are encoded: a short one at once, a long one in one of a few threads, so that no event loop waits.
+"""Where prompts are encoded: a short one at once, a long one in one of two threads, so that no event loop waits.
 
 Knows no tokenizer. The threads hold up nobody as far as what they call releases the GIL, or is short.
 """
@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -19,8 +20,8 @@ from demo.run import Run
 
 LONG_PROMPT: Final = 4096  # characters: encoding fewer takes milliseconds
 MESSAGE_COST: Final = 16  # characters: what the template adds to a message
-THREADS: Final = 2  # each may need tens of megabytes for its prompt
-MAX_WAITING: Final = 16
+VERY_LONG_PROMPT: Final = 32_768  # characters. Each may take tens of megabytes and half a second: one at a time
+MAX_WAITING: Final = 16  # for one of the threads
 SECONDS_PER_CHARACTER: Final = 1e-5  # how much later a character lets a prompt's turn come
 
 T = TypeVar("T")
@@ -31,29 +32,33 @@ def measure_prompt(prompt: Prompt) -> int:
     return len(prompt) if isinstance(prompt, str) else sum(len(each.content) + MESSAGE_COST for each in prompt)
 
 
-class PromptThreads:
-    """Runs work on long prompts in `threads` threads; at most `waiting` wait for one.
+async def run_beside(size: int, work: Callable[[], T], discard: Callable[[T], object] = lambda result: None) -> T:
+    """The result of `work` on a text of `size` characters; a short one is worked on at once, in this thread.
+
+    Where this call is cancelled, a result that comes all the same is passed to `discard`. Raises Overloaded.
+    """
+    if size < LONG_PROMPT:
+        return work()
+    in_context = partial(copy_context().run, work)  # which says whose request this is
+    return await _threads[size >= VERY_LONG_PROMPT].run(size, in_context, discard)
+
+
+class PromptThread:
+    """Runs work on long prompts in a thread; at most `waiting` wait for it.
 
     A short one does not wait for all long ones before it, nor a long one for ever: whose turn is next depends on
     arrival and size.
     """
 
-    def __init__(self, threads: int = THREADS, waiting: int = MAX_WAITING) -> None:
-        self._pool = ThreadPoolExecutor(threads, "prompt")
+    def __init__(self, waiting: int = MAX_WAITING) -> None:
+        self._pool = ThreadPoolExecutor(1, "prompt")
         self._limit = waiting
-        self._threads = threads
-        self._running = 0
         self._waiting: list[tuple[float, int, Future[Any], Callable[[], Any]]] = []
         self._numbers = itertools.count()
         self._lock = threading.Lock()
 
-    async def run(self, size: int, work: Callable[[], T], discard: Callable[[T], object] = lambda result: None) -> T:
-        """The result of `work` on a text of `size` characters; a short one is worked on at once, in this thread.
-
-        Where this call is cancelled, a result that comes all the same is passed to `discard`. Raises Overloaded.
-        """
-        if size < LONG_PROMPT:
-            return work()
+    async def run(self, size: int, work: Callable[[], T], discard: Callable[[T], object]) -> T:
+        """As `run_beside`, in the thread."""
         future: Future[T] = self._add(size, work)
         try:
             return await asyncio.wrap_future(future)
@@ -65,7 +70,7 @@ class PromptThreads:
     def _add(self, size: int, work: Callable[[], T]) -> "Future[T]":
         future: Future[T] = Future()
         with self._lock:
-            if self._running == self._threads and len(self._waiting) >= self._limit:
+            if len(self._waiting) >= self._limit:
                 raise Overloaded("Many long prompts are being read: try again in a few seconds, or send a shorter one.")
             turn = time.monotonic() + size * SECONDS_PER_CHARACTER
             heapq.heappush(self._waiting, (turn, next(self._numbers), future, work))
@@ -83,15 +88,12 @@ class PromptThreads:
             if not self._waiting:
                 return
             _, _, future, work = heapq.heappop(self._waiting)
-            self._running += 1
+        if not future.set_running_or_notify_cancel():
+            return
         try:
-            if future.set_running_or_notify_cancel():
-                future.set_result(work())
+            future.set_result(work())
         except BaseException as error:  # the caller's, as that of any call
             future.set_exception(error)
-        finally:
-            with self._lock:
-                self._running -= 1
 
 
 def _discard(discard: Callable[[T], object], future: "Future[T]") -> None:
@@ -99,9 +101,9 @@ def _discard(discard: Callable[[T], object], future: "Future[T]") -> None:
         discard(future.result())
 
 
-PROMPT_THREADS: Final = PromptThreads()  # of this process: the API and the page share it
+_threads: Final = (PromptThread(), PromptThread())  # of this process, which the API and the page share
 
 
 async def start_run(engine: Engine, request: Request) -> Run:
     """Start a run; a long prompt is encoded in a thread. Raises what `Engine.submit` raises."""
-    return await PROMPT_THREADS.run(measure_prompt(request.prompt), partial(Run, engine, request), Run.cancel)
+    return await run_beside(measure_prompt(request.prompt), partial(Run, engine, request), Run.cancel)

@@ -28,13 +28,15 @@ from demo.events import (
     Sampling,
     Started,
     Token,
-    has_lone_surrogate,
 )
+from demo.json_size import measure_json
 from demo.run import Run
+from demo.surrogates import has_lone_surrogate
 
 VERSION: Final = 1
 MAX_BYTES: Final = 2 * 1024 * 1024
 MAX_TOKENS: Final = 8192
+MAX_VALUES: Final = 8 * MAX_TOKENS  # a token is a list of five
 MAX_SECONDS: Final = 3600.0
 INVALID: Final = "This is not a recorded run: "
 CHANGED: Final = "The link to this recorded run was cut off or changed: copy it again, whole."
@@ -121,6 +123,8 @@ def write_trace(trace: Trace) -> dict[str, Any]:
 
 def read_trace(text: str) -> Trace:
     """The trace of a JSON text. Raises BadRequest: one sentence that says what is wrong with it."""
+    if excess := measure_json(text).find_excess(MAX_VALUES):
+        raise BadRequest(f"{INVALID}it holds {excess}.")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):

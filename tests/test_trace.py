@@ -17,6 +17,7 @@ from demo.trace import (
     CHANGED,
     MAX_BYTES,
     MAX_TOKENS,
+    MAX_VALUES,
     Trace,
     read_fragment,
     read_trace,
@@ -200,3 +201,13 @@ def test_a_run_that_broke_leaves_no_trace() -> None:
     engine.tickets[0].start()
     engine.tickets[0].fail(EngineFailed("It broke."))
     assert trace_run(run, CARD) is None
+
+
+def test_a_run_of_too_many_values_is_refused_before_it_is_parsed() -> None:
+    with pytest.raises(BadRequest, match=f"more than {MAX_VALUES} JSON values"):
+        read_trace('{"version": 1, "prompt": [' + "[]," * 600_000 + "[]]}")
+
+
+def test_the_longest_run_that_can_be_played_is_read() -> None:
+    trace = make_trace(["a,"] * MAX_TOKENS)
+    assert len(read_fragment(write_fragment(trace)).tokens) == MAX_TOKENS

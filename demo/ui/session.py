@@ -3,12 +3,14 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from demo.client_key import make_client_key
 from demo.engines.replay import Replay
 from demo.errors import BadRequest
 from demo.events import Engine, Message, Ready, Request
+from demo.prompt_threads import measure_prompt, run_beside
 from demo.trace import Trace, retrace_run, trace_run
 from demo.ui.race import UPDATE_SECONDS, Race
 from demo.ui.view.options import GenerationOptions
@@ -35,6 +37,8 @@ class Session:
         self.has_chosen_speed = False  # by hand or by a link
         self._before: tuple[Race | None, Question, list[Turn]] = (None, self.question, self.turns)  # the last race
         self._recorded: Race | None = None
+        self._starting = False  # while a question is encoded
+        self._stopped = False  # meanwhile
 
     @property
     def racing(self) -> bool:
@@ -45,7 +49,7 @@ class Session:
         """Raise BadRequest where no race could start with any engine."""
         if self.closed:
             raise BadRequest("This tab was closed: reload the page.")
-        if self.racing:
+        if self.racing or self._starting:
             raise BadRequest("The answer is still being written: wait for it, or press Stop first.")
         if not question.strip():
             raise BadRequest("The prompt is empty: type something first.")
@@ -58,17 +62,41 @@ class Session:
         Raises BadRequest, Overloaded or NotReady, and then changes nothing.
         """
         self.check(question.text)
-        kept = [] if replaced is None else self.turns[: max(len(self.turns) - replaced, 0)]
-        before = (self.race, self.question, self.turns)
-        if question.recording is not None:
-            self.race = make_replay(question.recording, options.pace)
-        else:
-            self.race = self._make_race(engine, question, kept, question.options or options)
-        self.question, self.turns, self._before = question, kept, before
+        kept = self._list_kept(replaced)
+        self._replace(self._make(engine, question, kept, options), question, kept)
 
     def withdraw(self) -> None:
         """Take back the race that was started last, which was refused before its first token."""
         self.race, self.question, self.turns = self._before
+
+    def _replace(self, race: Race, question: Question, turns: list[Turn]) -> None:
+        self._before = (self.race, self.question, self.turns)
+        self.race, self.question, self.turns = race, question, turns
+
+    async def start_beside(
+        self, engine: Engine, question: Question, options: GenerationOptions, replaced: int | None = 0
+    ) -> None:
+        """As `start`, but a long conversation is encoded in a thread; what is stopped meanwhile ends at once."""
+        self.check(question.text)
+        kept = self._list_kept(replaced)
+        size = len(question.text) + measure_prompt(join_messages(kept))
+        self._starting, self._stopped = True, False
+        try:
+            make = partial(self._make, engine, question, kept, options)
+            race = await run_beside(size, make, lambda race: race.run.cancel())
+        finally:
+            self._starting = False
+        self._replace(race, question, kept)
+        if self._stopped or self.closed:
+            self.stop()
+
+    def _list_kept(self, replaced: int | None) -> list[Turn]:
+        return [] if replaced is None else self.turns[: max(len(self.turns) - replaced, 0)]
+
+    def _make(self, engine: Engine, question: Question, turns: Sequence[Turn], options: GenerationOptions) -> Race:
+        if question.recording is not None:
+            return make_replay(question.recording, options.pace)
+        return self._make_race(engine, question, turns, question.options or options)
 
     # Way 6: The conversation and the prompt become a request
     def _make_race(self, engine: Engine, question: Question, turns: Sequence[Turn], options: GenerationOptions) -> Race:
@@ -114,6 +142,7 @@ class Session:
 
     def stop(self, *sides: Side) -> None:
         """Stop these sides of the race under way, if any; both by default, and with them the work."""
+        self._stopped = self._stopped or not sides
         if self.race is not None:
             self.race.detach(*(sides or SIDES))
 

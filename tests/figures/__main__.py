@@ -19,6 +19,7 @@ from tests.figures.fairness import measure_fairness
 from tests.figures.figure import Figure
 from tests.figures.kv_pages import measure_kv_pages
 from tests.figures.page import measure_page, measure_paint
+from tests.figures.prompts import measure_prompts
 from tests.figures.quality import measure_quality
 from tests.figures.speed import NEW_TOKENS, measure_speed
 from tests.figures.start import measure_start
@@ -45,7 +46,9 @@ def measure_all() -> Iterator[Figure]:
     yield from measure_fairness()
     yield from measure_start()
     yield measure_paint()
-    for measure in (measure_updates, measure_page, measure_crowd, measure_wire, measure_streams, measure_quality):
+    yield from measure_updates()
+    yield from measure_page()
+    for measure in (measure_crowd, measure_wire, measure_streams, measure_prompts, measure_quality):
         yield from measure()
     yield from measure_kv_pages()
     yield from measure_tabs()

@@ -40,22 +40,29 @@ class BodyLimitMiddleware:
             return
         received, size = 0, JsonSize()
 
-        async def count() -> Message:
+        async def take() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
             if received > MAX_BODY_BYTES:
                 raise HTTPException(413, sentence)  # FastAPI, which reads the body, passes this type on
-            if not is_form:
-                _count_json(size, message.get("body", b""))
+            return message
+
+        async def count() -> Message:
+            message = await take()
+            if not is_form and (refusal := _count_json(size, message.get("body", b""))):
+                while message.get("more_body"):  # a connection with unread bytes is reset, and the reply lost
+                    message = await take()
+                raise refusal
             return message
 
         await self._app(scope, count, send)
 
 
-def _count_json(size: JsonSize, body: bytes) -> None:
+def _count_json(size: JsonSize, body: bytes) -> HTTPException | None:
+    """The refusal of a body with this next piece, if it must be refused."""
     size.feed(body)
     if b"\0" in body:  # of UTF-16 or UTF-32, in which nothing can be counted
-        raise HTTPException(400)
-    if excess := size.find_excess():
-        raise HTTPException(413, f"The body holds {excess}: send less at once.")
+        return HTTPException(400)
+    excess = size.find_excess()
+    return HTTPException(413, f"The body holds {excess}: send less at once.") if excess else None

@@ -20,7 +20,7 @@ from demo.api.dialects.native_request import CompatRequest, GenerateRequest
 from demo.api.openapi import documents, replies
 from demo.errors import NotReady
 from demo.events import Broken, Engine, Loading, ModelCard, Request
-from demo.prompt_threads import PROMPT_THREADS
+from demo.prompt_threads import run_beside
 from demo.run import Run
 
 NATIVE_PATHS: Final = ("/", "/generate", "/generate_stream", "/jobs", "/crowds")
@@ -105,7 +105,7 @@ async def deliver(
 
 async def start_runs(engine: Engine, size: int, read: Callable[[], Sequence[Request]]) -> list[Run]:
     """Start a run for each request that `read` returns, all or none; in a thread where they are long."""
-    return await PROMPT_THREADS.run(size, partial(_start_all, engine, read), _cancel_all)
+    return await run_beside(size, partial(_start_all, engine, read), _cancel_all)
 
 
 def _start_all(engine: Engine, read: Callable[[], Sequence[Request]]) -> list[Run]:

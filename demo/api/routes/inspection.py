@@ -18,7 +18,7 @@ from demo.bounds import MAX_STOP_SEQUENCES
 from demo.engines.metered import MeteredEngine
 from demo.errors import NotReady
 from demo.events import Engine, Piece, Prompt
-from demo.prompt_threads import PROMPT_THREADS
+from demo.prompt_threads import run_beside
 
 PIECES_AT_ONCE: Final = 1000
 STALLED_SECONDS: Final = 60.0  # a step takes milliseconds; the longest chunk of a prompt, a few seconds
@@ -84,12 +84,12 @@ def _add_tokenizing_routes(router: APIRouter, engine: Engine) -> None:
     @router.post("/tokenize", **documents.reply(list[reports.TextToken], 413, 422, 429, 503))
     async def tokenize(body: GenerateRequest) -> Response:
         """The tokens of `inputs`, without a chat template, each with its position in characters."""
-        return await PROMPT_THREADS.run(body.size, lambda: reply_text(engine, body.inputs))
+        return await run_beside(body.size, lambda: reply_text(engine, body.inputs))
 
     @router.post("/chat_tokenize", **documents.reply(reports.TokenizedChat, 413, 422, 429, 503))
     async def chat_tokenize(body: ChatRequest) -> Response:
         """A conversation in the model's chat template, and its tokens."""
-        return await PROMPT_THREADS.run(body.size, lambda: reply_chat(engine, body.conversation()))
+        return await run_beside(body.size, lambda: reply_chat(engine, body.conversation()))
 
 
 def check_health(engine: Engine) -> None:

@@ -21,7 +21,7 @@ def encode(backend: Tokenizer, text: str, raw: bool, limit: int | None) -> list[
     return encoding.ids
 
 
-def locate(backend: Tokenizer, text: str, raw: bool, limit: int | None) -> tuple[Piece, ...]:
+def locate(backend: Tokenizer, text: str, raw: bool, limit: int | None, first: int) -> tuple[Piece, ...]:
     """As Tokenizer.locate."""
     if len(text) < LONG_TEXT:
         encoding = backend.encode(text, add_special_tokens=raw)
@@ -29,8 +29,8 @@ def locate(backend: Tokenizer, text: str, raw: bool, limit: int | None) -> tuple
         encoding = backend.encode_batch([text], add_special_tokens=raw)[0]
     _check_count(encoding, limit)
     # One by one: `offsets` would hold the GIL until all are there. A token that belongs to no text has no place.
-    places = (encoding.token_to_chars(index) or (0, 0) for index in range(len(encoding)))
-    return tuple(Piece(id, start, stop) for id, (start, stop) in zip(encoding.ids, places, strict=True))
+    places = (encoding.token_to_chars(index) or (0, 0) for index in range(first, len(encoding)))
+    return tuple(Piece(id, start, stop) for id, (start, stop) in zip(encoding.ids[first:], places, strict=True))
 
 
 def _check_count(encoding: Encoding, limit: int | None) -> None:

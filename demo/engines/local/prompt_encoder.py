@@ -41,13 +41,13 @@ class PromptEncoder:
     def _encode_end(self, turns: tuple[Message, ...], length: int, truncate: int) -> list[int]:
         """A conversation of `length` tokens, its last message cut at its beginning to `truncate` tokens in all."""
         *before, last = turns
-        pieces = self.tokenizer.locate(last.content, raw=False)
-        while pieces := pieces[length - truncate :]:  # again where the rest is encoded into more tokens
+        pieces = self.tokenizer.locate(last.content, raw=False, first=length - truncate)
+        while pieces:
             cut = (*before, replace(last, content=last.content[pieces[0].start :]))
             try:
                 return self.tokenizer.encode(self._apply_chat_template(cut), raw=False, limit=truncate)
             except TooManyTokens as error:
-                length = error.count
+                pieces = pieces[error.count - truncate :]  # the rest has been encoded into more tokens
         empty = self._apply_chat_template((*before, replace(last, content="")))
         template = len(self.tokenizer.encode(empty, raw=False))
         raise BadRequest(

@@ -46,8 +46,8 @@ class Tokenizer(Protocol):
         Raises TooManyTokens for more than `limit`.
         """
 
-    def locate(self, text: str, raw: bool, limit: int | None = None) -> tuple[Piece, ...]:
-        """The same ids, each with its place in the text."""
+    def locate(self, text: str, raw: bool, limit: int | None = None, first: int = 0) -> tuple[Piece, ...]:
+        """The same ids from number `first` on, each with its place in the text."""
 
     def decode(self, ids: Sequence[int], special: bool = True) -> str:
         """The text of ids, with or without that of the `special` ones."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import gradio as gr
 
 from demo.errors import DemoError
 from demo.events import Engine, Sampling
+from demo.prompt_threads import run_beside
 from demo.trace import Trace
 from demo.ui.components.layout import Layout
 from demo.ui.components.markup import write_json
@@ -22,6 +24,7 @@ from demo.ui.view.words import CONSTANTS
 
 # Of many prompts and seeds, the one whose thousandth token still belongs to the story.
 EXAMPLE: Final = CONSTANTS["example"]
+UNPACKED: Final = 1000  # characters that one of a link's may be unpacked to
 EXAMPLE_SAMPLING: Final = Sampling(**EXAMPLE["sampling"])
 
 
@@ -62,7 +65,7 @@ class LessonListeners:
         """What the address's fragment holds: a prompt with its settings, or a recorded run, which starts at once."""
         session = self.sessions.of(request)
         try:
-            link = read_link(fragment)
+            link = await run_beside(UNPACKED * len(fragment), partial(read_link, fragment))
             if isinstance(link, Trace):
                 session.start(self.engine, Question(link.question, "recording", link), GenerationOptions())
                 return show_start(self.page, session)

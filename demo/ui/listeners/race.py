@@ -74,7 +74,7 @@ class RaceListeners:
             options = read_options(controls)
             if question.kind == "turn" and isinstance(status, Ready) and status.card.source == "recorded":
                 return self._replay(session, question.text, options, replaced)
-            session.start(self.engine, question, options, replaced)
+            await session.start_beside(self.engine, question, options, replaced)
             await self._check_quota(session, status)
         except (NotReady, Overloaded) as error:
             return self._replay(session, question.text, options, replaced, str(error))

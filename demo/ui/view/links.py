@@ -15,6 +15,9 @@ TRACE: Final = "trace"
 BROWSER_FIELDS: Final = {"station", "present"}  # read by the page's scripts: where to scroll, and the presenter view
 MAX_FIELDS: Final = 20
 MAX_PROMPT: Final = 20_000  # characters
+MAX_FRAGMENT: Final = 1_000_000  # characters, which hold more than a recorded run of 8,192 tokens
+MAX_ESCAPES: Final = 5 * MAX_PROMPT  # a character is at most four bytes, and each of them may be escaped
+TOO_MUCH: Final = "This link holds too much: copy it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,12 @@ def write_link(link: PromptLink) -> str:
 
 def read_link(fragment: str) -> PromptLink | Trace | None:
     """What a fragment holds; None where it is empty or is for the page's scripts alone. Raises BadRequest."""
+    if len(fragment) > MAX_FRAGMENT or fragment.count("%") > MAX_ESCAPES:
+        raise BadRequest(TOO_MUCH)
     try:
         fields = {name: each[-1] for name, each in parse_qs(fragment, max_num_fields=MAX_FIELDS).items()}
     except ValueError:
-        raise BadRequest("This link holds too much: copy it again.") from None
+        raise BadRequest(TOO_MUCH) from None
     if TRACE in fields:
         return read_fragment(fields[TRACE])
     given = {name: text for name, text in fields.items() if name not in BROWSER_FIELDS}

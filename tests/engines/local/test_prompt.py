@@ -1,19 +1,22 @@
 """Prompts: truncated at their beginning, scored token by token, shown as the model reads them."""
 
+import threading
 from dataclasses import replace
 from itertools import accumulate, count
 
 import pytest
 import torch
 
+from demo.engines.local import prompt_encoder
+from demo.engines.local.runners.transformers.tokenizer import Pretrained
 from demo.engines.local.scheduler import MAX_SCORED
 from demo.errors import BadRequest, NotReady, Overloaded
-from demo.events import Message, PromptProgress, PromptRead, Request, Started
+from demo.events import Message, Piece, PromptProgress, PromptRead, Request, Started
 from demo.run import Run
 from demo.settings import Settings
 from tests.engines.local.answers import ask, naive_ids
 from tests.engines.local.conftest import OpenWorker
-from tests.engines.local.tiny import ARCHITECTURES, EOS, make_model, make_network
+from tests.engines.local.tiny import ARCHITECTURES, EOS, make_model, make_network, make_tokenizer
 from tests.engines.local.watched import WatchedRunner
 
 LONG = "a prompt of some length, longer than what is scored at once; " * 3
@@ -161,3 +164,72 @@ def test_load_counts_running_and_waiting_requests(open_worker: OpenWorker) -> No
     assert (load.running, load.waiting) == (1, 0)
     assert load.stalled < 5
     reader.close()
+
+
+class UncalledTokenizer(Pretrained):
+    """Encodes nothing."""
+
+    def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
+        raise AssertionError("the text was encoded")
+
+    def locate(self, text: str, raw: bool, limit: int | None = None, first: int = 0) -> tuple[Piece, ...]:
+        raise AssertionError("the text was encoded")
+
+
+LONGEST = "<|assistant|>"  # the longest of the tiny model's tokens
+
+
+def test_a_text_that_no_tokens_can_hold_is_refused_before_it_is_encoded_with_the_limit(open_worker: OpenWorker) -> None:
+    model = make_model(settings=Settings(max_input_tokens=100))
+    limit = 100 * len(LONGEST)
+    assert len(model.encode(LONGEST * 100)) == 100
+    engine = open_worker(replace(model, tokenizer=UncalledTokenizer(make_tokenizer())))
+    sentence = (
+        f"The prompt has {limit + 1} bytes, and the 100 tokens that are accepted hold at most {limit}: shorten it."
+    )
+    for text in ("x" * (limit + 1), "x" * 101 + "é" * 600):
+        for prompt in (text, (Message("user", text[len("<|user|><|end|><|assistant|>") :]),)):
+            for truncate in (None, 5):
+                with pytest.raises(BadRequest, match=sentence):
+                    Run(engine, Request(prompt, truncate=truncate))
+            with pytest.raises(BadRequest, match=sentence):
+                engine.tokenize(prompt)
+
+
+def test_a_text_within_the_limit_of_bytes_is_refused_for_its_tokens_if_it_has_too_many() -> None:
+    model = make_model(settings=Settings(max_input_tokens=100))
+    with pytest.raises(BadRequest, match=r"The prompt has 101 tokens, and at most 100 are accepted: shorten it\."):
+        model.encode("x" * 101)
+    assert len(model.encode("x" * 101, truncate=100)) == 100
+
+
+def test_a_text_of_more_tokens_than_are_listed_is_refused_with_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt_encoder, "MAX_LISTED", 50)
+    with pytest.raises(BadRequest, match="The text has 51 tokens, and at most 50 are listed at once: send less"):
+        make_model().tokenize("x" * 51)
+
+
+class GatedTokenizer(Pretrained):
+    """Waits within a long text until the test opens it."""
+
+    def __init__(self) -> None:
+        super().__init__(make_tokenizer())
+        self.begun, self.open = threading.Event(), threading.Event()
+
+    def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
+        if len(text) > 100:
+            self.begun.set()
+            assert self.open.wait(20)
+        return super().encode(text, raw, limit)
+
+
+def test_a_short_prompt_does_not_wait_for_a_long_one_that_is_being_encoded(open_worker: OpenWorker) -> None:
+    tokenizer = GatedTokenizer()
+    engine = open_worker(replace(make_model(), tokenizer=tokenizer))
+    long = threading.Thread(target=Run, args=(engine, Request("x" * 200, 1)))
+    long.start()
+    assert tokenizer.begun.wait(20)
+    (answer,) = ask(engine, Request("hello", 2))
+    assert answer.tokens
+    tokenizer.open.set()
+    long.join(20)

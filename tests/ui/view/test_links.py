@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from demo.errors import BadRequest
 from demo.trace import write_fragment
-from demo.ui.view.links import PromptLink, read_link, write_link
+from demo.ui.view.links import MAX_ESCAPES, MAX_FRAGMENT, MAX_PROMPT, PromptLink, read_link, write_link
 from demo.ui.view.options import DEFAULTS, ControlValue
 from tests.traces import make_trace
 
@@ -78,3 +78,15 @@ def test_a_changed_link_is_refused_in_one_sentence(fragment: str, sentence: str)
 def test_any_fragment_is_read_or_refused_in_one_sentence(text: str) -> None:
     with suppress(BadRequest):
         assert read_link(text) is None or read_prompt(text)
+
+
+@pytest.mark.parametrize("fragment", ["prompt=" + "a" * MAX_FRAGMENT, "prompt=" + "%41" * (MAX_ESCAPES + 1)])
+def test_a_link_that_holds_far_too_much_is_refused_before_it_is_read(fragment: str) -> None:
+    with pytest.raises(BadRequest, match="holds too much"):
+        read_link(fragment)
+
+
+def test_the_longest_prompt_is_read_however_it_is_escaped() -> None:
+    link = read_link("prompt=" + "%F0%9F%A7%80" * MAX_PROMPT)
+    assert isinstance(link, PromptLink)
+    assert link.prompt == "🧀" * MAX_PROMPT

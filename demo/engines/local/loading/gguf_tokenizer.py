@@ -87,8 +87,8 @@ class ByteLevel(Tokenizer):
     def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
         return backend.encode(self._backend, text, raw, limit)
 
-    def locate(self, text: str, raw: bool, limit: int | None = None) -> tuple[Piece, ...]:
-        return backend.locate(self._backend, text, raw, limit)
+    def locate(self, text: str, raw: bool, limit: int | None = None, first: int = 0) -> tuple[Piece, ...]:
+        return backend.locate(self._backend, text, raw, limit, first)
 
     def decode(self, ids: Sequence[int], special: bool = True) -> str:
         return self._backend.decode(ids, skip_special_tokens=not special)

@@ -50,13 +50,13 @@ class Pretrained(Tokenizer):
         _check_count(len(ids), limit)
         return ids
 
-    def locate(self, text: str, raw: bool, limit: int | None = None) -> tuple[Piece, ...]:
+    def locate(self, text: str, raw: bool, limit: int | None = None, first: int = 0) -> tuple[Piece, ...]:
         if self._backend is not None:
-            return backend.locate(self._backend, text, raw, limit)
+            return backend.locate(self._backend, text, raw, limit, first)
         encoding = self._tokenize(text, raw, return_offsets_mapping=True)
         _check_count(len(encoding["input_ids"]), limit)
         places = zip(encoding["input_ids"], encoding["offset_mapping"], strict=True)
-        return tuple(Piece(id, start, stop) for id, (start, stop) in places)
+        return tuple(Piece(id, start, stop) for id, (start, stop) in places)[first:]
 
     def decode(self, ids: Sequence[int], special: bool = True) -> str:
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=not special))
