@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from demo.events import Message
+from demo.settings import Settings
 from tests.browser.conftest import WORDS
 from tests.browser.race import answer, start_race
 from tests.browser.serving import Served, serve
@@ -238,4 +239,19 @@ def test_an_answer_that_is_there_at_once_reaches_both_sides(open_tab: Tabs) -> N
             tab.expect_results(run)
             tab.expect_both("done")
             assert tab.read("streamed-text") == tab.read("whole-text") == "All at once"
+        open_tab.close()
+
+
+def test_a_page_with_a_key_asks_its_visitor_for_it_and_then_works(open_tab: Tabs) -> None:
+    with serve(TypingEngine(["Hi"], 0.0), Settings(port=0, api_key="secret-key")) as served:
+        tab = open_tab(served.url, ready=False)
+        for given in ("wrong", "secret-key"):
+            tab.page.locator("#password").fill(given)
+            tab.page.get_by_role("button", name="Open the page").click()
+            if given == "wrong":
+                expect(tab.find("login-message")).to_contain_text("This is not the password")
+        tab.wait_until_ready()
+        tab.complaints.clear()  # Chromium's own, about 401
+        tab.ask("Hello")
+        tab.expect_text("whole", "Hi")
         open_tab.close()

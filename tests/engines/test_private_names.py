@@ -15,6 +15,7 @@ GRAPHS = f"{LOCAL}/runners/transformers/cuda_graphs"
 HOMES = {
     f"{GRAPHS}/grouped_attention.py": {"_attn_implementation"},
     f"{GRAPHS}/torch_private.py": {"_C", "_POOL_HANDLE", "_cuda_endAllocateToPool", "_dynamo"},
+    f"{LOCAL}/runners/cpu_llama/kernels/levels.py": {"numba.core.caching"},  # its class is a setting of numba's
     f"{LOCAL}/runners/cpu_llama/kernels/simd.py": {"numba.core", "numba.core.typing.templates"},
 }
 
