@@ -8,26 +8,39 @@ from collections import Counter
 
 
 class SharedLimit:
-    """`limit` places."""
+    """`limit` places. With `per_free`, a client may hold fewer than so many for each place that is free."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, per_free: int = 1) -> None:
         self.limit = limit
+        self._per_free = per_free
         self._held: Counter[str] = Counter()
         self.taken = 0
 
     @property
+    def free(self) -> int:
+        """Places that nobody has taken."""
+        return self.limit - self.taken
+
+    @property
     def is_full(self) -> bool:
         """Whether a client that holds none is refused too."""
-        return self.taken >= self.limit
+        return self.free <= 0
+
+    def count(self, client: str) -> int:
+        """The places of this client."""
+        return self._held.get(client, 0)
 
     def take(self, client: str) -> bool:
         """Take a place for this client; False where it may not."""
-        if self._held[client] >= self.limit - self.taken:
-            self._held += Counter()  # drops clients without places
+        if self.count(client) >= self._per_free * self.free:
             return False
+        self.add(client)
+        return True
+
+    def add(self, client: str) -> None:
+        """Count a place of this client, whether or not it may take one."""
         self._held[client] += 1
         self.taken += 1
-        return True
 
     def give_back(self, client: str) -> None:
         """Free a place of this client."""

@@ -1,7 +1,7 @@
 """The routes that generate nothing: health, model, metrics, and tokenization."""
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import orjson
 from fastapi import APIRouter
@@ -19,21 +19,13 @@ from demo.engines.metered import MeteredEngine
 from demo.errors import NotReady
 from demo.events import Engine, Piece, Prompt
 from demo.prompt_threads import run_beside
+from demo.shared_limit import SharedLimit
 
 PIECES_AT_ONCE: Final = 1000
 STALLED_SECONDS: Final = 60.0  # a step takes milliseconds; the longest chunk of a prompt, a few seconds
 
 
-class Places(Protocol):
-    """Places for open tabs of the page."""
-
-    @property
-    def taken(self) -> int: ...
-    @property
-    def limit(self) -> int: ...
-
-
-def build_inspection_routes(engine: MeteredEngine, tabs: Places | None = None) -> APIRouter:
+def build_inspection_routes(engine: MeteredEngine, tabs: SharedLimit | None = None) -> APIRouter:
     """GET the state of the server; POST a text to see its tokens."""
     router = APIRouter(tags=["inspect"])
 
