@@ -15,8 +15,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from demo.errors import Overloaded
-from demo.events import Engine, Prompt, Request
-from demo.run import Run
+from demo.events import Prompt
 
 LONG_PROMPT: Final = 4096  # characters: encoding fewer takes milliseconds
 MESSAGE_COST: Final = 16  # characters: what the template adds to a message
@@ -102,8 +101,3 @@ def _discard(discard: Callable[[T], object], future: "Future[T]") -> None:
 
 
 _threads: Final = (PromptThread(), PromptThread())  # of this process, which the API and the page share
-
-
-async def start_run(engine: Engine, request: Request) -> Run:
-    """Start a run; a long prompt is encoded in a thread. Raises what `Engine.submit` raises."""
-    return await run_beside(measure_prompt(request.prompt), partial(Run, engine, request), Run.cancel)

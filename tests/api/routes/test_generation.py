@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
+from demo.api.routes.generation import start_runs
 from demo.events import Log, Request, Ticket
-from demo.prompt_threads import LONG_PROMPT, MESSAGE_COST, start_run
+from demo.prompt_threads import LONG_PROMPT, MESSAGE_COST
 from tests.api.client import PATIENCE, ask, post
 from tests.api.script import AnsweringEngine, TicketEngine, open_api
 
@@ -50,7 +51,7 @@ class SlowEngine(TicketEngine):
 
 def test_a_request_that_is_cancelled_while_its_prompt_is_encoded_stops_the_work() -> None:
     async def story() -> None:
-        starting = asyncio.ensure_future(start_run(engine, Request("x" * LONG_PROMPT)))
+        starting = asyncio.ensure_future(start_runs(engine, LONG_PROMPT, lambda: [Request("x" * LONG_PROMPT)]))
         assert await asyncio.to_thread(engine.asked.wait, PATIENCE)
         starting.cancel()
         await asyncio.wait({starting}, timeout=0.01)
