@@ -4,7 +4,7 @@ import hashlib
 import ipaddress
 import json
 import secrets
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 Kind: TypeAlias = Literal["session", "key", "address"]  # a tab of the page; an API key; neither
 
@@ -17,6 +17,14 @@ def make_client_key(address: str, kind: Kind, name: str = "") -> str:
     A keyed hash (RFC 7693): without its secret, an address cannot be found by hashing all addresses.
     """
     return f"{_hash(find_network(address))}/{kind}:{_hash(address, name)}"
+
+
+def read_address(request: Any) -> str:
+    """The address of an HTTP request's client, Starlette's or Gradio's; empty where it has none, as on a Unix socket.
+
+    It is that of the connection, or the forwarded one of a proxy that --trusted-proxies names.
+    """
+    return str(request.client.host) if request.client else ""
 
 
 def find_network(address: str) -> str:

@@ -7,17 +7,16 @@ from typing import Annotated, TypeAlias
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from demo.client_key import make_client_key
+from demo.client_key import make_client_key, read_address
 from demo.events import Request
 
 
 async def find_client(connection: HTTPConnection) -> str:
     """The client's key: from its API key and address, or from its address alone.
 
-    The API key is not enough: strangers may send the same one, such as the "-" that OpenAI's clients need. The address
-    is that of the connection, or the forwarded one of a proxy that --trusted-proxies names.
+    The API key is not enough: strangers may send the same one, such as the "-" that OpenAI's clients need.
     """
-    address = connection.client.host if connection.client else ""
+    address = read_address(connection)
     api_key = connection.headers.get("authorization", "").partition(" ")[2].strip()
     return make_client_key(address, "key", api_key) if api_key else make_client_key(address, "address")
 

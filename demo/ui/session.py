@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from demo.client_key import make_client_key
+from demo.client_key import make_client_key, read_address
 from demo.engines.replay import Replay
 from demo.errors import BadRequest
 from demo.events import Engine, Message, Ready, Request
@@ -170,7 +170,7 @@ class Sessions:
 
     def of(self, request: Any) -> Session:
         """The session of a listener's request, a `gradio.Request`."""
-        return self.find(request.session_hash, request.client.host if request.client else "")
+        return self.find(request.session_hash, read_address(request))
 
     def choose_interval(self, session: Session) -> float:
         """Seconds between two updates of the growing text in `session`."""

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from demo.client_key import find_network
+from demo.client_key import find_network, read_address
 from demo.ui.gradio_queue import FAILED, Call, TabQueue, write_output
 from demo.ui.tabs import BUSY, FULL, Tabs
 
@@ -101,5 +101,5 @@ async def read_body(request: Request) -> Any:
 
 
 def find_client(request: Request) -> str:
-    """The network of a request: of the connection, or of the address that a proxy of --trusted-proxies forwards."""
-    return find_network(request.client.host if request.client else "")
+    """The network of a request's client."""
+    return find_network(read_address(request))
