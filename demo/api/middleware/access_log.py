@@ -13,7 +13,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.api.dialects.answer import Answer
 from demo.api.middleware.root_path import find_route_path
-from demo.log_format import escape_unprintable
 
 logger = logging.getLogger("demo.access")
 
@@ -60,7 +59,7 @@ class AccessLogMiddleware:
                 "seconds": round(time.perf_counter() - began, 6),
                 "answers": [self._describe(answer) for answer in state.get("answers", ())],
             }
-            logger.info("%s", escape_unprintable(json.dumps(line, ensure_ascii=False)))
+            logger.info("%s", json.dumps(line, ensure_ascii=False))
 
     def _is_logged(self, scope: Scope) -> bool:
         path = find_route_path(scope)

@@ -30,10 +30,8 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        announced, is_form = (
-            headers.get("content-length", "0"),
-            headers.get("content-type", "").startswith("multipart/"),
-        )
+        announced = headers.get("content-length", "0")
+        is_form = headers.get("content-type", "").startswith("multipart/")
         sentence = f"The body is larger than {MAX_BODY_BYTES} bytes: send less at once."
         if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
             await respond(find_route_path(scope), Refused("too_large", sentence))(scope, receive, send)
