@@ -1,15 +1,13 @@
 """Races, conversations and sessions."""
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
 from demo.errors import BadRequest, EngineFailed, Overloaded
-from demo.events import Log, Message, Ready, Request, Ticket
-from demo.prompt_threads import LONG_PROMPT
+from demo.events import Message, Ready
 from demo.ui.race import UPDATE_SECONDS, Race
 from demo.ui.session import MAX_RUNS, MAX_UPDATES_PER_SECOND, Session, Sessions
 from demo.ui.view.options import GenerationOptions
@@ -21,21 +19,6 @@ from tests.traces import make_trace
 
 pytestmark = pytest.mark.anyio
 HELLO = Message("user", "Hello")
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def engine() -> ScriptedEngine:
-    return ScriptedEngine()
-
-
-@pytest.fixture
-def session() -> Session:
-    return Session()
 
 
 def start(
@@ -337,57 +320,3 @@ async def test_neither_the_first_text_nor_a_stop_waits_for_an_update(session: Se
     session.stop("streamed")
     assert (await asyncio.wait_for(following, 5))[-1].phase == "stopped"
     session.stop()
-
-
-class SlowEngine(ScriptedEngine):
-    """Takes until `open` to admit, and knows in which thread it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked, self.open = threading.Event(), threading.Event()
-
-    def submit(self, request: Request, log: Log) -> Ticket:
-        self.thread = threading.current_thread()
-        self.asked.set()
-        assert self.open.wait(20)
-        return super().submit(request, log)
-
-
-async def begin_slowly(session: Session, engine: SlowEngine) -> "asyncio.Task[None]":
-    """A long question, which is being encoded."""
-    question = Question("x" * LONG_PROMPT)
-    starting = asyncio.ensure_future(session.start_beside(engine, question, GenerationOptions()))
-    assert await asyncio.to_thread(engine.asked.wait, 20)
-    return starting
-
-
-async def test_a_long_question_is_encoded_beside_the_event_loop_and_no_other_starts_meanwhile(session: Session) -> None:
-    engine = SlowEngine()
-    starting = await begin_slowly(session, engine)
-    with pytest.raises(BadRequest, match="still being written"):
-        start(session, engine, "Another")
-    engine.open.set()
-    await starting
-    assert engine.thread is not threading.current_thread()
-    assert session.racing
-    assert len(engine.tickets) == 1
-
-
-async def test_a_race_that_is_stopped_while_its_question_is_encoded_does_no_work(session: Session) -> None:
-    engine = SlowEngine()
-    starting = await begin_slowly(session, engine)
-    session.stop()
-    engine.open.set()
-    await starting
-    assert engine.tickets[0].cancelled
-
-
-async def test_a_long_question_that_is_refused_changes_nothing(session: Session, engine: ScriptedEngine) -> None:
-    await play(session, engine, "Hello", "Hi")
-    engine.refusal = BadRequest("too long")
-    before = session.race
-    with pytest.raises(BadRequest, match="too long"):
-        await session.start_beside(engine, Question("x" * LONG_PROMPT), GenerationOptions(), None)
-    assert (session.race, session.question.text, len(session.turns)) == (before, "Hello", 1)
-    engine.refusal = None
-    start(session, engine, "Again")
