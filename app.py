@@ -23,6 +23,7 @@ from fastapi import FastAPI
 from demo.access import describe_access, describe_public
 from demo.api.application import create_api
 from demo.api.server import Server
+from demo.engine import Broken, Engine
 from demo.engines.fair_engine import FairEngine
 from demo.engines.local.engine import open_engine, release_memory
 from demo.engines.metered import MeteredEngine
@@ -30,7 +31,6 @@ from demo.engines.reloading import ReloadingEngine
 from demo.engines.replay import open_replay, read_recordings
 from demo.engines.zerogpu.opening import is_zerogpu, open_zerogpu, serve_visitors
 from demo.errors import DemoError
-from demo.events import Broken, Engine
 from demo.log_format import PrintableFormatter
 from demo.settings import Settings, read_settings
 from demo.trace import Trace

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, Choice, Settings
+from demo.choice import Choice
+from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from demo.errors import Overloaded
-from demo.events import Prompt
+from demo.request import Prompt
 
 LONG_PROMPT: Final = 4096  # characters: encoding fewer takes milliseconds
 MESSAGE_COST: Final = 16  # characters: what the template adds to a message

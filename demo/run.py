@@ -10,8 +10,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 
-from demo.events import Done, Engine, Event, Failed, Request
+from demo.engine import Engine
+from demo.events import Done, Event, Failed
 from demo.loop_waker import find_waker
+from demo.request import Request
 
 
 class Run:

@@ -8,14 +8,24 @@ own words, where this module raises one sentence.
 """
 
 import argparse
-import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, Generic, Literal, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn
 
 from demo.errors import SettingError
+from demo.setting_parsers import (
+    Parser,
+    line,
+    match,
+    number,
+    parse_batch_sizes,
+    parse_bytes,
+    parse_networks,
+    parse_truth,
+    separated,
+)
 
 STORED = "stored"  # the weights as their file packs them
 ROUNDED = "q8_0"  # weights of 16 and 32 bits rounded to 8 at load, 32 numbers per scale
@@ -24,84 +34,13 @@ DTYPES = ("auto", STORED, ROUNDED, "float32", "bfloat16", "float16")
 ENVIRONMENT_PREFIX = "DEMO_"
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Parser:
-    """How a setting is read from its text: `parse` raises ValueError where the text is not `allowed`."""
-
-    parse: Callable[[str], Any]
-    allowed: str
-
 
 def _setting(default: Any, parser: Parser, text: str) -> Any:
     return field(default=default, metadata={"parse": parser.parse, "allowed": parser.allowed, "help": text})
 
 
 def _switch(text: str) -> Any:
-    return _setting(False, Parser(_parse_truth, "true or false"), text)
-
-
-def _number(low: int, high: int = 2**31 - 1, allowed: str = "") -> Parser:
-    def parse(text: str) -> int:
-        number = int(text)
-        _require(low <= number <= high)
-        return number
-
-    return Parser(parse, allowed or f"a whole number from {low}")
-
-
-def _match(pattern: str, allowed: str) -> Parser:
-    def parse(text: str) -> str:
-        _require(re.fullmatch(pattern, text) is not None)
-        return text
-
-    return Parser(parse, allowed)
-
-
-def _list(pattern: str, allowed: str) -> Parser:
-    item = _match(pattern, allowed)
-    return Parser(lambda text: tuple(item.parse(part.strip()) for part in text.split(",")), allowed)
-
-
-def _line(allowed: str) -> Parser:
-    def parse(text: str) -> str:
-        (line,) = text.strip().splitlines()
-        return line
-
-    return Parser(parse, allowed)
-
-
-def _parse_truth(text: str) -> bool:
-    _require(text.lower() in ("true", "1", "false", "0"))
-    return text.lower() in ("true", "1")
-
-
-def _parse_bytes(text: str) -> int:
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([KMGT])(i?)B?)?", text.strip(), re.IGNORECASE)
-    number, prefix, binary = match.groups() if match else ("0", None, None)
-    size = int(float(number) * (1024 if binary else 1000) ** (1 + "KMGT".index(prefix.upper()) if prefix else 0))
-    _require(size >= 1)
-    return size
-
-
-def _parse_batch_sizes(text: str) -> tuple[int, ...]:
-    sizes = tuple(sorted({int(part) for part in text.split(",")}))
-    _require(sizes == (0,) or (sizes[0] >= 1 and sizes[-1] <= 1024))
-    return () if sizes == (0,) else sizes
-
-
-def _parse_networks(text: str) -> tuple[str, ...]:
-    parts = tuple(part.strip() for part in text.split(","))
-    for part in parts:
-        ipaddress.ip_network(part)
-    return parts
-
-
-def _require(allowed: bool) -> None:
-    if not allowed:
-        raise ValueError
+    return _setting(False, Parser(parse_truth, "true or false"), text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,73 +49,73 @@ class Settings:
 
     model_id: str | None = _setting(
         None,
-        _line("a hub id, a folder or a .gguf file"),
+        line("a hub id, a folder or a .gguf file"),
         "model to serve [embedded SmolLM2-135M, else the hub's]",
     )
-    revision: str | None = _setting(None, _line("a branch, tag or commit"), "revision of a hub model [main]")
+    revision: str | None = _setting(None, line("a branch, tag or commit"), "revision of a hub model [main]")
     hostname: str | None = _setting(
-        None, _line("an address of this machine"), "address to listen on [127.0.0.1; 0.0.0.0 on a Space]"
+        None, line("an address of this machine"), "address to listen on [127.0.0.1; 0.0.0.0 on a Space]"
     )
-    port: int = _setting(7860, _number(0, 65535, "a number from 0 (any free port) to 65535"), "port to listen on")
+    port: int = _setting(7860, number(0, 65535, "a number from 0 (any free port) to 65535"), "port to listen on")
     root_path: str | None = _setting(
         None,
-        _match(ROOT_PATH.pattern, 'a path such as /demo, with "/" at its beginning and none at its end'),
+        match(ROOT_PATH.pattern, 'a path such as /demo, with "/" at its beginning and none at its end'),
         "path at which a proxy serves this server, if not the root of its host [X-Forwarded-Prefix]",
     )
-    max_concurrent_requests: int = _setting(64, _number(1), "requests admitted at once; more are refused as overloaded")
-    max_input_tokens: int | None = _setting(None, _number(1), "longest prompt, in tokens [max-total-tokens - 1]")
-    max_new_tokens: int | None = _setting(None, _number(1), "longest answer, in tokens [what max-total-tokens leaves]")
-    max_total_tokens: int | None = _setting(None, _number(2), "prompt and answer together [the model's, up to 4096]")
+    max_concurrent_requests: int = _setting(64, number(1), "requests admitted at once; more are refused as overloaded")
+    max_input_tokens: int | None = _setting(None, number(1), "longest prompt, in tokens [max-total-tokens - 1]")
+    max_new_tokens: int | None = _setting(None, number(1), "longest answer, in tokens [what max-total-tokens leaves]")
+    max_total_tokens: int | None = _setting(None, number(2), "prompt and answer together [the model's, up to 4096]")
     dtype: str = _setting(
         "auto",
-        _match("|".join(DTYPES), f"one of {', '.join(DTYPES)}"),
+        match("|".join(DTYPES), f"one of {', '.join(DTYPES)}"),
         "dtype of the weights; stored: as in their file; q8_0: rounded to 8 bits",
     )
     device: str = _setting(
-        "auto", _match("auto|cpu|mps|cuda(:[0-9]+)?", "auto, cpu, cuda, cuda:N or mps"), "device that runs the model"
+        "auto", match("auto|cpu|mps|cuda(:[0-9]+)?", "auto, cpu, cuda, cuda:N or mps"), "device that runs the model"
     )
     cuda_graphs: tuple[int, ...] = _setting(
         (1, 2, 4, 8, 16, 32, 64),
-        Parser(_parse_batch_sizes, "numbers from 1 to 1024 separated by commas, or 0"),
+        Parser(parse_batch_sizes, "numbers from 1 to 1024 separated by commas, or 0"),
         "batch sizes for which CUDA graphs are captured at startup; 0: none",
     )
     torch_compile: bool = _switch("compile a GPU's step with torch.compile before it is captured: a longer start")
     kv_cache_memory: int | None = _setting(
         None,
-        Parser(_parse_bytes, "bytes, or a size such as 500MB or 2GiB"),
+        Parser(parse_bytes, "bytes, or a size such as 500MB or 2GiB"),
         "memory of the KV cache [a share of what is free]",
     )
     no_prefix_cache: bool = _switch("compute every prompt in full: reuse no KV cache of an earlier prompt")
     threads: int | None = _setting(
-        None, _number(1, 1024, "a whole number from 1 to 1024"), "CPU threads for the model [one per usable core]"
+        None, number(1, 1024, "a whole number from 1 to 1024"), "CPU threads for the model [one per usable core]"
     )
 
     no_ui: bool = _switch("serve the API alone, without the page")
     keep_serving: bool | None = _setting(
         None,
-        Parser(_parse_truth, "true or false"),
+        Parser(parse_truth, "true or false"),
         "keep the page up where the model fails, and load it again later; else exit with code 2 [true on a Space]",
     )
     replay_only: bool = _switch("serve recorded runs alone, without a model, each marked as recorded")
     plain_prompts: Literal["chat", "raw"] = _setting(
         "chat",
-        _match("chat|raw", "chat or raw"),
+        match("chat|raw", "chat or raw"),
         "how the API gives plain text to the model: as a user's message, or raw, as text-generation-inference does",
     )
     api_key: str | None = _setting(
         None,
-        _match("[!-~]+", "printable ASCII without spaces"),
+        match("[!-~]+", "printable ASCII without spaces"),
         "key that the generating routes require as `Authorization: Bearer` [none]",
     )
     page_password: str | None = _setting(
         None,
-        _match("[!-~]{8,}", "at least 8 characters of printable ASCII without spaces"),
+        match("[!-~]{8,}", "at least 8 characters of printable ASCII without spaces"),
         "password that the page asks for; without --api-key also the key of the API [the API key]",
     )
     open_page: bool = _switch("let everyone who opens the page generate there, although the API requires a key")
     allowed_hosts: tuple[str, ...] = _setting(
         (),
-        _list(
+        separated(
             r"\*|(\*\.)?[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?",
             "host names or addresses without ports, *.example.com, or * for any, separated by commas",
         ),
@@ -185,17 +124,17 @@ class Settings:
     )
     trusted_proxies: tuple[str, ...] = _setting(
         (),
-        Parser(_parse_networks, "addresses or ranges such as 10.0.0.0/8, separated by commas"),
+        Parser(parse_networks, "addresses or ranges such as 10.0.0.0/8, separated by commas"),
         "proxies whose X-Forwarded-For says which client a request comes from [none; on a Space the platform's]",
     )
     cors_allow_origin: tuple[str, ...] = _setting(
         (),
-        _list(r"\*|https?://[^/\s,]+", "origins separated by commas, or *"),
+        separated(r"\*|https?://[^/\s,]+", "origins separated by commas, or *"),
         "origins whose pages may call the API from a browser",
     )
     webhook_allow: tuple[str, ...] = _setting(
         (),
-        _list(
+        separated(
             "[A-Za-z0-9._:-]+(/[0-9]{1,3})?", "host names, addresses or ranges such as 10.0.0.0/8, separated by commas"
         ),
         "hosts to which results may be POSTed, beside this server's inbox; internal addresses only if listed",
@@ -282,15 +221,3 @@ def _parser() -> argparse.ArgumentParser:
         options["help"] = f"{describe_setting(setting)}; {setting.metadata['allowed']}; ${format_variable(setting)}"
         parser.add_argument(format_flag(setting), **options)
     return parser
-
-
-@dataclass(frozen=True, slots=True)
-class Choice(Generic[T]):
-    """A value that was chosen, automatically or by a setting, and the reason: a line of the log."""
-
-    name: str
-    value: T
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.name}={self.value} ({self.reason})"

@@ -16,20 +16,11 @@ from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Any, Final, TypeVar, get_args
 
+from demo.engine import ModelCard
 from demo.errors import BadRequest
-from demo.events import (
-    Done,
-    Event,
-    FinishReason,
-    Message,
-    ModelCard,
-    Request,
-    Role,
-    Sampling,
-    Started,
-    Token,
-)
+from demo.events import Done, Event, FinishReason, Started, Token
 from demo.json_size import measure_json
+from demo.request import Message, Request, Role, Sampling
 from demo.run import Run
 from demo.surrogates import has_lone_surrogate
 

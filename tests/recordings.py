@@ -10,10 +10,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from demo.engine import Broken, Engine, Loading, Ready
 from demo.engines.local.engine import open_engine
 from demo.engines.replay import RECORDINGS
-from demo.events import Broken, Engine, Loading, Message, Ready, Request, Sampling
 from demo.examples import read_examples
+from demo.request import Message, Request, Sampling
 from demo.run import Run
 from demo.settings import read_settings
 from demo.trace import Trace, trace_run, write_trace

@@ -4,26 +4,10 @@ import threading
 import time
 from collections.abc import Sequence
 
+from demo.engine import Engine, Load, Log, ModelCard, Piece, Ready, Status, Ticket
 from demo.errors import DemoError, describe_shutdown
-from demo.events import (
-    Done,
-    Engine,
-    Event,
-    Failed,
-    FinishReason,
-    Load,
-    Log,
-    ModelCard,
-    Piece,
-    Prompt,
-    PromptProgress,
-    Ready,
-    Request,
-    Started,
-    Status,
-    Ticket,
-    Token,
-)
+from demo.events import Done, Event, Failed, FinishReason, PromptProgress, Started, Token
+from demo.request import Prompt, Request
 
 CARD = ModelCard("scripted", None, "folder", "cpu", "float32", max_input_tokens=1000, max_total_tokens=2000)
 

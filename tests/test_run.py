@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.errors import EngineFailed, Overloaded
-from demo.events import Done, Event, Failed, Request, Started, Token
+from demo.events import Done, Event, Failed, Started, Token
+from demo.request import Request
 from demo.run import Reader, Run
 from tests.scripted import ScriptedEngine, ScriptedTicket
 

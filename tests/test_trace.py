@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.errors import BadRequest, EngineFailed
-from demo.events import Message, PromptProgress, Request, Sampling
+from demo.events import PromptProgress
+from demo.request import Message, Request, Sampling
 from demo.run import Run
 from demo.trace import (
     CHANGED,

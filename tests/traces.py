@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from demo.events import Done, Event, FinishReason, Message, Request, Started, Token
+from demo.events import Done, Event, FinishReason, Started, Token
+from demo.request import Message, Request
 from demo.trace import Trace
 
 

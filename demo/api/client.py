@@ -8,7 +8,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from demo.client_key import make_client_key, read_address
-from demo.events import Request
+from demo.request import Request
 
 
 async def find_client(connection: HTTPConnection) -> str:

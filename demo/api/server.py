@@ -10,8 +10,9 @@ from fastapi import FastAPI
 
 from demo.api.middleware.allowed_hosts import choose_allowed_hosts, is_loopback
 from demo.api.uvicorn_tuning import GRACE_SECONDS, IDLE_SECONDS, TunedUvicorn, choose_protocol
+from demo.choice import Choice
 from demo.errors import SettingError
-from demo.settings import Choice, Settings
+from demo.settings import Settings
 
 logger = logging.getLogger(__name__)
 

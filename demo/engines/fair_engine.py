@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from demo.client_key import find_address_key
+from demo.engine import Engine, Log, Ticket
 from demo.engines.wrapper import EngineWrapper, LogWrapper
 from demo.errors import Overloaded
-from demo.events import Done, Engine, Event, Failed, Log, Request, Ticket
+from demo.events import Done, Event, Failed
+from demo.request import Request
 from demo.shared_limit import SharedLimit
 
 PER_ADDRESS: Final = 3  # places that all clients of an address hold, for each that is left free

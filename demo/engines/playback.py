@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from demo.engine import Log
 from demo.errors import DemoError, EngineFailed, Overloaded, describe_failure
-from demo.events import Done, Event, Failed, Log, Token
+from demo.events import Done, Event, Failed, Token
 
 logger = logging.getLogger(__name__)
 

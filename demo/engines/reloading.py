@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, TypeAlias
 
+from demo.engine import Broken, Engine, Load, Loading, Log, Piece, Ready, Status, Ticket
 from demo.engines.backoff import Backoff
 from demo.errors import DemoError, EngineFailed, ModelError, NotReady, SettingError
-from demo.events import Broken, Engine, Load, Loading, Log, Piece, Prompt, Ready, Request, Status, Ticket
+from demo.request import Prompt, Request
 
 logger = logging.getLogger(__name__)
 

@@ -9,26 +9,14 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from demo.choice import Choice
+from demo.engine import Engine, Load, Log, ModelCard, Piece, PlainPrompts, Ready, Status, Ticket
 from demo.engines.playback import Playback
 from demo.errors import BadRequest, NotReady, Overloaded, SettingError, describe_shutdown
-from demo.events import (
-    Done,
-    Engine,
-    Event,
-    Load,
-    Log,
-    ModelCard,
-    Piece,
-    PlainPrompts,
-    Prompt,
-    Ready,
-    Request,
-    Status,
-    Ticket,
-    Token,
-)
+from demo.events import Done, Event, Token
 from demo.metrics import measure_streamed
-from demo.settings import Choice, Settings
+from demo.request import Prompt, Request
+from demo.settings import Settings
 from demo.trace import Trace, read_trace
 
 logger = logging.getLogger(__name__)

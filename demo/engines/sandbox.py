@@ -4,9 +4,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from demo.engine import Engine, Load, Log, Ticket
 from demo.engines.wrapper import EngineWrapper, LogWrapper
 from demo.errors import NotReady, Overloaded
-from demo.events import Done, Engine, Event, Failed, Load, Log, Request, Ticket
+from demo.events import Done, Event, Failed
+from demo.request import Request
 
 SHARE: Final = 4  # a sandbox takes at most 1 / SHARE of the engine's concurrent requests
 

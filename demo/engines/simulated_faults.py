@@ -4,9 +4,11 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal, TypeAlias
 
+from demo.engine import Broken, Engine, Load, Log, Piece, Status
 from demo.engines.playback import Playback
 from demo.errors import EngineFailed, NotReady, Overloaded, describe_shutdown
-from demo.events import Broken, Done, Engine, Event, Failed, Load, Log, Piece, Prompt, Request, Started, Status, Token
+from demo.events import Done, Event, Failed, Started, Token
+from demo.request import Prompt, Request
 
 Fault: TypeAlias = Literal["pause", "break"]
 

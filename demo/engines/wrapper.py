@@ -3,7 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from demo.events import Engine, Event, Load, Log, Piece, Prompt, Request, Status, Ticket
+from demo.engine import Engine, Load, Log, Piece, Status, Ticket
+from demo.events import Event
+from demo.request import Prompt, Request
 
 
 class EngineWrapper(Engine):

@@ -11,7 +11,7 @@ import gradio as gr
 from fastapi import FastAPI
 from gradio.events import Dependency
 
-from demo.events import Engine
+from demo.engine import Engine
 from demo.trace import Trace
 from demo.ui.allowed_routes import close_other_routes, share_with_no_site
 from demo.ui.components.layout import Layout

@@ -5,8 +5,10 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from demo.engine import Engine
 from demo.errors import DemoError, NotReady, Overloaded
-from demo.events import Done, Engine, Event, Failed, Request, Token
+from demo.events import Done, Event, Failed, Token
+from demo.request import Request
 from demo.run import Reader, Run
 from demo.trace import Trace
 from demo.ui.view.panes import PaneView, Reading, complete_views, view_reading

@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any, Final
 
 from demo.client_key import make_client_key, read_address
+from demo.engine import Engine, Ready
 from demo.engines.replay import Replay
 from demo.errors import BadRequest
-from demo.events import Engine, Message, Ready, Request
 from demo.prompt_threads import measure_prompt, run_beside
+from demo.request import Message, Request
 from demo.trace import Trace, retrace_run, trace_run
 from demo.ui.race import UPDATE_SECONDS, Race
 from demo.ui.view.options import GenerationOptions

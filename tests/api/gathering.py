@@ -6,7 +6,8 @@ from typing import Any, TypeAlias
 
 import httpx2
 
-from demo.events import Load, Log, Request, Ticket
+from demo.engine import Load, Log, Ticket
+from demo.request import Request
 from tests.api.client import parse
 from tests.scripted import ScriptedEngine, TypingEngine
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from fastapi import FastAPI
 
 from demo.api.application import create_api
+from demo.engine import Log, Ticket
 from demo.engines.metered import MeteredEngine
-from demo.events import Candidate, Done, FinishReason, Log, PromptRead, PromptToken, Request, Started, Ticket, Token
+from demo.events import Candidate, Done, FinishReason, PromptRead, PromptToken, Started, Token
+from demo.request import Request
 from demo.settings import Settings
 from tests.scripted import ScriptedEngine, ScriptedTicket
 

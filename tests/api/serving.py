@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from demo.api import uvicorn_tuning
 from demo.api.application import create_api
 from demo.api.server import Server
+from demo.engine import Engine
 from demo.engines.metered import MeteredEngine
-from demo.events import Engine
 from demo.settings import Settings
 
 

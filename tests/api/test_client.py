@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from demo.events import Request
+from demo.request import Request
 from demo.settings import Settings
 from tests.api.client import MINIMAL, WHOLE, ask
 from tests.api.gathering import CountingEngine, run

@@ -13,8 +13,9 @@ import psutil
 import pytest
 
 from demo.api import server, uvicorn_tuning
+from demo.engine import Log, Ticket
 from demo.engines.local.engine import LocalEngine
-from demo.events import Log, Request, Ticket
+from demo.request import Request
 from demo.settings import Settings
 from tests.api.serving import connect, read_to_end, serve_api, write_post
 from tests.engines.local.conftest import wait_until_loaded

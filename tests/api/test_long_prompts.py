@@ -6,10 +6,11 @@ import threading
 import pytest
 from fastapi import FastAPI
 
+from demo.engine import Piece
 from demo.engines.local.engine import LocalEngine
-from demo.events import Piece, Prompt
 from demo.json_size import MAX_ESCAPES, MAX_VALUES
 from demo.prompt_threads import LONG_PROMPT
+from demo.request import Prompt
 from tests.api.client import ask, assert_refused, post
 from tests.api.routes.test_generation import SlowEngine
 from tests.api.script import AnsweringEngine, open_api

@@ -7,7 +7,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from demo.events import Log, PromptProgress, Request, Started, Ticket
+from demo.engine import Log, Ticket
+from demo.events import PromptProgress, Started
+from demo.request import Request
 from tests.api.client import STREAMED, WHOLE, ask, parse, post, read_events
 from tests.api.script import HELLO, AnsweringEngine, open_api
 from tests.api.visit import begin

@@ -6,8 +6,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from demo.engine import Load
 from demo.engines.fair_engine import FairEngine
-from demo.events import Load
 from demo.settings import Settings
 from tests.api.serving import serve_api
 from tests.scripted import ScriptedEngine

@@ -13,7 +13,8 @@ from typing import Final
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-from demo.events import Log, Request, Ticket
+from demo.engine import Log, Ticket
+from demo.request import Request
 from tests.browser.chromium import launch
 from tests.browser.serving import serve
 from tests.scripted import ScriptedEngine, ScriptedTicket

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 
-from demo.events import Engine
+from demo.engine import Engine
 from demo.settings import Settings
 from demo.trace import Trace
 from demo.ui.page import mount_page

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
-from demo.events import Message, Sampling
+from demo.request import Message, Sampling
 from demo.ui.files import PLACE
 from tests.browser.serving import Served, serve
 from tests.browser.tab import SIZES, Tab, Tabs, read_seconds

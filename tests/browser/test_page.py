@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from demo.events import Message
+from demo.request import Message
 from demo.settings import Settings
 from tests.browser.conftest import WORDS
 from tests.browser.race import answer, start_race

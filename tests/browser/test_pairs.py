@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Response, expect
 
 from demo.bench.interval import estimate_mean, t_quantile
+from demo.engine import Ready
 from demo.errors import Overloaded
-from demo.events import Ready
 from tests.browser.conftest import WORDS
 from tests.browser.serving import serve
 from tests.browser.station import Station

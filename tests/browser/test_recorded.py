@@ -6,9 +6,9 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from demo.engine import Loading
 from demo.engines.replay import Replay
 from demo.errors import NotReady, Overloaded
-from demo.events import Loading
 from demo.trace import read_trace, write_fragment
 from tests.browser.serving import Served, serve
 from tests.browser.tab import Tab, Tabs, read_seconds

@@ -2,8 +2,8 @@
 
 from playwright.sync_api import expect
 
+from demo.engine import Broken, Loading, Ready
 from demo.errors import EngineFailed, ModelError, NotReady, Overloaded
-from demo.events import Broken, Loading, Ready
 from demo.ui.tabs import FULL
 from demo.ui.tabs import Tabs as OpenTabs
 from tests.browser.race import answer

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Response, expect
 
+from demo.engine import Ready
 from demo.errors import Overloaded
-from demo.events import Ready
 from demo.ui.view.words import CONSTANTS
 from tests.browser.conftest import WORDS
 from tests.browser.serving import serve

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from demo.events import Message
+from demo.request import Message
 from tests.browser.race import answer, start_race, watch_cancel
 from tests.browser.serving import Served
 from tests.browser.tab import Tab, Tabs

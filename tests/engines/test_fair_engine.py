@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.client_key import make_client_key
+from demo.engine import Load, Log, Ticket
 from demo.engines.fair_engine import FairEngine
 from demo.errors import BadRequest, Overloaded
-from demo.events import Event, Load, Log, Request, Ticket
+from demo.events import Event
+from demo.request import Request
 from tests.scripted import ScriptedEngine, ScriptedTicket
 
 LIMIT = 64

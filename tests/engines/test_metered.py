@@ -8,9 +8,11 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
+from demo.engine import Loading
 from demo.engines.metered import MeteredEngine
 from demo.errors import BadRequest, EngineFailed, NotReady, Overloaded
-from demo.events import Event, Loading, Request
+from demo.events import Event
+from demo.request import Request
 from demo.run import Run
 from tests.api.client import ask, post
 from tests.api.script import ENDED, HELD_BACK, HELLO, AnsweringEngine, TicketEngine, open_api

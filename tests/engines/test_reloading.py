@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
+from demo.engine import Broken, Load, Loading, Log, Ready, Status, Ticket
 from demo.engines.backoff import Backoff
 from demo.engines.metered import MeteredEngine
 from demo.engines.reloading import HUNG_SECONDS, STEADY_SECONDS, WATCH_SECONDS, ReloadingEngine
 from demo.errors import DemoError, EngineFailed, ModelError, NotReady, SettingError
-from demo.events import Broken, Failed, Load, Loading, Log, Ready, Request, Status, Ticket
+from demo.events import Failed
+from demo.request import Request
 from demo.run import Run
 from tests.scripted import CARD, ScriptedEngine
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.engine import Ready
 from demo.engines.replay import (
     NotRecorded,
     Replay,
@@ -17,8 +18,9 @@ from demo.engines.replay import (
     schedule_trace,
 )
 from demo.errors import NotReady, Overloaded, SettingError
-from demo.events import Done, Event, Failed, Message, Ready, Request, Sampling, Started
+from demo.events import Done, Event, Failed, Started
 from demo.examples import read_examples
+from demo.request import Message, Request, Sampling
 from demo.run import Run
 from demo.settings import Settings
 from demo.trace import Trace

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from demo.engine import Load, Loading
 from demo.engines.sandbox import SHARE, Sandbox
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded
-from demo.events import Done, Event, Load, Loading, Request
+from demo.events import Done, Event
+from demo.request import Request
 from tests.scripted import ScriptedEngine, ScriptedTicket
 
 REQUEST = Request("hi")

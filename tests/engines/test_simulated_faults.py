@@ -7,7 +7,8 @@ import pytest
 from demo.engines import simulated_faults
 from demo.engines.simulated_faults import LIMIT, SimulatedFaults
 from demo.errors import Overloaded
-from demo.events import Done, Failed, Request, Token
+from demo.events import Done, Failed, Token
+from demo.request import Request
 from demo.run import Run
 
 

@@ -11,8 +11,9 @@ from functools import partial
 from statistics import median
 from typing import Final
 
-from demo.events import Engine, Message
+from demo.engine import Engine
 from demo.metrics import percentile
+from demo.request import Message
 from demo.run import Run
 from tests.figures import probes
 from tests.figures.figure import Figure, Round, summarise_rounds

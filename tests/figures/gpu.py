@@ -22,8 +22,8 @@ from demo.engines.local.engine import LocalEngine
 from demo.engines.local.loading.source import ModelSource
 from demo.engines.local.model import build_model
 from demo.engines.local.runners.transformers.loading import wrap_network
-from demo.events import Request
 from demo.metrics import Timeline, measure_streamed
+from demo.request import Request
 from demo.run import Run
 from demo.settings import Settings
 from tests.engines.local.tiny import make_tokenizer

@@ -12,9 +12,11 @@ from typing import Final
 
 from playwright.sync_api import Page, sync_playwright
 
+from demo.engine import Log, Ticket
 from demo.engines.local.engine import LocalEngine
 from demo.engines.local.model import load_model
-from demo.events import Done, Event, Failed, Log, Request, Ticket, Token
+from demo.events import Done, Event, Failed, Token
+from demo.request import Request
 from demo.run import Run
 from demo.settings import Settings
 from tests.browser.chromium import launch

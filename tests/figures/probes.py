@@ -7,8 +7,10 @@ from itertools import pairwise
 from random import Random
 from typing import Any, Final
 
-from demo.events import Engine, Prompt, PromptProgress, Request, Started, Token
+from demo.engine import Engine
+from demo.events import PromptProgress, Started, Token
 from demo.metrics import measure_streamed
+from demo.request import Prompt, Request
 from demo.run import Run
 from tests.comparison.prompts import WORDS
 

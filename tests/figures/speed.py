@@ -14,11 +14,12 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from demo.embedded import find_embedded
+from demo.engine import Engine, Loading
 from demo.engines.local.engine import LocalEngine
 from demo.engines.local.loading.conversion import convert_once
 from demo.engines.local.model import load_model
-from demo.events import Engine, Loading, Message, Request
 from demo.metrics import measure_streamed
+from demo.request import Message, Request
 from demo.run import Run
 from demo.settings import Settings
 from tests.comparison.systems.generate import TokenStreamer

@@ -13,8 +13,9 @@ from fastapi import FastAPI
 
 from demo.api.application import create_api
 from demo.api.server import Server
+from demo.engine import Log, Ticket
 from demo.engines.metered import MeteredEngine
-from demo.events import Log, Request, Ticket
+from demo.request import Request
 from demo.settings import Settings
 from demo.ui.page import mount_page
 from demo.ui.tabs import Tabs

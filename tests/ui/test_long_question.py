@@ -5,9 +5,10 @@ import threading
 
 import pytest
 
+from demo.engine import Log, Ticket
 from demo.errors import BadRequest
-from demo.events import Log, Request, Ticket
 from demo.prompt_threads import LONG_PROMPT
+from demo.request import Request
 from demo.ui.session import Session
 from demo.ui.view.options import GenerationOptions
 from demo.ui.view.turn import Question

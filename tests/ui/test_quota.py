@@ -7,9 +7,10 @@ from typing import cast
 import gradio as gr
 import pytest
 
+from demo.engine import Engine, Log, Ready, Ticket
 from demo.engines.replay import read_recordings
 from demo.errors import DemoError, EngineFailed, Overloaded
-from demo.events import Engine, Log, Ready, Request, Ticket
+from demo.request import Request
 from demo.ui.components.layout import Layout
 from demo.ui.listeners.race import REPLAYED, RaceListeners
 from demo.ui.page import QUICK, choose_first_step

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from demo.engine import Ready
 from demo.errors import BadRequest, EngineFailed, Overloaded
-from demo.events import Message, Ready
+from demo.request import Message
 from demo.ui.race import UPDATE_SECONDS, Race
 from demo.ui.session import MAX_RUNS, MAX_UPDATES_PER_SECOND, Session, Sessions
 from demo.ui.view.options import GenerationOptions

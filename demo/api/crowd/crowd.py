@@ -13,8 +13,8 @@ from demo.api.crowd.event_log import EventLog
 from demo.api.crowd.request import CrowdRequest
 from demo.api.delivery.client_tasks import run_tasks
 from demo.api.openapi.reports import CrowdEvent
+from demo.engine import Engine
 from demo.engines.sandbox import Sandbox
-from demo.events import Engine
 from demo.run import Run
 
 MAX_SECONDS: Final = 120.0

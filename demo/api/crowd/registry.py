@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from demo.api.crowd.crowd import Crowd
 from demo.api.crowd.request import CrowdRequest
 from demo.api.dialects.errors import Refused
+from demo.engine import Engine
 from demo.errors import Overloaded
-from demo.events import Engine
 
 
 class CrowdRegistry:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from demo.api.dialects.timings import MILLISECONDS, Timings
 from demo.api.openapi.replies import NativeReason
 from demo.errors import DemoError, Incomplete
-from demo.events import Done, Event, Failed, PromptRead, PromptToken, Request, Started, Token
+from demo.events import Done, Event, Failed, PromptRead, PromptToken, Started, Token
+from demo.request import Request
 from demo.run import Run
 
 

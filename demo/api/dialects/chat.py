@@ -11,9 +11,11 @@ from demo.api.dialects.number_fields import Count, TopN
 from demo.api.dialects.openai import FINISH_REASONS, OpenAIDialect, OpenAIRequest
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
 from demo.api.openapi.replies import Chat, ChatChoice, ChatChunk, ChatDelta, ChatLogprob, ChatLogprobs
+from demo.engine import ModelCard
 from demo.errors import BadRequest
-from demo.events import Candidate, Message, ModelCard, Request, Role, Token
+from demo.events import Candidate, Token
 from demo.prompt_threads import MESSAGE_COST
+from demo.request import Message, Request, Role
 
 
 class ContentPart(BaseModel):

@@ -19,8 +19,10 @@ from demo.api.dialects.openai import FINISH_REASONS, MAX_CHOICES, OpenAIDialect,
 from demo.api.dialects.plain_prompt import read_prompt
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
 from demo.api.openapi.replies import Completion, CompletionChoice, CompletionChunk, CompletionLogprobs
+from demo.engine import ModelCard
 from demo.errors import BadRequest
-from demo.events import ModelCard, Request, Token
+from demo.events import Token
+from demo.request import Request
 
 Prompt = Annotated[str, Field(min_length=1)]
 MAX_PROMPTS: Final = 4

@@ -9,8 +9,9 @@ from demo.api.dialects.number_fields import Count, Penalty, Rate, Scale, Seed, S
 from demo.api.dialects.plain_prompt import read_prompt
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
 from demo.bounds import MAX_STOP_SEQUENCES
+from demo.engine import ModelCard
 from demo.errors import BadRequest
-from demo.events import ModelCard, Request, Sampling
+from demo.request import Request, Sampling
 
 MAX_BEST_OF: Final = 2
 DEFAULT_MAX_NEW_TOKENS: Final = 100  # TGI's

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo
 
 from demo.bounds import COUNT, PACE, PENALTY, SCALE, SEED, TOP_N
-from demo.events import ModelCard
+from demo.engine import ModelCard
 
 
 def _require_scale_or_zero(number: float, field: ValidationInfo) -> float:

@@ -18,8 +18,10 @@ from demo.api.dialects.timings import MILLISECONDS
 from demo.api.dialects.unavailable import Unavailable
 from demo.api.openapi.replies import ChatChunk, CompletionChunk, OpenAIError, OpenAIReason, Usage
 from demo.bounds import MAX_STOP_SEQUENCES, SCALE
+from demo.engine import ModelCard
 from demo.errors import DemoError
-from demo.events import ModelCard, PromptProgress, Request, Sampling
+from demo.events import PromptProgress
+from demo.request import Request, Sampling
 
 MAX_CHOICES: Final = 4
 FINISH_REASONS: Final[dict[str, OpenAIReason]] = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}

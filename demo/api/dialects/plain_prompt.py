@@ -1,6 +1,7 @@
 """A plain text as a prompt: a user's message to an instruct model, or raw."""
 
-from demo.events import Message, ModelCard, Prompt
+from demo.engine import ModelCard
+from demo.request import Message, Prompt
 
 
 def read_prompt(text: str, card: ModelCard, raw: bool | None) -> Prompt:

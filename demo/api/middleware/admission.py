@@ -7,8 +7,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from demo.api.dialects.errors import Refused, respond
 from demo.api.middleware.root_path import find_route_path
 from demo.api.page_sessions import PageSessions
+from demo.engine import Engine
 from demo.errors import DemoError
-from demo.events import Engine
 
 
 class AdmissionMiddleware:

@@ -18,7 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from demo.api.dialects.errors import Refused, respond
 from demo.api.middleware.root_path import find_route_path
-from demo.settings import Choice, Settings
+from demo.choice import Choice
+from demo.settings import Settings
 
 ANY: Final = ("*",)
 HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:@/?#\\\s]+)(:[0-9]*)?", re.IGNORECASE)

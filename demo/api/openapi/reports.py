@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from demo.api.openapi.replies import StreamDetails, StreamTimings, TokenInfo
-from demo.events import PlainPrompts
+from demo.engine import PlainPrompts
 
 # A field with a default is sent all the same.
 ALL_REQUIRED: Final = ConfigDict(json_schema_serialization_defaults_required=True)

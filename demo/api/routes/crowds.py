@@ -20,7 +20,7 @@ from demo.api.dialects.native import NativeDialect
 from demo.api.dialects.native_request import GenerateRequest
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card, read_native, start_runs
-from demo.events import Engine
+from demo.engine import Engine
 
 
 def build_crowd_routes(engine: Engine, server_url: str) -> APIRouter:

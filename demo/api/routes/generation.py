@@ -18,9 +18,10 @@ from demo.api.dialects.dialect import Dialect
 from demo.api.dialects.native import NativeDialect
 from demo.api.dialects.native_request import CompatRequest, GenerateRequest
 from demo.api.openapi import documents, replies
+from demo.engine import Broken, Engine, Loading, ModelCard
 from demo.errors import NotReady
-from demo.events import Broken, Engine, Loading, ModelCard, Request
 from demo.prompt_threads import run_beside
+from demo.request import Request
 from demo.run import Run
 
 NATIVE_PATHS: Final = ("/", "/generate", "/generate_stream", "/jobs", "/crowds")

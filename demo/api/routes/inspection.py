@@ -15,10 +15,11 @@ from demo.api.dialects.native_request import MAX_BEST_OF, GenerateRequest
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card
 from demo.bounds import MAX_STOP_SEQUENCES
+from demo.engine import Engine, Piece
 from demo.engines.metered import MeteredEngine
 from demo.errors import NotReady
-from demo.events import Engine, Piece, Prompt
 from demo.prompt_threads import run_beside
+from demo.request import Prompt
 from demo.shared_limit import SharedLimit
 
 PIECES_AT_ONCE: Final = 1000

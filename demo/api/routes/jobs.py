@@ -23,7 +23,7 @@ from demo.api.jobs.webhook_sender import WebhookSender
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card, read_native, start_runs
 from demo.api.traffic import find_traffic
-from demo.events import Engine
+from demo.engine import Engine
 
 LOOK_SECONDS = 5.0  # between two looks for jobs that nobody has asked about
 MAX_URL: Final = 2048  # characters

@@ -10,7 +10,7 @@ from demo.api.dialects.native import NativeDialect
 from demo.api.dialects.native_request import Parameters
 from demo.api.openapi import documents, replies
 from demo.engines.simulated_faults import Fault, SimulatedFaults
-from demo.events import Request
+from demo.request import Request
 from demo.run import Run
 
 KEEP_ALIVE_SECONDS: Final = 1.0  # instead of 15, so that a comment comes within the pause

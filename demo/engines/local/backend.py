@@ -4,8 +4,8 @@ from typing import Final
 
 from tokenizers import Encoding, Tokenizer
 
+from demo.engine import Piece
 from demo.engines.local.tokenizer import TooManyTokens
-from demo.events import Piece
 
 # Characters. `encode` holds the GIL to its end; `encode_batch` does not, but must wait to get it back.
 LONG_TEXT: Final = 4096

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from demo.engine import Broken, Engine, Load, Loading, Log, Piece, Ready, Status, Ticket
 from demo.engines.local.output import Output
 from demo.engines.local.scheduler import Scheduler
 from demo.engines.local.sequence import Sequence
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_shutdown, is_out_of_memory
-from demo.events import Broken, Engine, Load, Loading, Log, Piece, Prompt, Ready, Request, Status, Ticket
+from demo.request import Prompt, Request
 from demo.settings import Settings
 
 if TYPE_CHECKING:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 
+from demo.choice import Choice
 from demo.embedded import find_embedded
+from demo.engine import Loading, ModelCard, Piece
 from demo.engines.local.loading.device import choose_device, choose_dtype, choose_threads
 from demo.engines.local.loading.kv_memory import KVMemory, choose_kv_memory
 from demo.engines.local.loading.loaded import Loaded
@@ -27,8 +29,8 @@ from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from demo.engines.local.runners.cpu_llama.weights.unsupported import open_checkpoint
 from demo.engines.local.tokenizer import Tokenizer
 from demo.errors import BadRequest, SettingError
-from demo.events import Loading, ModelCard, Piece, Prompt
-from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, ROUNDED, STORED, Choice, Settings
+from demo.request import Prompt
+from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, ROUNDED, STORED, Settings
 
 if TYPE_CHECKING:
     from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder

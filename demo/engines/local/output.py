@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from demo.engine import Log
 from demo.engines.local.detokenizer import Decode, Detokenizer, StopStrings
 from demo.errors import DemoError
 from demo.events import (
@@ -14,14 +15,13 @@ from demo.events import (
     Event,
     Failed,
     FinishReason,
-    Log,
     PromptProgress,
     PromptRead,
     PromptToken,
-    Request,
     Started,
     Token,
 )
+from demo.request import Request
 
 PROGRESS_SECONDS: Final = 0.05  # at least between two events: chunks may have few tokens
 

@@ -5,9 +5,10 @@ from typing import Final
 
 from jinja2 import TemplateError
 
+from demo.engine import Piece
 from demo.engines.local.tokenizer import Tokenizer, TooManyTokens
 from demo.errors import BadRequest, TemplateRefused
-from demo.events import Message, Piece, Prompt
+from demo.request import Message, Prompt
 
 MAX_LISTED: Final = 65_536  # tokens of a text, which may be more than the model takes
 

@@ -16,7 +16,7 @@ from demo.engines.local.async_copy import DeviceToHostCopy, send
 from demo.engines.local.logits_processors import RANKED_FIRST, REMOVED, apply_penalties, process_logits
 from demo.engines.local.output import SampledToken
 from demo.engines.local.sampling_parameters import Feature, find_features, split_columns, stack_parameters
-from demo.events import Sampling
+from demo.request import Sampling
 
 Outcome: TypeAlias = SampledToken | Exception
 

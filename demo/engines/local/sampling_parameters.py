@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from demo.engines.local.async_copy import send
-from demo.events import Sampling
+from demo.request import Sampling
 
 NO_TOP_K: Final = 2**24  # more than any vocabulary; float32 holds every smaller whole number exactly
 NEVER_REACHED: Final = 2.0  # a probability

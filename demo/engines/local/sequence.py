@@ -9,7 +9,7 @@ from demo.engines.local.output import Output, SampledToken
 from demo.engines.local.pace import Pace
 from demo.engines.local.runner import Handle
 from demo.errors import describe_failure
-from demo.events import Request
+from demo.request import Request
 
 if TYPE_CHECKING:
     from demo.engines.local.sampler import Sampler

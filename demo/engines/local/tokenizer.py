@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from demo.engine import Piece
 from demo.engines.local.longest_token import LongestToken
-from demo.events import Piece
 
 
 class TooManyTokens(Exception):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from demo.engine import Broken, Engine, Load, Log, Piece, Ready, Status, Ticket
 from demo.engines.local.engine import SEED_BITS
 from demo.engines.local.model import Model
 from demo.engines.zerogpu.gpu_request import GpuRequest
@@ -20,7 +21,8 @@ from demo.engines.zerogpu.gpu_run import Call, GpuRun, Hooks
 from demo.engines.zerogpu.gpu_time import GpuTime
 from demo.engines.zerogpu.stop_flags import StopFlags
 from demo.errors import DemoError, NotReady, Overloaded, describe_shutdown
-from demo.events import Broken, Engine, Event, Load, Log, Piece, Prompt, Ready, Request, Status, Ticket
+from demo.events import Event
+from demo.request import Prompt, Request
 
 CLOSING_SECONDS: Final = 2.0
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from demo.events import Request
+from demo.request import Request
 
 
 @dataclass(frozen=True, slots=True)

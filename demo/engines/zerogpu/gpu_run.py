@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
+from demo.engine import Log, Ticket
 from demo.engines.local.pace import Pace
 from demo.engines.zerogpu.gpu_request import GpuRequest
 from demo.engines.zerogpu.refusals import explain
 from demo.errors import DemoError, EngineFailed
-from demo.events import Done, Event, Failed, Log, Started, Ticket, Token
+from demo.events import Done, Event, Failed, Started, Token
 
 logger = logging.getLogger(__name__)
 

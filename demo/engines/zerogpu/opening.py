@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 
 from fastapi import FastAPI
 
+from demo.engine import Engine
 from demo.engines.zerogpu.gpu_request import GpuRequest
 from demo.engines.zerogpu.gpu_run import Call
 from demo.errors import DemoError
-from demo.events import Engine, Event
+from demo.events import Event
 from demo.settings import Settings
 
 Decorate: TypeAlias = Callable[[Call], Call]

@@ -7,9 +7,10 @@ from typing import Final
 
 import gradio as gr
 
+from demo.engine import Engine
 from demo.errors import DemoError
-from demo.events import Engine, Sampling
 from demo.prompt_threads import run_beside
+from demo.request import Sampling
 from demo.trace import Trace
 from demo.ui.components.layout import Layout
 from demo.ui.components.markup import write_json

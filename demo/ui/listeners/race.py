@@ -8,9 +8,9 @@ from typing import Final
 
 import gradio as gr
 
+from demo.engine import Broken, Engine, Loading, Ready, Status
 from demo.engines.replay import choose_recording
 from demo.errors import DemoError, NotReady, Overloaded
-from demo.events import Broken, Engine, Loading, Ready, Status
 from demo.trace import Trace
 from demo.ui.components.layout import Layout
 from demo.ui.components.pane import Updates, show

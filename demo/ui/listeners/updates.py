@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import gradio as gr
 
-from demo.events import Ready, Status
+from demo.engine import Ready, Status
 from demo.trace import Trace, write_fragment, write_trace
 from demo.ui.components.chart import show_chart
 from demo.ui.components.layout import Layout

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from demo.bounds import SEED
 from demo.errors import BadRequest
-from demo.events import Sampling
+from demo.request import Sampling
 from demo.ui.view.speed import DEFAULT_LENGTH, DEFAULT_PACE
 
 ControlValue: TypeAlias = float | str | None

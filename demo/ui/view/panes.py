@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 
-from demo.events import Done, Event, Failed, PromptProgress, Request, Started, Token
+from demo.events import Done, Event, Failed, PromptProgress, Started, Token
 from demo.metrics import Timeline, measure_streamed, measure_whole
+from demo.request import Request
 from demo.ui.view.words import ACTIVE, Phase, Side, format_seconds
 
 

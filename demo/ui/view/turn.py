@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from demo.events import Message
+from demo.request import Message
 from demo.trace import Trace
 from demo.ui.view.options import GenerationOptions
 from demo.ui.view.panes import PaneView

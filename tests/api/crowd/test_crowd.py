@@ -8,8 +8,9 @@ import pytest
 
 from demo.api.crowd import client, crowd, request
 from demo.api.dialects import errors
+from demo.engine import Log, Ticket
 from demo.errors import EngineFailed, Overloaded
-from demo.events import Log, Request, Ticket
+from demo.request import Request
 from tests.api.client import ask, parse
 from tests.api.gathering import CountingEngine, Event, answer_all, gather, outcomes, pick, read_until, run
 from tests.api.script import open_api

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from demo.api.delivery import run_response, streamed
+from demo.engine import Log, Ticket
 from demo.errors import EngineFailed, Overloaded
-from demo.events import Log, Request, Ticket
+from demo.request import Request
 from tests.api.client import MESSAGES, STREAMED, WHOLE
 from tests.api.script import TicketEngine, open_api
 from tests.api.visit import Visit, begin

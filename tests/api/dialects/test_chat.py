@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from demo.events import Message, Sampling
+from demo.request import Message, Sampling
 from tests.api.client import fix, parse, post
 from tests.api.script import HELLO, RANKED, AnsweringEngine, Script, make_token, open_api
 

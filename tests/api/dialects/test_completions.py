@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from demo.events import Sampling
+from demo.request import Sampling
 from tests.api.client import fix, parse, post, read_events
 from tests.api.script import ENDED, HELD_BACK, HELLO, RANKED, STOPPED, AnsweringEngine, Script, make_token, open_api
 

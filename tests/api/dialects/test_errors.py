@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from demo.engine import Broken, Loading
 from demo.errors import BadRequest, DemoError, EngineFailed, NotReady, Overloaded, TemplateRefused
-from demo.events import Broken, Loading
 from tests.api.client import GENERATING, MINIMAL, STREAMED, WHOLE, ask, assert_refused, parse, post
 from tests.api.script import AnsweringEngine, TicketEngine, open_api
 from tests.api.visit import Visit, begin

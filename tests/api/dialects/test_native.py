@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from demo.events import Candidate, PromptToken, Sampling
+from demo.events import Candidate, PromptToken
+from demo.request import Sampling
 from tests.api.client import assert_refused, fix, parse, post, read_events
 from tests.api.script import ENDED, HELD_BACK, HELLO, RANKED, STOPPED, AnsweringEngine, Script, make_token, open_api
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from demo.events import Message, PlainPrompts, Prompt, Ready, Status
+from demo.engine import PlainPrompts, Ready, Status
+from demo.request import Message, Prompt
 from tests.api.client import ask, fix, parse, post
 from tests.api.script import AnsweringEngine, open_api
 from tests.scripted import CARD

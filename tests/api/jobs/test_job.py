@@ -8,7 +8,7 @@ import pytest
 from demo.api.jobs import store
 from demo.api.jobs.store import JobStore
 from demo.api.jobs.webhook_sender import WebhookSender
-from demo.events import Request
+from demo.request import Request
 from demo.run import Run
 from tests.api.jobs.conftest import JobClient
 from tests.scripted import ScriptedEngine

@@ -6,8 +6,9 @@ import threading
 import pytest
 
 from demo.api.routes.generation import start_runs
-from demo.events import Log, Request, Ticket
+from demo.engine import Log, Ticket
 from demo.prompt_threads import LONG_PROMPT, MESSAGE_COST
+from demo.request import Request
 from tests.api.client import PATIENCE, ask, post
 from tests.api.script import AnsweringEngine, TicketEngine, open_api
 

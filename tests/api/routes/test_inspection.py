@@ -4,8 +4,8 @@ import pytest
 from fastapi import FastAPI
 
 from demo import __version__
+from demo.engine import Broken, Loading
 from demo.errors import BadRequest, ModelError, NotReady
-from demo.events import Broken, Loading
 from demo.settings import Settings
 from tests.api.client import ask, assert_refused, post
 from tests.api.script import AnsweringEngine, TicketEngine, open_api

@@ -6,9 +6,9 @@ from fastapi import FastAPI
 from demo.api.delivery import run_response
 from demo.api.dialects.sse import KEEP_ALIVE
 from demo.api.routes import simulated_faults as route
+from demo.engine import Loading
 from demo.engines import simulated_faults
 from demo.engines.simulated_faults import BREAK, WORDS
-from demo.events import Loading
 from tests.api.client import ask, assert_refused, read_events
 from tests.api.script import AnsweringEngine, open_api
 from tests.scripted import ScriptedEngine

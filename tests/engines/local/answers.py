@@ -10,7 +10,8 @@ from transformers import PreTrainedModel
 from demo.engines.local.engine import LocalEngine
 from demo.engines.local.output import SampledToken
 from demo.engines.local.sampler import BatchSampler, Sampler
-from demo.events import Done, Event, Failed, Request, Token
+from demo.events import Done, Event, Failed, Token
+from demo.request import Request
 from demo.run import Run
 
 

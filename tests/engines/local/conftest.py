@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from demo.embedded import EMBEDDED_PACKAGE, find_embedded
+from demo.engine import Loading
 from demo.engines.local.engine import LocalEngine
 from demo.engines.local.model import Model, load_model
-from demo.events import Loading
 from demo.settings import Settings
 from tests.engines.local.tiny import make_kind, make_model
 from tests.engines.local.watched import PausingRunner

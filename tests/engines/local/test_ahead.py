@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from demo.engines.local.engine import LocalEngine
 from demo.engines.local.sampler import SamplerOutput
-from demo.events import Request, Sampling
+from demo.request import Request, Sampling
 from demo.run import Run
 from tests.engines.local.answers import ask, count_tokens, read
 from tests.engines.local.conftest import OpenWorker, Paused, wait_until_loaded

@@ -5,12 +5,14 @@ from collections import Counter, deque
 import pytest
 
 from demo.client_key import make_client_key
+from demo.engine import Load, Log, Ticket
 from demo.engines.fair_engine import FairEngine
 from demo.engines.local.output import Output
 from demo.engines.local.runner import Limits
 from demo.engines.local.sequence import Sequence
 from demo.errors import Overloaded
-from demo.events import Load, Log, Request, Ticket, Token
+from demo.events import Token
+from demo.request import Request
 from demo.run import Run
 from tests.engines.local.test_scheduler import VOCABULARY, Scene
 from tests.scripted import ScriptedEngine

@@ -9,11 +9,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from demo.engine import Broken, Loading
 from demo.engines.local.engine import LocalEngine
 from demo.engines.local.model import Model
 from demo.engines.local.runner import Handle
 from demo.errors import ModelError, NotReady, Overloaded
-from demo.events import Broken, Done, Event, Failed, Loading, Request, Sampling, Started, Token
+from demo.events import Done, Event, Failed, Started, Token
+from demo.request import Request, Sampling
 from demo.run import Run
 from tests.engines.local.answers import ask, count_tokens, generate, naive_ids, read
 from tests.engines.local.conftest import OpenWorker, Paused, wait_until_loaded

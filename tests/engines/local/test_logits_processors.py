@@ -26,7 +26,7 @@ from demo.engines.local.logits_processors import (
     process_logits,
 )
 from demo.engines.local.sampling_parameters import NO_TOP_K, Feature, split_columns, stack_parameters
-from demo.events import Sampling
+from demo.request import Sampling
 
 VOCABULARY = 50
 seeds = st.integers(0, 2**32)

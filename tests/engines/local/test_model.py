@@ -7,11 +7,12 @@ import pytest
 from tokenizers.processors import TemplateProcessing
 from transformers import LlamaConfig
 
+from demo.engine import Loading
 from demo.engines.local.loading.source import ModelSource
 from demo.engines.local.model import Model, build_model, load_model
 from demo.engines.local.runners.transformers.loading import wrap_network
 from demo.errors import BadRequest, SettingError, TemplateRefused
-from demo.events import Loading, Message
+from demo.request import Message
 from demo.settings import Settings
 from tests.engines.local.tiny import LLAMA, build_network, make_model, make_network, make_tokenizer
 from tests.engines.local.tiny_files import save_folder

@@ -12,7 +12,8 @@ from demo.engines.local.engine import LocalEngine
 from demo.engines.local.model import Model
 from demo.engines.local.pace import CATCH_UP, Pace
 from demo.errors import Incomplete
-from demo.events import Event, Failed, Request, Sampling, Started, Token
+from demo.events import Event, Failed, Started, Token
+from demo.request import Request, Sampling
 from demo.run import Reader, Run
 from tests.engines.local.answers import ask, count_tokens, read
 from tests.engines.local.conftest import wait_until_loaded

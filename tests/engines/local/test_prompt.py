@@ -7,11 +7,13 @@ from itertools import accumulate, count
 import pytest
 import torch
 
+from demo.engine import Piece
 from demo.engines.local import prompt_encoder
 from demo.engines.local.runners.transformers.tokenizer import Pretrained
 from demo.engines.local.scheduler import MAX_SCORED
 from demo.errors import BadRequest, NotReady, Overloaded
-from demo.events import Message, Piece, PromptProgress, PromptRead, Request, Started
+from demo.events import PromptProgress, PromptRead, Started
+from demo.request import Message, Request
 from demo.run import Run
 from demo.settings import Settings
 from tests.engines.local.answers import ask, naive_ids

@@ -8,12 +8,14 @@ from dataclasses import replace
 
 import pytest
 
+from demo.engine import Ready
 from demo.engines.backoff import Backoff
 from demo.engines.local.engine import LocalEngine, release_memory
 from demo.engines.local.model import Model
 from demo.engines.local.runner import Handle
 from demo.engines.reloading import ReloadingEngine
-from demo.events import Done, Failed, Ready, Request
+from demo.events import Done, Failed
+from demo.request import Request
 from demo.run import Run
 from tests.engines.local.answers import read
 from tests.engines.local.tiny import make_model

@@ -9,7 +9,8 @@ import pytest
 from demo.engines.local.model import Model, load_model
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.transformers.padded_kv import RowsCache
-from demo.events import Request, Sampling, Started
+from demo.events import Started
+from demo.request import Request, Sampling
 from demo.settings import Settings
 from tests.engines.local.answers import Answer, ask
 from tests.engines.local.conftest import OpenWorker

@@ -13,7 +13,7 @@ from demo.bounds import COUNT, PENALTY, SCALE, TOP_N, Bounds
 from demo.engines.local.logits_processors import keep_top_k
 from demo.engines.local.output import SampledToken
 from demo.engines.local.sampler import BatchSampler, Sampler, draw_ids
-from demo.events import Sampling
+from demo.request import Sampling
 from tests.engines.local.answers import choose
 
 VOCABULARY = 50

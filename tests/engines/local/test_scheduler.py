@@ -13,7 +13,7 @@ from demo.engines.local.output import Output, SampledToken, Vocabulary
 from demo.engines.local.runner import Chunk, Handle, Limits
 from demo.engines.local.scheduler import ALLOWANCE, Scheduler, StepPlan
 from demo.engines.local.sequence import Sequence
-from demo.events import Request
+from demo.request import Request
 
 VOCABULARY = Vocabulary(lambda ids: "x" * len(ids), lambda ids: "x" * len(ids), frozenset(), frozenset())
 LIMITS = Limits(max_prefill_tokens=128, min_prefill_tokens=4)

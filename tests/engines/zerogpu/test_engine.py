@@ -8,11 +8,13 @@ from dataclasses import replace
 import gradio as gr
 import pytest
 
+from demo.engine import Broken
 from demo.engines.zerogpu.engine import ZeroGpuEngine
 from demo.engines.zerogpu.gpu_request import GpuRequest
 from demo.engines.zerogpu.gpu_time import MAX_SECONDS, START_SECONDS, GpuTime
 from demo.errors import BadRequest, EngineFailed, Incomplete, ModelError, NotReady, Overloaded
-from demo.events import Broken, Done, Event, Failed, Request, Sampling, Started, Token
+from demo.events import Done, Event, Failed, Started, Token
+from demo.request import Request, Sampling
 from demo.run import Run
 from tests.engines.local.answers import ask, count_tokens, read
 from tests.engines.local.conftest import OpenWorker, open_worker

@@ -8,10 +8,10 @@ import pytest
 from gradio.context import LocalContext
 from starlette.types import Message, Receive, Scope, Send
 
+from demo.engine import Broken
 from demo.engines.zerogpu.gpu_run import Call, GpuRun
 from demo.engines.zerogpu.gradio_context import QueuedCall, VisitorMiddleware
 from demo.engines.zerogpu.opening import build_engine, is_zerogpu
-from demo.events import Broken
 from demo.settings import Settings
 
 

@@ -78,7 +78,8 @@ def main() -> dict[str, object]:
     from demo.engines.zerogpu.gradio_context import QueuedCall
     from demo.engines.zerogpu.opening import make_call
     from demo.engines.zerogpu.stop_flags import StopFlags
-    from demo.events import Request, Sampling, Token
+    from demo.events import Token
+    from demo.request import Request, Sampling
     from demo.run import Run
     from tests.engines.local.answers import read
     from tests.engines.local.tiny import make_model, make_network

@@ -3,7 +3,7 @@
 import pytest
 
 from demo.errors import BadRequest
-from demo.events import Sampling
+from demo.request import Sampling
 from demo.ui.view.options import DEFAULTS, GenerationOptions, read_options
 
 

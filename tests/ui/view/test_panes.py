@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.errors import EngineFailed
-from demo.events import Done, Event, Failed, FinishReason, PromptProgress, Request, Started, Token
+from demo.events import Done, Event, Failed, FinishReason, PromptProgress, Started, Token
 from demo.metrics import Timeline
+from demo.request import Request
 from demo.ui.view.panes import PaneView, Reading, complete_views, view_reading
 from demo.ui.view.words import SIDES, Side, describe_cached, format_count, format_rate, format_seconds
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from demo.events import FinishReason, Message, Request
+from demo.events import FinishReason
 from demo.metrics import Timeline
+from demo.request import Message, Request
 from demo.ui.view.panes import PaneView
 from demo.ui.view.savings import Amount, Saving, describe_saving, list_savings, measure_saving
 from demo.ui.view.turn import Question, Turn

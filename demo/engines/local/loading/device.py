@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import torch
 
+from demo.choice import Choice
 from demo.engines.local.loading.control_group import read_cpu_quota
 from demo.errors import SettingError
-from demo.settings import ROUNDED, STORED, Choice, Settings
+from demo.settings import ROUNDED, STORED, Settings
 
 ASKED = "as set"
 

@@ -12,10 +12,10 @@ from typing import Any, Final
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, processors
 from tokenizers import Tokenizer as Backend
 
+from demo.engine import Piece
 from demo.engines.local import backend
 from demo.engines.local.longest_token import LongestToken, find_longest_token
 from demo.engines.local.tokenizer import Tokenizer
-from demo.events import Piece
 
 CONTROL, USER_DEFINED = 3, 4  # values of `token_type` for tokens that are encoded as a whole
 GPT2_END: Final = "<|endoftext|>"

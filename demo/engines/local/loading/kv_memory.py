@@ -8,8 +8,9 @@ from typing import Final
 import psutil
 import torch
 
+from demo.choice import Choice
 from demo.engines.local.loading.control_group import PROC, list_groups
-from demo.settings import Choice, Settings
+from demo.settings import Settings
 
 SHARE: Final = {"cpu": 0.125, "cuda": 0.75, "mps": 0.25}  # of the free memory, which a CPU shares with all programs
 # A control group's limit, and its usage.

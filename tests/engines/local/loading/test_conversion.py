@@ -13,7 +13,7 @@ from demo.engines.local.loading.cache_dir import cache_dir
 from demo.engines.local.loading.conversion import MANIFEST, convert_once, is_intact
 from demo.engines.local.model import load_model
 from demo.errors import ModelError
-from demo.events import Message
+from demo.request import Message
 from demo.settings import Settings
 from tests.engines.local.tiny_files import Recipe, damage_file, write_gguf
 

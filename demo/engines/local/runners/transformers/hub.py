@@ -12,10 +12,10 @@ from huggingface_hub.errors import HFValidationError
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, WEIGHTS_INDEX_NAME, WEIGHTS_NAME
 from transformers.utils import logging as transformers_logging
 
+from demo.choice import Choice
 from demo.engines.local.loading.source import ModelSource
 from demo.engines.local.runners.transformers.loading import explained, load_tokenizer
 from demo.errors import ModelError
-from demo.settings import Choice
 
 logger = logging.getLogger(__name__)
 

@@ -28,6 +28,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
 from transformers.utils import logging as transformers_logging
 
+from demo.choice import Choice
 from demo.engines.local.loading.device import device_map
 from demo.engines.local.loading.end_tokens import find_end_ids, flatten_ids
 from demo.engines.local.loading.loaded import Loaded
@@ -35,7 +36,6 @@ from demo.engines.local.loading.source import ModelSource
 from demo.engines.local.runners.transformers.eager import make_runner
 from demo.engines.local.runners.transformers.tokenizer import Pretrained
 from demo.errors import ModelError, is_out_of_memory, list_causes
-from demo.settings import Choice
 
 logger = logging.getLogger(__name__)
 

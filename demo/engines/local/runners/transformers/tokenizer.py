@@ -6,10 +6,10 @@ from typing import Any
 from tokenizers import Tokenizer as Backend
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from demo.engine import Piece
 from demo.engines.local import backend
 from demo.engines.local.longest_token import LongestToken, find_longest_token
 from demo.engines.local.tokenizer import Tokenizer, TooManyTokens
-from demo.events import Piece
 
 
 class Pretrained(Tokenizer):

@@ -14,7 +14,7 @@ from demo.engines.local.model import Model, load_model
 from demo.engines.local.runner import Chunk
 from demo.engines.local.runners.cpu_llama.runner import MAX_TOKENS
 from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
-from demo.events import Message, Request, Sampling
+from demo.request import Message, Request, Sampling
 from demo.settings import Settings
 from tests.engines.local.answers import ask
 from tests.engines.local.conftest import OpenWorker, wait_until_loaded

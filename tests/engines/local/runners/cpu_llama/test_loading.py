@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[5]
 CODE = """
 import sys
 from demo.engines.local.model import load_model
-from demo.events import Message
+from demo.request import Message
 from demo.settings import Settings
 
 model = load_model(Settings(model_id=sys.argv[1], device="cpu"), lambda loading: None)

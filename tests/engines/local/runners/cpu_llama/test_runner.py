@@ -18,7 +18,7 @@ from demo.engines.local.runners.cpu_llama.kernels.attention import PAGE
 from demo.engines.local.runners.cpu_llama.kv_pages import PagePool
 from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
-from demo.events import Request, Sampling
+from demo.request import Request, Sampling
 from demo.settings import Settings
 from tests.engines.local.answers import ask
 from tests.engines.local.conftest import OpenWorker

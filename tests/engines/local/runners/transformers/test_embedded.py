@@ -9,7 +9,7 @@ from demo.embedded import find_embedded
 from demo.engines.local.engine import LocalEngine
 from demo.engines.local.loading.conversion import convert_once
 from demo.engines.local.model import Model, load_model
-from demo.events import Message, Request, Sampling
+from demo.request import Message, Request, Sampling
 from demo.settings import Settings
 from tests.engines.local.answers import ask, generate
 from tests.engines.local.conftest import OpenWorker

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import get_layer_types_and_kwargs
 
+from demo.engine import Loading
 from demo.engines.local.runner import Runner
 from demo.engines.local.runners.transformers.cuda_graphs.capture import Capturer, GraphCapturer
 from demo.engines.local.runners.transformers.cuda_graphs.decode import Step, list_sizes
@@ -18,7 +19,6 @@ from demo.engines.local.runners.transformers.cuda_graphs.sampling import SlotSam
 from demo.engines.local.runners.transformers.cuda_graphs.static_kv import StaticCache
 from demo.engines.local.runners.transformers.forward import Forward
 from demo.engines.local.runners.transformers.padded_kv import RowsCache
-from demo.events import Loading
 
 TOLERANCE = 0.1  # relative difference of logits from the eager ones; bfloat16 rounds to 0.4 %
 WINDOWED_LAYERS = ("sliding_attention", "chunked_attention")

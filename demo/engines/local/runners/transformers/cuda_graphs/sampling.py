@@ -29,7 +29,7 @@ from demo.engines.local.sampler import (
     read_outcome,
 )
 from demo.engines.local.sampling_parameters import Feature, split_columns, stack_parameters
-from demo.events import Sampling
+from demo.request import Sampling
 
 # The captured sets of operations, in the order of cost: a step takes the first that includes all that its rows need.
 KINDS: Final = (

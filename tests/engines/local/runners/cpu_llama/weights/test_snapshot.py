@@ -11,7 +11,7 @@ from transformers.utils import logging as transformers_logging
 
 from demo.engines.local.model import Model, load_model
 from demo.errors import ModelError, SettingError
-from demo.events import Request, Sampling
+from demo.request import Request, Sampling
 from demo.settings import Settings
 from tests.engines.local.answers import ask
 from tests.engines.local.conftest import OpenWorker

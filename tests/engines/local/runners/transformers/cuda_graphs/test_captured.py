@@ -6,9 +6,10 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
+from demo.engine import Loading
 from demo.engines.local.runners.transformers.cuda_graphs.loading import CannotCapture, Captured, Plan, capture_parts
 from demo.engines.local.sampler import Sampler
-from demo.events import Loading, Request, Sampling
+from demo.request import Request, Sampling
 from tests.engines.local.answers import choose, naive_ids
 from tests.engines.local.runners.transformers.cuda_graphs.captured_loop import CapturedLoop
 from tests.engines.local.runners.transformers.cuda_graphs.stand_in import StandInCapturer

@@ -6,13 +6,13 @@ import pytest
 import torch
 from transformers import MistralConfig
 
+from demo.engine import Loading
 from demo.engines.local.runners.transformers.cuda_graphs.loading import (
     CannotCapture,
     Plan,
     capture,
     find_unsupported_reason,
 )
-from demo.events import Loading
 from tests.engines.local.tiny import GROUPED, build_network, make_network
 
 PLAN = Plan(rows=4, columns=300, captured=(1, 2, 4))

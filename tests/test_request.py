@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from demo.errors import BadRequest
-from demo.events import Message, Request, Sampling
+from demo.request import Message, Request, Sampling
 
 NAN, INFINITE = float("nan"), float("inf")
 SAMPLING_LIMITS: dict[str, list[Any]] = {

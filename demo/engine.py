@@ -1,0 +1,122 @@
+"""The protocol of an engine, which turns requests into events; its status, its load and its model's card.
+
+Knows no engine, and nothing of models, HTTP or pages.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from demo.errors import DemoError
+from demo.events import Event
+from demo.request import Prompt, Request
+
+PlainPrompts: TypeAlias = Literal["chat", "raw"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One token of a text: its characters `text[start:stop]`."""
+
+    id: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """The model, for the page's caption and the API's /info. `rate` is one stream's decode tokens/s, where known."""
+
+    model_id: str
+    revision: str | None
+    source: Literal["embedded", "hub", "folder", "gguf", "recorded"]
+    device: str
+    dtype: str
+    max_input_tokens: int
+    max_total_tokens: int
+    max_new_tokens: int | None = None  # of one answer; None: what max_total_tokens leaves
+    rate: float | None = None
+    plain_prompts: PlainPrompts = "raw"  # how the API gives it plain text: as a user's message, or unchanged
+    control_tokens: frozenset[str] = frozenset()  # a text that holds one of them is not plain
+    costs_quota: bool = False  # each run uses up GPU time of the visitor's account
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The model loads: `step` in words, its progress from 0 to 1, and the `failure` after which it is loaded again."""
+
+    step: str
+    fraction: float | None = None
+    failure: DemoError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The engine answers requests."""
+
+    card: ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The engine answers no request; `error` says why. Loading is tried again at `retry_at`; None: never."""
+
+    error: DemoError
+    retry_at: float | None = None
+
+
+Status: TypeAlias = Loading | Ready | Broken
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Requests that run and that wait, their limit, and the seconds without a step while there is work."""
+
+    running: int
+    waiting: int
+    limit: int
+    stalled: float
+
+
+class Log(Protocol):
+    """The log of one run. Events that are appended together are read together."""
+
+    def __call__(self, *events: Event) -> None:
+        """Append the events. Never blocks."""
+
+
+class Ticket(Protocol):
+    """An admitted request, which can be cancelled."""
+
+    def cancel(self) -> None:
+        """Stop the work: at most one more token is computed. No effect after the end."""
+
+
+class Engine(Protocol):
+    """Turns requests into events: the local model, recorded runs, or a script in a test."""
+
+    @property
+    def status(self) -> Status:
+        """Whether the engine is loading, ready or broken, now."""
+
+    @property
+    def load(self) -> Load:
+        """The load, now."""
+
+    def admit(self) -> None:
+        """Raise Overloaded or NotReady where `submit` would now raise it for every request."""
+
+    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+        """The text that the model would read, with the chat template applied to a conversation, and its tokens.
+
+        Raises NotReady, or BadRequest where the template refuses the conversation.
+        """
+
+    def submit(self, request: Request, log: Log) -> Ticket:
+        """Admit `request`, or raise BadRequest, Overloaded or NotReady before any event.
+
+        The engine's threads then append to `log`: Started, Tokens, and always exactly one Done or Failed at the end.
+        A Done that follows from the last Token is appended together with it.
+        """
+
+    def close(self) -> None:
+        """End every run with a final event and stop. Returns when the engine's thread has ended."""

@@ -1,0 +1,101 @@
+"""A request: a prompt or a conversation, how tokens are sampled, and where generation ends.
+
+Knows nothing of models, HTTP or pages.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from demo.bounds import COUNT, MAX_STOP_SEQUENCES, PACE, PENALTY, SCALE, SEED, TOP_N
+from demo.errors import BadRequest
+from demo.surrogates import has_lone_surrogate
+
+Role: TypeAlias = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+Prompt: TypeAlias = str | tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is sampled from the logits; names and limits as in text-generation-inference.
+
+    `presence_penalty` is OpenAI's: like `frequency_penalty`, but once for a token however often it was generated.
+    Raises BadRequest where a value is out of its range.
+    """
+
+    do_sample: bool = False
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    typical_p: float | None = None
+    repetition_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        SCALE.require("temperature", self.temperature)
+        SCALE.require("repetition_penalty", self.repetition_penalty)
+        COUNT.require("top_k", self.top_k)
+        for name, share in (("top_p", self.top_p), ("typical_p", self.typical_p)):
+            _require(share is None or 0 < share < 1, name, share, "between 0 and 1, both excluded")
+        PENALTY.require("frequency_penalty", self.frequency_penalty)
+        PENALTY.require("presence_penalty", self.presence_penalty)
+        SEED.require("seed", self.seed)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether tokens are drawn at random, not taken greedily (TGI's `NextTokenChooser`)."""
+        warped = self.temperature != 1.0 or self.top_k is not None
+        return self.do_sample or warped or self.top_p is not None or self.typical_p is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One generation that a client asks for. `prompt` is raw text, or the messages of a conversation.
+
+    `max_new_tokens` None asks for as many as fit; `truncate` keeps that many tokens of the prompt's end;
+    `prompt_logprobs` asks for a PromptRead event; token k is written no sooner than (k - 1) / `pace` after the first.
+    `client` is an opaque key: the engine is shared fairly between clients, and reuses the KV cache of a prompt for the
+    same client only. `cache_prompt` False has the whole prompt computed.
+    Raises BadRequest where a value is out of its range.
+    """
+
+    prompt: Prompt
+    max_new_tokens: int | None = 256
+    sampling: Sampling = field(default_factory=Sampling)
+    stop: tuple[str, ...] = ()
+    top_n_tokens: int = 0
+    ignore_eos: bool = False
+    truncate: int | None = None
+    prompt_logprobs: bool = False
+    pace: float | None = None  # tokens/s at most
+    client: str | None = None
+    cache_prompt: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.prompt:
+            raise BadRequest("The prompt is empty: type something first.")
+        texts = [self.prompt] if isinstance(self.prompt, str) else [message.content for message in self.prompt]
+        if any(map(has_lone_surrogate, texts)):
+            raise BadRequest("The prompt holds half a character (a lone surrogate): send whole Unicode characters.")
+        COUNT.require("max_new_tokens", self.max_new_tokens)
+        COUNT.require("truncate", self.truncate)
+        _require(len(self.stop) <= MAX_STOP_SEQUENCES, "stop", len(self.stop), f"at most {MAX_STOP_SEQUENCES} strings")
+        _require(all(self.stop), "stop", self.stop, "strings that are not empty")
+        TOP_N.require("top_n_tokens", self.top_n_tokens)
+        PACE.require("pace", self.pace)
+
+
+def _require(holds: bool, name: str, value: object, allowed: str) -> None:
+    if not holds:
+        raise BadRequest(f"{name} is {value}: it must be {allowed}.")
