@@ -97,6 +97,9 @@ class Settings:
         "keep the page up where the model fails, and load it again later; else exit with code 2 [true on a Space]",
     )
     replay_only: bool = _switch("serve recorded runs alone, without a model, each marked as recorded")
+    chat_template: str | None = _setting(
+        None, line("a Jinja file"), "chat template that writes conversations [the model's own]"
+    )
     plain_prompts: Literal["chat", "raw"] = _setting(
         "chat",
         match("chat|raw", "chat or raw"),

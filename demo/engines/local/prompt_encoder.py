@@ -3,11 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from jinja2 import TemplateError
-
 from demo.engine import Piece
+from demo.engines.local.chat_template import render
 from demo.engines.local.tokenizer import Tokenizer, TooManyTokens
-from demo.errors import BadRequest, TemplateRefused
+from demo.errors import BadRequest
 from demo.request import Message, Prompt
 
 MAX_LISTED: Final = 65_536  # tokens of a text, which may be more than the model takes
@@ -91,10 +90,7 @@ class PromptEncoder:
         turns = [{"role": message.role, "content": message.content} for message in prompt]
         # An assistant's message at the end is continued (TGI's chat template, vLLM's `continue_final_message`).
         begun = turns.pop()["content"] if len(turns) > 1 and turns[-1]["role"] == "assistant" else ""
-        try:
-            return self.tokenizer.apply_chat_template(turns) + begun
-        except TemplateError as error:
-            raise TemplateRefused(f"The model's chat template refuses this conversation: {error}.") from error
+        return render(self.tokenizer, turns) + begun
 
 
 def describe_excess(tokens: int, most: int) -> BadRequest:

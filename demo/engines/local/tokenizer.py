@@ -52,5 +52,9 @@ class Tokenizer(Protocol):
     def decode(self, ids: Sequence[int], special: bool = True) -> str:
         """The text of ids, with or without that of the `special` ones."""
 
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether a conversation can be written as a text."""
+
     def apply_chat_template(self, turns: Sequence[Mapping[str, str]]) -> str:
-        """The text of a conversation of roles and contents. Raises jinja2's TemplateError."""
+        """The text of a conversation of roles and contents. Raises whatever the template raises."""

@@ -29,6 +29,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, 
 from transformers.utils import logging as transformers_logging
 
 from demo.choice import Choice
+from demo.engines.local.chat_template import DEFAULT, choose_template
 from demo.engines.local.loading.device import device_map
 from demo.engines.local.loading.end_tokens import find_end_ids, flatten_ids
 from demo.engines.local.loading.loaded import Loaded
@@ -76,7 +77,7 @@ def list_configured_ends(*configs: PreTrainedConfig | GenerationConfig | None) -
 
 
 def load_tokenizer(source: ModelSource, place: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model. Raises ModelError unless the model is causal and has a chat template."""
+    """The tokenizer of a model. Raises ModelError unless the model is causal and has the chat template it needs."""
     with explained(source):
         config = AutoConfig.from_pretrained(place)
     # transformers would load an encoder such as BERT as a causal model too, with nonsense for answers.
@@ -88,9 +89,13 @@ def load_tokenizer(source: ModelSource, place: str) -> PreTrainedTokenizerBase:
         )
     with explained(source):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place)
-    if not tokenizer.chat_template:
-        raise ModelError(f"{source.model_id} has no chat template: give an instruct or chat model.")
+    tokenizer.chat_template = source.template or _choose_template(source, tokenizer.chat_template)
     return tokenizer
+
+
+def _choose_template(source: ModelSource, templates: str | dict[str, str] | None) -> str | None:
+    by_name = {DEFAULT: templates} if isinstance(templates, str) else templates or {}
+    return choose_template(source.model_id, by_name, source.needs_template)
 
 
 def load_network(source: ModelSource, place: str, device: str | None, dtype: torch.dtype) -> PreTrainedModel:

@@ -61,6 +61,10 @@ class Pretrained(Tokenizer):
     def decode(self, ids: Sequence[int], special: bool = True) -> str:
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=not special))
 
+    @property
+    def has_chat_template(self) -> bool:
+        return bool(self._tokenizer.chat_template)
+
     def apply_chat_template(self, turns: Sequence[Mapping[str, str]]) -> str:
         conversation = [dict(turn) for turn in turns]
         return str(self._tokenizer.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False))

@@ -71,8 +71,6 @@ class GgufFile(Checkpoint):
             return "it is a mixture of experts"
         if any(name.endswith(".bias") for name in self.tensors):
             return "its projections have biases"
-        if "tokenizer.chat_template" not in self.metadata:
-            return "it has no chat template"
         types = {tensor.quantization for tensor in self.tensors.values()}
         if unread := sorted(each.name for each in types if not is_readable(each)):
             return f"it holds tensors of type {', '.join(unread)}, which is not read here"

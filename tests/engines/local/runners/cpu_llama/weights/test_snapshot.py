@@ -147,5 +147,5 @@ def test_a_model_of_the_hub_that_cannot_be_downloaded_is_one_sentence_with_the_r
 
 
 def test_a_folder_without_a_chat_template_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="has no chat template: give an instruct or chat model"):
+    with pytest.raises(ModelError, match="has no chat template: give one with --chat-template"):
         load(save_folder(tmp_path, with_template=False), "stored")
