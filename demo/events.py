@@ -23,12 +23,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The request left the queue: its prefill begins, after the first `cached_tokens`, which are reused."""
+    """The request left the queue: its prefill begins, after the first `cached_tokens`, which are reused.
+
+    `prompt` holds the ids that the model reads; it is empty where the engine does not know them.
+    """
 
     time: float
     input_tokens: int
     seed: int
     cached_tokens: int = 0
+    prompt: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

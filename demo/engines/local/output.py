@@ -74,7 +74,7 @@ class Output:
     def start(self, seed: int, cached_tokens: int) -> None:
         """Log that the prompt is being read, without its first `cached_tokens`."""
         self.started = True
-        self._write(Started(self._clock(), len(self._prompt), seed, cached_tokens))
+        self._write(Started(self._clock(), len(self._prompt), seed, cached_tokens, self._prompt))
 
     def note_progress(self, read: int) -> None:
         """Log that `read` prompt tokens have been read, except where one chunk is the whole prompt."""

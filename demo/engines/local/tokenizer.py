@@ -37,6 +37,10 @@ class Tokenizer(Protocol):
     def control_tokens(self) -> frozenset[str]:
         """The texts of the special tokens, which are encoded as one token each, as the chat template's marks are."""
 
+    @property
+    def size(self) -> int:
+        """The number of ids: they are those below it."""
+
     def token_id(self, token: str) -> int | None:
         """The id of the token with this text in the vocabulary; None where there is none."""
 

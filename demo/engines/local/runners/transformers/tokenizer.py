@@ -35,6 +35,10 @@ class Pretrained(Tokenizer):
         added = self._tokenizer.added_tokens_decoder.values()
         return frozenset(token.content for token in added if token.special)
 
+    @property
+    def size(self) -> int:
+        return len(self._tokenizer)
+
     def token_id(self, token: str) -> int | None:
         id: int | None = self._vocabulary.get(token)
         return id
