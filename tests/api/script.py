@@ -97,7 +97,8 @@ class AnsweredTicket(ScriptedTicket):
         tokens = [
             Token(now, each.index, each.id, each.text, each.logprob, each.special, each.top) for each in script.tokens
         ]
-        started = Started(now, script.input_tokens, script.seed, script.cached_tokens)
+        ids = tuple(range(5, 5 + script.input_tokens))
+        started = Started(now, script.input_tokens, script.seed, script.cached_tokens, ids)
         self._log(started, *prompt, *tokens, done)
 
 

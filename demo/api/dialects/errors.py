@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from demo.api.openapi.replies import NativeError, OpenAIError, OpenAIErrorText
 from demo.api.statuses import STATUSES
-from demo.errors import BadRequest, DemoError, Incomplete, NotReady, TemplateRefused
+from demo.errors import BadRequest, ContextExceeded, DemoError, Incomplete, NotReady, TemplateRefused
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -54,7 +54,7 @@ def write_openai(error: DemoError) -> OpenAIError:
         "message": format_error(error),
         "type": error.kind,
         "param": None,
-        "code": find_status(error),
+        "code": "context_length_exceeded" if isinstance(error, ContextExceeded) else find_status(error),
     }
     return {"error": inner, "error_type": error.kind}
 

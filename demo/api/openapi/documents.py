@@ -8,6 +8,7 @@ from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
 from starlette.responses import PlainTextResponse, Response
 
+from demo.api.dialects.ignored import HEADER
 from demo.api.openapi.examples import EXAMPLES
 from demo.api.openapi.replies import ChatChunk, CompletionChunk, NativeError, NativeEvent, OpenAIError
 from demo.api.openapi.reports import CrowdEvent, JobState
@@ -28,6 +29,7 @@ REFERENCE: Final = "#/components/schemas/{model}"
 GENERATING: Final = (401, 413, 422, 424, 429, 500, 503)
 # AdmissionMiddleware checks the key before the body is read; here it is only documented.
 KEY: Final = Security(HTTPBearer(auto_error=False, description="Where the operator set --api-key."))
+IGNORED: Final = "On OpenAI's routes: the fields of the body that are not known here, and had no effect"
 TIMING_HEADERS: Final = {
     "x-compute-type": "The device",
     "x-compute-time": "Inference, in seconds",
@@ -58,6 +60,7 @@ def either(model: Any, event: Any) -> dict[str, Any]:
     """A route that streams where `stream` is true, and else replies with the whole answer."""
     success = _success(model, "The whole answer, or with `stream` one event for each token", TIMING_HEADERS)
     success["content"] |= _events(event, "")["content"]
+    success["headers"][HEADER] = {"description": IGNORED, "schema": {"type": "string"}}
     return _route(success, GENERATING, has_key=True)
 
 

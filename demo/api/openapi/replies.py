@@ -8,6 +8,10 @@ from typing_extensions import TypedDict
 NativeReason: TypeAlias = Literal["length", "eos_token", "stop_sequence"]
 OpenAIReason: TypeAlias = Literal["stop", "length"]
 CachedTokens: TypeAlias = Annotated[int, Field(description="tokens of the prompt that were reused and not computed")]
+PromptTokenIds: TypeAlias = Annotated[
+    list[int] | None,
+    Field(description="vLLM's, with the answer's first token; null where the engine does not know them"),
+]
 Seed: TypeAlias = Annotated[int | None, Field(description="null where no token was drawn at random")]
 
 
@@ -24,7 +28,7 @@ class OpenAIErrorText(TypedDict):
     message: str
     type: str
     param: str | None
-    code: int
+    code: Annotated[int | str, Field(description="OpenAI's `context_length_exceeded`, or the HTTP status")]
 
 
 class OpenAIError(TypedDict):
@@ -129,6 +133,12 @@ class Usage(TypedDict):
     prompt_tokens_details: PromptTokensDetails
 
 
+class UsageField(TypedDict, total=False):
+    """The counts in a chunk; null where they follow in one of their own."""
+
+    usage: Usage | None
+
+
 class ChatLogprob(TypedDict):
     """How likely a token was."""
 
@@ -150,9 +160,16 @@ class ChatLogprobs(TypedDict):
 
 
 class ChatText(TypedDict):
-    """A message, or a piece of one."""
+    """A message."""
 
     role: Literal["assistant"]
+    content: str
+
+
+class ChatTextDelta(TypedDict):
+    """A piece of a message. The first one names the role: clients concatenate what all pieces hold."""
+
+    role: NotRequired[Literal["assistant"]]
     content: str
 
 
@@ -163,15 +180,17 @@ class ChatChoice(TypedDict):
     message: ChatText
     logprobs: ChatLogprobs | None
     finish_reason: OpenAIReason
+    token_ids: NotRequired[list[int]]
 
 
 class ChatDelta(TypedDict):
     """A piece of one answer."""
 
     index: int
-    delta: ChatText
+    delta: ChatTextDelta
     logprobs: ChatLogprobs | None
     finish_reason: OpenAIReason | None
+    token_ids: NotRequired[list[int]]
 
 
 class Envelope(TypedDict):
@@ -189,6 +208,7 @@ class Chat(Envelope):
     object: Literal["chat.completion"]
     choices: list[ChatChoice]
     usage: Usage
+    prompt_token_ids: NotRequired[PromptTokenIds]
 
 
 class PromptProgress(TypedDict):
@@ -205,6 +225,7 @@ class ChatChunk(Envelope):
 
     object: Literal["chat.completion.chunk"]
     choices: list[ChatDelta]
+    prompt_token_ids: NotRequired[PromptTokenIds]
     prompt_progress: NotRequired[PromptProgress]
     usage: NotRequired[Usage | None]
 
@@ -225,6 +246,8 @@ class CompletionChoice(TypedDict):
     text: str
     logprobs: CompletionLogprobs | None
     finish_reason: OpenAIReason | None
+    token_ids: NotRequired[list[int]]
+    prompt_token_ids: NotRequired[PromptTokenIds]
 
 
 class Completion(Envelope):
