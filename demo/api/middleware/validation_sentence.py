@@ -55,6 +55,8 @@ def explain_invalid(errors: Sequence[Any], body: Any) -> str:
         return f"the body is not JSON ({first['ctx']['error']} at character {first['loc'][-1]}): send a JSON object."
     places = [find_place(error, body) for error in errors]
     field = places[0].field
+    if first["type"] == "string_unicode":
+        return "a name in the body holds half a character (a lone surrogate): send whole Unicode characters."
     if not field:
         return "the body is missing or not a JSON object: send one, with Content-Type: application/json."
     tried = [(place, error) for place, error in zip(places, errors, strict=True) if place.field == field]

@@ -48,7 +48,7 @@ def build_generation_routes(engine: Engine) -> APIRouter:
         """`/generate_stream` if `stream` is true; else `/generate`, its reply in an array of one."""
         return await deliver_native(engine, client, body, body.stream, in_array=True)
 
-    @router.post("/v1/chat/completions", **documents.either(replies.Chat, replies.ChatChunk))
+    @router.post("/v1/chat/completions", **documents.openai(replies.Chat, replies.ChatChunk))
     async def chat(client: Client, body: ChatRequest) -> Response:
         """Answer a conversation. OpenAI's route."""
         dialect = body.dialect(find_card(engine))
@@ -58,7 +58,7 @@ def build_generation_routes(engine: Engine) -> APIRouter:
         response.early_headers |= write_ignored(body)
         return response
 
-    @router.post("/v1/completions", **documents.either(replies.Completion, replies.CompletionChunk))
+    @router.post("/v1/completions", **documents.openai(replies.Completion, replies.CompletionChunk))
     async def complete(client: Client, body: CompletionRequest) -> Response:
         """Answer a text, or complete it with `raw`. OpenAI's older route."""
         card = find_card(engine)

@@ -50,6 +50,12 @@ def test_a_missing_field_is_named(app: FastAPI, path: str) -> None:
     assert f"`{name}` is missing: it is needed." in ask(app, "POST", path, json={}).text
 
 
+def test_half_a_character_in_a_name_is_refused_in_a_sentence(app: FastAPI) -> None:
+    headers = {"content-type": "application/json"}
+    response = ask(app, "POST", CHAT, content='{"messages": [], "\\ud800": 1}', headers=headers)
+    assert "half a character" in response.json()["error"]["message"]
+
+
 def test_no_sentence_holds_the_validators_words(app: FastAPI) -> None:
     for path, body, _ in CASES:
         text = post(app, path, **body).text
