@@ -11,7 +11,6 @@ from starlette.middleware.cors import CORSMiddleware
 
 from demo import __version__
 from demo.access import read_access
-from demo.api.dialects.ignored import HEADER as IGNORED_HEADER
 from demo.api.jobs.webhook_sender import WebhookSender
 from demo.api.middleware.access_log import REQUEST_ID, AccessLogMiddleware
 from demo.api.middleware.admission import AdmissionMiddleware
@@ -119,7 +118,7 @@ def _add_middleware(
             allow_origins=settings.cors_allow_origin,
             allow_methods=METHODS,
             allow_headers=["Authorization", "Content-Type", REQUEST_ID],
-            expose_headers=[*TIMING_HEADERS, IGNORED_HEADER, REQUEST_ID, "Retry-After", "Location"],
+            expose_headers=[*TIMING_HEADERS, REQUEST_ID, "Retry-After", "Location"],
         )
     roots = {"/" + path.split("/")[1] for path in paths}
     app.add_middleware(AllowedHostsMiddleware, hosts=hosts, paths=sorted(roots))
