@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.number_fields import Count, TopN
 from demo.api.dialects.openai import FINISH_REASONS, OpenAIDialect, OpenAIRequest
+from demo.api.dialects.token_names import name_candidate
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
 from demo.api.openapi.replies import Chat, ChatChoice, ChatChunk, ChatDelta, ChatLogprob, ChatLogprobs
 from demo.engine import ModelCard
@@ -157,11 +158,15 @@ class ChatDialect(OpenAIDialect):
             return None
         return {
             "content": [
-                {**_write_token(token), "top_logprobs": [_write_token(candidate) for candidate in token.top]}
+                {**_write_token(token), "top_logprobs": [_write_candidate(each) for each in token.top]}
                 for token in tokens
             ]
         }
 
 
-def _write_token(token: Token | Candidate) -> ChatLogprob:
-    return {"token": token.text, "logprob": token.logprob, "bytes": list(token.text.encode())}
+def _write_token(token: Token) -> ChatLogprob:
+    return {**_write_candidate(token.candidate), "bytes": list(token.encode())}
+
+
+def _write_candidate(candidate: Candidate) -> ChatLogprob:
+    return {"token": name_candidate(candidate), "logprob": candidate.logprob, "bytes": list(candidate.encode())}

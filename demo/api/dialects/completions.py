@@ -17,6 +17,7 @@ from demo.api.dialects.native_request import DEFAULT_MAX_NEW_TOKENS, Raw
 from demo.api.dialects.number_fields import Count, TopN, choose_length
 from demo.api.dialects.openai import FINISH_REASONS, MAX_CHOICES, OpenAIDialect, OpenAIRequest
 from demo.api.dialects.plain_prompt import read_prompt
+from demo.api.dialects.token_names import BYTES, name_candidate, name_top
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
 from demo.api.openapi.replies import Completion, CompletionChoice, CompletionChunk, CompletionLogprobs
 from demo.engine import ModelCard
@@ -126,8 +127,8 @@ class CompletionDialect(OpenAIDialect):
             return None
         ends = accumulate((len(token.text) for token in tokens), initial=offset)
         return {
-            "tokens": [token.text for token in tokens],
+            "tokens": [name_candidate(token.candidate, BYTES) for token in tokens],
             "token_logprobs": [token.logprob for token in tokens],
-            "top_logprobs": [{each.text: each.logprob for each in token.top} for token in tokens],
+            "top_logprobs": [name_top(token) for token in tokens],
             "text_offset": list(ends)[:-1],
         }

@@ -1,4 +1,4 @@
-"""Incremental detokenization: from ids to text in whole characters, without stop strings. Knows no model, no tensor."""
+"""Incremental detokenization: from ids to text in whole characters. Knows no model, no tensor."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -23,7 +23,9 @@ class Detokenizer:
         self._decode = decode
         self._window = list(context[-self._CONTEXT :])
         self._known = len(self._window)  # tokens of the window whose text has been returned in full
-        self._given = len(decode(self._window))  # characters of the window's text that have been returned
+        text = decode(self._window)
+        self._given = len(text)  # characters of the window's text that have been returned
+        self.is_inside = text.endswith(INCOMPLETE)  # whether the last token ends inside a character
         self._last: deque[int] = deque(maxlen=self._EDGE)  # the last tokens with text of a run longer than _EDGE
 
     def feed(self, token: int) -> str:
@@ -35,7 +37,8 @@ class Detokenizer:
         # An incomplete character decodes to replacement characters at the end of the text: one, or one per byte.
         readable = len(text.rstrip(INCOMPLETE))
         piece = text[self._given : readable]
-        if readable == len(text):
+        self.is_inside = readable < len(text)
+        if not self.is_inside:
             self._slide()
         else:
             self._given = max(self._given, readable)
@@ -59,50 +62,3 @@ class Detokenizer:
         self._known = len(self._window)
         self._given = len(self._decode(self._window))
         self._last.clear()
-
-
-class StopStrings:
-    """Returns text up to the first of `stops`. It holds back text that may be the beginning of one."""
-
-    def __init__(self, stops: Sequence[str]) -> None:
-        self._matchers = [_Matcher(stop) for stop in stops]
-        self._held = ""
-
-    def feed(self, text: str) -> tuple[str, bool]:
-        """The text that no stop string can contain, and whether a stop string is complete."""
-        before = len(self._held)
-        self._held += text
-        found = [before + at for matcher in self._matchers if (at := matcher.find(text)) is not None]
-        begun = max((matcher.matched for matcher in self._matchers), default=0)
-        safe = min(found) if found else len(self._held) - begun
-        visible, self._held = self._held[:safe], "" if found else self._held[safe:]
-        return visible, bool(found)
-
-    def flush(self) -> str:
-        """The text that is held back."""
-        held, self._held = self._held, ""
-        return held
-
-
-class _Matcher:
-    """Finds one string in a text that arrives in pieces, in time linear in the text (Knuth-Morris-Pratt)."""
-
-    def __init__(self, stop: str) -> None:
-        self.matched = 0  # characters of the string that the text ends with
-        self._stop = stop
-        self._borders = [0]  # by n - 1: the longest proper prefix that is a suffix of the string's first n characters
-
-    def find(self, text: str) -> int | None:
-        """Where the string begins, relative to `text`, so negative in an earlier piece; None unless it ends here."""
-        for at, character in enumerate(text):
-            self.matched = self._extend(self.matched, character)
-            if self.matched == len(self._stop):
-                return at + 1 - self.matched
-            if self.matched > len(self._borders):
-                self._borders.append(self._extend(self._borders[-1], character))
-        return None
-
-    def _extend(self, length: int, character: str) -> int:
-        while length and self._stop[length] != character:
-            length = self._borders[length - 1]
-        return length + (self._stop[length] == character)
