@@ -26,7 +26,7 @@ class Detokenizer:
         text = decode(self._window)
         self._given = len(text)  # characters of the window's text that have been returned
         self.is_inside = text.endswith(INCOMPLETE)  # whether the last token ends inside a character
-        self._last: deque[int] = deque(maxlen=self._EDGE)  # the last tokens with text of a run longer than _EDGE
+        self._last: deque[int] = deque(maxlen=self._EDGE - 1)  # the last tokens with text of a run longer than _EDGE
 
     def feed(self, token: int) -> str:
         """The text that `token` completes; empty inside a character."""
@@ -38,10 +38,9 @@ class Detokenizer:
         readable = len(text.rstrip(INCOMPLETE))
         piece = text[self._given : readable]
         self.is_inside = readable < len(text)
-        if not self.is_inside:
-            self._slide()
-        else:
-            self._given = max(self._given, readable)
+        if piece or not self.is_inside:
+            # What is incomplete begins within the last token.
+            self._slide(len(self._window) - self.is_inside, len(text) - readable)
         return piece
 
     def flush(self) -> str:
@@ -53,12 +52,23 @@ class Detokenizer:
         first = self._known + self._EDGE
         if len(self._window) <= first:
             return False
+        before = [*self._window[:first], *self._last]
         if self._decode([token, token]):  # twice, since a tokenizer may strip a leading space
             self._last.append(token)
-        return self._decode([*self._window[:first], *self._last]).endswith(INCOMPLETE)
+        text = self._decode([*before, token])
+        return text.endswith(INCOMPLETE) and _count_whole(text) <= _count_whole(self._decode(before))
 
-    def _slide(self) -> None:
-        self._window = self._window[self._known :][-2 * self._EDGE :]
-        self._known = len(self._window)
-        self._given = len(self._decode(self._window))
+    def _slide(self, known: int, held_back: int) -> None:
+        """Keep a few of the first `known` tokens, whose text has been returned, and those after them.
+
+        The last `held_back` characters have not been returned.
+        """
+        first = max(self._known, known - 2 * self._EDGE)
+        self._window = self._window[first:]
+        self._known = known - first
+        self._given = len(self._decode(self._window)) - held_back
         self._last.clear()
+
+
+def _count_whole(text: str) -> int:
+    return len(text) - text.count(INCOMPLETE)

@@ -12,11 +12,15 @@ from demo.events import Token
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A token, and where its text ends: in the answer's text, and in that with the text of special tokens."""
+    """A token, and where its text ends: in the answer's text, and in that with the text of special tokens.
+
+    `reach` is where the last character ends of which it has a byte.
+    """
 
     token: Token
     end: int
     spelled_end: int
+    reach: int
 
 
 class HeldTokens:
@@ -27,57 +31,62 @@ class HeldTokens:
 
     def __init__(self, stops: Sequence[str], specials: Collection[str] = ()) -> None:
         self._stops = StopStrings(stops)
-        self._spelled = StopStrings([stop for stop in stops if any(special in stop for special in specials)])
+        spelled = [stop for stop in stops if any(special in stop for special in specials)]
+        self._spelled = StopStrings(spelled) if spelled else None
         self._beginnings = [stop[0] for stop in stops if not stop[0].isascii()]
-        self._part = codecs.getincrementaldecoder("utf-8")("replace")  # of a character that is incomplete
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._inside = 0  # how many of the last tokens end inside a character
         self._held: deque[_Held] = deque()
-        self._end = self._spelled_end = 0
+        self._end = self._spelled_end = self._read = 0
 
-    def feed(self, token: Token, is_inside: bool) -> tuple[Sequence[Token], Match | None]:
+    def feed(self, token: Token, spelled: str, is_inside: bool) -> tuple[Sequence[Token], Match | None]:
         """The tokens that are decided with `token`; all, cut, where a stop string is complete.
 
-        `is_inside`: whether `token` ends inside a character.
+        `spelled` is its text, also where it is special; `is_inside`: whether it ends inside a character.
         """
-        spelled = token.text or (token.candidate.text if token.special else "")
         self._end += len(token.text)
         self._spelled_end += len(spelled)
         self._inside = self._inside + 1 if is_inside else 0
-        self._held.append(_Held(token, self._end, self._spelled_end))
-        if (match := self._find(token.text, spelled)) is not None:
-            return _cut(self._take_all(), match), match
-        return list(self._release(self._may_begin_inside(token))), None
+        match = self._stops.feed(token.text)
+        reach = self._find_reach(token) if self._beginnings else self._end
+        if match is None and self._spelled is None and not self._held and reach <= self._stops.certain:
+            return (token,), None
+        self._held.append(_Held(token, self._end, self._spelled_end, reach))
+        match = match or self._find_spelled(spelled)
+        return (list(self._release()) if match is None else _cut(self._take_all(), match)), match
 
     def flush(self) -> Sequence[Token]:
         """The tokens that are held back: no more text follows."""
         return [each.token for each in self._take_all()]
 
-    def _find(self, text: str, spelled: str) -> Match | None:
-        visible, other = self._stops.feed(text), self._spelled.feed(spelled)
-        return visible or (other and Match(self._find_place(other.start), other.stop))
+    def _find_spelled(self, spelled: str) -> Match | None:
+        match = None if self._spelled is None else self._spelled.feed(spelled)
+        return match and match._replace(start=self._find_place(match.start))
 
     def _find_place(self, spelled_at: int) -> int:
         """The place in the answer's text, from that in the text with special tokens."""
         first = next(each for each in self._held if each.spelled_end > spelled_at)
         return first.end - (first.spelled_end - spelled_at if first.token.text else 0)
 
-    def _may_begin_inside(self, token: Token) -> bool:
-        """Whether a stop string may begin with the character that is incomplete after `token`."""
-        if not self._beginnings:
-            return False
-        self._part.decode(token.encode())
-        part = self._part.getstate()[0]
-        return self._inside > 0 and any(
-            first == INCOMPLETE or (part and first.encode().startswith(part)) for first in self._beginnings
-        )
+    def _find_reach(self, token: Token) -> int:
+        self._read += len(self._decoder.decode(token.encode()))
+        if not self._inside:
+            self._read = self._end
+        return self._read + bool(self._decoder.getstate()[0])
 
-    def _release(self, begins_inside: bool) -> Iterator[Token]:
-        kept = self._inside if begins_inside else 0
-        while len(self._held) > kept:
+    def _release(self) -> Iterator[Token]:
+        undecided = self._inside if self._may_begin_inside() else 0
+        while len(self._held) > undecided:
             first = self._held[0]
-            if first.end > self._stops.certain or first.spelled_end > self._spelled.certain:
+            end = first.end if len(self._held) <= self._inside else first.reach
+            if end > self._stops.certain or (self._spelled and first.spelled_end > self._spelled.certain):
                 return
             yield self._held.popleft().token
+
+    def _may_begin_inside(self) -> bool:
+        """Whether a stop string may begin with the character that is incomplete."""
+        part = self._decoder.getstate()[0]
+        return any(first == INCOMPLETE or (part and first.encode().startswith(part)) for first in self._beginnings)
 
     def _take_all(self) -> Sequence[_Held]:
         held = tuple(self._held)

@@ -135,7 +135,8 @@ class Output:
         if is_last:
             text += self._detokenizer.flush()
         token = self._make_token(sampled, now, text, was_inside or is_inside)
-        tokens, is_stopped = self._hold(token, is_inside and not is_last)
+        spelled = token.candidate.text if token.special and not (text or is_eos) else text
+        tokens, is_stopped = self._hold(token, spelled, is_inside and not is_last)
         if is_stopped or is_last:
             reason: FinishReason = "stop_sequence" if is_stopped else "eos_token" if is_eos else "length"
             return *tokens, *self._flush(), Done(now, reason, self.generated)
@@ -170,10 +171,10 @@ class Output:
         specials = [self._vocabulary.spell(id).text.strip() for id in self._vocabulary.special_ids]
         return HeldTokens(stops, [text for text in specials if text])
 
-    def _hold(self, token: Token, is_inside: bool) -> tuple[Sequence[Token], bool]:
+    def _hold(self, token: Token, spelled: str, is_inside: bool) -> tuple[Sequence[Token], bool]:
         if self._held is None:
             return (token,), False
-        tokens, match = self._held.feed(token, is_inside)
+        tokens, match = self._held.feed(token, spelled, is_inside)
         return tokens, match is not None
 
     def _flush(self) -> Sequence[Token]:

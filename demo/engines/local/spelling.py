@@ -42,7 +42,7 @@ def spell_tokens(decode: Decode, find_form: Callable[[int], Form]) -> Spell:
 
 
 def read_form(form: Form) -> bytes | None:
-    """The bytes that a vocabulary's form of a token stands for: byte-level, SentencePiece's byte fallback, or a text."""
+    """The bytes that a token's form stands for: byte-level BPE's, SentencePiece's for one byte, or a text."""
     if not isinstance(form, str):
         return form
     if form in BYTES:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
@@ -79,6 +79,7 @@ runs = st.lists(st.tuples(st.sampled_from(PARTS), st.sampled_from([1, 1, 2, 25])
 
 @settings(max_examples=50)
 @given(runs)
+@example([(PARTS[0], 1), (END, 25), (PARTS[2], 25)])
 def test_long_runs_of_incomplete_characters_give_the_pieces_that_decoding_everything_gives(
     runs: list[tuple[int, int]],
 ) -> None:

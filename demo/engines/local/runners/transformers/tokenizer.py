@@ -40,8 +40,8 @@ class Pretrained(Tokenizer):
         return id
 
     def token(self, id: int) -> str | bytes | None:
-        form: str | bytes | None = self._tokenizer.convert_ids_to_tokens(id)
-        return form
+        form = self._tokenizer.convert_ids_to_tokens(id)
+        return None if isinstance(form, list) else form
 
     @property
     def longest(self) -> LongestToken | None:
