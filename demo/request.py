@@ -76,6 +76,7 @@ class Sampling:
 class Request:
     """One generation that a client asks for. `prompt` is raw text, the messages of a conversation, or token ids.
 
+    `keeps_stop` leaves the stop string that ends the answer in its text.
     `max_new_tokens` None asks for as many as fit; `truncate` keeps that many tokens of the prompt's end;
     `prompt_logprobs` asks for a PromptRead event; token k is written no sooner than (k - 1) / `pace` after the first.
     `client` is an opaque key: the engine is shared fairly between clients, and reuses the KV cache of a prompt for the
@@ -94,6 +95,7 @@ class Request:
     pace: float | None = None  # tokens/s at most
     client: str | None = None
     cache_prompt: bool = True
+    keeps_stop: bool = False
 
     def __post_init__(self) -> None:
         if not self.prompt:

@@ -10,7 +10,8 @@ from demo.api.dialects.answer import Answer
 from demo.api.dialects.number_fields import TopN
 from demo.api.dialects.openai import FINISH_REASONS, OpenAIDialect, OpenAIRequest
 from demo.api.dialects.openai_numbers import CountOrAll
-from demo.api.dialects.token_fields import list_likeliest, write_ids, write_prompt_ids
+from demo.api.dialects.token_fields import list_likeliest, write_ids, write_prompt_ids, write_stop
+from demo.api.dialects.token_names import name_candidate
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
 from demo.api.openapi.replies import Chat, ChatChoice, ChatChunk, ChatDelta, ChatLogprob, ChatLogprobs
 from demo.engine import ModelCard
@@ -163,6 +164,7 @@ class ChatDialect(OpenAIDialect):
             "logprobs": self._write_logprobs([token]),
             "finish_reason": FINISH_REASONS[answer.finish_reason] if is_last else None,
             **write_ids([token], with_ids),
+            **write_stop(answer),
         }
         chunk = self.make_empty_chunk()
         chunk["choices"].append(choice)
@@ -177,6 +179,7 @@ class ChatDialect(OpenAIDialect):
                 "logprobs": self._write_logprobs(answer.tokens),
                 "finish_reason": FINISH_REASONS[answer.finish_reason],
                 **write_ids(answer.tokens, self.request.return_token_ids),
+                **write_stop(answer),
             }
             for index, answer in enumerate(answers)
         ]
@@ -198,12 +201,16 @@ class ChatDialect(OpenAIDialect):
             "content": [
                 {
                     **_write_token(token),
-                    "top_logprobs": [_write_token(each) for each in list_likeliest(token) if token.top],
+                    "top_logprobs": [_write_candidate(each) for each in list_likeliest(token) if token.top],
                 }
                 for token in tokens
             ]
         }
 
 
-def _write_token(token: Token | Candidate) -> ChatLogprob:
-    return {"token": token.text, "logprob": token.logprob, "bytes": list(token.text.encode())}
+def _write_token(token: Token) -> ChatLogprob:
+    return {**_write_candidate(token.candidate), "bytes": list(token.encode())}
+
+
+def _write_candidate(candidate: Candidate) -> ChatLogprob:
+    return {"token": name_candidate(candidate), "logprob": candidate.logprob, "bytes": list(candidate.encode())}

@@ -18,7 +18,8 @@ from demo.api.dialects.number_fields import WHOLE, TopN, choose_length
 from demo.api.dialects.openai import FINISH_REASONS, MAX_CHOICES, MAX_TOKENS, OpenAIDialect, OpenAIRequest
 from demo.api.dialects.openai_numbers import CountOrAll
 from demo.api.dialects.plain_prompt import read_prompt
-from demo.api.dialects.token_fields import list_likeliest, write_ids, write_prompt_ids
+from demo.api.dialects.token_fields import list_likeliest, write_ids, write_prompt_ids, write_stop
+from demo.api.dialects.token_names import BYTES, name_candidate, name_top
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
 from demo.api.openapi.replies import Completion, CompletionChoice, CompletionChunk, CompletionLogprobs
 from demo.bounds import COUNT
@@ -111,6 +112,7 @@ class CompletionDialect(OpenAIDialect):
             "logprobs": self._write_logprobs([token], answer.characters - len(token.text)),
             "finish_reason": FINISH_REASONS[answer.finish_reason] if is_last else None,
             **write_ids([token], with_ids),
+            **write_stop(answer),
             **write_prompt_ids(answer, with_ids and token.index == 1),
         }
         chunk = self.make_empty_chunk()
@@ -128,6 +130,7 @@ class CompletionDialect(OpenAIDialect):
                 "logprobs": self._write_logprobs(answer.tokens, 0),
                 "finish_reason": FINISH_REASONS[answer.finish_reason],
                 **write_ids(answer.tokens, self.request.return_token_ids),
+                **write_stop(answer),
                 **write_prompt_ids(answer, self.request.return_token_ids),
             }
             for index, answer in enumerate(answers)
@@ -147,8 +150,8 @@ class CompletionDialect(OpenAIDialect):
             return None
         ends = accumulate((len(token.text) for token in tokens), initial=offset)
         return {
-            "tokens": [token.text for token in tokens],
+            "tokens": [name_candidate(token.candidate, BYTES) for token in tokens],
             "token_logprobs": [token.logprob for token in tokens],
-            "top_logprobs": [{each.text: each.logprob for each in list_likeliest(token)} for token in tokens],
+            "top_logprobs": [name_top(token, list_likeliest(token)) for token in tokens],
             "text_offset": list(ends)[:-1],
         }

@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-HEADER: Final = "x-ignored-parameters"
+from demo.api.openapi.replies import IGNORED_PARAMETERS
+
 MAX_NAMES: Final = 20
 MAX_CHARACTERS: Final = 64  # of a name
 MAX_MODELS: Final = 1000  # a body may hold more messages than are worth looking at
@@ -17,7 +18,7 @@ EMPTY: Final[tuple[object, ...]] = (None, "", [], {})  # what asks for nothing
 def write_ignored(body: BaseModel) -> dict[str, str]:
     """The header, if there is anything to name: `seed_everything, messages.mood`. A name is percent-encoded."""
     names = dict.fromkeys(name for path, model in islice(_walk(body, ""), MAX_MODELS) for name in _list(model, path))
-    return {HEADER: ", ".join(islice(names, MAX_NAMES))} if names else {}
+    return {IGNORED_PARAMETERS: ", ".join(islice(names, MAX_NAMES))} if names else {}
 
 
 def _list(model: BaseModel, path: str) -> Iterator[str]:

@@ -71,6 +71,9 @@ class OpenAIRequest(BaseModel):
     stop: str | Annotated[list[str], Field(max_length=MAX_STOP_SEQUENCES, fail_fast=True)] | None = Field(
         default=None, description="End before the first of these; an empty one is left out."
     )
+    include_stop_str_in_output: bool | None = Field(
+        default=False, description="vLLM's: leave the stop string that ends the answer in its text."
+    )
     seed: SeedOrRandom | None = Field(
         default=None,
         description="Same request and seed: same tokens. Answer number i of n is sampled with seed + i. -1: at random.",
@@ -115,6 +118,7 @@ class OpenAIRequest(BaseModel):
             ignore_eos=bool(self.ignore_eos),
             pace=self.max_tokens_per_second,
             cache_prompt=self.cache_prompt is not False,
+            keeps_stop=bool(self.include_stop_str_in_output),
         )
         seed = request.sampling.seed
         seeds = [None if seed is None else (seed + index) % 2**64 for index in range(self.n or 1)]

@@ -8,9 +8,15 @@ from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
 from starlette.responses import PlainTextResponse, Response
 
-from demo.api.dialects.ignored import HEADER
 from demo.api.openapi.examples import EXAMPLES
-from demo.api.openapi.replies import ChatChunk, CompletionChunk, NativeError, NativeEvent, OpenAIError
+from demo.api.openapi.replies import (
+    IGNORED_PARAMETERS,
+    ChatChunk,
+    CompletionChunk,
+    NativeError,
+    NativeEvent,
+    OpenAIError,
+)
 from demo.api.openapi.reports import CrowdEvent, JobState
 from demo.api.statuses import STATUSES
 
@@ -67,7 +73,7 @@ def either(model: Any, event: Any) -> dict[str, Any]:
 def openai(model: Any, event: Any) -> dict[str, Any]:
     """As `either`, in one of OpenAI's dialects."""
     route = either(model, event)
-    route["responses"][200]["headers"][HEADER] = {"description": IGNORED, "schema": {"type": "string"}}
+    route["responses"][200]["headers"][IGNORED_PARAMETERS] = {"description": IGNORED, "schema": {"type": "string"}}
     route["responses"] |= _errors((400,))
     return route
 

@@ -1,13 +1,17 @@
 """The shapes of answers and errors: what the dialects return, and what the OpenAPI document says of it."""
 
-from typing import Annotated, Literal, NotRequired, TypeAlias
+from typing import Annotated, Final, Literal, NotRequired, TypeAlias
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
+IGNORED_PARAMETERS: Final = "x-ignored-parameters"  # the header that names them
 NativeReason: TypeAlias = Literal["length", "eos_token", "stop_sequence"]
 OpenAIReason: TypeAlias = Literal["stop", "length"]
 CachedTokens: TypeAlias = Annotated[int, Field(description="tokens of the prompt that were reused and not computed")]
+StopReason: TypeAlias = Annotated[
+    str | None, Field(description="vLLM's, of an answer that has ended: the stop string that ended it, if one did")
+]
 PromptTokenIds: TypeAlias = Annotated[
     list[int] | None,
     Field(description="vLLM's, with the answer's first token; null where the engine does not know them"),
@@ -180,6 +184,7 @@ class ChatChoice(TypedDict):
     message: ChatText
     logprobs: ChatLogprobs | None
     finish_reason: OpenAIReason
+    stop_reason: NotRequired[StopReason]
     token_ids: NotRequired[list[int]]
 
 
@@ -190,6 +195,7 @@ class ChatDelta(TypedDict):
     delta: ChatTextDelta
     logprobs: ChatLogprobs | None
     finish_reason: OpenAIReason | None
+    stop_reason: NotRequired[StopReason]
     token_ids: NotRequired[list[int]]
 
 
@@ -246,6 +252,7 @@ class CompletionChoice(TypedDict):
     text: str
     logprobs: CompletionLogprobs | None
     finish_reason: OpenAIReason | None
+    stop_reason: NotRequired[StopReason]
     token_ids: NotRequired[list[int]]
     prompt_token_ids: NotRequired[PromptTokenIds]
 

@@ -27,6 +27,7 @@ from demo.engines.local.runners.cpu_llama.loading import load_llama
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, can_round
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from demo.engines.local.runners.cpu_llama.weights.unsupported import open_checkpoint
+from demo.engines.local.spelling import spell_tokens
 from demo.engines.local.tokenizer import Tokenizer
 from demo.errors import BadRequest, ContextExceeded, SettingError
 from demo.request import Prompt
@@ -179,7 +180,7 @@ def build_model(
     ends = loaded.eos_ids if tokenizer.eos_id is None else loaded.eos_ids | {tokenizer.eos_id}
     vocabulary = Vocabulary(
         decode=lambda ids: tokenizer.decode(ids, special=False),
-        spell=tokenizer.decode,
+        spell=spell_tokens(tokenizer.decode, tokenizer.token),
         special_ids=tokenizer.special_ids | ends,
         eos_ids=ends,
     )

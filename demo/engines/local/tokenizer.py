@@ -44,6 +44,9 @@ class Tokenizer(Protocol):
     def token_id(self, token: str) -> int | None:
         """The id of the token with this text in the vocabulary; None where there is none."""
 
+    def token(self, id: int) -> str | bytes | None:
+        """The vocabulary's own form of a token, which may stand for bytes; None where the id has none."""
+
     def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
         """The ids of a text; with `raw`, between the ids that the model expects before and after a text.
 

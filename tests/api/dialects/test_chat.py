@@ -25,9 +25,9 @@ USAGE = f'"usage":{{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,{NO
 
 
 def delta(content: str, reason: str = "null", index: int = 0, role: str = "") -> str:
-    return (
-        f'{CHUNK}[{{"index":{index},"delta":{{{role}"content":"{content}"}},"logprobs":null,"finish_reason":{reason}}}]'
-    )
+    end = "" if reason == "null" else ',"stop_reason":null'
+    delta = f'"delta":{{{role}"content":"{content}"}}'
+    return f'{CHUNK}[{{"index":{index},{delta},"logprobs":null,"finish_reason":{reason}{end}}}]'
 
 
 FIRST = '"role":"assistant",'
@@ -49,7 +49,8 @@ def test_usage_is_a_chunk_of_its_own_when_asked() -> None:
 
 
 def test_a_whole_reply_is_one_message_with_usage() -> None:
-    message = '{"index":0,"message":{"role":"assistant","content":"Héllo"},"logprobs":null,"finish_reason":"length"}'
+    end = '"finish_reason":"length","stop_reason":null'
+    message = f'{{"index":0,"message":{{"role":"assistant","content":"Héllo"}},"logprobs":null,{end}}}'
     assert reply(HELLO) == f"{WHOLE}[{message}],{USAGE}}}"
 
 
@@ -57,8 +58,8 @@ def test_several_choices_are_returned_with_their_numbers_and_the_prompt_counted_
     second = Script((make_token(1, "Bye", -0.5),), "eos_token")
     assert reply(HELLO, second, n=2) == (
         f'{WHOLE}[{{"index":0,"message":{{"role":"assistant","content":"Héllo"}},"logprobs":null,'
-        '"finish_reason":"length"},{"index":1,"message":{"role":"assistant","content":"Bye"},"logprobs":null,'
-        f'"finish_reason":"stop"}}],"usage":{{"prompt_tokens":3,"completion_tokens":3,"total_tokens":6,{NONE_CACHED}}}}}'
+        '"finish_reason":"length","stop_reason":null},{"index":1,"message":{"role":"assistant","content":"Bye"},"logprobs":null,'
+        f'"finish_reason":"stop","stop_reason":null}}],"usage":{{"prompt_tokens":3,"completion_tokens":3,"total_tokens":6,{NONE_CACHED}}}}}'
     )
     events = reply(HELLO, second, n=2, stream=True)
     pieces = (delta("Hé", role=FIRST), delta("llo", '"length"'), delta("Bye", '"stop"', index=1, role=FIRST))
@@ -177,7 +178,13 @@ def test_developer_is_read_as_system_and_parts_as_their_text(app: FastAPI, engin
 def test_an_answer_is_taken_back_as_history_with_every_field_that_clients_send(
     app: FastAPI, engine: AnsweringEngine
 ) -> None:
-    nulls = {"refusal": None, "annotations": [], "audio": None, "function_call": None, "tool_calls": None}
+    nulls: dict[str, Any] = {
+        "refusal": None,
+        "annotations": [],
+        "audio": None,
+        "function_call": None,
+        "tool_calls": None,
+    }
     refused = {"role": "assistant", "content": None, "refusal": "no"}
     parts = [{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "b"}]
     messages = [

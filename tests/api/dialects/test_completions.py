@@ -25,7 +25,8 @@ LAST = (
 
 
 def choice(text: str, reason: str = "null", logprobs: str = "null") -> str:
-    return f'[{{"index":0,"text":"{text}","logprobs":{logprobs},"finish_reason":{reason}}}]'
+    end = "" if reason == "null" else ',"stop_reason":null'
+    return f'[{{"index":0,"text":"{text}","logprobs":{logprobs},"finish_reason":{reason}{end}}}]'
 
 
 FIRST_CHOICE, LAST_CHOICE, WHOLE_CHOICE = choice("Hé"), choice("llo", '"length"'), choice("Héllo", '"length"')

@@ -50,3 +50,19 @@ def test_each_chunk_has_the_usage_of_its_choice_so_far_when_asked(path: str) -> 
     )
     assert counts == [(0, 1, 4), (0, 2, 5), (1, 1, 4)]
     assert (last["choices"], last["usage"]["completion_tokens"]) == ([], 3)
+
+
+@both
+def test_the_stop_string_that_ended_an_answer_is_its_stop_reason(path: str) -> None:
+    engine = AnsweringEngine(Script(HELLO.tokens, "stop_sequence", stop="!"), HELLO)
+    body = {"n": 2, "stop": ["!", "?"], "include_stop_str_in_output": True}
+    whole = parse(post(open_api(engine), path, **body).content)
+    assert [(each["finish_reason"], each["stop_reason"]) for each in whole["choices"]] == [
+        ("stop", "!"),
+        ("length", None),
+    ]
+    assert [request.keeps_stop for request in engine.requests] == [True, True]
+    chunks = read_events(post(open_api(engine), path, **body, stream=True).content)
+    ended = [choice for chunk in chunks for choice in chunk["choices"] if "stop_reason" in choice]
+    assert sorted(str(each["stop_reason"]) for each in ended) == ["!", "None"]
+    assert all(each["finish_reason"] for each in ended)

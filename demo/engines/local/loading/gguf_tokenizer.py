@@ -84,6 +84,9 @@ class ByteLevel(Tokenizer):
     def token_id(self, token: str) -> int | None:
         return self._backend.token_to_id(token)
 
+    def token(self, id: int) -> str | bytes | None:
+        return self._backend.id_to_token(id)
+
     @property
     def longest(self) -> LongestToken | None:
         return self._longest

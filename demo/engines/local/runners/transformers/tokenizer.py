@@ -43,6 +43,10 @@ class Pretrained(Tokenizer):
         id: int | None = self._vocabulary.get(token)
         return id
 
+    def token(self, id: int) -> str | bytes | None:
+        form = self._tokenizer.convert_ids_to_tokens(id)
+        return None if isinstance(form, list) else form
+
     @property
     def longest(self) -> LongestToken | None:
         return self._longest
