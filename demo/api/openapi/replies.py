@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, NotRequired, TypeAlias
 from pydantic import Field
 from typing_extensions import TypedDict
 
-IGNORED_PARAMETERS: Final = "x-ignored-parameters"  # the header that names them
+IGNORED_PARAMETERS: Final = "x-ignored-parameters"  # a header: fields of the body that are not known here
 NativeReason: TypeAlias = Literal["length", "eos_token", "stop_sequence"]
 OpenAIReason: TypeAlias = Literal["stop", "length"]
 CachedTokens: TypeAlias = Annotated[int, Field(description="tokens of the prompt that were reused and not computed")]
