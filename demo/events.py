@@ -13,22 +13,35 @@ FinishReason: TypeAlias = Literal["length", "eos_token", "stop_sequence", "cance
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A token and its natural log-probability, after penalties and warpers. `text` holds special tokens too."""
+    """A token by itself, and its natural log-probability, after penalties and warpers.
+
+    `text` holds special tokens too. `encoded` are its bytes where they are not `text` in UTF-8: of a part of a
+    character, whose text is a replacement character.
+    """
 
     id: int
     text: str
     logprob: float
     special: bool
+    encoded: bytes | None = None
+
+    def encode(self) -> bytes:
+        """Its bytes."""
+        return self.text.encode() if self.encoded is None else self.encoded
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The request left the queue: its prefill begins, after the first `cached_tokens`, which are reused."""
+    """The request left the queue: its prefill begins, after the first `cached_tokens`, which are reused.
+
+    `prompt` holds the ids that the model reads; it is empty where the engine does not know them.
+    """
 
     time: float
     input_tokens: int
     seed: int
     cached_tokens: int = 0
+    prompt: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +55,12 @@ class PromptProgress:
 
 @dataclass(frozen=True, slots=True)
 class PromptToken:
-    """A token of the prompt; the first has no `logprob`."""
+    """A token of the prompt; the first has no `logprob`. `encoded` is as a Candidate's."""
 
     id: int
     text: str
     logprob: float | None
+    encoded: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +75,10 @@ class PromptRead:
 class Token:
     """One generated token, stamped when it was sampled.
 
-    `index` counts from 1. `text` is what became readable with it: empty where a character is still incomplete or the
-    token is special. `top` holds the likeliest alternatives, if the request asks for them.
+    `index` counts from 1. `text` is what became readable with it: empty where a character is still incomplete, the
+    token is special, or a stop string has begun before it. `top` holds the likeliest alternatives, if the request asks
+    for them. `encoded` are its bytes of the answer's text where they are not `text` in UTF-8: those of all tokens,
+    joined, are the text's. `own` is the token by itself where that is not `text`.
     """
 
     time: float
@@ -72,15 +88,27 @@ class Token:
     logprob: float
     special: bool
     top: tuple[Candidate, ...] = ()
+    encoded: bytes | None = None
+    own: Candidate | None = None
+
+    def encode(self) -> bytes:
+        """Its bytes of the answer's text."""
+        return self.text.encode() if self.encoded is None else self.encoded
+
+    @property
+    def candidate(self) -> Candidate:
+        """The token by itself, as the likeliest are listed."""
+        return self.own or Candidate(self.id, self.text, self.logprob, self.special)
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The run is complete, or was cancelled. The last event of its log."""
+    """The run is complete, or was cancelled. The last event of its log. `stop` is the stop string that ended it."""
 
     time: float
     finish_reason: FinishReason
     generated_tokens: int
+    stop: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,6 +205,7 @@ async def test_a_session_keeps_its_last_100_runs_and_the_whole_conversation(
     assert MAX_RUNS == 100
     start(session, engine, "And now?")
     prompt = engine.tickets[-1].request.prompt
+    assert isinstance(prompt, tuple)
     assert len(prompt) == 2 * (MAX_RUNS + 2) + 1
     assert prompt[0] == Message("user", "Question 1")
 

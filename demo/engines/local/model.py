@@ -22,14 +22,15 @@ from demo.engines.local.loading.kv_memory import KVMemory, choose_kv_memory
 from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.loading.source import ModelSource, choose_source
 from demo.engines.local.output import Vocabulary
-from demo.engines.local.prompt_encoder import PromptEncoder, describe_excess
+from demo.engines.local.prompt_encoder import PromptEncoder, limit_total
 from demo.engines.local.runner import Chunk, Runner
 from demo.engines.local.runners.cpu_llama.loading import load_llama
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, can_round
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from demo.engines.local.runners.cpu_llama.weights.unsupported import open_checkpoint
+from demo.engines.local.spelling import spell_tokens
 from demo.engines.local.tokenizer import Tokenizer
-from demo.errors import BadRequest, SettingError
+from demo.errors import BadRequest, ContextExceeded, SettingError
 from demo.request import Prompt
 from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, ROUNDED, STORED, Settings
 
@@ -54,11 +55,15 @@ class Model:
 
     def encode(self, prompt: Prompt, truncate: int | None = None) -> list[int]:
         """As PromptEncoder.encode."""
-        return PromptEncoder(self.tokenizer, self.card.max_input_tokens).encode(prompt, truncate)
+        return self._encoder.encode(prompt, truncate)
 
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         """As PromptEncoder.locate."""
-        return PromptEncoder(self.tokenizer, self.card.max_input_tokens).locate(prompt)
+        return self._encoder.locate(prompt)
+
+    @property
+    def _encoder(self) -> PromptEncoder:
+        return PromptEncoder(self.tokenizer, self.card.max_input_tokens, self.card.max_total_tokens)
 
     def choose_length(self, input_tokens: int, max_new_tokens: int | None) -> int:
         """The longest answer to a prompt: as asked for, else what fits.
@@ -77,11 +82,11 @@ class Model:
                 "fewer."
             )
         if input_tokens > card.max_input_tokens:
-            raise describe_excess(input_tokens, card.max_input_tokens)
+            raise self._encoder.describe_excess(input_tokens)
         if input_tokens + max_new_tokens > card.max_total_tokens:
-            raise BadRequest(
-                f"The prompt's {input_tokens} tokens and {max_new_tokens} new ones are {input_tokens + max_new_tokens} "
-                f"in all, and at most {card.max_total_tokens} are possible: ask for fewer or shorten the prompt."
+            raise ContextExceeded(
+                f"{limit_total(card.max_total_tokens)}, and {input_tokens} + {max_new_tokens} are "
+                f"{input_tokens + max_new_tokens}: ask for fewer or shorten the prompt."
             )
 
 
@@ -186,7 +191,7 @@ def build_model(
     ends = loaded.eos_ids if tokenizer.eos_id is None else loaded.eos_ids | {tokenizer.eos_id}
     vocabulary = Vocabulary(
         decode=lambda ids: tokenizer.decode(ids, special=False),
-        spell=tokenizer.decode,
+        spell=spell_tokens(tokenizer.decode, tokenizer.token),
         special_ids=tokenizer.special_ids | ends,
         eos_ids=ends,
     )

@@ -81,8 +81,15 @@ class ByteLevel(Tokenizer):
         added = self._backend.get_added_tokens_decoder().values()
         return frozenset(token.content for token in added if token.special)
 
+    @property
+    def size(self) -> int:
+        return self._backend.get_vocab_size()
+
     def token_id(self, token: str) -> int | None:
         return self._backend.token_to_id(token)
+
+    def token(self, id: int) -> str | bytes | None:
+        return self._backend.id_to_token(id)
 
     @property
     def longest(self) -> LongestToken | None:
