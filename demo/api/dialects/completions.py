@@ -129,6 +129,6 @@ class CompletionDialect(OpenAIDialect):
         return {
             "tokens": [name_candidate(token.candidate, BYTES) for token in tokens],
             "token_logprobs": [token.logprob for token in tokens],
-            "top_logprobs": [name_top(token) for token in tokens],
+            "top_logprobs": [name_top(token, token.top) for token in tokens],
             "text_offset": list(ends)[:-1],
         }

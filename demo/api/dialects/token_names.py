@@ -1,5 +1,7 @@
 """How OpenAI's two dialects name a token. Pure."""
 
+from collections.abc import Iterable
+
 from demo.events import Candidate, Token
 
 BYTES = "bytes:"  # completions mark the name of a part of a character
@@ -12,14 +14,14 @@ def name_candidate(candidate: Candidate, mark: str = "") -> str:
     return mark + candidate.encoded.decode("utf-8", "backslashreplace")
 
 
-def name_top(token: Token) -> dict[str, float]:
-    """The log-probabilities of the likeliest tokens by name. The chosen one has the name that it has elsewhere.
+def name_top(token: Token, likeliest: Iterable[Candidate]) -> dict[str, float]:
+    """The log-probabilities of the likeliest beside `token`, by name. Its own name is the one that it has elsewhere.
 
     Of others with an equal name, each but the likeliest is named by its id, as vLLM does.
     """
     chosen, names = token.candidate, dict[str, float]()
     taken = {name_candidate(chosen, BYTES)}
-    for each in token.top:
+    for each in likeliest:
         name = name_candidate(each, BYTES)
         if each.id != chosen.id and name in taken:
             name = f"token_id:{each.id}"
