@@ -147,9 +147,8 @@ def report(tally: Tally, samples: list[Sample], growth: float, settled: float) -
         print(f"{kind:<16} {outcome:<32} {number:>7}")
     for failure in tally.failures:
         print(failure)
-    print(
-        f"memory: {growth:+.1f} % from second {settled:.0f} to the end, at most {max(s.memory for s in samples):.0f} MiB"
-    )
+    most = max(each.memory for each in samples)
+    print(f"memory: {growth:+.1f} % from second {settled:.0f} to the end, at most {most:.0f} MiB")
 
 
 def write_line(sample: Sample, tally: Tally) -> str:

@@ -20,6 +20,7 @@ from tests.figures.soak.tally import Refused, VisitFailed, require_answer
 QUESTIONS: Final = ("How do you make cheese?", "Why is the sky blue?", "Tell me a story about a lighthouse. 🗼")
 LENGTHS: Final = (1, 16, 48, 128)  # new tokens
 CLICK_SECONDS: Final = 90.0
+ERRORS: Final = (b'\ndata: {"error"', b'\ndata:{"error"', b'"outcome":"failed"')  # of a stream, and of a crowd's client
 POLL_SECONDS: Final = 0.2
 NO_LINGER: Final = struct.pack("ii", 1, 0)  # closing such a socket resets its connection
 
@@ -194,7 +195,7 @@ async def _read_some(visitor: Visitor, reply: Reply) -> None:
 
 
 def _require_end(content: bytes, mark: bytes) -> str:
-    if mark not in content or b'"error_type"' in content:
+    if mark not in content or any(error in content for error in ERRORS):
         raise VisitFailed(f"the answer ends with {content[-200:]!r}")
     return "answered"
 
