@@ -20,7 +20,7 @@ warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
 
 from fastapi import FastAPI
 
-from demo.access import describe_access, describe_public
+from demo.access import describe_access, describe_public, read_access
 from demo.api.application import create_api
 from demo.api.server import Server
 from demo.engine import Broken, Engine
@@ -53,9 +53,11 @@ def main(arguments: Sequence[str]) -> int:
     mount_page = import_page(settings)
     logger.info("%s", describe_access(settings))
     logger.info("%s", describe_public(settings, server.is_reached))
-    engine = MeteredEngine(FairEngine(choose_engine(settings, recordings, server)))
-    page = mount_page(FastAPI(), engine, recordings=recordings) if mount_page else None
-    api = create_api(engine, settings, page, server.url, server.allowed_hosts)
+    chosen = choose_engine(settings, recordings, server)
+    reload = chosen.reload if isinstance(chosen, ReloadingEngine) else None
+    engine = MeteredEngine(FairEngine(chosen))
+    page = mount_page(FastAPI(), engine, recordings=recordings, access=read_access(settings)) if mount_page else None
+    api = create_api(engine, settings, page, server.url, server.allowed_hosts, reload)
     server.serve(serve_visitors(api) if is_zerogpu() else api, on_exit=engine.close)
     status = engine.status
     return _report(status.error) if isinstance(status, Broken) and not keeps_serving(settings) else 0

@@ -1,6 +1,6 @@
 """The API as one application: its routes and middleware. All other paths are the page's."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from demo.api.routes.generation import GENERATING_PATHS, build_generation_routes
 from demo.api.routes.inspection import build_inspection_routes
 from demo.api.routes.jobs import build_job_routes
 from demo.api.routes.login import build_login_routes
+from demo.api.routes.reload import build_reload_routes
 from demo.api.routes.simulated_faults import build_simulated_fault_routes
 from demo.api.routes.webhook_inbox import build_inbox_routes
 from demo.engines.metered import MeteredEngine
@@ -42,8 +43,12 @@ def create_api(
     page: FastAPI | None = None,
     url: str = LOCAL_URL,
     hosts: Sequence[str] = ANY,
+    reload: Callable[[], bool] | None = None,
 ) -> FastAPI:
-    """The API of `engine`, served at `url` under the names `hosts`, with `page` mounted on all other paths."""
+    """The API of `engine`, served at `url` under the names `hosts`, with `page` mounted on all other paths.
+
+    `reload` begins the next attempt to load a model that has failed; None where the server ends instead.
+    """
     sessions = PageSessions(read_access(settings), has_page=page is not None)
 
     @asynccontextmanager
@@ -65,6 +70,7 @@ def create_api(
         build_inspection_routes(engine, getattr(page.state, "tabs", None) if page is not None else None),
         build_simulated_fault_routes(),
         build_crowd_routes(engine, url),
+        build_reload_routes(reload or (lambda: False), sessions),
     ]
     for router in routers:
         app.include_router(router)

@@ -14,6 +14,8 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from demo.access import Access
+from demo.client_key import read_address
+from demo.operator import is_operator
 
 LIFETIME_SECONDS: Final = 24 * 3600
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
@@ -31,7 +33,7 @@ class PageSessions:
     def __init__(self, access: Access, has_page: bool) -> None:
         self.ask_password = has_page and access.password is not None
         self.open_page = has_page and access.password is None and access.api_key is not None
-        self._password = access.password
+        self._password, self._api_key = access.password, access.api_key
         self._expected = None if access.api_key is None else f"Bearer {access.api_key}".encode()
         self._secret = secrets.token_bytes(32)
         # Not the same for two servers on one machine: cookies do not tell ports apart.
@@ -47,6 +49,13 @@ class PageSessions:
         cookies = HTTPConnection(scope).cookies
         signed = any(self._is_valid(cookies.get(name, "")) for name in (self._name, f"{self._name}-framed"))
         return signed and (scope["method"] in SAFE_METHODS or is_of_own_site(scope))
+
+    def admit_operator(self, scope: Scope) -> bool:
+        """Whether a request comes from whoever runs this server, and no other site has made a browser send it."""
+        connection = HTTPConnection(scope)
+        has_key = self.admit_program(scope) or (self._password == self._api_key and self.admit_visitor(scope))
+        access, address = Access(self._api_key, self._password), read_address(connection)
+        return is_of_own_site(scope) and is_operator(access, has_key, address, connection.headers)
 
     def is_password(self, given: str) -> bool:
         """Whether `given` is the page's password."""

@@ -10,9 +10,11 @@ STATUSES: Final = {
     "incomplete_generation": 500,
     "healthcheck": 503,
     "authentication": 401,
+    "forbidden": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "timeout": 408,
+    "conflict": 409,
     "too_large": 413,
     "misdirected_request": 421,
 }

@@ -13,6 +13,7 @@ from demo.request import Request
 from demo.shared_limit import SharedLimit
 
 PER_ADDRESS: Final = 3  # places that all clients of an address hold, for each that is left free
+SOMEBODY: Final = "?"  # who was refused before it was known who it is
 
 
 class FairEngine(EngineWrapper):
@@ -27,6 +28,15 @@ class FairEngine(EngineWrapper):
         self._lock = threading.Lock()
         limit = engine.load.limit
         self._clients, self._addresses = SharedLimit(limit), SharedLimit(limit, PER_ADDRESS)
+
+    def admit(self) -> None:
+        try:
+            super().admit()
+        except Overloaded:
+            with self._lock:  # somebody wants a place: nobody is alone
+                self._clients.note(SOMEBODY)
+                self._addresses.note(SOMEBODY)
+            raise
 
     def submit(self, request: Request, log: Log) -> Ticket:
         client = request.client
@@ -45,6 +55,8 @@ class FairEngine(EngineWrapper):
                 self._addresses.add("")
                 return
             if self._clients.is_full:
+                self._clients.note(client)
+                self._addresses.note(find_address_key(client))
                 # The engine frees a place a moment before this does: it must not go to whoever asks the most often.
                 self._engine.admit()
                 raise Overloaded("All places have just been taken: try again in a few seconds.")

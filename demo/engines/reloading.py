@@ -50,6 +50,7 @@ class ReloadingEngine(Engine):
         self._clock = clock
         self._wait = wait
         self._changed = threading.Event()  # the engine has broken, or this one is being closed
+        self._hurried = threading.Event()  # the pause is to end now
         self._closing = False
         self._failure: Broken | None = None  # why the last engine broke, until the next is ready
         self._limit = 0
@@ -81,9 +82,17 @@ class ReloadingEngine(Engine):
     def submit(self, request: Request, log: Log) -> Ticket:
         return _WeakTicket(self._find().submit(request, log))
 
+    def reload(self) -> bool:
+        """End the pause before the next attempt to load the model; False where there is none."""
+        if self._engine is not None or self._closing:
+            return False
+        self._hurried.set()
+        return True
+
     def close(self) -> None:
         self._closing = True
         self._changed.set()
+        self._hurried.set()
         if (engine := self._engine) is not None:
             engine.close()
 
@@ -166,9 +175,9 @@ class ReloadingEngine(Engine):
         return self._backoff.choose_longest() if is_lasting else self._backoff.choose_pause()
 
     def _pause(self, seconds: float) -> None:
-        self._changed.clear()
         if not self._closing:
-            self._wait(self._changed, seconds)
+            self._wait(self._hurried, seconds)
+        self._hurried.clear()
 
 
 class _WeakTicket:

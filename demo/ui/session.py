@@ -96,7 +96,7 @@ class Session:
 
     def _make(self, engine: Engine, question: Question, turns: Sequence[Turn], options: GenerationOptions) -> Race:
         if question.recording is not None:
-            return make_replay(question.recording, options.pace)
+            return make_replay(question.recording, options.pace, question.from_link)
         return self._make_race(engine, question, turns, question.options or options)
 
     # Way 6: The conversation and the prompt become a request
@@ -148,10 +148,10 @@ class Session:
             self.race.detach(*(sides or SIDES))
 
 
-def make_replay(trace: Trace, pace: float | None) -> Race:
+def make_replay(trace: Trace, pace: float | None, from_link: bool = False) -> Race:
     """A race of a recorded run, as it was or slowed to `pace` tokens/s."""
     request = trace.request if pace is None else replace(trace.request, pace=pace)
-    label = describe_recording(replace(trace, request=request))
+    label = describe_recording(replace(trace, request=request), from_link)
     same = request == trace.request
     return Race(Replay((trace,)), request, label, lambda run: trace if same else retrace_run(trace, run))
 

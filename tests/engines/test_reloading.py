@@ -43,11 +43,12 @@ class Breakable(ScriptedEngine):
 class Bench:
     """A reloading engine whose engines, pauses and clock the test scripts. Pauses end when the test says so."""
 
-    def __init__(self, *statuses: Status) -> None:
+    def __init__(self, *statuses: Status, waits_really: bool = False) -> None:
         self.statuses = list(statuses)
         self.now = 0.0
         self.alive: list[int] = []  # for each opening, how many earlier engines were still in memory
         self.pauses: list[float] = []
+        self._waits_really = waits_really  # a pause ends when its event is set
         self._paused = threading.Semaphore(0)
         self._go_on = threading.Semaphore(0)
         self._opened: list[weakref.ref[Breakable]] = []
@@ -86,6 +87,10 @@ class Bench:
     def _wait(self, event: threading.Event, seconds: float) -> None:
         if seconds == WATCH_SECONDS:
             event.wait(0.01)  # a watch: it looks again
+            return
+        if self._waits_really:
+            self._paused.release()
+            assert event.wait(20)
             return
         self.pauses.append(seconds)
         self._paused.release()
@@ -218,6 +223,21 @@ def test_an_engine_that_cannot_even_be_opened_is_tried_again() -> None:
     for _ in range(2):
         bench.wait_for_opening()
     bench.engine.close()
+
+
+def test_whoever_runs_the_server_ends_the_pause_and_only_a_pause() -> None:
+    bench = Bench(Broken(broken()), Loading("reading the weights"), waits_really=True)
+    assert bench._paused.acquire(timeout=20)
+    assert bench.engine.reload()
+    for _ in range(2):
+        bench.wait_for_opening()
+    while not isinstance(bench.engine.status, Loading):
+        pass
+    assert not bench.engine.reload()
+    bench.last.break_down(broken())
+    assert bench._paused.acquire(timeout=20)  # the press before ends no later pause
+    bench.engine.close()
+    assert not bench.engine.reload()
 
 
 def test_metrics_outlive_the_engine_and_a_closed_one_refuses() -> None:

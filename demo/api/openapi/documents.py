@@ -23,7 +23,9 @@ from demo.api.statuses import STATUSES
 ERRORS: Final = {
     400: "Prompt and answer have more tokens than the model takes",
     401: "The API key is missing or wrong",
+    403: "This is not for this client",
     404: "There is no such thing",
+    409: "There is nothing to do now",
     413: "The body is too large",
     422: "The request can't be done as asked; the sentence says why",
     424: "The generation failed",
@@ -99,6 +101,11 @@ def crowd(event: Any) -> dict[str, Any]:
 def reply(model: Any, *statuses: int) -> dict[str, Any]:
     """A route that replies with a value."""
     return _route(_success(model, "As asked"), statuses) | {"response_model": model}
+
+
+def accepted(model: Any, *statuses: int) -> dict[str, Any]:
+    """A route that replies at once to what it has begun."""
+    return _route(_success(model, "It has begun"), statuses, 202) | {"response_model": model}
 
 
 def job(status: int, *statuses: int) -> dict[str, Any]:

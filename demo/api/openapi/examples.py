@@ -94,6 +94,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "generated_text": None,
         "details": None,
     },
+    "Reload": {"status": "loading"},
     "Health": {"status": "ok", "running": 1, "waiting": 0, "limit": 64, "tabs": 3, "tab_limit": 2000},
     "Info": {
         "model_id": "HuggingFaceTB/SmolLM2-135M-Instruct",

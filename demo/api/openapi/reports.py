@@ -24,6 +24,12 @@ class Health(TypedDict):
     tab_limit: NotRequired[int]
 
 
+class Reload(TypedDict):
+    """The model is being loaded again."""
+
+    status: Literal["loading"]
+
+
 class Info(TypedDict):
     """TGI's /info."""
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from demo.engines.local.budget import PrefillBudget
 from demo.engines.local.client_service import ClientService
-from demo.engines.local.decode_share import share_rows
+from demo.engines.local.decode_share import PER_ADDRESS, find_address, find_client, share_rows
 from demo.engines.local.runner import Chunk, Outputs, Runner
 from demo.engines.local.sequence import Sequence
 
@@ -49,7 +49,7 @@ class Scheduler:
         self._limits = runner.limits
         self._clock = clock
         self._budget = PrefillBudget(self._limits)
-        self._service = ClientService()
+        self._service, self._address_service = ClientService(), ClientService()
         self._steps = 0
 
     @property
@@ -70,6 +70,7 @@ class Scheduler:
         self._free(sequence)
         if not self.running:
             self._service.forget(self._clock())
+            self._address_service.forget(self._clock())
 
     def remove_cancelled(self) -> list[Sequence]:
         """Remove and return the cancelled sequences."""
@@ -93,7 +94,7 @@ class Scheduler:
         if not decodes and not prefills:
             return None
         for part in (*decodes, *prefills):
-            self._service.note(part.sequence.request.client, part.chunk.tokens, now)
+            self._note_service(part.sequence.request.client, part.chunk.tokens, now)
         return StepPlan((*decodes, *prefills), len(decodes), sum(part.chunk.tokens for part in prefills))
 
     def note(self, plan: StepPlan, seconds: float) -> None:
@@ -140,15 +141,26 @@ class Scheduler:
         return planned
 
     def _order(self, candidates: list[Sequence], now: float) -> list[Sequence]:
-        """First the oldest, if it is overdue; then by the client's service plus the missing tokens."""
+        """First the oldest, if it is overdue; then by the client's service plus the missing tokens.
+
+        A client that is new at its address begins with a third of what that has had, if there are other addresses.
+        """
+        has_others = len({find_address(find_client(each)) for each in candidates}) > 1
 
         def rank(sequence: Sequence) -> tuple[bool, float, float]:
-            service = self._service.find(sequence.request.client, now)
+            client = sequence.request.client
+            service = self._service.find(client, now)
+            if has_others and client is not None:
+                service = max(service, self._address_service.find(find_address(client), now) / PER_ADDRESS)
             return sequence is not overdue, service + sequence.missing, sequence.arrival
 
         oldest = min(candidates, key=lambda sequence: sequence.arrival, default=None)
         overdue = oldest if oldest is not None and self._is_overdue(oldest) else None
         return sorted(candidates, key=rank)
+
+    def _note_service(self, client: str | None, tokens: int, now: float) -> None:
+        self._service.note(client, tokens, now)
+        self._address_service.note(None if client is None else find_address(client), tokens, now)
 
     def _is_overdue(self, sequence: Sequence) -> bool:
         return sequence.overtaken > ALLOWANCE + sequence.prefilled // 2
