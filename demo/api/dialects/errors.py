@@ -61,7 +61,7 @@ def write_openai(error: DemoError) -> OpenAIError:
 
 def make_error_response(error: DemoError, body: Json) -> JSONResponse:
     status = find_status(error)
-    seconds = math.ceil(error.retry_after) if isinstance(error, NotReady) else RETRY_AFTER_SECONDS
+    seconds = math.ceil(getattr(error, "retry_after", RETRY_AFTER_SECONDS))
     headers = {"Retry-After": str(seconds)} if status in (429, 503) else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
