@@ -6,6 +6,7 @@ STATUSES: Final = {
     "validation": 422,
     "template_error": 422,
     "overloaded": 429,
+    "too_many_guesses": 429,
     "generation": 424,
     "incomplete_generation": 500,
     "healthcheck": 503,

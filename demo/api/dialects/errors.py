@@ -62,7 +62,7 @@ def write_openai(error: DemoError) -> OpenAIError:
 def make_error_response(error: DemoError, body: Json, status: int | None = None) -> JSONResponse:
     """`status` None: that of the error's kind."""
     status = status or find_status(error)
-    seconds = math.ceil(error.retry_after) if isinstance(error, NotReady) else RETRY_AFTER_SECONDS
+    seconds = math.ceil(getattr(error, "retry_after", RETRY_AFTER_SECONDS))
     headers = {"Retry-After": str(seconds)} if status in (429, 503) else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"

@@ -32,5 +32,5 @@ class AdmissionMiddleware:
         await self._app(scope, receive, send)
 
     def _check_key(self, scope: Scope) -> None:
-        if not self._sessions.admit_program(scope) and not self._sessions.admit_visitor(scope):
+        if not self._sessions.admit_visitor(scope) and not self._sessions.judge_key(scope):
             raise Refused("authentication", "The API key is missing or wrong: send `Authorization: Bearer <key>`.")
