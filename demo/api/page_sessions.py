@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from demo.access import Access
+from demo.api.bearer import read_bearer
 
 LIFETIME_SECONDS: Final = 24 * 3600
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
@@ -32,14 +33,14 @@ class PageSessions:
         self.ask_password = has_page and access.password is not None
         self.open_page = has_page and access.password is None and access.api_key is not None
         self._password = access.password
-        self._expected = None if access.api_key is None else f"Bearer {access.api_key}".encode()
+        self._expected = None if access.api_key is None else access.api_key.encode()
         self._secret = secrets.token_bytes(32)
         # Not the same for two servers on one machine: cookies do not tell ports apart.
         self._name = f"session-{secrets.token_hex(4)}"
 
     def admit_program(self, scope: Scope) -> bool:
         """Whether a request has the API key, if one is required."""
-        given = Headers(scope=scope).get("authorization", "").encode("latin-1")
+        given = read_bearer(scope).encode("latin-1")
         return self._expected is None or hmac.compare_digest(given, self._expected)
 
     def admit_visitor(self, scope: Scope) -> bool:

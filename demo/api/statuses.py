@@ -14,5 +14,6 @@ STATUSES: Final = {
     "method_not_allowed": 405,
     "timeout": 408,
     "too_large": 413,
+    "unsupported_media_type": 415,
     "misdirected_request": 421,
 }

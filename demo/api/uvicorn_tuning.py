@@ -16,10 +16,11 @@ from typing import Any, Final, Literal, cast
 import h11
 import uvicorn
 from starlette.types import Scope
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from demo.api.dialects.errors import Refused, write_native
+from demo.api.half_close import HalfClose
 from demo.api.request_target import replace_absolute_form
 from demo.api.traffic import KEY, CountedConnection
 
@@ -31,7 +32,17 @@ IDLE_SECONDS: Final = 30  # before the first request, and between two
 GRACE_SECONDS: Final = 1  # for open connections to receive their final event, after the engine has ended
 
 USED_NAMES: Final[dict[type, tuple[str, ...]]] = {
-    H11Protocol: ("conn", "loop", "scope", "transport", "handle_events", "send_400_response"),
+    H11Protocol: (
+        "conn",
+        "cycle",
+        "loop",
+        "scope",
+        "transport",
+        "handle_events",
+        "on_response_complete",
+        "send_400_response",
+    ),
+    RequestResponseCycle: ("keep_alive", "response_complete"),
     uvicorn.Server: ("server_state", "shutdown"),
     ServerState: ("connections",),
 }
@@ -63,6 +74,7 @@ class Connection(H11Protocol):
 
     _timer: asyncio.TimerHandle | None = None
     _has_received = False
+    _half_close: HalfClose | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -80,8 +92,31 @@ class Connection(H11Protocol):
         super().data_received(data)
         self._start_timer()
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # as in asyncio
+        if self._half_close is not None:
+            return True
+        if self.cycle is None or self.cycle.response_complete or self.conn.their_state is h11.SEND_BODY:
+            return False
+        self._stop_timer()
+        self._half_close = HalfClose(self._counted, self.transport, self.loop)
+        self._end_after_last_reply()
+        return True
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._half_close is not None:
+            self._end_after_last_reply()
+
+    def _end_after_last_reply(self) -> None:
+        if self.cycle.response_complete:
+            self.transport.close()
+        elif not self.conn.trailing_data[0]:  # else other requests wait for their replies
+            self.cycle.keep_alive = False
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if self._half_close is not None:
+            self._half_close.stop()
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
