@@ -34,6 +34,7 @@ from demo.api.routes.jobs import build_job_routes
 from demo.api.routes.login import build_login_routes
 from demo.api.routes.simulated_faults import build_simulated_fault_routes
 from demo.api.routes.webhook_inbox import build_inbox_routes
+from demo.drain import Drain
 from demo.engines.metered import MeteredEngine
 from demo.settings import Settings
 
@@ -48,6 +49,7 @@ def create_api(
     page: FastAPI | None = None,
     url: str = LOCAL_URL,
     hosts: Sequence[str] = ANY,
+    drain: Drain | None = None,
 ) -> FastAPI:
     """The API of `engine`, served at `url` under the names `hosts`, with `page` mounted on all other paths."""
     sessions = PageSessions(read_access(settings), has_page=page is not None)
@@ -68,7 +70,7 @@ def create_api(
         build_generation_routes(engine),
         build_job_routes(engine, WebhookSender(url, settings.webhook_allow)),
         build_inbox_routes(),
-        build_inspection_routes(engine, getattr(page.state, "tabs", None) if page is not None else None),
+        build_inspection_routes(engine, getattr(page.state, "tabs", None) if page is not None else None, drain),
         build_simulated_fault_routes(),
         build_crowd_routes(engine, url),
     ]
