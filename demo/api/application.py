@@ -32,6 +32,7 @@ from demo.api.routes.generation import GENERATING_PATHS, build_generation_routes
 from demo.api.routes.inspection import build_inspection_routes
 from demo.api.routes.jobs import build_job_routes
 from demo.api.routes.login import build_login_routes
+from demo.api.routes.responses import build_response_routes
 from demo.api.routes.simulated_faults import build_simulated_fault_routes
 from demo.api.routes.webhook_inbox import build_inbox_routes
 from demo.drain import Drain
@@ -73,6 +74,7 @@ def create_api(
         build_inspection_routes(engine, getattr(page.state, "tabs", None) if page is not None else None, drain),
         build_simulated_fault_routes(),
         build_crowd_routes(engine, url),
+        build_response_routes(engine),
     ]
     for router in routers:
         app.include_router(router)

@@ -8,11 +8,14 @@ from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
 from starlette.responses import PlainTextResponse, Response
 
-from demo.api.openapi.examples import EXAMPLES
+from demo.api.openapi.examples import EXAMPLES as COMMON_EXAMPLES
 from demo.api.openapi.replies import ChatChunk, CompletionChunk, NativeError, NativeEvent, OpenAIError
 from demo.api.openapi.reports import CrowdEvent, JobState
+from demo.api.openapi.response_examples import RESPONSE_EXAMPLES
+from demo.api.openapi.response_replies import ResponseEvent, ResponseObject
 from demo.api.statuses import STATUSES
 
+EXAMPLES: Final = {**COMMON_EXAMPLES, **RESPONSE_EXAMPLES}
 ERRORS: Final = {
     401: "The API key is missing or wrong",
     404: "There is no such thing",
@@ -73,6 +76,13 @@ def resumed_stream() -> dict[str, Any]:
     return route
 
 
+def found_response() -> dict[str, Any]:
+    """A stored response, or its events."""
+    success = _success(ResponseObject, "The response, or with `stream` its events")
+    success["content"] |= _events(ResponseEvent, "")["content"]
+    return _route(success, (404, 422))
+
+
 def crowd(event: Any) -> dict[str, Any]:
     """A route that streams what happens to a crowd of clients."""
     success = _events(event, "One event for each thing that happens to a client")
@@ -105,7 +115,7 @@ def text(description: str) -> dict[str, Any]:
 
 def add_event_schemas(document: dict[str, Any]) -> None:
     """Add the schemas of one event of each stream: FastAPI lists those of whole replies only."""
-    events: Sequence[Any] = (NativeEvent, ChatChunk, CompletionChunk, CrowdEvent)
+    events: Sequence[Any] = (NativeEvent, ChatChunk, CompletionChunk, CrowdEvent, ResponseEvent)
     inputs: Any = [(event.__name__, "serialization", TypeAdapter(event)) for event in events]
     _, schemas = TypeAdapter.json_schemas(inputs, ref_template=REFERENCE)
     document["components"]["schemas"] |= schemas["$defs"]
