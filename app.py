@@ -22,8 +22,11 @@ from fastapi import FastAPI
 
 from demo.access import describe_access, describe_public, read_access
 from demo.api.application import create_api
+from demo.api.ending import Ending
 from demo.api.server import Server
+from demo.drain import Drain
 from demo.engine import Broken, Engine
+from demo.engines.draining import DrainingEngine
 from demo.engines.fair_engine import FairEngine
 from demo.engines.local.engine import open_engine, release_memory
 from demo.engines.metered import MeteredEngine
@@ -53,12 +56,13 @@ def main(arguments: Sequence[str]) -> int:
     mount_page = import_page(settings)
     logger.info("%s", describe_access(settings))
     logger.info("%s", describe_public(settings, server.is_reached))
+    drain = Drain(settings.drain_timeout)
     chosen = choose_engine(settings, recordings, server)
     reload = chosen.reload if isinstance(chosen, ReloadingEngine) else None
-    engine = MeteredEngine(FairEngine(chosen))
+    engine = MeteredEngine(DrainingEngine(FairEngine(chosen), drain))
     page = mount_page(FastAPI(), engine, recordings=recordings, access=read_access(settings)) if mount_page else None
-    api = create_api(engine, settings, page, server.url, server.allowed_hosts, reload)
-    server.serve(serve_visitors(api) if is_zerogpu() else api, on_exit=engine.close)
+    api = create_api(engine, settings, page, server.url, server.allowed_hosts, reload, drain)
+    server.serve(serve_visitors(api) if is_zerogpu() else api, on_exit=engine.close, ending=Ending(drain, engine))
     status = engine.status
     return _report(status.error) if isinstance(status, Broken) and not keeps_serving(settings) else 0
 

@@ -90,6 +90,11 @@ class Settings:
         None, number(1, 1024, "a whole number from 1 to 1024"), "CPU threads for the model [one per usable core]"
     )
 
+    drain_timeout: int = _setting(
+        30,
+        number(0, 3600, "a whole number of seconds from 0 to 3600"),
+        "seconds that answers get to end after SIGTERM, while nothing new is admitted; 0: none",
+    )
     no_ui: bool = _switch("serve the API alone, without the page")
     keep_serving: bool | None = _setting(
         None,

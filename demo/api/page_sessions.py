@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from demo.access import Access
+from demo.api.bearer import read_bearer
 from demo.api.guess_limit import GuessLimit
 from demo.client_key import read_address
 from demo.operator import is_operator
@@ -35,7 +36,7 @@ class PageSessions:
         self.ask_password = has_page and access.password is not None
         self.open_page = has_page and access.password is None and access.api_key is not None
         self._password, self._api_key = access.password, access.api_key
-        self._expected = None if access.api_key is None else f"Bearer {access.api_key}".encode()
+        self._expected = None if access.api_key is None else access.api_key.encode()
         # A program sends its key with each request; a visitor enters the password once, and has a session then.
         self._key_guesses, self._password_guesses = GuessLimit(trusts_known=True), GuessLimit(trusts_known=False)
         self._secret = secrets.token_bytes(32)
@@ -44,7 +45,7 @@ class PageSessions:
 
     def admit_program(self, scope: Scope) -> bool:
         """Whether a request has the API key, if one is required."""
-        given = Headers(scope=scope).get("authorization", "").encode("latin-1")
+        given = read_bearer(scope).encode("latin-1")
         return self._expected is None or hmac.compare_digest(given, self._expected)
 
     def judge_key(self, scope: Scope) -> bool:

@@ -17,5 +17,6 @@ STATUSES: Final = {
     "timeout": 408,
     "conflict": 409,
     "too_large": 413,
+    "unsupported_media_type": 415,
     "misdirected_request": 421,
 }

@@ -32,7 +32,8 @@ def refuse_other_methods(app: FastAPI, routes: Mapping[str, set[str]]) -> None:
     """A path of the API, with its methods in `routes`, never falls through to the page, except `PAGE`."""
     for path, methods in routes.items():
         others = [method for method in METHODS if method not in methods and (path, method) not in PAGE]
-        app.add_api_route(path, _make_refusal(sorted(methods)), methods=others, include_in_schema=False)
+        allowed = methods | {"HEAD"} if "GET" in methods else methods  # HeadMiddleware answers it
+        app.add_api_route(path, _make_refusal(sorted(allowed)), methods=others, include_in_schema=False)
     app.add_api_route("/v1/{path:path}", _refuse_path, methods=list(METHODS), include_in_schema=False)
 
 
@@ -68,6 +69,8 @@ async def _handle_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return await _refuse_path(request)
+    if isinstance(error.__cause__, DemoError):  # FastAPI's, around what a middleware said while the body was read
+        return _respond(request, error.__cause__)
     if error.status_code == 400:
         return _respond(request, BadRequest("the body is not JSON in UTF-8: send a JSON object."))
     kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")

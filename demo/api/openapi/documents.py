@@ -8,7 +8,7 @@ from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
 from starlette.responses import PlainTextResponse, Response
 
-from demo.api.openapi.examples import EXAMPLES
+from demo.api.openapi.examples import EXAMPLES as COMMON_EXAMPLES
 from demo.api.openapi.replies import (
     IGNORED_PARAMETERS,
     ChatChunk,
@@ -18,8 +18,11 @@ from demo.api.openapi.replies import (
     OpenAIError,
 )
 from demo.api.openapi.reports import CrowdEvent, JobState
+from demo.api.openapi.response_examples import RESPONSE_EXAMPLES
+from demo.api.openapi.response_replies import ResponseEvent, ResponseObject
 from demo.api.statuses import STATUSES
 
+EXAMPLES: Final = {**COMMON_EXAMPLES, **RESPONSE_EXAMPLES}
 ERRORS: Final = {
     400: "Prompt and answer have more tokens than the model takes",
     401: "The API key is missing or wrong",
@@ -80,6 +83,13 @@ def openai(model: Any, event: Any) -> dict[str, Any]:
     return route
 
 
+def response(model: Any, event: Any) -> dict[str, Any]:
+    """As `either`, for an answer that may continue an earlier one."""
+    route = either(model, event)
+    route["responses"] |= _errors((400, 404))
+    return route
+
+
 def scripted(event: Any) -> dict[str, Any]:
     """A route that streams a script, not the model."""
     return _route(_events(event, "One event for each token; a comment, or an error"), (422, 429))
@@ -90,6 +100,13 @@ def resumed_stream() -> dict[str, Any]:
     route = _route(_events(NativeEvent, "One event for each token, with its number as `id`"), (404, 422, 424, 500))
     route["responses"][204] = {"description": "`Last-Event-ID` was the last event"}
     return route
+
+
+def found_response() -> dict[str, Any]:
+    """A stored response, or its events."""
+    success = _success(ResponseObject, "The response, or with `stream` its events")
+    success["content"] |= _events(ResponseEvent, "")["content"]
+    return _route(success, (404, 422))
 
 
 def crowd(event: Any) -> dict[str, Any]:
@@ -129,7 +146,7 @@ def text(description: str) -> dict[str, Any]:
 
 def add_event_schemas(document: dict[str, Any]) -> None:
     """Add the schemas of one event of each stream: FastAPI lists those of whole replies only."""
-    events: Sequence[Any] = (NativeEvent, ChatChunk, CompletionChunk, CrowdEvent)
+    events: Sequence[Any] = (NativeEvent, ChatChunk, CompletionChunk, CrowdEvent, ResponseEvent)
     inputs: Any = [(event.__name__, "serialization", TypeAdapter(event)) for event in events]
     _, schemas = TypeAdapter.json_schemas(inputs, ref_template=REFERENCE)
     document["components"]["schemas"] |= schemas["$defs"]

@@ -26,7 +26,7 @@ from demo.request import Request
 from demo.run import Run
 
 NATIVE_PATHS: Final = ("/", "/generate", "/generate_stream", "/jobs", "/crowds")
-GENERATING_PATHS: Final = (*NATIVE_PATHS, "/v1/chat/completions", "/v1/completions")
+GENERATING_PATHS: Final = (*NATIVE_PATHS, "/v1/chat/completions", "/v1/completions", "/v1/responses")
 
 
 def build_generation_routes(engine: Engine) -> APIRouter:

@@ -16,6 +16,7 @@ from demo.api.dialects.openai import MAX_CHOICES
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card
 from demo.bounds import MAX_STOP_SEQUENCES
+from demo.drain import Drain
 from demo.engine import Engine, ModelCard, Piece
 from demo.engines.metered import MeteredEngine
 from demo.errors import NotReady
@@ -27,13 +28,17 @@ PIECES_AT_ONCE: Final = 1000
 STALLED_SECONDS: Final = 60.0  # a step takes milliseconds; the longest chunk of a prompt, a few seconds
 
 
-def build_inspection_routes(engine: MeteredEngine, tabs: SharedLimit | None = None) -> APIRouter:
+def build_inspection_routes(
+    engine: MeteredEngine, tabs: SharedLimit | None = None, drain: Drain | None = None
+) -> APIRouter:
     """GET the state of the server; POST a text to see its tokens."""
     router = APIRouter(tags=["inspect"])
 
     async def health() -> reports.Health:
-        """Whether requests can be answered. A busy server is healthy; a failed or stalled engine is not."""
+        """Whether requests can be answered. A busy server is healthy; a failed, stalled or draining one is not."""
         check_health(engine)
+        if drain is not None:
+            drain.require_open()
         load = engine.load
         report: reports.Health = {
             "status": "ok",

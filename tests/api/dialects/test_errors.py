@@ -144,7 +144,8 @@ def test_every_path_answers_other_methods_in_the_shape_its_clients_read(app: Fas
             address = path.replace("{", "").replace("}", "")
             response = ask(app, method, address)
             assert_refused(response, path, 405, "method_not_allowed", method)
-            assert set(response.headers["allow"].split(", ")) == {each.upper() for each in operations}
+            allowed = {each.upper() for each in operations}
+            assert set(response.headers["allow"].split(", ")) == allowed | ({"HEAD"} if "GET" in allowed else set())
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])

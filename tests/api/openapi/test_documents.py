@@ -8,8 +8,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from demo.api.application import create_api
-from demo.api.openapi import replies, reports
-from demo.api.openapi.examples import EXAMPLES
+from demo.api.openapi import replies, reports, response_replies
+from demo.api.openapi.documents import EXAMPLES
 from demo.engines.metered import MeteredEngine
 from demo.settings import Settings
 from tests.scripted import ScriptedEngine
@@ -22,7 +22,9 @@ def document() -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_has_the_fields_of_its_schema_and_no_others(name: str) -> None:
-    shape = TypeAdapter(getattr(replies, name, None) or getattr(reports, name))
+    (shape,) = [
+        TypeAdapter(getattr(each, name)) for each in (replies, reports, response_replies) if hasattr(each, name)
+    ]
     assert shape.validate_python(EXAMPLES[name], strict=True) == EXAMPLES[name]
 
 
