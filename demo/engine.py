@@ -3,6 +3,7 @@
 Knows no engine, and nothing of models, HTTP or pages.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -117,6 +118,22 @@ class Engine(Protocol):
         The engine's threads then append to `log`: Started, Tokens, and always exactly one Done or Failed at the end.
         A Done that follows from the last Token is appended together with it.
         """
+
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        """Admit all of `requests` or none, in one step, and log each to its own of `logs`; else raise as `submit`.
+
+        An engine that limits how many it admits overrides this: it raises BadRequest where they can never fit, and
+        where it refuses some, at no moment do the others hold a place that another client could have.
+        """
+        tickets: list[Ticket] = []
+        try:
+            for request, log in zip(requests, logs, strict=True):
+                tickets.append(self.submit(request, log))
+        except BaseException:
+            for ticket in tickets:
+                ticket.cancel()
+            raise
+        return tickets
 
     def close(self) -> None:
         """End every run with a final event and stop. Returns when the engine's thread has ended."""

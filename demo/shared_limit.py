@@ -4,6 +4,7 @@ This is the dynamic threshold of shared-memory switches (Choudhury and Hahne, 19
 places, k greedy ones get 1/(k + 1) each, and as many stay free for those who have none.
 """
 
+import itertools
 from collections import Counter
 
 
@@ -36,6 +37,20 @@ class SharedLimit:
             return False
         self.add(client)
         return True
+
+    def take_all(self, client: str, places: int) -> bool:
+        """Take so many places for this client, or none; False where it may not have all of them."""
+        for taken in range(places):
+            if not self.take(client):
+                for _ in range(taken):
+                    self.give_back(client)
+                return False
+        return True
+
+    def count_most(self) -> int:
+        """The places that one client takes while nobody else holds any."""
+        alone = SharedLimit(self.limit, self._per_free)
+        return next(places for places in itertools.count() if not alone.take(""))
 
     def add(self, client: str) -> None:
         """Count a place of this client, whether or not it may take one."""

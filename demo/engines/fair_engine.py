@@ -9,6 +9,7 @@ from demo.engine import Engine, Log, Ticket
 from demo.engines.wrapper import EngineWrapper, LogWrapper
 from demo.errors import Overloaded
 from demo.events import Done, Event, Failed
+from demo.places import require_fit
 from demo.request import Request
 from demo.shared_limit import SharedLimit
 
@@ -27,38 +28,44 @@ class FairEngine(EngineWrapper):
         self._lock = threading.Lock()
         limit = engine.load.limit
         self._clients, self._addresses = SharedLimit(limit), SharedLimit(limit, PER_ADDRESS)
+        self._most = min(self._clients.count_most(), self._addresses.count_most())
 
-    def submit(self, request: Request, log: Log) -> Ticket:
-        client = request.client
-        self._take(client)
-        place = _Place(log, lambda: self._give_back(client))
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        """The requests of one call are one client's."""
+        client = requests[0].client
+        self._take(client, len(requests))
+        places = [_Place(log, lambda: self._give_back(client)) for log in logs]
         try:
-            return super().submit(request, place)
+            return super().submit_all(requests, places)
         except BaseException:
-            place.give_back()
+            for place in places:
+                place.give_back()
             raise
 
-    def _take(self, client: str | None) -> None:
+    def _take(self, client: str | None, places: int) -> None:
         with self._lock:
             if client is None:
-                self._clients.add("")
-                self._addresses.add("")
+                for _ in range(places):
+                    self._clients.add("")
+                    self._addresses.add("")
                 return
+            require_fit(places, self._most, "one client gets at most", f" of this server's {self._clients.limit}")
             if self._clients.is_full:
                 # The engine frees a place a moment before this does: it must not go to whoever asks the most often.
                 self._engine.admit()
                 raise Overloaded("All places have just been taken: try again in a few seconds.")
-            self._take_for(client)
+            self._take_for(client, places)
 
-    def _take_for(self, client: str) -> None:
+    def _take_for(self, client: str, places: int) -> None:
         address = find_address_key(client)
-        if not self._clients.take(client):
+        if not self._clients.take_all(client, places):
             raise Overloaded(
                 f"You have {self._clients.count(client)} of the server's {self._clients.limit} places, and "
                 f"{self._clients.free} are left for all others: try again when one of your requests has ended."
             )
-        if not self._addresses.take(address):
-            self._clients.give_back(client)
+        if not self._addresses.take_all(address, places):
+            for _ in range(places):
+                self._clients.give_back(client)
             raise Overloaded(
                 f"Your address has {self._addresses.count(address)} of the server's {self._clients.limit} places, and "
                 f"{self._clients.free} are left for all others: try again when one of its requests has ended."

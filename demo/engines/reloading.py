@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
@@ -80,6 +80,9 @@ class ReloadingEngine(Engine):
 
     def submit(self, request: Request, log: Log) -> Ticket:
         return _WeakTicket(self._find().submit(request, log))
+
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        return [_WeakTicket(ticket) for ticket in self._find().submit_all(requests, logs)]
 
     def close(self) -> None:
         self._closing = True

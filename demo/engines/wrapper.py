@@ -29,7 +29,11 @@ class EngineWrapper(Engine):
         return self._engine.tokenize(prompt)
 
     def submit(self, request: Request, log: Log) -> Ticket:
-        return self._engine.submit(request, log)
+        """As `submit_all`, which a subclass overrides."""
+        return self.submit_all([request], [log])[0]
+
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        return self._engine.submit_all(requests, logs)
 
     def close(self) -> None:
         self._engine.close()

@@ -11,7 +11,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Sequence as Requests
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from demo.engine import Broken, Engine, Load, Loading, Log, Piece, Ready, Status, Ticket
@@ -19,6 +21,7 @@ from demo.engines.local.output import Output
 from demo.engines.local.scheduler import Scheduler
 from demo.engines.local.sequence import Sequence
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_shutdown, is_out_of_memory
+from demo.places import require_fit
 from demo.request import Prompt, Request
 from demo.settings import Settings
 
@@ -80,20 +83,30 @@ class LocalEngine(Engine):
         return self._find_model().tokenize(prompt)
 
     # Way 10: The engine encodes the prompt and queues a sequence for its thread
+    def submit_all(self, requests: Requests[Request], logs: Requests[Log]) -> Requests[Ticket]:
+        model = self._admit(len(requests))
+        encode = cache(model.encode)  # several answers to one prompt
+        sequences = [
+            self._make_sequence(model, request, encode(request.prompt, request.truncate), log)
+            for request, log in zip(requests, logs, strict=True)
+        ]
+        with self._changed:
+            self._admit(len(requests))  # again: others may have been admitted while the prompts were encoded
+            if not self._open:
+                self._alive = self._clock()
+            self._open.update(sequences)
+            self._new += sequences
+        self._wake()
+        return sequences
+
     def submit(self, request: Request, log: Log) -> Ticket:
-        model = self._admit()
-        prompt = model.encode(request.prompt, request.truncate)
+        return self.submit_all([request], [log])[0]
+
+    def _make_sequence(self, model: "Model", request: Request, prompt: Requests[int], log: Log) -> Sequence:
         request = replace(request, max_new_tokens=model.choose_length(len(prompt), request.max_new_tokens))
         seed = secrets.randbits(SEED_BITS) if request.sampling.seed is None else request.sampling.seed
         output = Output(request, prompt, model.vocabulary, log, self._clock, lambda: self._forget(sequence))
         sequence = Sequence(request, prompt, seed, output, self._clock(), self._wake)
-        with self._changed:
-            self._admit()  # again, since other requests may have been admitted while the prompt was encoded
-            if not self._open:
-                self._alive = self._clock()
-            self._open.add(sequence)
-            self._new.append(sequence)
-        self._wake()
         return sequence
 
     def close(self) -> None:
@@ -103,10 +116,11 @@ class LocalEngine(Engine):
         self._thread.join(CLOSING_SECONDS)
         self._fail_all(describe_shutdown())  # also where the thread still computes a step
 
-    def _admit(self) -> "Model":
+    def _admit(self, places: int = 1) -> "Model":
         with self._changed:
             model = self._find_model()
-            if len(self._open) >= self._limit:
+            require_fit(places, self._limit)
+            if len(self._open) + places > self._limit:
                 raise Overloaded(
                     f"Model is overloaded: {len(self._open)} requests are being answered, which is the limit. "
                     "Try again in a few seconds."
