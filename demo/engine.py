@@ -91,6 +91,10 @@ class Ticket(Protocol):
     def cancel(self) -> None:
         """Stop the work: at most one more token is computed. No effect after the end."""
 
+    def find_remaining(self) -> float | None:
+        """Seconds until the request is expected to end; None where the engine does not know."""
+        return None
+
 
 class Engine(Protocol):
     """Turns requests into events: the local model, recorded runs, or a script in a test."""
@@ -105,6 +109,10 @@ class Engine(Protocol):
 
     def admit(self) -> None:
         """Raise Overloaded or NotReady where `submit` would now raise it for every request."""
+
+    def find_wait(self, client: str, places: int = 1) -> float | None:
+        """Seconds until `client` is expected to find so many places free; None where the engine does not know."""
+        return None
 
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         """The text that the model would read, with the chat template applied to a conversation, and its tokens.

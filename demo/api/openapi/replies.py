@@ -8,6 +8,9 @@ from typing_extensions import TypedDict
 NativeReason: TypeAlias = Literal["length", "eos_token", "stop_sequence"]
 OpenAIReason: TypeAlias = Literal["stop", "length"]
 CachedTokens: TypeAlias = Annotated[int, Field(description="tokens of the prompt that were reused and not computed")]
+RetryAfter: TypeAlias = Annotated[
+    float, Field(description="seconds until a place is expected to be free, where the server can tell")
+]
 Seed: TypeAlias = Annotated[int | None, Field(description="null where no token was drawn at random")]
 
 
@@ -16,6 +19,7 @@ class NativeError(TypedDict):
 
     error: str
     error_type: str
+    retry_after: NotRequired[RetryAfter]
 
 
 class OpenAIErrorText(TypedDict):
@@ -32,6 +36,7 @@ class OpenAIError(TypedDict):
 
     error: OpenAIErrorText
     error_type: str
+    retry_after: NotRequired[RetryAfter]
 
 
 class TokenInfo(TypedDict):
