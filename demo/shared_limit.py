@@ -4,6 +4,7 @@ This is the dynamic threshold of shared-memory switches (Choudhury and Hahne, 19
 places, k greedy ones get 1/(k + 1) each, and as many stay free for those who have none.
 """
 
+import copy
 import itertools
 from collections import Counter
 
@@ -46,6 +47,12 @@ class SharedLimit:
                     self.give_back(client)
                 return False
         return True
+
+    def copy(self) -> "SharedLimit":
+        """The same, of which places can be taken and given back on trial."""
+        other = copy.copy(self)
+        other._held = self._held.copy()
+        return other
 
     def count_most(self) -> int:
         """The places that one client takes while nobody else holds any."""

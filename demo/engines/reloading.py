@@ -75,6 +75,9 @@ class ReloadingEngine(Engine):
     def admit(self) -> None:
         self._find().admit()
 
+    def find_wait(self, client: str, places: int = 1) -> float | None:
+        return None if (engine := self._engine) is None else engine.find_wait(client, places)
+
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         return self._find().tokenize(prompt)
 
@@ -174,7 +177,7 @@ class ReloadingEngine(Engine):
             self._wait(self._changed, seconds)
 
 
-class _WeakTicket:
+class _WeakTicket(Ticket):
     """A ticket of an engine. The engine holds an open one; what keeps an ended run does not keep the model with it."""
 
     def __init__(self, ticket: Ticket) -> None:
@@ -183,6 +186,9 @@ class _WeakTicket:
     def cancel(self) -> None:
         if (ticket := self._ticket()) is not None:
             ticket.cancel()
+
+    def find_remaining(self) -> float | None:
+        return None if (ticket := self._ticket()) is None else ticket.find_remaining()
 
 
 def _strip(error: DemoError) -> DemoError:

@@ -1,7 +1,8 @@
 """Sandbox: an Engine wrapper with a limit of its own, so that a load test can fill it and not the server."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from demo.engine import Engine, Load, Log, Ticket
@@ -29,13 +30,13 @@ class Sandbox(EngineWrapper):
         return Load(len(self._slots), waiting=0, limit=self.limit, stalled=self._engine.load.stalled)
 
     def admit(self) -> None:
-        with self._lock:
+        with self._refusing(), self._lock:
             self._check_limit()
         super().admit()
 
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
         slots = [_Slot(log, self._free) for log in logs]
-        with self._lock:
+        with self._refusing(len(slots)), self._lock:
             self._check_limit(len(slots))
             self._slots.update(slots)
         try:
@@ -58,6 +59,18 @@ class Sandbox(EngineWrapper):
         for slot in slots:
             if slot.ticket is not None:
                 slot.ticket.cancel()
+
+    @contextmanager
+    def _refusing(self, places: int = 1) -> Iterator[None]:
+        """Refusals say when so many slots are expected to be free."""
+        try:
+            yield
+        except Overloaded as error:
+            tickets = [slot.ticket for slot in tuple(self._slots) if slot.ticket is not None]
+            waits = sorted(wait for ticket in tickets if (wait := ticket.find_remaining()) is not None)
+            missing = len(self._slots) + places - self.limit
+            error.expect(waits[missing - 1] if 0 < missing <= len(waits) else None)
+            raise
 
     def _check_limit(self, places: int = 1) -> None:
         if self._closed:

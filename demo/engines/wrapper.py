@@ -25,6 +25,9 @@ class EngineWrapper(Engine):
     def admit(self) -> None:
         self._engine.admit()
 
+    def find_wait(self, client: str, places: int = 1) -> float | None:
+        return self._engine.find_wait(client, places)
+
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         return self._engine.tokenize(prompt)
 
