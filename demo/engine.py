@@ -3,6 +3,7 @@
 Knows no engine, and nothing of models, HTTP or pages.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -91,6 +92,10 @@ class Ticket(Protocol):
     def cancel(self) -> None:
         """Stop the work: at most one more token is computed. No effect after the end."""
 
+    def find_remaining(self) -> float | None:
+        """Seconds until the request is expected to end; None where the engine does not know."""
+        return None
+
 
 class Engine(Protocol):
     """Turns requests into events: the local model, recorded runs, or a script in a test."""
@@ -106,6 +111,10 @@ class Engine(Protocol):
     def admit(self) -> None:
         """Raise Overloaded or NotReady where `submit` would now raise it for every request."""
 
+    def find_wait(self, client: str, places: int = 1) -> float | None:
+        """Seconds until `client` is expected to find so many places free; None where the engine does not know."""
+        return None
+
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         """The text that the model would read, with the chat template applied to a conversation, and its tokens.
 
@@ -118,6 +127,22 @@ class Engine(Protocol):
         The engine's threads then append to `log`: Started, Tokens, and always exactly one Done or Failed at the end.
         A Done that follows from the last Token is appended together with it.
         """
+
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        """Admit all of `requests` or none, in one step, and log each to its own of `logs`; else raise as `submit`.
+
+        An engine that limits how many it admits overrides this: it raises BadRequest where they can never fit, and
+        where it refuses some, at no moment do the others hold a place that another client could have.
+        """
+        tickets: list[Ticket] = []
+        try:
+            for request, log in zip(requests, logs, strict=True):
+                tickets.append(self.submit(request, log))
+        except BaseException:
+            for ticket in tickets:
+                ticket.cancel()
+            raise
+        return tickets
 
     def close(self) -> None:
         """End every run with a final event and stop. Returns when the engine's thread has ended."""

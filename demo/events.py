@@ -31,6 +31,18 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Queued:
+    """The request waits: `ahead` prompts are read before its own, and its first token is expected in `seconds`.
+
+    Written only where it waits for long, at most once a second unless `ahead` changes. `seconds` is None if unknown.
+    """
+
+    time: float
+    ahead: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The request left the queue: its prefill begins, after the first `cached_tokens`, which are reused.
 
@@ -119,4 +131,4 @@ class Failed:
     error: DemoError
 
 
-Event: TypeAlias = Started | PromptProgress | PromptRead | Token | Done | Failed
+Event: TypeAlias = Queued | Started | PromptProgress | PromptRead | Token | Done | Failed

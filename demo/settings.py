@@ -24,6 +24,7 @@ from demo.setting_parsers import (
     parse_bytes,
     parse_networks,
     parse_truth,
+    seconds,
     separated,
 )
 
@@ -63,6 +64,9 @@ class Settings:
         "path at which a proxy serves this server, if not the root of its host [X-Forwarded-Prefix]",
     )
     max_concurrent_requests: int = _setting(64, number(1), "requests admitted at once; more are refused as overloaded")
+    max_ttft: float | None = _setting(
+        None, seconds(), "longest predicted time to first token; later requests are refused as overloaded [no limit]"
+    )
     max_input_tokens: int | None = _setting(None, number(1), "longest prompt, in tokens [max-total-tokens - 1]")
     max_new_tokens: int | None = _setting(None, number(1), "longest answer, in tokens [what max-total-tokens leaves]")
     max_total_tokens: int | None = _setting(None, number(2), "prompt and answer together [the model's, up to 4096]")

@@ -7,6 +7,8 @@ Of few places, half would be too little for one request with four choices. So a 
 alone: no other holds a place, and none has wanted one lately.
 """
 
+import copy
+import itertools
 import math
 import time
 from collections import Counter
@@ -62,6 +64,26 @@ class SharedLimit:
     def _is_alone(self, client: str) -> bool:
         """Whether no other client has a place, or wanted one lately. For a client that has just been noted."""
         return self.taken == self.count(client) and self._clock() - self._wanted_before > ALONE_SECONDS
+
+    def take_all(self, client: str, places: int) -> bool:
+        """Take so many places for this client, or none; False where it may not have all of them."""
+        for taken in range(places):
+            if not self.take(client):
+                for _ in range(taken):
+                    self.give_back(client)
+                return False
+        return True
+
+    def copy(self) -> "SharedLimit":
+        """The same, of which places can be taken and given back on trial."""
+        other = copy.copy(self)
+        other._held = self._held.copy()
+        return other
+
+    def count_most(self) -> int:
+        """The places that one client takes while nobody else holds any."""
+        alone = SharedLimit(self.limit, self._per_free)
+        return next(places for places in itertools.count() if not alone.take(""))
 
     def add(self, client: str) -> None:
         """Count a place of this client, whether or not it may take one."""

@@ -75,10 +75,9 @@ def retrace_run(trace: Trace, run: Run) -> Trace | None:
 
 def _shift_events(run: Run) -> tuple[Event, ...] | None:
     """The events that a trace keeps; None where the run has not ended with a Done, or never started."""
-    events = run.events
-    if not isinstance(run.end, Done) or not isinstance(events[0], Started):
+    kept = [event for event in run.events if isinstance(event, Started | Token | Done)]
+    if not isinstance(run.end, Done) or not isinstance(kept[0], Started):
         return None
-    kept = [event for event in events if isinstance(event, Started | Token | Done)]
     return tuple(replace(event, time=event.time - run.submitted) for event in kept)
 
 

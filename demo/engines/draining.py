@@ -1,5 +1,7 @@
 """An engine that admits nothing once the server drains: neither a request of the API nor one of the page."""
 
+from collections.abc import Sequence
+
 from demo.drain import Drain
 from demo.engine import Engine, Log, Ticket
 from demo.engines.wrapper import EngineWrapper
@@ -17,6 +19,6 @@ class DrainingEngine(EngineWrapper):
         self._drain.require_open()
         super().admit()
 
-    def submit(self, request: Request, log: Log) -> Ticket:
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
         self._drain.require_open()
-        return super().submit(request, log)
+        return super().submit_all(requests, logs)

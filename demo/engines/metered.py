@@ -98,19 +98,20 @@ class MeteredEngine(EngineWrapper):
             raise
 
     # Way 9: The metrics wrap the log, to count and time what is written to it
-    def submit(self, request: Request, log: Log) -> Ticket:
-        recorder = _Recorder(self.metrics, log)
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        recorders = [_Recorder(self.metrics, log) for log in logs]
         try:
-            ticket = super().submit(request, recorder)
+            tickets = super().submit_all(requests, recorders)
         except DemoError as error:
-            self._count_refusal(error)
+            self._count_refusal(error, len(requests))
             raise
-        recorder.record_admission(request)
-        return ticket
+        for request, recorder in zip(requests, recorders, strict=True):
+            recorder.record_admission(request)
+        return tickets
 
-    def _count_refusal(self, error: DemoError) -> None:
-        self.metrics.count("tgi_request_count")
-        self.metrics.count("tgi_request_failure", error.kind)
+    def _count_refusal(self, error: DemoError, requests: int = 1) -> None:
+        self.metrics.count("tgi_request_count", by=requests)
+        self.metrics.count("tgi_request_failure", error.kind, by=requests)
 
 
 class _Recorder(LogWrapper):

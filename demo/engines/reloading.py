@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
@@ -76,11 +76,17 @@ class ReloadingEngine(Engine):
     def admit(self) -> None:
         self._find().admit()
 
+    def find_wait(self, client: str, places: int = 1) -> float | None:
+        return None if (engine := self._engine) is None else engine.find_wait(client, places)
+
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         return self._find().tokenize(prompt)
 
     def submit(self, request: Request, log: Log) -> Ticket:
         return _WeakTicket(self._find().submit(request, log))
+
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        return [_WeakTicket(ticket) for ticket in self._find().submit_all(requests, logs)]
 
     def reload(self) -> bool:
         """End the pause before the next attempt to load the model; False where there is none."""
@@ -180,7 +186,7 @@ class ReloadingEngine(Engine):
         self._hurried.clear()
 
 
-class _WeakTicket:
+class _WeakTicket(Ticket):
     """A ticket of an engine. The engine holds an open one; what keeps an ended run does not keep the model with it."""
 
     def __init__(self, ticket: Ticket) -> None:
@@ -189,6 +195,9 @@ class _WeakTicket:
     def cancel(self) -> None:
         if (ticket := self._ticket()) is not None:
             ticket.cancel()
+
+    def find_remaining(self) -> float | None:
+        return None if (ticket := self._ticket()) is None else ticket.find_remaining()
 
 
 def _strip(error: DemoError) -> DemoError:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from demo.api.dialects import sse
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.errors import write_openai
+from demo.api.dialects.native import describe_queued
 from demo.api.dialects.native_request import CACHE_PROMPT, IGNORE_EOS, MAX_TOKENS_PER_SECOND, SAMPLING
 from demo.api.dialects.number_fields import WHOLE, Penalty, Rate, Scale, ScaleOrZero
 from demo.api.dialects.openai_numbers import CountOrAll, MinP, SeedOrRandom, TopK, TopP
@@ -21,7 +22,7 @@ from demo.api.openapi.replies import ChatChunk, CompletionChunk, OpenAIError, Op
 from demo.bounds import MAX_STOP_SEQUENCES, SCALE
 from demo.engine import ModelCard
 from demo.errors import DemoError
-from demo.events import PromptProgress
+from demo.events import PromptProgress, Queued
 from demo.request import Request, Sampling
 
 MAX_CHOICES: Final = 128  # OpenAI's; how many of them find a place is the engine's to say
@@ -151,10 +152,12 @@ class OpenAIDialect(ABC):
     def make_empty_chunk(self) -> ChatChunk | CompletionChunk:
         """A chunk without a choice."""
 
-    def progress(self, answer: Answer, progress: PromptProgress) -> ChatChunk | CompletionChunk | None:
-        """llama.cpp's chunk: the tokens processed include the cached ones."""
+    def progress(self, answer: Answer, progress: PromptProgress | Queued) -> ChatChunk | CompletionChunk | str | None:
+        """llama.cpp's chunk: the tokens processed include the cached ones. A comment while the request waits."""
         if not self.request.return_progress:
             return None
+        if isinstance(progress, Queued):
+            return describe_queued(progress)
         elapsed = progress.time - answer.started.time if answer.started else 0.0
         chunk = self.make_empty_chunk()
         chunk["prompt_progress"] = {

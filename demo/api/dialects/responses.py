@@ -20,7 +20,7 @@ from demo.api.openapi.response_replies import (
 )
 from demo.engine import ModelCard
 from demo.errors import DemoError
-from demo.events import Failed, PromptProgress, Token
+from demo.events import Failed, PromptProgress, Queued, Token
 
 ID: Final = "resp_"
 PLACE: Final[dict[str, Any]] = {"output_index": 0, "content_index": 0}
@@ -57,7 +57,7 @@ class ResponsesDialect:
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
         return write_delta(self, token)
 
-    def progress(self, answer: Answer, progress: PromptProgress) -> None:
+    def progress(self, answer: Answer, progress: PromptProgress | Queued) -> None:
         return None
 
     def closing(self, answers: Sequence[Answer]) -> Sequence[Json]:

@@ -16,6 +16,9 @@ PromptTokenIds: TypeAlias = Annotated[
     list[int] | None,
     Field(description="vLLM's, with the answer's first token; null where the engine does not know them"),
 ]
+RetryAfter: TypeAlias = Annotated[
+    float, Field(description="seconds until a place is expected to be free, where the server can tell")
+]
 Seed: TypeAlias = Annotated[int | None, Field(description="null where no token was drawn at random")]
 
 
@@ -24,6 +27,7 @@ class NativeError(TypedDict):
 
     error: str
     error_type: str
+    retry_after: NotRequired[RetryAfter]
 
 
 class OpenAIErrorText(TypedDict):
@@ -40,6 +44,7 @@ class OpenAIError(TypedDict):
 
     error: OpenAIErrorText
     error_type: str
+    retry_after: NotRequired[RetryAfter]
 
 
 class TokenInfo(TypedDict):

@@ -115,14 +115,7 @@ async def start_runs(engine: Engine, size: int, read: Callable[[], Sequence[Requ
 
 
 def _start_all(engine: Engine, read: Callable[[], Sequence[Request]]) -> list[Run]:
-    runs: list[Run] = []
-    try:
-        for request in read():
-            runs.append(Run(engine, request))  # noqa: PERF401 - cancelled below if a later one is refused
-    except BaseException:
-        _cancel_all(runs)
-        raise
-    return runs
+    return Run.start_all(engine, read())
 
 
 def _cancel_all(runs: Sequence[Run]) -> None:

@@ -63,7 +63,7 @@ class HeldTokens:
 
     def _find_spelled(self, spelled: str) -> Match | None:
         match = None if self._spelled is None else self._spelled.feed(spelled)
-        return match and match._replace(start=self._find_place(match.start))
+        return match and Match(self._find_place(match.start), match.stop)
 
     def _find_place(self, spelled_at: int) -> int:
         """The place in the answer's text, from that in the text with special tokens."""

@@ -21,11 +21,13 @@ from demo.events import (
     PromptProgress,
     PromptRead,
     PromptToken,
+    Queued,
     Started,
     Token,
 )
 from demo.request import Request
 
+QUEUED_SECONDS: Final = 1.0  # at least between two events that only count down
 PROGRESS_SECONDS: Final = 0.05  # at least between two events: chunks may have few tokens
 
 
@@ -67,6 +69,7 @@ class Output:
         self.started = False
         self.generated = 0
         self.ended = False  # whether the final event has been logged
+        self.reason: FinishReason | None = None  # of a Done
         self._request = request
         self._prompt = tuple(prompt)
         self._vocabulary = vocabulary
@@ -76,12 +79,21 @@ class Output:
         self._detokenizer = Detokenizer(vocabulary.decode, prompt)
         self._held = HeldTokens(request.stop, vocabulary.control_tokens, request.keeps_stop) if request.stop else None
         self._reported = -math.inf  # when progress was last logged
+        self._told = (-math.inf, -1)  # when a place in the queue was last logged, and which
         self._writing = threading.Lock()
 
     def start(self, seed: int, cached_tokens: int) -> None:
         """Log that the prompt is being read, without its first `cached_tokens`."""
         self.started = True
         self._write(Started(self._clock(), len(self._prompt), seed, cached_tokens, self._prompt))
+
+    def note_queue(self, ahead: int, seconds: float | None) -> None:
+        """Log that it waits, behind `ahead` others, where that or a second is new."""
+        now = self._clock()
+        told_at, told = self._told
+        if not self.started and (ahead != told or now - told_at >= QUEUED_SECONDS):
+            self._told = now, ahead
+            self._write(Queued(now, ahead, seconds))
 
     def note_progress(self, read: int) -> None:
         """Log that `read` prompt tokens have been read, except where one chunk is the whole prompt."""
@@ -122,6 +134,7 @@ class Output:
     def _append(self, *events: Event) -> None:
         if events and isinstance(events[-1], Done | Failed):
             self.ended = True
+            self.reason = events[-1].finish_reason if isinstance(events[-1], Done) else None
             events = (*self._flush(), *events)
             self._on_end()
         if events:

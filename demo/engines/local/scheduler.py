@@ -7,7 +7,7 @@ recomputed later.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,8 +16,10 @@ from demo.engines.local.client_service import ClientService
 from demo.engines.local.decode_share import PER_ADDRESS, find_address, find_client, share_rows
 from demo.engines.local.runner import Chunk, Outputs, Runner
 from demo.engines.local.sequence import Sequence
+from demo.engines.local.step_rates import StepRates
 
 MAX_SCORED: Final = 128  # prompt tokens of a step with log-probabilities, each of which is a row of logits
+BUSY: Final = 2.0  # a step that ends later after the one before, in its own durations, did not follow at once
 ALLOWANCE: Final = 128  # prompt tokens that may overtake a prompt, beside half of its length
 
 
@@ -46,7 +48,9 @@ class Scheduler:
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []  # in the order in which they were allocated
         self._runner = runner
-        self._limits = runner.limits
+        self.limits = self._limits = runner.limits
+        self.rates = StepRates()
+        self._noted = -math.inf  # when the last step was noted
         self._clock = clock
         self._budget = PrefillBudget(self._limits)
         self._service, self._address_service = ClientService(), ClientService()
@@ -56,6 +60,15 @@ class Scheduler:
     def pause(self) -> float:
         """Seconds until a running sequence is due, where no step can be planned now; infinite where none runs."""
         return min((each.pace.due for each in self.running if each.decodes), default=math.inf) - self._clock()
+
+    @property
+    def chunks(self) -> tuple[int, int]:
+        """Prompt tokens of a step of prefill only, and of a step that also decodes."""
+        return self._budget.choose(0, paced=False), self._budget.choose(1, paced=False)
+
+    def find_service(self, client: Hashable, now: float) -> float:
+        """The client's recent service, which decides whose prompt is read first."""
+        return self._service.find(client, now)
 
     def add(self, sequence: Sequence) -> None:
         """Add a waiting sequence."""
@@ -100,6 +113,9 @@ class Scheduler:
     def note(self, plan: StepPlan, seconds: float) -> None:
         """Learn from the duration of a step."""
         self._budget.note(plan.decoding, plan.prefill_tokens, seconds)
+        before, self._noted = self._noted, self._clock()
+        whole = self._noted - before  # with the planning and the writing of tokens between two steps
+        self.rates.note(plan.decoding, plan.prefill_tokens, whole if whole <= BUSY * seconds else seconds)
 
     def _plan_decodes(self, now: float) -> list[Scheduled]:
         due = [each for each in self.running if each.decodes and not each.is_complete and each.is_due(now)]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from demo.events import Done, Event, Failed, PromptProgress, Started, Token
+from demo.events import Done, Event, Failed, PromptProgress, Queued, Started, Token
 from demo.metrics import Timeline, measure_streamed, measure_whole
 from demo.request import Request
 from demo.ui.view.words import ACTIVE, Phase, Side, format_seconds
@@ -47,6 +47,7 @@ class PaneView:
     label: str = ""
     number: int = 0  # the page ignores views of an older race
     progress: tuple[int, int] | None = None  # tokens of the prompt processed so far, and all of them
+    queue: tuple[int, float | None] | None = None  # while it waits: requests ahead, seconds to the first token
     cached: tuple[int, int] | None = None  # tokens of the prompt from the prefix cache, and all of them; None for none
     cut: bool = False  # the answer reached the maximum length and can be continued
 
@@ -75,6 +76,7 @@ def view_reading(reading: Reading) -> PaneView:
         reading.label,
         reading.number,
         progress=next(((e.read, e.total) for e in reversed(reading.events) if isinstance(e, PromptProgress)), None),
+        queue=(last.ahead, last.seconds) if isinstance(last := reading.last, Queued) else None,
         cached=find_cached(reading),
         cut=phase == "done" and _is_cut(reading.last),
     )

@@ -21,11 +21,24 @@ MISSING: Final[str] = CONSTANTS["missing"]
 FROM_LINK: Final[str] = "from the link, not from this server's model"
 
 
-def describe_phase(phase: Phase, progress: tuple[int, int] | None = None) -> str:
-    """The phase; `progress` is how many tokens of the prompt have been processed, of how many."""
+def describe_phase(
+    phase: Phase, progress: tuple[int, int] | None = None, queue: tuple[int, float | None] | None = None
+) -> str:
+    """The phase; `progress` is how many tokens of the prompt have been processed, of how many.
+
+    `queue` is how many requests are ahead of one that waits, and in how many seconds its first token is expected.
+    """
+    if phase == "queued" and queue is not None:
+        return describe_queue(*queue)
     if phase == "reading" and progress is not None:
         return f"reading the prompt: {progress[0]:,} of {progress[1]:,} tokens"
     return {"idle": "ready", "reading": "reading the prompt"}.get(phase, phase)
+
+
+def describe_queue(ahead: int, seconds: float | None) -> str:
+    """Where a request is in the queue: "queued: 3 requests ahead, first words in about 2 s"."""
+    place = "next" if ahead == 0 else f"{ahead} request{'s' if ahead > 1 else ''} ahead"
+    return f"queued: {place}" + ("" if seconds is None else f", first words in about {max(math.ceil(seconds), 1)} s")
 
 
 def describe_cached(cached: tuple[int, int] | None) -> str:

@@ -107,6 +107,9 @@ class EagerRunner(SeparateRunner):
             handle.cache = cache.copy_row(0, handle.length)
         return handle
 
+    def count_cached(self, ids: Sequence[int], salt: Hashable) -> int:
+        return 0 if self._store is None else self._store.count(ids, salt)
+
     def reserve(self, handle: Handle, tokens: int) -> bool:
         sequence = cast(SequenceCache, handle)
         more = max(tokens - sequence.reserved, 0)
