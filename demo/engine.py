@@ -28,7 +28,7 @@ class ModelCard:
 
     model_id: str
     revision: str | None
-    source: Literal["embedded", "hub", "folder", "gguf", "recorded"]
+    source: Literal["embedded", "hub", "folder", "gguf", "recorded", "endpoint"]
     device: str
     dtype: str
     max_input_tokens: int
@@ -38,6 +38,8 @@ class ModelCard:
     plain_prompts: PlainPrompts = "raw"  # how the API gives it plain text: as a user's message, or unchanged
     control_tokens: frozenset[str] = frozenset()  # a text that holds one of them is not plain
     costs_quota: bool = False  # each run uses up GPU time of the visitor's account
+    has_logprobs: bool = True  # False: an engine elsewhere that tells no log-probabilities
+    has_top_ids: bool = True  # whether the ids of alternatives are known
 
 
 @dataclass(frozen=True, slots=True)

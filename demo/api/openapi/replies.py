@@ -8,6 +8,8 @@ from typing_extensions import TypedDict
 NativeReason: TypeAlias = Literal["length", "eos_token", "stop_sequence"]
 OpenAIReason: TypeAlias = Literal["stop", "length"]
 CachedTokens: TypeAlias = Annotated[int, Field(description="tokens of the prompt that were reused and not computed")]
+TokenId: TypeAlias = Annotated[int | None, Field(description="null where an engine elsewhere does not tell it")]
+Logprob: TypeAlias = Annotated[float | None, Field(description="null where an engine elsewhere does not tell it")]
 Seed: TypeAlias = Annotated[int | None, Field(description="null where no token was drawn at random")]
 
 
@@ -37,9 +39,9 @@ class OpenAIError(TypedDict):
 class TokenInfo(TypedDict):
     """A generated token. `text` is what became readable with it; a special token has none."""
 
-    id: int
+    id: TokenId
     text: str
-    logprob: float
+    logprob: Logprob
     special: bool
 
 
@@ -83,14 +85,19 @@ class Generated(TypedDict):
 
 
 class StreamTimings(TypedDict):
-    """Milliseconds of the engine's clock."""
+    """Milliseconds of the engine's clock.
+
+    Of an engine elsewhere, of the arrivals here: its queue is part of `inference_time`, and `engine` holds its own
+    figures, by its names.
+    """
 
     validation_time: float
-    queue_time: float
+    queue_time: float | None
     inference_time: float
     total_time: float
     time_per_token: float | None
     time_to_first_token: float | None
+    engine: NotRequired[dict[str, float]]
 
 
 class StreamDetails(TypedDict):
@@ -133,7 +140,7 @@ class ChatLogprob(TypedDict):
     """How likely a token was."""
 
     token: str
-    logprob: float
+    logprob: Logprob
     bytes: list[int]
 
 
@@ -213,7 +220,7 @@ class CompletionLogprobs(TypedDict):
     """How likely each token was."""
 
     tokens: list[str]
-    token_logprobs: list[float]
+    token_logprobs: list[Logprob]
     top_logprobs: list[dict[str, float]]
     text_offset: list[int]
 
