@@ -45,6 +45,7 @@ class Connection:
             headers=headers,
             timeout=patience,
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
+            verify=self.url.startswith("https:"),  # a context for it reads every authority's certificate
             trust_env=not is_near(httpx2.URL(self.url).host),  # the proxy of the environment is for other networks
         )
 

@@ -17,6 +17,7 @@ from demo.engines.backoff import Backoff
 from demo.engines.endpoint.backend import Backend
 from demo.engines.endpoint.connection import ASK_SECONDS, Connection, Unreachable
 from demo.engines.endpoint.discovery import discover, list_models
+from demo.engines.endpoint.refusals import drop_frames
 from demo.engines.endpoint.run import EndpointRun
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_shutdown
 from demo.request import Prompt, Request
@@ -214,7 +215,7 @@ class EndpointEngine(Engine):
 
     def _describe_wait(self, error: DemoError) -> DemoError | None:
         """What the server itself says, such as that it loads its model; nothing where it can't be reached."""
-        return None if isinstance(error, Unreachable) else error
+        return None if isinstance(error, Unreachable) else drop_frames(error)
 
     async def _watch(self, connection: Connection) -> None:
         """Return never; raise when the server is gone."""

@@ -41,6 +41,12 @@ def read_refusal(status: int, body: object, name: str) -> DemoError:
     return EngineFailed(f"{name} failed{said}")
 
 
+def drop_frames(error: DemoError) -> DemoError:
+    """The error without its traceback and causes: whoever keeps it would keep the engine in their frames with it."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
 def find_error(event: Mapping[str, Any]) -> bool:
     """Whether an event of a stream is an error."""
     return event.get("error") is not None or event.get("object") == "error"

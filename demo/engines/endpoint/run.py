@@ -12,6 +12,7 @@ from demo.engine import Log, Ticket
 from demo.engines.endpoint.backend import Backend, Call
 from demo.engines.endpoint.chunk import Chunk
 from demo.engines.endpoint.connection import Connection, Cut, Unreachable
+from demo.engines.endpoint.refusals import drop_frames
 from demo.engines.endpoint.split import Part, Splitter
 from demo.engines.endpoint.stop_strings import StopCutter
 from demo.errors import DemoError, describe_failure
@@ -79,8 +80,8 @@ class Answer:
         return tokens
 
     def _mark_end(self, tokens: list[Token]) -> list[Token]:
-        """An end token of which nothing is told but its id, or not even that."""
-        if tokens and self.told.finish == "eos_token" and not tokens[-1].text and tokens[-1].logprob is None:
+        """The last token is the end token where that ended the answer, also where its own text is not told."""
+        if tokens and self.told.finish == "eos_token" and not tokens[-1].text:
             return [*tokens[:-1], replace(tokens[-1], special=True)]
         return tokens
 
@@ -120,7 +121,7 @@ class EndpointRun(Ticket):
 
     def fail(self, error: DemoError) -> None:
         """End with a failure."""
-        self._write(Failed(time.perf_counter(), error))
+        self._write(Failed(time.perf_counter(), drop_frames(error)))
         self.stop()
 
     async def answer(self, connection: Connection) -> None:

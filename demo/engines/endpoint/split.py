@@ -37,38 +37,33 @@ class Splitter:
         number = max(counted, len(chunk.ids), len(chunk.entries), 1 if chunk.text else 0)
         self.generated += number
         ids, entries = _align(chunk.ids, number), _align(chunk.entries, number)
-        pieces, was_whole = self._decode(chunk.entries), not self._pending
-        texts = distribute(chunk.text, _align(pieces, number), number)
-        is_whole = was_whole and not self._find_pending(chunk.entries)
+        texts, inside = distribute(chunk.text, _align(self._decode(chunk.entries), number))
         return [
-            Part(id, text, entry, _is_special(text, entry, is_whole))
-            for id, text, entry in zip(ids, texts, entries, strict=True)
+            Part(id, text, entry, _is_special(entry, is_outside=place >= inside))
+            for place, (id, text, entry) in enumerate(zip(ids, texts, entries, strict=True))
         ]
 
     def _decode(self, entries: Sequence[Entry]) -> list[str]:
         """What each entry's bytes complete, after the character that earlier ones began."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        decoder.decode(self._pending)
-        return [decoder.decode(entry.raw) for entry in entries]
-
-    def _find_pending(self, entries: Sequence[Entry]) -> bytes:
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        for raw in (self._pending, *(entry.raw for entry in entries)):
-            decoder.decode(raw)
+        decoder.setstate((self._pending, 0))
+        pieces = [decoder.decode(entry.raw) for entry in entries]
         self._pending = decoder.getstate()[0]
-        return self._pending
+        return pieces
 
 
-def distribute(text: str, pieces: Sequence[str | None], number: int) -> list[str]:
-    """The text in `number` parts: `pieces` where they add up to it, also without the end token's; else all in the last.
+def distribute(text: str, pieces: Sequence[str | None]) -> tuple[list[str], int]:
+    """The text of each token, and how many tokens are known to be in the text, or may be.
 
-    An end token is listed with its own text, which is not in the answer.
+    Those are `pieces`, what each token's bytes complete, where they add up to the text, also without the last: a
+    special token is listed with its own text, which is not in the answer. Else the last token gets all of the text.
     """
-    for length in (number, number - 1):
-        known = [piece for piece in pieces[:length] if piece is not None]
-        if number > 1 and len(known) == length and "".join(known) == text:
-            return [*known, *[""] * (number - length)]
-    return [""] * (number - 1) + [text] if number else []
+    number = len(pieces)
+    for inside in (number, number - 1):
+        known = [piece for piece in pieces[:inside] if piece is not None]
+        if number and len(known) == inside and "".join(known) == text:
+            return [*known, *[""] * (number - inside)], inside
+    return [""] * (number - 1) + [text] * (number > 0), number
 
 
 def _align(known: Sequence[T], number: int) -> list[T | None]:
@@ -76,8 +71,6 @@ def _align(known: Sequence[T], number: int) -> list[T | None]:
     return [*[None] * (number - len(known)), *known]
 
 
-def _is_special(text: str, entry: Entry | None, is_whole: bool) -> bool:
-    """Whether it is no part of the text: as told, else where its whole characters are not in it."""
-    if entry is None:
-        return False
-    return entry.special if entry.special is not None else not text and bool(entry.raw) and is_whole
+def _is_special(entry: Entry | None, is_outside: bool) -> bool:
+    """Whether a token is no part of the text: as told, else where its characters are not in it."""
+    return entry is not None and (is_outside if entry.special is None else entry.special)

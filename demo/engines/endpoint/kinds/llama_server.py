@@ -3,6 +3,7 @@
 It does not send the half of a character, nor the end token: its running count tells that they were there.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from demo.engine import Piece
@@ -20,7 +21,7 @@ class LlamaServerBackend(PlainBackend):
     """Its slots reuse the cache of whichever prompt begins alike: it is not kept apart for each client."""
 
     title: ClassVar[str] = "llama-server"
-    sampling_names = OPENAI | {
+    sampling_names: ClassVar[Mapping[str, str]] = OPENAI | {
         "top_k": "top_k",
         "typical_p": "typical_p",
         "min_p": "min_p",

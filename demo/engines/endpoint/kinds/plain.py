@@ -1,5 +1,6 @@
 """OpenAI's dialect as any compatible server speaks it: without ids, and with what OpenAI itself documents alone."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from demo.engines.endpoint.backend import Backend, Call, find_dict, is_continued, read_numbers
@@ -22,7 +23,7 @@ class PlainBackend(Backend):
     """Subclasses add what they extend the dialect by."""
 
     title: ClassVar[str] = "an OpenAI-compatible server"
-    sampling_names = OPENAI
+    sampling_names: ClassVar[Mapping[str, str]] = OPENAI
     ignores_eos: ClassVar[bool] = False
     chooses_cache: ClassVar[bool] = False
     continues: ClassVar[bool] = False

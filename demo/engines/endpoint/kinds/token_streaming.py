@@ -1,5 +1,6 @@
 """Another instance of this server: TGI's dialect with all that this one adds to it."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from demo.engines.endpoint.chunk import Finish
@@ -15,7 +16,9 @@ class TokenStreamingBackend(TgiBackend):
     """It cuts its text before a stop string by itself, and says that it did."""
 
     title: ClassVar[str] = "token-streaming"
-    sampling_names = OPENAI | {name: name for name in ("top_k", "min_p", "repetition_penalty")}
+    sampling_names: ClassVar[Mapping[str, str]] = OPENAI | {
+        name: name for name in ("top_k", "min_p", "repetition_penalty")
+    }
     native_names: ClassVar[frozenset[str]] = frozenset(NATIVE[:7])
     seed_bits: ClassVar[int] = 64
     ignores_eos: ClassVar[bool] = True

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from demo.engine import Piece
@@ -19,7 +20,7 @@ class VllmBackend(PlainBackend):
     """Unknown fields are ignored there in silence, so every field here is one that vLLM documents."""
 
     title: ClassVar[str] = "vLLM"
-    sampling_names = OPENAI | SAMPLERS
+    sampling_names: ClassVar[Mapping[str, str]] = OPENAI | SAMPLERS
     includes_stops: ClassVar[bool] = True
     ignores_eos: ClassVar[bool] = True
     chooses_cache: ClassVar[bool] = True
