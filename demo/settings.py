@@ -188,8 +188,6 @@ def _check_endpoint(settings: Settings) -> None:
             raise SettingError(
                 f"{format_flag(setting)} and --endpoint exclude each other: the engine elsewhere loads its own model."
             )
-        if is_set and not settings.endpoint and setting.name.startswith("endpoint_"):
-            raise SettingError(f"{format_flag(setting)} needs --endpoint, the address of the engine elsewhere.")
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
