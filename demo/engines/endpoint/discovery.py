@@ -11,6 +11,7 @@ from demo.choice import Choice
 from demo.engine import ModelCard, PlainPrompts
 from demo.engines.endpoint.backend import Backend, find_dict
 from demo.engines.endpoint.connection import Connection, Json, NoStream, Unreachable
+from demo.engines.endpoint.kinds.llama_cpp_python import LlamaCppPythonBackend, is_llama_cpp_python
 from demo.engines.endpoint.kinds.llama_server import LlamaServerBackend
 from demo.engines.endpoint.kinds.plain import PlainBackend
 from demo.engines.endpoint.kinds.sglang import SglangBackend
@@ -47,6 +48,8 @@ async def discover(connection: Connection, settings: Settings) -> Backend:
         models = await list_models(connection)
         found = await find_kind(connection)
         entry = choose_model(models, settings.endpoint_model, connection.name)
+        if found.kind is PlainBackend and is_llama_cpp_python(entry):
+            found = Found(LlamaCppPythonBackend)
         backend = make_backend(found, entry, settings, connection.url)
         return await warm_up(connection, backend)
     except Unauthorized as error:
@@ -148,7 +151,7 @@ async def warm_up(connection: Connection, backend: Backend) -> Backend:
     A server that refuses log-probabilities, or conversations, is asked without them from then on.
     """
     refusals: list[BadRequest] = []
-    for greeting, logprobs in itertools.product(GREETINGS, (True, False)):
+    for greeting, logprobs in itertools.product(GREETINGS, {backend.has_logprobs: None, False: None}):
         tried = replace(backend, card=replace(backend.card, has_logprobs=logprobs))
         try:
             await _ask_for_a_token(connection, tried, greeting)

@@ -218,12 +218,17 @@ class EndpointEngine(Engine):
         return None if isinstance(error, Unreachable) else drop_frames(error)
 
     async def _watch(self, connection: Connection) -> None:
-        """Return never; raise when the server is gone."""
+        """Return never; raise when the server is gone.
+
+        While it answers it is there, and is not asked: some servers break an answer off for any other request.
+        """
         failures = 0
         while True:
             self._missed.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._missed.wait(), WATCH_SECONDS if failures == 0 else SECOND_LOOK_SECONDS)
+                await asyncio.wait_for(self._missed.wait(), SECOND_LOOK_SECONDS if failures else WATCH_SECONDS)
+            if self._open and not failures and not self._missed.is_set():
+                continue
             try:
                 await list_models(connection)
                 failures = 0

@@ -27,7 +27,7 @@ class TokenStreamingBackend(TgiBackend):
 
     def write_sampling(self, sampling: Sampling) -> Json:
         written = super().write_sampling(sampling)
-        return {name: value for name, value in written.items() if getattr(sampling, name) is not None}
+        return {name: value for name, value in written.items() if getattr(sampling, name, None) is not None}
 
     def write_native_extensions(self, request: Request) -> Json:
         return {"raw": True, "ignore_eos": request.ignore_eos, "cache_prompt": request.cache_prompt}
