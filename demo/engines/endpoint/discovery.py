@@ -122,7 +122,7 @@ def make_backend(found: Found, entry: Json, settings: Settings, url: str) -> Bac
         str(facts.get("model_id") or entry["id"]),
         facts.get("model_sha"),
         "endpoint",
-        f"{device} at {url}",
+        device,
         str(facts.get("model_dtype") or "its own dtype"),
         int(facts.get("max_input_tokens") or total - 1),
         total,

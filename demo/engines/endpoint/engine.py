@@ -5,6 +5,7 @@ It waits for the server at its address, and breaks when that is gone; ReloadingE
 
 import asyncio
 import contextlib
+import gc
 import logging
 import secrets
 import threading
@@ -247,4 +248,5 @@ def draw_seed(request: Request, backend: Backend) -> int | None:
 
 def open_endpoint(settings: Settings, on_broken: Callable[[], None]) -> Engine:
     """The engine elsewhere that the settings name. Returns at once."""
+    gc.enable()  # app.py disables it while it imports
     return EndpointEngine(settings, on_broken)
