@@ -36,6 +36,7 @@ class ModelCard:
     max_new_tokens: int | None = None  # of one answer; None: what max_total_tokens leaves
     rate: float | None = None
     plain_prompts: PlainPrompts = "raw"  # how the API gives it plain text: as a user's message, or unchanged
+    has_chat_template: bool = True  # whether it answers conversations
     control_tokens: frozenset[str] = frozenset()  # a text that holds one of them is not plain
     costs_quota: bool = False  # each run uses up GPU time of the visitor's account
     has_logprobs: bool = True  # False: an engine elsewhere that tells no log-probabilities

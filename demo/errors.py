@@ -28,6 +28,10 @@ class BadRequest(DemoError):
     kind = "validation"
 
 
+class ContextExceeded(BadRequest):
+    """Prompt and answer have more tokens than the model takes: OpenAI's `context_length_exceeded`."""
+
+
 class TemplateRefused(BadRequest):
     """The model's chat template refuses the conversation."""
 

@@ -114,6 +114,9 @@ class Settings:
     endpoint_timeout: int = _setting(
         300, number(1, 86_400, "a number of seconds from 1 to 86400"), "seconds without a byte that end a request there"
     )
+    chat_template: str | None = _setting(
+        None, line("a Jinja file"), "chat template that writes conversations [the model's own]"
+    )
     plain_prompts: Literal["chat", "raw"] = _setting(
         "chat",
         match("chat|raw", "chat or raw"),

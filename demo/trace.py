@@ -20,7 +20,7 @@ from demo.engine import ModelCard
 from demo.errors import BadRequest
 from demo.events import Done, EngineReport, Event, FinishReason, Sent, Started, Token
 from demo.json_size import measure_json
-from demo.request import Message, Request, Role, Sampling
+from demo.request import Message, Request, Role, Sampling, TokenIds, find_question
 from demo.run import Run
 from demo.surrogates import has_lone_surrogate
 
@@ -58,8 +58,7 @@ class Trace:
     @property
     def question(self) -> str:
         """The text of the prompt, or of its last message."""
-        prompt = self.request.prompt
-        return prompt if isinstance(prompt, str) else prompt[-1].content
+        return find_question(self.request.prompt)
 
     @property
     def tokens(self) -> tuple[Token, ...]:
@@ -104,6 +103,7 @@ def write_trace(trace: Trace) -> dict[str, Any]:
     assert isinstance(started, Started)
     assert isinstance(done, Done)
     prompt = trace.request.prompt
+    assert not isinstance(prompt, TokenIds), "only the page's runs are recorded"
     return {
         "version": VERSION,
         "model_id": trace.model_id,

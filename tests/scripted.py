@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from demo.engine import Engine, Load, Log, ModelCard, Piece, Ready, Status, Ticket
 from demo.errors import DemoError, describe_shutdown
 from demo.events import Done, Event, Failed, FinishReason, PromptProgress, Started, Token
-from demo.request import Prompt, Request
+from demo.request import Prompt, Request, list_texts
 
 CARD = ModelCard("scripted", None, "folder", "cpu", "float32", max_input_tokens=1000, max_total_tokens=2000)
 
@@ -97,7 +97,7 @@ class ScriptedEngine(Engine):
             raise self.refusal
 
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
-        text = prompt if isinstance(prompt, str) else "\n".join(message.content for message in prompt)
+        text = "\n".join(list_texts(prompt))
         return text, tuple(Piece(ord(character), at, at + 1) for at, character in enumerate(text))
 
     def submit(self, request: Request, log: Log) -> Ticket:

@@ -9,6 +9,7 @@ from demo.settings import OF_LOADING, Settings, format_default, format_flag, for
 SETTINGS = fields(Settings)
 GOOD = {
     "model_id": ("org/name", "org/name"),
+    "chat_template": ("chat.jinja", "chat.jinja"),
     "revision": ("main", "main"),
     "hostname": ("0.0.0.0", "0.0.0.0"),
     "port": ("0", 0),

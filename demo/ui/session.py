@@ -109,7 +109,7 @@ class Session:
             raise BadRequest("There is no answer to continue: press Generate first.")
         card = status.card if isinstance(status := engine.status, Ready) else None
         request = Request(
-            messages,
+            messages if card is None or card.has_chat_template else "".join(each.content for each in messages),
             min(options.max_new_tokens, (card and card.max_new_tokens) or options.max_new_tokens),
             options.sampling,
             ignore_eos=question.kind == "example",

@@ -25,6 +25,7 @@ class Script:
     seed: int = 7
     prompt: tuple[PromptToken, ...] = ()
     cached_tokens: int = 0
+    stop: str | None = None
 
 
 def make_token(index: int, text: str, logprob: float, special: bool = False, top: Sequence[Candidate] = ()) -> Token:
@@ -92,12 +93,13 @@ class AnsweredTicket(ScriptedTicket):
         """The whole script."""
         now = time.perf_counter()
         prompt = [PromptRead(now, script.prompt)] if self.request.prompt_logprobs else []
-        done = Done(now, script.reason, len(script.tokens))
+        done = Done(now, script.reason, len(script.tokens), script.stop)
         self._ended = True
         tokens = [
             Token(now, each.index, each.id, each.text, each.logprob, each.special, each.top) for each in script.tokens
         ]
-        started = Started(now, script.input_tokens, script.seed, script.cached_tokens)
+        ids = tuple(range(5, 5 + script.input_tokens))
+        started = Started(now, script.input_tokens, script.seed, script.cached_tokens, ids)
         self._log(started, *prompt, *tokens, done)
 
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from demo.api.openapi.replies import NativeError, OpenAIError, OpenAIErrorText
 from demo.api.statuses import STATUSES
-from demo.errors import BadRequest, DemoError, Incomplete, NotReady, TemplateRefused
+from demo.errors import BadRequest, ContextExceeded, DemoError, Incomplete, NotReady, TemplateRefused
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -54,13 +54,14 @@ def write_openai(error: DemoError) -> OpenAIError:
         "message": format_error(error),
         "type": error.kind,
         "param": None,
-        "code": find_status(error),
+        "code": "context_length_exceeded" if isinstance(error, ContextExceeded) else find_status(error),
     }
     return {"error": inner, "error_type": error.kind}
 
 
-def make_error_response(error: DemoError, body: Json) -> JSONResponse:
-    status = find_status(error)
+def make_error_response(error: DemoError, body: Json, status: int | None = None) -> JSONResponse:
+    """`status` None: that of the error's kind."""
+    status = status or find_status(error)
     seconds = math.ceil(error.retry_after) if isinstance(error, NotReady) else RETRY_AFTER_SECONDS
     headers = {"Retry-After": str(seconds)} if status in (429, 503) else {}
     if status == 401:
@@ -70,4 +71,8 @@ def make_error_response(error: DemoError, body: Json) -> JSONResponse:
 
 def respond(path: str, error: DemoError) -> JSONResponse:
     """The response to a request to `path`, in the dialect of that path."""
-    return make_error_response(error, write_openai(error) if path.startswith("/v1/") else write_native(error))
+    if not path.startswith("/v1/"):
+        return make_error_response(error, write_native(error))
+    # OpenAI's and vLLM's: LangChain looks for the code in a reply of this status only.
+    status = 400 if isinstance(error, ContextExceeded) else None
+    return make_error_response(error, write_openai(error), status)

@@ -18,6 +18,7 @@ from demo.api.openapi.replies import (
 )
 from demo.errors import DemoError
 from demo.events import Candidate, PromptProgress, Token
+from demo.request import find_question
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,9 @@ class NativeDialect:
         return {"generated_text": self._write_text(answer), **write_details(answer)}
 
     def _write_text(self, answer: Answer) -> str:
-        prompt = answer.request.prompt
-        sent = prompt if isinstance(prompt, str) else prompt[-1].content
-        return f"{sent}{answer.text}" if self.parameters.return_full_text else answer.text
+        return (
+            f"{find_question(answer.request.prompt)}{answer.text}" if self.parameters.return_full_text else answer.text
+        )
 
 
 def _mean_logprob(answer: Answer) -> float:

@@ -13,6 +13,7 @@ from starlette.routing import Mount
 
 from demo.api.dialects.errors import Refused, respond
 from demo.api.middleware.root_path import find_route_path
+from demo.api.middleware.validation_sentence import explain_invalid
 from demo.errors import BadRequest, DemoError
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -60,7 +61,7 @@ async def _handle_demo_error(request: Request, error: Exception) -> Response:
 
 async def _handle_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return _respond(request, BadRequest(explain_invalid(error.errors())))
+    return _respond(request, BadRequest(explain_invalid(error.errors(), error.body)))
 
 
 async def _handle_http(request: Request, error: Exception) -> Response:
@@ -74,24 +75,6 @@ async def _handle_http(request: Request, error: Exception) -> Response:
     response.status_code = error.status_code
     response.headers.update(error.headers or {})
     return response
-
-
-def explain_invalid(errors: Sequence[Any]) -> str:
-    """The first error of a body, in one sentence."""
-    first = errors[0]
-    place = ".".join(str(part) for part in first["loc"] if part != "body")
-    if first["type"] == "json_invalid":
-        return f"the body is not JSON ({first['ctx']['error']} at character {place}): send a JSON object."
-    if not place:
-        return "the body is missing or not a JSON object: send one, with Content-Type: application/json."
-    more = f" ({len(errors) - 1} more like it)" if len(errors) > 1 else ""
-    return f"`{place}`: {_explain_bound(first)}{more}."
-
-
-def _explain_bound(error: Any) -> str:
-    """Pydantic's sentence, but with the bound as Python writes it: 1e-30 instead of thirty zeros."""
-    bound = next((value for name, value in error.get("ctx", {}).items() if name in ("gt", "ge", "lt", "le")), None)
-    return str(error["msg"]) if bound is None else f"{error['msg'].rpartition(' ')[0]} {bound}"
 
 
 def _list_mounted(app: FastAPI) -> list[FastAPI]:

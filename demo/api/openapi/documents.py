@@ -9,11 +9,19 @@ from pydantic import TypeAdapter
 from starlette.responses import PlainTextResponse, Response
 
 from demo.api.openapi.examples import EXAMPLES
-from demo.api.openapi.replies import ChatChunk, CompletionChunk, NativeError, NativeEvent, OpenAIError
+from demo.api.openapi.replies import (
+    IGNORED_PARAMETERS,
+    ChatChunk,
+    CompletionChunk,
+    NativeError,
+    NativeEvent,
+    OpenAIError,
+)
 from demo.api.openapi.reports import CrowdEvent, JobState
 from demo.api.statuses import STATUSES
 
 ERRORS: Final = {
+    400: "Prompt and answer have more tokens than the model takes",
     401: "The API key is missing or wrong",
     404: "There is no such thing",
     413: "The body is too large",
@@ -28,6 +36,7 @@ REFERENCE: Final = "#/components/schemas/{model}"
 GENERATING: Final = (401, 413, 422, 424, 429, 500, 503)
 # AdmissionMiddleware checks the key before the body is read; here it is only documented.
 KEY: Final = Security(HTTPBearer(auto_error=False, description="Where the operator set --api-key."))
+IGNORED: Final = "The fields of the body that are not known here, and had no effect"
 TIMING_HEADERS: Final = {
     "x-compute-type": "The device",
     "x-compute-time": "Inference, in seconds",
@@ -59,6 +68,14 @@ def either(model: Any, event: Any) -> dict[str, Any]:
     success = _success(model, "The whole answer, or with `stream` one event for each token", TIMING_HEADERS)
     success["content"] |= _events(event, "")["content"]
     return _route(success, GENERATING, has_key=True)
+
+
+def openai(model: Any, event: Any) -> dict[str, Any]:
+    """As `either`, in one of OpenAI's dialects."""
+    route = either(model, event)
+    route["responses"][200]["headers"][IGNORED_PARAMETERS] = {"description": IGNORED, "schema": {"type": "string"}}
+    route["responses"] |= _errors((400,))
+    return route
 
 
 def scripted(event: Any) -> dict[str, Any]:
@@ -132,7 +149,7 @@ def _events(event: Any, description: str) -> dict[str, Any]:
 
 
 def _errors(statuses: Sequence[int]) -> dict[int | str, Any]:
-    kinds = {status: kind for kind, status in reversed(STATUSES.items())}
+    kinds = {400: "validation"} | {status: kind for kind, status in reversed(STATUSES.items())}
     return {
         status: {
             "description": ERRORS[status],

@@ -124,8 +124,17 @@ EXAMPLES: Final[dict[str, Any]] = {
                 "created": 0,
                 "owned_by": "HuggingFaceTB",
                 "root": "HuggingFaceTB/SmolLM2-135M-Instruct",
+                "max_model_len": 4096,
             }
         ],
+    },
+    "ModelEntry": {
+        "id": "HuggingFaceTB/SmolLM2-135M-Instruct",
+        "object": "model",
+        "created": 0,
+        "owned_by": "HuggingFaceTB",
+        "root": "HuggingFaceTB/SmolLM2-135M-Instruct",
+        "max_model_len": 4096,
     },
     "TextToken": {"id": 28120, "text": "Hello", "start": 0, "stop": 5},
     "TokenizedChat": {

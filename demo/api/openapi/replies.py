@@ -1,15 +1,23 @@
 """The shapes of answers and errors: what the dialects return, and what the OpenAPI document says of it."""
 
-from typing import Annotated, Literal, NotRequired, TypeAlias
+from typing import Annotated, Final, Literal, NotRequired, TypeAlias
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
+IGNORED_PARAMETERS: Final = "x-ignored-parameters"  # a header: fields of the body that are not known here
 NativeReason: TypeAlias = Literal["length", "eos_token", "stop_sequence"]
 OpenAIReason: TypeAlias = Literal["stop", "length"]
 CachedTokens: TypeAlias = Annotated[int, Field(description="tokens of the prompt that were reused and not computed")]
 TokenId: TypeAlias = Annotated[int | None, Field(description="null where an engine elsewhere does not tell it")]
 Logprob: TypeAlias = Annotated[float | None, Field(description="null where an engine elsewhere does not tell it")]
+StopReason: TypeAlias = Annotated[
+    str | None, Field(description="vLLM's, of an answer that has ended: the stop string that ended it, if one did")
+]
+PromptTokenIds: TypeAlias = Annotated[
+    list[int] | None,
+    Field(description="vLLM's, with the answer's first token; null where the engine does not know them"),
+]
 Seed: TypeAlias = Annotated[int | None, Field(description="null where no token was drawn at random")]
 
 
@@ -26,7 +34,7 @@ class OpenAIErrorText(TypedDict):
     message: str
     type: str
     param: str | None
-    code: int
+    code: Annotated[int | str, Field(description="OpenAI's `context_length_exceeded`, or the HTTP status")]
 
 
 class OpenAIError(TypedDict):
@@ -136,6 +144,12 @@ class Usage(TypedDict):
     prompt_tokens_details: PromptTokensDetails
 
 
+class UsageField(TypedDict, total=False):
+    """The counts in a chunk; null where they follow in one of their own."""
+
+    usage: Usage | None
+
+
 class ChatLogprob(TypedDict):
     """How likely a token was."""
 
@@ -157,9 +171,16 @@ class ChatLogprobs(TypedDict):
 
 
 class ChatText(TypedDict):
-    """A message, or a piece of one."""
+    """A message."""
 
     role: Literal["assistant"]
+    content: str
+
+
+class ChatTextDelta(TypedDict):
+    """A piece of a message. The first one names the role: clients concatenate what all pieces hold."""
+
+    role: NotRequired[Literal["assistant"]]
     content: str
 
 
@@ -170,15 +191,19 @@ class ChatChoice(TypedDict):
     message: ChatText
     logprobs: ChatLogprobs | None
     finish_reason: OpenAIReason
+    stop_reason: NotRequired[StopReason]
+    token_ids: NotRequired[list[TokenId]]
 
 
 class ChatDelta(TypedDict):
     """A piece of one answer."""
 
     index: int
-    delta: ChatText
+    delta: ChatTextDelta
     logprobs: ChatLogprobs | None
     finish_reason: OpenAIReason | None
+    stop_reason: NotRequired[StopReason]
+    token_ids: NotRequired[list[TokenId]]
 
 
 class Envelope(TypedDict):
@@ -196,6 +221,7 @@ class Chat(Envelope):
     object: Literal["chat.completion"]
     choices: list[ChatChoice]
     usage: Usage
+    prompt_token_ids: NotRequired[PromptTokenIds]
 
 
 class PromptProgress(TypedDict):
@@ -212,6 +238,7 @@ class ChatChunk(Envelope):
 
     object: Literal["chat.completion.chunk"]
     choices: list[ChatDelta]
+    prompt_token_ids: NotRequired[PromptTokenIds]
     prompt_progress: NotRequired[PromptProgress]
     usage: NotRequired[Usage | None]
 
@@ -221,7 +248,7 @@ class CompletionLogprobs(TypedDict):
 
     tokens: list[str]
     token_logprobs: list[Logprob]
-    top_logprobs: list[dict[str, float]]
+    top_logprobs: list[dict[str, float | None]]
     text_offset: list[int]
 
 
@@ -232,6 +259,9 @@ class CompletionChoice(TypedDict):
     text: str
     logprobs: CompletionLogprobs | None
     finish_reason: OpenAIReason | None
+    stop_reason: NotRequired[StopReason]
+    token_ids: NotRequired[list[TokenId]]
+    prompt_token_ids: NotRequired[PromptTokenIds]
 
 
 class Completion(Envelope):

@@ -55,6 +55,7 @@ class ModelEntry(TypedDict):
     created: int
     owned_by: str
     root: str
+    max_model_len: Annotated[int, Field(description="vLLM's: tokens of prompt and answer together")]
 
 
 class Models(TypedDict):

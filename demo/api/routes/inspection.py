@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from demo import __version__
 from demo.api.dialects.chat import ChatRequest
-from demo.api.dialects.completions import MAX_PROMPTS
+from demo.api.dialects.errors import Refused
 from demo.api.dialects.native_request import MAX_BEST_OF, GenerateRequest
+from demo.api.dialects.openai import MAX_CHOICES
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card
 from demo.bounds import MAX_STOP_SEQUENCES
-from demo.engine import Engine, Piece, Ready
+from demo.engine import Engine, ModelCard, Piece, Ready
 from demo.engines.metered import MeteredEngine
 from demo.errors import NotReady
 from demo.prompt_threads import run_beside
@@ -55,15 +56,15 @@ def build_inspection_routes(engine: MeteredEngine, tabs: SharedLimit | None = No
     @router.get("/v1/models", **documents.reply(reports.Models, 503))
     async def models() -> reports.Models:
         """The model, in OpenAI's format."""
-        name = find_card(engine).model_id
-        entry: reports.ModelEntry = {
-            "id": name,
-            "object": "model",
-            "created": 0,
-            "owned_by": name.split("/")[0],
-            "root": name,
-        }
-        return {"object": "list", "data": [entry]}
+        return {"object": "list", "data": [write_model(find_card(engine))]}
+
+    @router.get("/v1/models/{model:path}", **documents.reply(reports.ModelEntry, 404, 422, 503))
+    async def model(model: str) -> reports.ModelEntry:
+        """The model of this name, which may hold slashes, in OpenAI's format."""
+        entry = write_model(find_card(engine))
+        if model != entry["id"]:
+            raise Refused("not_found", f"There is no model {model!r} here: this server has {entry['id']}.")
+        return entry
 
     @router.get("/metrics", **documents.text("Prometheus' text format."))
     async def metrics() -> Response:
@@ -118,12 +119,24 @@ def write_info(engine: Engine) -> reports.Info:
         "max_total_tokens": card.max_total_tokens,
         "max_new_tokens": card.max_new_tokens,
         "validation_workers": 1,
-        "max_client_batch_size": MAX_PROMPTS,
+        "max_client_batch_size": min(MAX_CHOICES, engine.load.limit),
         "plain_prompts": card.plain_prompts,
         "costs_quota": card.costs_quota,
         "watermark": "accepted, not applied",
         "router": "token-streaming",
         "version": __version__,
+    }
+
+
+def write_model(card: ModelCard) -> reports.ModelEntry:
+    """OpenAI's model, and vLLM's length of its context."""
+    return {
+        "id": card.model_id,
+        "object": "model",
+        "created": 0,
+        "owned_by": card.model_id.split("/")[0],
+        "root": card.model_id,
+        "max_model_len": card.max_total_tokens,
     }
 
 

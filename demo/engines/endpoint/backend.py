@@ -57,6 +57,10 @@ class Backend(ABC):
         """The text that the model would read, and its tokens. Raises NotReady where this kind does not tell them."""
         raise NotReady(f"The engine behind this server, {self.title}, does not tell the tokens of a text.")
 
+    def is_given_stops(self, request: Request) -> bool:
+        """Whether the engine ends the answer at a stop string by itself."""
+        return self.includes_stops
+
     def check(self, request: Request) -> None:
         """Raise BadRequest for what this kind can't do exactly."""
         self._refuse(request.prompt_logprobs, "the log-probabilities of a prompt's tokens while it streams")

@@ -29,7 +29,9 @@ class Chunk:
     ids: tuple[int, ...] = ()
     entries: tuple[Entry, ...] = ()
     count: int | None = None
+    prompt: tuple[int, ...] = ()  # the ids that the model reads
     input_tokens: int | None = None
     cached_tokens: int | None = None
     finish: Finish | None = None
+    stop: str | None = None  # the stop string that ended it
     figures: tuple[tuple[str, float], ...] = ()

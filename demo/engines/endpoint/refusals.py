@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from demo.errors import BadRequest, DemoError, EngineFailed, NotReady, Overloaded, TemplateRefused
+from demo.errors import BadRequest, ContextExceeded, DemoError, EngineFailed, NotReady, Overloaded, TemplateRefused
 
 KINDS: Final[dict[str, type[DemoError]]] = {
     "validation": BadRequest,
@@ -25,6 +25,8 @@ class WrongRoute(DemoError):
 
 def read_refusal(status: int, body: object, name: str) -> DemoError:
     """The error of a reply of HTTP `status`, or of an event with an error, where `status` is that of its reply."""
+    if is_context_exceeded(body):
+        return ContextExceeded(_read_message(body))
     code, kind, message = _read_code(body), _read_kind(body), _read_message(body)
     status = code if status < 400 and code is not None else status
     if kind in KINDS:
@@ -39,6 +41,16 @@ def read_refusal(status: int, body: object, name: str) -> DemoError:
     if 400 <= status < 500:
         return BadRequest(message or f"{name} refuses the request with status {status}.")
     return EngineFailed(f"{name} failed{said}")
+
+
+def is_context_exceeded(body: object) -> bool:
+    """Whether prompt and answer do not fit: by OpenAI's code, or in vLLM's or TGI's words."""
+    text = _find_text(body)
+    inner = body.get("error") if isinstance(body, Mapping) else None
+    code = inner.get("code") if isinstance(inner, Mapping) else None
+    return (
+        code == "context_length_exceeded" or "maximum context length" in text or "`max_new_tokens` must be <=" in text
+    )
 
 
 def drop_frames(error: DemoError) -> DemoError:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 
 from demo.engine import Log, Ticket
 from demo.engines.endpoint.backend import Backend, Call
-from demo.engines.endpoint.chunk import Chunk
+from demo.engines.endpoint.chunk import Chunk, Entry
 from demo.engines.endpoint.connection import Connection, Cut, Unreachable
 from demo.engines.endpoint.refusals import drop_frames
 from demo.engines.endpoint.split import Part, Splitter
 from demo.engines.endpoint.stop_strings import StopCutter
 from demo.errors import DemoError, describe_failure
-from demo.events import Done, EngineReport, Event, Failed, FinishReason, Sent, Started, Token
+from demo.events import Candidate, Done, EngineReport, Event, Failed, FinishReason, Sent, Started, Token
 from demo.request import Request
 
 logger = logging.getLogger(__name__)
@@ -29,12 +29,15 @@ class Told:
     input_tokens: int = 0
     cached_tokens: int = 0
     finish: FinishReason | None = None
+    stop: str | None = None
+    prompt: tuple[int, ...] = ()
     figures: tuple[tuple[str, float], ...] = ()
 
     def add(self, chunk: Chunk) -> None:
         self.input_tokens = chunk.input_tokens or self.input_tokens
         self.cached_tokens = chunk.cached_tokens or self.cached_tokens
         self.figures = chunk.figures or self.figures
+        self.prompt, self.stop = chunk.prompt or self.prompt, self.stop or chunk.stop
         if chunk.finish is not None and self.finish is None:
             self.finish = "eos_token" if chunk.finish == "stop" else chunk.finish
 
@@ -52,19 +55,19 @@ class Answer:
 
     def read(self, chunk: Chunk, now: float) -> list[Token]:
         """The tokens of a chunk that can be shown; none after a stop string."""
-        parts = [] if self.cutter.found else self.splitter.split(chunk)
+        parts = [] if self.cutter.found is not None else self.splitter.split(chunk)
         self.told.add(chunk)
         shown = []
         for part in parts:
             shown += self.cutter.feed(self._make_token(part, now))
-            if self.cutter.found:
-                self.told.finish = "stop_sequence"
+            if self.cutter.found is not None:
+                self.told.finish, self.told.stop = "stop_sequence", self.cutter.found
                 break
         return self._hold_last(shown)
 
     def complete(self, now: float) -> list[Token]:
         """The tokens from the last shown one to the end. An end token that was not sent is one of them."""
-        if self.cutter.found:
+        if self.cutter.found is not None:
             return self.last
         rest = self._mark_end([*self.last, *self.cutter.flush()])
         if self.told.finish == "eos_token" and not rest:
@@ -88,9 +91,17 @@ class Answer:
     def _make_token(self, part: Part, now: float) -> Token:
         self.generated += 1
         entry, number = part.entry, self.request.top_n_tokens
-        top = sorted(entry.top, key=lambda each: -each.logprob)[:number] if entry is not None else ()
+        top = sorted(entry.top, key=lambda each: -(each.logprob or 0.0))[:number] if entry is not None else ()
         logprob = None if entry is None else entry.logprob
-        return Token(now, self.generated, part.id, part.text, logprob, part.special, tuple(top))
+        own = None if entry is None or entry.raw == part.text.encode() else name_entry(part, entry)
+        return Token(now, self.generated, part.id, part.text, logprob, part.special, tuple(top), part.encoded, own)
+
+
+def name_entry(part: Part, entry: Entry) -> Candidate:
+    """A token by itself, where the text has something else of it."""
+    text = entry.raw.decode(errors="replace")
+    encoded = None if text.encode() == entry.raw else entry.raw
+    return Candidate(part.id, text, entry.logprob, part.special, encoded)
 
 
 class EndpointRun(Ticket):
@@ -107,7 +118,7 @@ class EndpointRun(Ticket):
         self.stop: Callable[[], None] = lambda: None  # ends the task, from any thread
         self._backend = backend
         self._seed = seed if request.sampling.seed is None else request.sampling.seed
-        self._answer = Answer(request, StopCutter(request.stop))
+        self._answer = Answer(request, StopCutter(request.stop, request.keeps_stop))
         self._pace = 0.0 if request.pace is None else 1 / request.pace
         self._due = 0.0
         self._written = 0
@@ -141,7 +152,7 @@ class EndpointRun(Ticket):
         async with aclosing(connection.stream(self.call.path, self.call.body)) as events:
             async for event in events:
                 await self._show(answer.read(self._backend.read(event), time.perf_counter()))
-                if answer.cutter.found and not self._backend.includes_stops:
+                if answer.cutter.found is not None and not self._backend.is_given_stops(self.request):
                     break
         if answer.told.finish is None:
             raise Cut(f"{connection.name} ended the stream before the answer's end: ask again.")
@@ -153,7 +164,7 @@ class EndpointRun(Ticket):
         await self._show(tokens[:-1])
         last = [await self._hold(token) for token in tokens[-1:]]
         assert told.finish is not None
-        end = Done(max([now, *(token.time for token in last)]), told.finish, answer.generated)
+        end = Done(max([now, *(token.time for token in last)]), told.finish, answer.generated, told.stop)
         report = EngineReport(now, told.input_tokens, told.cached_tokens, told.figures)
         self._write(*self._begin(last), report, *last, end)
 
@@ -180,7 +191,7 @@ class EndpointRun(Ticket):
             return []
         told = self._answer.told
         moment = tokens[0].time if tokens else time.perf_counter()
-        return [Started(moment, told.input_tokens, self._seed, told.cached_tokens)]
+        return [Started(moment, told.input_tokens, self._seed, told.cached_tokens, told.prompt)]
 
     def _write(self, *events: Event) -> None:
         with self._writing:

@@ -18,6 +18,7 @@ class Part:
     text: str
     entry: Entry | None
     special: bool
+    encoded: bytes | None = None  # its bytes of the text, where they are not `text`
 
 
 class Splitter:
@@ -39,7 +40,7 @@ class Splitter:
         ids, entries = _align(chunk.ids, number), _align(chunk.entries, number)
         texts, inside = distribute(chunk.text, _align(self._decode(chunk.entries), number))
         return [
-            Part(id, text, entry, _is_special(entry, is_outside=place >= inside))
+            _make_part(id, text, entry, None if inside is None else place < inside)
             for place, (id, text, entry) in enumerate(zip(ids, texts, entries, strict=True))
         ]
 
@@ -52,8 +53,8 @@ class Splitter:
         return pieces
 
 
-def distribute(text: str, pieces: Sequence[str | None]) -> tuple[list[str], int]:
-    """The text of each token, and how many tokens are known to be in the text, or may be.
+def distribute(text: str, pieces: Sequence[str | None]) -> tuple[list[str], int | None]:
+    """The text of each token, and how many tokens make up the text; None where that is not known.
 
     Those are `pieces`, what each token's bytes complete, where they add up to the text, also without the last: a
     special token is listed with its own text, which is not in the answer. Else the last token gets all of the text.
@@ -63,7 +64,7 @@ def distribute(text: str, pieces: Sequence[str | None]) -> tuple[list[str], int]
         known = [piece for piece in pieces[:inside] if piece is not None]
         if number and len(known) == inside and "".join(known) == text:
             return [*known, *[""] * (number - inside)], inside
-    return [""] * (number - 1) + [text] * (number > 0), number
+    return [""] * (number - 1) + [text] * (number > 0), None
 
 
 def _align(known: Sequence[T], number: int) -> list[T | None]:
@@ -71,6 +72,10 @@ def _align(known: Sequence[T], number: int) -> list[T | None]:
     return [*[None] * (number - len(known)), *known]
 
 
-def _is_special(entry: Entry | None, is_outside: bool) -> bool:
-    """Whether a token is no part of the text: as told, else where its characters are not in it."""
-    return entry is not None and (is_outside if entry.special is None else entry.special)
+def _make_part(id: int | None, text: str, entry: Entry | None, is_inside: bool | None) -> Part:
+    """A token. It is special as told, else where its characters are not in the text."""
+    if entry is None:
+        return Part(id, text, None, special=False)
+    special = is_inside is False if entry.special is None else entry.special
+    is_part = is_inside and not special and entry.raw != text.encode()
+    return Part(id, text, entry, special, entry.raw if is_part else None)

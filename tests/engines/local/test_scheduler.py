@@ -13,9 +13,10 @@ from demo.engines.local.output import Output, SampledToken, Vocabulary
 from demo.engines.local.runner import Chunk, Handle, Limits
 from demo.engines.local.scheduler import ALLOWANCE, Scheduler, StepPlan
 from demo.engines.local.sequence import Sequence
+from demo.engines.local.spelling import Spelling
 from demo.request import Request
 
-VOCABULARY = Vocabulary(lambda ids: "x" * len(ids), lambda ids: "x" * len(ids), frozenset(), frozenset())
+VOCABULARY = Vocabulary(lambda ids: "x" * len(ids), lambda id: Spelling("x"), frozenset(), frozenset())
 LIMITS = Limits(max_prefill_tokens=128, min_prefill_tokens=4)
 
 

@@ -6,9 +6,8 @@ from typing import Any, ClassVar, Final
 from demo.engines.endpoint.backend import Backend, Call, find_dict, is_continued, read_numbers
 from demo.engines.endpoint.chunk import Chunk, Entry, Finish
 from demo.engines.endpoint.connection import Json
-from demo.errors import BadRequest
 from demo.events import Candidate
-from demo.request import Request
+from demo.request import Request, TokenIds
 
 FINISHES: Final[dict[str, Finish]] = {"stop": "stop", "eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 OPENAI: Final = {
@@ -53,12 +52,14 @@ class PlainBackend(Backend):
                 request.max_new_tokens is None and not self.fits_by_itself, "an answer of any length to a text"
             )
             return {"prompt": request.prompt, **self.write_completion_logprobs(request.top_n_tokens)}
-        if not isinstance(request.prompt, tuple):
-            raise BadRequest(f"The engine behind this server, {self.title}, does not take token ids: send text.")
+        if isinstance(request.prompt, TokenIds):
+            self._refuse(not self.takes_ids, "token ids as a prompt")
+            return {"prompt": list(request.prompt.ids), **self.write_completion_logprobs(request.top_n_tokens)}
         messages = [{"role": each.role, "content": each.content} for each in request.prompt]
         continued = self.write_continuation() if is_continued(request.prompt) else {}
         return {"messages": messages, **continued, **self.write_chat_logprobs(request.top_n_tokens)}
 
+    takes_ids: ClassVar[bool] = False
     fits_by_itself: ClassVar[bool] = False  # whether a completion without `max_tokens` is as long as fits
 
     def write_chat_logprobs(self, top: int) -> Json:
@@ -89,9 +90,11 @@ class PlainBackend(Backend):
             ids=tuple(choice.get("token_ids") or ids),
             entries=entries,
             count=self.read_count(event, usage),
+            prompt=tuple(prompt_ids),
             input_tokens=usage.get("prompt_tokens") or len(prompt_ids) or None,
             cached_tokens=find_dict(usage, "prompt_tokens_details").get("cached_tokens"),
             finish=self.read_finish(choice),
+            stop=stop if isinstance(stop := choice.get("stop_reason"), str) else None,
             figures=read_numbers(event.get(self.figures_key)),
         )
 

@@ -43,7 +43,7 @@ class TgiBackend(PlainBackend):
             **self.write_native_extensions(request),
             "max_new_tokens": request.max_new_tokens,
             "seed": seed if request.sampling.is_random else None,
-            "stop": list(request.stop),
+            "stop": list(request.stop) if self.is_given_stops(request) else [],
             "truncate": request.truncate,
             "top_n_tokens": request.top_n_tokens or None,
             "details": True,

@@ -23,7 +23,12 @@ class TokenStreamingBackend(TgiBackend):
     seed_bits: ClassVar[int] = 64
     ignores_eos: ClassVar[bool] = True
     chooses_cache: ClassVar[bool] = True
+    takes_ids: ClassVar[bool] = True
     fits_by_itself: ClassVar[bool] = True
+
+    def is_given_stops(self, request: Request) -> bool:
+        # For a text it cuts before the stop string itself, and can't leave it in.
+        return not (request.keeps_stop and isinstance(request.prompt, str))
 
     def write_sampling(self, sampling: Sampling) -> Json:
         written = super().write_sampling(sampling)

@@ -26,6 +26,7 @@ class VllmBackend(PlainBackend):
     chooses_cache: ClassVar[bool] = True
     continues: ClassVar[bool] = True
     counts_tokens: ClassVar[bool] = True
+    takes_ids: ClassVar[bool] = True
     fits_by_itself: ClassVar[bool] = True
 
     def write_prompt(self, request: Request) -> Json:
@@ -72,7 +73,8 @@ def make_salt(request: Request) -> str:
 
 def write_messages(prompt: Prompt) -> list[Json]:
     """A conversation as JSON."""
-    return [{"role": each.role, "content": each.content} for each in prompt if not isinstance(each, str)]
+    assert isinstance(prompt, tuple)
+    return [{"role": each.role, "content": each.content} for each in prompt]
 
 
 def read_vocabulary_entry(entry: str) -> bytes:
