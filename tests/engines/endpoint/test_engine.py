@@ -61,6 +61,7 @@ def test_overload_behind_is_overload_here_before_any_token(reply: Stream | Reply
     [
         (Reply(400, {"error": {"message": "too long", "code": 400}}), 422, "too long"),
         (Reply(422, {"detail": "bad"}), 422, "bad"),
+        (Reply(400, {"error": {"message": "This model's maximum context length is 9"}}), 422, "context length is 9"),
         (Stream((frame(error="Input validation error: `x` no", error_type="validation"),)), 422, "`x` no"),
         (Reply(401, {"error": "Unauthorized"}), 424, "refuses the key: Unauthorized"),
         (Reply(404, {"error": {"message": "no such model", "code": 404}}), 424, "no such route or model"),

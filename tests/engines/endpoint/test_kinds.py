@@ -10,7 +10,7 @@ import pytest
 from demo.engine import Piece, Ready
 from demo.errors import BadRequest, NotReady
 from demo.events import Done
-from demo.request import Message, Request, Sampling
+from demo.request import Message, Request, Sampling, TokenIds
 from tests.engines.endpoint import peers
 from tests.engines.endpoint.opened import (
     CHAT,
@@ -57,7 +57,15 @@ def test_vllms_stream_is_read_token_by_token_with_merged_half_and_end_tokens_and
         (15, "日", -1.5, False),
         (2, "", -0.125, True),
     ]
+    half, whole, end_token = list_tokens(events)[3:]
+    assert (half.encoded, whole.encoded) == (b"\xe6\x97", b"\xa5")  # joined, they are the text's bytes
+    assert (half.candidate.encoded, whole.candidate.encoded, end_token.candidate.text) == (
+        b"\xe6\x97",
+        b"\xa5",
+        "<|im_end|>",
+    )
     assert find_start(events).input_tokens == 9  # the prompt's ids came before the first token
+    assert find_start(events).prompt == (1, 2, 3, 4, 5, 6, 7, 8, 9)
     report = find_report(events)
     assert (report.input_tokens, report.cached_tokens) == (9, 4)
     assert dict(report.figures) == {"time_to_first_token_ms": 31.5, "queue_time_ms": 0.25}
@@ -109,13 +117,15 @@ def test_a_stop_string_is_asked_to_be_included_and_cut_here_across_tokens() -> N
             DONE,
         )
     )  # fmt: skip
-    server = peers.make_vllm(peers_answer(), stream)
+    server = peers.make_vllm(peers_answer(), stream, stream)
     with open_scripted(server) as (engine, server):
         events = ask(engine, replace(CHAT, stop=("<end>",)))
+        kept = ask(engine, replace(CHAT, stop=("<end>",), keeps_stop=True))
+    assert [token.text for token in list_tokens(kept)] == ["One", " <e", "nd>"]
     assert [(token.id, token.text) for token in list_tokens(events)] == [(1, "One"), (2, " "), (3, "")]
     end = find_end(events)
     assert isinstance(end, Done)
-    assert (end.finish_reason, end.generated_tokens) == ("stop_sequence", 3)
+    assert (end.finish_reason, end.generated_tokens, end.stop) == ("stop_sequence", 3, "<end>")
     assert find_report(events).input_tokens == 9
     body = server.asked[-1][1]
     assert (body["stop"], body["include_stop_str_in_output"]) == (["<end>"], True)
@@ -253,6 +263,16 @@ def test_the_tokens_of_a_text_come_from_the_engine_that_has_a_tokenizer(
 def test_a_kind_that_tells_no_tokens_says_so(make: Callable[..., ScriptedServer]) -> None:
     with open_scripted(make()) as (engine, _), pytest.raises(NotReady, match="does not tell the tokens"):
         engine.tokenize("Hi")
+
+
+def test_token_ids_are_a_prompt_where_the_kind_takes_them_and_refused_elsewhere() -> None:
+    ids = replace(TEXT, prompt=TokenIds((5, 6)))
+    with open_scripted(peers.make_vllm()) as (engine, server):
+        ask(engine, ids)
+        assert server.asked[-1][0] == "/v1/completions"
+        assert server.asked[-1][1]["prompt"] == [5, 6]
+    with open_scripted(peers.make_plain()) as (engine, _), pytest.raises(BadRequest, match="token ids"):
+        engine.submit(ids, lambda *events: None)
 
 
 def peers_answer() -> Stream:
