@@ -194,6 +194,7 @@ def build_model(
         spell=spell_tokens(tokenizer.decode, tokenizer.token),
         special_ids=tokenizer.special_ids | ends,
         eos_ids=ends,
+        control_tokens=tokenizer.control_tokens,
     )
     return Model(tokenizer, card, vocabulary, runner)
 

@@ -40,12 +40,13 @@ class SampledToken:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """From ids to text and roles. `decode` omits special tokens; `spell` is of one token by itself."""
+    """From ids to text and roles. `decode` omits `control_tokens`; `spell` is of one token by itself."""
 
     decode: Decode
     spell: Spell
     special_ids: frozenset[int]
     eos_ids: frozenset[int]
+    control_tokens: frozenset[str] = frozenset()
 
 
 class Output:
@@ -73,7 +74,7 @@ class Output:
         self._clock = clock
         self._on_end = on_end
         self._detokenizer = Detokenizer(vocabulary.decode, prompt)
-        self._held = self._make_held(request.stop) if request.stop else None
+        self._held = HeldTokens(request.stop, vocabulary.control_tokens, request.keeps_stop) if request.stop else None
         self._reported = -math.inf  # when progress was last logged
         self._writing = threading.Lock()
 
@@ -136,7 +137,8 @@ class Output:
         if is_last:
             text += self._detokenizer.flush()
         token = self._make_token(sampled, now, text, was_inside or is_inside)
-        spelled = token.candidate.text if token.special and not (text or is_eos) else text
+        is_omitted = token.own is not None and not token.encode() and not is_eos
+        spelled = token.candidate.text if is_omitted else text
         tokens, match = self._hold(token, spelled, is_inside and not is_last)
         if match or is_last:
             reason: FinishReason = "stop_sequence" if match else "eos_token" if is_eos else "length"
@@ -148,17 +150,16 @@ class Output:
         id, logprob = sampled.id, sampled.logprob
         special = id in self._vocabulary.special_ids
         top = tuple(self._name(*each) for each in sampled.top)
-        if not is_part and not special:
+        if text and not is_part:
             return Token(now, self.generated, id, text, logprob, special, top)
         own = self._name(id, logprob)
         encoded = self._find_bytes(id, own) if is_part else None
         return Token(now, self.generated, id, text, logprob, special, top, encoded, own)
 
     def _find_bytes(self, id: int, own: Candidate) -> bytes:
-        """A token's bytes of the answer's text, which has none of the special tokens that `decode` omits."""
+        """A token's bytes of the answer's text, which has none of the special tokens."""
         # Twice, since a tokenizer may strip a leading space.
-        is_omitted = own.special and not self._vocabulary.decode([id, id])
-        return b"" if is_omitted else own.encode()
+        return own.encode() if self._vocabulary.decode([id, id]) else b""
 
     def _name(self, id: int, logprob: float) -> Candidate:
         spelling = self._vocabulary.spell(id)
@@ -167,10 +168,6 @@ class Output:
     def _name_prompt(self, id: int, logprob: float | None) -> PromptToken:
         spelling = self._vocabulary.spell(id)
         return PromptToken(id, spelling.text, logprob, spelling.encoded)
-
-    def _make_held(self, stops: Sequence[str]) -> HeldTokens:
-        specials = [self._vocabulary.spell(id).text.strip() for id in self._vocabulary.special_ids]
-        return HeldTokens(stops, [text for text in specials if text], self._request.keeps_stop)
 
     def _hold(self, token: Token, spelled: str, is_inside: bool) -> tuple[Sequence[Token], Match | None]:
         return ((token,), None) if self._held is None else self._held.feed(token, spelled, is_inside)

@@ -1,5 +1,6 @@
 """OpenAI's chat dialect, byte for byte, and its parameters, each as the engine is asked."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from fastapi import FastAPI
 from demo.events import Candidate
 from demo.request import Message, Sampling
 from tests.api.client import fix, parse, post
-from tests.api.script import HELLO, RANKED, AnsweringEngine, Script, make_token, open_api
+from tests.api.script import CUT_UP, HELLO, RANKED, AnsweringEngine, Script, make_token, open_api
 
 PATH = "/v1/chat/completions"
 CHUNK = (
@@ -91,6 +92,25 @@ def test_top_logprobs_are_returned_when_asked() -> None:
         ],
     }
     assert [each["token"] for each in content[1]["top_logprobs"]] == ["<end>", "b"]
+
+
+def test_a_part_of_a_character_has_its_own_bytes_and_those_of_all_tokens_are_the_texts() -> None:
+    choice = parse(reply(CUT_UP, logprobs=True, top_logprobs=2))["choices"][0]
+    content = choice["logprobs"]["content"]
+    assert [(each["token"], each["bytes"]) for each in content] == [
+        (r"\xe6", [230]),
+        (r"\x97", [151]),
+        (r"\xa5", [165]),
+    ]
+    assert bytes(byte for each in content for byte in each["bytes"]).decode() == choice["message"]["content"] == "日"
+    assert [each["bytes"] for each in content[1]["top_logprobs"]] == [[151], [230]]
+
+
+def test_a_chosen_token_without_text_has_the_name_that_it_has_among_the_likeliest() -> None:
+    end = replace(RANKED.tokens[1], own=RANKED.tokens[1].top[0])
+    script = replace(RANKED, tokens=(RANKED.tokens[0], end))
+    last = parse(reply(script, logprobs=True, top_logprobs=2))["choices"][0]["logprobs"]["content"][1]
+    assert (last["token"], last["bytes"], last["top_logprobs"][0]["token"]) == ("<end>", [], "<end>")
 
 
 def ask_engine(app: FastAPI, engine: AnsweringEngine, **body: Any) -> Any:

@@ -1,5 +1,6 @@
 """OpenAI's completions dialect, byte for byte, with TGI's fields beside it; and its parameters."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,18 @@ from fastapi import FastAPI
 from demo.events import Candidate
 from demo.request import Sampling, TokenIds
 from tests.api.client import fix, parse, post, read_events
-from tests.api.script import ENDED, HELD_BACK, HELLO, RANKED, STOPPED, AnsweringEngine, Script, make_token, open_api
+from tests.api.script import (
+    CUT_UP,
+    ENDED,
+    HELD_BACK,
+    HELLO,
+    RANKED,
+    STOPPED,
+    AnsweringEngine,
+    Script,
+    make_token,
+    open_api,
+)
 
 PATH = "/v1/completions"
 ENVELOPE = (
@@ -108,6 +120,19 @@ def test_token_ids_are_read_as_they_are(app: FastAPI, engine: AnsweringEngine) -
 def test_many_prompts_are_answered_side_by_side(app: FastAPI) -> None:
     body = parse(post(app, PATH, prompt=[f"question {number}" for number in range(20)]).content)
     assert [each["index"] for each in body["choices"]] == list(range(20))
+
+
+def test_tokens_that_share_a_text_have_entries_of_their_own() -> None:
+    logprobs = parse(reply(CUT_UP, logprobs=2))["choices"][0]["logprobs"]
+    assert logprobs["tokens"] == [r"bytes:\xe6", r"bytes:\x97", r"bytes:\xa5"]
+    assert [list(each) for each in logprobs["top_logprobs"][1:]] == [
+        [name, r"bytes:\xe6"] for name in logprobs["tokens"][1:]
+    ]
+    assert logprobs["text_offset"] == [0, 0, 0]
+    twins = [Candidate(7, "A", -0.1, False), Candidate(8, "A", -0.2, False), Candidate(9, "A", -0.3, False)]
+    script = Script((replace(make_token(1, "A", -0.2, top=twins), id=8),))
+    (likeliest,) = parse(reply(script, logprobs=3))["choices"][0]["logprobs"]["top_logprobs"]
+    assert likeliest == {"token_id:7": -0.1, "A": -0.2, "token_id:9": -0.3}
 
 
 BYE = Script((make_token(1, "Bye", -0.5),), "eos_token", input_tokens=4)

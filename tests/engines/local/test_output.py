@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models
 
+from demo.engines.local.detokenizer import Detokenizer
 from demo.engines.local.longest_token import LETTERS
 from demo.engines.local.output import Output, SampledToken, Vocabulary
 from demo.engines.local.spelling import spell_tokens
@@ -50,8 +51,9 @@ TOKENIZER = make_tokenizer()
 VOCABULARY = Vocabulary(
     lambda ids: str(TOKENIZER.decode(list(ids), skip_special_tokens=True)),
     spell_tokens(lambda ids: str(TOKENIZER.decode(list(ids), skip_special_tokens=False)), TOKENIZER.id_to_token),
-    frozenset([END, ROLE]),
     frozenset([END]),
+    frozenset([END]),
+    frozenset(SPECIALS),
 )
 WHOLE = [PIECES.index(piece) for piece in (b"a", b"b", b"ab", "€".encode())]
 
@@ -243,7 +245,7 @@ def test_alternatives_that_are_parts_of_characters_have_their_own_bytes() -> Non
         Candidate(4, BROKEN, -4.5, False, b"\x82"),
     ]
     assert (third.text, third.encoded, third.top[0]) == ("€", b"\xac", third.own)
-    assert tokens_of(write([ROLE]))[0].own == Candidate(ROLE, "<role>", -0.5 - ROLE, True)
+    assert tokens_of(write([ROLE]))[0].own == Candidate(ROLE, "<role>", -0.5 - ROLE, False)
 
 
 def test_a_prompts_tokens_have_their_own_bytes() -> None:
@@ -256,3 +258,15 @@ def test_a_prompts_tokens_have_their_own_bytes() -> None:
         (BROKEN, b"\x82", -1.0),
         (BROKEN, b"\xac", -2.0),
     ]
+
+
+def test_a_token_costs_no_more_however_many_before_it_end_inside_a_character() -> None:
+    decoded: list[int] = []
+
+    def decode(ids: Sequence[int]) -> str:
+        decoded.append(len(ids))
+        return VOCABULARY.decode(ids)
+
+    detokenizer = Detokenizer(decode)
+    assert [detokenizer.feed(PIECES.index(b"a\xe2")) for _ in range(300)] == ["a", *[f"{BROKEN}a"] * 299]
+    assert max(decoded) <= 32
