@@ -27,6 +27,7 @@ from demo.api.server import Server
 from demo.drain import Drain
 from demo.engine import Broken, Engine
 from demo.engines.draining import DrainingEngine
+from demo.engines.endpoint.engine import open_endpoint
 from demo.engines.fair_engine import FairEngine
 from demo.engines.local.engine import open_engine, release_memory
 from demo.engines.metered import MeteredEngine
@@ -71,6 +72,8 @@ def choose_engine(settings: Settings, recordings: Sequence[Trace], server: Serve
     """Recorded runs, or the model: on ZeroGPU; or here, where it is loaded again or the server stops when it breaks."""
     if settings.replay_only:
         return open_replay(recordings, settings)
+    if settings.endpoint is not None:  # it may come at any time: it is waited for, also where a model would not be
+        return ReloadingEngine(lambda on_broken: open_endpoint(settings, on_broken))
     if is_zerogpu():
         return open_zerogpu(settings, server.port)
     if keeps_serving(settings):

@@ -29,7 +29,7 @@ class ModelCard:
 
     model_id: str
     revision: str | None
-    source: Literal["embedded", "hub", "folder", "gguf", "recorded"]
+    source: Literal["embedded", "hub", "folder", "gguf", "recorded", "endpoint"]
     device: str
     dtype: str
     max_input_tokens: int
@@ -40,6 +40,8 @@ class ModelCard:
     has_chat_template: bool = True  # whether it answers conversations
     control_tokens: frozenset[str] = frozenset()  # a text that holds one of them is not plain
     costs_quota: bool = False  # each run uses up GPU time of the visitor's account
+    has_logprobs: bool = True  # False: an engine elsewhere that tells no log-probabilities
+    has_top_ids: bool = True  # whether the ids of alternatives are known
 
 
 @dataclass(frozen=True, slots=True)

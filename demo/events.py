@@ -16,12 +16,12 @@ class Candidate:
     """A token by itself, and its natural log-probability, after penalties and warpers.
 
     `text` holds special tokens too. `encoded` are its bytes where they are not `text` in UTF-8: of a part of a
-    character, whose text is a replacement character.
+    character, whose text is a replacement character. `id` is None where an engine elsewhere does not tell it.
     """
 
-    id: int
+    id: int | None
     text: str
-    logprob: float
+    logprob: float | None
     special: bool
     encoded: bytes | None = None
 
@@ -43,15 +43,24 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """The request was sent to an engine elsewhere. Until the first token its queue and prefill can't be told apart."""
+
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The request left the queue: its prefill begins, after the first `cached_tokens`, which are reused.
 
     `prompt` holds the ids that the model reads; it is empty where the engine does not know them.
+    After a Sent it is written with the first token instead, and the counts are those known by then; `seed` is None
+    where the engine draws one of its own.
     """
 
     time: float
     input_tokens: int
-    seed: int
+    seed: int | None
     cached_tokens: int = 0
     prompt: tuple[int, ...] = ()
 
@@ -90,14 +99,15 @@ class Token:
     `index` counts from 1. `text` is what became readable with it: empty where a character is still incomplete, the
     token is special, or a stop string has begun before it. `top` holds the likeliest alternatives, if the request asks
     for them. `encoded` are its bytes of the answer's text where they are not `text` in UTF-8: those of all tokens,
-    joined, are the text's. `own` is the token by itself where that is not `text`.
+    joined, are the text's. `own` is the token by itself where that is not `text`. A token of an engine elsewhere is
+    stamped when it arrives; `id` and `logprob` are None where that engine does not tell them.
     """
 
     time: float
     index: int
-    id: int
+    id: int | None
     text: str
-    logprob: float
+    logprob: float | None
     special: bool
     top: tuple[Candidate, ...] = ()
     encoded: bytes | None = None
@@ -111,6 +121,19 @@ class Token:
     def candidate(self) -> Candidate:
         """The token by itself, as the likeliest are listed."""
         return self.own or Candidate(self.id, self.text, self.logprob, self.special)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReport:
+    """What an engine elsewhere says of a run at its end: the prompt's counts, and its own `figures` by its names.
+
+    Written before the last token. The engine's clock is not this process's.
+    """
+
+    time: float
+    input_tokens: int
+    cached_tokens: int
+    figures: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +154,4 @@ class Failed:
     error: DemoError
 
 
-Event: TypeAlias = Queued | Started | PromptProgress | PromptRead | Token | Done | Failed
+Event: TypeAlias = Queued | Sent | Started | PromptProgress | PromptRead | Token | EngineReport | Done | Failed

@@ -135,7 +135,7 @@ def test_a_file_can_be_read_without_scrolling_far() -> None:
     assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
 
 
-@pytest.mark.parametrize("module", ["demo.engines.local.engine", "demo.ui.page", "app"])
+@pytest.mark.parametrize("module", ["demo.engines.local.engine", "demo.engines.endpoint.engine", "demo.ui.page", "app"])
 def test_the_page_opens_without_waiting_for_torch(module: str) -> None:
     code = f"import {module}, sys; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

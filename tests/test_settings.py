@@ -4,7 +4,7 @@ from dataclasses import fields
 import pytest
 
 from demo.errors import SettingError
-from demo.settings import Settings, format_default, format_flag, format_variable, read_settings
+from demo.settings import OF_LOADING, Settings, format_default, format_flag, format_variable, read_settings
 
 SETTINGS = fields(Settings)
 GOOD = {
@@ -31,6 +31,10 @@ GOOD = {
     "no_ui": ("true", True),
     "keep_serving": ("true", True),
     "replay_only": ("true", True),
+    "endpoint": ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1"),
+    "endpoint_api_key": ("secret!", "secret!"),
+    "endpoint_model": ("org/name", "org/name"),
+    "endpoint_timeout": ("60", 60),
     "plain_prompts": ("raw", "raw"),
     "api_key": ("secret!", "secret!"),
     "page_password": ("eight-or-more", "eight-or-more"),
@@ -60,6 +64,10 @@ INVALID = {
     "threads": ["0", "many"],
     "drain_timeout": ["-1", "3601", "30s"],
     "no_ui": ["maybe", "10"],
+    "endpoint": ["127.0.0.1:8000", "ftp://a", "http://", "http://user:key@a", "http://a/?key=1"],
+    "endpoint_api_key": ["two words"],
+    "endpoint_model": ["a\nb"],
+    "endpoint_timeout": ["0", "1.5"],
     "plain_prompts": ["Chat"],
     "api_key": ["two words", "ключ"],
     "page_password": ["short", "two words here", "пароль-пароль"],
@@ -164,3 +172,10 @@ def test_variables_that_shells_and_containers_set_for_themselves_are_not_read() 
 @pytest.mark.parametrize("name", ["model_id", "revision", "hostname", "port", "dtype", "max_concurrent_requests"])
 def test_the_launchers_names_are_text_generation_inferences(name: str) -> None:
     assert flag(name) == "--" + name.replace("_", "-")
+
+
+@pytest.mark.parametrize("name", sorted(OF_LOADING))
+def test_what_says_how_a_model_is_loaded_here_and_an_engine_elsewhere_exclude_each_other(name: str) -> None:
+    with pytest.raises(SettingError, match=f"^{flag(name)} and --endpoint exclude each other") as refusal:
+        read_settings(["--endpoint", "http://127.0.0.1:8000", flag(name), GOOD[name][0]], {})
+    assert is_one_sentence(str(refusal.value))

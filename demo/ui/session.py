@@ -16,7 +16,7 @@ from demo.trace import Trace, retrace_run, trace_run
 from demo.ui.race import UPDATE_SECONDS, Race
 from demo.ui.view.options import GenerationOptions
 from demo.ui.view.turn import Question, Turn, join_messages
-from demo.ui.view.words import SIDES, Side, describe_pace, describe_recording
+from demo.ui.view.words import ARRIVALS, SIDES, Side, describe_pace, describe_recording
 
 MAX_RUNS: Final = 100  # that a session keeps for its charts and tables
 HIDDEN_UPDATE_SECONDS = 1.0  # seconds between two updates of a tab that another tab hides
@@ -116,7 +116,8 @@ class Session:
             pace=options.pace,
             client=self.client,
         )
-        label = describe_pace(options.pace, card.rate if card else None)
+        elsewhere = ARRIVALS if card is not None and card.source == "endpoint" else ""
+        label = ", ".join(filter(None, (describe_pace(options.pace, card.rate if card else None), elsewhere)))
         return Race(engine, request, label, lambda run: trace_run(run, card) if card else None)
 
     def record(self) -> bool:

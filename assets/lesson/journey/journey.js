@@ -5,10 +5,11 @@ import { COLOURS, createLayout, draw } from "../shared/charts.js";
 import { formatSeconds } from "../shared/format.js";
 
 const SIDES = constants.titles;
-const PARTS = ["queued", "prefill", "decode", "Gradio", "paint"];
-const SHADES = { queued: 0.25, prefill: 0.5, decode: 0.8, Gradio: 0.35, paint: 1 };
+const WAITING = "waiting for the engine"; // elsewhere: queue and prefill cannot be told apart
+const PARTS = ["queued", WAITING, "prefill", "decode", "Gradio", "paint"];
+const SHADES = { queued: 0.25, [WAITING]: 0.4, prefill: 0.5, decode: 0.8, Gradio: 0.35, paint: 1 };
 const TOKENS = "Engine's tokens";
-const PATTERNS = { queued: ".", prefill: "/", decode: "", Gradio: "x", paint: "" };
+const PATTERNS = { queued: ".", [WAITING]: "x", prefill: "/", decode: "", Gradio: "x", paint: "" };
 
 export function mount(root) {
   const status = root.querySelector(".status");
@@ -31,8 +32,9 @@ function measureParts(side, trace, marks) {
   const decoded = side === "streamed" ? first[0] : trace.end;
   const prefill = trace.tokens[0][0];
   return {
-    queued: trace.started,
-    prefill: prefill - trace.started,
+    queued: trace.elsewhere ? 0 : trace.started,
+    [WAITING]: trace.elsewhere ? prefill : 0,
+    prefill: trace.elsewhere ? 0 : prefill - trace.started,
     decode: decoded - prefill,
     Gradio: Math.max((marks.arrived - marks.asked) / 1000 - decoded, 0),
     paint: (marks.painted - marks.arrived) / 1000,

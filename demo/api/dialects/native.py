@@ -71,7 +71,7 @@ class NativeDialect:
 
 
 def _mean_logprob(answer: Answer) -> float:
-    return sum(token.logprob for token in answer.tokens) / max(len(answer.tokens), 1)
+    return sum(token.logprob or 0.0 for token in answer.tokens) / max(len(answer.tokens), 1)
 
 
 def describe_queued(queued: Queued) -> str:

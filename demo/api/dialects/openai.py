@@ -21,7 +21,7 @@ from demo.api.dialects.unavailable import Unavailable
 from demo.api.openapi.replies import ChatChunk, CompletionChunk, OpenAIError, OpenAIReason, Usage, UsageField
 from demo.bounds import MAX_STOP_SEQUENCES, SCALE
 from demo.engine import ModelCard
-from demo.errors import DemoError
+from demo.errors import BadRequest, DemoError
 from demo.events import PromptProgress, Queued
 from demo.request import Request, Sampling
 
@@ -138,6 +138,10 @@ class OpenAIDialect(ABC):
     ending: bytes = sse.DONE
     id_suffix: str = field(default_factory=lambda: uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
+
+    def __post_init__(self) -> None:
+        if self.with_logprobs and not self.card.has_logprobs:
+            raise BadRequest("`logprobs` are not told by the engine behind this server: leave it out.")
 
     @property
     def id(self) -> str:

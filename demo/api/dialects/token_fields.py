@@ -11,7 +11,7 @@ from demo.events import Candidate, Done, Token
 class TokenIdFields(TypedDict, total=False):
     """The ids of an answer's tokens."""
 
-    token_ids: list[int]
+    token_ids: list[int | None]
 
 
 class PromptIdFields(TypedDict, total=False):

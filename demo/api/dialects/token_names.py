@@ -14,12 +14,12 @@ def name_candidate(candidate: Candidate, mark: str = "") -> str:
     return mark + candidate.encoded.decode("utf-8", "backslashreplace")
 
 
-def name_top(token: Token, likeliest: Iterable[Candidate]) -> dict[str, float]:
+def name_top(token: Token, likeliest: Iterable[Candidate]) -> dict[str, float | None]:
     """The log-probabilities of the likeliest beside `token`, by name. Its own name is the one that it has elsewhere.
 
     Of others with an equal name, each but the likeliest is named by its id, as vLLM does.
     """
-    chosen, names = token.candidate, dict[str, float]()
+    chosen, names = token.candidate, dict[str, float | None]()
     taken = {name_candidate(chosen, BYTES)}
     for each in likeliest:
         name = name_candidate(each, BYTES)

@@ -9,6 +9,8 @@ IGNORED_PARAMETERS: Final = "x-ignored-parameters"  # a header: fields of the bo
 NativeReason: TypeAlias = Literal["length", "eos_token", "stop_sequence"]
 OpenAIReason: TypeAlias = Literal["stop", "length"]
 CachedTokens: TypeAlias = Annotated[int, Field(description="tokens of the prompt that were reused and not computed")]
+TokenId: TypeAlias = Annotated[int | None, Field(description="null where an engine elsewhere does not tell it")]
+Logprob: TypeAlias = Annotated[float | None, Field(description="null where an engine elsewhere does not tell it")]
 StopReason: TypeAlias = Annotated[
     str | None, Field(description="vLLM's, of an answer that has ended: the stop string that ended it, if one did")
 ]
@@ -50,9 +52,9 @@ class OpenAIError(TypedDict):
 class TokenInfo(TypedDict):
     """A generated token. `text` is what became readable with it; a special token has none."""
 
-    id: int
+    id: TokenId
     text: str
-    logprob: float
+    logprob: Logprob
     special: bool
 
 
@@ -96,14 +98,19 @@ class Generated(TypedDict):
 
 
 class StreamTimings(TypedDict):
-    """Milliseconds of the engine's clock."""
+    """Milliseconds of the engine's clock.
+
+    Of an engine elsewhere, of the arrivals here: its queue is part of `inference_time`, and `engine` holds its own
+    figures, by its names.
+    """
 
     validation_time: float
-    queue_time: float
+    queue_time: float | None
     inference_time: float
     total_time: float
     time_per_token: float | None
     time_to_first_token: float | None
+    engine: NotRequired[dict[str, float]]
 
 
 class StreamDetails(TypedDict):
@@ -152,7 +159,7 @@ class ChatLogprob(TypedDict):
     """How likely a token was."""
 
     token: str
-    logprob: float
+    logprob: Logprob
     bytes: list[int]
 
 
@@ -190,7 +197,7 @@ class ChatChoice(TypedDict):
     logprobs: ChatLogprobs | None
     finish_reason: OpenAIReason
     stop_reason: NotRequired[StopReason]
-    token_ids: NotRequired[list[int]]
+    token_ids: NotRequired[list[TokenId]]
 
 
 class ChatDelta(TypedDict):
@@ -201,7 +208,7 @@ class ChatDelta(TypedDict):
     logprobs: ChatLogprobs | None
     finish_reason: OpenAIReason | None
     stop_reason: NotRequired[StopReason]
-    token_ids: NotRequired[list[int]]
+    token_ids: NotRequired[list[TokenId]]
 
 
 class Envelope(TypedDict):
@@ -245,8 +252,8 @@ class CompletionLogprobs(TypedDict):
     """How likely each token was."""
 
     tokens: list[str]
-    token_logprobs: list[float]
-    top_logprobs: list[dict[str, float]]
+    token_logprobs: list[Logprob]
+    top_logprobs: list[dict[str, float | None]]
     text_offset: list[int]
 
 
@@ -258,7 +265,7 @@ class CompletionChoice(TypedDict):
     logprobs: CompletionLogprobs | None
     finish_reason: OpenAIReason | None
     stop_reason: NotRequired[StopReason]
-    token_ids: NotRequired[list[int]]
+    token_ids: NotRequired[list[TokenId]]
     prompt_token_ids: NotRequired[PromptTokenIds]
 
 

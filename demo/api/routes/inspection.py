@@ -1,6 +1,7 @@
 """The routes that generate nothing: health, model, metrics, and tokenization."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import orjson
@@ -17,7 +18,7 @@ from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card
 from demo.bounds import MAX_STOP_SEQUENCES
 from demo.drain import Drain
-from demo.engine import Engine, ModelCard, Piece
+from demo.engine import Engine, ModelCard, Piece, Ready
 from demo.engines.metered import MeteredEngine
 from demo.errors import NotReady
 from demo.prompt_threads import run_beside
@@ -83,12 +84,20 @@ def _add_tokenizing_routes(router: APIRouter, engine: Engine) -> None:
     @router.post("/tokenize", **documents.reply(list[reports.TextToken], 413, 422, 429, 503))
     async def tokenize(body: GenerateRequest) -> Response:
         """The tokens of `inputs`, without a chat template, each with its position in characters."""
-        return await run_beside(body.size, lambda: reply_text(engine, body.inputs))
+        return await _reply_beside(engine, body.size, lambda: reply_text(engine, body.inputs))
 
     @router.post("/chat_tokenize", **documents.reply(reports.TokenizedChat, 413, 422, 429, 503))
     async def chat_tokenize(body: ChatRequest) -> Response:
         """A conversation in the model's chat template, and its tokens."""
-        return await run_beside(body.size, lambda: reply_chat(engine, body.conversation()))
+        return await _reply_beside(engine, body.size, lambda: reply_chat(engine, body.conversation()))
+
+
+async def _reply_beside(engine: Engine, size: int, reply: Callable[[], Response]) -> Response:
+    """`reply` in this thread where its text is short, but never while an engine elsewhere is waited for."""
+    status = engine.status
+    if isinstance(status, Ready) and status.card.source == "endpoint":
+        return await asyncio.to_thread(reply)
+    return await run_beside(size, reply)
 
 
 def check_health(engine: Engine) -> None:

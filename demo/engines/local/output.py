@@ -166,13 +166,13 @@ class Output:
         if text and not is_part:
             return Token(now, self.generated, id, text, logprob, special, top)
         own = self._name(id, logprob)
-        encoded = self._find_bytes(own) if is_part else None
+        encoded = self._find_bytes(id, own) if is_part else None
         return Token(now, self.generated, id, text, logprob, special, top, encoded, own)
 
-    def _find_bytes(self, own: Candidate) -> bytes:
+    def _find_bytes(self, id: int, own: Candidate) -> bytes:
         """A token's bytes of the answer's text, which has none of the special tokens."""
         # Twice, since a tokenizer may strip a leading space.
-        return own.encode() if self._vocabulary.decode([own.id, own.id]) else b""
+        return own.encode() if self._vocabulary.decode([id, id]) else b""
 
     def _name(self, id: int, logprob: float) -> Candidate:
         spelling = self._vocabulary.spell(id)

@@ -22,7 +22,7 @@ from demo.ui.race import take_number
 from demo.ui.session import Session, Sessions
 from demo.ui.view.options import ControlValue, GenerationOptions, read_options
 from demo.ui.view.turn import Question
-from demo.ui.view.words import Side
+from demo.ui.view.words import ARRIVALS, Side
 
 REPLAYED = "A recorded run is played instead."
 REFUSAL_SECONDS = 2.0  # seconds in which a platform refuses a run; after that the visitor sees that it is queued
@@ -226,4 +226,6 @@ def describe_status(status: Status) -> str:
     card = status.card
     if card.source == "recorded":
         return f"Recorded runs of {card.model_id} on {card.device}, {card.dtype}; no model answers here"
+    if card.source == "endpoint":
+        return f"{card.model_id} on {card.device}: {ARRIVALS}"
     return f"{card.model_id} ({card.source}) on {card.device}, {card.dtype}"
