@@ -6,6 +6,7 @@ import "../lesson/example/example.js";
 import "../lesson/exports/exports.js";
 import "../lesson/journey/journey.js";
 import "../lesson/link/link.js";
+import "../lesson/perceived/perceived.js";
 import { mountAll } from "./store.js";
 import { bindPage, triggers } from "./page.js";
 

@@ -1,7 +1,7 @@
 // What a click leads to: the tab's conversation and runs, and the race under way.
 
 import { loadFile } from "./files.js";
-import { readFragment, writeFragment } from "./link.js";
+import { readFragment, writeFragment } from "./packing.js";
 import { createRace } from "./race.js";
 import recordings from "./recordings.js";
 import { describeRace, drawLatency, drawTimeline, listRuns, priceSaving } from "./results.js";
@@ -17,7 +17,7 @@ let runs = []; // of this conversation and earlier ones
 let race = null;
 let number = 0; // of the races
 let sentence = 0;
-let asked = ""; // the last question
+let starting = false; // while a run's files are loaded
 
 export const triggers = { mountExamples: () => ask("example") };
 
@@ -67,8 +67,10 @@ function choosePace(pace) {
   return chosenPace();
 }
 
-function markSpeed() {
-  for (const label of find("speed").querySelectorAll("label")) label.classList.toggle("selected", label.querySelector("input").checked);
+const markSpeed = () => markChosen(find("speed"));
+
+function markChosen(place) {
+  for (const label of place.querySelectorAll("label")) label.classList.toggle("selected", label.querySelector("input").checked);
 }
 
 // --- races ---
@@ -76,13 +78,11 @@ function markSpeed() {
 async function ask(mode = chooseMode()) {
   const text = prompt().value.trim();
   if (mode === "example") await stopRace();
-  if (race?.running) return say(sentences.running);
   if (!text) return say(sentences.empty);
   const run = machine().runs[text];
   if (!run) return say(sentences.unknown);
   const replaced = { fresh: turns.length, example: turns.length, continue: 0, edit: 1 }[mode];
-  if (mode === "continue") enter("");
-  await start(text, run, chosenPace(), replaced);
+  if ((await start(createRun(text, run, chosenPace()), replaced)) && mode === "continue") enter("");
 }
 
 // The mode for one question that the page's scripts have set, else what the checkbox says.
@@ -93,57 +93,69 @@ function chooseMode() {
 
 async function retry() {
   await stopRace();
-  const { question, run } = turns.at(-1) ?? {};
-  if (run) await start(question, machine().runs[question] ?? run, chosenPace(), 1);
+  const last = turns.at(-1)?.run;
+  if (!last) return say(sentences.empty);
+  const again = machine().runs[last.question];
+  await start(again ? createRun(last.question, again, chosenPace()) : last, 1);
 }
 
-async function start(question, run, pace, replaced) {
-  const name = `${run}-${pace}`;
-  let files;
+async function runExample() {
+  const name = `example-${exampleLength()}-${find("example-pace").querySelector("select").value}`;
+  if (!recordings.example.runs.includes(name)) return say(sentences.slower);
+  await start({ question: recordings.example.question, play: name, recording: "example-trace" }, turns.length);
+}
+
+// A run's question and the names of its files.
+const createRun = (question, name, pace) => ({ question, play: `${name}-${pace}`, recording: `${name}-trace` });
+
+// Whether the race has started, in place of the last `replaced` turns.
+async function start(run, replaced) {
+  if (race?.running || starting) return say(sentences.running);
+  starting = true;
   try {
-    files = await Promise.all([loadFile(name), loadFile(`${run}-trace`)]);
+    const [play, recording] = await Promise.all([loadFile(run.play), loadFile(run.recording)]);
+    turns = turns.slice(0, Math.max(turns.length - replaced, 0));
+    number += 1;
+    say("");
+    showTurns();
+    setValue("question", { text: run.question });
+    for (const id of ["retry", "clear"]) find(id).disabled = false;
+    race = createRace(run.play, play, { show, end: (ended) => record(ended, run, recording) });
+    return true;
   } catch (error) {
     return say(error.message);
+  } finally {
+    starting = false;
   }
-  const [play, recording] = files;
-  turns = turns.slice(0, Math.max(turns.length - replaced, 0));
-  asked = question;
-  number += 1;
-  say("");
-  showTurns();
-  setValue("question", { text: question });
-  for (const id of ["retry", "clear"]) find(id).disabled = false;
-  race = createRace(name, play, { show, end: (ended) => record(ended, { question, run, recording }) });
 }
 
 const show = (side, value) => setValue(`${side}-run`, { ...value, number });
 
 async function stopRace() {
-  if (!race?.running) return;
-  await race.stop(SIDES);
+  if (race?.running) await race.stop(SIDES);
 }
 
 // Both sides have ended: their last values, the charts and the tables.
-async function record(ended, { question, run, recording }) {
-  const described = { ...describeRace(ended, recording), number: runs.length + 1 };
-  const values = Object.fromEntries(SIDES.map((side) => [side, { ...ended.values[side], note: described.results.notes[side] }]));
+async function record(ended, run, recording) {
+  const race = { ...describeRace(ended, recording), number: runs.length + 1 };
+  const { results, trace } = race;
+  const values = Object.fromEntries(SIDES.map((side) => [side, { ...ended.values[side], note: results.notes[side] }]));
   for (const side of SIDES) show(side, values[side]);
-  turns.push({ question, run, values });
-  runs.push(described);
+  turns.push({ run, values });
+  runs.push(race);
   find("results").hidden = false;
-  setValue("timeline", JSON.stringify(drawTimeline(described)));
+  setValue("timeline", JSON.stringify(drawTimeline(race)));
   setValue("latency", JSON.stringify(drawLatency(runs)));
   setValue("table", JSON.stringify(listRuns(runs)));
   showSaving();
-  const { trace } = described;
-  setValue("run", trace && JSON.stringify({ number: described.number, trace, fragment: await writeFragment(trace) }));
+  if (results.example) setValue("example", JSON.stringify(results.example));
+  setValue("run", trace && JSON.stringify({ number: race.number, trace, fragment: await writeFragment(trace) }));
 }
 
 async function clear() {
   await stopRace();
   turns = [];
   runs = [];
-  asked = "";
   number += 1;
   say("");
   showTurns();
@@ -163,7 +175,7 @@ function say(text) {
 
 function showTurns() {
   for (const side of SIDES) {
-    setValue(`${side}-past`, turns.map(({ question, values }) => ({ question, text: values[side].text, note: values[side].note || "no text" })));
+    setValue(`${side}-past`, turns.map(({ run, values }) => ({ question: run.question, text: values[side].text, note: values[side].note || "no text" })));
   }
 }
 
@@ -184,14 +196,19 @@ function showSaving() {
   if (runs.length) setValue("saved", JSON.stringify(priceSaving(runs.at(-1), Number(find("price").querySelector("input").value))));
 }
 
-// The prediction of the documentation's example.
+// The documentation's example: its prediction, and its run.
 function bindExample() {
-  const [length, pace] = ["example-length", "example-pace"].map(find);
-  const update = () => {
-    for (const label of length.querySelectorAll("label")) label.classList.toggle("selected", label.querySelector("input").checked);
-    setValue("example", JSON.stringify(recordings.examples[`${length.querySelector("input:checked").value}-${pace.querySelector("select").value}`]));
-  };
-  for (const control of [length, pace]) control.addEventListener("change", update);
+  const controls = ["example-length", "example-pace"].map(find);
+  for (const control of controls) control.addEventListener("change", showPrediction);
+  find("example-run").addEventListener("click", runExample);
+  showPrediction();
+}
+
+const exampleLength = () => find("example-length").querySelector("input:checked").value;
+
+function showPrediction() {
+  markChosen(find("example-length"));
+  setValue("example", JSON.stringify(recordings.example.predictions[`${exampleLength()}-${find("example-pace").querySelector("select").value}`]));
 }
 
 // --- links ---
@@ -216,16 +233,22 @@ async function openLink() {
 
 async function playLinked(trace) {
   const question = typeof trace.prompt === "string" ? trace.prompt : trace.prompt.at(-1).content;
-  for (const each of recordings.machines) {
-    const run = each.runs[question];
-    const own = run && (await loadFile(`${run}-trace`));
-    if (own && isSame(own, trace)) {
-      find("machine").querySelector("select").value = recordings.machines.indexOf(each);
-      showMachine();
-      return start(question, run, choosePace(trace.pace ?? 0), 0);
-    }
+  const pace = trace.pace ?? 0;
+  for (const [at, { runs: own }] of recordings.machines.entries()) {
+    if (!own[question] || !isSame(await loadFile(`${own[question]}-trace`), trace)) continue;
+    find("machine").querySelector("select").value = at;
+    showMachine();
+    return start(createRun(question, own[question], choosePace(pace)), 0);
   }
-  say(sentences.elsewhere);
+  const name = `example-${trace.max_new_tokens}-${pace}`;
+  if (recordings.example.runs.includes(name) && isSame(await loadFile("example-trace"), trace)) {
+    return start({ question, play: name, recording: "example-trace" }, 0);
+  }
+  return say(sentences.elsewhere);
 }
 
-const isSame = (own, trace) => own.tokens.length === trace.tokens?.length && ["model_id", "device", "dtype", "made", "seed"].every((name) => own[name] === trace[name]);
+// Whether a link's run is a recording, at whatever speed and however much of it.
+function isSame(recording, { tokens, ...linked }) {
+  const named = ["model_id", "device", "dtype", "made", "seed"].every((name) => recording[name] === linked[name]);
+  return named && Array.isArray(tokens) && tokens.every(([, id], at) => id === recording.tokens[at]?.[1]);
+}

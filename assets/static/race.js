@@ -1,6 +1,7 @@
 // A race of a recorded run: applies each update of its file when it is due, and what a stop leads to.
 
 import { loadFile } from "./files.js";
+import { unpack } from "./packing.js";
 
 const SIDES = ["streamed", "whole"];
 
@@ -65,7 +66,7 @@ export function createRace(name, play, { show, end }) {
 
 // Each stop is stored as what differs from the one before.
 async function loadStops(name) {
-  const changes = await loadFile(name);
+  const changes = await unpack(await loadFile(name));
   return changes.reduce((stops, change) => [...stops, merge(stops.at(-1) ?? {}, change)], []);
 }
 

@@ -28,14 +28,12 @@ function chooseResults(play, streamed, whole) {
 
 // The run as it was played; null where it was stopped before it began.
 function cutTrace(recording, play, streamed, whole) {
-  const times = play.times;
-  const retimed = times === null ? recording : {
-    ...recording, pace: play.pace, end: times.at(-1), tokens: recording.tokens.map(([, ...rest], at) => [times[at], ...rest]),
-  };
-  if (!streamed || !whole) return retimed;
+  const { times, ...changed } = play.trace;
+  const tokens = times.map((time, at) => [time, ...recording.tokens[at].slice(1)]);
+  const trace = { ...recording, ...changed, tokens };
+  if (!streamed || !whole) return trace;
   const { at, count } = streamed.at > whole.at ? streamed : whole;
-  if (at < recording.started) return null;
-  return { ...retimed, tokens: retimed.tokens.slice(0, count), end: at, finish_reason: "cancelled" };
+  return at < recording.started ? null : { ...trace, tokens: tokens.slice(0, count), end: at, finish_reason: "cancelled" };
 }
 
 // --- figures ---

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from demo.errors import DemoError
 from demo.static.folder import write_folder
+from demo.static.recordings import read_all
 
 
 def main() -> int:
     """The exit code: 2, after one sentence, where the folder can't be written."""
     arguments = _read_arguments()
     try:
-        write_folder(arguments.folder, arguments.server)
+        write_folder(arguments.folder, read_all(), arguments.server)
     except (DemoError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""The page's modules as one classic script, since a browser loads neither modules nor data from a file opened from disk.
+"""The page's modules as one classic script, since a browser loads no module from a file that is opened from disk.
 
 Each module becomes a function of the same text, whose import and export statements are replaced. Knows no page.
 """
@@ -95,9 +95,11 @@ def _wrap(path: str, text: str) -> str:
         text = pattern.sub(replace, text)
     text = DYNAMIC.sub("_load(", text).replace("import.meta", "_meta")
     if left := LEFT.search(text):
-        raise ValueError(f"{path} has a statement that the bundle doesn't know: {text[left.start() :].splitlines()[0]}")
+        statement = text[left.start() :].splitlines()[0]
+        raise ValueError(f"{path} has a statement that the bundle doesn't know: {statement}")
     given = ", ".join(f"{json.dumps(name)}: () => {value}" for name, value in getters.items())
-    return f"define({json.dumps(path)}, (_exports, _find, _load, _meta) => {{\ngive(_exports, {{ {given} }});\n{text}\n}});\n"
+    head = f"define({json.dumps(path)}, (_exports, _find, _load, _meta) => {{\ngive(_exports, {{ {given} }});\n"
+    return f"{head}{text}\n}});\n"
 
 
 def _write_import(names: str | None, path: str) -> str:

@@ -10,13 +10,14 @@ from typing import Any, Final, TypeAlias
 
 from demo.engines.replay import schedule_trace
 from demo.events import Done, Event, Token
-from demo.trace import Trace
+from demo.trace import Trace, write_trace
 from demo.ui.components.lesson import PRICE
 from demo.ui.components.pane import write_run
 from demo.ui.race import UPDATE_SECONDS
+from demo.ui.view.options import GenerationOptions
 from demo.ui.view.panes import Reading, complete_views, view_reading
 from demo.ui.view.plots import describe_timeline, draw_latency, draw_timeline, list_rows
-from demo.ui.view.tables import list_saved
+from demo.ui.view.tables import list_example, list_saved
 from demo.ui.view.turn import Question, Turn
 from demo.ui.view.words import SIDES, Side, describe_recording
 
@@ -31,16 +32,18 @@ NUMBER: Final = "{number}"  # where the page writes it
 
 @dataclass(frozen=True)
 class Play:
-    """A recorded run at a speed: `pace` tokens/s, or as it was."""
+    """A recorded run at a speed: `pace` tokens/s, or as it was; of the documentation's example, with its `example`."""
 
     trace: Trace
     pace: float | None
+    example: GenerationOptions | None = None
 
     @cached_property
     def played(self) -> Trace:
         """The run at this speed."""
-        request = replace(self.trace.request, pace=self.pace)
-        groups = schedule_trace(self.trace, replace(request, max_new_tokens=None), 0.0)
+        length = self.trace.request.max_new_tokens if self.example is None else self.example.max_new_tokens
+        request = replace(self.trace.request, pace=self.pace, max_new_tokens=length)
+        groups = schedule_trace(self.trace, request, 0.0)
         return replace(self.trace, request=request, events=tuple(event for group in groups for event in group))
 
     @property
@@ -53,9 +56,8 @@ class Play:
         """What the page needs to play it to its end."""
         done = self._show(None, None)
         return {
-            "pace": self.pace,
             "end": self._end,
-            "times": None if self.pace == self.trace.pace else self._times(),
+            "trace": self._write_trace(),
             "texts": {name: self._run(self._read("streamed", self.played.events))[name] for name in GROWING},
             "updates": list(self._write_updates()),
             "timeline": done["timeline"],
@@ -72,9 +74,11 @@ class Play:
     def _end(self) -> float:
         return self.played.events[-1].time
 
-    def _times(self) -> list[float]:
-        """Of each token and the end, where the speed is not the recording's own."""
-        return [round(event.time, 6) for event in self.played.events if isinstance(event, Token | Done)]
+    def _write_trace(self) -> Json:
+        """What the run's trace has that the recording has not: `times` are those of its tokens."""
+        played, recorded = write_trace(self.played), write_trace(self.trace)
+        times = [time for time, *_ in played.pop("tokens")]
+        return {**find_changes(recorded, played), "times": times}
 
     # --- the updates of a race that nobody stops ---
 
@@ -136,6 +140,7 @@ class Play:
             "summary": describe_timeline(turn),
             "rows": dict(zip(SIDES, map(_mark_number, list_rows((turn,))), strict=True)),
             "saved": list_saved((turn,), PRICE),
+            "example": None if self.example is None else list_example(self.example, (turn,), turn),
             "notes": {view.side: view.note for view in (turn.streamed, turn.whole)},
         }
 
@@ -149,7 +154,10 @@ class Play:
             events = self._until(whole_stop)
             count = sum(isinstance(event, Token) for event in events)
             trace = replace(trace, events=(*events, Done(whole_stop, "cancelled", count)))
-        question = Question(self.trace.question, "recording", self.trace)
+        if self.example is None:
+            question = Question(self.trace.question, "recording", self.trace)
+        else:
+            question = Question(self.trace.question, "example", options=self.example)
         has_started = len(trace.events) > 1
         return Turn(question, *complete_views(*readings), trace if has_started else None, FIRST)
 
@@ -163,6 +171,7 @@ class Play:
             "ranges": {name: latency[name]["range"] for name in ("xaxis", "yaxis")},
             "rows": shown["rows"],
             "saved": shown["saved"],
+            "example": shown["example"],
             "notes": shown["notes"],
         }
 

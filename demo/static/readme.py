@@ -27,8 +27,8 @@ short_description: One answer, streamed and whole, side by side, recorded.
 TEXT: Final = """
 # Token streaming, recorded
 
-A race of one answer, streamed token by token and sent whole at the end, played from recordings of real runs. This folder
-needs no server: open `index.html` from disk, put the folder on any file server, or push it to a Space with `sdk: static`.
+A race of one answer, streamed token by token and sent whole at the end, played from recordings of real runs. This
+folder needs no server: open `index.html` from disk, put it on any file server, or push it to a Space (`sdk: static`).
 
 Recorded:
 

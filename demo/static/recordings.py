@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from demo.engine import Ready
-from demo.engines.replay import Replay, find_rate
-from demo.trace import Trace
+from demo.engines.replay import RECORDINGS, Replay, find_rate, read_recordings
+from demo.trace import Trace, read_trace
 from demo.ui.listeners.race import describe_status
 from demo.ui.view.speed import RACE_PACES, REAL_SPEED, choose_pace, list_speeds
+
+MACHINES: Final = RECORDINGS / "machines"  # a folder for each: any name, any files
+EXAMPLE_FILE: Final = RECORDINGS / "example" / "example.json"
+STORIES: Final = RECORDINGS / "stories"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Machine:
     @property
     def paces(self) -> tuple[float | None, ...]:
         """The speeds at which its runs are played: its own, and those to which it can be slowed."""
-        return (None, *(pace for pace in RACE_PACES if self.rate is None or pace < self.rate))
+        return list_paces(self.rate)
 
     def name_run(self, trace: Trace) -> str:
         """What the names of a run's files begin with."""
@@ -60,3 +65,27 @@ def group_by_machine(traces: Sequence[Trace]) -> tuple[Machine, ...]:
         key = (trace.model_id, trace.device, trace.dtype)
         found.setdefault(key, {}).setdefault(trace.question, trace)
     return tuple(Machine(number, tuple(runs.values())) for number, runs in enumerate(found.values(), start=1))
+
+
+def list_paces(rate: float | None) -> tuple[float | None, ...]:
+    """The speeds at which a run is played that was made at `rate` tokens/s: that, and those it can be slowed to."""
+    return (None, *(pace for pace in RACE_PACES if rate is None or pace < rate))
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """What the page plays: races, the documentation's example at its greatest length, and stories."""
+
+    races: tuple[Trace, ...]
+    example: Trace
+    stories: tuple[Trace, ...]
+
+
+def read_all() -> Recordings:
+    """All that ships with the demo; first the races that a server plays too."""
+    races = (*read_recordings(), *map(_read, sorted(MACHINES.glob("*/*.json"))))
+    return Recordings(races, _read(EXAMPLE_FILE), read_recordings(STORIES))
+
+
+def _read(path: Path) -> Trace:
+    return read_trace(path.read_text("utf-8"))

@@ -1,5 +1,6 @@
-"""What the page shows besides its runs: its sentences, and what the tables and figures of several runs have in common."""
+"""What the page shows besides its runs: its sentences, and what tables and figures of several runs have in common."""
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any, Final
 
@@ -10,21 +11,23 @@ from demo.ui.components.pane import write_run
 from demo.ui.listeners.lesson import EXAMPLE, read_example
 from demo.ui.view.panes import PaneView
 from demo.ui.view.plots import describe_latency
-from demo.ui.view.speed import PACES, REAL_SPEED
-from demo.ui.view.tables import list_example, list_runs, list_saved
+from demo.ui.view.speed import RACE_PACES, REAL_SPEED
+from demo.ui.view.tables import list_example, list_runs
 from demo.ui.view.words import SIDES
 
+EXAMPLE_PACES: Final = (REAL_SPEED, *RACE_PACES)
 MANY: Final = 7777  # runs, which a sentence counts: their number marks its place
 SENTENCES: Final = {
     "running": "The answer is still being written: wait for it, or press Stop first.",
     "empty": "The prompt is empty: type something first.",
     "unknown": "This page has no model: choose one of the examples, or run a server.",
+    "slower": "The recorded machine is slower than that: choose a lower speed.",
     "elsewhere": "This link's run was recorded elsewhere: open the link on a page with a server.",
 }
 
 
-def write_texts(machine: Machine) -> dict[str, Any]:
-    """The texts; a run of `machine` shows where counts and numbers stand in them."""
+def write_texts(machine: Machine, examples: Sequence[str]) -> dict[str, Any]:
+    """The texts; a run of `machine` shows where numbers stand in them. `examples` name the example's runs."""
     turn = Play(machine.traces[0], None).make_turn(None, None)
     table = list_runs([turn])
     return {
@@ -33,12 +36,11 @@ def write_texts(machine: Machine) -> dict[str, Any]:
         "table": {name: table[name] for name in ("caption", "columns")},
         "latency": describe_latency([turn] * MANY).replace(str(MANY), NUMBER),
         "price": PRICE,
-        "unsaved": list_saved((), PRICE),
-        "examples": write_examples(),
+        "example": {"question": EXAMPLE["question"], "runs": examples, "predictions": write_predictions()},
     }
 
 
-def write_examples() -> dict[str, Any]:
+def write_predictions() -> dict[str, Any]:
     """The prediction of each length and speed of the documentation's example."""
-    chosen = product(EXAMPLE["lengths"], (REAL_SPEED, *PACES))
+    chosen = product(EXAMPLE["lengths"], EXAMPLE_PACES)
     return {f"{length}-{pace}": list_example(read_example(length, pace), (), None) for length, pace in chosen}
