@@ -71,7 +71,7 @@ async def build_layout() -> tuple[Layout, dict[str, Any]]:
     blocks: gr.Blocks
     with without_apps(), gr.Blocks(analytics_enabled=False) as blocks:
         page = Layout()
-    return page, blocks.get_config_file()
+    return page, dict(blocks.get_config_file())
 
 
 class Document:

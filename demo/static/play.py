@@ -115,7 +115,7 @@ class Play:
 
     def _write_stop(self, time: float) -> Json:
         """What a side shows that is stopped at `time`; the results where it alone, the other alone or both are."""
-        events = self._until(time)
+        events = self.list_until(time)
         return {
             "at": round(time, 4),
             "count": sum(isinstance(event, Token) for event in events),
@@ -128,7 +128,7 @@ class Play:
             },
         }
 
-    def _until(self, time: float) -> tuple[Event, ...]:
+    def list_until(self, time: float) -> tuple[Event, ...]:
         return tuple(event for event in self.played.events if event.time <= time)
 
     def _show(self, streamed_stop: float | None, whole_stop: float | None) -> Json:
@@ -146,12 +146,12 @@ class Play:
 
     def make_turn(self, streamed_stop: float | None, whole_stop: float | None) -> Turn:
         readings = [
-            self._read(side, self.played.events if stop is None else self._until(stop), stop)
-            for side, stop in (("streamed", streamed_stop), ("whole", whole_stop))
+            self._read(side, self.played.events if stop is None else self.list_until(stop), stop)
+            for side, stop in zip(SIDES, (streamed_stop, whole_stop), strict=True)
         ]
         trace = self.played
         if streamed_stop is not None and whole_stop is not None:
-            events = self._until(whole_stop)
+            events = self.list_until(whole_stop)
             count = sum(isinstance(event, Token) for event in events)
             trace = replace(trace, events=(*events, Done(whole_stop, "cancelled", count)))
         if self.example is None:

@@ -14,7 +14,7 @@ EXAMPLE_RUN = make_trace([f"{index} " for index in range(100)], EXAMPLE["questio
 
 
 def build_small(folder: Path, server: str | None = None) -> Path:
-    """Two machines, one of them slow, a short example and one story."""
+    """Two machines, one of them slow, a short example, and all stories."""
     cheese, *_, benefits, _ = read_recordings()
-    write_folder(folder, Recordings((cheese, benefits, SLOW), EXAMPLE_RUN, read_all().stories[:1]), server)
+    write_folder(folder, Recordings((cheese, benefits, SLOW), EXAMPLE_RUN, read_all().stories), server)
     return folder
