@@ -115,7 +115,7 @@ FIRST_TEXT: Final = "first chunk with text"
 NOT_REPORTED: Final = "not reported"
 DEFINITIONS: Final = (
     Definition(
-        "this page",
+        "this project",
         "first visible text",
         "gaps between tokens",
         "(last − first token) / (n − 1)",

@@ -15,7 +15,7 @@ STREAM = (
 SPAN, TEXT_SPAN, COUNT = 0.70 - 0.10, 0.50 - 0.30, 4
 
 EXPECTED = {
-    "this page": Latencies(0.30, (0.60 - 0.20) / 3, (0.60 - 0.20) / 3),
+    "this project": Latencies(0.30, (0.60 - 0.20) / 3, (0.60 - 0.20) / 3),
     "vLLM bench serve": Latencies(0.10, SPAN / 5, SPAN / (COUNT - 1)),
     "guidellm": Latencies(0.30, TEXT_SPAN / (COUNT - 1), 0.50 / COUNT),
     "aiperf, genai-perf": Latencies(0.30, TEXT_SPAN / (COUNT - 1), None),

@@ -8,7 +8,7 @@ from demo.bench.__main__ import main
 from demo.bench.dialects import DIALECTS
 from tests.bench.fake_server import WORDS, Script, serve
 
-FEW = ["--pairs", "3", "--warm-up", "1", "--new-tokens", str(len(WORDS))]
+FEW = ["--pairs", "3", "--warm-up", "1", "--new-tokens", str(len(WORDS)), "--self-test", "0"]
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
