@@ -34,7 +34,10 @@ def parse_response(due: float, lag: float, reads: Reads, is_cut: bool = False) -
 
 
 def _parse(due: float, lag: float, reads: Reads, is_cut: bool) -> TimedResponse:
-    recording = _Recording(b"".join(piece for _, piece in reads))
+    raw = b"".join(piece for _, piece in reads)
+    if b"\r\n\r\n" not in raw and b"\n\n" not in raw:  # http.client would take the first line alone
+        raise HTTPException("its head is not complete")
+    recording = _Recording(raw)
     ends = list(accumulate(len(piece) for _, piece in reads))
 
     def tell_time() -> float:
