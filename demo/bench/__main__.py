@@ -8,11 +8,15 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 
+from demo.bench import leave
 from demo.bench.client import TIMEOUT, Client
 from demo.bench.dialects import DIALECTS, Request
 from demo.bench.levels import measure_level
+from demo.bench.open_loop import parse_limits, schedule_arrivals, summarize_open_loop
 from demo.bench.pairs import measure_pairs, order_pairs
-from demo.bench.report import Conditions, write_report
+from demo.bench.report import Conditions, write_load_report, write_report
+from demo.bench.sample import Sample
+from demo.bench.self_test import STREAMS, Bias, measure_bias
 from demo.bench.software import recognise_software
 from demo.bench.target import Target, choose_dialect, choose_model
 from demo.errors import DemoError
@@ -22,7 +26,10 @@ PROMPT = "Once upon a time, in a small village by the sea,"  # a model without a
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print. The exit code: 0, or 2 where the server can't be measured."""
-    options = parse_arguments(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["leave"]:
+        return leave.main(given[1:])
+    options = parse_arguments(given)
     try:
         with closing(Client(options.url, options.api_key, options.timeout)) as client:
             print(measure_server(client, options))
@@ -39,14 +46,42 @@ def measure_server(client: Client, options: argparse.Namespace) -> str:
     target = Target(
         client, dialect, Request(model, options.prompt, options.new_tokens, software.write_cache_parameters)
     )
+    if options.rate is not None:
+        return measure_load(target, software.prefix_caching, options)
     order = order_pairs(options.warm_up + options.pairs, options.seed)
     pairs = measure_pairs(target.measure, order)[options.warm_up :]
     # One stream at a time is what the pairs measure.
     levels = [measure_level(target.measure_together, streams) for streams in options.concurrency if streams > 1]
-    return write_report(describe_conditions(target, software.prefix_caching, options), pairs, levels)
+    measured = (
+        f"{options.pairs} pairs in random order (seed {options.seed}) after {options.warm_up} warm-up pairs, dropped"
+    )
+    return write_report(
+        describe_conditions(target, software.prefix_caching, options, measured),
+        pairs,
+        levels,
+        measure_own_bias(options),
+    )
 
 
-def describe_conditions(target: Target, prefix_caching: str, options: argparse.Namespace) -> Conditions:
+def measure_load(target: Target, prefix_caching: str, options: argparse.Namespace) -> str:
+    """The report on an open loop at the rate asked for."""
+    for _ in range(options.warm_up):
+        target.measure("streamed")
+    outcomes = target.measure_on_schedule(schedule_arrivals(options.requests, options.rate, options.seed))
+    loop = summarize_open_loop(options.rate, options.seed, options.slo, outcomes)
+    streams = [each.chunks for each in outcomes if isinstance(each, Sample)]
+    measured = f"open loop after {options.warm_up} warm-up requests, dropped"
+    return write_load_report(
+        describe_conditions(target, prefix_caching, options, measured), loop, streams, measure_own_bias(options)
+    )
+
+
+def measure_own_bias(options: argparse.Namespace) -> Bias | None:
+    """The benchmark's own error, unless it is left out."""
+    return measure_bias(options.self_test) if options.self_test else None
+
+
+def describe_conditions(target: Target, prefix_caching: str, options: argparse.Namespace, measured: str) -> Conditions:
     """The conditions of the measurement."""
     return Conditions(
         url=target.client.url,
@@ -55,9 +90,7 @@ def describe_conditions(target: Target, prefix_caching: str, options: argparse.N
         model=target.request.model,
         prompt_characters=len(target.request.prompt),
         new_tokens=target.request.new_tokens,
-        pairs=options.pairs,
-        warm_up=options.warm_up,
-        seed=options.seed,
+        measured=measured,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         python=platform.python_version(),
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
@@ -69,8 +102,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m demo.bench",
         description="Measure a streaming text-generation server over HTTP, by the client's clock: streamed against "
-        "whole responses in pairs, and the time that HTTP adds. Greedy, with the same prompt in every request. "
-        "In a checkout, `python -m tests.comparison` measures this project's server beside others.",
+        "whole responses in pairs, and the time that HTTP adds; with --rate, an open loop instead. Greedy, with the "
+        "same prompt in every request. `python -m demo.bench leave URL` counts what a server computes after its "
+        "client has left. In a checkout, `python -m tests.comparison` measures this project's server beside others.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
@@ -80,10 +114,14 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--prompt", default=PROMPT, help="the prompt of every request")
     add("--new-tokens", type=at_least(1), default=64, help="tokens to request; fewer may come")
     add("--pairs", type=at_least(2), default=30, help="pairs of a streamed and a whole request")
-    add("--warm-up", type=at_least(0), default=2, help="pairs before those, dropped")
+    add("--warm-up", type=at_least(0), default=2, help="pairs, or with --rate requests, before those, dropped")
+    add("--rate", type=_parse_rate, help="requests a second, arriving as a Poisson process, instead of pairs")
+    add("--requests", type=at_least(1), default=100, help="how many, with --rate")
+    add("--self-test", type=at_least(0), default=STREAMS, metavar="STREAMS", help="its streams; 0 leaves it out")
+    add("--slo", type=_parse_slo, default="", metavar="ttft=0.5,tpot=0.05", help="limits in seconds, for the goodput")
     add("--concurrency", type=_parse_levels, default="1", help="concurrent streams, as in 1,4,16; 1 is the pairs alone")
     add("--api-key", help="sent as a bearer token")
-    add("--seed", type=int, default=0, help="seed of the order within the pairs")
+    add("--seed", type=int, default=0, help="seed of the order within the pairs, and of the arrivals")
     add("--timeout", type=at_least(1), default=int(TIMEOUT), help="seconds of silence after which to give up")
     return parser.parse_args(arguments)
 
@@ -97,6 +135,23 @@ def at_least(least: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def _parse_rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate: give requests a second, as in 2.5")
+    return rate
+
+
+def _parse_slo(text: str) -> dict[str, float]:
+    try:
+        return parse_limits(text) if text else {}
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _parse_levels(text: str) -> list[int]:

@@ -7,16 +7,15 @@ measured on the same machine loses what its client takes.
 import json
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from multiprocessing.connection import wait
 from socket import SHUT_RDWR
-from threading import Barrier
 from urllib.parse import urlsplit
 
 from demo.bench.dialects import Json
 from demo.bench.sample import MeasurementError, TimedResponse
+from demo.bench.schedule import Connector, exchange_on_schedule
 
 TIMEOUT = 120.0  # seconds without a byte after which a server counts as hung
 _READ_SIZE = 1 << 16
@@ -38,12 +37,16 @@ class Client:
 
     def get_json(self, path: str) -> Json:
         """The JSON at a path; None where the status is an error or the body is not JSON."""
-        with self._borrow() as connection:
-            response = self._exchange(connection, "GET", path)
         try:
-            return json.loads(response.body) if response.is_success else None
+            return json.loads(self.get_text(path))
         except ValueError:
             return None
+
+    def get_text(self, path: str) -> str:
+        """The text at a path; empty where the status is an error."""
+        with self._borrow() as connection:
+            response = self._exchange(connection, "GET", path)
+        return response.body.decode(errors="replace") if response.is_success else ""
 
     def post(self, path: str, body: Json) -> TimedResponse:
         """The response to one request."""
@@ -51,22 +54,24 @@ class Client:
             return self._exchange(connection, "POST", path, body)
 
     def post_together(self, path: str, bodies: Sequence[Json], stagger: float = 0.0) -> list[TimedResponse]:
-        """The responses to concurrent requests, each sent `stagger` seconds after the one before.
+        """The responses to concurrent requests, each sent `stagger` seconds after the one before."""
+        responses = self.post_on_schedule(path, bodies, [index * stagger for index in range(len(bodies))])
+        return [_raise_error(response) for response in responses]
 
-        One thread and one connection each; all connections are open before the first request is sent.
-        """
-        start = Barrier(len(bodies))
+    def post_on_schedule(
+        self, path: str, bodies: Sequence[Json], starts: Sequence[float]
+    ) -> list[TimedResponse | MeasurementError]:
+        """The responses to requests that start at these seconds from the first; or why one has none."""
+        requests = [self.write_post(path, body) for body in bodies]
+        return exchange_on_schedule(Connector(self.connect, requests, self._timeout), starts)
 
-        def post(index: int) -> TimedResponse:
-            start.wait()
-            time.sleep(index * stagger)
-            return self._exchange(connections[index], "POST", path, bodies[index])
-
-        with ThreadPoolExecutor(len(bodies)) as threads, ExitStack() as stack:
-            connections = [stack.enter_context(self._borrow()) for _ in bodies]
-            stack.callback(start.abort)  # an interrupt before the last thread has started must not leave the others
-            futures = [threads.submit(post, index) for index in range(len(bodies))]
-            return [future.result() for future in futures]
+    def write_post(self, path: str, body: Json) -> bytes:
+        """The bytes of a request after which the connection is closed."""
+        payload = json.dumps(body).encode()
+        parts = urlsplit(self.url)
+        lines = {**self._headers, "Host": parts.netloc, "Content-Length": len(payload), "Connection": "close"}
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        return f"POST {parts.path}{path} HTTP/1.1\r\n{head}\r\n".encode() + payload
 
     def close(self) -> None:
         """Close the idle connections. The next request opens a new one."""
@@ -75,7 +80,7 @@ class Client:
 
     @contextmanager
     def _borrow(self) -> Iterator[HTTPConnection]:
-        connection = self._take_idle() or self._connect()
+        connection = self._take_idle() or self.connect()
         try:
             yield connection
         except BaseException:
@@ -95,7 +100,8 @@ class Client:
             connection.close()
         return None
 
-    def _connect(self) -> HTTPConnection:
+    def connect(self) -> HTTPConnection:
+        """A new connection, open."""
         parts = urlsplit(self.url)
         make = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         connection = make(parts.hostname or "", parts.port, timeout=self._timeout)
@@ -131,6 +137,12 @@ def _stamp_reads(response: HTTPResponse) -> Iterator[tuple[float, bytes]]:
     if response.length:
         raise IncompleteRead(b"", response.length)
     response.close()
+
+
+def _raise_error(response: TimedResponse | MeasurementError) -> TimedResponse:
+    if isinstance(response, MeasurementError):
+        raise response
+    return response
 
 
 def check_url(url: str) -> str:

@@ -6,8 +6,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from demo.bench.levels import Level
+from demo.bench.open_loop import OpenLoop
 from demo.bench.pairs import Pair, compare_pairs, format_comparison, format_texts
 from demo.bench.sample import Sample
+from demo.bench.sections import (
+    make_common_document,
+    make_load_document,
+    write_bias,
+    write_definitions,
+    write_open_loop,
+)
+from demo.bench.self_test import Bias
+from demo.metric_definitions import Chunk
 from demo.metrics import percentile
 
 
@@ -21,9 +31,7 @@ class Conditions:
     model: str
     prompt_characters: int
     new_tokens: int
-    pairs: int
-    warm_up: int
-    seed: int
+    measured: str
     date: str
     python: str
     machine: str
@@ -85,15 +93,38 @@ def tabulate_http(pairs: Sequence[Pair]) -> list[Row]:
     ]
 
 
-def write_report(conditions: Conditions, pairs: Sequence[Pair], levels: Sequence[Level]) -> str:
+def write_report(conditions: Conditions, pairs: Sequence[Pair], levels: Sequence[Level], bias: Bias | None) -> str:
     """The conditions, the table, the sentences and, as the last line, one JSON document."""
+    streams = [pair.streamed.chunks for pair in pairs]
+    document = {**make_document(conditions, pairs, levels), **make_common_document(bias, streams)}
     sections = [
         [_write_conditions(conditions), ""],
         _write_rows([*tabulate_pairs(pairs), *tabulate_http(pairs)]),
         ["", *(_capitalize(sentence) for sentence in list_findings(pairs))],
         _write_levels(levels),
-        ["", json.dumps(make_document(conditions, pairs, levels), allow_nan=False)],
+        write_definitions(streams),
+        write_bias(bias),
+        ["", json.dumps(document, allow_nan=False)],
     ]
+    return _join(sections)
+
+
+def write_load_report(
+    conditions: Conditions, loop: OpenLoop, streams: Sequence[Sequence[Chunk]], bias: Bias | None
+) -> str:
+    """The open loop's conditions, tables and sentences and, as the last line, one JSON document."""
+    document = {"conditions": asdict(conditions), **make_load_document(loop, bias, streams)}
+    sections = [
+        [_write_conditions(conditions)],
+        write_open_loop(loop),
+        write_definitions(streams),
+        write_bias(bias),
+        ["", json.dumps(document, allow_nan=False)],
+    ]
+    return _join(sections)
+
+
+def _join(sections: Sequence[Sequence[str]]) -> str:
     return "\n".join(line for section in sections for line in section)
 
 
@@ -146,8 +177,8 @@ def _write_conditions(conditions: Conditions) -> str:
     c = conditions
     return (
         f"{c.url} · dialect {c.dialect} · model {c.model} · prompt of {c.prompt_characters} characters · "
-        f"{c.new_tokens} new tokens · {c.pairs} pairs in random order (seed {c.seed}) after {c.warm_up} warm-up pairs, "
-        f"dropped · prefix caching: {c.prefix_caching} · {c.date} · client: Python {c.python}, {c.machine}"
+        f"{c.new_tokens} new tokens · {c.measured} · prefix caching: {c.prefix_caching} · {c.date} · client: "
+        f"Python {c.python}, {c.machine}"
     )
 
 

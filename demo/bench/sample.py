@@ -8,6 +8,7 @@ from io import IncrementalNewlineDecoder
 
 from demo.bench.dialects import Dialect, Json, Mode, ServerTimes, read_count, read_error, read_server_times
 from demo.errors import DemoError
+from demo.metric_definitions import Chunk
 from demo.metrics import Timeline
 
 DONE = "[DONE]"  # the last payload of OpenAI's streams
@@ -23,8 +24,9 @@ class MeasurementError(DemoError):
 class TimedResponse:
     """A response and the times of its parts, by the client's `time.perf_counter`.
 
-    `sent` is just before the request is written to its open connection, `headers` when the headers have come, `end`
-    when the body has ended. All events that came in one read have that read's time.
+    `sent` is just before the request is written to its open connection, and where requests have a schedule the time at
+    which it was due; `lag` is how much later it was written. `headers`: when the headers have come, `end`: when the
+    body has ended. All events that came in one read have that read's time.
     """
 
     status: int
@@ -33,6 +35,7 @@ class TimedResponse:
     reads: Sequence[tuple[float, bytes]]
     end: float
     fields: Mapping[str, str] = field(default_factory=dict)
+    lag: float = 0.0
 
     @property
     def is_success(self) -> bool:
@@ -50,7 +53,8 @@ class Sample:
     `timeline.ttft`: until the first event with visible text. `timeline.tokens`: one event is one token; n of them
     have n - 1 gaps (ITL) and TPOT (last - first) / (n - 1). `timeline.total`: until the end of the body.
     A whole reply has no TTFT of its own (its first text is the total) and no times of single tokens.
-    `count` is the number of tokens: of a stream its events, of a whole reply what it reports.
+    `count` is the number of tokens: of a stream its events, of a whole reply what it reports. `lag` is how late it was
+    sent, which is in every time. `chunks`: what other tools count.
     """
 
     text: str
@@ -61,6 +65,8 @@ class Sample:
     total: float
     count: int | None
     server: ServerTimes
+    lag: float = 0.0
+    chunks: tuple[Chunk, ...] = ()
 
 
 def read_sample(dialect: Dialect, mode: Mode, response: TimedResponse) -> Sample:
@@ -122,7 +128,21 @@ def _read_streamed(dialect: Dialect, response: TimedResponse) -> Sample:
         total=response.end - response.sent,
         count=len(tokens),
         server=read_server_times(events[-1][1], response.fields),
+        lag=response.lag,
+        chunks=tuple(_list_chunks(dialect, events)),
     )
+
+
+def _list_chunks(dialect: Dialect, events: Sequence[tuple[float, Json]]) -> Iterator[Chunk]:
+    """The chunks that carry a choice or a token: not the one with the usage."""
+    opened = False
+    for time, event in events:
+        text = dialect.read_event(event)
+        if text is not None:
+            yield Chunk(time, text)
+        elif event.get("choices"):
+            yield Chunk(time, "", "closing" if opened else "opening")
+        opened = opened or text is not None
 
 
 def _read_whole(dialect: Dialect, response: TimedResponse) -> Sample:

@@ -1,14 +1,17 @@
 """What is measured: a server, the dialect and the request; and the measurement of one request or of several at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from demo.bench.client import Client
 from demo.bench.dialects import DIALECTS, Dialect, Mode, Request
+from demo.bench.open_loop import Outcome
 from demo.bench.sample import MeasurementError, Sample, TimedResponse, describe_error, read_sample
 from demo.errors import Overloaded
 
 FALLBACK_MODEL = "tgi"
 _TOO_MANY_REQUESTS = 429
+_UNAVAILABLE = 503  # vLLM's word for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,22 @@ class Target:
         bodies = [self.dialect.body(self.request, "streamed") for _ in range(streams)]
         responses = self.client.post_together(self.dialect.path("streamed"), bodies)
         return [self._read("streamed", response) for response in responses]
+
+    def measure_on_schedule(self, starts: Sequence[float]) -> list[Outcome]:
+        """Time streams that start at these seconds from the first: None where refused, an error where one failed."""
+        bodies = [self.dialect.body(self.request, "streamed") for _ in starts]
+        responses = self.client.post_on_schedule(self.dialect.path("streamed"), bodies, starts)
+        return [self._read_outcome(response) for response in responses]
+
+    def _read_outcome(self, response: TimedResponse | MeasurementError) -> Outcome:
+        if isinstance(response, MeasurementError):
+            return response
+        if response.status == _UNAVAILABLE:
+            return None
+        try:
+            return self._read("streamed", response)
+        except MeasurementError as error:
+            return error
 
     def _read(self, mode: Mode, response: TimedResponse) -> Sample | None:
         if response.is_success:

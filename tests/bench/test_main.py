@@ -8,7 +8,7 @@ from demo.bench.__main__ import main
 from demo.bench.dialects import DIALECTS
 from tests.bench.fake_server import WORDS, Script, serve
 
-FEW = ["--pairs", "3", "--warm-up", "1", "--new-tokens", str(len(WORDS))]
+FEW = ["--pairs", "3", "--warm-up", "1", "--new-tokens", str(len(WORDS)), "--self-test", "0"]
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -75,6 +75,29 @@ def test_concurrent_streams_are_measured_and_refusals_counted(capsys: pytest.Cap
     assert all(level["streams"] + level["refused"] == level["concurrency"] * level["rounds"] for level in levels)
 
 
+def test_an_open_loop_reports_percentiles_goodput_and_every_tools_definitions(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    loop = ["--rate", "50", "--requests", "10", "--slo", "ttft=5,tpot=0.0001", "--warm-up", "1", "--self-test", "1"]
+    with serve(Script(is_native=False)) as server:
+        code, output, _ = run(capsys, server.url, *loop)
+    found = read_document(output)
+    assert code == 0
+    assert len(server.replies) == 11
+    assert (found["open_loop"]["requests"], found["open_loop"]["within"]) == (10, {"ttft": 10, "tpot": 0})
+    assert found["open_loop"]["good"] == 0
+    assert found["definitions"]["vLLM bench serve"]["ttft"] > 0
+    assert found["self_test"]["streams"] == 1
+    assert "Goodput: 0.00 requests/s, 0 of 10 requests" in output
+
+
+def test_an_overloaded_server_does_not_end_an_open_loop(capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(Script(capacity=1, delay=0.1)) as server:
+        loop = read_document(run(capsys, server.url, *FEW, "--rate", "100", "--requests", "5")[1])["open_loop"]
+    assert loop["refused"] > 0
+    assert loop["refused"] + loop["metrics"]["ttft"]["n"] == 5
+
+
 @pytest.mark.parametrize(
     ("script", "words"),
     [
@@ -115,3 +138,11 @@ def test_a_wrong_option_is_refused_before_the_first_request(
         main(["http://127.0.0.1:1", *option])
     assert left.value.code == 2
     assert "is not a whole number of at least" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [["--rate", "0"], ["--rate", "fast"], ["--slo", "ttft=x"], ["--slo", "speed=1"]])
+def test_a_wrong_rate_or_limit_is_refused(capsys: pytest.CaptureFixture[str], option: list[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["http://127.0.0.1:1", *option])
+    assert left.value.code == 2
+    assert "is not a" in capsys.readouterr().err

@@ -7,9 +7,21 @@ from demo.bench.dialects import ServerTimes
 from demo.bench.levels import Level
 from demo.bench.pairs import Pair
 from demo.bench.report import Conditions, Spread, make_document, spread, write_report
+from demo.bench.sections import make_common_document
 from tests.bench.samples import make_pair, make_sample
 
-CONDITIONS = Conditions("http://x", "native", "none", "m", 5, 8, 2, 1, 0, "2026-01-01", "3.10.0", "a machine")
+CONDITIONS = Conditions(
+    "http://x",
+    "native",
+    "none",
+    "m",
+    5,
+    8,
+    "2 pairs after 1 warm-up pairs, dropped",
+    "2026-01-01",
+    "3.10.0",
+    "a machine",
+)
 LEVEL = Level(4, 3, 10, 2, 123.4, 0.1, 0.2)
 
 
@@ -35,27 +47,29 @@ def test_what_http_adds_is_the_clients_duration_minus_the_servers() -> None:
 def test_without_the_servers_times_what_http_adds_is_null_and_a_dash() -> None:
     pairs = [make_pair(1.0, 1.0), make_pair(1.1, 1.0)]
     assert all(row["median"] is None for row in make_document(CONDITIONS, pairs, [])["http_adds"].values())
-    line = next(line for line in write_report(CONDITIONS, pairs, []).splitlines() if "adds to streamed TTFT" in line)
+    line = next(
+        line for line in write_report(CONDITIONS, pairs, [], None).splitlines() if "adds to streamed TTFT" in line
+    )
     assert line.split()[-4:] == ["—", "—", "—", "0"]
 
 
 def test_the_last_line_is_one_json_document_with_everything() -> None:
     pairs = [make_pair(1.0, 1.0), make_pair(1.1, 1.0, text="other")]
-    read = json.loads(write_report(CONDITIONS, pairs, [LEVEL]).splitlines()[-1])
-    assert read == make_document(CONDITIONS, pairs, [LEVEL])
+    read = json.loads(write_report(CONDITIONS, pairs, [LEVEL], None).splitlines()[-1])
+    assert read == {**make_document(CONDITIONS, pairs, [LEVEL]), **make_common_document(None, [(), ()])}
     assert read["levels"][0]["refused"] == 2
     assert read["differing_texts"] == 1
     assert read["totals"] == {"streamed": [1.0, 1.1], "whole": [1.0, 1.0]}
 
 
 def test_the_first_line_has_the_conditions_and_the_dropped_warm_up() -> None:
-    first = write_report(CONDITIONS, [make_pair(1.0, 1.0)] * 2, []).splitlines()[0]
+    first = write_report(CONDITIONS, [make_pair(1.0, 1.0)] * 2, [], None).splitlines()[0]
     assert "http://x" in first
     assert "1 warm-up pairs, dropped" in first
 
 
 def test_the_lines_of_the_table_are_equally_long() -> None:
-    lines = write_report(CONDITIONS, [make_pair(1.0, 1.0)] * 2, [LEVEL]).splitlines()
+    lines = write_report(CONDITIONS, [make_pair(1.0, 1.0)] * 2, [LEVEL], None).splitlines()
     table = lines[2 : lines.index("", 2)]
     assert len({len(line) for line in table}) == 1
 
@@ -63,5 +77,5 @@ def test_the_lines_of_the_table_are_equally_long() -> None:
 def test_events_that_are_not_tokens_are_reported() -> None:
     pair = make_reported_pair(ServerTimes(), ServerTimes())
     merged = Pair(pair.streamed, replace(pair.whole, count=5))
-    assert "more or fewer tokens" in write_report(CONDITIONS, [merged, merged], [])
-    assert "more or fewer tokens" not in write_report(CONDITIONS, [pair, pair], [])
+    assert "more or fewer tokens" in write_report(CONDITIONS, [merged, merged], [], None)
+    assert "more or fewer tokens" not in write_report(CONDITIONS, [pair, pair], [], None)

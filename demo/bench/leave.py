@@ -1,0 +1,200 @@
+"""`python -m demo.bench leave URL`: leave a request in each way, and count what the server computed after that.
+
+What was computed is read from the server's metrics, once it has had time to compute a whole answer. What had been
+computed before is what had arrived; of a whole reply, what the fastest of some streams had received after that time.
+"""
+
+import argparse
+import json
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from typing import Final
+
+from demo.bench.client import TIMEOUT, Client
+from demo.bench.counters import COUNTERS, count_generated
+from demo.bench.dialects import Mode, Request
+from demo.bench.recorded import parse_response
+from demo.bench.sample import MeasurementError, read_events
+from demo.bench.software import recognise_software
+from demo.bench.target import Target, choose_dialect, choose_model
+from demo.errors import DemoError
+
+RECEIVED: Final = 8  # tokens after which a stream is left
+_PROMPT: Final = "Once upon a time, in a small village by the sea,"
+_SETTLE: Final = 0.5  # seconds after which a whole answer would have been counted
+_CALIBRATIONS: Final = 3
+_READ_SIZE: Final = 1 << 16
+_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a client leaves: `wait` returns once it shall, with what had arrived or with how many tokens there were."""
+
+    name: str
+    mode: Mode
+    wait: Callable[["Leaver", socket.socket], bytes | int]
+    repeats: int = 1  # of the prompt
+    resets: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """What came of leaving in one way, in tokens. `after` is None where the server does not count such requests."""
+
+    way: str
+    received: int
+    computed: float
+
+    @property
+    def after(self) -> float | None:
+        return None if self.received and not self.computed else max(0.0, self.computed - self.received)
+
+
+class Leaver:
+    """Leaves one server's requests. `arrivals`: when the tokens of a streamed answer came, in seconds."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.counter, _ = self._count()
+        samples = [target.measure("streamed") for _ in range(_CALIBRATIONS)]
+        # Of each token the earliest time, since one stream may have been held up.
+        self.arrivals = [min(times) for times in zip(*(each.timeline.tokens for each in samples), strict=False)]
+        self._whole = max(each.total for each in samples)
+        if len(self.arrivals) < 3 * RECEIVED:
+            what = f"The answer has only {len(self.arrivals)} tokens: choose a --prompt with a longer one."
+            raise MeasurementError(what)
+
+    def leave(self, way: Way) -> Departure:
+        """Leave once, and wait for as long as a whole answer takes."""
+        _, before = self._count()
+        client, dialect, request = self.target.client, self.target.dialect, self.target.request
+        request = replace(request, prompt=" ".join([request.prompt] * way.repeats))
+        with closing(client.connect().sock) as connection:
+            connection.sendall(client.write_post(dialect.path(way.mode), dialect.body(request, way.mode)))
+            arrived = way.wait(self, connection)
+            if way.resets:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        received = arrived if isinstance(arrived, int) else self._count_tokens(arrived)
+        time.sleep(way.repeats**0.5 * self._whole + _SETTLE)
+        return Departure(way.name, received, self._count()[1] - before)
+
+    def _count_tokens(self, raw: bytes) -> int:
+        response = parse_response(0.0, 0.0, [(0.0, raw)], is_cut=True)
+        if isinstance(response, MeasurementError):
+            return 0  # not even the headers have come
+        events = [event for _, event in read_events(response)]
+        return sum(self.target.dialect.read_event(event) is not None for event in events)
+
+    def _count(self) -> tuple[str, float]:
+        client = self.target.client
+        if (found := count_generated(client.get_text("/metrics"))) is None:
+            raise MeasurementError(
+                f"{client.url}/metrics has no count of generated tokens that is known here ({', '.join(COUNTERS)}): "
+                "what it computes after a client has left can't be seen. llama-server shows it with --metrics, "
+                "SGLang with --enable-metrics."
+            )
+        return found
+
+
+def _wait_for_tokens(leaver: Leaver, connection: socket.socket) -> bytes:
+    """What has arrived once there are some tokens: counted later, so that nothing is computed meanwhile."""
+    raw = b""
+    while raw.count(b"data:") <= RECEIVED:
+        if not (piece := connection.recv(_READ_SIZE)):
+            raise MeasurementError("The stream ended before it could be left.")
+        raw += piece
+    return raw
+
+
+def _wait_for_nothing(leaver: Leaver, connection: socket.socket) -> int:
+    return 0
+
+
+def _wait_while_reading(leaver: Leaver, connection: socket.socket) -> int:
+    """Half the time that the short prompt takes: the long one takes longer."""
+    time.sleep(leaver.arrivals[0] / 2)
+    return 0
+
+
+def _wait_in_whole(leaver: Leaver, connection: socket.socket) -> int:
+    time.sleep((leaver.arrivals[RECEIVED - 1] + leaver.arrivals[RECEIVED]) / 2)
+    return RECEIVED
+
+
+WAYS: Final = (
+    Way("before the headers", "streamed", _wait_for_nothing),
+    Way("while the prompt is read", "streamed", _wait_while_reading, repeats=16),
+    Way("in the middle of a stream", "streamed", _wait_for_tokens),
+    Way("in the middle, reset (RST)", "streamed", _wait_for_tokens, resets=True),
+    Way("in a whole reply", "whole", _wait_in_whole),
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Leave and print. The exit code: 0, or 2 where the server can't be measured."""
+    options = parse_arguments(arguments)
+    try:
+        with closing(Client(options.url, options.api_key, options.timeout)) as client:
+            print(measure_leaving(client, options))
+    except DemoError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def measure_leaving(client: Client, options: argparse.Namespace) -> str:
+    """The report: a table, a sentence and, as the last line, JSON."""
+    software, version = recognise_software(client.get_json)
+    dialect, model = choose_dialect(client, options.dialect), options.model or choose_model(client)
+    request = Request(model, options.prompt, options.new_tokens, software.write_cache_parameters)
+    leaver = Leaver(Target(client, dialect, request))
+    departures = [leaver.leave(way) for way in WAYS]
+    title = f"{client.url} · {software.name} {version} · dialect {dialect.name} · model {model} · {leaver.counter}"
+    return "\n".join([title, "", *write_departures(departures, len(leaver.arrivals))])
+
+
+def write_departures(departures: Sequence[Departure], whole: int) -> list[str]:
+    """The table, the sentence and the JSON; `whole`: the tokens of an answer that is not left."""
+    head = f"{'the client left':<30}{'received':>10}{'computed':>10}{'after it left':>15}"
+    rows = [f"{each.way:<30}{each.received:>10}{each.computed:>10g}{_write(each.after):>15}" for each in departures]
+    document = {"departures": [{**asdict(each), "after": each.after} for each in departures], "whole_answer": whole}
+    return [head, *rows, "", _describe(departures, whole), "", json.dumps(document, allow_nan=False)]
+
+
+def _describe(departures: Sequence[Departure], whole: int) -> str:
+    counted = [each.after for each in departures if each.after is not None]
+    uncounted = len(departures) - len(counted)
+    most = (
+        f"At most {max(counted):g} tokens were computed after the client had left" if counted else "Nothing was counted"
+    )
+    missing = f"; {uncounted} of {len(departures)} requests that were left are not in its metrics" if uncounted else ""
+    return f"{most}; an answer that is not left has {whole}{missing}."
+
+
+def _write(tokens: float | None) -> str:
+    return "not counted" if tokens is None else f"{tokens:g}"
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options; exits with 2 and a sentence where one is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m demo.bench leave",
+        description="Leave requests in each way, and count what the server computed after that, from its metrics. "
+        "Nobody else must use the server meanwhile.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("url", metavar="URL", help="the server, for example http://localhost:7860, without /v1")
+    add("--dialect", choices=["auto", "native", "chat", "completions"], default="auto", help="API to use")
+    add("--model", help="the model's name in requests; if not given, the first of /v1/models, else tgi")
+    add("--prompt", default=_PROMPT, help="the prompt, whose answer must not be short")
+    add("--new-tokens", type=int, default=128, help="tokens to request")
+    add("--api-key", help="sent as a bearer token")
+    add("--timeout", type=float, default=TIMEOUT, help="seconds of silence after which to give up")
+    return parser.parse_args(arguments)

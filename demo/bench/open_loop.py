@@ -1,0 +1,134 @@
+"""An open loop: Poisson arrivals at a rate, percentiles, and goodput at stated limits. Knows neither HTTP nor dialects.
+
+Goodput counts the requests that met every limit (DistServe, https://arxiv.org/abs/2401.09670); those that were refused
+or failed are not among them.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from demo.bench.sample import MeasurementError, Sample
+from demo.metrics import percentile
+
+LIMITS: Final = ("ttft", "tpot", "itl", "total")
+
+Outcome = Sample | MeasurementError | None  # None: refused for now
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Of `n` numbers; None where n is 0."""
+
+    p50: float | None
+    p90: float | None
+    p99: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLoop:
+    """What became of the requests. Times in seconds from the intended start; rates are per second.
+
+    `seconds`: from the first intended start to the last end. `lag`: how late the client sent, which is in the times.
+    `within`: of those that were sent, how many met each limit; `good`: how many met all of them.
+    """
+
+    rate: float
+    seed: int
+    requests: int
+    refused: int
+    failed: int
+    seconds: float | None
+    tokens: int
+    metrics: Mapping[str, Percentiles]
+    lag: Percentiles
+    limits: Mapping[str, float]
+    within: Mapping[str, int]
+    good: int
+    first_failure: str | None
+
+    @property
+    def goodput(self) -> float | None:
+        """Good requests per second."""
+        return self.good / self.seconds if self.seconds else None
+
+
+def schedule_arrivals(requests: int, rate: float, seed: int) -> list[float]:
+    """A Poisson process: the gaps are exponential with mean 1 / rate. The first request starts at 0."""
+    rng, now, starts = random.Random(seed), 0.0, []
+    for _ in range(requests):
+        starts.append(now)
+        now += rng.expovariate(rate)
+    return starts
+
+
+def summarize_open_loop(rate: float, seed: int, limits: Mapping[str, float], outcomes: Sequence[Outcome]) -> OpenLoop:
+    """The numbers of a run, from each request's outcome."""
+    samples = [each for each in outcomes if isinstance(each, Sample)]
+    failures = [each for each in outcomes if isinstance(each, MeasurementError)]
+    met = [{name: _meets(sample, name, limit) for name, limit in limits.items()} for sample in samples]
+    return OpenLoop(
+        rate=rate,
+        seed=seed,
+        requests=len(outcomes),
+        refused=sum(each is None for each in outcomes),
+        failed=len(failures),
+        seconds=_span(samples),
+        tokens=sum(sample.count or 0 for sample in samples),
+        metrics={name: take_percentiles(_list_values(samples, name)) for name in LIMITS},
+        lag=take_percentiles([sample.lag for sample in samples]),
+        limits=limits,
+        within={name: sum(each[name] for each in met) for name in limits},
+        good=sum(all(each.values()) for each in met),
+        first_failure=str(failures[0]) if failures else None,
+    )
+
+
+def take_percentiles(values: Sequence[float]) -> Percentiles:
+    """p50, p90 and p99, interpolated between ranks."""
+    return Percentiles(percentile(values, 50), percentile(values, 90), percentile(values, 99), len(values))
+
+
+def parse_limits(text: str) -> dict[str, float]:
+    """`ttft=0.5,tpot=0.05` in seconds. Raises ValueError: one sentence."""
+    limits = {}
+    for part in text.split(","):
+        name, _, value = part.strip().partition("=")
+        if name not in LIMITS:
+            raise ValueError(
+                f"{part.strip()!r} is not a limit: give some of {', '.join(LIMITS)}, as in ttft=0.5,tpot=0.05"
+            )
+        try:
+            limits[name] = float(value)
+        except ValueError:
+            limits[name] = -1.0
+        if not 0 < limits[name] < float("inf"):
+            raise ValueError(f"{value!r} is not a number of seconds: give {name}=0.5, for example")
+    return limits
+
+
+def _list_values(samples: Sequence[Sample], name: str) -> list[float]:
+    return [value for sample in samples for value in _measure(sample, name) if value is not None]
+
+
+def _measure(sample: Sample, name: str) -> Iterator[float | None]:
+    """The request's values of a metric: each of its gaps for ITL, else one."""
+    if name == "itl":
+        yield from sample.timeline.gaps
+    else:
+        yield {"ttft": sample.timeline.ttft, "tpot": sample.timeline.tpot, "total": sample.total}[name]
+
+
+def _meets(sample: Sample, name: str, limit: float) -> bool:
+    """Whether every value is within the limit. A request of one token has no TPOT to exceed it with."""
+    return all(value is None or value <= limit for value in _measure(sample, name)) and (
+        name != "ttft" or sample.timeline.ttft is not None
+    )
+
+
+def _span(samples: Sequence[Sample]) -> float | None:
+    if not samples:
+        return None
+    return max(each.sent + each.total for each in samples) - min(each.sent for each in samples)

@@ -1,0 +1,50 @@
+import itertools
+from statistics import fmean
+
+import pytest
+
+from demo.bench.open_loop import parse_limits, schedule_arrivals, summarize_open_loop
+from demo.bench.sample import MeasurementError
+from tests.bench.samples import make_sample
+
+
+def test_arrivals_are_a_poisson_process_and_a_seed_repeats_them() -> None:
+    starts = schedule_arrivals(2000, 4.0, seed=1)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(starts)]
+    assert starts[0] == 0.0
+    assert fmean(gaps) == pytest.approx(1 / 4.0, rel=0.1)
+    assert fmean((gap - 0.25) ** 2 for gap in gaps) == pytest.approx(0.25**2, rel=0.25)  # exponential: sd = mean
+    assert starts == schedule_arrivals(2000, 4.0, seed=1) != schedule_arrivals(2000, 4.0, seed=2)
+
+
+def test_goodput_counts_what_met_every_limit_and_no_refusal_or_failure() -> None:
+    good = make_sample(1.0, tokens=(0.1, 0.2, 0.3))
+    late = make_sample(2.0, tokens=(0.6, 0.7, 0.8), sent=1.0)
+    slow = make_sample(2.0, tokens=(0.1, 0.9, 1.7), sent=2.0)
+    loop = summarize_open_loop(
+        1.0, 0, {"ttft": 0.5, "tpot": 0.5}, [good, late, slow, None, MeasurementError("cut off")]
+    )
+    assert (loop.requests, loop.refused, loop.failed, loop.first_failure) == (5, 1, 1, "cut off")
+    assert (loop.within, loop.good) == ({"ttft": 2, "tpot": 2}, 1)
+    assert loop.goodput == pytest.approx(1 / 4.0)  # from the first start, 0, to the last end, 4
+
+
+def test_itl_is_of_every_gap_and_a_limit_on_it_of_the_longest() -> None:
+    sample = make_sample(1.0, tokens=(0.1, 0.2, 0.6))
+    loop = summarize_open_loop(1.0, 0, {"itl": 0.3}, [sample])
+    assert (loop.metrics["itl"].n, loop.good) == (2, 0)
+
+
+def test_where_nothing_is_answered_there_are_no_numbers() -> None:
+    loop = summarize_open_loop(1.0, 0, {"ttft": 1.0}, [None])
+    assert (loop.seconds, loop.goodput, loop.metrics["ttft"].p99, loop.good) == (None, None, None, 0)
+
+
+@pytest.mark.parametrize("text", ["ttft", "ttft=", "ttft=x", "ttft=-1", "ttft=inf", "speed=1", "ttft=1,,tpot=1"])
+def test_a_wrong_limit_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a"):
+        parse_limits(text)
+
+
+def test_limits_are_read() -> None:
+    assert parse_limits("ttft=0.5, tpot=0.05") == {"ttft": 0.5, "tpot": 0.05}
