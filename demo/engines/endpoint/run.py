@@ -14,7 +14,7 @@ from demo.engines.endpoint.chunk import Chunk, Entry
 from demo.engines.endpoint.connection import Connection, Cut, Unreachable
 from demo.engines.endpoint.refusals import drop_frames
 from demo.engines.endpoint.split import Part, Splitter
-from demo.engines.endpoint.stop_strings import StopCutter
+from demo.engines.endpoint.stop_cutter import StopCutter
 from demo.errors import DemoError, describe_failure
 from demo.events import Candidate, Done, EngineReport, Event, Failed, FinishReason, Sent, Started, Token
 from demo.request import Request

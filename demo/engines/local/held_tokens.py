@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from demo.engines.local.detokenizer import INCOMPLETE
-from demo.engines.local.stop_strings import Match, StopStrings
+from demo.engines.stop_strings import Match, StopStrings
 from demo.events import Token
 
 

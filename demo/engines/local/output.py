@@ -10,7 +10,7 @@ from demo.engine import Log
 from demo.engines.local.detokenizer import Decode, Detokenizer
 from demo.engines.local.held_tokens import HeldTokens
 from demo.engines.local.spelling import Spell
-from demo.engines.local.stop_strings import Match
+from demo.engines.stop_strings import Match
 from demo.errors import DemoError
 from demo.events import (
     Candidate,

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.engines.endpoint.stop_strings import StopCutter
+from demo.engines.endpoint.stop_cutter import StopCutter
 from demo.events import Token
 
 drawn = settings(max_examples=80, database=None, derandomize=True)

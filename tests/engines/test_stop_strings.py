@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from demo.engines.local.stop_strings import Match, StopStrings
+from demo.engines.stop_strings import Match, StopStrings
 
 stop_lists = st.lists(st.text(alphabet="ab\n", min_size=1, max_size=4), max_size=4)
 chunks = st.lists(st.text(alphabet="ab\n", max_size=3), max_size=20)
