@@ -30,6 +30,7 @@ REPLACED: Final = {
     "page/connection.js": "",
     "lesson/shared/stream.js": f'import {STREAMS} from "../../static/stream.js";\nexport {STREAMS};\n',
 }
+BUILT: Final = ("index.html", "page.js", "theme.js", "plotly.min.js", "runs")  # an earlier build has all of them
 # Each is loaded when it is needed, by a script element: a file opened from disk may not fetch.
 FILE: Final = "tokenStreamingFiles.receive({name}, {value});\n"
 
@@ -58,7 +59,8 @@ def write_folder(folder: Path, recordings: Recordings, server: str | None = None
 
 def _empty(folder: Path) -> None:
     """Remove an earlier build; refuse a folder of anything else."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / "theme.js").is_file():
+    is_build = all((folder / name).exists() for name in BUILT)
+    if folder.exists() and any(folder.iterdir()) and not is_build:
         raise FileExistsError(f"{folder} holds something else: choose a folder that does not exist yet.")
     shutil.rmtree(folder, ignore_errors=True)
 
