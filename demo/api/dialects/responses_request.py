@@ -20,7 +20,7 @@ Value = Annotated[str, Field(max_length=512)]
 class InputPart(BaseModel):
     """One part of a message. Only text is supported."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="allow")
 
     type: str
     text: str | None = None
@@ -29,7 +29,7 @@ class InputPart(BaseModel):
 class InputItem(BaseModel):
     """One turn: a message, or the message of an earlier response as it was returned."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="allow")
 
     type: str = "message"
     role: Literal["system", "developer", "user", "assistant"] | None = None
@@ -58,7 +58,7 @@ class InputItem(BaseModel):
 class TextOptions(BaseModel):
     """How the text is written: plain is all there is."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="allow")
 
     format: Any = Field(default=None, description='Only `{"type": "text"}` is available here.')
     verbosity: Any = Field(default=None, description='Only "medium" is available here.')
@@ -73,11 +73,11 @@ class TextOptions(BaseModel):
 
 
 class ResponsesRequest(BaseModel):
-    """The body of `/v1/responses`. Unknown fields are ignored; known ones that are not available are refused."""
+    """The body of `/v1/responses`. Unknown fields are named in a header, known ones that are not available refused."""
 
     model_config = ConfigDict(
         strict=True,
-        extra="ignore",
+        extra="allow",
         json_schema_extra={"example": {"input": "What is Deep Learning?", "max_output_tokens": 20}},
     )
 

@@ -84,9 +84,9 @@ def openai(model: Any, event: Any) -> dict[str, Any]:
 
 
 def response(model: Any, event: Any) -> dict[str, Any]:
-    """As `either`, for an answer that may continue an earlier one."""
-    route = either(model, event)
-    route["responses"] |= _errors((400, 404))
+    """As `openai`, for an answer that may continue an earlier one."""
+    route = openai(model, event)
+    route["responses"] |= _errors((404,))
     return route
 
 

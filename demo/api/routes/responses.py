@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from demo.api.client import Client
 from demo.api.delivery.response_stream import ResponseStream
 from demo.api.delivery.whole import WholeResponse
+from demo.api.dialects.ignored import write_ignored
 from demo.api.dialects.number_fields import Place
 from demo.api.dialects.responses import ResponsesDialect, write_text
 from demo.api.dialects.responses_request import ResponsesRequest
@@ -40,11 +41,11 @@ def build_response_routes(engine: Engine) -> APIRouter:
         response = await start_response(engine, client, dialect, previous)
         if body.stores:
             store.add(response)
-        if body.stream:
-            return ResponseStream(response.run, dialect)
-        if body.background:
-            return JSONResponse(dialect.write(response.read()))
-        return WholeResponse([response.run], dialect)
+        if body.background and not body.stream:
+            return JSONResponse(dialect.write(response.read()), headers=write_ignored(body))
+        reply = ResponseStream(response.run, dialect) if body.stream else WholeResponse([response.run], dialect)
+        reply.early_headers |= write_ignored(body)
+        return reply
 
     _add_routes_of_one_response(router, store)
     return router

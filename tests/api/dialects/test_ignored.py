@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from tests.api.client import MINIMAL, ask, assert_refused, post
 
 HEADER = "x-ignored-parameters"
-CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
+CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
 HI = {"role": "user", "content": "hi"}
 
 
@@ -49,8 +49,14 @@ def test_a_field_named_as_one_of_ours_is_no_parameter(app: FastAPI) -> None:
     assert post(app, CHAT, sampling=1, model_config=2, size=3).headers[HEADER] == "sampling, model_config, size"
 
 
+@pytest.mark.parametrize("ways", [{}, {"stream": True}, {"background": True}])
+def test_those_of_the_responses_api_are_named(app: FastAPI, ways: dict[str, Any]) -> None:
+    response = post(app, RESPONSES, input=[{**HI, "mood": "good"}], max_tool_calls=3, **ways)
+    assert response.headers[HEADER] == "max_tool_calls, input.mood"
+
+
 def test_the_header_is_documented_and_can_be_read_by_a_page(app: FastAPI) -> None:
-    for path in (CHAT, COMPLETIONS):
+    for path in (CHAT, COMPLETIONS, RESPONSES):
         assert HEADER in app.openapi()["paths"][path]["post"]["responses"]["200"]["headers"]
 
 
