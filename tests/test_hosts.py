@@ -1,12 +1,12 @@
 """--allowed-hosts against the program itself: a website whose name was made to point here gets nothing."""
 
+import os
 import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.test_app import environment as make_environment
 from tests.test_app import read_until, start, url_in
 
 ALLOWED, REFUSED = 200, 421
@@ -15,7 +15,8 @@ ALLOWED, REFUSED = 200, 421
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The program's port; one process for all inputs."""
-    variables: dict[str, str] = make_environment.__wrapped__(tmp_path_factory.mktemp("home"))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DEMO_", "SPACE_"))}
+    variables = kept | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path_factory.mktemp("home"))}
     arguments = ["--port", "0", "--replay-only", "--no-ui", "--allowed-hosts", "demo.example,*.lan"]
     with start(arguments, variables) as process:
         yield urlsplit(url_in(read_until(process, "Listening on"))).port or 0

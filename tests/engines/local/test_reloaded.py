@@ -73,12 +73,12 @@ class Circle:
 def test_what_was_frozen_after_loading_is_freed_the_collector_works_again_and_the_gpus_cache_is_emptied(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    gc.disable()  # as while a model loads
+    model = weakref.ref(Circle())
     emptied: list[bool] = []
     cuda = SimpleNamespace(is_initialized=lambda: True, empty_cache=lambda: emptied.append(model() is None))
     monkeypatch.setitem(sys.modules, "torch", cast(ModuleType, SimpleNamespace(cuda=cuda)))
-    gc.disable()  # as while a model loads
     try:
-        model = weakref.ref(Circle())
         gc.freeze()
         release_memory()
         assert gc.isenabled()
