@@ -151,7 +151,6 @@ class ReloadingEngine(Engine):
                 self._failure = None
                 if engine.load.stalled > HUNG_SECONDS:
                     return EngineFailed(f"The model hangs: no step has ended for {HUNG_SECONDS:.0f} s.")
-            del engine  # while it waits, this thread keeps no engine in memory
             self._wait(self._changed, WATCH_SECONDS)
             self._changed.clear()
         return None

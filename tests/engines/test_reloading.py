@@ -34,6 +34,17 @@ class Breakable(ScriptedEngine):
             ticket.fail(error)
         self._on_broken()
 
+    def break_within(self, error: DemoError) -> None:
+        """As a worker does: the frames of the error and of its cause hold the engine, which is in a circle."""
+        self.circle = self
+        try:
+            try:
+                raise ValueError("a bug of our own")
+            except ValueError as bug:
+                raise error from bug
+        except DemoError as caught:
+            self.break_down(caught)
+
     def submit(self, request: Request, log: Log) -> Ticket:
         if isinstance(self._status, Loading):
             raise NotReady("The model is still loading.")
@@ -138,6 +149,40 @@ def test_no_engine_is_opened_while_an_earlier_one_is_in_memory_also_where_its_ru
     bench.wait_for_opening()
     assert bench.alive == [0, 0, 0, 0]
     kept[0].cancel()  # no effect: its engine is gone
+    bench.engine.close()
+
+
+def test_after_one_pause_the_error_and_a_circle_keep_no_engine_in_memory() -> None:
+    bench = Bench()
+    bench.wait_for_opening()
+    bench.last.break_within(broken())
+    assert bench.wait_for_pause() == 2
+    gc.disable()  # only what is released counts
+    try:
+        bench.go_on()
+        bench.wait_for_opening()
+    finally:
+        gc.enable()
+    assert (bench.pauses, bench.alive) == ([2], [0, 0])
+    bench.engine.close()
+
+
+def test_an_engine_that_another_holds_for_a_while_is_released_at_the_next_look() -> None:
+    bench = Bench()
+    bench.wait_for_opening()
+    held: list[Breakable] = [bench.last]
+    held[0].break_within(broken())
+    gc.disable()
+    try:
+        for pause in (2, 4):
+            assert bench.wait_for_pause() == pause
+            if pause == 4:
+                held.clear()
+            bench.go_on()
+        bench.wait_for_opening()
+    finally:
+        gc.enable()
+    assert bench.pauses == [2, 4]
     bench.engine.close()
 
 
