@@ -70,7 +70,8 @@ def parse(text: str | bytes) -> Any:
 def read_events(body: bytes) -> list[Any]:
     """The events of a stream, its `[DONE]` and comments left out."""
     blocks = body.decode().removesuffix("\n\n").split("\n\n")
-    data = [block.removeprefix("data: ") for block in blocks if block.startswith("data: ")]
+    lines = [line for block in blocks for line in block.split("\n")]  # a named event has a line before its data
+    data = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
     return [parse(each) for each in data if each != "[DONE]"]
 
 

@@ -21,7 +21,7 @@ DOCUMENT = APP.openapi()
 SCHEMA: Any = schemathesis.openapi.from_asgi("/openapi.json", APP)
 OPERATIONS = {f"{each.ok().method.upper()} {each.ok().path}": each.ok() for each in SCHEMA.get_all_operations()}
 WITH_BODY = [name for name, operation in OPERATIONS.items() if operation.body]
-patient = settings(max_examples=80, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+patient = settings(max_examples=30, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ def test_bodies_that_follow_the_document_and_bodies_that_do_not_are_answered(nam
 def test_every_other_route_answers(name: str) -> None:
     documented = read_documented(name)
 
-    @settings(patient, max_examples=20)
+    @settings(patient, max_examples=10)
     @given(case=OPERATIONS[name].as_strategy(generation_mode=GenerationMode.POSITIVE))
     def send(case: Any) -> None:
         response = case.call(timeout=PATIENCE)
@@ -123,7 +123,7 @@ POSSIBLE = {200, 202, 204, 400, 404, 405, 413, 422}
 @pytest.mark.parametrize("path", MINIMAL)
 def test_junk_in_known_fields_is_answered_or_refused(path: str) -> None:
     # `parameters` and `messages` get junk of their own; the rest of the body is as it should be.
-    @settings(patient, max_examples=50)
+    @settings(patient, max_examples=30)
     @given(
         values=st.dictionaries(st.sampled_from(FIELDS), junk, max_size=4),
         inner=st.dictionaries(st.sampled_from(FIELDS), junk),
@@ -135,7 +135,7 @@ def test_junk_in_known_fields_is_answered_or_refused(path: str) -> None:
     send()
 
 
-@settings(patient, max_examples=150)
+@settings(patient, max_examples=60)
 @given(
     path=st.sampled_from(sorted(MINIMAL)),
     body=st.binary(max_size=60) | junk.map(lambda value: json.dumps(value).encode()),
@@ -145,7 +145,7 @@ def test_junk_bodies_are_refused(path: str, body: bytes, content_type: str) -> N
     check(*call(path, "POST", body, content_type), POSSIBLE)
 
 
-@settings(patient, max_examples=150)
+@settings(patient, max_examples=60)
 @given(
     path=st.text(max_size=20).map(lambda text: "/" + text) | st.sampled_from(sorted(DOCUMENT["paths"])),
     method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "BREW"]),

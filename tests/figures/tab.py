@@ -93,7 +93,7 @@ class Tab:
         return answer
 
     def _read_events(self) -> None:
-        with suppress(http.client.IncompleteRead), self._listening.getresponse() as response:
+        with suppress(http.client.IncompleteRead, ConnectionError), self._listening.getresponse() as response:
             for line in response:
                 if b'"process_generating"' in line and not self.updated.is_set():
                     if json.loads(line.removeprefix(b"data: "))["event_id"] in self._asked:

@@ -51,7 +51,8 @@ def test_a_field_named_as_one_of_ours_is_no_parameter(app: FastAPI) -> None:
 
 @pytest.mark.parametrize("ways", [{}, {"stream": True}, {"background": True}])
 def test_those_of_the_responses_api_are_named(app: FastAPI, ways: dict[str, Any]) -> None:
-    response = post(app, RESPONSES, input=[{**HI, "mood": "good"}], max_tool_calls=3, **ways)
+    body = {"input": [{**HI, "mood": "good"}], "max_tool_calls": 3, **ways}
+    response = ask(app, "POST", RESPONSES, json=body)
     assert response.headers[HEADER] == "max_tool_calls, input.mood"
 
 
