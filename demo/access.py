@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from demo.choice import Choice
 from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, Settings
+from demo.shared_limit import count_most
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ def describe_public(settings: Settings, is_reached: bool) -> Choice[str]:
     limit, longest = settings.max_concurrent_requests, f"{settings.max_new_tokens} tokens"
     if settings.max_new_tokens is None:
         longest = f"{settings.max_total_tokens or DEFAULT_MAX_TOTAL_TOKENS} tokens with the prompt"
-    terms = f"at most {limit} requests at once, {(limit + 1) // 2} of them from one client, each of at most {longest}"
+    terms = f"at most {limit} requests at once, {count_most(limit)} of them from one client, each of at most {longest}"
     if not is_reached:
         return Choice("public", "no", f"only this machine can connect; {terms}")
     if read_access(settings).api_key is None:

@@ -3,6 +3,7 @@
 Knows no engine, and nothing of models, HTTP or pages.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -28,7 +29,7 @@ class ModelCard:
 
     model_id: str
     revision: str | None
-    source: Literal["embedded", "hub", "folder", "gguf", "recorded"]
+    source: Literal["embedded", "hub", "folder", "gguf", "recorded", "endpoint"]
     device: str
     dtype: str
     max_input_tokens: int
@@ -36,8 +37,11 @@ class ModelCard:
     max_new_tokens: int | None = None  # of one answer; None: what max_total_tokens leaves
     rate: float | None = None
     plain_prompts: PlainPrompts = "raw"  # how the API gives it plain text: as a user's message, or unchanged
+    has_chat_template: bool = True  # whether it answers conversations
     control_tokens: frozenset[str] = frozenset()  # a text that holds one of them is not plain
     costs_quota: bool = False  # each run uses up GPU time of the visitor's account
+    has_logprobs: bool = True  # False: an engine elsewhere that tells no log-probabilities
+    has_top_ids: bool = True  # whether the ids of alternatives are known
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,10 @@ class Ticket(Protocol):
     def cancel(self) -> None:
         """Stop the work: at most one more token is computed. No effect after the end."""
 
+    def find_remaining(self) -> float | None:
+        """Seconds until the request is expected to end; None where the engine does not know."""
+        return None
+
 
 class Engine(Protocol):
     """Turns requests into events: the local model, recorded runs, or a script in a test."""
@@ -105,6 +113,10 @@ class Engine(Protocol):
     def admit(self) -> None:
         """Raise Overloaded or NotReady where `submit` would now raise it for every request."""
 
+    def find_wait(self, client: str, places: int = 1) -> float | None:
+        """Seconds until `client` is expected to find so many places free; None where the engine does not know."""
+        return None
+
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         """The text that the model would read, with the chat template applied to a conversation, and its tokens.
 
@@ -117,6 +129,22 @@ class Engine(Protocol):
         The engine's threads then append to `log`: Started, Tokens, and always exactly one Done or Failed at the end.
         A Done that follows from the last Token is appended together with it.
         """
+
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        """Admit all of `requests` or none, in one step, and log each to its own of `logs`; else raise as `submit`.
+
+        An engine that limits how many it admits overrides this: it raises BadRequest where they can never fit, and
+        where it refuses some, at no moment do the others hold a place that another client could have.
+        """
+        tickets: list[Ticket] = []
+        try:
+            for request, log in zip(requests, logs, strict=True):
+                tickets.append(self.submit(request, log))
+        except BaseException:
+            for ticket in tickets:
+                ticket.cancel()
+            raise
+        return tickets
 
     def close(self) -> None:
         """End every run with a final event and stop. Returns when the engine's thread has ended."""

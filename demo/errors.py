@@ -28,6 +28,10 @@ class BadRequest(DemoError):
     kind = "validation"
 
 
+class ContextExceeded(BadRequest):
+    """Prompt and answer have more tokens than the model takes: OpenAI's `context_length_exceeded`."""
+
+
 class TemplateRefused(BadRequest):
     """The model's chat template refuses the conversation."""
 
@@ -35,9 +39,19 @@ class TemplateRefused(BadRequest):
 
 
 class Overloaded(DemoError):
-    """The server is at its limit: the same request may be admitted in a moment."""
+    """The server is at its limit: the same request may be admitted in a moment, in `retry_after` seconds if known."""
 
     kind = "overloaded"
+
+    def __init__(self, sentence: str, retry_after: float | None = None) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+
+    def expect(self, seconds: float | None) -> None:
+        """Say, where it is known and not said yet, in how many seconds the request is expected to be admitted."""
+        if self.retry_after is None and seconds is not None:
+            self.retry_after = seconds
+            self.args = (str(self).replace("in a few seconds", f"in about {max(seconds, 0.1):.2g} s"),)
 
 
 class NotReady(DemoError):

@@ -13,22 +13,56 @@ FinishReason: TypeAlias = Literal["length", "eos_token", "stop_sequence", "cance
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A token and its natural log-probability, after penalties and warpers. `text` holds special tokens too."""
+    """A token by itself, and its natural log-probability, after penalties and warpers.
 
-    id: int
+    `text` holds special tokens too. `encoded` are its bytes where they are not `text` in UTF-8: of a part of a
+    character, whose text is a replacement character. `id` is None where an engine elsewhere does not tell it.
+    """
+
+    id: int | None
     text: str
-    logprob: float
+    logprob: float | None
     special: bool
+    encoded: bytes | None = None
+
+    def encode(self) -> bytes:
+        """Its bytes."""
+        return self.text.encode() if self.encoded is None else self.encoded
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The request waits: `ahead` prompts are read before its own, and its first token is expected in `seconds`.
+
+    Written only where it waits for long, at most once a second unless `ahead` changes. `seconds` is None if unknown.
+    """
+
+    time: float
+    ahead: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The request was sent to an engine elsewhere. Until the first token its queue and prefill can't be told apart."""
+
+    time: float
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The request left the queue: its prefill begins, after the first `cached_tokens`, which are reused."""
+    """The request left the queue: its prefill begins, after the first `cached_tokens`, which are reused.
+
+    `prompt` holds the ids that the model reads; it is empty where the engine does not know them.
+    After a Sent it is written with the first token instead, and the counts are those known by then; `seed` is None
+    where the engine draws one of its own.
+    """
 
     time: float
     input_tokens: int
-    seed: int
+    seed: int | None
     cached_tokens: int = 0
+    prompt: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +76,12 @@ class PromptProgress:
 
 @dataclass(frozen=True, slots=True)
 class PromptToken:
-    """A token of the prompt; the first has no `logprob`."""
+    """A token of the prompt; the first has no `logprob`. `encoded` is as a Candidate's."""
 
     id: int
     text: str
     logprob: float | None
+    encoded: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +96,54 @@ class PromptRead:
 class Token:
     """One generated token, stamped when it was sampled.
 
-    `index` counts from 1. `text` is what became readable with it: empty where a character is still incomplete or the
-    token is special. `top` holds the likeliest alternatives, if the request asks for them.
+    `index` counts from 1. `text` is what became readable with it: empty where a character is still incomplete, the
+    token is special, or a stop string has begun before it. `top` holds the likeliest alternatives, if the request asks
+    for them. `encoded` are its bytes of the answer's text where they are not `text` in UTF-8: those of all tokens,
+    joined, are the text's. `own` is the token by itself where that is not `text`. A token of an engine elsewhere is
+    stamped when it arrives; `id` and `logprob` are None where that engine does not tell them.
     """
 
     time: float
     index: int
-    id: int
+    id: int | None
     text: str
-    logprob: float
+    logprob: float | None
     special: bool
     top: tuple[Candidate, ...] = ()
+    encoded: bytes | None = None
+    own: Candidate | None = None
+
+    def encode(self) -> bytes:
+        """Its bytes of the answer's text."""
+        return self.text.encode() if self.encoded is None else self.encoded
+
+    @property
+    def candidate(self) -> Candidate:
+        """The token by itself, as the likeliest are listed."""
+        return self.own or Candidate(self.id, self.text, self.logprob, self.special)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReport:
+    """What an engine elsewhere says of a run at its end: the prompt's counts, and its own `figures` by its names.
+
+    Written before the last token. The engine's clock is not this process's.
+    """
+
+    time: float
+    input_tokens: int
+    cached_tokens: int
+    figures: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The run is complete, or was cancelled. The last event of its log."""
+    """The run is complete, or was cancelled. The last event of its log. `stop` is the stop string that ended it."""
 
     time: float
     finish_reason: FinishReason
     generated_tokens: int
+    stop: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +154,4 @@ class Failed:
     error: DemoError
 
 
-Event: TypeAlias = Started | PromptProgress | PromptRead | Token | Done | Failed
+Event: TypeAlias = Queued | Sent | Started | PromptProgress | PromptRead | Token | EngineReport | Done | Failed

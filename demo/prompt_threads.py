@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from demo.errors import Overloaded
-from demo.request import Prompt
+from demo.request import Prompt, TokenIds
 
 LONG_PROMPT: Final = 4096  # characters: encoding fewer takes milliseconds
 MESSAGE_COST: Final = 16  # characters: what the template adds to a message
@@ -28,7 +28,9 @@ T = TypeVar("T")
 
 def measure_prompt(prompt: Prompt) -> int:
     """The work of encoding a prompt, in characters."""
-    return len(prompt) if isinstance(prompt, str) else sum(len(each.content) + MESSAGE_COST for each in prompt)
+    if isinstance(prompt, str | TokenIds):
+        return len(prompt)
+    return sum(len(each.content) + MESSAGE_COST for each in prompt)
 
 
 async def run_beside(size: int, work: Callable[[], T], discard: Callable[[T], object] = lambda result: None) -> T:

@@ -21,7 +21,17 @@ class Message:
     content: str
 
 
-Prompt: TypeAlias = str | tuple[Message, ...]
+@dataclass(frozen=True, slots=True)
+class TokenIds:
+    """A prompt that its sender has tokenized."""
+
+    ids: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+Prompt: TypeAlias = str | tuple[Message, ...] | TokenIds
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,7 @@ class Sampling:
     """How the next token is sampled from the logits; names and limits as in text-generation-inference.
 
     `presence_penalty` is OpenAI's: like `frequency_penalty`, but once for a token however often it was generated.
+    `min_p` is vLLM's: it removes tokens less likely than this share of the likeliest one's probability.
     Raises BadRequest where a value is out of its range.
     """
 
@@ -41,6 +52,7 @@ class Sampling:
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     seed: int | None = None
+    min_p: float | None = None
 
     def __post_init__(self) -> None:
         SCALE.require("temperature", self.temperature)
@@ -48,6 +60,7 @@ class Sampling:
         COUNT.require("top_k", self.top_k)
         for name, share in (("top_p", self.top_p), ("typical_p", self.typical_p)):
             _require(share is None or 0 < share < 1, name, share, "between 0 and 1, both excluded")
+        _require(self.min_p is None or 0 < self.min_p <= 1, "min_p", self.min_p, "above 0, and at most 1")
         PENALTY.require("frequency_penalty", self.frequency_penalty)
         PENALTY.require("presence_penalty", self.presence_penalty)
         SEED.require("seed", self.seed)
@@ -55,14 +68,15 @@ class Sampling:
     @property
     def is_random(self) -> bool:
         """Whether tokens are drawn at random, not taken greedily (TGI's `NextTokenChooser`)."""
-        warped = self.temperature != 1.0 or self.top_k is not None
-        return self.do_sample or warped or self.top_p is not None or self.typical_p is not None
+        truncated = any(each is not None for each in (self.top_k, self.top_p, self.typical_p, self.min_p))
+        return self.do_sample or self.temperature != 1.0 or truncated
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One generation that a client asks for. `prompt` is raw text, or the messages of a conversation.
+    """One generation that a client asks for. `prompt` is raw text, the messages of a conversation, or token ids.
 
+    `keeps_stop` leaves the stop string that ends the answer in its text.
     `max_new_tokens` None asks for as many as fit; `truncate` keeps that many tokens of the prompt's end;
     `prompt_logprobs` asks for a PromptRead event; token k is written no sooner than (k - 1) / `pace` after the first.
     `client` is an opaque key: the engine is shared fairly between clients, and reuses the KV cache of a prompt for the
@@ -81,12 +95,12 @@ class Request:
     pace: float | None = None  # tokens/s at most
     client: str | None = None
     cache_prompt: bool = True
+    keeps_stop: bool = False
 
     def __post_init__(self) -> None:
         if not self.prompt:
             raise BadRequest("The prompt is empty: type something first.")
-        texts = [self.prompt] if isinstance(self.prompt, str) else [message.content for message in self.prompt]
-        if any(map(has_lone_surrogate, texts)):
+        if any(map(has_lone_surrogate, list_texts(self.prompt))):
             raise BadRequest("The prompt holds half a character (a lone surrogate): send whole Unicode characters.")
         COUNT.require("max_new_tokens", self.max_new_tokens)
         COUNT.require("truncate", self.truncate)
@@ -94,6 +108,18 @@ class Request:
         _require(all(self.stop), "stop", self.stop, "strings that are not empty")
         TOP_N.require("top_n_tokens", self.top_n_tokens)
         PACE.require("pace", self.pace)
+
+
+def list_texts(prompt: Prompt) -> list[str]:
+    """The texts of a prompt: its own or those of its messages; token ids have none."""
+    if isinstance(prompt, str):
+        return [prompt]
+    return [] if isinstance(prompt, TokenIds) else [message.content for message in prompt]
+
+
+def find_question(prompt: Prompt) -> str:
+    """The text of the prompt, or of its last message; empty for token ids."""
+    return next(reversed(list_texts(prompt)), "")
 
 
 def _require(holds: bool, name: str, value: object, allowed: str) -> None:

@@ -24,13 +24,27 @@ class Run:
 
     # Way 8: The run submits the request, which is accepted or refused here
     def __init__(self, engine: Engine, request: Request) -> None:
+        self._prepare(request)
+        self._ticket = engine.submit(request, self._append)
+        self.admitted = time.perf_counter()
+
+    @classmethod
+    def start_all(cls, engine: Engine, requests: Sequence[Request]) -> "list[Run]":
+        """A run for each request, all or none. Raises what `Engine.submit_all` raises."""
+        runs = [cls.__new__(cls) for _ in requests]
+        for run, request in zip(runs, requests, strict=True):
+            run._prepare(request)
+        tickets = engine.submit_all(requests, [run._append for run in runs])
+        for run, run._ticket in zip(runs, tickets, strict=True):
+            run.admitted = time.perf_counter()
+        return runs
+
+    def _prepare(self, request: Request) -> None:
         self.request = request
         self.submitted = time.perf_counter()
         self._lock = threading.Lock()
         self._events: list[Event] = []
         self._readers: set[Reader] = set()
-        self._ticket = engine.submit(request, self._append)
-        self.admitted = time.perf_counter()
 
     @property
     def events(self) -> Sequence[Event]:

@@ -1,6 +1,7 @@
 """How settings are read from text: each parser raises ValueError where a text is not allowed."""
 
 import ipaddress
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,17 @@ def number(low: int, high: int = 2**31 - 1, allowed: str = "") -> Parser:
         return number
 
     return Parser(parse, allowed or f"a whole number from {low}")
+
+
+def seconds() -> Parser:
+    """A duration of more than nothing."""
+
+    def parse(text: str) -> float:
+        duration = float(text)
+        _require(0 < duration < math.inf)
+        return duration
+
+    return Parser(parse, "seconds, such as 2 or 0.5")
 
 
 def match(pattern: str, allowed: str) -> Parser:

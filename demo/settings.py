@@ -24,6 +24,7 @@ from demo.setting_parsers import (
     parse_bytes,
     parse_networks,
     parse_truth,
+    seconds,
     separated,
 )
 
@@ -63,6 +64,9 @@ class Settings:
         "path at which a proxy serves this server, if not the root of its host [X-Forwarded-Prefix]",
     )
     max_concurrent_requests: int = _setting(64, number(1), "requests admitted at once; more are refused as overloaded")
+    max_ttft: float | None = _setting(
+        None, seconds(), "longest predicted time to first token; later requests are refused as overloaded [no limit]"
+    )
     max_input_tokens: int | None = _setting(None, number(1), "longest prompt, in tokens [max-total-tokens - 1]")
     max_new_tokens: int | None = _setting(None, number(1), "longest answer, in tokens [what max-total-tokens leaves]")
     max_total_tokens: int | None = _setting(None, number(2), "prompt and answer together [the model's, up to 4096]")
@@ -90,6 +94,11 @@ class Settings:
         None, number(1, 1024, "a whole number from 1 to 1024"), "CPU threads for the model [one per usable core]"
     )
 
+    drain_timeout: int = _setting(
+        30,
+        number(0, 3600, "a whole number of seconds from 0 to 3600"),
+        "seconds that answers get to end after SIGTERM, while nothing new is admitted; 0: none",
+    )
     no_ui: bool = _switch("serve the API alone, without the page")
     keep_serving: bool | None = _setting(
         None,
@@ -97,6 +106,26 @@ class Settings:
         "keep the page up where the model fails, and load it again later; else exit with code 2 [true on a Space]",
     )
     replay_only: bool = _switch("serve recorded runs alone, without a model, each marked as recorded")
+    endpoint: str | None = _setting(
+        None,
+        match(
+            r"https?://[^\s/?#@]+(/[^\s?#]*)?", "http://HOST:PORT or https://HOST, without a user and without a query"
+        ),
+        "engine elsewhere that answers instead of a model here: vLLM, SGLang, llama-server, TGI, Ray Serve, or another "
+        "one of this server [none]",
+    )
+    endpoint_api_key: str | None = _setting(
+        None, match("[!-~]+", "printable ASCII without spaces"), "key that the engine elsewhere requires [none]"
+    )
+    endpoint_model: str | None = _setting(
+        None, line("the id of a model that the engine elsewhere serves"), "its model [the only one that it serves]"
+    )
+    endpoint_timeout: int = _setting(
+        300, number(1, 86_400, "a number of seconds from 1 to 86400"), "seconds without a byte that end a request there"
+    )
+    chat_template: str | None = _setting(
+        None, line("a Jinja file"), "chat template that writes conversations [the model's own]"
+    )
     plain_prompts: Literal["chat", "raw"] = _setting(
         "chat",
         match("chat|raw", "chat or raw"),
@@ -152,8 +181,25 @@ class Settings:
                 f"--max-new-tokens is {self.max_new_tokens}: it must be less than --max-total-tokens, which is "
                 f"{self.max_total_tokens}."
             )
+        _check_endpoint(self)
         if self.open_page and self.page_password:
             raise SettingError("--open-page and --page-password exclude each other: choose one of them.")
+
+
+# What says how a model is loaded here, or bounded by a tokenizer that only its engine has.
+OF_LOADING = {
+    *("model_id", "revision", "dtype", "device", "cuda_graphs", "torch_compile", "threads", "replay_only"),
+    *("kv_cache_memory", "no_prefix_cache", "max_input_tokens"),
+}
+
+
+def _check_endpoint(settings: Settings) -> None:
+    for setting in fields(Settings):
+        is_set = getattr(settings, setting.name) != setting.default
+        if is_set and settings.endpoint and setting.name in OF_LOADING:
+            raise SettingError(
+                f"{format_flag(setting)} and --endpoint exclude each other: the engine elsewhere loads its own model."
+            )
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:

@@ -18,9 +18,9 @@ from typing import Any, Final, TypeVar, get_args
 
 from demo.engine import ModelCard
 from demo.errors import BadRequest
-from demo.events import Done, Event, FinishReason, Started, Token
+from demo.events import Done, EngineReport, Event, FinishReason, Sent, Started, Token
 from demo.json_size import measure_json
-from demo.request import Message, Request, Role, Sampling
+from demo.request import Message, Request, Role, Sampling, TokenIds, find_question
 from demo.run import Run
 from demo.surrogates import has_lone_surrogate
 
@@ -37,7 +37,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One run: its request, the model, device and date of its answer, and its events, the last a Done."""
+    """One run: its request, the model, device and date of its answer, and its events, the last a Done.
+
+    `elsewhere`: its engine was another server, its times are arrivals, and it began at an unknown time.
+    """
 
     request: Request
     model_id: str
@@ -45,6 +48,7 @@ class Trace:
     dtype: str
     recorded_on: date
     events: tuple[Event, ...]
+    elsewhere: bool = False
 
     @property
     def pace(self) -> float | None:
@@ -54,8 +58,7 @@ class Trace:
     @property
     def question(self) -> str:
         """The text of the prompt, or of its last message."""
-        prompt = self.request.prompt
-        return prompt if isinstance(prompt, str) else prompt[-1].content
+        return find_question(self.request.prompt)
 
     @property
     def tokens(self) -> tuple[Token, ...]:
@@ -65,7 +68,10 @@ class Trace:
 def trace_run(run: Run, card: ModelCard) -> Trace | None:
     """The trace of a run; None where it has not ended with a Done, or never started."""
     events, today = _shift_events(run), datetime.now(UTC).date()
-    return None if events is None else Trace(run.request, card.model_id, card.device, card.dtype, today, events)
+    if events is None:
+        return None
+    elsewhere = any(isinstance(event, Sent) for event in run.events)
+    return Trace(run.request, card.model_id, card.device, card.dtype, today, events, elsewhere)
 
 
 def retrace_run(trace: Trace, run: Run) -> Trace | None:
@@ -77,10 +83,18 @@ def retrace_run(trace: Trace, run: Run) -> Trace | None:
 def _shift_events(run: Run) -> tuple[Event, ...] | None:
     """The events that a trace keeps; None where the run has not ended with a Done, or never started."""
     events = run.events
-    if not isinstance(run.end, Done) or not isinstance(events[0], Started):
+    kept = [_complete_start(event, events) for event in events if isinstance(event, Started | Token | Done)]
+    if not isinstance(run.end, Done) or not isinstance(kept[0], Started):
         return None
-    kept = [event for event in events if isinstance(event, Started | Token | Done)]
     return tuple(replace(event, time=event.time - run.submitted) for event in kept)
+
+
+def _complete_start(event: Event, events: Sequence[Event]) -> Event:
+    """A Started with the counts that an engine elsewhere told at the end of the run."""
+    report = next((each for each in events if isinstance(each, EngineReport)), None)
+    if report is None or not isinstance(event, Started):
+        return event
+    return replace(event, input_tokens=report.input_tokens, cached_tokens=report.cached_tokens)
 
 
 def write_trace(trace: Trace) -> dict[str, Any]:
@@ -89,6 +103,7 @@ def write_trace(trace: Trace) -> dict[str, Any]:
     assert isinstance(started, Started)
     assert isinstance(done, Done)
     prompt = trace.request.prompt
+    assert not isinstance(prompt, TokenIds), "only the page's runs are recorded"
     return {
         "version": VERSION,
         "model_id": trace.model_id,
@@ -105,10 +120,12 @@ def write_trace(trace: Trace) -> dict[str, Any]:
         "cached_tokens": started.cached_tokens,
         "seed": started.seed,
         "tokens": [
-            [_round(token.time), token.id, token.text, _round(token.logprob), token.special] for token in trace.tokens
+            [_round(token.time), token.id, token.text, token.logprob and _round(token.logprob), token.special]
+            for token in trace.tokens
         ],
         "end": _round(done.time),
         "finish_reason": done.finish_reason,
+        **({"elsewhere": True} if trace.elsewhere else {}),
     }
 
 
@@ -136,6 +153,7 @@ def read_trace(text: str) -> Trace:
         _take(document, "dtype", str),
         _read_date(_take(document, "made", str)),
         _read_events(document),
+        _take_or_none(document, "elsewhere", bool) or False,
     )
 
 
@@ -209,7 +227,7 @@ def _read_events(document: dict[str, Any]) -> tuple[Event, ...]:
 
 def _read_start(document: dict[str, Any]) -> Started:
     """`cached_tokens` is missing in runs that were recorded before the engine had a prefix cache."""
-    time, seed = _take(document, "started", float), _take(document, "seed", int)
+    time, seed = _take(document, "started", float), _take_or_none(document, "seed", int)
     read, cached = _take(document, "input_tokens", int), _take_or_none(document, "cached_tokens", int) or 0
     if not 0 <= cached <= read:
         raise BadRequest(f"{INVALID}`cached_tokens` must be from 0 to `input_tokens`.")
@@ -217,9 +235,11 @@ def _read_start(document: dict[str, Any]) -> Started:
 
 
 def _read_token(row: list[Any], index: int) -> Token:
-    kinds = {"time": float, "id": int, "text": str, "logprob": float, "special": bool}
-    token = dict(zip(kinds, row, strict=True))
-    return Token(index=index, **{name: _take(token, name, kind) for name, kind in kinds.items()})
+    kinds = {"time": float, "text": str, "special": bool}
+    token = dict(zip(("time", "id", "text", "logprob", "special"), row, strict=True))
+    known: dict[str, Any] = {name: _take(token, name, kind) for name, kind in kinds.items()}
+    id, logprob = _take_or_none(token, "id", int), _take_or_none(token, "logprob", float)
+    return Token(index=index, id=id, logprob=logprob, **known)
 
 
 def _check_times(times: Sequence[float]) -> None:

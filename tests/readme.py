@@ -10,6 +10,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
+from demo.engines.local.runners.cpu_llama.architectures.architecture import Architecture
+from demo.engines.local.runners.cpu_llama.architectures.families import FAMILIES
+from demo.engines.local.runners.cpu_llama.kernels.operations import GELU
 from demo.settings import Settings, describe_setting, format_flag, format_variable
 from demo.snippets import FOLDER, LANGUAGES
 from tests import way
@@ -18,6 +21,13 @@ from tests.engines.local import test_way
 ROOT: Final = Path(__file__).parent.parent
 README: Final = ROOT / "README.md"
 READMES: Final = (README, *sorted((ROOT / "demo").rglob("README.md")), *sorted((ROOT / "tests").glob("*/README.md")))
+# What a family's functions choose, by `model_type`.
+BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
+    "mistral": ("a window, where the config has one",),
+    "smollm3": ("layers that do not rotate",),
+    "gemma3_text": ("a scaled embedding", "two rotary bases", "a window in five of six layers"),
+    "phi3": ("partial rotation", "LongRoPE up to the original context"),
+}
 FIGURES: Final = ROOT / "tests" / "figures" / "README.md"
 # The figures that the first README repeats, by how their rows begin.
 CHOSEN: Final = (
@@ -74,11 +84,31 @@ def write_figures(_: str) -> str:
     return "\n".join(["| what | measured |", "|---|---|", *chosen])
 
 
+def write_families(_: str) -> str:
+    """The families that the CPU kernels compute, and how each differs from Llama."""
+    rows = [f"| `{each.model_type}` | `{each.gguf}` | {describe_family(each)} |" for each in FAMILIES]
+    return "\n".join(["| in a folder or on the hub | in a GGUF file | differs from Llama by |", "|---|---|---|", *rows])
+
+
+def describe_family(family: Architecture) -> str:
+    """What its description says, and what its functions choose."""
+    parts = [
+        "biases of queries, keys and values" if family.biases else "",
+        "a norm of each query and key" if family.has_head_norms else "",
+        "norms after attention and MLP" if family.has_post_norms else "",
+        "GELU" if family.activation == GELU else "",
+        "fused projections" if family.is_fused else "",
+        *BY_LAYER.get(family.model_type, ()),
+    ]
+    return ", ".join(filter(None, parts)) or "nothing"
+
+
 PARTS: Final[dict[str, Callable[[str], str]]] = {
     "settings": write_settings,
     "files": write_files,
     "snippet": write_snippet,
     "figures": write_figures,
+    "families": write_families,
     "stations": lambda _: way.write_table(),
     "way": lambda _: test_way.write_table(),
 }

@@ -1,13 +1,15 @@
-"""Recorded runs for `assets/traces`: `python -m tests.recordings`. Real runs of the example prompts, as the page asks.
+"""Recorded runs for `assets/traces`: `python -m tests.recordings [NAME] [--dtype float32 …]`.
 
-Made by whatever model the settings choose, one after the other on an idle machine, after a warm-up.
+Real runs of the example prompts, as the page asks, by whatever model the settings choose, one after the other on an
+idle machine, after a warm-up. With a NAME they go to `assets/traces/machines/NAME`, from where the static page offers
+them beside the others. Without one they are those that a server plays too, and the static page's example and stories.
 """
 
 import json
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from demo.engine import Broken, Engine, Loading, Ready
@@ -17,36 +19,78 @@ from demo.examples import read_examples
 from demo.request import Message, Request, Sampling
 from demo.run import Run
 from demo.settings import read_settings
+from demo.static.recordings import EXAMPLE_FILE, MACHINES, STORIES
 from demo.trace import Trace, trace_run, write_trace
+from demo.ui.files import LESSON
+from demo.ui.listeners.lesson import EXAMPLE, EXAMPLE_SAMPLING
 from demo.ui.view.options import DEFAULT_REPETITION_PENALTY
 from demo.ui.view.speed import DEFAULT_LENGTH
 
+STORY: Request = Request(
+    "-", 300, Sampling(do_sample=True, temperature=0.7, top_p=0.9, repetition_penalty=1.1, seed=1), cache_prompt=False
+)  # as the station asks: see assets/lesson/perceived/round.js
+STORY_QUESTION = "Tell me a very long story."
 
-def record(engine: Engine, prompt: str) -> Trace:
+
+def record(engine: Engine, request: Request) -> Trace:
     """One run, to its end."""
     status = engine.status
     assert isinstance(status, Ready)
-    sampling = Sampling(repetition_penalty=DEFAULT_REPETITION_PENALTY)
-    run = Run(engine, Request((Message("user", prompt),), DEFAULT_LENGTH, sampling, cache_prompt=False))
+    run = Run(engine, request)
     for _ in run.attach():
         pass
     trace = trace_run(run, status.card)
-    assert trace is not None, f"the run of {prompt!r} broke"
+    assert trace is not None, f"the run of {request.prompt!r} broke"
     return trace
+
+
+def ask(question: str) -> Request:
+    """A question as the page asks it."""
+    sampling = Sampling(repetition_penalty=DEFAULT_REPETITION_PENALTY)
+    return Request((Message("user", question),), DEFAULT_LENGTH, sampling, cache_prompt=False)
+
+
+def list_questions(folder: Path) -> Iterator[tuple[Path, Request]]:
+    """The example prompts, each with its file."""
+    for number, prompt in enumerate(read_examples(), start=1):
+        yield folder / f"{number}-{_name(prompt)}.json", ask(prompt)
+
+
+def list_others(engine: Engine) -> Iterator[tuple[Path, Request]]:
+    """The documentation's example, and the stories of the station about perceived latency."""
+    message = Message("user", EXAMPLE["question"])
+    yield EXAMPLE_FILE, Request((message,), max(EXAMPLE["lengths"]), EXAMPLE_SAMPLING, ignore_eos=True)
+    before, _ = engine.tokenize((Message("user", STORY_QUESTION),))
+    for number, opening in enumerate(read_openings(), start=1):
+        path = STORIES / f"{number:02}-{_name(opening)}.json"
+        yield path, Request(before + opening, STORY.max_new_tokens, STORY.sampling, cache_prompt=False)
+
+
+def read_openings() -> list[str]:
+    """The beginnings of the stories, from the station's script."""
+    script = (LESSON / "perceived" / "round.js").read_text("utf-8")
+    _, _, rest = script.partition("OPENINGS = [")
+    return re.findall(r'"([^"]+)",', rest.partition("];")[0])
+
+
+def _name(text: str) -> str:
+    return "-".join(re.findall("[a-z]+", text.lower())[:4])
 
 
 def main(arguments: Sequence[str]) -> None:
     """Record every example prompt."""
-    engine = open_engine(read_settings(arguments), on_broken=lambda: None)
+    name = arguments[0] if arguments and not arguments[0].startswith("--") else None
+    engine = open_engine(read_settings(arguments[1:] if name else arguments), on_broken=lambda: None)
     while isinstance(engine.status, Loading):
         time.sleep(0.1)
     assert not isinstance(engine.status, Broken), engine.status
-    record(engine, "Hello")
-    for number, prompt in enumerate(read_examples(), start=1):
-        trace = record(engine, prompt)
-        path = Path(RECORDINGS) / f"{number}-{'-'.join(re.findall('[a-z]+', prompt.lower())[:4])}.json"
+    record(engine, ask("Hello"))
+    others = [] if name else list_others(engine)
+    for path, request in [*list_questions(MACHINES / name if name else RECORDINGS), *others]:
+        trace = record(engine, request)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(write_trace(trace), ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
-        print(path.name, len(trace.tokens), "tokens,", f"{trace.events[-1].time:.1f} s")
+        print(path.name, len(trace.tokens), "tokens,", f"{trace.events[-1].time:.1f} s", flush=True)
     engine.close()
 
 

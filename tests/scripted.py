@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from demo.engine import Engine, Load, Log, ModelCard, Piece, Ready, Status, Ticket
 from demo.errors import DemoError, describe_shutdown
 from demo.events import Done, Event, Failed, FinishReason, PromptProgress, Started, Token
-from demo.request import Prompt, Request
+from demo.request import Prompt, Request, list_texts
 
 CARD = ModelCard("scripted", None, "folder", "cpu", "float32", max_input_tokens=1000, max_total_tokens=2000)
 
 
-class ScriptedTicket:
+class ScriptedTicket(Ticket):
     """One admitted request, driven by the test: `start`, `write`, then `finish` or `fail`."""
 
     def __init__(self, request: Request, log: Log) -> None:
         self.request = request
         self.cancelled = False
         self.stopped = threading.Event()
+        self.remaining: float | None = None  # what a test sets
         self._log = log
         self._written = 0
         self._ending = threading.Lock()
@@ -54,6 +55,9 @@ class ScriptedTicket:
     @property
     def ended(self) -> bool:
         return self._ended
+
+    def find_remaining(self) -> float | None:
+        return self.remaining
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -97,7 +101,7 @@ class ScriptedEngine(Engine):
             raise self.refusal
 
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
-        text = prompt if isinstance(prompt, str) else "\n".join(message.content for message in prompt)
+        text = "\n".join(list_texts(prompt))
         return text, tuple(Piece(ord(character), at, at + 1) for at, character in enumerate(text))
 
     def submit(self, request: Request, log: Log) -> Ticket:

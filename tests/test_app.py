@@ -178,6 +178,33 @@ def test_with_keep_serving_a_model_that_cannot_be_loaded_leaves_the_page_and_hea
     assert seconds < SHUTDOWN_SECONDS
 
 
+def test_a_model_that_was_missing_is_loaded_when_whoever_runs_the_server_asks(
+    folder: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    model = tmp_path / "later"
+    with start(["--model-id", str(model), "--keep-serving", "--port", "0"], environment) as process:
+        url = url_in(read_until(process, "Listening on"))
+        read_until(process, "Loading is tried again in")
+        model.symlink_to(folder)
+        assert load_again(url, {"X-Forwarded-For": "127.0.0.1"})[0] == 403
+        assert load_again(url) == (202, '{"status":"loading"}')
+        read_until(process, LOADED)
+        assert get(f"{url}/health")[0] == 200
+        assert load_again(url)[0] == 409
+        _, rest = end(process, signal.SIGTERM)
+    assert "Traceback" not in rest
+
+
+def load_again(url: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
+    request = urllib.request.Request(f"{url}/reload", b"", headers or {})
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, refusal.read().decode()
+
+
 def test_a_limit_beyond_the_models_context_exits_2_with_one_sentence(folder: Path, environment: dict[str, str]) -> None:
     ended = run(["--model-id", str(folder), "--max-total-tokens", "100000", "--port", "0"], environment)
     assert ended.returncode == 2

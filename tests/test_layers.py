@@ -1,6 +1,6 @@
 """The layout: core <- engines <- api | ui <- app.py. Only app.py and the ZeroGPU engine import the local engine.
 
-Imports form no circle.
+Beside app.py, `static` is a program of its own: core <- engines <- ui <- static. Imports form no circle.
 """
 
 import ast
@@ -22,6 +22,7 @@ LAYERS = {
     "zerogpu": {"core", "engines", "local", "zerogpu"},
     "api": {"core", "engines", "api"},
     "ui": {"core", "engines", "ui"},
+    "static": {"core", "engines", "ui", "static"},  # the page's own views and layout, written to files
     "bench": {"core", "bench"},
     "app": {"core", "engines", "local", "zerogpu", "api", "ui"},
 }
@@ -29,8 +30,9 @@ HOMES = {
     "torch": {"local", "zerogpu"},
     "transformers": {"local"},
     "accelerate": {"local"},
-    "gradio": {"ui", "zerogpu"},  # its context, which the platform's package reads
-    "plotly": {"ui"},
+    # On ZeroGPU its context, which the platform's package reads; for a page without a server the layout's description.
+    "gradio": {"ui", "zerogpu", "static"},
+    "plotly": {"ui", "static"},
     "uvicorn": {"api"},
 }
 # The sub-packages of the API: each imports only itself and those before it, never what composes them.
@@ -135,7 +137,7 @@ def test_a_file_can_be_read_without_scrolling_far() -> None:
     assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
 
 
-@pytest.mark.parametrize("module", ["demo.engines.local.engine", "demo.ui.page", "app"])
+@pytest.mark.parametrize("module", ["demo.engines.local.engine", "demo.engines.endpoint.engine", "demo.ui.page", "app"])
 def test_the_page_opens_without_waiting_for_torch(module: str) -> None:
     code = f"import {module}, sys; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

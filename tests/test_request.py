@@ -11,6 +11,7 @@ SAMPLING_LIMITS: dict[str, list[Any]] = {
     "top_k": [0, -5, 2**70],
     "top_p": [0.0, 1.0, NAN],
     "typical_p": [0.0, 1.5],
+    "min_p": [0.0, -0.1, 1.1, NAN],
     "repetition_penalty": [0.0, INFINITE, 1e-300],
     "frequency_penalty": [-2.1, 2.1, NAN],
     "seed": [-1, 2**64],
@@ -61,6 +62,7 @@ def test_half_a_character_in_the_prompt_is_a_bad_request(prompt: Any) -> None:
     "at_the_limit",
     [
         Sampling(temperature=1e-3, top_k=1, top_p=0.001, typical_p=0.999, seed=0),
+        Sampling(min_p=1.0),
         Sampling(frequency_penalty=-2.0, seed=2**64 - 1),
         Sampling(frequency_penalty=2.0, repetition_penalty=0.01),
     ],
@@ -71,7 +73,8 @@ def test_values_at_the_limits_are_accepted(at_the_limit: Sampling) -> None:
 
 
 @pytest.mark.parametrize(
-    "warper", [{"do_sample": True}, {"temperature": 0.7}, {"top_k": 50}, {"top_p": 0.9}, {"typical_p": 0.9}]
+    "warper",
+    [{"do_sample": True}, {"temperature": 0.7}, {"top_k": 50}, {"top_p": 0.9}, {"typical_p": 0.9}, {"min_p": 0.1}],
 )
 def test_any_warper_makes_the_choice_random_as_in_tgi(warper: dict[str, Any]) -> None:
     assert Sampling(**warper).is_random

@@ -4,16 +4,18 @@ from dataclasses import fields
 import pytest
 
 from demo.errors import SettingError
-from demo.settings import Settings, format_default, format_flag, format_variable, read_settings
+from demo.settings import OF_LOADING, Settings, format_default, format_flag, format_variable, read_settings
 
 SETTINGS = fields(Settings)
 GOOD = {
     "model_id": ("org/name", "org/name"),
+    "chat_template": ("chat.jinja", "chat.jinja"),
     "revision": ("main", "main"),
     "hostname": ("0.0.0.0", "0.0.0.0"),
     "port": ("0", 0),
     "root_path": ("/team/demo", "/team/demo"),
     "max_concurrent_requests": ("3", 3),
+    "max_ttft": ("1.5", 1.5),
     "max_input_tokens": ("5", 5),
     "max_new_tokens": ("4", 4),
     "max_total_tokens": ("6", 6),
@@ -25,9 +27,14 @@ GOOD = {
     "kv_cache_memory": ("1.5 GiB", 1610612736),
     "no_prefix_cache": ("1", True),
     "threads": ("2", 2),
+    "drain_timeout": ("0", 0),
     "no_ui": ("true", True),
     "keep_serving": ("true", True),
     "replay_only": ("true", True),
+    "endpoint": ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1"),
+    "endpoint_api_key": ("secret!", "secret!"),
+    "endpoint_model": ("org/name", "org/name"),
+    "endpoint_timeout": ("60", 60),
     "plain_prompts": ("raw", "raw"),
     "api_key": ("secret!", "secret!"),
     "page_password": ("eight-or-more", "eight-or-more"),
@@ -46,6 +53,7 @@ INVALID = {
     "port": ["-1", "65536", "http"],
     "root_path": ["/", "demo", "/demo/", "/a//b", "https://a.example/demo"],
     "max_concurrent_requests": ["0"],
+    "max_ttft": ["0", "-1", "nan", "inf", "soon"],
     "max_input_tokens": ["1.5", "0"],
     "max_total_tokens": ["1"],
     "dtype": ["float8", "auto\n"],
@@ -54,7 +62,12 @@ INVALID = {
     "kv_cache_memory": ["0", "-1GB", "2 potatoes"],
     "no_prefix_cache": ["maybe"],
     "threads": ["0", "many"],
+    "drain_timeout": ["-1", "3601", "30s"],
     "no_ui": ["maybe", "10"],
+    "endpoint": ["127.0.0.1:8000", "ftp://a", "http://", "http://user:key@a", "http://a/?key=1"],
+    "endpoint_api_key": ["two words"],
+    "endpoint_model": ["a\nb"],
+    "endpoint_timeout": ["0", "1.5"],
     "plain_prompts": ["Chat"],
     "api_key": ["two words", "ключ"],
     "page_password": ["short", "two words here", "пароль-пароль"],
@@ -159,3 +172,10 @@ def test_variables_that_shells_and_containers_set_for_themselves_are_not_read() 
 @pytest.mark.parametrize("name", ["model_id", "revision", "hostname", "port", "dtype", "max_concurrent_requests"])
 def test_the_launchers_names_are_text_generation_inferences(name: str) -> None:
     assert flag(name) == "--" + name.replace("_", "-")
+
+
+@pytest.mark.parametrize("name", sorted(OF_LOADING))
+def test_what_says_how_a_model_is_loaded_here_and_an_engine_elsewhere_exclude_each_other(name: str) -> None:
+    with pytest.raises(SettingError, match=f"^{flag(name)} and --endpoint exclude each other") as refusal:
+        read_settings(["--endpoint", "http://127.0.0.1:8000", flag(name), GOOD[name][0]], {})
+    assert is_one_sentence(str(refusal.value))

@@ -6,6 +6,7 @@ import "./connection.js";
 import { mountChart } from "./charts.js";
 import { anyRunning, marksOf, restoreClocks, startClocks, write } from "./heads.js";
 import { mountPane, mountPast } from "./panes.js";
+import { mountReload } from "./reload.js";
 import * as slowMotion from "./slow_motion.js";
 import { mountTable } from "./tables.js";
 
@@ -68,6 +69,7 @@ function mountLine(element, props, watch) {
   };
   update();
   watch("value", update);
+  mountReload(element, props, watch);
   element.querySelector("#edit")?.addEventListener("click", () => {
     enterPrompt(line.textContent);
     page.mode = "edit";

@@ -8,7 +8,8 @@ for attempt in range(8):
         tokens = client.text_generation("What is Deep Learning?", max_new_tokens=12, stream=True)
         break
     except OverloadedError as error:  # raised before the first token: nothing is printed twice
-        retry_after = float(error.__cause__.response.headers.get("Retry-After", 0))
+        headers = error.__cause__.response.headers
+        retry_after = float(headers.get("retry-after-ms", 1000 * float(headers.get("Retry-After", 0)))) / 1000
         time.sleep(retry_after + random.uniform(0, 0.25 * 2**attempt))
 else:
     raise SystemExit("The server is still overloaded: try again later.")

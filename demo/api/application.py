@@ -1,6 +1,6 @@
 """The API as one application: its routes and middleware. All other paths are the page's."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, Final
 
@@ -12,27 +12,36 @@ from starlette.middleware.cors import CORSMiddleware
 from demo import __version__
 from demo.access import read_access
 from demo.api.jobs.webhook_sender import WebhookSender
-from demo.api.middleware.access_log import REQUEST_ID, AccessLogMiddleware
+from demo.api.middleware.access_log import AccessLogMiddleware
 from demo.api.middleware.admission import AdmissionMiddleware
 from demo.api.middleware.allowed_hosts import ANY, AllowedHostsMiddleware
 from demo.api.middleware.body_limit import BodyLimitMiddleware
+from demo.api.middleware.content_coding import ContentCodingMiddleware
 from demo.api.middleware.exception_handlers import METHODS, add_exception_handlers, refuse_other_methods
+from demo.api.middleware.head import HeadMiddleware
 from demo.api.middleware.page_guard import PageGuardMiddleware
 from demo.api.middleware.root_path import RootPathMiddleware
+from demo.api.middleware.slashes import SlashesMiddleware
 from demo.api.middleware.unbuffered import UnbufferedMiddleware
-from demo.api.openapi.documents import TIMING_HEADERS, add_event_schemas
+from demo.api.openapi.documents import add_event_schemas
+from demo.api.openapi.reply_headers import EXPOSED_HEADERS
 from demo.api.page_sessions import PageSessions
+from demo.api.route_paths import RoutePaths
 from demo.api.routes.crowds import build_crowd_routes
 from demo.api.routes.generation import GENERATING_PATHS, build_generation_routes
 from demo.api.routes.inspection import build_inspection_routes
 from demo.api.routes.jobs import build_job_routes
 from demo.api.routes.login import build_login_routes
+from demo.api.routes.reload import build_reload_routes
+from demo.api.routes.responses import build_response_routes
 from demo.api.routes.simulated_faults import build_simulated_fault_routes
 from demo.api.routes.webhook_inbox import build_inbox_routes
+from demo.drain import Drain
 from demo.engines.metered import MeteredEngine
 from demo.settings import Settings
 
 UNLOGGED: Final = {"/", "/health", "/ping", "/metrics"}  # monitors request these all the time; `POST /` is logged
+DOCUMENTS: Final = {"/docs": {"GET"}, "/openapi.json": {"GET"}}
 LOCAL_URL: Final = "http://127.0.0.1:7860"
 
 
@@ -42,8 +51,13 @@ def create_api(
     page: FastAPI | None = None,
     url: str = LOCAL_URL,
     hosts: Sequence[str] = ANY,
+    reload: Callable[[], bool] | None = None,
+    drain: Drain | None = None,
 ) -> FastAPI:
-    """The API of `engine`, served at `url` under the names `hosts`, with `page` mounted on all other paths."""
+    """The API of `engine`, served at `url` under the names `hosts`, with `page` mounted on all other paths.
+
+    `reload` begins the next attempt to load a model that has failed; None where the server ends instead.
+    """
     sessions = PageSessions(read_access(settings), has_page=page is not None)
 
     @asynccontextmanager
@@ -62,9 +76,11 @@ def create_api(
         build_generation_routes(engine),
         build_job_routes(engine, WebhookSender(url, settings.webhook_allow)),
         build_inbox_routes(),
-        build_inspection_routes(engine, getattr(page.state, "tabs", None) if page is not None else None),
+        build_inspection_routes(engine, getattr(page.state, "tabs", None) if page is not None else None, drain),
         build_simulated_fault_routes(),
         build_crowd_routes(engine, url),
+        build_reload_routes(reload or (lambda: False), sessions),
+        build_response_routes(engine),
     ]
     for router in routers:
         app.include_router(router)
@@ -105,23 +121,28 @@ def _add_middleware(
     app: FastAPI,
     engine: MeteredEngine,
     settings: Settings,
-    paths: Iterable[str],
+    routes: Mapping[str, set[str]],
     sessions: PageSessions,
     hosts: Sequence[str],
 ) -> None:
     # The last one added runs first.
     app.add_middleware(AdmissionMiddleware, engine=engine, paths=GENERATING_PATHS, sessions=sessions)
     app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(ContentCodingMiddleware)
     if settings.cors_allow_origin:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_allow_origin,
             allow_methods=METHODS,
-            allow_headers=["Authorization", "Content-Type", REQUEST_ID],
-            expose_headers=[*TIMING_HEADERS, REQUEST_ID, "Retry-After", "Location"],
+            allow_headers=["*"],  # a browser's client sends its own, OpenAI's for one: an allowed origin may
+            allow_private_network=True,
+            expose_headers=EXPOSED_HEADERS,
         )
-    roots = {"/" + path.split("/")[1] for path in paths}
+    roots = {"/" + path.split("/")[1] for path in routes}
+    paths = RoutePaths({**routes, **DOCUMENTS})
+    app.add_middleware(HeadMiddleware, paths=paths)
     app.add_middleware(AllowedHostsMiddleware, hosts=hosts, paths=sorted(roots))
     app.add_middleware(AccessLogMiddleware, paths=sorted(roots - UNLOGGED), with_prompts=settings.log_prompts)
     app.add_middleware(UnbufferedMiddleware)
+    app.add_middleware(SlashesMiddleware, paths=paths)
     app.add_middleware(RootPathMiddleware, root_path=settings.root_path)

@@ -14,6 +14,10 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from demo.access import Access
+from demo.api.bearer import read_bearer
+from demo.api.guess_limit import GuessLimit
+from demo.client_key import read_address
+from demo.operator import is_operator
 
 LIFETIME_SECONDS: Final = 24 * 3600
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
@@ -31,22 +35,41 @@ class PageSessions:
     def __init__(self, access: Access, has_page: bool) -> None:
         self.ask_password = has_page and access.password is not None
         self.open_page = has_page and access.password is None and access.api_key is not None
-        self._password = access.password
-        self._expected = None if access.api_key is None else f"Bearer {access.api_key}".encode()
+        self._password, self._api_key = access.password, access.api_key
+        self._expected = None if access.api_key is None else access.api_key.encode()
+        # A program sends its key with each request; a visitor enters the password once, and has a session then.
+        self._key_guesses, self._password_guesses = GuessLimit(trusts_known=True), GuessLimit(trusts_known=False)
         self._secret = secrets.token_bytes(32)
         # Not the same for two servers on one machine: cookies do not tell ports apart.
         self._name = f"session-{secrets.token_hex(4)}"
 
     def admit_program(self, scope: Scope) -> bool:
         """Whether a request has the API key, if one is required."""
-        given = Headers(scope=scope).get("authorization", "").encode("latin-1")
+        given = read_bearer(scope).encode("latin-1")
         return self._expected is None or hmac.compare_digest(given, self._expected)
+
+    def judge_key(self, scope: Scope) -> bool:
+        """As `admit_program`; a wrong key counts as a guess. Raises TooManyGuesses."""
+        if self._expected is None or "authorization" not in Headers(scope=scope):
+            return self.admit_program(scope)
+        return self._key_guesses.judge(read_address(HTTPConnection(scope)), self.admit_program(scope))
+
+    def judge_password(self, scope: Scope, given: str) -> bool:
+        """Whether `given` is the page's password; a wrong one counts as a guess. Raises TooManyGuesses."""
+        return self._password_guesses.judge(read_address(HTTPConnection(scope)), self.is_password(given))
 
     def admit_visitor(self, scope: Scope) -> bool:
         """Whether a request has a session, and no other site has made the browser send it."""
         cookies = HTTPConnection(scope).cookies
         signed = any(self._is_valid(cookies.get(name, "")) for name in (self._name, f"{self._name}-framed"))
         return signed and (scope["method"] in SAFE_METHODS or is_of_own_site(scope))
+
+    def admit_operator(self, scope: Scope) -> bool:
+        """Whether a request comes from whoever runs this server, and no other site has made a browser send it."""
+        connection = HTTPConnection(scope)
+        has_key = self.judge_key(scope) or (self._password == self._api_key and self.admit_visitor(scope))
+        access, address = Access(self._api_key, self._password), read_address(connection)
+        return is_of_own_site(scope) and is_operator(access, has_key, address, connection.headers)
 
     def is_password(self, given: str) -> bool:
         """Whether `given` is the page's password."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import uvicorn
 from fastapi import FastAPI
 
+from demo.api.ending import Ending
 from demo.api.middleware.allowed_hosts import choose_allowed_hosts, is_loopback
 from demo.api.uvicorn_tuning import GRACE_SECONDS, IDLE_SECONDS, TunedUvicorn, choose_protocol
 from demo.choice import Choice
@@ -54,8 +55,11 @@ class Server:
         name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(hostname, f"[{hostname}]" if ":" in hostname else hostname)
         return f"http://{name}:{port}"
 
-    def serve(self, app: FastAPI, on_exit: Callable[[], None]) -> None:
-        """Serve until a signal or `stop`; then `on_exit` runs, and open connections get a moment to end."""
+    def serve(self, app: FastAPI, on_exit: Callable[[], None], ending: Ending | None = None) -> None:
+        """Serve until a signal or `stop`; then `on_exit` runs, and open connections get a moment to end.
+
+        With an `ending`, the first SIGTERM drains before.
+        """
         config = uvicorn.Config(
             app,
             http=choose_protocol(),
@@ -64,7 +68,7 @@ class Server:
             timeout_graceful_shutdown=2 * GRACE_SECONDS,
             forwarded_allow_ips=list(self._proxies),
         )
-        self._uvicorn = TunedUvicorn(config, on_exit)
+        self._uvicorn = TunedUvicorn(config, on_exit, ending)
         self._uvicorn.should_exit = self._stopped
         logger.info("Listening on %s", self.url)
         self._uvicorn.run(sockets=[self._socket])

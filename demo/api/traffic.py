@@ -35,6 +35,7 @@ class CountedConnection(h11.Connection):
     def __init__(self) -> None:
         super().__init__(h11.SERVER)
         self.traffic = Traffic()
+        self.content_type = b""  # of the reply that is being sent
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         unread = len(self.trailing_data[0])
@@ -45,6 +46,8 @@ class CountedConnection(h11.Connection):
         return event
 
     def send(self, event: h11.Event) -> bytes | None:  # type: ignore[override]  # h11 has overloads
+        if type(event) is h11.Response:
+            self.content_type = dict(event.headers).get(b"content-type", b"")
         output = super().send(event)
         self.traffic.reply += len(output or b"")
         return output

@@ -7,19 +7,23 @@ its headers, for its body and before its first request, and errors in JSON: `Con
 import asyncio
 import json
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Callable
 from http import HTTPStatus
+from types import FrameType
 from typing import Any, Final, Literal, cast
 
 import h11
 import uvicorn
 from starlette.types import Scope
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from demo.api.dialects.errors import Refused, write_native
+from demo.api.ending import Ending
+from demo.api.half_close import HalfClose
 from demo.api.request_target import replace_absolute_form
 from demo.api.traffic import KEY, CountedConnection
 
@@ -31,8 +35,18 @@ IDLE_SECONDS: Final = 30  # before the first request, and between two
 GRACE_SECONDS: Final = 1  # for open connections to receive their final event, after the engine has ended
 
 USED_NAMES: Final[dict[type, tuple[str, ...]]] = {
-    H11Protocol: ("conn", "loop", "scope", "transport", "handle_events", "send_400_response"),
-    uvicorn.Server: ("server_state", "shutdown"),
+    H11Protocol: (
+        "conn",
+        "cycle",
+        "loop",
+        "scope",
+        "transport",
+        "handle_events",
+        "on_response_complete",
+        "send_400_response",
+    ),
+    RequestResponseCycle: ("keep_alive", "response_complete"),
+    uvicorn.Server: ("_captured_signals", "handle_exit", "on_tick", "server_state", "shutdown"),
     ServerState: ("connections",),
 }
 
@@ -63,6 +77,7 @@ class Connection(H11Protocol):
 
     _timer: asyncio.TimerHandle | None = None
     _has_received = False
+    _half_close: HalfClose | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -80,8 +95,31 @@ class Connection(H11Protocol):
         super().data_received(data)
         self._start_timer()
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # as in asyncio
+        if self._half_close is not None:
+            return True
+        if self.cycle is None or self.cycle.response_complete or self.conn.their_state is h11.SEND_BODY:
+            return False
+        self._stop_timer()
+        self._half_close = HalfClose(self._counted, self.transport, self.loop)
+        self._end_after_last_reply()
+        return True
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._half_close is not None:
+            self._end_after_last_reply()
+
+    def _end_after_last_reply(self) -> None:
+        if self.cycle.response_complete:
+            self.transport.close()
+        elif not self.conn.trailing_data[0]:  # else other requests wait for their replies
+            self.cycle.keep_alive = False
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if self._half_close is not None:
+            self._half_close.stop()
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
@@ -135,13 +173,31 @@ class Connection(H11Protocol):
 class TunedUvicorn(uvicorn.Server):
     """uvicorn, but `on_exit` runs before it waits for the open responses, and these get `GRACE_SECONDS` to end.
 
+    With an `ending`, it serves on after the first SIGTERM until that has drained; a second signal ends it at once.
+
     A page keeps a connection open for as long as it is shown. uvicorn would cancel its response, with a traceback;
     with its connection closed, the response ends as if the page had been closed.
     """
 
-    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None], ending: Ending | None = None) -> None:
         super().__init__(config)
         self._on_exit = on_exit
+        self._ending = ending
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Takes no lock and writes no log: it interrupts the event loop's thread, which may be doing either.
+        if self._captured_signals:
+            self.should_exit = True  # while it drains; the process ends by the first signal all the same
+        elif sig == signal.SIGTERM and self._ending is not None:
+            self._captured_signals.append(sig)
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._captured_signals and self._ending is not None:
+            self._ending.begin()
+            self.should_exit |= self._ending.is_due
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await asyncio.to_thread(self._on_exit)

@@ -15,7 +15,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from demo.engine import Engine, Log, Ticket
 from demo.engines.wrapper import EngineWrapper, LogWrapper
 from demo.errors import DemoError
-from demo.events import Done, Event, Failed, Started, Token
+from demo.events import Done, EngineReport, Event, Failed, Sent, Started, Token
 from demo.request import Request
 
 SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
@@ -98,19 +98,20 @@ class MeteredEngine(EngineWrapper):
             raise
 
     # Way 9: The metrics wrap the log, to count and time what is written to it
-    def submit(self, request: Request, log: Log) -> Ticket:
-        recorder = _Recorder(self.metrics, log)
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        recorders = [_Recorder(self.metrics, log) for log in logs]
         try:
-            ticket = super().submit(request, recorder)
+            tickets = super().submit_all(requests, recorders)
         except DemoError as error:
-            self._count_refusal(error)
+            self._count_refusal(error, len(requests))
             raise
-        recorder.record_admission(request)
-        return ticket
+        for request, recorder in zip(requests, recorders, strict=True):
+            recorder.record_admission(request)
+        return tickets
 
-    def _count_refusal(self, error: DemoError) -> None:
-        self.metrics.count("tgi_request_count")
-        self.metrics.count("tgi_request_failure", error.kind)
+    def _count_refusal(self, error: DemoError, requests: int = 1) -> None:
+        self.metrics.count("tgi_request_count", by=requests)
+        self.metrics.count("tgi_request_failure", error.kind, by=requests)
 
 
 class _Recorder(LogWrapper):
@@ -121,6 +122,7 @@ class _Recorder(LogWrapper):
         self._metrics = metrics
         self._submitted = time.perf_counter()
         self._started: float | None = None
+        self._is_elsewhere = False
         self._last_token: float | None = None
         self._has_text = False
 
@@ -137,14 +139,23 @@ class _Recorder(LogWrapper):
                 self._record_token(event)
             elif isinstance(event, Started):
                 self._record_start(event)
+            elif isinstance(event, Sent):
+                self._is_elsewhere, self._started = True, event.time
+            elif isinstance(event, EngineReport):
+                self._record_prompt(event.input_tokens, event.cached_tokens)
             elif isinstance(event, Done | Failed):
                 self._record_end(event)
 
     def _record_start(self, started: Started) -> None:
+        if self._is_elsewhere:  # its queue is unknown, and its counts are reported at the end
+            return
         self._started = started.time
         self._metrics.queue.observe(started.time - self._submitted)
-        self._metrics.input_length.observe(started.input_tokens)
-        self._metrics.count(CACHED, by=started.cached_tokens)
+        self._record_prompt(started.input_tokens, started.cached_tokens)
+
+    def _record_prompt(self, input_tokens: int, cached_tokens: int) -> None:
+        self._metrics.input_length.observe(input_tokens)
+        self._metrics.count(CACHED, by=cached_tokens)
 
     def _record_token(self, token: Token) -> None:
         if token.text and not self._has_text:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from demo.engine import Log
+from demo.engine import Log, Ticket
 from demo.errors import DemoError, EngineFailed, Overloaded, describe_failure
 from demo.events import Done, Event, Failed, Token
 
@@ -16,7 +16,7 @@ MAX_PLAYBACKS: Final = 256
 _slots = threading.BoundedSemaphore(MAX_PLAYBACKS)
 
 
-class Playback:
+class Playback(Ticket):
     """A Ticket. Plays `schedule`: groups of events, each written together at the time of its first.
 
     The log always gets one final event: Failed where the schedule raises or has none. Raises Overloaded where

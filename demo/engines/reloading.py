@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
@@ -50,6 +50,7 @@ class ReloadingEngine(Engine):
         self._clock = clock
         self._wait = wait
         self._changed = threading.Event()  # the engine has broken, or this one is being closed
+        self._hurried = threading.Event()  # the pause is to end now
         self._closing = False
         self._failure: Broken | None = None  # why the last engine broke, until the next is ready
         self._limit = 0
@@ -75,15 +76,29 @@ class ReloadingEngine(Engine):
     def admit(self) -> None:
         self._find().admit()
 
+    def find_wait(self, client: str, places: int = 1) -> float | None:
+        return None if (engine := self._engine) is None else engine.find_wait(client, places)
+
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         return self._find().tokenize(prompt)
 
     def submit(self, request: Request, log: Log) -> Ticket:
         return _WeakTicket(self._find().submit(request, log))
 
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        return [_WeakTicket(ticket) for ticket in self._find().submit_all(requests, logs)]
+
+    def reload(self) -> bool:
+        """End the pause before the next attempt to load the model; False where there is none."""
+        if self._engine is not None or self._closing:
+            return False
+        self._hurried.set()
+        return True
+
     def close(self) -> None:
         self._closing = True
         self._changed.set()
+        self._hurried.set()
         if (engine := self._engine) is not None:
             engine.close()
 
@@ -136,7 +151,6 @@ class ReloadingEngine(Engine):
                 self._failure = None
                 if engine.load.stalled > HUNG_SECONDS:
                     return EngineFailed(f"The model hangs: no step has ended for {HUNG_SECONDS:.0f} s.")
-            del engine  # while it waits, this thread keeps no engine in memory
             self._wait(self._changed, WATCH_SECONDS)
             self._changed.clear()
         return None
@@ -166,12 +180,12 @@ class ReloadingEngine(Engine):
         return self._backoff.choose_longest() if is_lasting else self._backoff.choose_pause()
 
     def _pause(self, seconds: float) -> None:
-        self._changed.clear()
         if not self._closing:
-            self._wait(self._changed, seconds)
+            self._wait(self._hurried, seconds)
+        self._hurried.clear()
 
 
-class _WeakTicket:
+class _WeakTicket(Ticket):
     """A ticket of an engine. The engine holds an open one; what keeps an ended run does not keep the model with it."""
 
     def __init__(self, ticket: Ticket) -> None:
@@ -180,6 +194,9 @@ class _WeakTicket:
     def cancel(self) -> None:
         if (ticket := self._ticket()) is not None:
             ticket.cancel()
+
+    def find_remaining(self) -> float | None:
+        return None if (ticket := self._ticket()) is None else ticket.find_remaining()
 
 
 def _strip(error: DemoError) -> DemoError:

@@ -15,6 +15,7 @@ from demo.engines.playback import Playback
 from demo.errors import BadRequest, NotReady, Overloaded, SettingError, describe_shutdown
 from demo.events import Done, Event, Token
 from demo.metrics import measure_streamed
+from demo.places import require_fit
 from demo.request import Prompt, Request
 from demo.settings import Settings
 from demo.trace import Trace, read_trace
@@ -59,12 +60,22 @@ class Replay(Engine):
         raise NotReady("This server plays recorded runs and has no tokenizer: start it without --replay-only.")
 
     def submit(self, request: Request, log: Log) -> Ticket:
-        trace = find_trace(self._traces, request)
+        return self.submit_all([request], [log])[0]
+
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        traces = [find_trace(self._traces, request) for request in requests]
         with self._lock:
-            self._check_limit()
-            playback = Playback(schedule_trace(trace, request, time.perf_counter()), log)
-            self._playing.add(playback)
-        return playback
+            self._check_limit(len(traces))
+            playbacks: list[Playback] = []
+            try:
+                for trace, request, log in zip(traces, requests, logs, strict=True):
+                    playbacks.append(Playback(schedule_trace(trace, request, time.perf_counter()), log))
+            except BaseException:
+                for playback in playbacks:
+                    playback.cancel()
+                raise
+            self._playing.update(playbacks)
+        return playbacks
 
     def close(self) -> None:
         with self._lock:
@@ -75,10 +86,11 @@ class Replay(Engine):
         for playback in playing:
             playback.join()
 
-    def _check_limit(self) -> None:
+    def _check_limit(self, places: int = 1) -> None:
         if self._closed:
             raise NotReady("The server is shutting down: try again in a minute.")
-        if self._count_playing() >= self._limit:
+        require_fit(places, self._limit)
+        if self._count_playing() + places > self._limit:
             raise Overloaded(f"{self._limit} runs are being played, which is the limit: try again in a moment.")
 
     def _count_playing(self) -> int:

@@ -1,13 +1,15 @@
 """Sandbox: an Engine wrapper with a limit of its own, so that a load test can fill it and not the server."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from demo.engine import Engine, Load, Log, Ticket
 from demo.engines.wrapper import EngineWrapper, LogWrapper
 from demo.errors import NotReady, Overloaded
 from demo.events import Done, Event, Failed
+from demo.places import require_fit
 from demo.request import Request
 
 SHARE: Final = 4  # a sandbox takes at most 1 / SHARE of the engine's concurrent requests
@@ -28,23 +30,26 @@ class Sandbox(EngineWrapper):
         return Load(len(self._slots), waiting=0, limit=self.limit, stalled=self._engine.load.stalled)
 
     def admit(self) -> None:
-        with self._lock:
+        with self._refusing(), self._lock:
             self._check_limit()
         super().admit()
 
-    def submit(self, request: Request, log: Log) -> Ticket:
-        slot = _Slot(log, self._free)
-        with self._lock:
-            self._check_limit()
-            self._slots.add(slot)
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        slots = [_Slot(log, self._free) for log in logs]
+        with self._refusing(len(slots)), self._lock:
+            self._check_limit(len(slots))
+            self._slots.update(slots)
         try:
-            slot.ticket = super().submit(request, slot)
+            tickets = super().submit_all(requests, slots)
         except BaseException:
-            self._free(slot)
+            for slot in slots:
+                self._free(slot)
             raise
-        if self._closed:
-            slot.ticket.cancel()
-        return slot.ticket
+        for slot, ticket in zip(slots, tickets, strict=True):
+            slot.ticket = ticket
+            if self._closed:
+                ticket.cancel()
+        return tickets
 
     def close(self) -> None:
         """Cancel the sandbox's own runs; the engine itself stays open."""
@@ -55,10 +60,23 @@ class Sandbox(EngineWrapper):
             if slot.ticket is not None:
                 slot.ticket.cancel()
 
-    def _check_limit(self) -> None:
+    @contextmanager
+    def _refusing(self, places: int = 1) -> Iterator[None]:
+        """Refusals say when so many slots are expected to be free."""
+        try:
+            yield
+        except Overloaded as error:
+            tickets = [slot.ticket for slot in tuple(self._slots) if slot.ticket is not None]
+            waits = sorted(wait for ticket in tickets if (wait := ticket.find_remaining()) is not None)
+            missing = len(self._slots) + places - self.limit
+            error.expect(waits[missing - 1] if 0 < missing <= len(waits) else None)
+            raise
+
+    def _check_limit(self, places: int = 1) -> None:
         if self._closed:
             raise NotReady("This sandbox is closed: its load test has ended.")
-        if len(self._slots) >= self.limit:
+        require_fit(places, self.limit, "this sandbox has at most")
+        if len(self._slots) + places > self.limit:
             raise Overloaded(
                 f"Model is overloaded: {len(self._slots)} requests are being answered in this sandbox, which is "
                 "the limit. Try again in a few seconds."

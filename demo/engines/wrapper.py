@@ -25,11 +25,18 @@ class EngineWrapper(Engine):
     def admit(self) -> None:
         self._engine.admit()
 
+    def find_wait(self, client: str, places: int = 1) -> float | None:
+        return self._engine.find_wait(client, places)
+
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         return self._engine.tokenize(prompt)
 
     def submit(self, request: Request, log: Log) -> Ticket:
-        return self._engine.submit(request, log)
+        """As `submit_all`, which a subclass overrides."""
+        return self.submit_all([request], [log])[0]
+
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        return self._engine.submit_all(requests, logs)
 
     def close(self) -> None:
         self._engine.close()

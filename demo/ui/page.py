@@ -11,6 +11,7 @@ import gradio as gr
 from fastapi import FastAPI
 from gradio.events import Dependency
 
+from demo.access import Access
 from demo.engine import Engine
 from demo.trace import Trace
 from demo.ui.allowed_routes import close_other_routes, share_with_no_site
@@ -37,12 +38,14 @@ QUICK: dict[str, Any] = {**SILENT, "queue": False}
 QUICK_EACH_TIME: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
 
 
-def build_page(engine: Engine, sessions: Sessions, recordings: Sequence[Trace] = ()) -> gr.Blocks:
+def build_page(
+    engine: Engine, sessions: Sessions, recordings: Sequence[Trace] = (), access: Access | None = None
+) -> gr.Blocks:
     """The page in front of `engine`; where that can't answer, one of `recordings` is played."""
     blocks: gr.Blocks
     with without_apps(), gr.Blocks(title="Token streaming", analytics_enabled=False) as blocks:
         page = Layout()
-        listeners = RaceListeners(engine, page, sessions, recordings)
+        listeners = RaceListeners(engine, page, sessions, recordings, access)
         wire_race(blocks, page, listeners)
         wire_lesson(blocks, page, listeners, LessonListeners(engine, page, sessions))
     close_queue(blocks)
@@ -55,8 +58,12 @@ def mount_page(
     sessions: Sessions | None = None,
     recordings: Sequence[Trace] = (),
     tabs: Tabs | None = None,
+    access: Access | None = None,
 ) -> FastAPI:
-    """Serve the page in front of `engine` at `/` of `app`, to the `tabs` that are then open."""
+    """Serve the page in front of `engine` at `/` of `app`, to the `tabs` that are then open.
+
+    `access` says who may have a failed model loaded again; None: nobody.
+    """
     sessions = Sessions() if sessions is None else sessions
     tabs = Tabs() if tabs is None else tabs
     tabs.on_close = sessions.close
@@ -67,7 +74,7 @@ def mount_page(
     app.add_middleware(DocumentMiddleware)
     share_with_no_site(app)
     use_relative_urls()
-    page = build_page(engine, sessions, recordings)
+    page = build_page(engine, sessions, recordings, access)
     mounted: FastAPI = gr.mount_gradio_app(
         app,
         page,

@@ -16,7 +16,7 @@ from demo.trace import Trace, retrace_run, trace_run
 from demo.ui.race import UPDATE_SECONDS, Race
 from demo.ui.view.options import GenerationOptions
 from demo.ui.view.turn import Question, Turn, join_messages
-from demo.ui.view.words import SIDES, Side, describe_pace, describe_recording
+from demo.ui.view.words import ARRIVALS, SIDES, Side, describe_pace, describe_recording
 
 MAX_RUNS: Final = 100  # that a session keeps for its charts and tables
 HIDDEN_UPDATE_SECONDS = 1.0  # seconds between two updates of a tab that another tab hides
@@ -96,7 +96,7 @@ class Session:
 
     def _make(self, engine: Engine, question: Question, turns: Sequence[Turn], options: GenerationOptions) -> Race:
         if question.recording is not None:
-            return make_replay(question.recording, options.pace)
+            return make_replay(question.recording, options.pace, question.from_link)
         return self._make_race(engine, question, turns, question.options or options)
 
     # Way 6: The conversation and the prompt become a request
@@ -109,14 +109,15 @@ class Session:
             raise BadRequest("There is no answer to continue: press Generate first.")
         card = status.card if isinstance(status := engine.status, Ready) else None
         request = Request(
-            messages,
+            messages if card is None or card.has_chat_template else "".join(each.content for each in messages),
             min(options.max_new_tokens, (card and card.max_new_tokens) or options.max_new_tokens),
             options.sampling,
             ignore_eos=question.kind == "example",
             pace=options.pace,
             client=self.client,
         )
-        label = describe_pace(options.pace, card.rate if card else None)
+        elsewhere = ARRIVALS if card is not None and card.source == "endpoint" else ""
+        label = ", ".join(filter(None, (describe_pace(options.pace, card.rate if card else None), elsewhere)))
         return Race(engine, request, label, lambda run: trace_run(run, card) if card else None)
 
     def record(self) -> bool:
@@ -148,10 +149,10 @@ class Session:
             self.race.detach(*(sides or SIDES))
 
 
-def make_replay(trace: Trace, pace: float | None) -> Race:
+def make_replay(trace: Trace, pace: float | None, from_link: bool = False) -> Race:
     """A race of a recorded run, as it was or slowed to `pace` tokens/s."""
     request = trace.request if pace is None else replace(trace.request, pace=pace)
-    label = describe_recording(replace(trace, request=request))
+    label = describe_recording(replace(trace, request=request), from_link)
     same = request == trace.request
     return Race(Replay((trace,)), request, label, lambda run: trace if same else retrace_run(trace, run))
 

@@ -25,6 +25,7 @@ class Script:
     seed: int = 7
     prompt: tuple[PromptToken, ...] = ()
     cached_tokens: int = 0
+    stop: str | None = None
 
 
 def make_token(index: int, text: str, logprob: float, special: bool = False, top: Sequence[Candidate] = ()) -> Token:
@@ -37,6 +38,15 @@ ENDED = Script((make_token(1, "Hé", -0.25), make_token(2, "", -0.125, special=T
 STOPPED = Script((make_token(1, "Hé", -0.25), make_token(2, "", -1.5)), "stop_sequence")
 # A character of three tokens: the first two are held back, each with an event of its own.
 HELD_BACK = Script((make_token(1, "", -1.0), make_token(2, "", -2.0), make_token(3, "日", -3.0)))
+# The same, as an engine tells the bytes: each token has its own, and the likeliest beside the first share its text.
+BROKEN = "\N{REPLACEMENT CHARACTER}"
+PARTS = tuple(Candidate(101 + number, BROKEN, -1.0, False, bytes([byte])) for number, byte in enumerate("日".encode()))
+CUT_UP = Script(
+    tuple(
+        replace(make_token(number, text, -1.0, top=(part, PARTS[0])), encoded=part.encoded, own=part)
+        for number, (text, part) in enumerate(zip(("", "", "日"), PARTS, strict=True), 1)
+    )
+)
 RANKED = Script(
     (
         make_token(1, "a", -0.5, top=[Candidate(101, "a", -0.5, False), Candidate(7, "b", -1.5, False)]),
@@ -92,12 +102,11 @@ class AnsweredTicket(ScriptedTicket):
         """The whole script."""
         now = time.perf_counter()
         prompt = [PromptRead(now, script.prompt)] if self.request.prompt_logprobs else []
-        done = Done(now, script.reason, len(script.tokens))
+        done = Done(now, script.reason, len(script.tokens), script.stop)
         self._ended = True
-        tokens = [
-            Token(now, each.index, each.id, each.text, each.logprob, each.special, each.top) for each in script.tokens
-        ]
-        started = Started(now, script.input_tokens, script.seed, script.cached_tokens)
+        tokens = [replace(each, time=now) for each in script.tokens]
+        ids = tuple(range(5, 5 + script.input_tokens))
+        started = Started(now, script.input_tokens, script.seed, script.cached_tokens, ids)
         self._log(started, *prompt, *tokens, done)
 
 

@@ -98,6 +98,22 @@ def test_an_open_page_gives_its_visitors_a_session_and_programs_still_need_the_k
     assert generate(client) == 200
 
 
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        (Settings(api_key=KEY), 409),  # the page asked for the key: there is only nothing to load
+        (Settings(api_key=KEY, page_password=PASSWORD), 403),
+        (Settings(api_key=KEY, open_page=True), 403),
+    ],
+)
+def test_a_session_loads_the_model_again_only_where_it_was_got_by_the_key(settings: Settings, status: int) -> None:
+    client = Browser(settings)
+    assert client.post("/reload").status_code == 403
+    client.post("/login", json={"password": settings.page_password or KEY})
+    client.get("/")
+    assert client.post("/reload").status_code == status
+
+
 def test_without_a_key_everything_is_open() -> None:
     client = Browser(Settings())
     assert client.get("/").text == "the page"

@@ -217,3 +217,43 @@ def test_plain_text_is_answered_as_the_same_message_is(api: Api, prompt: str, se
     parameters = {"do_sample": True, "seed": seed, "max_new_tokens": length}
     spelled = parse(api.ask("/generate", {"inputs": templated, "parameters": parameters}))
     assert spelled["generated_text"] == given["choices"][0]["text"]
+
+
+@settings(drawn, max_examples=5)
+@given(prompt=prompts, seed=seeds, at=st.integers(0, 15), top=st.integers(0, 5))
+def test_what_is_told_of_a_token_does_not_depend_on_stop_strings_or_alternatives(
+    api: Api, prompt: str, seed: int, at: int, top: int
+) -> None:
+    parameters = {"do_sample": True, "seed": seed, "max_new_tokens": 16, "details": True}
+    plain = parse(api.ask("/generate", {"inputs": prompt, "parameters": parameters}))
+    text, tokens = plain["generated_text"], plain["details"]["tokens"]
+    begun = [text[at : at + 1] + "\0\0", text[at : at + 2] + "☃", text[:1] + "☃"]  # which never are complete
+    body = {"inputs": prompt, "parameters": {**parameters, "stop": begun, "top_n_tokens": top}}
+    details = parse(api.ask("/generate", body))["details"]
+    assert (details["tokens"], details["finish_reason"]) == (tokens, plain["details"]["finish_reason"])
+    assert read_tokens(api.ask("/generate_stream", body)) == tokens
+    if not (stop := text[at : at + 2]):
+        return
+    cut = parse(api.ask("/generate", {"inputs": prompt, "parameters": {**parameters, "stop": [stop]}}))
+    assert cut["generated_text"] == text[: text.index(stop)]
+    assert cut["details"]["finish_reason"] == "stop_sequence"
+    for one, other in zip(cut["details"]["tokens"], tokens, strict=False):
+        assert {**one, "text": ""} == {**other, "text": ""}
+        assert other["text"].startswith(one["text"])
+
+
+@settings(drawn, max_examples=5)
+@given(prompt=prompts, seed=seeds, top=st.integers(0, 3), stops=stops)
+def test_the_bytes_of_all_tokens_are_the_texts_and_each_offset_is_a_tokens_place(
+    api: Api, prompt: str, seed: int, top: int, stops: list[str]
+) -> None:
+    body: dict[str, Any] = {"seed": seed, "max_tokens": 16, "stop": stops, "n": 2}
+    chat = {**body, "messages": [{"role": "user", "content": prompt}], "logprobs": True, "top_logprobs": top}
+    for choice in parse(api.ask("/v1/chat/completions", chat))["choices"]:
+        told = bytes(byte for token in choice["logprobs"]["content"] for byte in token["bytes"])
+        assert told.decode(errors="replace") == choice["message"]["content"]
+    for choice in parse(api.ask("/v1/completions", {**body, "prompt": prompt, "logprobs": top}))["choices"]:
+        assert all(len(each) >= top for each in choice["logprobs"]["top_logprobs"])
+        offsets = choice["logprobs"]["text_offset"]
+        assert offsets == sorted(offsets)
+        assert offsets[-1] <= len(choice["text"])

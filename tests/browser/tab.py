@@ -66,7 +66,7 @@ class Tab:
         page.on("request", self._see)
         page.set_default_timeout(PATIENCE)
         page.add_init_script(WATCH_LEAD)
-        page.goto(f"{url}/?__theme={theme}{fragment}")
+        page.goto(f"{url if url.endswith('.html') else f'{url}/'}?__theme={theme}{fragment}")
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error":

@@ -18,6 +18,7 @@ from tests.traces import make_trace
 CHEESE = make_trace(["Cheese ", "is ", "milk", "."], "What is cheese?", gap=0.15)
 COUNT = make_trace(["1, ", "2, ", "3."], "Count to 3", gap=0.1)
 LABEL = "recorded 2026-11-23 on cpu"
+FROM_LINK = "from the link, not from this server's model"
 SLOWED = f"{LABEL}, slowed to 30 tokens/s"
 
 
@@ -28,13 +29,14 @@ def test_a_link_to_a_run_plays_it_again_marked_as_recorded_and_without_the_model
     tab.expect_both("done")
     assert tab.has_led
     assert tab.read("streamed-text") == tab.read("whole-text") == "Cheese is milk."
-    assert tab.read("streamed-label") == tab.read("whole-label") == LABEL
+    assert tab.read("streamed-label") == tab.read("whole-label") == FROM_LINK
+    expect(tab.find("message")).to_have_text("This run comes from the link: it was not made by this server.")
     assert tab.read("streamed-remembered") == tab.read("whole-remembered") == ""
     expect(tab.find("question")).to_have_text("What is cheese?")
     tab.expect_results(1)
     assert abs(read_seconds(tab.read("streamed-ttft")) - 0.15) < 0.01
     assert abs(read_seconds(tab.read("whole-total")) - 0.6) < 0.01
-    expect(tab.page.locator("#numbers tbody td").first).to_have_text(f"1 · {LABEL}")
+    expect(tab.page.locator("#numbers tbody td").first).to_have_text(f"1 · {FROM_LINK}")
     assert engine.tickets == []
 
 
@@ -54,7 +56,7 @@ def test_the_link_that_a_page_gives_for_its_run_plays_that_run_in_another_browse
         other = open_tab(elsewhere.url, fragment="#" + link.split("#")[1])
         other.expect_both("done")
         assert other.read("streamed-text") == "Because <b>it</b> is 🧀."
-        assert other.read("streamed-label").startswith("recorded ")
+        assert other.read("streamed-label") == FROM_LINK
         assert other.read("streamed-tokens") == tab.read("streamed-tokens")
         for each, name in product((tab, other), ("streamed-remembered", "whole-remembered")):
             assert each.read(name) == "1,812 of 1,840 prompt tokens remembered"

@@ -55,11 +55,32 @@ def test_a_client_alone_takes_half_of_all_places() -> None:
     assert len(fill(FairEngine(LimitedEngine()), ask("a"))) == LIMIT // 2
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3])
-def test_a_client_alone_is_served_however_few_places_there_are(limit: int) -> None:
-    engine = LimitedEngine()
-    engine.limit = limit
-    assert len(fill(FairEngine(engine), ask("a"))) == (limit + 1) // 2
+@pytest.mark.parametrize("limit", [1, 2, 4, 8])
+def test_a_client_alone_has_up_to_four_of_few_places_and_another_gets_the_next_that_is_free(limit: int) -> None:
+    inner = LimitedEngine()
+    inner.limit = limit
+    engine = FairEngine(inner)
+    assert len(fill(engine, ask("a"))) == min(limit, 4)
+    served = fill(engine, ask("b"), attempts=1)
+    inner.tickets[0].finish("eos_token")
+    if limit > 1:  # of one place, it is whoever comes first
+        served += fill(engine, ask("a"), attempts=1)
+    assert len([*served, *fill(engine, ask("b"), attempts=1)]) >= 1
+    assert any(ticket.request.client == ask("b")(0) for ticket in inner.tickets)
+
+
+def test_who_is_refused_before_it_is_known_who_it_is_counts_as_another() -> None:
+    inner = LimitedEngine()
+    inner.limit = 4
+    engine = FairEngine(inner)
+    fill(engine, ask("a"))
+    inner.refusal = Overloaded("full")
+    with pytest.raises(Overloaded):
+        engine.admit()
+    inner.refusal = None
+    inner.tickets[0].finish("eos_token")
+    assert not fill(engine, ask("a"))
+    assert fill(engine, ask("b"), attempts=1)
 
 
 @given(st.integers(1, 12))

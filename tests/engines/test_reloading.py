@@ -34,6 +34,17 @@ class Breakable(ScriptedEngine):
             ticket.fail(error)
         self._on_broken()
 
+    def break_within(self, error: DemoError) -> None:
+        """As a worker does: the frames of the error and of its cause hold the engine, which is in a circle."""
+        self.circle = self
+        try:
+            try:
+                raise ValueError("a bug of our own")
+            except ValueError as bug:
+                raise error from bug
+        except DemoError as caught:
+            self.break_down(caught)
+
     def submit(self, request: Request, log: Log) -> Ticket:
         if isinstance(self._status, Loading):
             raise NotReady("The model is still loading.")
@@ -43,11 +54,12 @@ class Breakable(ScriptedEngine):
 class Bench:
     """A reloading engine whose engines, pauses and clock the test scripts. Pauses end when the test says so."""
 
-    def __init__(self, *statuses: Status) -> None:
+    def __init__(self, *statuses: Status, waits_really: bool = False) -> None:
         self.statuses = list(statuses)
         self.now = 0.0
         self.alive: list[int] = []  # for each opening, how many earlier engines were still in memory
         self.pauses: list[float] = []
+        self._waits_really = waits_really  # a pause ends when its event is set
         self._paused = threading.Semaphore(0)
         self._go_on = threading.Semaphore(0)
         self._opened: list[weakref.ref[Breakable]] = []
@@ -86,6 +98,10 @@ class Bench:
     def _wait(self, event: threading.Event, seconds: float) -> None:
         if seconds == WATCH_SECONDS:
             event.wait(0.01)  # a watch: it looks again
+            return
+        if self._waits_really:
+            self._paused.release()
+            assert event.wait(20)
             return
         self.pauses.append(seconds)
         self._paused.release()
@@ -133,6 +149,40 @@ def test_no_engine_is_opened_while_an_earlier_one_is_in_memory_also_where_its_ru
     bench.wait_for_opening()
     assert bench.alive == [0, 0, 0, 0]
     kept[0].cancel()  # no effect: its engine is gone
+    bench.engine.close()
+
+
+def test_after_one_pause_the_error_and_a_circle_keep_no_engine_in_memory() -> None:
+    bench = Bench()
+    bench.wait_for_opening()
+    bench.last.break_within(broken())
+    assert bench.wait_for_pause() == 2
+    gc.disable()  # only what is released counts
+    try:
+        bench.go_on()
+        bench.wait_for_opening()
+    finally:
+        gc.enable()
+    assert (bench.pauses, bench.alive) == ([2], [0, 0])
+    bench.engine.close()
+
+
+def test_an_engine_that_another_holds_for_a_while_is_released_at_the_next_look() -> None:
+    bench = Bench()
+    bench.wait_for_opening()
+    held: list[Breakable] = [bench.last]
+    held[0].break_within(broken())
+    gc.disable()
+    try:
+        for pause in (2, 4):
+            assert bench.wait_for_pause() == pause
+            if pause == 4:
+                held.clear()
+            bench.go_on()
+        bench.wait_for_opening()
+    finally:
+        gc.enable()
+    assert bench.pauses == [2, 4]
     bench.engine.close()
 
 
@@ -218,6 +268,21 @@ def test_an_engine_that_cannot_even_be_opened_is_tried_again() -> None:
     for _ in range(2):
         bench.wait_for_opening()
     bench.engine.close()
+
+
+def test_whoever_runs_the_server_ends_the_pause_and_only_a_pause() -> None:
+    bench = Bench(Broken(broken()), Loading("reading the weights"), waits_really=True)
+    assert bench._paused.acquire(timeout=20)
+    assert bench.engine.reload()
+    for _ in range(2):
+        bench.wait_for_opening()
+    while not isinstance(bench.engine.status, Loading):
+        pass
+    assert not bench.engine.reload()
+    bench.last.break_down(broken())
+    assert bench._paused.acquire(timeout=20)  # the press before ends no later pause
+    bench.engine.close()
+    assert not bench.engine.reload()
 
 
 def test_metrics_outlive_the_engine_and_a_closed_one_refuses() -> None:

@@ -1,6 +1,7 @@
 """Folders of the Space's variants, ready to be pushed, and checked: `python -m tests.space [FOLDER] [VARIANT ...]`.
 
-With `--reproduce`, each is also installed and started as the platform does it, and looked at in a browser.
+With `--reproduce`, each that has a server is also installed and started as the platform does it, and looked at in a
+browser.
 """
 
 import argparse
@@ -26,7 +27,7 @@ def main() -> int:
     if arguments.reproduce and not faults:
         from tests.space.reproduction import reproduce
 
-        for variant in chosen:
+        for variant in (each for each in chosen if each.has_server):
             reproduce(variant, folder / variant.name, folder / "pictures")
     return 1 if faults else 0
 

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from demo.static.folder import write_folder
+from demo.static.recordings import read_all
 from tests.space.front_matter import join_readme, split_readme
 from tests.space.rules import list_faults
 from tests.space.variants import SERVED, Variant, can_compile, write_fields, write_requirements
@@ -22,9 +24,12 @@ MAX_BYTES: Final = 10_000_000  # of a folder without its model: a guard against 
 def build_folder(variant: Variant, folder: Path) -> None:
     """Write the variant's folder anew."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    _copy_app(variant, folder)
-    _write_readme(variant, folder)
+    if variant.has_server:
+        folder.mkdir(parents=True)
+        _copy_app(variant, folder)
+        _write_readme(variant, folder)
+    else:
+        write_folder(folder, read_all())
     patterns = (f"*{ending} filter=lfs diff=lfs merge=lfs -text\n" for ending in BINARIES)
     (folder / ".gitattributes").write_text("".join(patterns), "utf-8")
 

@@ -8,6 +8,8 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from demo.engines.local.loading.source import HUB_ID_ON_CPU, HUB_ID_ON_GPU
+from demo.static.readme import FRONT_MATTER
+from tests.space.front_matter import split_readme
 
 SERVED: Final = ("app.py", "demo", "assets", "LICENSE", "CHANGELOG.md")  # and README.md and requirements.txt
 # What transformers 5 opens of a Llama. No commit: with one, nothing says locally which commit `main` is.
@@ -25,6 +27,7 @@ class Variant:
     torch: str = ""  # the line of requirements.txt, if another
     packages: tuple[str, ...] = ()  # more lines
     compiles: bool = False  # its kernels, ahead of time
+    has_server: bool = True
 
 
 def _use_model(model: str) -> dict[str, Any]:
@@ -40,11 +43,14 @@ ZEROGPU: Final = Variant(
 )
 CPU: Final = Variant("cpu", "cpu-basic", {"python_version": SPACES_PYTHON, **_use_model(HUB_ID_ON_CPU)}, compiles=True)
 GPU: Final = Variant("gpu", "t4-small", {"python_version": SPACES_PYTHON, **_use_model(HUB_ID_ON_GPU)})
-VARIANTS: Final = (ZEROGPU, CPU, GPU)
+STATIC: Final = Variant("static", "", split_readme(FRONT_MATTER)[0], has_server=False)
+VARIANTS: Final = (ZEROGPU, CPU, GPU, STATIC)
 
 
 def write_fields(variant: Variant, readme: Mapping[str, Any]) -> dict[str, Any]:
-    """The front matter of a variant, from that of the README."""
+    """The front matter of a variant, from that of the README; a page without a server has its own."""
+    if not variant.has_server:
+        return dict(variant.fields)
     return {**readme, "suggested_hardware": variant.hardware, **variant.fields}
 
 

@@ -205,6 +205,7 @@ async def test_a_session_keeps_its_last_100_runs_and_the_whole_conversation(
     assert MAX_RUNS == 100
     start(session, engine, "And now?")
     prompt = engine.tickets[-1].request.prompt
+    assert isinstance(prompt, tuple)
     assert len(prompt) == 2 * (MAX_RUNS + 2) + 1
     assert prompt[0] == Message("user", "Question 1")
 
@@ -307,6 +308,13 @@ async def test_the_rest_of_an_answer_continues_it_and_becomes_one_message_with_i
     assert engine.tickets[1].request.prompt == (HELLO, Message("assistant", "Once "))
     start(session, engine, "And then?")
     assert engine.tickets[2].request.prompt == (HELLO, Message("assistant", "Once upon"), Message("user", "And then?"))
+
+
+async def test_a_model_without_a_chat_template_gets_the_text_itself(session: Session) -> None:
+    engine = ScriptedEngine(Ready(replace(CARD, has_chat_template=False)))
+    await play(session, engine, "Once upon", " a time")
+    await play(session, engine, Question("Once upon", "rest"), " there")
+    assert [ticket.request.prompt for ticket in engine.tickets] == ["Once upon", "Once upon a time"]
 
 
 async def test_neither_the_first_text_nor_a_stop_waits_for_an_update(session: Session, engine: ScriptedEngine) -> None:

@@ -136,7 +136,9 @@ function describeRetries(clients, served, refused) {
 // The Retry-After headers, and how long the clients waited.
 function describePauses(pauses) {
   if (!pauses.length) return null;
-  const asked = [...new Set(pauses.map((each) => each.retry_after))].join(" or ");
+  const seconds = pauses.map((each) => each.retry_after);
+  const different = new Set(seconds);
+  const asked = different.size > 2 ? formatRange(seconds) : [...different].join(" or ");
   const waited = formatRange(pauses.map((each) => each.pause));
   return `Each of the ${pauses.length} refusals said Retry-After: ${asked}; the clients waited ${waited} before they retried.`;
 }

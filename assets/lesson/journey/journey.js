@@ -5,10 +5,13 @@ import { COLOURS, createLayout, draw } from "../shared/charts.js";
 import { formatSeconds } from "../shared/format.js";
 
 const SIDES = constants.titles;
-const PARTS = ["queued", "prefill", "decode", "Gradio", "paint"];
-const SHADES = { queued: 0.25, prefill: 0.5, decode: 0.8, Gradio: 0.35, paint: 1 };
+const WAITING = "waiting for the engine"; // elsewhere: queue and prefill cannot be told apart
+const PARTS = ["queued", WAITING, "prefill", "decode", "delivery", "paint"];
+const SHADES = { queued: 0.25, [WAITING]: 0.4, prefill: 0.5, decode: 0.8, delivery: 0.35, paint: 1 };
 const TOKENS = "Engine's tokens";
-const PATTERNS = { queued: ".", prefill: "/", decode: "", Gradio: "x", paint: "" };
+// What brings the text to this page: its name is the page's.
+const nameOf = (part) => (part === "delivery" ? document.getElementById("station-journey").dataset.delivery : part);
+const PATTERNS = { queued: ".", [WAITING]: "-", prefill: "/", decode: "", delivery: "x", paint: "" };
 
 export function mount(root) {
   const status = root.querySelector(".status");
@@ -31,16 +34,17 @@ function measureParts(side, trace, marks) {
   const decoded = side === "streamed" ? first[0] : trace.end;
   const prefill = trace.tokens[0][0];
   return {
-    queued: trace.started,
-    prefill: prefill - trace.started,
+    queued: trace.elsewhere ? 0 : trace.started,
+    [WAITING]: trace.elsewhere ? prefill : 0,
+    prefill: trace.elsewhere ? 0 : prefill - trace.started,
     decode: decoded - prefill,
-    Gradio: Math.max((marks.arrived - marks.asked) / 1000 - decoded, 0),
+    delivery: Math.max((marks.arrived - marks.asked) / 1000 - decoded, 0),
     paint: (marks.painted - marks.arrived) / 1000,
   };
 }
 
 function describeJourney([side, parts]) {
-  const durations = PARTS.filter((part) => parts[part] > 0).map((part) => `${part} ${formatSeconds(parts[part])}`);
+  const durations = PARTS.filter((part) => parts[part] > 0).map((part) => `${nameOf(part)} ${formatSeconds(parts[part])}`);
   return `${SIDES[side]}, to the ${side === "streamed" ? "first text" : "whole text"} on the screen: ${durations.join(", ")}.`;
 }
 
@@ -48,8 +52,8 @@ function drawJourneys(host, journeys, trace) {
   const bars = journeys.flatMap(([side, parts]) => PARTS.map((part) => ({
     type: "bar", orientation: "h", showlegend: false, y: [SIDES[side]], x: [parts[part]],
     marker: { color: COLOURS[side], opacity: SHADES[part], pattern: { shape: PATTERNS[part], fillmode: "overlay", fgcolor: "#fff" } },
-    text: `${part} ${formatSeconds(parts[part])}`, textposition: "inside", insidetextanchor: "middle", textangle: 0,
-    hovertemplate: `${part} %{x:.3f} s<extra>${SIDES[side]}</extra>`,
+    text: `${nameOf(part)} ${formatSeconds(parts[part])}`, textposition: "inside", insidetextanchor: "middle", textangle: 0,
+    hovertemplate: `${nameOf(part)} %{x:.3f} s<extra>${SIDES[side]}</extra>`,
   })));
   const ticks = {
     type: "scatter", mode: "markers", showlegend: false,

@@ -15,7 +15,8 @@ export function element(tag, attributes = {}, ...children) {
 
 // Shows a table in `host`: `columns` are names, `rows` arrays of text. When it is filled again, scroll position and focus stay.
 export function fillTable(host, caption, columns, rows) {
-  const cells = (kind, row) => row.map((cell) => element(kind, kind === "th" ? { scope: "col" } : {}, String(cell)));
+  const cells = (kind, row) => row.map((cell) => (
+    kind === "th" && cell !== "" ? element("th", { scope: "col" }, String(cell)) : element("td", {}, String(cell))));
   const body = rows.map((row) => element("tr", {}, ...cells("td", row)));
   const region = host.querySelector(":scope > .scroll") ?? element("div", { class: "scroll", tabindex: "0", role: "region" });
   region.setAttribute("aria-label", caption);

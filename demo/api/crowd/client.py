@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
 import httpx2
@@ -12,6 +12,7 @@ from typing_extensions import Unpack
 
 from demo.api.crowd.event_log import EventLog
 from demo.api.crowd.request import CrowdRequest
+from demo.api.dialects.errors import RETRY_AFTER_MS
 from demo.api.openapi.replies import NativeError, NativeEvent
 from demo.api.openapi.reports import CrowdAttempt, CrowdEventFields, CrowdEventName, CrowdRefusal, CrowdVisit
 from demo.events import Started
@@ -84,7 +85,7 @@ class CrowdClient:
             self._fail(body["error"])
             return False
         self._log.refusal = self._log.refusal or write_as_received(response)
-        self._retry_after = float(response.headers.get("retry-after", 0))
+        self._retry_after = read_retry_after(response.headers)
         kind, sentence, pause = body["error_type"], body["error"], self._retry_after
         self._note("refused", attempt=attempt, status=429, retry_after=pause, error_type=kind, error=sentence)
         return True
@@ -130,6 +131,12 @@ class CrowdClient:
         at, more = self._log.now(), {"client": self.record.client, **more}
         self._log.record(event, at, **more)
         return at
+
+
+def read_retry_after(headers: Mapping[str, str]) -> float:
+    """The seconds that a refusal asks for: in milliseconds where it says them, else in whole seconds."""
+    milliseconds = headers.get(RETRY_AFTER_MS)
+    return float(headers.get("retry-after", 0)) if milliseconds is None else float(milliseconds) / 1000
 
 
 def compute_pause(attempt: int, retry_after: float, uniform: Callable[[float, float], float]) -> float:

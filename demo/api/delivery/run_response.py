@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -31,6 +32,7 @@ class RunResponse(Response, ABC):
         self._readers = [run.attach() for run in runs]
         self._answers = [Answer(run) for run in runs]
         self._sending_since: float | None = None
+        self.early_headers: dict[str, str] = {}  # those that are known before the first token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope.setdefault("state", {})["answers"] = self._answers
@@ -65,5 +67,7 @@ class RunResponse(Response, ABC):
 
     async def _transmit(self, message: Message) -> None:
         self._sending_since = self._clock()
+        if self.early_headers and message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *Headers(self.early_headers).raw]
         await self._send(message)
         self._sending_since, self._sent_at = None, self._clock()

@@ -12,7 +12,7 @@ from demo.api.dialects.answer import Answer
 from demo.api.dialects.dialect import Dialect
 from demo.api.dialects.errors import Json
 from demo.errors import DemoError
-from demo.events import Done, Event, PromptProgress, Token
+from demo.events import Done, Event, PromptProgress, Queued, Token
 from demo.run import Run
 
 KEEP_ALIVE_SECONDS: Final = 15.0
@@ -52,7 +52,7 @@ class StreamedResponse(RunResponse):
         for event, following in zip(batch, (*batch[1:], None), strict=True):
             if answer.end is None:
                 answer.add(event)
-            if isinstance(event, PromptProgress) and index == 0:
+            if isinstance(event, PromptProgress | Queued) and index == 0:
                 yield self._frame_progress(self._dialect.progress(answer, event))
             elif isinstance(event, Token):
                 is_last = isinstance(following, Done) and following.finish_reason != "cancelled"

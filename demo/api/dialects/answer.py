@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from demo.api.dialects.timings import MILLISECONDS, Timings
 from demo.api.openapi.replies import NativeReason
 from demo.errors import DemoError, Incomplete
-from demo.events import Done, Event, Failed, PromptRead, PromptToken, Started, Token
+from demo.events import Done, EngineReport, Event, Failed, PromptRead, PromptToken, Started, Token
 from demo.request import Request
 from demo.run import Run
 
@@ -36,6 +36,8 @@ class Answer:
         if isinstance(event, Token):
             self.tokens.append(event)
             self.characters += len(event.text)
+        elif isinstance(event, EngineReport):
+            self.input_tokens, self.cached_tokens = event.input_tokens, event.cached_tokens
         elif isinstance(event, Started):
             self.started = event
             self.input_tokens, self.cached_tokens = event.input_tokens, event.cached_tokens

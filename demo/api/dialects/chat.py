@@ -7,8 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from demo.api.dialects.answer import Answer
-from demo.api.dialects.number_fields import Count, TopN
+from demo.api.dialects.number_fields import TopN
 from demo.api.dialects.openai import FINISH_REASONS, OpenAIDialect, OpenAIRequest
+from demo.api.dialects.openai_numbers import CountOrAll
+from demo.api.dialects.token_fields import list_likeliest, write_ids, write_prompt_ids, write_stop
+from demo.api.dialects.token_names import name_candidate
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
 from demo.api.openapi.replies import Chat, ChatChoice, ChatChunk, ChatDelta, ChatLogprob, ChatLogprobs
 from demo.engine import ModelCard
@@ -19,44 +22,55 @@ from demo.request import Message, Request, Role
 
 
 class ContentPart(BaseModel):
-    """One part of a message. Only text is supported."""
+    """One part of a message. Only text is supported, and the text of a refusal."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="allow")
 
     type: str
     text: str | None = None
+    refusal: str | None = None
+
+    @property
+    def content(self) -> str | None:
+        """Its text; None for a part of another type."""
+        return {"text": self.text, "refusal": self.refusal}.get(self.type)
 
 
 class ChatMessage(BaseModel):
-    """One turn. `developer` is read as `system`."""
+    """One turn. `developer` is read as `system`, an answer that refuses by the text of its `refusal`."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="allow")
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | Annotated[list[ContentPart], Field(fail_fast=True)] | None = None
+    refusal: str | None = None
     tool_calls: Any = Field(default=None, description="Not available here: refused unless null or empty.")
+    function_call: Any = Field(default=None, description="Not available here: refused unless null or empty.")
+    audio: Any = Field(default=None, description="Not available here: refused unless null or empty.")
 
     @property
     def size(self) -> int:
         """Characters of the text, and what reading it costs beside them."""
         if isinstance(self.content, list):
-            return sum(len(part.text or "") + MESSAGE_COST for part in self.content)
-        return len(self.content or "") + MESSAGE_COST
+            return sum(len(part.content or "") + MESSAGE_COST for part in self.content)
+        return len(self.content or self.refusal or "") + MESSAGE_COST
 
     def read(self) -> Message:
         """The engine's message. Raises BadRequest for tools and images."""
-        if self.role == "tool" or self.tool_calls:
+        if self.role == "tool" or self.tool_calls or self.function_call:
             raise BadRequest("Tools are not available on this server: send system, user and assistant messages only.")
+        if self.audio:
+            raise BadRequest("A message of `audio` is not available on this server: send text only.")
         role: Role = "system" if self.role == "developer" else self.role
         return Message(role, self._read_text())
 
     def _read_text(self) -> str:
         if isinstance(self.content, str) or self.content is None:
-            return self.content or ""
+            return self.content or self.refusal or ""
         for part in self.content:
-            if part.type != "text" or part.text is None:
+            if part.content is None:
                 raise BadRequest(f"Content of type `{part.type}` is not available on this server: send text only.")
-        return "".join(part.text or "" for part in self.content)
+        return "".join(part.content or "" for part in self.content)
 
 
 class ChatRequest(OpenAIRequest):
@@ -69,10 +83,17 @@ class ChatRequest(OpenAIRequest):
     )
 
     messages: list[ChatMessage] = Field(min_length=1, fail_fast=True)
-    max_completion_tokens: Count | None = Field(default=None, description="OpenAI's newer `max_tokens`.")
+    max_completion_tokens: CountOrAll | None = Field(default=None, description="OpenAI's newer `max_tokens`.")
     logprobs: bool | None = Field(default=False, description="Return the logprob of each token.")
     top_logprobs: TopN | None = Field(
         default=None, description="With each token, return this many of the likeliest. Needs logprobs."
+    )
+    continue_final_message: bool | None = Field(
+        default=None,
+        description="vLLM's: continue the last message, an assistant's, and do not answer it. null: where it is one.",
+    )
+    add_generation_prompt: bool | None = Field(
+        default=None, description="vLLM's: the opposite of `continue_final_message`."
     )
     tools: Annotated[Any, Unavailable(([],))] = None
     tool_choice: Annotated[Any, Unavailable(("none", "auto"))] = None
@@ -88,7 +109,23 @@ class ChatRequest(OpenAIRequest):
         return sum(message.size for message in self.messages)
 
     def conversation(self) -> tuple[Message, ...]:
-        return tuple(message.read() for message in self.messages)
+        """The engine's prompt, of which an answer at the end is continued. Raises BadRequest."""
+        messages = tuple(message.read() for message in self.messages)
+        continues, is_answer = self._read_continuation(), messages[-1].role == "assistant"
+        if continues and not is_answer:
+            raise BadRequest("Only an answer can be continued: let the last message be the assistant's.")
+        # An empty answer behind it is a new one.
+        return (*messages, Message("assistant", "")) if is_answer and continues is False else messages
+
+    def _read_continuation(self) -> bool | None:
+        continues, adds = self.continue_final_message, self.add_generation_prompt
+        if adds is None:
+            return continues
+        if continues == adds:
+            raise BadRequest(
+                "Either `continue_final_message` or `add_generation_prompt` must be true: set one of them."
+            )
+        return not adds
 
     def requests(self) -> list[Request]:
         """The engine's requests, one for each of `n`. Raises BadRequest."""
@@ -105,7 +142,7 @@ class ChatRequest(OpenAIRequest):
 
 @dataclass(frozen=True, slots=True)
 class ChatDialect(OpenAIDialect):
-    """Deltas of a message. Each names the role, since clients would count a chunk of the role alone as a token."""
+    """Deltas of a message. Its first token names the role: clients would count a chunk of the role alone as a token."""
 
     id_prefix = "chatcmpl"
 
@@ -120,17 +157,19 @@ class ChatDialect(OpenAIDialect):
         }
 
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> ChatChunk:
+        is_first, with_ids = token.index == 1, self.request.return_token_ids
         choice: ChatDelta = {
             "index": index,
-            "delta": {"role": "assistant", "content": token.text},
+            "delta": {"role": "assistant", "content": token.text} if is_first else {"content": token.text},
             "logprobs": self._write_logprobs([token]),
             "finish_reason": FINISH_REASONS[answer.finish_reason] if is_last else None,
+            **write_ids([token], with_ids),
+            **write_stop(answer),
         }
         chunk = self.make_empty_chunk()
         chunk["choices"].append(choice)
-        if self.request.include_usage:
-            chunk["usage"] = None  # OpenAI's sign that usage follows
-        return chunk
+        usage = self.write_usage_so_far(answer)
+        return {**chunk, **write_prompt_ids(answer, with_ids and is_first), **usage}
 
     def whole(self, answers: Sequence[Answer]) -> Chat:
         choices: list[ChatChoice] = [
@@ -139,6 +178,8 @@ class ChatDialect(OpenAIDialect):
                 "message": {"role": "assistant", "content": answer.text},
                 "logprobs": self._write_logprobs(answer.tokens),
                 "finish_reason": FINISH_REASONS[answer.finish_reason],
+                **write_ids(answer.tokens, self.request.return_token_ids),
+                **write_stop(answer),
             }
             for index, answer in enumerate(answers)
         ]
@@ -150,6 +191,7 @@ class ChatDialect(OpenAIDialect):
             "system_fingerprint": self.fingerprint,
             "choices": choices,
             "usage": self.count_usage(answers),
+            **write_prompt_ids(answers[0], self.request.return_token_ids),
         }
 
     def _write_logprobs(self, tokens: Sequence[Token]) -> ChatLogprobs | None:
@@ -157,11 +199,18 @@ class ChatDialect(OpenAIDialect):
             return None
         return {
             "content": [
-                {**_write_token(token), "top_logprobs": [_write_token(candidate) for candidate in token.top]}
+                {
+                    **_write_token(token),
+                    "top_logprobs": [_write_candidate(each) for each in list_likeliest(token) if token.top],
+                }
                 for token in tokens
             ]
         }
 
 
-def _write_token(token: Token | Candidate) -> ChatLogprob:
-    return {"token": token.text, "logprob": token.logprob, "bytes": list(token.text.encode())}
+def _write_token(token: Token) -> ChatLogprob:
+    return {**_write_candidate(token.candidate), "bytes": list(token.encode())}
+
+
+def _write_candidate(candidate: Candidate) -> ChatLogprob:
+    return {"token": name_candidate(candidate), "logprob": candidate.logprob, "bytes": list(candidate.encode())}

@@ -7,25 +7,32 @@ that reads TGI's `token.text`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.native import write_chunk, write_stream_details
 from demo.api.dialects.native_request import DEFAULT_MAX_NEW_TOKENS, Raw
-from demo.api.dialects.number_fields import Count, TopN, choose_length
-from demo.api.dialects.openai import FINISH_REASONS, MAX_CHOICES, OpenAIDialect, OpenAIRequest
+from demo.api.dialects.number_fields import WHOLE, TopN, choose_length
+from demo.api.dialects.openai import FINISH_REASONS, MAX_CHOICES, MAX_TOKENS, OpenAIDialect, OpenAIRequest
+from demo.api.dialects.openai_numbers import CountOrAll
 from demo.api.dialects.plain_prompt import read_prompt
+from demo.api.dialects.token_fields import list_likeliest, write_ids, write_prompt_ids, write_stop
+from demo.api.dialects.token_names import BYTES, name_candidate, name_top
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
 from demo.api.openapi.replies import Completion, CompletionChoice, CompletionChunk, CompletionLogprobs
+from demo.bounds import COUNT
 from demo.engine import ModelCard
 from demo.errors import BadRequest
 from demo.events import Token
-from demo.request import Request
+from demo.request import Request, TokenIds
 
-Prompt = Annotated[str, Field(min_length=1)]
-MAX_PROMPTS: Final = 4
+Text = Annotated[str, Field(min_length=1)]
+TokenId = Annotated[int, Field(ge=0, le=int(COUNT.high)), WHOLE]
+Ids = Annotated[list[TokenId], Field(min_length=1, fail_fast=True)]
+Texts = Annotated[list[Text], Field(min_length=1, max_length=MAX_CHOICES, fail_fast=True)]
+ManyIds = Annotated[list[Ids], Field(min_length=1, max_length=MAX_CHOICES, fail_fast=True)]
 
 
 class CompletionRequest(OpenAIRequest):
@@ -33,15 +40,14 @@ class CompletionRequest(OpenAIRequest):
 
     model_config = ConfigDict(json_schema_extra={"example": {"prompt": "What is Deep Learning?", "max_tokens": 20}})
 
-    prompt: Prompt | Annotated[list[Prompt], Field(min_length=1, max_length=MAX_PROMPTS)] = Field(
-        description="One text, or several that are answered side by side; each a user's message, unless `raw`."
+    prompt: Text | Texts | Ids | ManyIds = Field(
+        description="One text, or several that are answered side by side, each a user's message, unless `raw`; or the "
+        "ids of one's tokens, or of several, which are read as they are."
     )
     raw: Raw = None
-    max_tokens: Count | None = Field(
-        default=DEFAULT_MAX_NEW_TOKENS, description="The most tokens to generate; null for as many as fit."
-    )
+    max_tokens: CountOrAll | None = Field(default=DEFAULT_MAX_NEW_TOKENS, description=MAX_TOKENS)
     logprobs: TopN | None = Field(
-        default=None, description="Return the logprob of each token, and of this many of the likeliest."
+        default=None, description="Return the logprob of each token, of this many of the likeliest and its own."
     )
     suffix: Annotated[Any, Unavailable(("",))] = None
     echo: Annotated[Any, Unavailable((False,))] = None
@@ -49,17 +55,30 @@ class CompletionRequest(OpenAIRequest):
 
     @property
     def size(self) -> int:
-        """Characters of all prompts."""
-        return len(self.prompt) if isinstance(self.prompt, str) else sum(map(len, self.prompt))
+        """Characters of all prompts, or their ids."""
+        return sum(len(each.ids if isinstance(each, TokenIds) else each) for each in self.list_prompts())
+
+    def list_prompts(self) -> Sequence[str | TokenIds]:
+        """The prompts, as they were sent."""
+        if isinstance(self.prompt, str):
+            return [self.prompt]
+        ids = [each for each in self.prompt if isinstance(each, int)]
+        if ids:
+            return [TokenIds(tuple(ids))]
+        return [
+            each if isinstance(each, str) else TokenIds(tuple(each))
+            for each in self.prompt
+            if not isinstance(each, int)
+        ]
 
     def requests(self, card: ModelCard) -> list[Request]:
         """The engine's requests: each prompt n times. Raises BadRequest."""
         refuse_unavailable(self)
-        texts = [self.prompt] if isinstance(self.prompt, str) else self.prompt
-        if len(texts) * (self.n or 1) > MAX_CHOICES:
-            raise BadRequest(f"{len(texts)} prompts times n are more than {MAX_CHOICES} choices: ask for fewer.")
+        given, n = self.list_prompts(), self.n or 1
+        if len(given) * n > MAX_CHOICES:
+            raise BadRequest(f"{len(given)} prompts times {n} are more than {MAX_CHOICES} choices: ask for fewer.")
         sampling, stops, top = self.sampling(), self.stops(), self.logprobs or 0
-        prompts = [read_prompt(text, card, self.raw) for text in texts]
+        prompts = [read_prompt(each, card, self.raw) if isinstance(each, str) else each for each in given]
         requests = [
             Request(prompt, choose_length(self, "max_tokens", card), sampling, stops, top) for prompt in prompts
         ]
@@ -86,20 +105,22 @@ class CompletionDialect(OpenAIDialect):
         }
 
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> CompletionChunk:
+        with_ids = self.request.return_token_ids
         choice: CompletionChoice = {
             "index": index,
             "text": token.text,
             "logprobs": self._write_logprobs([token], answer.characters - len(token.text)),
             "finish_reason": FINISH_REASONS[answer.finish_reason] if is_last else None,
+            **write_ids([token], with_ids),
+            **write_stop(answer),
+            **write_prompt_ids(answer, with_ids and token.index == 1),
         }
         chunk = self.make_empty_chunk()
         chunk["choices"].append(choice)
-        if self.request.include_usage:
-            chunk["usage"] = None  # OpenAI's sign that usage follows
         native = write_chunk(answer, token)
         if is_last:
             native["generated_text"], native["details"] = answer.text, write_stream_details(answer)
-        return {**chunk, **native}
+        return {**chunk, **self.write_usage_so_far(answer), **native}
 
     def whole(self, answers: Sequence[Answer]) -> Completion:
         choices: list[CompletionChoice] = [
@@ -108,6 +129,9 @@ class CompletionDialect(OpenAIDialect):
                 "text": answer.text,
                 "logprobs": self._write_logprobs(answer.tokens, 0),
                 "finish_reason": FINISH_REASONS[answer.finish_reason],
+                **write_ids(answer.tokens, self.request.return_token_ids),
+                **write_stop(answer),
+                **write_prompt_ids(answer, self.request.return_token_ids),
             }
             for index, answer in enumerate(answers)
         ]
@@ -126,8 +150,8 @@ class CompletionDialect(OpenAIDialect):
             return None
         ends = accumulate((len(token.text) for token in tokens), initial=offset)
         return {
-            "tokens": [token.text for token in tokens],
+            "tokens": [name_candidate(token.candidate, BYTES) for token in tokens],
             "token_logprobs": [token.logprob for token in tokens],
-            "top_logprobs": [{each.text: each.logprob for each in token.top} for token in tokens],
+            "top_logprobs": [name_top(token, list_likeliest(token)) for token in tokens],
             "text_offset": list(ends)[:-1],
         }

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.errors import Json
 from demo.errors import DemoError
-from demo.events import PromptProgress, Token
+from demo.events import PromptProgress, Queued, Token
 
 
 class Dialect(Protocol):
@@ -19,8 +19,8 @@ class Dialect(Protocol):
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
         """The event of one token of answer number `index`."""
 
-    def progress(self, answer: Answer, progress: PromptProgress) -> Json | str | None:
-        """The event, or the comment, for a part of the prompt that has been read; None unless it was asked for."""
+    def progress(self, answer: Answer, progress: PromptProgress | Queued) -> Json | str | None:
+        """The event, or the comment, for a wait or for a part of the prompt; None unless it was asked for."""
 
     def closing(self, answers: Sequence[Answer]) -> Sequence[Json]:
         """The events after the last token of all answers."""

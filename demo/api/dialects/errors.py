@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from demo.api.openapi.replies import NativeError, OpenAIError, OpenAIErrorText
 from demo.api.statuses import STATUSES
-from demo.errors import BadRequest, DemoError, Incomplete, NotReady, TemplateRefused
+from demo.errors import BadRequest, ContextExceeded, DemoError, Incomplete, NotReady, Overloaded, TemplateRefused
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -23,7 +23,8 @@ PREFIXES: Final = (
     (NotReady, "unhealthy: "),
     (Incomplete, "Incomplete generation: "),
 )
-RETRY_AFTER_SECONDS: Final = 1  # with many short answers at once, one of them ends within a second
+RETRY_AFTER_MS: Final = "retry-after-ms"  # beside Retry-After, whose seconds are whole: OpenAI's clients read it first
+RETRY_AFTER_SECONDS: Final = 1  # where nothing is known: of many short answers, one ends within a second
 
 
 class Refused(DemoError):
@@ -45,7 +46,10 @@ def format_error(error: DemoError) -> str:
 
 def write_native(error: DemoError) -> NativeError:
     """TGI's body: text and type."""
-    return {"error": format_error(error), "error_type": error.kind}
+    body: NativeError = {"error": format_error(error), "error_type": error.kind}
+    if (seconds := find_retry_after(error)) is not None:
+        body["retry_after"] = seconds
+    return body
 
 
 def write_openai(error: DemoError) -> OpenAIError:
@@ -54,15 +58,27 @@ def write_openai(error: DemoError) -> OpenAIError:
         "message": format_error(error),
         "type": error.kind,
         "param": None,
-        "code": find_status(error),
+        "code": "context_length_exceeded" if isinstance(error, ContextExceeded) else find_status(error),
     }
-    return {"error": inner, "error_type": error.kind}
+    body: OpenAIError = {"error": inner, "error_type": error.kind}
+    if (seconds := find_retry_after(error)) is not None:
+        body["retry_after"] = seconds
+    return body
 
 
-def make_error_response(error: DemoError, body: Json) -> JSONResponse:
-    status = find_status(error)
-    seconds = math.ceil(error.retry_after) if isinstance(error, NotReady) else RETRY_AFTER_SECONDS
+def find_retry_after(error: DemoError) -> float | None:
+    """In how many seconds a request that was overloaded is expected to be admitted; None where nobody knows."""
+    return round(error.retry_after, 3) if isinstance(error, Overloaded) and error.retry_after is not None else None
+
+
+def make_error_response(error: DemoError, body: Json, status: int | None = None) -> JSONResponse:
+    """`status` None: that of the error's kind."""
+    status = status or find_status(error)
+    exact = find_retry_after(error) if isinstance(error, Overloaded) else getattr(error, "retry_after", None)
+    seconds = RETRY_AFTER_SECONDS if exact is None else max(math.ceil(exact), 1)
     headers = {"Retry-After": str(seconds)} if status in (429, 503) else {}
+    if exact is not None and isinstance(error, Overloaded):
+        headers[RETRY_AFTER_MS] = str(math.ceil(1000 * exact))
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(body, status, headers)
@@ -70,4 +86,8 @@ def make_error_response(error: DemoError, body: Json) -> JSONResponse:
 
 def respond(path: str, error: DemoError) -> JSONResponse:
     """The response to a request to `path`, in the dialect of that path."""
-    return make_error_response(error, write_openai(error) if path.startswith("/v1/") else write_native(error))
+    if not path.startswith("/v1/"):
+        return make_error_response(error, write_native(error))
+    # OpenAI's and vLLM's: LangChain looks for the code in a reply of this status only.
+    status = 400 if isinstance(error, ContextExceeded) else None
+    return make_error_response(error, write_openai(error), status)

@@ -17,7 +17,8 @@ from demo.api.openapi.replies import (
     TokenInfo,
 )
 from demo.errors import DemoError
-from demo.events import Candidate, PromptProgress, Token
+from demo.events import Candidate, PromptProgress, Queued, Token
+from demo.request import find_question
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,10 @@ class NativeDialect:
             chunk["details"] = write_stream_details(answer) if self.parameters.details else None
         return chunk
 
-    def progress(self, answer: Answer, progress: PromptProgress) -> str | None:
-        return f"prompt {progress.read}/{progress.total}" if self.parameters.return_progress else None
+    def progress(self, answer: Answer, progress: PromptProgress | Queued) -> str | None:
+        if not self.parameters.return_progress:
+            return None
+        return describe_queued(progress) if isinstance(progress, Queued) else f"prompt {progress.read}/{progress.total}"
 
     def closing(self, answers: Sequence[Answer]) -> Sequence[NativeEvent]:
         return ()
@@ -62,13 +65,19 @@ class NativeDialect:
         return {"generated_text": self._write_text(answer), **write_details(answer)}
 
     def _write_text(self, answer: Answer) -> str:
-        prompt = answer.request.prompt
-        sent = prompt if isinstance(prompt, str) else prompt[-1].content
-        return f"{sent}{answer.text}" if self.parameters.return_full_text else answer.text
+        return (
+            f"{find_question(answer.request.prompt)}{answer.text}" if self.parameters.return_full_text else answer.text
+        )
 
 
 def _mean_logprob(answer: Answer) -> float:
-    return sum(token.logprob for token in answer.tokens) / max(len(answer.tokens), 1)
+    return sum(token.logprob or 0.0 for token in answer.tokens) / max(len(answer.tokens), 1)
+
+
+def describe_queued(queued: Queued) -> str:
+    """The comment for a request that waits."""
+    expected = "" if queued.seconds is None else f", first token in {queued.seconds:.1f} s"
+    return f"queued {queued.ahead} ahead{expected}"
 
 
 def write_chunk(answer: Answer, token: Token) -> NativeEvent:

@@ -130,6 +130,15 @@ class GenerateRequest(BaseModel):
         """The engine's requests: one, or several for `best_of`. Raises BadRequest."""
         parameters = self.parameters
         parameters.check(streamed)
+        _refuse_if(
+            bool(parameters.top_n_tokens) and not card.has_top_ids,
+            "`top_n_tokens` needs the ids of alternatives, which the engine behind this server does not tell: ask "
+            "/v1/chat/completions for `top_logprobs`.",
+        )
+        _refuse_if(
+            (parameters.best_of or 1) > 1 and not card.has_logprobs,
+            "`best_of` > 1 needs log-probabilities, which the engine behind this server does not tell: ask for one.",
+        )
         request = Request(
             read_prompt(self.inputs, card, self.raw if parameters.raw is None else parameters.raw),
             choose_length(parameters, "max_new_tokens", card),

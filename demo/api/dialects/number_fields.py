@@ -1,8 +1,8 @@
 """The number fields of requests in every dialect, with the bounds that the OpenAPI document states."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationInfo
 
 from demo.bounds import COUNT, PACE, PENALTY, SCALE, SEED, TOP_N
 from demo.engine import ModelCard
@@ -14,10 +14,16 @@ def _require_scale_or_zero(number: float, field: ValidationInfo) -> float:
     return number
 
 
-Count: TypeAlias = Annotated[int, Field(ge=int(COUNT.low), le=int(COUNT.high))]
+def _read_whole(number: object) -> object:
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+WHOLE: Final = BeforeValidator(_read_whole)  # 20.0 is an integer to JSON Schema, and to languages with one number type
+
+Count: TypeAlias = Annotated[int, Field(ge=int(COUNT.low), le=int(COUNT.high)), WHOLE]
 Place: TypeAlias = Annotated[int, Field(ge=0, le=int(COUNT.high))]  # how many events or tokens a reader has
-TopN: TypeAlias = Annotated[int, Field(ge=int(TOP_N.low), le=int(TOP_N.high))]
-Seed: TypeAlias = Annotated[int, Field(ge=int(SEED.low), le=int(SEED.high))]
+TopN: TypeAlias = Annotated[int, Field(ge=int(TOP_N.low), le=int(TOP_N.high)), WHOLE]
+Seed: TypeAlias = Annotated[int, Field(ge=int(SEED.low), le=int(SEED.high)), WHOLE]
 Scale: TypeAlias = Annotated[float, Field(ge=SCALE.low, le=SCALE.high)]
 ScaleOrZero: TypeAlias = Annotated[float, Field(ge=0, le=SCALE.high), AfterValidator(_require_scale_or_zero)]
 Penalty: TypeAlias = Annotated[float, Field(ge=PENALTY.low, le=PENALTY.high)]

@@ -12,51 +12,72 @@ from pydantic import BaseModel, ConfigDict, Field
 from demo.api.dialects import sse
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.errors import write_openai
+from demo.api.dialects.native import describe_queued
 from demo.api.dialects.native_request import CACHE_PROMPT, IGNORE_EOS, MAX_TOKENS_PER_SECOND, SAMPLING
-from demo.api.dialects.number_fields import Count, Penalty, Rate, Scale, ScaleOrZero, Seed
+from demo.api.dialects.number_fields import WHOLE, Penalty, Rate, Scale, ScaleOrZero
+from demo.api.dialects.openai_numbers import CountOrAll, MinP, SeedOrRandom, TopK, TopP
 from demo.api.dialects.timings import MILLISECONDS
 from demo.api.dialects.unavailable import Unavailable
-from demo.api.openapi.replies import ChatChunk, CompletionChunk, OpenAIError, OpenAIReason, Usage
+from demo.api.openapi.replies import ChatChunk, CompletionChunk, OpenAIError, OpenAIReason, Usage, UsageField
 from demo.bounds import MAX_STOP_SEQUENCES, SCALE
 from demo.engine import ModelCard
-from demo.errors import DemoError
-from demo.events import PromptProgress
+from demo.errors import BadRequest, DemoError
+from demo.events import PromptProgress, Queued
 from demo.request import Request, Sampling
 
-MAX_CHOICES: Final = 4
+MAX_CHOICES: Final = 128  # OpenAI's; how many of them find a place is the engine's to say
+MAX_TOKENS: Final = "The most tokens to generate; -1 or null for as many as fit."
+DRAWING: Final = {"temperature", "top_p", "top_k", "min_p"}  # what greedy decoding does without
 FINISH_REASONS: Final[dict[str, OpenAIReason]] = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
-
-StopString = Annotated[str, Field(min_length=1)]
 
 
 class StreamOptions(BaseModel):
     """Options of a stream."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="allow")
 
     include_usage: bool | None = Field(default=False, description="One more chunk at the end, with the token counts.")
+    continuous_usage_stats: bool | None = Field(
+        default=False, description="vLLM's: each chunk has the counts of its choice so far."
+    )
 
 
 class OpenAIRequest(BaseModel):
-    """The parameters of both routes, and vLLM's `ignore_eos`, and llama.cpp's `cache_prompt` and `return_progress`.
+    """The parameters of both routes, and what vLLM and llama.cpp add to them.
 
-    Unknown fields are ignored; known ones that are not available are refused.
+    Unknown fields are ignored, and named in the header `x-ignored-parameters`; known ones that are not available are
+    refused.
     """
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="allow")
 
     model: str | None = Field(default=None, description="Ignored: this server has one model.")
-    max_tokens: Count | None = Field(default=None, description="The most tokens to generate.")
+    max_tokens: CountOrAll | None = Field(default=None, description=MAX_TOKENS)
     temperature: ScaleOrZero | None = Field(
         default=None, description=f"0: greedy decoding; otherwise at least {SCALE.low}."
     )
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    n: Annotated[int, Field(ge=1, le=MAX_CHOICES)] | None = Field(
-        default=None, description="How many answers to generate."
+    top_p: TopP | None = Field(
+        default=None, description="Sample from the likeliest tokens that reach this probability; 0: greedy decoding."
     )
-    stop: StopString | Annotated[list[StopString], Field(max_length=MAX_STOP_SEQUENCES)] | None = None
-    seed: Seed | None = Field(
-        default=None, description="Same request and seed: same tokens. Answer number i of n is sampled with seed + i."
+    top_k: TopK | None = Field(
+        default=None, description="vLLM's: sample from this many likeliest tokens; 0 or -1: from all."
+    )
+    min_p: MinP | None = Field(
+        default=None,
+        description="vLLM's: sample from tokens at least so likely, as a share of the likeliest one; 0: all.",
+    )
+    n: Annotated[int, Field(ge=1, le=MAX_CHOICES), WHOLE] | None = Field(
+        default=None, description="How many answers to generate. Each takes one of the server's places."
+    )
+    stop: str | Annotated[list[str], Field(max_length=MAX_STOP_SEQUENCES, fail_fast=True)] | None = Field(
+        default=None, description="End before the first of these; an empty one is left out."
+    )
+    include_stop_str_in_output: bool | None = Field(
+        default=False, description="vLLM's: leave the stop string that ends the answer in its text."
+    )
+    seed: SeedOrRandom | None = Field(
+        default=None,
+        description="Same request and seed: same tokens. Answer number i of n is sampled with seed + i. -1: at random.",
     )
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
@@ -69,6 +90,9 @@ class OpenAIRequest(BaseModel):
         "choice.",
     )
     cache_prompt: bool | None = Field(default=True, description=CACHE_PROMPT)
+    return_token_ids: bool | None = Field(
+        default=False, description="vLLM's: return the ids of the prompt, and of the tokens beside their text."
+    )
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     logit_bias: Annotated[Any, Unavailable(({},))] = None
@@ -78,14 +102,15 @@ class OpenAIRequest(BaseModel):
         return bool(self.stream_options and self.stream_options.include_usage)
 
     def sampling(self) -> Sampling:
-        """How tokens are sampled: greedily if the temperature is 0."""
-        sampling = self.model_dump(include=SAMPLING, exclude_none=True)
-        if self.temperature == 0:
-            return Sampling(**{name: value for name, value in sampling.items() if name not in ("temperature", "top_p")})
+        """How tokens are sampled: greedily if temperature or `top_p` is 0."""
+        sampling = self.model_dump(include=SAMPLING & type(self).model_fields.keys(), exclude_none=True)
+        if self.temperature == 0 or self.top_p == 0:
+            return Sampling(**{name: value for name, value in sampling.items() if name not in DRAWING})
         return Sampling(**sampling | {"do_sample": True, "top_p": None if self.top_p == 1 else self.top_p})
 
     def stops(self) -> tuple[str, ...]:
-        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+        stops = (self.stop,) if isinstance(self.stop, str) else self.stop or ()
+        return tuple(filter(None, stops))
 
     def repeat(self, request: Request) -> list[Request]:
         """`request` with the parameters of both routes, n times, each with a seed of its own."""
@@ -94,6 +119,7 @@ class OpenAIRequest(BaseModel):
             ignore_eos=bool(self.ignore_eos),
             pace=self.max_tokens_per_second,
             cache_prompt=self.cache_prompt is not False,
+            keeps_stop=bool(self.include_stop_str_in_output),
         )
         seed = request.sampling.seed
         seeds = [None if seed is None else (seed + index) % 2**64 for index in range(self.n or 1)]
@@ -113,6 +139,10 @@ class OpenAIDialect(ABC):
     id_suffix: str = field(default_factory=lambda: uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
 
+    def __post_init__(self) -> None:
+        if self.with_logprobs and not self.card.has_logprobs:
+            raise BadRequest("`logprobs` are not told by the engine behind this server: leave it out.")
+
     @property
     def id(self) -> str:
         return f"{self.id_prefix}-{self.id_suffix}"
@@ -126,10 +156,12 @@ class OpenAIDialect(ABC):
     def make_empty_chunk(self) -> ChatChunk | CompletionChunk:
         """A chunk without a choice."""
 
-    def progress(self, answer: Answer, progress: PromptProgress) -> ChatChunk | CompletionChunk | None:
-        """llama.cpp's chunk: the tokens processed include the cached ones."""
+    def progress(self, answer: Answer, progress: PromptProgress | Queued) -> ChatChunk | CompletionChunk | str | None:
+        """llama.cpp's chunk: the tokens processed include the cached ones. A comment while the request waits."""
         if not self.request.return_progress:
             return None
+        if isinstance(progress, Queued):
+            return describe_queued(progress)
         elapsed = progress.time - answer.started.time if answer.started else 0.0
         chunk = self.make_empty_chunk()
         chunk["prompt_progress"] = {
@@ -139,6 +171,13 @@ class OpenAIDialect(ABC):
             "time_ms": round(elapsed * MILLISECONDS),
         }
         return chunk
+
+    def write_usage_so_far(self, answer: Answer) -> UsageField:
+        """The field `usage` of a chunk: null is OpenAI's sign that usage follows."""
+        options = self.request.stream_options
+        if options and options.continuous_usage_stats:
+            return {"usage": self.count_usage([answer])}
+        return {"usage": None} if self.request.include_usage else {}
 
     def closing(self, answers: Sequence[Answer]) -> Sequence[ChatChunk | CompletionChunk]:
         if not self.request.include_usage:

@@ -21,3 +21,8 @@ def frame(payload: Mapping[str, Any], id: int | None = None) -> bytes:
     """One event of one line. A reader that reconnects sends its `id` back as `Last-Event-ID`."""
     numbered = b"" if id is None else b"id: %d\n" % id
     return b"%bdata: %b\n\n" % (numbered, orjson.dumps(payload))
+
+
+def frame_named(name: str, payload: Mapping[str, Any]) -> bytes:
+    """One event with a name, as OpenAI's Responses API has them."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(payload))

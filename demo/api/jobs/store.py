@@ -1,11 +1,17 @@
-"""The jobs whose results can still be fetched. Results expire, their number is bounded, and forgotten jobs end."""
+"""The jobs whose results can still be fetched. Results expire, their number is bounded, and forgotten jobs end.
+
+The number is shared between addresses: nobody's results push out those of another who keeps fewer.
+"""
 
 import time
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from demo.api.dialects.errors import Refused
 from demo.api.jobs.job import Job
 from demo.api.jobs.webhook import Webhook
+from demo.client_key import find_address_key
 from demo.run import Run
 
 KEEP_SECONDS: Final = 600.0  # how long a result can be fetched after the job's end
@@ -42,7 +48,26 @@ class JobStore:
     def _expire(self) -> None:
         limit = time.perf_counter() - KEEP_SECONDS
         ended = [(job, end.time) for job in self._jobs.values() if (end := job.run.end) is not None]
-        too_many = len(ended) - KEEP_JOBS
-        for job in [job for number, (job, at) in enumerate(ended) if number < too_many or at < limit]:
-            job.release()
-            del self._jobs[job.id]
+        for job in [job for job, at in ended if at < limit]:
+            self._drop(job)
+        kept = [job for job, at in ended if at >= limit]
+        for job in choose_dropped(kept, len(kept) - KEEP_JOBS):
+            self._drop(job)
+
+    def _drop(self, job: Job) -> None:
+        job.release()
+        del self._jobs[job.id]
+
+
+def choose_dropped(ended: Sequence[Job], excess: int) -> Iterator[Job]:
+    """So many of `ended`, oldest first: each time the oldest of the address that keeps the most.
+
+    Thus whoever sends many jobs pushes out results of its own.
+    """
+    if excess <= 0:
+        return
+    held: defaultdict[str, deque[Job]] = defaultdict(deque)
+    for job in ended:
+        held[find_address_key(job.run.request.client or "")].append(job)
+    for _ in range(excess):
+        yield max(held.values(), key=len).popleft()

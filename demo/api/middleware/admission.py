@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from demo.api.client import find_client
 from demo.api.dialects.errors import Refused, respond
 from demo.api.middleware.root_path import find_route_path
 from demo.api.page_sessions import PageSessions
 from demo.engine import Engine
-from demo.errors import DemoError
+from demo.errors import DemoError, Overloaded
 
 
 class AdmissionMiddleware:
@@ -27,10 +29,12 @@ class AdmissionMiddleware:
                 self._check_key(scope)
                 self._engine.admit()
             except DemoError as error:
+                if isinstance(error, Overloaded):
+                    error.expect(self._engine.find_wait(await find_client(HTTPConnection(scope))))
                 await respond(find_route_path(scope), error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
     def _check_key(self, scope: Scope) -> None:
-        if not self._sessions.admit_program(scope) and not self._sessions.admit_visitor(scope):
+        if not self._sessions.admit_visitor(scope) and not self._sessions.judge_key(scope):
             raise Refused("authentication", "The API key is missing or wrong: send `Authorization: Bearer <key>`.")

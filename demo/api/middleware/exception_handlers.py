@@ -13,6 +13,7 @@ from starlette.routing import Mount
 
 from demo.api.dialects.errors import Refused, respond
 from demo.api.middleware.root_path import find_route_path
+from demo.api.middleware.validation_sentence import explain_invalid
 from demo.errors import BadRequest, DemoError
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -31,7 +32,8 @@ def refuse_other_methods(app: FastAPI, routes: Mapping[str, set[str]]) -> None:
     """A path of the API, with its methods in `routes`, never falls through to the page, except `PAGE`."""
     for path, methods in routes.items():
         others = [method for method in METHODS if method not in methods and (path, method) not in PAGE]
-        app.add_api_route(path, _make_refusal(sorted(methods)), methods=others, include_in_schema=False)
+        allowed = methods | {"HEAD"} if "GET" in methods else methods  # HeadMiddleware answers it
+        app.add_api_route(path, _make_refusal(sorted(allowed)), methods=others, include_in_schema=False)
     app.add_api_route("/v1/{path:path}", _refuse_path, methods=list(METHODS), include_in_schema=False)
 
 
@@ -60,13 +62,15 @@ async def _handle_demo_error(request: Request, error: Exception) -> Response:
 
 async def _handle_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return _respond(request, BadRequest(explain_invalid(error.errors())))
+    return _respond(request, BadRequest(explain_invalid(error.errors(), error.body)))
 
 
 async def _handle_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return await _refuse_path(request)
+    if isinstance(error.__cause__, DemoError):  # FastAPI's, around what a middleware said while the body was read
+        return _respond(request, error.__cause__)
     if error.status_code == 400:
         return _respond(request, BadRequest("the body is not JSON in UTF-8: send a JSON object."))
     kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
@@ -74,24 +78,6 @@ async def _handle_http(request: Request, error: Exception) -> Response:
     response.status_code = error.status_code
     response.headers.update(error.headers or {})
     return response
-
-
-def explain_invalid(errors: Sequence[Any]) -> str:
-    """The first error of a body, in one sentence."""
-    first = errors[0]
-    place = ".".join(str(part) for part in first["loc"] if part != "body")
-    if first["type"] == "json_invalid":
-        return f"the body is not JSON ({first['ctx']['error']} at character {place}): send a JSON object."
-    if not place:
-        return "the body is missing or not a JSON object: send one, with Content-Type: application/json."
-    more = f" ({len(errors) - 1} more like it)" if len(errors) > 1 else ""
-    return f"`{place}`: {_explain_bound(first)}{more}."
-
-
-def _explain_bound(error: Any) -> str:
-    """Pydantic's sentence, but with the bound as Python writes it: 1e-30 instead of thirty zeros."""
-    bound = next((value for name, value in error.get("ctx", {}).items() if name in ("gt", "ge", "lt", "le")), None)
-    return str(error["msg"]) if bound is None else f"{error['msg'].rpartition(' ')[0]} {bound}"
 
 
 def _list_mounted(app: FastAPI) -> list[FastAPI]:

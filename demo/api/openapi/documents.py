@@ -8,14 +8,27 @@ from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
 from starlette.responses import PlainTextResponse, Response
 
-from demo.api.openapi.examples import EXAMPLES
-from demo.api.openapi.replies import ChatChunk, CompletionChunk, NativeError, NativeEvent, OpenAIError
+from demo.api.openapi.examples import EXAMPLES as COMMON_EXAMPLES
+from demo.api.openapi.replies import (
+    IGNORED_PARAMETERS,
+    ChatChunk,
+    CompletionChunk,
+    NativeError,
+    NativeEvent,
+    OpenAIError,
+)
 from demo.api.openapi.reports import CrowdEvent, JobState
+from demo.api.openapi.response_examples import RESPONSE_EXAMPLES
+from demo.api.openapi.response_replies import ResponseEvent, ResponseObject
 from demo.api.statuses import STATUSES
 
+EXAMPLES: Final = {**COMMON_EXAMPLES, **RESPONSE_EXAMPLES}
 ERRORS: Final = {
+    400: "Prompt and answer have more tokens than the model takes",
     401: "The API key is missing or wrong",
+    403: "This is not for this client",
     404: "There is no such thing",
+    409: "There is nothing to do now",
     413: "The body is too large",
     422: "The request can't be done as asked; the sentence says why",
     424: "The generation failed",
@@ -28,6 +41,7 @@ REFERENCE: Final = "#/components/schemas/{model}"
 GENERATING: Final = (401, 413, 422, 424, 429, 500, 503)
 # AdmissionMiddleware checks the key before the body is read; here it is only documented.
 KEY: Final = Security(HTTPBearer(auto_error=False, description="Where the operator set --api-key."))
+IGNORED: Final = "The fields of the body that are not known here, and had no effect"
 TIMING_HEADERS: Final = {
     "x-compute-type": "The device",
     "x-compute-time": "Inference, in seconds",
@@ -61,6 +75,21 @@ def either(model: Any, event: Any) -> dict[str, Any]:
     return _route(success, GENERATING, has_key=True)
 
 
+def openai(model: Any, event: Any) -> dict[str, Any]:
+    """As `either`, in one of OpenAI's dialects."""
+    route = either(model, event)
+    route["responses"][200]["headers"][IGNORED_PARAMETERS] = {"description": IGNORED, "schema": {"type": "string"}}
+    route["responses"] |= _errors((400,))
+    return route
+
+
+def response(model: Any, event: Any) -> dict[str, Any]:
+    """As `openai`, for an answer that may continue an earlier one."""
+    route = openai(model, event)
+    route["responses"] |= _errors((404,))
+    return route
+
+
 def scripted(event: Any) -> dict[str, Any]:
     """A route that streams a script, not the model."""
     return _route(_events(event, "One event for each token; a comment, or an error"), (422, 429))
@@ -73,6 +102,13 @@ def resumed_stream() -> dict[str, Any]:
     return route
 
 
+def found_response() -> dict[str, Any]:
+    """A stored response, or its events."""
+    success = _success(ResponseObject, "The response, or with `stream` its events")
+    success["content"] |= _events(ResponseEvent, "")["content"]
+    return _route(success, (404, 422))
+
+
 def crowd(event: Any) -> dict[str, Any]:
     """A route that streams what happens to a crowd of clients."""
     success = _events(event, "One event for each thing that happens to a client")
@@ -82,6 +118,11 @@ def crowd(event: Any) -> dict[str, Any]:
 def reply(model: Any, *statuses: int) -> dict[str, Any]:
     """A route that replies with a value."""
     return _route(_success(model, "As asked"), statuses) | {"response_model": model}
+
+
+def accepted(model: Any, *statuses: int) -> dict[str, Any]:
+    """A route that replies at once to what it has begun."""
+    return _route(_success(model, "It has begun"), statuses, 202) | {"response_model": model}
 
 
 def job(status: int, *statuses: int) -> dict[str, Any]:
@@ -105,7 +146,7 @@ def text(description: str) -> dict[str, Any]:
 
 def add_event_schemas(document: dict[str, Any]) -> None:
     """Add the schemas of one event of each stream: FastAPI lists those of whole replies only."""
-    events: Sequence[Any] = (NativeEvent, ChatChunk, CompletionChunk, CrowdEvent)
+    events: Sequence[Any] = (NativeEvent, ChatChunk, CompletionChunk, CrowdEvent, ResponseEvent)
     inputs: Any = [(event.__name__, "serialization", TypeAdapter(event)) for event in events]
     _, schemas = TypeAdapter.json_schemas(inputs, ref_template=REFERENCE)
     document["components"]["schemas"] |= schemas["$defs"]
@@ -132,7 +173,7 @@ def _events(event: Any, description: str) -> dict[str, Any]:
 
 
 def _errors(statuses: Sequence[int]) -> dict[int | str, Any]:
-    kinds = {status: kind for kind, status in reversed(STATUSES.items())}
+    kinds = {400: "validation"} | {status: kind for kind, status in reversed(STATUSES.items())}
     return {
         status: {
             "description": ERRORS[status],

@@ -94,6 +94,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "generated_text": None,
         "details": None,
     },
+    "Reload": {"status": "loading"},
     "Health": {"status": "ok", "running": 1, "waiting": 0, "limit": 64, "tabs": 3, "tab_limit": 2000},
     "Info": {
         "model_id": "HuggingFaceTB/SmolLM2-135M-Instruct",
@@ -124,8 +125,17 @@ EXAMPLES: Final[dict[str, Any]] = {
                 "created": 0,
                 "owned_by": "HuggingFaceTB",
                 "root": "HuggingFaceTB/SmolLM2-135M-Instruct",
+                "max_model_len": 4096,
             }
         ],
+    },
+    "ModelEntry": {
+        "id": "HuggingFaceTB/SmolLM2-135M-Instruct",
+        "object": "model",
+        "created": 0,
+        "owned_by": "HuggingFaceTB",
+        "root": "HuggingFaceTB/SmolLM2-135M-Instruct",
+        "max_model_len": 4096,
     },
     "TextToken": {"id": 28120, "text": "Hello", "start": 0, "stop": 5},
     "TokenizedChat": {

@@ -1,13 +1,26 @@
 """The shapes of answers and errors: what the dialects return, and what the OpenAPI document says of it."""
 
-from typing import Annotated, Literal, NotRequired, TypeAlias
+from typing import Annotated, Final, Literal, NotRequired, TypeAlias
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
+IGNORED_PARAMETERS: Final = "x-ignored-parameters"  # a header: fields of the body that are not known here
 NativeReason: TypeAlias = Literal["length", "eos_token", "stop_sequence"]
 OpenAIReason: TypeAlias = Literal["stop", "length"]
 CachedTokens: TypeAlias = Annotated[int, Field(description="tokens of the prompt that were reused and not computed")]
+TokenId: TypeAlias = Annotated[int | None, Field(description="null where an engine elsewhere does not tell it")]
+Logprob: TypeAlias = Annotated[float | None, Field(description="null where an engine elsewhere does not tell it")]
+StopReason: TypeAlias = Annotated[
+    str | None, Field(description="vLLM's, of an answer that has ended: the stop string that ended it, if one did")
+]
+PromptTokenIds: TypeAlias = Annotated[
+    list[int] | None,
+    Field(description="vLLM's, with the answer's first token; null where the engine does not know them"),
+]
+RetryAfter: TypeAlias = Annotated[
+    float, Field(description="seconds until a place is expected to be free, where the server can tell")
+]
 Seed: TypeAlias = Annotated[int | None, Field(description="null where no token was drawn at random")]
 
 
@@ -16,6 +29,7 @@ class NativeError(TypedDict):
 
     error: str
     error_type: str
+    retry_after: NotRequired[RetryAfter]
 
 
 class OpenAIErrorText(TypedDict):
@@ -24,7 +38,7 @@ class OpenAIErrorText(TypedDict):
     message: str
     type: str
     param: str | None
-    code: int
+    code: Annotated[int | str, Field(description="OpenAI's `context_length_exceeded`, or the HTTP status")]
 
 
 class OpenAIError(TypedDict):
@@ -32,14 +46,15 @@ class OpenAIError(TypedDict):
 
     error: OpenAIErrorText
     error_type: str
+    retry_after: NotRequired[RetryAfter]
 
 
 class TokenInfo(TypedDict):
     """A generated token. `text` is what became readable with it; a special token has none."""
 
-    id: int
+    id: TokenId
     text: str
-    logprob: float
+    logprob: Logprob
     special: bool
 
 
@@ -83,14 +98,19 @@ class Generated(TypedDict):
 
 
 class StreamTimings(TypedDict):
-    """Milliseconds of the engine's clock."""
+    """Milliseconds of the engine's clock.
+
+    Of an engine elsewhere, of the arrivals here: its queue is part of `inference_time`, and `engine` holds its own
+    figures, by its names.
+    """
 
     validation_time: float
-    queue_time: float
+    queue_time: float | None
     inference_time: float
     total_time: float
     time_per_token: float | None
     time_to_first_token: float | None
+    engine: NotRequired[dict[str, float]]
 
 
 class StreamDetails(TypedDict):
@@ -129,11 +149,17 @@ class Usage(TypedDict):
     prompt_tokens_details: PromptTokensDetails
 
 
+class UsageField(TypedDict, total=False):
+    """The counts in a chunk; null where they follow in one of their own."""
+
+    usage: Usage | None
+
+
 class ChatLogprob(TypedDict):
     """How likely a token was."""
 
     token: str
-    logprob: float
+    logprob: Logprob
     bytes: list[int]
 
 
@@ -150,9 +176,16 @@ class ChatLogprobs(TypedDict):
 
 
 class ChatText(TypedDict):
-    """A message, or a piece of one."""
+    """A message."""
 
     role: Literal["assistant"]
+    content: str
+
+
+class ChatTextDelta(TypedDict):
+    """A piece of a message. The first one names the role: clients concatenate what all pieces hold."""
+
+    role: NotRequired[Literal["assistant"]]
     content: str
 
 
@@ -163,15 +196,19 @@ class ChatChoice(TypedDict):
     message: ChatText
     logprobs: ChatLogprobs | None
     finish_reason: OpenAIReason
+    stop_reason: NotRequired[StopReason]
+    token_ids: NotRequired[list[TokenId]]
 
 
 class ChatDelta(TypedDict):
     """A piece of one answer."""
 
     index: int
-    delta: ChatText
+    delta: ChatTextDelta
     logprobs: ChatLogprobs | None
     finish_reason: OpenAIReason | None
+    stop_reason: NotRequired[StopReason]
+    token_ids: NotRequired[list[TokenId]]
 
 
 class Envelope(TypedDict):
@@ -189,6 +226,7 @@ class Chat(Envelope):
     object: Literal["chat.completion"]
     choices: list[ChatChoice]
     usage: Usage
+    prompt_token_ids: NotRequired[PromptTokenIds]
 
 
 class PromptProgress(TypedDict):
@@ -205,6 +243,7 @@ class ChatChunk(Envelope):
 
     object: Literal["chat.completion.chunk"]
     choices: list[ChatDelta]
+    prompt_token_ids: NotRequired[PromptTokenIds]
     prompt_progress: NotRequired[PromptProgress]
     usage: NotRequired[Usage | None]
 
@@ -213,8 +252,8 @@ class CompletionLogprobs(TypedDict):
     """How likely each token was."""
 
     tokens: list[str]
-    token_logprobs: list[float]
-    top_logprobs: list[dict[str, float]]
+    token_logprobs: list[Logprob]
+    top_logprobs: list[dict[str, float | None]]
     text_offset: list[int]
 
 
@@ -225,6 +264,9 @@ class CompletionChoice(TypedDict):
     text: str
     logprobs: CompletionLogprobs | None
     finish_reason: OpenAIReason | None
+    stop_reason: NotRequired[StopReason]
+    token_ids: NotRequired[list[TokenId]]
+    prompt_token_ids: NotRequired[PromptTokenIds]
 
 
 class Completion(Envelope):

@@ -24,6 +24,12 @@ class Health(TypedDict):
     tab_limit: NotRequired[int]
 
 
+class Reload(TypedDict):
+    """The model is being loaded again."""
+
+    status: Literal["loading"]
+
+
 class Info(TypedDict):
     """TGI's /info."""
 
@@ -55,6 +61,7 @@ class ModelEntry(TypedDict):
     created: int
     owned_by: str
     root: str
+    max_model_len: Annotated[int, Field(description="vLLM's: tokens of prompt and answer together")]
 
 
 class Models(TypedDict):

@@ -15,6 +15,7 @@ from demo.api.delivery.whole import WholeResponse
 from demo.api.dialects.chat import ChatRequest
 from demo.api.dialects.completions import CompletionRequest
 from demo.api.dialects.dialect import Dialect
+from demo.api.dialects.ignored import write_ignored
 from demo.api.dialects.native import NativeDialect
 from demo.api.dialects.native_request import CompatRequest, GenerateRequest
 from demo.api.openapi import documents, replies
@@ -25,7 +26,7 @@ from demo.request import Request
 from demo.run import Run
 
 NATIVE_PATHS: Final = ("/", "/generate", "/generate_stream", "/jobs", "/crowds")
-GENERATING_PATHS: Final = (*NATIVE_PATHS, "/v1/chat/completions", "/v1/completions")
+GENERATING_PATHS: Final = (*NATIVE_PATHS, "/v1/chat/completions", "/v1/completions", "/v1/responses")
 
 
 def build_generation_routes(engine: Engine) -> APIRouter:
@@ -47,21 +48,25 @@ def build_generation_routes(engine: Engine) -> APIRouter:
         """`/generate_stream` if `stream` is true; else `/generate`, its reply in an array of one."""
         return await deliver_native(engine, client, body, body.stream, in_array=True)
 
-    @router.post("/v1/chat/completions", **documents.either(replies.Chat, replies.ChatChunk))
+    @router.post("/v1/chat/completions", **documents.openai(replies.Chat, replies.ChatChunk))
     async def chat(client: Client, body: ChatRequest) -> Response:
         """Answer a conversation. OpenAI's route."""
         dialect = body.dialect(find_card(engine))
-        return await deliver(
+        response = await deliver(
             engine, body.size, lambda: assign_client(client, body.requests()), dialect, bool(body.stream)
         )
+        response.early_headers |= write_ignored(body)
+        return response
 
-    @router.post("/v1/completions", **documents.either(replies.Completion, replies.CompletionChunk))
+    @router.post("/v1/completions", **documents.openai(replies.Completion, replies.CompletionChunk))
     async def complete(client: Client, body: CompletionRequest) -> Response:
         """Answer a text, or complete it with `raw`. OpenAI's older route."""
         card = find_card(engine)
-        return await deliver(
+        response = await deliver(
             engine, body.size, lambda: assign_client(client, body.requests(card)), body.dialect(card), bool(body.stream)
         )
+        response.early_headers |= write_ignored(body)
+        return response
 
     return router
 
@@ -110,14 +115,7 @@ async def start_runs(engine: Engine, size: int, read: Callable[[], Sequence[Requ
 
 
 def _start_all(engine: Engine, read: Callable[[], Sequence[Request]]) -> list[Run]:
-    runs: list[Run] = []
-    try:
-        for request in read():
-            runs.append(Run(engine, request))  # noqa: PERF401 - cancelled below if a later one is refused
-    except BaseException:
-        _cancel_all(runs)
-        raise
-    return runs
+    return Run.start_all(engine, read())
 
 
 def _cancel_all(runs: Sequence[Run]) -> None:

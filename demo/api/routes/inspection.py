@@ -1,6 +1,7 @@
 """The routes that generate nothing: health, model, metrics, and tokenization."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import orjson
@@ -10,12 +11,14 @@ from starlette.responses import Response
 
 from demo import __version__
 from demo.api.dialects.chat import ChatRequest
-from demo.api.dialects.completions import MAX_PROMPTS
+from demo.api.dialects.errors import Refused
 from demo.api.dialects.native_request import MAX_BEST_OF, GenerateRequest
+from demo.api.dialects.openai import MAX_CHOICES
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card
 from demo.bounds import MAX_STOP_SEQUENCES
-from demo.engine import Engine, Piece
+from demo.drain import Drain
+from demo.engine import Engine, ModelCard, Piece, Ready
 from demo.engines.metered import MeteredEngine
 from demo.errors import NotReady
 from demo.prompt_threads import run_beside
@@ -26,13 +29,17 @@ PIECES_AT_ONCE: Final = 1000
 STALLED_SECONDS: Final = 60.0  # a step takes milliseconds; the longest chunk of a prompt, a few seconds
 
 
-def build_inspection_routes(engine: MeteredEngine, tabs: SharedLimit | None = None) -> APIRouter:
+def build_inspection_routes(
+    engine: MeteredEngine, tabs: SharedLimit | None = None, drain: Drain | None = None
+) -> APIRouter:
     """GET the state of the server; POST a text to see its tokens."""
     router = APIRouter(tags=["inspect"])
 
     async def health() -> reports.Health:
-        """Whether requests can be answered. A busy server is healthy; a failed or stalled engine is not."""
+        """Whether requests can be answered. A busy server is healthy; a failed, stalled or draining one is not."""
         check_health(engine)
+        if drain is not None:
+            drain.require_open()
         load = engine.load
         report: reports.Health = {
             "status": "ok",
@@ -54,15 +61,15 @@ def build_inspection_routes(engine: MeteredEngine, tabs: SharedLimit | None = No
     @router.get("/v1/models", **documents.reply(reports.Models, 503))
     async def models() -> reports.Models:
         """The model, in OpenAI's format."""
-        name = find_card(engine).model_id
-        entry: reports.ModelEntry = {
-            "id": name,
-            "object": "model",
-            "created": 0,
-            "owned_by": name.split("/")[0],
-            "root": name,
-        }
-        return {"object": "list", "data": [entry]}
+        return {"object": "list", "data": [write_model(find_card(engine))]}
+
+    @router.get("/v1/models/{model:path}", **documents.reply(reports.ModelEntry, 404, 422, 503))
+    async def model(model: str) -> reports.ModelEntry:
+        """The model of this name, which may hold slashes, in OpenAI's format."""
+        entry = write_model(find_card(engine))
+        if model != entry["id"]:
+            raise Refused("not_found", f"There is no model {model!r} here: this server has {entry['id']}.")
+        return entry
 
     @router.get("/metrics", **documents.text("Prometheus' text format."))
     async def metrics() -> Response:
@@ -77,12 +84,20 @@ def _add_tokenizing_routes(router: APIRouter, engine: Engine) -> None:
     @router.post("/tokenize", **documents.reply(list[reports.TextToken], 413, 422, 429, 503))
     async def tokenize(body: GenerateRequest) -> Response:
         """The tokens of `inputs`, without a chat template, each with its position in characters."""
-        return await run_beside(body.size, lambda: reply_text(engine, body.inputs))
+        return await _reply_beside(engine, body.size, lambda: reply_text(engine, body.inputs))
 
     @router.post("/chat_tokenize", **documents.reply(reports.TokenizedChat, 413, 422, 429, 503))
     async def chat_tokenize(body: ChatRequest) -> Response:
         """A conversation in the model's chat template, and its tokens."""
-        return await run_beside(body.size, lambda: reply_chat(engine, body.conversation()))
+        return await _reply_beside(engine, body.size, lambda: reply_chat(engine, body.conversation()))
+
+
+async def _reply_beside(engine: Engine, size: int, reply: Callable[[], Response]) -> Response:
+    """`reply` in this thread where its text is short, but never while an engine elsewhere is waited for."""
+    status = engine.status
+    if isinstance(status, Ready) and status.card.source == "endpoint":
+        return await asyncio.to_thread(reply)
+    return await run_beside(size, reply)
 
 
 def check_health(engine: Engine) -> None:
@@ -109,12 +124,24 @@ def write_info(engine: Engine) -> reports.Info:
         "max_total_tokens": card.max_total_tokens,
         "max_new_tokens": card.max_new_tokens,
         "validation_workers": 1,
-        "max_client_batch_size": MAX_PROMPTS,
+        "max_client_batch_size": min(MAX_CHOICES, engine.load.limit),
         "plain_prompts": card.plain_prompts,
         "costs_quota": card.costs_quota,
         "watermark": "accepted, not applied",
         "router": "token-streaming",
         "version": __version__,
+    }
+
+
+def write_model(card: ModelCard) -> reports.ModelEntry:
+    """OpenAI's model, and vLLM's length of its context."""
+    return {
+        "id": card.model_id,
+        "object": "model",
+        "created": 0,
+        "owned_by": card.model_id.split("/")[0],
+        "root": card.model_id,
+        "max_model_len": card.max_total_tokens,
     }
 
 

@@ -24,7 +24,7 @@ def build_login_routes(sessions: PageSessions) -> APIRouter:
     @router.post("/login", include_in_schema=False)
     async def log_in(request: Request, login: Login) -> Response:
         """Start a session of the page."""
-        if not sessions.is_password(login.password):
+        if not sessions.judge_password(request.scope, login.password):
             raise Refused("authentication", "This is not the password: try again, or ask whoever runs this page.")
         response = Response(status_code=204)
         for cookie in sessions.issue(find_root_path(request.scope)):

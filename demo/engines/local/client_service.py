@@ -1,17 +1,19 @@
-"""Recent service of each client, in tokens: the scheduler prefers the client with the least (fair queueing)."""
+"""Recent service of clients and addresses, in tokens: the scheduler prefers who has had the least (fair queueing)."""
 
 import math
 from collections.abc import Hashable
 from typing import Final
 
 HALF_LIFE: Final = 10.0  # seconds after which a token counts half
+KEPT: Final = 1000
 
 
 class ClientService:
-    """Tokens computed for each client, with exponential decay."""
+    """Tokens computed for each client, or for each address, with exponential decay."""
 
     def __init__(self) -> None:
         self._service: dict[Hashable, tuple[float, float]] = {}  # tokens, at that time
+        self._most = KEPT  # clients that are held before those of long ago are looked for
 
     def find(self, client: Hashable, now: float) -> float:
         """The tokens that count at `now`."""
@@ -22,6 +24,9 @@ class ClientService:
         """Add the tokens of a step."""
         if client is not None:  # requests without a client are independent
             self._service[client] = (self.find(client, now) + tokens, now)
+            if len(self._service) > self._most:  # on a server that is never idle
+                self.forget(now)
+                self._most = max(KEPT, 2 * len(self._service))
 
     def forget(self, now: float) -> None:
         """Drop the clients whose tokens count less than one."""

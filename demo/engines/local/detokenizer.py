@@ -1,4 +1,4 @@
-"""Incremental detokenization: from ids to text in whole characters, without stop strings. Knows no model, no tensor."""
+"""Incremental detokenization: from ids to text in whole characters. Knows no model, no tensor."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -23,8 +23,10 @@ class Detokenizer:
         self._decode = decode
         self._window = list(context[-self._CONTEXT :])
         self._known = len(self._window)  # tokens of the window whose text has been returned in full
-        self._given = len(decode(self._window))  # characters of the window's text that have been returned
-        self._last: deque[int] = deque(maxlen=self._EDGE)  # the last tokens with text of a run longer than _EDGE
+        text = decode(self._window)
+        self._given = len(text)  # characters of the window's text that have been returned
+        self.is_inside = text.endswith(INCOMPLETE)  # whether the last token ends inside a character
+        self._last: deque[int] = deque(maxlen=self._EDGE - 1)  # the last tokens with text of a run longer than _EDGE
 
     def feed(self, token: int) -> str:
         """The text that `token` completes; empty inside a character."""
@@ -35,10 +37,10 @@ class Detokenizer:
         # An incomplete character decodes to replacement characters at the end of the text: one, or one per byte.
         readable = len(text.rstrip(INCOMPLETE))
         piece = text[self._given : readable]
-        if readable == len(text):
-            self._slide()
-        else:
-            self._given = max(self._given, readable)
+        self.is_inside = readable < len(text)
+        if piece or not self.is_inside:
+            # What is incomplete begins within the last token.
+            self._slide(len(self._window) - self.is_inside, len(text) - readable)
         return piece
 
     def flush(self) -> str:
@@ -50,59 +52,23 @@ class Detokenizer:
         first = self._known + self._EDGE
         if len(self._window) <= first:
             return False
+        before = [*self._window[:first], *self._last]
         if self._decode([token, token]):  # twice, since a tokenizer may strip a leading space
             self._last.append(token)
-        return self._decode([*self._window[:first], *self._last]).endswith(INCOMPLETE)
+        text = self._decode([*before, token])
+        return text.endswith(INCOMPLETE) and _count_whole(text) <= _count_whole(self._decode(before))
 
-    def _slide(self) -> None:
-        self._window = self._window[self._known :][-2 * self._EDGE :]
-        self._known = len(self._window)
-        self._given = len(self._decode(self._window))
+    def _slide(self, known: int, held_back: int) -> None:
+        """Keep a few of the first `known` tokens, whose text has been returned, and those after them.
+
+        The last `held_back` characters have not been returned.
+        """
+        first = max(self._known, known - 2 * self._EDGE)
+        self._window = self._window[first:]
+        self._known = known - first
+        self._given = len(self._decode(self._window)) - held_back
         self._last.clear()
 
 
-class StopStrings:
-    """Returns text up to the first of `stops`. It holds back text that may be the beginning of one."""
-
-    def __init__(self, stops: Sequence[str]) -> None:
-        self._matchers = [_Matcher(stop) for stop in stops]
-        self._held = ""
-
-    def feed(self, text: str) -> tuple[str, bool]:
-        """The text that no stop string can contain, and whether a stop string is complete."""
-        before = len(self._held)
-        self._held += text
-        found = [before + at for matcher in self._matchers if (at := matcher.find(text)) is not None]
-        begun = max((matcher.matched for matcher in self._matchers), default=0)
-        safe = min(found) if found else len(self._held) - begun
-        visible, self._held = self._held[:safe], "" if found else self._held[safe:]
-        return visible, bool(found)
-
-    def flush(self) -> str:
-        """The text that is held back."""
-        held, self._held = self._held, ""
-        return held
-
-
-class _Matcher:
-    """Finds one string in a text that arrives in pieces, in time linear in the text (Knuth-Morris-Pratt)."""
-
-    def __init__(self, stop: str) -> None:
-        self.matched = 0  # characters of the string that the text ends with
-        self._stop = stop
-        self._borders = [0]  # by n - 1: the longest proper prefix that is a suffix of the string's first n characters
-
-    def find(self, text: str) -> int | None:
-        """Where the string begins, relative to `text`, so negative in an earlier piece; None unless it ends here."""
-        for at, character in enumerate(text):
-            self.matched = self._extend(self.matched, character)
-            if self.matched == len(self._stop):
-                return at + 1 - self.matched
-            if self.matched > len(self._borders):
-                self._borders.append(self._extend(self._borders[-1], character))
-        return None
-
-    def _extend(self, length: int, character: str) -> int:
-        while length and self._stop[length] != character:
-            length = self._borders[length - 1]
-        return length + (self._stop[length] == character)
+def _count_whole(text: str) -> int:
+    return len(text) - text.count(INCOMPLETE)

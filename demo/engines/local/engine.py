@@ -11,14 +11,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Sequence as Requests
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from demo.engine import Broken, Engine, Load, Loading, Log, Piece, Ready, Status, Ticket
+from demo.engines.local.forecast import Forecaster
+from demo.engines.local.late_requests import refuse_late
 from demo.engines.local.output import Output
+from demo.engines.local.queue_reports import QueueReports
 from demo.engines.local.scheduler import Scheduler
 from demo.engines.local.sequence import Sequence
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_shutdown, is_out_of_memory
+from demo.places import require_fit
 from demo.request import Prompt, Request
 from demo.settings import Settings
 
@@ -46,6 +52,7 @@ class LocalEngine(Engine):
         max_concurrent_requests: int,
         on_broken: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.perf_counter,
+        max_ttft: float | None = None,
     ) -> None:
         self._load = load
         self._limit = max_concurrent_requests
@@ -60,6 +67,8 @@ class LocalEngine(Engine):
         self._new: list[Sequence] = []  # not yet passed to the scheduler
         self._woken = False  # whether the thread shall check for new and cancelled sequences
         self._scheduler: Scheduler | None = None  # from when the model is loaded
+        self._forecaster: Forecaster | None = None
+        self._max_ttft = max_ttft
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -80,21 +89,46 @@ class LocalEngine(Engine):
         return self._find_model().tokenize(prompt)
 
     # Way 10: The engine encodes the prompt and queues a sequence for its thread
+    def submit_all(self, requests: Requests[Request], logs: Requests[Log]) -> Requests[Ticket]:
+        model = self._admit(len(requests))
+        encode = cache(model.encode)  # several answers to one prompt
+        sequences = [
+            self._make_sequence(model, request, encode(request.prompt, request.truncate), log)
+            for request, log in zip(requests, logs, strict=True)
+        ]
+        self._check_ttft(sequences)
+        with self._changed:
+            self._admit(len(requests))  # again: others may have been admitted while the prompts were encoded
+            if not self._open:
+                self._alive = self._clock()
+            self._open.update(sequences)
+            self._new += sequences
+            if self._forecaster is not None:
+                self._forecaster.returning.note_request(requests[0].client, self._clock())
+        self._wake()
+        return sequences
+
     def submit(self, request: Request, log: Log) -> Ticket:
-        model = self._admit()
-        prompt = model.encode(request.prompt, request.truncate)
+        return self.submit_all([request], [log])[0]
+
+    def _make_sequence(self, model: "Model", request: Request, prompt: Requests[int], log: Log) -> Sequence:
         request = replace(request, max_new_tokens=model.choose_length(len(prompt), request.max_new_tokens))
         seed = secrets.randbits(SEED_BITS) if request.sampling.seed is None else request.sampling.seed
         output = Output(request, prompt, model.vocabulary, log, self._clock, lambda: self._forget(sequence))
         sequence = Sequence(request, prompt, seed, output, self._clock(), self._wake)
-        with self._changed:
-            self._admit()  # again, since other requests may have been admitted while the prompt was encoded
-            if not self._open:
-                self._alive = self._clock()
-            self._open.add(sequence)
-            self._new.append(sequence)
-        self._wake()
+        if (forecaster := self._forecaster) is not None:
+            sequence.forecast, sequence.rank = forecaster.find_remaining, forecaster.lengths.take_rank()
+            if request.cache_prompt and not request.prompt_logprobs:
+                sequence.expected_cached = model.runner.count_cached(prompt, request.client)
         return sequence
+
+    def _check_ttft(self, sequences: Requests[Sequence]) -> None:
+        """Raise Overloaded where their first tokens would come too late; BadRequest where they always would."""
+        forecaster, most = self._forecaster, self._max_ttft
+        if most is None or forecaster is None or (ttft := forecaster.find_ttft(sequences)) is None or ttft <= most:
+            return
+        alone = forecaster.find_ttft(sequences, alone=True) or 0.0
+        refuse_late(ttft, alone, most, sum(sequence.prompt_length for sequence in sequences))
 
     def close(self) -> None:
         with self._changed:
@@ -103,10 +137,11 @@ class LocalEngine(Engine):
         self._thread.join(CLOSING_SECONDS)
         self._fail_all(describe_shutdown())  # also where the thread still computes a step
 
-    def _admit(self) -> "Model":
+    def _admit(self, places: int = 1) -> "Model":
         with self._changed:
             model = self._find_model()
-            if len(self._open) >= self._limit:
+            require_fit(places, self._limit)
+            if len(self._open) + places > self._limit:
                 raise Overloaded(
                     f"Model is overloaded: {len(self._open)} requests are being answered, which is the limit. "
                     "Try again in a few seconds."
@@ -131,6 +166,16 @@ class LocalEngine(Engine):
     def _forget(self, sequence: Sequence) -> None:
         with self._changed:
             self._open.discard(sequence)
+        output, forecaster = sequence.output, self._forecaster
+        if forecaster is not None:
+            forecaster.returning.note_end(sequence.request.client, self._clock())
+        may_end = output.reason not in (None, "cancelled") and not sequence.request.ignore_eos
+        if forecaster is not None and may_end:
+            forecaster.lengths.note(sequence.request.client, output.generated, output.reason == "length")
+
+    def _list_open(self) -> list[Sequence]:
+        with self._changed:
+            return list(self._open)
 
     def _report(self, loading: Loading) -> None:
         self._status = loading
@@ -151,14 +196,16 @@ class LocalEngine(Engine):
         from demo.engines.local.step_loop import StepLoop  # it imports torch
 
         self._scheduler = scheduler = Scheduler(model.runner, self._clock)
+        self._forecaster = Forecaster(scheduler, self._list_open, self._clock)
         loop = StepLoop(model.runner, scheduler, self._clock)
         self._model, self._status = model, Ready(model.card)
         rate = model.card.rate
         logger.info("Ready to answer%s", "" if rate is None else f": {rate:.3g} tokens/s for one stream")
-        busy = True
+        reports, busy = QueueReports(scheduler, self._forecaster, self._clock), True
         while self._take_new(scheduler, busy):
             self._alive = self._clock()
             busy = loop.step()
+            reports.write()
 
     def _take_new(self, scheduler: Scheduler, busy: bool) -> bool:
         """Pass new sequences to the scheduler; unless `busy`, sleep until there is work. False where it is closing."""
@@ -210,4 +257,4 @@ def open_engine(settings: Settings, on_broken: Callable[[], None]) -> Engine:
         gc.enable()
         return model
 
-    return LocalEngine(load, settings.max_concurrent_requests, on_broken)
+    return LocalEngine(load, settings.max_concurrent_requests, on_broken, max_ttft=settings.max_ttft)

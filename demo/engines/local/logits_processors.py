@@ -1,7 +1,8 @@
 """Logits processors for many rows at once, each row with its own parameters.
 
 Order and definitions are those of text-generation-inference: repetition, frequency and presence penalty, temperature,
-top-k, top-p, typical-p. No row depends on another, and the default of a parameter changes no bit.
+top-k, top-p, typical-p; min-p, which it lacks, stands where transformers has it. No row depends on another, and the
+default of a parameter changes no bit.
 """
 
 import torch
@@ -26,6 +27,8 @@ def process_logits(
         logits = keep_top_k(logits, parameters.top_k.long(), most)
     if Feature.TOP_P in features:
         logits = keep_top_p(logits, parameters.top_p, first)
+    if Feature.MIN_P in features:
+        logits = keep_min_p(logits, parameters.min_p)
     if Feature.TYPICAL_P in features:
         logits = keep_typical_p(logits, parameters.typical_p, first)
     return logits
@@ -80,6 +83,12 @@ def keep_top_p(logits: Tensor, p: Tensor, first: int = RANKED_FIRST) -> Tensor:
     waits for the device.
     """
     return _keep_mass(logits, -logits, p, first)
+
+
+def keep_min_p(logits: Tensor, p: Tensor) -> Tensor:
+    """Keep the tokens at least `p` [rows, 1] times as likely as the likeliest (arXiv:2407.01082)."""
+    probabilities = logits.softmax(dim=-1)
+    return logits.masked_fill(probabilities < p * probabilities.amax(dim=-1, keepdim=True), REMOVED)
 
 
 def keep_typical_p(logits: Tensor, p: Tensor, first: int = RANKED_FIRST) -> Tensor:

@@ -4,31 +4,33 @@ import ctypes
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 
 from demo.choice import Choice
 from demo.embedded import find_embedded
 from demo.engine import Loading, ModelCard, Piece
+from demo.engines.local.chat_template import check_template, choose_template, list_gguf_templates
 from demo.engines.local.loading.device import choose_device, choose_dtype, choose_threads
 from demo.engines.local.loading.kv_memory import KVMemory, choose_kv_memory
 from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.loading.source import ModelSource, choose_source
 from demo.engines.local.output import Vocabulary
-from demo.engines.local.prompt_encoder import PromptEncoder, describe_excess
+from demo.engines.local.prompt_encoder import PromptEncoder, limit_total
 from demo.engines.local.runner import Chunk, Runner
 from demo.engines.local.runners.cpu_llama.loading import load_llama
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, can_round
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from demo.engines.local.runners.cpu_llama.weights.unsupported import open_checkpoint
+from demo.engines.local.spelling import spell_tokens
 from demo.engines.local.tokenizer import Tokenizer
-from demo.errors import BadRequest, SettingError
+from demo.errors import BadRequest, ContextExceeded, SettingError
 from demo.request import Prompt
 from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, ROUNDED, STORED, Settings
 
@@ -53,11 +55,15 @@ class Model:
 
     def encode(self, prompt: Prompt, truncate: int | None = None) -> list[int]:
         """As PromptEncoder.encode."""
-        return PromptEncoder(self.tokenizer, self.card.max_input_tokens).encode(prompt, truncate)
+        return self._encoder.encode(prompt, truncate)
 
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         """As PromptEncoder.locate."""
-        return PromptEncoder(self.tokenizer, self.card.max_input_tokens).locate(prompt)
+        return self._encoder.locate(prompt)
+
+    @property
+    def _encoder(self) -> PromptEncoder:
+        return PromptEncoder(self.tokenizer, self.card.max_input_tokens, self.card.max_total_tokens)
 
     def choose_length(self, input_tokens: int, max_new_tokens: int | None) -> int:
         """The longest answer to a prompt: as asked for, else what fits.
@@ -76,11 +82,11 @@ class Model:
                 "fewer."
             )
         if input_tokens > card.max_input_tokens:
-            raise describe_excess(input_tokens, card.max_input_tokens)
+            raise self._encoder.describe_excess(input_tokens)
         if input_tokens + max_new_tokens > card.max_total_tokens:
-            raise BadRequest(
-                f"The prompt's {input_tokens} tokens and {max_new_tokens} new ones are {input_tokens + max_new_tokens} "
-                f"in all, and at most {card.max_total_tokens} are possible: ask for fewer or shorten the prompt."
+            raise ContextExceeded(
+                f"{limit_total(card.max_total_tokens)}, and {input_tokens} + {max_new_tokens} are "
+                f"{input_tokens + max_new_tokens}: ask for fewer or shorten the prompt."
             )
 
 
@@ -109,6 +115,7 @@ def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
     model = build_model(loaded, source, settings, report)
     report(Loading("warming up"))
     rate = _measure_rate(model)
+    check_template(source.model_id, model.tokenizer)
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)  # glibc would keep what has been freed: 75 MB after loading the embedded model
     return replace(model, card=replace(model.card, rate=rate))
@@ -127,7 +134,8 @@ def _open_stored(source: ModelSource, settings: Settings, device: str) -> tuple[
 
 def _load_with_kernels(source: ModelSource, checkpoint: Checkpoint, rounded: bool) -> Loaded:
     if isinstance(checkpoint, GgufFile):
-        loaded = load_llama(checkpoint, rounded)
+        _require_template(source, checkpoint.metadata)
+        loaded = load_llama(checkpoint, rounded, source.template)
     else:
         from demo.engines.local.runners.cpu_llama.weights.snapshot import load_saved
 
@@ -139,13 +147,20 @@ def _load_with_kernels(source: ModelSource, checkpoint: Checkpoint, rounded: boo
 def _load_with_transformers(
     source: ModelSource, settings: Settings, device: str, dtype: str, report: Callable[[Loading], None]
 ) -> Loaded:
-    from demo.engines.local.loading.conversion import convert_once
+    from demo.engines.local.loading.conversion import convert_once, read_gguf
     from demo.engines.local.runners.transformers.loading import load_transformers
 
     place = source.place
     if _is_gguf(source):
+        _require_template(source, read_gguf(Path(place)).metadata)
         place = str(convert_once(Path(place), lambda step: report(Loading(f"{source.model_id}: {step}"))))
     return load_transformers(source, place, device, getattr(torch, dtype))
+
+
+def _require_template(source: ModelSource, metadata: Mapping[str, Any]) -> None:
+    """Raise ModelError where a GGUF file lacks the chat template it needs."""
+    if source.template is None:
+        choose_template(source.model_id, list_gguf_templates(metadata), source.needs_template)
 
 
 def build_model(
@@ -171,13 +186,15 @@ def build_model(
         max_new_tokens=settings.max_new_tokens,
         plain_prompts=settings.plain_prompts,
         control_tokens=tokenizer.control_tokens,
+        has_chat_template=tokenizer.has_chat_template,
     )
     ends = loaded.eos_ids if tokenizer.eos_id is None else loaded.eos_ids | {tokenizer.eos_id}
     vocabulary = Vocabulary(
         decode=lambda ids: tokenizer.decode(ids, special=False),
-        spell=tokenizer.decode,
+        spell=spell_tokens(tokenizer.decode, tokenizer.token),
         special_ids=tokenizer.special_ids | ends,
         eos_ids=ends,
+        control_tokens=tokenizer.control_tokens,
     )
     return Model(tokenizer, card, vocabulary, runner)
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from demo.engine import Log
-from demo.engines.local.detokenizer import Decode, Detokenizer, StopStrings
+from demo.engines.local.detokenizer import Decode, Detokenizer
+from demo.engines.local.held_tokens import HeldTokens
+from demo.engines.local.spelling import Spell
+from demo.engines.stop_strings import Match
 from demo.errors import DemoError
 from demo.events import (
     Candidate,
@@ -18,11 +21,13 @@ from demo.events import (
     PromptProgress,
     PromptRead,
     PromptToken,
+    Queued,
     Started,
     Token,
 )
 from demo.request import Request
 
+QUEUED_SECONDS: Final = 1.0  # at least between two events that only count down
 PROGRESS_SECONDS: Final = 0.05  # at least between two events: chunks may have few tokens
 
 
@@ -37,16 +42,20 @@ class SampledToken:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """From ids to text and roles. `decode` omits special tokens, `spell` does not."""
+    """From ids to text and roles. `decode` omits `control_tokens`; `spell` is of one token by itself."""
 
     decode: Decode
-    spell: Decode
+    spell: Spell
     special_ids: frozenset[int]
     eos_ids: frozenset[int]
+    control_tokens: frozenset[str] = frozenset()
 
 
 class Output:
-    """Writes the log of `request`. Exactly one final event is written, and nothing after it, from any thread."""
+    """Writes the log of `request`. Exactly one final event is written, and nothing after it, from any thread.
+
+    A token is logged when it is decided whether a stop string begins in it, with the time when it was sampled.
+    """
 
     def __init__(
         self,
@@ -60,6 +69,7 @@ class Output:
         self.started = False
         self.generated = 0
         self.ended = False  # whether the final event has been logged
+        self.reason: FinishReason | None = None  # of a Done
         self._request = request
         self._prompt = tuple(prompt)
         self._vocabulary = vocabulary
@@ -67,14 +77,23 @@ class Output:
         self._clock = clock
         self._on_end = on_end
         self._detokenizer = Detokenizer(vocabulary.decode, prompt)
-        self._stops = StopStrings(request.stop)
+        self._held = HeldTokens(request.stop, vocabulary.control_tokens, request.keeps_stop) if request.stop else None
         self._reported = -math.inf  # when progress was last logged
+        self._told = (-math.inf, -1)  # when a place in the queue was last logged, and which
         self._writing = threading.Lock()
 
     def start(self, seed: int, cached_tokens: int) -> None:
         """Log that the prompt is being read, without its first `cached_tokens`."""
         self.started = True
-        self._write(Started(self._clock(), len(self._prompt), seed, cached_tokens))
+        self._write(Started(self._clock(), len(self._prompt), seed, cached_tokens, self._prompt))
+
+    def note_queue(self, ahead: int, seconds: float | None) -> None:
+        """Log that it waits, behind `ahead` others, where that or a second is new."""
+        now = self._clock()
+        told_at, told = self._told
+        if not self.started and (ahead != told or now - told_at >= QUEUED_SECONDS):
+            self._told = now, ahead
+            self._write(Queued(now, ahead, seconds))
 
     def note_progress(self, read: int) -> None:
         """Log that `read` prompt tokens have been read, except where one chunk is the whole prompt."""
@@ -87,18 +106,15 @@ class Output:
     def score(self, logprobs: Sequence[float]) -> None:
         """Log the prompt's tokens with their log-probabilities: `logprobs`, from the second token on."""
         scored = zip(self._prompt, (None, *logprobs), strict=True)
-        tokens = tuple(PromptToken(id, self._vocabulary.spell([id]), logprob) for id, logprob in scored)
-        self._write(PromptRead(self._clock(), tokens))
+        self._write(PromptRead(self._clock(), tuple(self._name_prompt(id, logprob) for id, logprob in scored)))
 
     def accept(self, sampled: SampledToken) -> float:
-        """Log a sampled token, together with the end if it is the last. Returns the time of the events."""
+        """Take a sampled token, and the end if it is the last. Returns the time of the events."""
         now = self._clock()
         self.generated += 1
-        text, reason = self._read(sampled.id)
-        special = sampled.id in self._vocabulary.special_ids
-        top = tuple(self._name(id, logprob) for id, logprob in sampled.top)
-        token = Token(now, self.generated, sampled.id, text, sampled.logprob, special, top)
-        self._write(token, *(() if reason is None else [Done(now, reason, self.generated)]))
+        with self._writing:  # also while tokens move, which the one who closes the engine flushes
+            if not self.ended:
+                self._append(*self._read(sampled, now))
         return now
 
     def finish(self, reason: FinishReason) -> None:
@@ -112,26 +128,62 @@ class Output:
     def _write(self, *events: Event) -> None:
         # The engine's thread and the one that closes the engine may both write an end: the second is dropped.
         with self._writing:
-            if self.ended:
-                return
-            if isinstance(events[-1], Done | Failed):
-                self.ended = True
-                self._on_end()
+            if not self.ended:
+                self._append(*events)
+
+    def _append(self, *events: Event) -> None:
+        if events and isinstance(events[-1], Done | Failed):
+            self.ended = True
+            self.reason = events[-1].finish_reason if isinstance(events[-1], Done) else None
+            events = (*self._flush(), *events)
+            self._on_end()
+        if events:
             self._log(*events)
 
+    def _read(self, sampled: SampledToken, now: float) -> Sequence[Event]:
+        """The tokens that are decided with the sampled one, and the end."""
+        was_inside = self._detokenizer.is_inside
+        is_eos = sampled.id in self._vocabulary.eos_ids and not self._request.ignore_eos
+        is_last = is_eos or self.generated == self._request.max_new_tokens
+        text = "" if is_eos else self._detokenizer.feed(sampled.id)
+        is_inside = self._detokenizer.is_inside
+        if is_last:
+            text += self._detokenizer.flush()
+        token = self._make_token(sampled, now, text, was_inside or is_inside)
+        is_omitted = token.own is not None and not token.encode() and not is_eos
+        spelled = token.candidate.text if is_omitted else text
+        tokens, match = self._hold(token, spelled, is_inside and not is_last)
+        if match or is_last:
+            reason: FinishReason = "stop_sequence" if match else "eos_token" if is_eos else "length"
+            return *tokens, *self._flush(), Done(now, reason, self.generated, match and match.stop)
+        return tokens
+
+    def _make_token(self, sampled: SampledToken, now: float, text: str, is_part: bool) -> Token:
+        """The token; `is_part`: it begins or ends inside a character."""
+        id, logprob = sampled.id, sampled.logprob
+        special = id in self._vocabulary.special_ids
+        top = tuple(self._name(*each) for each in sampled.top)
+        if text and not is_part:
+            return Token(now, self.generated, id, text, logprob, special, top)
+        own = self._name(id, logprob)
+        encoded = self._find_bytes(id, own) if is_part else None
+        return Token(now, self.generated, id, text, logprob, special, top, encoded, own)
+
+    def _find_bytes(self, id: int, own: Candidate) -> bytes:
+        """A token's bytes of the answer's text, which has none of the special tokens."""
+        # Twice, since a tokenizer may strip a leading space.
+        return own.encode() if self._vocabulary.decode([id, id]) else b""
+
     def _name(self, id: int, logprob: float) -> Candidate:
-        return Candidate(id, self._vocabulary.spell([id]), logprob, id in self._vocabulary.special_ids)
+        spelling = self._vocabulary.spell(id)
+        return Candidate(id, spelling.text, logprob, id in self._vocabulary.special_ids, spelling.encoded)
 
-    def _read(self, id: int) -> tuple[str, FinishReason | None]:
-        if id in self._vocabulary.eos_ids and not self._request.ignore_eos:
-            return self._flush(), "eos_token"
-        text, stopped = self._stops.feed(self._detokenizer.feed(id))
-        if stopped:
-            return text, "stop_sequence"
-        if self.generated == self._request.max_new_tokens:
-            return text + self._flush(), "length"
-        return text, None
+    def _name_prompt(self, id: int, logprob: float | None) -> PromptToken:
+        spelling = self._vocabulary.spell(id)
+        return PromptToken(id, spelling.text, logprob, spelling.encoded)
 
-    def _flush(self) -> str:
-        text, stopped = self._stops.feed(self._detokenizer.flush())
-        return text if stopped else text + self._stops.flush()
+    def _hold(self, token: Token, spelled: str, is_inside: bool) -> tuple[Sequence[Token], Match | None]:
+        return ((token,), None) if self._held is None else self._held.feed(token, spelled, is_inside)
+
+    def _flush(self) -> Sequence[Token]:
+        return () if self._held is None else self._held.flush()

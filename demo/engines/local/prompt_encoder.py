@@ -3,30 +3,32 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from jinja2 import TemplateError
-
 from demo.engine import Piece
+from demo.engines.local.chat_template import render
 from demo.engines.local.tokenizer import Tokenizer, TooManyTokens
-from demo.errors import BadRequest, TemplateRefused
-from demo.request import Message, Prompt
+from demo.errors import BadRequest, ContextExceeded, TemplateRefused
+from demo.request import Message, Prompt, TokenIds
 
 MAX_LISTED: Final = 65_536  # tokens of a text, which may be more than the model takes
 
 
 @dataclass(frozen=True, slots=True)
 class PromptEncoder:
-    """Encodes prompts of at most `max_tokens`, from any thread."""
+    """Encodes prompts of at most `max_tokens`, from any thread. Prompt and answer have at most `max_total`."""
 
     tokenizer: Tokenizer
     max_tokens: int
+    max_total: int
 
     def encode(self, prompt: Prompt, truncate: int | None = None) -> list[int]:
         """Token ids of raw text, or of a conversation in the model's chat template; at most as many as the model takes.
 
-        At most `truncate` ids: the last of a text, or a conversation without the beginning of its last message.
+        At most `truncate` ids: the last of a text or of ids, or a conversation without its last message's beginning.
         Raises TemplateRefused where the template refuses the conversation, BadRequest where there are more ids than
         the model takes, or the template alone takes more than `truncate`. A text too long for any ids is not encoded.
         """
+        if isinstance(prompt, TokenIds):
+            return self._check_ids(prompt.ids, truncate)
         text, raw = self._apply_chat_template(prompt), isinstance(prompt, str)
         self._check_bytes(text)
         try:
@@ -35,9 +37,29 @@ class PromptEncoder:
             return self.tokenizer.encode(text, raw, truncate or self.max_tokens)
         except TooManyTokens as error:
             if truncate is None:
-                raise describe_excess(error.count, self.max_tokens) from None
+                raise self.describe_excess(error.count) from None
             assert not isinstance(prompt, str), "a text is cut, not refused"
             return self._encode_end(prompt, error.count, truncate)
+
+    def _check_ids(self, ids: tuple[int, ...], truncate: int | None) -> list[int]:
+        size = self.tokenizer.size
+        unknown = next((id for id in ids if not 0 <= id < size), None)
+        if unknown is not None:
+            raise BadRequest(
+                f"The prompt holds the token id {unknown}, and this model's ids are 0 to {size - 1}: send ids of its "
+                "own tokenizer."
+            )
+        kept = list(ids if truncate is None else ids[-truncate:])
+        if len(kept) > self.max_tokens:
+            raise self.describe_excess(len(kept))
+        return kept
+
+    def describe_excess(self, tokens: int) -> ContextExceeded:
+        """The refusal of a prompt of too many tokens."""
+        limit = limit_total(self.max_total)
+        return ContextExceeded(
+            f"The prompt has {tokens} tokens, and at most {self.max_tokens} are accepted ({limit}): shorten it."
+        )
 
     def _encode_end(self, turns: tuple[Message, ...], length: int, truncate: int) -> list[int]:
         """A conversation of `length` tokens, its last message cut at its beginning to `truncate` tokens in all."""
@@ -59,8 +81,10 @@ class PromptEncoder:
     def locate(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         """The text that the model reads, and its tokens with their places in the text.
 
-        Raises TemplateRefused, or BadRequest for more than MAX_LISTED tokens.
+        Raises TemplateRefused, or BadRequest for more than MAX_LISTED tokens or for ids.
         """
+        if isinstance(prompt, TokenIds):
+            raise BadRequest("Token ids are tokens already: send a text.")
         text = self._apply_chat_template(prompt)
         self._check_bytes(text)
         try:
@@ -80,23 +104,32 @@ class PromptEncoder:
             return
         size, limit = longest.count_bytes(text), longest.find_limit(text, tokens)
         if size > limit:
-            raise BadRequest(
-                f"The prompt has {size} bytes, and the {tokens} tokens that are accepted hold at most {limit}: "
-                "shorten it."
+            raise ContextExceeded(
+                f"The prompt has {size} bytes, and the {tokens} tokens that are accepted hold at most {limit} "
+                f"({limit_total(self.max_total)}): shorten it."
             )
 
-    def _apply_chat_template(self, prompt: Prompt) -> str:
+    def _apply_chat_template(self, prompt: str | tuple[Message, ...]) -> str:
         if isinstance(prompt, str):
             return prompt
         turns = [{"role": message.role, "content": message.content} for message in prompt]
         # An assistant's message at the end is continued (TGI's chat template, vLLM's `continue_final_message`).
-        begun = turns.pop()["content"] if len(turns) > 1 and turns[-1]["role"] == "assistant" else ""
-        try:
-            return self.tokenizer.apply_chat_template(turns) + begun
-        except TemplateError as error:
-            raise TemplateRefused(f"The model's chat template refuses this conversation: {error}.") from error
+        is_begun = turns[-1]["role"] == "assistant"
+        if is_begun and len(turns) > 1:
+            begun = turns.pop()["content"]
+            return render(self.tokenizer, turns) + begun
+        text = render(self.tokenizer, turns)
+        return _cut_behind(text, turns[-1]["content"]) if is_begun else text
 
 
-def describe_excess(tokens: int, most: int) -> BadRequest:
-    """The refusal of a prompt of too many tokens."""
-    return BadRequest(f"The prompt has {tokens} tokens, and at most {most} are accepted: shorten it.")
+def _cut_behind(text: str, begun: str) -> str:
+    """The templated text of a conversation's only message, without what the template writes behind it."""
+    start = text.rfind(begun)
+    if start < 0:
+        raise TemplateRefused("The model's chat template changes this message: it cannot be continued.")
+    return text[: start + len(begun)] if begun else text
+
+
+def limit_total(tokens: int) -> str:
+    """The limit in text-generation-inference's words, by which its clients and LiteLLM recognise it."""
+    return f"`inputs` tokens + `max_new_tokens` must be <= {tokens}"

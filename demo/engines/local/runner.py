@@ -76,6 +76,10 @@ class Runner(Protocol):
         With `reuse` it may hold some of the first ids, never all of them, from a sequence of the same `salt`.
         """
 
+    def count_cached(self, ids: Sequence[int], salt: Hashable) -> int:
+        """About how many of `ids` `allocate` would now find for reuse. From any thread."""
+        return 0
+
     def reserve(self, handle: Handle, tokens: int) -> bool:
         """Make room for so many tokens in all; False while there is none."""
 

@@ -25,6 +25,7 @@ class Feature(Flag):
     TEMPERATURE = auto()
     TOP_K = auto()
     TOP_P = auto()
+    MIN_P = auto()
     TYPICAL_P = auto()
     DRAW = auto()
     ALTERNATIVES = auto()  # the likeliest tokens beside the sampled one
@@ -39,6 +40,7 @@ def find_features(sampling: Sampling, top_n: int = 0) -> Feature:
         Feature.TEMPERATURE: sampling.temperature != 1.0,
         Feature.TOP_K: sampling.top_k is not None,
         Feature.TOP_P: sampling.top_p is not None,
+        Feature.MIN_P: sampling.min_p is not None,
         Feature.TYPICAL_P: sampling.typical_p is not None,
         Feature.DRAW: sampling.is_random,
         Feature.ALTERNATIVES: top_n > 0,
@@ -53,6 +55,7 @@ class SamplingParameters(NamedTuple):
     temperature: Tensor
     top_k: Tensor
     top_p: Tensor
+    min_p: Tensor  # 0 removes nothing
     typical_p: Tensor
     repetition_penalty: Tensor  # positive logits are divided by it, negative ones multiplied
     frequency_penalty: Tensor  # subtracted for each occurrence
@@ -60,18 +63,19 @@ class SamplingParameters(NamedTuple):
 
 
 def split_columns(numbers: Tensor) -> SamplingParameters:
-    """Views of the columns of `numbers` [rows, 8]."""
+    """Views of the columns of `numbers` [rows, 9]."""
     return SamplingParameters(*numbers.split(1, dim=-1))
 
 
 def stack_parameters(samplings: Sequence[Sampling], device: torch.device) -> Tensor:
-    """The columns of SamplingParameters beside each other, float32 [rows, 8] on the device."""
+    """The columns of SamplingParameters beside each other, float32 [rows, 9] on the device."""
     rows = [
         (
             each.is_random,
             each.temperature,
             min(each.top_k or NO_TOP_K, NO_TOP_K),
             each.top_p or NEVER_REACHED,
+            each.min_p or 0.0,
             each.typical_p or NEVER_REACHED,
             each.repetition_penalty,
             each.frequency_penalty,

@@ -7,17 +7,19 @@ recomputed later.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final
 
 from demo.engines.local.budget import PrefillBudget
 from demo.engines.local.client_service import ClientService
-from demo.engines.local.decode_share import share_rows
+from demo.engines.local.decode_share import PER_ADDRESS, find_address, find_client, share_rows
 from demo.engines.local.runner import Chunk, Outputs, Runner
 from demo.engines.local.sequence import Sequence
+from demo.engines.local.step_rates import StepRates
 
 MAX_SCORED: Final = 128  # prompt tokens of a step with log-probabilities, each of which is a row of logits
+BUSY: Final = 2.0  # a step that ends later after the one before, in its own durations, did not follow at once
 ALLOWANCE: Final = 128  # prompt tokens that may overtake a prompt, beside half of its length
 
 
@@ -46,16 +48,27 @@ class Scheduler:
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []  # in the order in which they were allocated
         self._runner = runner
-        self._limits = runner.limits
+        self.limits = self._limits = runner.limits
+        self.rates = StepRates()
+        self._noted = -math.inf  # when the last step was noted
         self._clock = clock
         self._budget = PrefillBudget(self._limits)
-        self._service = ClientService()
+        self._service, self._address_service = ClientService(), ClientService()
         self._steps = 0
 
     @property
     def pause(self) -> float:
         """Seconds until a running sequence is due, where no step can be planned now; infinite where none runs."""
         return min((each.pace.due for each in self.running if each.decodes), default=math.inf) - self._clock()
+
+    @property
+    def chunks(self) -> tuple[int, int]:
+        """Prompt tokens of a step of prefill only, and of a step that also decodes."""
+        return self._budget.choose(0, paced=False), self._budget.choose(1, paced=False)
+
+    def find_service(self, client: Hashable, now: float) -> float:
+        """The client's recent service, which decides whose prompt is read first."""
+        return self._service.find(client, now)
 
     def add(self, sequence: Sequence) -> None:
         """Add a waiting sequence."""
@@ -70,6 +83,7 @@ class Scheduler:
         self._free(sequence)
         if not self.running:
             self._service.forget(self._clock())
+            self._address_service.forget(self._clock())
 
     def remove_cancelled(self) -> list[Sequence]:
         """Remove and return the cancelled sequences."""
@@ -93,12 +107,15 @@ class Scheduler:
         if not decodes and not prefills:
             return None
         for part in (*decodes, *prefills):
-            self._service.note(part.sequence.request.client, part.chunk.tokens, now)
+            self._note_service(part.sequence.request.client, part.chunk.tokens, now)
         return StepPlan((*decodes, *prefills), len(decodes), sum(part.chunk.tokens for part in prefills))
 
     def note(self, plan: StepPlan, seconds: float) -> None:
         """Learn from the duration of a step."""
         self._budget.note(plan.decoding, plan.prefill_tokens, seconds)
+        before, self._noted = self._noted, self._clock()
+        whole = self._noted - before  # with the planning and the writing of tokens between two steps
+        self.rates.note(plan.decoding, plan.prefill_tokens, whole if whole <= BUSY * seconds else seconds)
 
     def _plan_decodes(self, now: float) -> list[Scheduled]:
         due = [each for each in self.running if each.decodes and not each.is_complete and each.is_due(now)]
@@ -140,15 +157,26 @@ class Scheduler:
         return planned
 
     def _order(self, candidates: list[Sequence], now: float) -> list[Sequence]:
-        """First the oldest, if it is overdue; then by the client's service plus the missing tokens."""
+        """First the oldest, if it is overdue; then by the client's service plus the missing tokens.
+
+        A client that is new at its address begins with a third of what that has had, if there are other addresses.
+        """
+        has_others = len({find_address(find_client(each)) for each in candidates}) > 1
 
         def rank(sequence: Sequence) -> tuple[bool, float, float]:
-            service = self._service.find(sequence.request.client, now)
+            client = sequence.request.client
+            service = self._service.find(client, now)
+            if has_others and client is not None:
+                service = max(service, self._address_service.find(find_address(client), now) / PER_ADDRESS)
             return sequence is not overdue, service + sequence.missing, sequence.arrival
 
         oldest = min(candidates, key=lambda sequence: sequence.arrival, default=None)
         overdue = oldest if oldest is not None and self._is_overdue(oldest) else None
         return sorted(candidates, key=rank)
+
+    def _note_service(self, client: str | None, tokens: int, now: float) -> None:
+        self._service.note(client, tokens, now)
+        self._address_service.note(None if client is None else find_address(client), tokens, now)
 
     def _is_overdue(self, sequence: Sequence) -> bool:
         return sequence.overtaken > ALLOWANCE + sequence.prefilled // 2

@@ -5,6 +5,7 @@ from collections.abc import Sequence as Ids
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from demo.engine import Ticket
 from demo.engines.local.output import Output, SampledToken
 from demo.engines.local.pace import Pace
 from demo.engines.local.runner import Handle
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from demo.engines.local.sampler import Sampler
 
 
-class Sequence:
+class Sequence(Ticket):
     """The ticket of a request. It belongs to the engine's thread; any thread may `cancel` it."""
 
     def __init__(
@@ -41,6 +42,9 @@ class Sequence:
         self.overtaken = 0  # prompt tokens of later requests that were read before it
         self.decoded = 0  # the number of the step that it last decoded in
         self.prefilled = 0  # prompt tokens that were read rather than reused
+        self.expected_cached = 0  # prompt tokens that are expected to be reused, while it waits
+        self.rank = 0.5  # where among all possible lengths that of its answer is assumed to be
+        self.forecast: Callable[[Sequence], float | None] = lambda sequence: None  # seconds until it ends
         self._on_cancel = on_cancel
 
     @cached_property
@@ -82,6 +86,9 @@ class Sequence:
         """Ask the engine's thread to end it after the current step."""
         self.cancelled = True
         self._on_cancel()
+
+    def find_remaining(self) -> float | None:
+        return self.forecast(self)
 
     def accept(self, outcome: SampledToken | Exception) -> None:
         """Append a sampled token, or fail with the error of its sampling."""

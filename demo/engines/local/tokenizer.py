@@ -37,8 +37,15 @@ class Tokenizer(Protocol):
     def control_tokens(self) -> frozenset[str]:
         """The texts of the special tokens, which are encoded as one token each, as the chat template's marks are."""
 
+    @property
+    def size(self) -> int:
+        """The number of ids: they are those below it."""
+
     def token_id(self, token: str) -> int | None:
         """The id of the token with this text in the vocabulary; None where there is none."""
+
+    def token(self, id: int) -> str | bytes | None:
+        """The vocabulary's own form of a token, which may stand for bytes; None where the id has none."""
 
     def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
         """The ids of a text; with `raw`, between the ids that the model expects before and after a text.
@@ -52,5 +59,9 @@ class Tokenizer(Protocol):
     def decode(self, ids: Sequence[int], special: bool = True) -> str:
         """The text of ids, with or without that of the `special` ones."""
 
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether a conversation can be written as a text."""
+
     def apply_chat_template(self, turns: Sequence[Mapping[str, str]]) -> str:
-        """The text of a conversation of roles and contents. Raises jinja2's TemplateError."""
+        """The text of a conversation of roles and contents. Raises whatever the template raises."""

@@ -22,6 +22,7 @@ from demo.engines.zerogpu.gpu_time import GpuTime
 from demo.engines.zerogpu.stop_flags import StopFlags
 from demo.errors import DemoError, NotReady, Overloaded, describe_shutdown
 from demo.events import Event
+from demo.places import require_fit
 from demo.request import Prompt, Request
 
 CLOSING_SECONDS: Final = 2.0
@@ -68,25 +69,21 @@ class ZeroGpuEngine(Engine):
         return self._find_model().tokenize(prompt)
 
     def submit(self, request: Request, log: Log) -> Ticket:
+        return self.submit_all([request], [log])[0]
+
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
         self.admit()
-        model = self._find_model()
-        prompt = tuple(model.encode(request.prompt, request.truncate))
-        longest = model.choose_length(len(prompt), request.max_new_tokens)
-        seed = secrets.randbits(SEED_BITS) if request.sampling.seed is None else request.sampling.seed
-        asked = partial(
-            GpuRequest,
-            replace(request, max_new_tokens=longest),
-            prompt,
-            seed,
-            self._time.estimate(len(prompt), longest),
-        )
-        run = self._open_run(asked, log)
-        try:
-            run.start()
-        except RuntimeError as error:
-            self._forget(run, ())
-            raise Overloaded("No more answers can be begun at once: try again in a moment.") from error
-        return run
+        runs = self._open_runs([self._read(request) for request in requests], logs)
+        for at, run in enumerate(runs):
+            try:
+                run.start()
+            except RuntimeError as error:
+                for started in runs[:at]:
+                    started.cancel()
+                for left in runs[at:]:
+                    self._forget(left, ())
+                raise Overloaded("No more answers can be begun at once: try again in a moment.") from error
+        return runs
 
     def close(self) -> None:
         with self._lock:
@@ -98,16 +95,27 @@ class ZeroGpuEngine(Engine):
         for run in runs:
             run.join(max(end - time.monotonic(), 0.0))
 
-    def _open_run(self, ask: Callable[[int], GpuRequest], log: Log) -> GpuRun:
-        platform = self._platform
+    def _read(self, request: Request) -> Callable[[int], GpuRequest]:
+        """What a worker is asked for, but for its slot."""
+        model = self._find_model()
+        prompt = tuple(model.encode(request.prompt, request.truncate))
+        longest = model.choose_length(len(prompt), request.max_new_tokens)
+        seed = secrets.randbits(SEED_BITS) if request.sampling.seed is None else request.sampling.seed
+        estimate = self._time.estimate(len(prompt), longest)
+        return partial(GpuRequest, replace(request, max_new_tokens=longest), prompt, seed, estimate)
+
+    def _open_runs(self, asked: Sequence[Callable[[int], GpuRequest]], logs: Sequence[Log]) -> list[GpuRun]:
         with self._lock:
-            self._check_limit()
-            slot = self._free.pop()
-            platform.flags.clear(slot)
-            hooks = Hooks(platform.enter, partial(platform.flags.set, slot), self._forget)
-            run = GpuRun(platform.call, ask(slot), log, copy_context(), hooks)
-            self._open.add(run)
-        return run
+            self._check_limit(len(asked))
+            runs = [self._open_run(ask, log) for ask, log in zip(asked, logs, strict=True)]
+            self._open.update(runs)
+        return runs
+
+    def _open_run(self, ask: Callable[[int], GpuRequest], log: Log) -> GpuRun:
+        platform, slot = self._platform, self._free.pop()
+        platform.flags.clear(slot)
+        hooks = Hooks(platform.enter, partial(platform.flags.set, slot), self._forget)
+        return GpuRun(platform.call, ask(slot), log, copy_context(), hooks)
 
     def _forget(self, run: GpuRun, events: Sequence[Event]) -> None:
         self._time.note(events)
@@ -122,9 +130,10 @@ class ZeroGpuEngine(Engine):
             raise NotReady(f"The model is not available: {self._model}")
         return self._model
 
-    def _check_limit(self) -> None:
+    def _check_limit(self, places: int = 1) -> None:
         self._find_model()
-        if not self._free:
+        require_fit(places, self._platform.limit)
+        if len(self._free) < places:
             raise Overloaded(
                 f"Model is overloaded: {self._platform.limit} requests wait for a GPU or are being answered, which is "
                 "the limit. Try again in a few seconds."

@@ -10,6 +10,7 @@ from typing import Final
 
 import torch
 
+from demo.engines.local.chat_template import check_template
 from demo.engines.local.loading.device import choose_dtype
 from demo.engines.local.loading.kv_memory import KVMemory
 from demo.engines.local.loading.loaded import Loaded
@@ -19,6 +20,7 @@ from demo.engines.local.runner import Runner
 from demo.engines.local.runners.transformers.eager import make_runner
 from demo.engines.local.runners.transformers.hub import fetch
 from demo.engines.local.runners.transformers.loading import load_network, load_tokenizer, wrap_network
+from demo.engines.local.runners.transformers.tokenizer import Pretrained
 from demo.errors import ModelError
 from demo.settings import Settings
 
@@ -36,6 +38,7 @@ def load_model(settings: Settings) -> tuple[Model, Callable[[], Runner]]:
     if source.kind == "hub":
         source = fetch(source, settings.revision)
     tokenizer = load_tokenizer(source, source.place)
+    check_template(source.model_id, Pretrained(tokenizer))
     network = load_network(source, source.place, None, getattr(torch, dtype))
     return place(wrap_network(network, tokenizer, source.commit), source, settings)
 

@@ -21,6 +21,7 @@ VERDICT: Final = """
 <div id="verdict"><p id="result" role="status"></p>
   <button type="button" id="slow-motion" hidden>Slow motion</button>
   <button type="button" id="complete" hidden>Continue the answer</button></div>"""
+RELOAD: Final = '<button type="button" class="link" id="reload-model" hidden>Load it now</button>'
 INTRO: Final = """
 <h1>Token streaming</h1>
 <p>One model writes one answer. Two panels deliver it: token by token as it is made, or all at once when it is done.
@@ -34,7 +35,7 @@ class Layout:
 
     def __init__(self) -> None:
         gr.HTML(INTRO, elem_id="intro", js_on_load=None)
-        self.model = _build_line("model", after=KEYS)
+        self.model = _build_line("model", after=RELOAD + KEYS)
         with gr.Row(elem_id="controls"):
             self._build_prompt_row()
         with gr.Row(elem_id="options"):

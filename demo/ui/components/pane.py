@@ -94,7 +94,7 @@ def write_run(view: PaneView) -> dict[str, object]:
         "text": view.text,
         "schedule": view.schedule,
         "tokens": format_count(view.tokens),
-        "phase": describe_phase(view.phase, view.progress),
+        "phase": describe_phase(view.phase, view.progress, view.queue, view.elsewhere),
         "state": view.phase,
         "active": view.active,
         "label": view.label,

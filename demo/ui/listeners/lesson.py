@@ -25,6 +25,7 @@ from demo.ui.view.words import CONSTANTS
 
 # Of many prompts and seeds, the one whose thousandth token still belongs to the story.
 EXAMPLE: Final = CONSTANTS["example"]
+FROM_LINK: Final = "This run comes from the link: it was not made by this server."
 UNPACKED: Final = 1000  # characters that one of a link's may be unpacked to
 EXAMPLE_SAMPLING: Final = Sampling(**EXAMPLE["sampling"])
 
@@ -68,8 +69,9 @@ class LessonListeners:
         try:
             link = await run_beside(UNPACKED * len(fragment), partial(read_link, fragment))
             if isinstance(link, Trace):
-                session.start(self.engine, Question(link.question, "recording", link), GenerationOptions())
-                return show_start(self.page, session)
+                question = Question(link.question, "recording", link, from_link=True)
+                session.start(self.engine, question, GenerationOptions())
+                return show_start(self.page, session, FROM_LINK)
         except DemoError as error:
             return show_sentence(self.page, session, str(error))
         if link is None:

@@ -8,9 +8,12 @@ from typing import Final
 
 import gradio as gr
 
+from demo.access import Access
+from demo.client_key import read_address
 from demo.engine import Broken, Engine, Loading, Ready, Status
 from demo.engines.replay import choose_recording
 from demo.errors import DemoError, NotReady, Overloaded
+from demo.operator import may_operate_page
 from demo.trace import Trace
 from demo.ui.components.layout import Layout
 from demo.ui.components.pane import Updates, show
@@ -19,7 +22,7 @@ from demo.ui.race import take_number
 from demo.ui.session import Session, Sessions
 from demo.ui.view.options import ControlValue, GenerationOptions, read_options
 from demo.ui.view.turn import Question
-from demo.ui.view.words import Side
+from demo.ui.view.words import ARRIVALS, Side
 
 REPLAYED = "A recorded run is played instead."
 REFUSAL_SECONDS = 2.0  # seconds in which a platform refuses a run; after that the visitor sees that it is queued
@@ -39,6 +42,7 @@ class RaceListeners:
     page: Layout
     sessions: Sessions
     recordings: Sequence[Trace] = ()
+    access: Access | None = None
 
     # Way 3: The listener finds the tab's session and starts a race for the prompt
     async def generate(self, request: gr.Request, inputs: Sequence[ControlValue]) -> Updates:
@@ -173,8 +177,12 @@ class RaceListeners:
                 speed = {} if session.has_chosen_speed or has_shown_speed else updates.show_speed(self.page, status)
                 has_shown_speed = has_shown_speed or bool(speed)
                 line = {"text": sentence, "pending": not isinstance(status, Ready)}
+                line["reload"] = is_tried_again(status) and self._may_reload(request)
                 yield {self.page.model: line, self.page.generate: gr.update(interactive=enabled), **speed}
             await asyncio.sleep(POLL_SECONDS if isinstance(status, Loading) else WATCH_SECONDS)
+
+    def _may_reload(self, request: gr.Request) -> bool:
+        return self.access is not None and may_operate_page(self.access, read_address(request), request.headers)
 
     def choose_speed(self, request: gr.Request) -> None:
         """The speed was set by hand: a model that becomes ready does not change it."""
@@ -202,6 +210,11 @@ def read_mode(value: ControlValue) -> str:
     return str(value) if value in REPLACED else "continue" if value is True else "fresh"
 
 
+def is_tried_again(status: Status) -> bool:
+    """Whether the model has failed, and is loaded again later."""
+    return isinstance(status, Broken) and status.retry_at is not None
+
+
 def describe_status(status: Status) -> str:
     """The model's status, or its name once it is ready, in one line."""
     if isinstance(status, Broken):
@@ -213,4 +226,6 @@ def describe_status(status: Status) -> str:
     card = status.card
     if card.source == "recorded":
         return f"Recorded runs of {card.model_id} on {card.device}, {card.dtype}; no model answers here"
+    if card.source == "endpoint":
+        return f"{card.model_id} on {card.device}: {ARRIVALS}"
     return f"{card.model_id} ({card.source}) on {card.device}, {card.dtype}"

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 
-from demo.events import Done, Event, Failed, PromptProgress, Started, Token
+from demo.events import Done, EngineReport, Event, Failed, PromptProgress, Queued, Sent, Started, Token
 from demo.metrics import Timeline, measure_streamed, measure_whole
 from demo.request import Request
-from demo.ui.view.words import ACTIVE, Phase, Side, format_seconds
+from demo.ui.view.words import ACTIVE, Phase, Side, describe_figures, format_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,9 @@ class PaneView:
     label: str = ""
     number: int = 0  # the page ignores views of an older race
     progress: tuple[int, int] | None = None  # tokens of the prompt processed so far, and all of them
+    queue: tuple[int, float | None] | None = None  # while it waits: requests ahead, seconds to the first token
     cached: tuple[int, int] | None = None  # tokens of the prompt from the prefix cache, and all of them; None for none
+    elsewhere: bool = False  # its engine is another server, whose queue and prefill can't be told apart
     cut: bool = False  # the answer reached the maximum length and can be continued
 
     @property
@@ -75,7 +77,9 @@ def view_reading(reading: Reading) -> PaneView:
         reading.label,
         reading.number,
         progress=next(((e.read, e.total) for e in reversed(reading.events) if isinstance(e, PromptProgress)), None),
+        queue=(last.ahead, last.seconds) if isinstance(last := reading.last, Queued) else None,
         cached=find_cached(reading),
+        elsewhere=any(isinstance(event, Sent) for event in reading.events),
         cut=phase == "done" and _is_cut(reading.last),
     )
 
@@ -96,7 +100,8 @@ def find_phase(reading: Reading) -> Phase:
 
 def find_cached(reading: Reading) -> tuple[int, int] | None:
     """How many tokens of the prompt came from the prefix cache, of how many; None where none did."""
-    started = next((event for event in reading.events if isinstance(event, Started)), None)
+    told = [event for event in reading.events if isinstance(event, Started | EngineReport)]
+    started = told[-1] if told else None
     return (started.cached_tokens, started.input_tokens) if started and started.cached_tokens else None
 
 
@@ -138,7 +143,8 @@ def _write_note(reading: Reading, phase: Phase, timeline: Timeline) -> str:
         return describe_saved(reading, timeline)
     if isinstance(reading.last, Done) and _is_cut(reading.last):
         return f"cut off at {reading.last.generated_tokens} tokens, the requested length"
-    return ""
+    report = next((event for event in reading.events if isinstance(event, EngineReport)), None)
+    return describe_figures(report.figures) if report is not None else ""
 
 
 def _is_cut(last: Event | None) -> bool:

@@ -21,6 +21,7 @@ class Question:
     kind: Literal["turn", "rest", "example", "recording"] = "turn"
     recording: Trace | None = None
     options: GenerationOptions | None = None
+    from_link: bool = False  # the recording came with a link: anybody may have written it
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -18,14 +19,34 @@ SIDES: Final[tuple[Side, ...]] = ("streamed", "whole")
 TITLES: Final[dict[Side, str]] = CONSTANTS["titles"]
 ACTIVE: Final[frozenset[Phase]] = frozenset({"queued", "reading", "writing", "waiting"})
 MISSING: Final[str] = CONSTANTS["missing"]
+ARRIVALS: Final = "times are arrivals here, the engine is elsewhere"
 FROM_LINK: Final[str] = "from the link, not from this server's model"
 
 
-def describe_phase(phase: Phase, progress: tuple[int, int] | None = None) -> str:
-    """The phase; `progress` is how many tokens of the prompt have been processed, of how many."""
+def describe_phase(
+    phase: Phase,
+    progress: tuple[int, int] | None = None,
+    queue: tuple[int, float | None] | None = None,
+    elsewhere: bool = False,
+) -> str:
+    """The phase; `progress` is how many tokens of the prompt have been processed, of how many.
+
+    `queue` is how many requests are ahead of one that waits, and in how many seconds its first token is expected.
+    `elsewhere`: the engine is another server, whose queue and prefill can't be told apart.
+    """
+    if phase == "queued" and elsewhere:
+        return "waiting for the engine"
+    if phase == "queued" and queue is not None:
+        return describe_queue(*queue)
     if phase == "reading" and progress is not None:
         return f"reading the prompt: {progress[0]:,} of {progress[1]:,} tokens"
     return {"idle": "ready", "reading": "reading the prompt"}.get(phase, phase)
+
+
+def describe_queue(ahead: int, seconds: float | None) -> str:
+    """Where a request is in the queue: "queued: 3 requests ahead, first words in about 2 s"."""
+    place = "next" if ahead == 0 else f"{ahead} request{'s' if ahead > 1 else ''} ahead"
+    return f"queued: {place}" + ("" if seconds is None else f", first words in about {max(math.ceil(seconds), 1)} s")
 
 
 def describe_cached(cached: tuple[int, int] | None) -> str:
@@ -47,6 +68,12 @@ def describe_pace(pace: float | None, rate: float | None) -> str:
         return ""
     slower = rate is not None and rate < pace
     return f"real speed: slower here than {pace:g} tokens/s" if slower else f"slowed to {pace:g} tokens/s"
+
+
+def describe_figures(figures: Sequence[tuple[str, float]]) -> str:
+    """What an engine elsewhere says of its own times, by its own names; empty where it says nothing."""
+    told = ", ".join(f"{name} {value:g}" for name, value in figures)
+    return f"the engine's own figures: {told}" if told else ""
 
 
 def format_seconds(seconds: float | None) -> str:

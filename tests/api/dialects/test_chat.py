@@ -1,13 +1,15 @@
 """OpenAI's chat dialect, byte for byte, and its parameters, each as the engine is asked."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
+from demo.events import Candidate
 from demo.request import Message, Sampling
 from tests.api.client import fix, parse, post
-from tests.api.script import HELLO, RANKED, AnsweringEngine, Script, make_token, open_api
+from tests.api.script import CUT_UP, HELLO, RANKED, AnsweringEngine, Script, make_token, open_api
 
 PATH = "/v1/chat/completions"
 CHUNK = (
@@ -23,30 +25,33 @@ NONE_CACHED = '"prompt_tokens_details":{"cached_tokens":0}'
 USAGE = f'"usage":{{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,{NONE_CACHED}}}'
 
 
-def delta(content: str, reason: str = "null", index: int = 0) -> str:
-    return (
-        f'{CHUNK}[{{"index":{index},"delta":{{"role":"assistant","content":"{content}"}},'
-        f'"logprobs":null,"finish_reason":{reason}}}]'
-    )
+def delta(content: str, reason: str = "null", index: int = 0, role: str = "") -> str:
+    end = "" if reason == "null" else ',"stop_reason":null'
+    delta = f'"delta":{{{role}"content":"{content}"}}'
+    return f'{CHUNK}[{{"index":{index},{delta},"logprobs":null,"finish_reason":{reason}{end}}}]'
+
+
+FIRST = '"role":"assistant",'
 
 
 def reply(*scripts: Script, **body: Any) -> str:
     return fix(post(open_api(AnsweringEngine(*scripts)), PATH, **body))
 
 
-def test_a_stream_is_one_chunk_per_token_then_done_without_a_role_only_chunk() -> None:
-    assert reply(HELLO, stream=True) == delta("Hé") + "}\n\n" + delta("llo", '"length"') + "}\n\n" + DONE
+def test_a_stream_is_one_chunk_per_token_then_done_and_the_first_names_the_role() -> None:
+    assert reply(HELLO, stream=True) == delta("Hé", role=FIRST) + "}\n\n" + delta("llo", '"length"') + "}\n\n" + DONE
 
 
 def test_usage_is_a_chunk_of_its_own_when_asked() -> None:
     assert reply(HELLO, stream=True, stream_options={"include_usage": True}) == (
-        delta("Hé") + ',"usage":null}\n\n' + delta("llo", '"length"') + ',"usage":null}\n\n'
+        delta("Hé", role=FIRST) + ',"usage":null}\n\n' + delta("llo", '"length"') + ',"usage":null}\n\n'
         f"{CHUNK}[],{USAGE}}}\n\n{DONE}"
     )
 
 
 def test_a_whole_reply_is_one_message_with_usage() -> None:
-    message = '{"index":0,"message":{"role":"assistant","content":"Héllo"},"logprobs":null,"finish_reason":"length"}'
+    end = '"finish_reason":"length","stop_reason":null'
+    message = f'{{"index":0,"message":{{"role":"assistant","content":"Héllo"}},"logprobs":null,{end}}}'
     assert reply(HELLO) == f"{WHOLE}[{message}],{USAGE}}}"
 
 
@@ -54,11 +59,12 @@ def test_several_choices_are_returned_with_their_numbers_and_the_prompt_counted_
     second = Script((make_token(1, "Bye", -0.5),), "eos_token")
     assert reply(HELLO, second, n=2) == (
         f'{WHOLE}[{{"index":0,"message":{{"role":"assistant","content":"Héllo"}},"logprobs":null,'
-        '"finish_reason":"length"},{"index":1,"message":{"role":"assistant","content":"Bye"},"logprobs":null,'
-        f'"finish_reason":"stop"}}],"usage":{{"prompt_tokens":3,"completion_tokens":3,"total_tokens":6,{NONE_CACHED}}}}}'
+        '"finish_reason":"length","stop_reason":null},{"index":1,"message":{"role":"assistant","content":"Bye"},"logprobs":null,'
+        f'"finish_reason":"stop","stop_reason":null}}],"usage":{{"prompt_tokens":3,"completion_tokens":3,"total_tokens":6,{NONE_CACHED}}}}}'
     )
     events = reply(HELLO, second, n=2, stream=True)
-    expected = {delta("Hé") + "}\n\n", delta("llo", '"length"') + "}\n\n", delta("Bye", '"stop"', index=1) + "}\n\n"}
+    pieces = (delta("Hé", role=FIRST), delta("llo", '"length"'), delta("Bye", '"stop"', index=1, role=FIRST))
+    expected = {piece + "}\n\n" for piece in pieces}
     assert events.endswith(DONE)
     assert {event + "\n\n" for event in events.removesuffix(DONE).split("\n\n")[:-1]} == expected
 
@@ -86,6 +92,25 @@ def test_top_logprobs_are_returned_when_asked() -> None:
         ],
     }
     assert [each["token"] for each in content[1]["top_logprobs"]] == ["<end>", "b"]
+
+
+def test_a_part_of_a_character_has_its_own_bytes_and_those_of_all_tokens_are_the_texts() -> None:
+    choice = parse(reply(CUT_UP, logprobs=True, top_logprobs=2))["choices"][0]
+    content = choice["logprobs"]["content"]
+    assert [(each["token"], each["bytes"]) for each in content] == [
+        (r"\xe6", [230]),
+        (r"\x97", [151]),
+        (r"\xa5", [165]),
+    ]
+    assert bytes(byte for each in content for byte in each["bytes"]).decode() == choice["message"]["content"] == "日"
+    assert [each["bytes"] for each in content[1]["top_logprobs"]] == [[151], [230]]
+
+
+def test_a_chosen_token_without_text_has_the_name_that_it_has_among_the_likeliest() -> None:
+    end = replace(RANKED.tokens[1], own=RANKED.tokens[1].top[0])
+    script = replace(RANKED, tokens=(RANKED.tokens[0], end))
+    last = parse(reply(script, logprobs=True, top_logprobs=2))["choices"][0]["logprobs"]["content"][1]
+    assert (last["token"], last["bytes"], last["top_logprobs"][0]["token"]) == ("<end>", [], "<end>")
 
 
 def ask_engine(app: FastAPI, engine: AnsweringEngine, **body: Any) -> Any:
@@ -120,13 +145,24 @@ def test_the_engine_is_asked_what_the_parameters_say(app: FastAPI, engine: Answe
     ("body", "name", "value"),
     [
         ({"temperature": 0}, "sampling", Sampling()),
-        ({"temperature": 0.0, "top_p": 0.5}, "sampling", Sampling()),
+        ({"temperature": 0.0, "top_p": 0.5, "top_k": 5, "min_p": 0.1}, "sampling", Sampling()),
+        ({"top_p": 0, "seed": 4}, "sampling", Sampling(seed=4)),
+        ({"top_k": 5, "min_p": 0.1}, "sampling", Sampling(do_sample=True, top_k=5, min_p=0.1)),
+        ({"top_k": -1, "min_p": 0}, "sampling", Sampling(do_sample=True)),
+        ({"top_k": 0, "seed": -1}, "sampling", Sampling(do_sample=True)),
+        ({"top_k": 3.0, "seed": 4.0}, "sampling", Sampling(do_sample=True, top_k=3, seed=4)),
+        ({"typical_p": 0.5, "do_sample": "no"}, "sampling", Sampling(do_sample=True)),
         ({}, "sampling", Sampling(do_sample=True)),
         ({"top_p": 1}, "sampling", Sampling(do_sample=True)),
         ({"top_p": 1.0}, "sampling", Sampling(do_sample=True)),
         ({"stop": "x"}, "stop", ("x",)),
         ({"stop": ["x", "y"]}, "stop", ("x", "y")),
         ({"stop": None}, "stop", ()),
+        ({"stop": ""}, "stop", ()),
+        ({"stop": ["", "x"]}, "stop", ("x",)),
+        ({"max_tokens": 20.0}, "max_new_tokens", 20),
+        ({"max_tokens": -1}, "max_new_tokens", None),
+        ({"max_completion_tokens": -1.0}, "max_new_tokens", None),
         ({"max_tokens": 5, "max_completion_tokens": 6}, "max_new_tokens", 6),
         ({"max_completion_tokens": 7}, "max_new_tokens", 7),
         ({}, "max_new_tokens", None),
@@ -157,3 +193,58 @@ def test_developer_is_read_as_system_and_parts_as_their_text(app: FastAPI, engin
         Message("assistant", ""),
         Message("assistant", "c"),
     )
+
+
+def test_an_answer_is_taken_back_as_history_with_every_field_that_clients_send(
+    app: FastAPI, engine: AnsweringEngine
+) -> None:
+    nulls: dict[str, Any] = {
+        "refusal": None,
+        "annotations": [],
+        "audio": None,
+        "function_call": None,
+        "tool_calls": None,
+    }
+    refused = {"role": "assistant", "content": None, "refusal": "no"}
+    parts = [{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "b"}]
+    messages = [
+        {"role": "assistant", "content": "hello", "reasoning_content": "hm", "parsed": None, **nulls},
+        refused,
+        {"role": "assistant", "content": parts},
+        {"role": "user", "content": "go on"},
+    ]
+    assert [message.content for message in ask_engine(app, engine, messages=messages).prompt] == [
+        "hello",
+        "no",
+        "ab",
+        "go on",
+    ]
+
+
+ANSWERED = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "My"}]
+
+
+@pytest.mark.parametrize(
+    ("body", "new"),
+    [
+        ({}, False),
+        ({"continue_final_message": True}, False),
+        ({"add_generation_prompt": False}, False),
+        ({"continue_final_message": True, "add_generation_prompt": False}, False),
+        ({"continue_final_message": False}, True),
+        ({"add_generation_prompt": True}, True),
+        ({"continue_final_message": False, "add_generation_prompt": True}, True),
+    ],
+    ids=str,
+)
+def test_an_answer_at_the_end_is_continued_unless_a_new_one_is_asked_for(
+    app: FastAPI, engine: AnsweringEngine, body: dict[str, Any], new: bool
+) -> None:
+    prompt = ask_engine(app, engine, messages=ANSWERED, **body).prompt
+    assert prompt == (Message("user", "hi"), Message("assistant", "My"), *[Message("assistant", "")] * new)
+
+
+def test_the_sampled_token_is_among_the_alternatives() -> None:
+    token = make_token(1, "c", -3.0, top=[Candidate(7, "b", -1.5, False)])
+    (content,) = parse(reply(Script((token,)), logprobs=True, top_logprobs=1))["choices"][0]["logprobs"]["content"]
+    assert [each["token"] for each in content["top_logprobs"]] == ["c", "b"]

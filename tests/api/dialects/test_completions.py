@@ -1,13 +1,26 @@
 """OpenAI's completions dialect, byte for byte, with TGI's fields beside it; and its parameters."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
-from demo.request import Sampling
+from demo.events import Candidate
+from demo.request import Sampling, TokenIds
 from tests.api.client import fix, parse, post, read_events
-from tests.api.script import ENDED, HELD_BACK, HELLO, RANKED, STOPPED, AnsweringEngine, Script, make_token, open_api
+from tests.api.script import (
+    CUT_UP,
+    ENDED,
+    HELD_BACK,
+    HELLO,
+    RANKED,
+    STOPPED,
+    AnsweringEngine,
+    Script,
+    make_token,
+    open_api,
+)
 
 PATH = "/v1/completions"
 ENVELOPE = (
@@ -24,7 +37,8 @@ LAST = (
 
 
 def choice(text: str, reason: str = "null", logprobs: str = "null") -> str:
-    return f'[{{"index":0,"text":"{text}","logprobs":{logprobs},"finish_reason":{reason}}}]'
+    end = "" if reason == "null" else ',"stop_reason":null'
+    return f'[{{"index":0,"text":"{text}","logprobs":{logprobs},"finish_reason":{reason}{end}}}]'
 
 
 FIRST_CHOICE, LAST_CHOICE, WHOLE_CHOICE = choice("Hé"), choice("llo", '"length"'), choice("Héllo", '"length"')
@@ -72,11 +86,12 @@ def test_a_stream_has_one_chunk_per_token_even_without_text() -> None:
 
 
 def test_logprobs_are_returned_with_offsets_in_the_answer() -> None:
-    both = '{"tokens":["Hé","llo"],"token_logprobs":[-0.25,-1.5],"top_logprobs":[{},{}],"text_offset":[0,2]}'
+    chosen = '"top_logprobs":[{"Hé":-0.25},{"llo":-1.5}]'
+    both = f'{{"tokens":["Hé","llo"],"token_logprobs":[-0.25,-1.5],{chosen},"text_offset":[0,2]}}'
     assert choice("Héllo", '"length"', both) in reply(HELLO, logprobs=0)
     streamed = reply(HELLO, logprobs=0, stream=True)
-    assert '{"tokens":["Hé"],"token_logprobs":[-0.25],"top_logprobs":[{}],"text_offset":[0]}' in streamed
-    assert '{"tokens":["llo"],"token_logprobs":[-1.5],"top_logprobs":[{}],"text_offset":[2]}' in streamed
+    assert '{"tokens":["Hé"],"token_logprobs":[-0.25],"top_logprobs":[{"Hé":-0.25}],"text_offset":[0]}' in streamed
+    assert '{"tokens":["llo"],"token_logprobs":[-1.5],"top_logprobs":[{"llo":-1.5}],"text_offset":[2]}' in streamed
 
 
 def test_the_likeliest_tokens_are_returned_when_asked() -> None:
@@ -84,6 +99,40 @@ def test_the_likeliest_tokens_are_returned_when_asked() -> None:
     assert body["choices"][0]["logprobs"]["top_logprobs"] == [{"a": -0.5, "b": -1.5}, {"<end>": -0.5, "b": -1.5}]
     chunks = read_events(reply(RANKED, logprobs=2, stream=True).encode())
     assert [each["text"] for each in chunks[0]["top_tokens"]] == ["a", "b"]
+
+
+def test_the_sampled_token_is_among_the_alternatives() -> None:
+    likelier = [Candidate(7, "b", -1.5, False), Candidate(8, "d", -2.0, False)]
+    body = parse(reply(Script((make_token(1, "c", -3.0, top=likelier),)), logprobs=2))
+    assert body["choices"][0]["logprobs"]["top_logprobs"] == [{"c": -3.0, "b": -1.5, "d": -2.0}]
+
+
+def test_token_ids_are_read_as_they_are(app: FastAPI, engine: AnsweringEngine) -> None:
+    for prompt, expected in (
+        ([1, 2, 3.0], [TokenIds((1, 2, 3))]),
+        ([[1, 2], [3]], [TokenIds((1, 2)), TokenIds((3,))]),
+    ):
+        count = len(engine.requests)
+        assert post(app, PATH, prompt=prompt).status_code == 200
+        assert [request.prompt for request in engine.requests[count:]] == expected
+
+
+def test_many_prompts_are_answered_side_by_side(app: FastAPI) -> None:
+    body = parse(post(app, PATH, prompt=[f"question {number}" for number in range(20)]).content)
+    assert [each["index"] for each in body["choices"]] == list(range(20))
+
+
+def test_tokens_that_share_a_text_have_entries_of_their_own() -> None:
+    logprobs = parse(reply(CUT_UP, logprobs=2))["choices"][0]["logprobs"]
+    assert logprobs["tokens"] == [r"bytes:\xe6", r"bytes:\x97", r"bytes:\xa5"]
+    assert [list(each) for each in logprobs["top_logprobs"][1:]] == [
+        [name, r"bytes:\xe6"] for name in logprobs["tokens"][1:]
+    ]
+    assert logprobs["text_offset"] == [0, 0, 0]
+    twins = [Candidate(7, "A", -0.1, False), Candidate(8, "A", -0.2, False), Candidate(9, "A", -0.3, False)]
+    script = Script((replace(make_token(1, "A", -0.2, top=twins), id=8),))
+    (likeliest,) = parse(reply(script, logprobs=3))["choices"][0]["logprobs"]["top_logprobs"]
+    assert likeliest == {"token_id:7": -0.1, "A": -0.2, "token_id:9": -0.3}
 
 
 BYE = Script((make_token(1, "Bye", -0.5),), "eos_token", input_tokens=4)

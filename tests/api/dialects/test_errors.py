@@ -6,7 +6,7 @@ import pytest
 from fastapi import FastAPI
 
 from demo.engine import Broken, Loading
-from demo.errors import BadRequest, DemoError, EngineFailed, NotReady, Overloaded, TemplateRefused
+from demo.errors import BadRequest, ContextExceeded, DemoError, EngineFailed, NotReady, Overloaded, TemplateRefused
 from tests.api.client import GENERATING, MINIMAL, STREAMED, WHOLE, ask, assert_refused, parse, post
 from tests.api.script import AnsweringEngine, TicketEngine, open_api
 from tests.api.visit import Visit, begin
@@ -20,6 +20,21 @@ KINDS = [
     (NotReady("unhealthy: x."), 503, "healthcheck", "unhealthy: x."),
     (EngineFailed("Request failed during generation: x."), 424, "generation", "Request failed during generation: x."),
 ]
+
+
+@pytest.mark.parametrize("path", GENERATING)
+def test_a_request_beyond_the_context_has_the_code_that_clients_look_for(path: str) -> None:
+    engine = AnsweringEngine()
+    app = open_api(engine)
+    engine.refusal = ContextExceeded("too long.")
+    for stream in (False, True):
+        response = post(app, path, stream=stream)
+        error = parse(response.content)["error"]
+        if path.startswith("/v1/"):
+            assert (response.status_code, error["code"]) == (400, "context_length_exceeded")
+            assert error["message"] == "Input validation error: too long."
+        else:
+            assert (response.status_code, error) == (422, "Input validation error: too long.")
 
 
 class BusyEngine(AnsweringEngine):
@@ -129,7 +144,8 @@ def test_every_path_answers_other_methods_in_the_shape_its_clients_read(app: Fas
             address = path.replace("{", "").replace("}", "")
             response = ask(app, method, address)
             assert_refused(response, path, 405, "method_not_allowed", method)
-            assert set(response.headers["allow"].split(", ")) == {each.upper() for each in operations}
+            allowed = {each.upper() for each in operations}
+            assert set(response.headers["allow"].split(", ")) == allowed | ({"HEAD"} if "GET" in allowed else set())
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])

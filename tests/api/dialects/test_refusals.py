@@ -16,24 +16,27 @@ FIVE = list("abcde")
 COMMON: dict[str, list[Any]] = {
     "temperature": [-1.0],
     "stop": [FIVE, [""]],
-    "seed": [-1, 2**64],
+    "seed": [-2, 2**64, "1", 1.5, True],
     "frequency_penalty": [2.1, -2.1],
     "repetition_penalty": [0],
     "ignore_eos": [1, "true"],
 }
 OPENAI = {
     **COMMON,
-    "stop": [FIVE, ""],
+    "stop": [FIVE, 5, [1]],
     "logit_bias": [{"5": 1}],
-    "top_p": [0, 1.1],
-    "n": [0, 5],
-    "max_tokens": [0],
+    "top_p": [-0.1, 1.1],
+    "top_k": [-2, 0.5],
+    "min_p": [-0.1, 1.1],
+    "n": [0, 129],
+    "max_tokens": [0, -2, 20.5, "20"],
     "presence_penalty": [-3],
 }
 INVALID: dict[str, dict[str, list[Any]]] = {
     "native": {
         **COMMON,
         "temperature": [0, -1.0],
+        "seed": [-1],
         "best_of": [2],
         "top_k": [0],
         "top_p": [0, 1],
@@ -56,7 +59,7 @@ INVALID: dict[str, dict[str, list[Any]]] = {
         "audio": [{"voice": "x"}],
         "messages": [[], "hi", None],
         "top_logprobs": [2],
-        "max_completion_tokens": [0],
+        "max_completion_tokens": [0, -2],
     },
     COMPLETIONS: {
         **OPENAI,
@@ -64,7 +67,20 @@ INVALID: dict[str, dict[str, list[Any]]] = {
         "echo": [True],
         "best_of": [2],
         "logprobs": [6, True],
-        "prompt": ["", [], ["a", ""], [1, 2, 3], FIVE, None],
+        "prompt": [
+            "",
+            [],
+            ["a", ""],
+            [[]],
+            [1, "a"],
+            [1, -1],
+            [2**31],
+            [1.5],
+            [[1], "a"],
+            ["a"] * 129,
+            [[1]] * 129,
+            None,
+        ],
     },
 }
 TOGETHER: list[tuple[str, dict[str, Any], str]] = [
@@ -75,7 +91,12 @@ TOGETHER: list[tuple[str, dict[str, Any], str]] = [
     (CHAT, {"messages": [{"role": "tool", "content": "x"}]}, "Tools"),
     (CHAT, {"messages": [{"role": "assistant", "content": "", "tool_calls": [{"id": "1"}]}]}, "Tools"),
     (CHAT, {"messages": [{"role": "robot", "content": "x"}]}, "messages.0.role"),
-    (COMPLETIONS, {"prompt": ["a", "b"], "n": 3}, "prompts"),
+    (CHAT, {"messages": [{"role": "assistant", "content": "", "function_call": {"name": "f"}}]}, "Tools"),
+    (CHAT, {"messages": [{"role": "assistant", "audio": {"id": "1"}}]}, "audio"),
+    (CHAT, {"continue_final_message": True}, "continued"),
+    (CHAT, {"add_generation_prompt": False}, "continued"),
+    (CHAT, {"continue_final_message": True, "add_generation_prompt": True}, "`add_generation_prompt`"),
+    (COMPLETIONS, {"prompt": ["a", "b"], "n": 65}, "prompts"),
 ]
 
 

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from demo.api.dialects.errors import Refused
 from demo.api.jobs import store
+from demo.api.jobs.job import Job
 from demo.api.jobs.store import JobStore
 from demo.api.jobs.webhook_sender import WebhookSender
+from demo.client_key import make_client_key
 from demo.request import Request
 from demo.run import Run
 from tests.api.jobs.conftest import JobClient
@@ -98,6 +101,36 @@ async def test_the_number_of_results_is_bounded(jobs: JobClient, monkeypatch: py
         ids.append((await jobs.begin())["id"])
         jobs.ticket.finish()
     assert [(await jobs.http.get(f"/jobs/{id}")).status_code for id in ids] == [404, 404, 200, 200]
+
+
+def end_job(jobs: JobStore, address: str, key: str = "") -> Job:
+    """A job of a client, which has ended."""
+    engine = ScriptedEngine()
+    job = jobs.add(Run(engine, Request("hi", client=make_client_key(address, "key", key))), None, False)
+    engine.tickets[0].finish()
+    return job
+
+
+def list_kept(jobs: JobStore, ended: list[Job]) -> list[bool]:
+    kept = []
+    for job in ended:
+        try:
+            kept.append(jobs.find(job.id) is job)
+        except Refused:
+            kept.append(False)
+    return kept
+
+
+def test_whoever_sends_many_jobs_pushes_out_its_own_results_under_whatever_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "KEEP_JOBS", 8)
+    jobs = JobStore()
+    modest = [end_job(jobs, "192.0.2.7") for _ in range(3)]
+    greedy = [end_job(jobs, "192.0.2.8", str(number)) for number in range(20)]
+    assert list_kept(jobs, modest) == [True] * 3
+    assert list_kept(jobs, greedy) == [False] * 15 + [True] * 5
+    others = [end_job(jobs, f"198.51.100.{number}") for number in range(4)]
+    assert list_kept(jobs, [*modest, *greedy[-5:], *others]).count(True) == 8
+    assert list_kept(jobs, others) == [True] * 4
 
 
 @pytest.mark.parametrize(

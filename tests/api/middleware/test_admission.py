@@ -48,9 +48,9 @@ def test_a_body_of_the_greatest_size_is_read(app: FastAPI) -> None:
     assert response.status_code == 200
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def locked() -> FastAPI:
-    """An API that wants a key."""
+    """An API that wants a key, and has not been sent a wrong one yet."""
     return open_api(settings=Settings(api_key="secret"))
 
 

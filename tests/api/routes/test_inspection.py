@@ -1,15 +1,18 @@
 """The routes that generate nothing, with exactly the fields that clients read."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from fastapi import FastAPI
 
 from demo import __version__
-from demo.engine import Broken, Loading
+from demo.engine import Broken, Loading, Ready
 from demo.errors import BadRequest, ModelError, NotReady
 from demo.settings import Settings
 from tests.api.client import ask, assert_refused, post
 from tests.api.script import AnsweringEngine, TicketEngine, open_api
-from tests.scripted import ScriptedEngine
+from tests.scripted import CARD, ScriptedEngine
 
 INFO = {
     "model_id": "scripted",
@@ -25,7 +28,7 @@ INFO = {
     "max_input_tokens": 1000,
     "max_total_tokens": 2000,
     "validation_workers": 1,
-    "max_client_batch_size": 4,
+    "max_client_batch_size": 100,
     "plain_prompts": "raw",
     "router": "token-streaming",
     "version": __version__,
@@ -40,8 +43,20 @@ def test_info_has_tgis_fields_and_names_what_is_not_applied(app: FastAPI) -> Non
 
 
 def test_models_lists_the_one_with_its_root(app: FastAPI) -> None:
-    entry = {"id": "scripted", "object": "model", "created": 0, "owned_by": "scripted", "root": "scripted"}
-    assert ask(app, "GET", "/v1/models").json() == {"object": "list", "data": [entry]}
+    assert ask(app, "GET", "/v1/models").json() == {"object": "list", "data": [write_entry("scripted")]}
+
+
+def write_entry(id: str) -> dict[str, Any]:
+    owner, limit = id.split("/")[0], 2000
+    return {"id": id, "object": "model", "created": 0, "owned_by": owner, "root": id, "max_model_len": limit}
+
+
+def test_a_model_is_retrieved_by_its_name_which_may_hold_slashes() -> None:
+    app = open_api(ScriptedEngine(Ready(replace(CARD, model_id="owner/name"))))
+    for path in ("/v1/models/owner/name", "/v1/models/owner%2Fname"):
+        assert ask(app, "GET", path).json() == write_entry("owner/name")
+    for path in ("/v1/models/owner", "/v1/models/name", "/v1/models/Owner/Name"):
+        assert_refused(ask(app, "GET", path), path, 404, "not_found", "this server has owner/name")
 
 
 @pytest.mark.parametrize("path", ["/health", "/ping", "/info", "/v1/models"])

@@ -27,11 +27,11 @@ class Answer:
 
     @property
     def ids(self) -> list[int]:
-        return [token.id for token in self.tokens]
+        return [token.id for token in self.tokens if token.id is not None]
 
     @property
     def logprobs(self) -> list[float]:
-        return [token.logprob for token in self.tokens]
+        return [token.logprob for token in self.tokens if token.logprob is not None]
 
     @property
     def text(self) -> str:

@@ -130,10 +130,21 @@ def list_decoded(counts: dict[str, int], steps: int) -> list[Counter[str]]:
         ({"a": 32, "b": 1}, {"a": 4, "b": 1}),
         ({"a": 16, "b": 16}, {"a": 16, "b": 16}),
         ({"a": 30, "b": 9, "c": 3}, {"a": 6, "b": 9, "c": 3}),
+        ({"a/1": 20, "a/2": 20, "b/1": 1}, {"a/1": 2, "a/2": 2, "b/1": 1}),
+        ({"a/1": 20, "a/2": 1}, {"a/1": 4, "a/2": 1}),
     ],
 )
 def test_a_client_decodes_as_much_as_the_others_or_its_part(counts: dict[str, int], rows: dict[str, int]) -> None:
     assert list_decoded(counts, steps=1) == [Counter(rows)]
+
+
+def test_an_address_that_invents_clients_decodes_no_more_than_three_and_all_of_them_take_turns() -> None:
+    *plans, _ = list_decoded({**{f"a/{number}": 1 for number in range(30)}, "b/1": 1, "c/1": 1}, steps=41)
+    invented: Counter[str] = Counter()
+    for plan in plans:
+        assert (plan.pop("b/1"), plan.pop("c/1"), plan.total()) == (1, 1, 3)
+        invented += plan
+    assert set(invented.values()) == {4}
 
 
 def test_the_sequences_of_a_client_take_turns() -> None:

@@ -135,7 +135,9 @@ def test_top_tokens_hold_the_chosen_one_first_when_greedy(open_worker: OpenWorke
     for token in answer.tokens:
         assert len(token.top) == 3
         assert (token.top[0].id, token.top[0].logprob) == (token.id, token.logprob)
-        assert [candidate.logprob for candidate in token.top] == sorted((c.logprob for c in token.top), reverse=True)
+        assert [candidate.logprob for candidate in token.top] == sorted(
+            (c.logprob or 0.0 for c in token.top), reverse=True
+        )
 
 
 def test_at_most_one_more_token_is_computed_once_no_reader_is_left(paused: Paused) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import (
     LogitsProcessor,
+    MinPLogitsWarper,
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
@@ -17,6 +18,7 @@ from demo.engines.local.logits_processors import (
     RANKED_FIRST,
     apply_penalties,
     apply_temperature,
+    keep_min_p,
     keep_top_k,
     keep_top_p,
     keep_typical_p,
@@ -66,6 +68,13 @@ def test_top_p_equals_transformers(seed: int, ps: list[float]) -> None:
 def test_typical_p_equals_transformers(seed: int, ps: list[float]) -> None:
     logits = random_logits(seed, len(ps))
     assert torch.equal(keep_typical_p(logits, column(ps)), refer([TypicalLogitsWarper(p) for p in ps], logits))
+
+
+@settings(max_examples=30)
+@given(seeds, probabilities)
+def test_min_p_equals_transformers(seed: int, ps: list[float]) -> None:
+    logits = random_logits(seed, len(ps))
+    assert torch.equal(keep_min_p(logits, column(ps)), refer([MinPLogitsWarper(p) for p in ps], logits))
 
 
 @pytest.mark.parametrize(("p", "kept"), [(0.49, 1), (0.5, 1), (0.51, 2), (0.75, 2), (0.76, 3), (0.999, 4)])

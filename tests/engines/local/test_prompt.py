@@ -1,5 +1,6 @@
 """Prompts: truncated at their beginning, scored token by token, shown as the model reads them."""
 
+import re
 import threading
 from dataclasses import replace
 from itertools import accumulate, count
@@ -11,9 +12,9 @@ from demo.engine import Piece
 from demo.engines.local import prompt_encoder
 from demo.engines.local.runners.transformers.tokenizer import Pretrained
 from demo.engines.local.scheduler import MAX_SCORED
-from demo.errors import BadRequest, NotReady, Overloaded
+from demo.errors import BadRequest, ContextExceeded, NotReady, Overloaded
 from demo.events import PromptProgress, PromptRead, Started
-from demo.request import Message, Request
+from demo.request import Message, Request, TokenIds
 from demo.run import Run
 from demo.settings import Settings
 from tests.engines.local.answers import ask, naive_ids
@@ -140,6 +141,44 @@ def test_an_answer_at_the_end_of_a_conversation_is_continued() -> None:
     assert [piece.id for piece in pieces] == model.encode((*asked, Message("assistant", "Once upon")))
 
 
+def test_an_answer_that_begins_a_conversation_is_continued() -> None:
+    text, _ = make_model().tokenize((Message("assistant", "Once upon"),))
+    assert text == "<|assistant|>Once upon"
+
+
+def test_an_empty_answer_at_the_end_is_a_new_one() -> None:
+    model, answered = make_model(), (Message("user", "hi"), Message("assistant", "yo"))
+    assert (
+        model.tokenize((*answered, Message("assistant", "")))[0]
+        == "<|user|>hi<|end|><|assistant|>yo<|end|><|assistant|>"
+    )
+
+
+def test_token_ids_are_read_as_they_are_and_logged(open_worker: OpenWorker) -> None:
+    model = make_model()
+    ids = tuple(model.encode("hello"))
+    engine = open_worker(model)
+    told, spelled = ask(engine, *(Request(prompt, 5, ignore_eos=True) for prompt in (TokenIds(ids), "hello")))
+    assert told.ids == spelled.ids
+    for answer in (told, spelled):
+        assert isinstance(answer.events[0], Started)
+        assert answer.events[0].prompt == ids
+    assert model.encode(TokenIds(ids), truncate=2) == list(ids[-2:])
+
+
+def test_token_ids_beyond_the_vocabulary_or_the_context_are_refused() -> None:
+    model = make_model(settings=Settings(max_input_tokens=10, max_total_tokens=30))
+    size = model.tokenizer.size
+    assert model.encode(TokenIds((0, size - 1))) == [0, size - 1]
+    for id in (size, 2**31 - 1, -1):
+        with pytest.raises(BadRequest, match=f"token id {id}, and this model's ids are 0 to {size - 1}"):
+            model.encode(TokenIds((1, id)))
+    with pytest.raises(ContextExceeded, match="has 11 tokens, and at most 10 are accepted"):
+        model.encode(TokenIds((1,) * 11))
+    with pytest.raises(BadRequest, match="send a text"):
+        model.tokenize(TokenIds((1,)))
+
+
 def test_admit_raises_what_submit_would_raise(open_worker: OpenWorker) -> None:
     engine = open_worker(limit=1)
     engine.admit()
@@ -187,20 +226,23 @@ def test_a_text_that_no_tokens_can_hold_is_refused_before_it_is_encoded_with_the
     assert len(model.encode(LONGEST * 100)) == 100
     engine = open_worker(replace(model, tokenizer=UncalledTokenizer(make_tokenizer())))
     sentence = (
-        f"The prompt has {limit + 1} bytes, and the 100 tokens that are accepted hold at most {limit}: shorten it."
+        f"The prompt has {limit + 1} bytes, and the 100 tokens that are accepted hold at most {limit} "
+        "(`inputs` tokens + `max_new_tokens` must be <= 512): shorten it."
     )
     for text in ("x" * (limit + 1), "x" * 101 + "é" * 600):
         for prompt in (text, (Message("user", text[len("<|user|><|end|><|assistant|>") :]),)):
             for truncate in (None, 5):
-                with pytest.raises(BadRequest, match=sentence):
+                with pytest.raises(BadRequest, match=re.escape(sentence)):
                     Run(engine, Request(prompt, truncate=truncate))
-            with pytest.raises(BadRequest, match=sentence):
+            with pytest.raises(BadRequest, match=re.escape(sentence)):
                 engine.tokenize(prompt)
 
 
 def test_a_text_within_the_limit_of_bytes_is_refused_for_its_tokens_if_it_has_too_many() -> None:
     model = make_model(settings=Settings(max_input_tokens=100))
-    with pytest.raises(BadRequest, match=r"The prompt has 101 tokens, and at most 100 are accepted: shorten it\."):
+    with pytest.raises(
+        BadRequest, match=r"The prompt has 101 tokens, and at most 100 are accepted \(.* <= 512\): shorten it\."
+    ):
         model.encode("x" * 101)
     assert len(model.encode("x" * 101, truncate=100)) == 100
 

@@ -1,10 +1,13 @@
 """The local engine, opened again after it broke."""
 
 import gc
+import sys
 import threading
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
+from types import ModuleType, SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -58,6 +61,31 @@ def test_a_model_that_broke_is_out_of_memory_before_it_is_loaded_again(caplog: p
     assert isinstance(read(Run(engine, Request("hello", 3, ignore_eos=True))).events[-1], Done)
     assert alive == [False, False]
     engine.close()
+
+
+class Circle:
+    """An object that only the garbage collector frees."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_what_was_frozen_after_loading_is_freed_the_collector_works_again_and_the_gpus_cache_is_emptied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gc.disable()  # as while a model loads
+    model = weakref.ref(Circle())
+    emptied: list[bool] = []
+    cuda = SimpleNamespace(is_initialized=lambda: True, empty_cache=lambda: emptied.append(model() is None))
+    monkeypatch.setitem(sys.modules, "torch", cast(ModuleType, SimpleNamespace(cuda=cuda)))
+    try:
+        gc.freeze()
+        release_memory()
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
+        gc.enable()
+    assert emptied == [True]
 
 
 def wait_until_ready(engine: ReloadingEngine) -> None:

@@ -31,6 +31,7 @@ samplings = st.builds(
     repetition_penalty=st.sampled_from([1.0, 1.3]),
     frequency_penalty=st.sampled_from([0.0, 0.4]),
     presence_penalty=st.sampled_from([0.0, 0.4]),
+    min_p=maybe,
 )
 
 
@@ -63,7 +64,9 @@ def test_rows_of_a_large_vocabulary_get_what_each_gets_alone() -> None:
 
 
 def test_sampling_waits_for_no_result_of_the_device() -> None:
-    every = Sampling(True, 0.3, 5, 0.9, 0.9, repetition_penalty=1.3, frequency_penalty=0.4, presence_penalty=0.4)
+    every = Sampling(
+        True, 0.3, 5, 0.9, 0.9, repetition_penalty=1.3, frequency_penalty=0.4, presence_penalty=0.4, min_p=0.1
+    )
     # A fake tensor has a shape and no values: reading one raises.
     with FakeTensorMode(allow_non_fake_inputs=True):
         drawn = BatchSampler(make_samplers([Sampling(), every, every, every]), CPU).draw(torch.empty(4, VOCABULARY))
@@ -97,6 +100,7 @@ extremes = st.fixed_dictionaries(
         "top_k": at_the_bounds(COUNT, None),
         "top_p": share,
         "typical_p": share,
+        "min_p": share | st.just(1.0),
     }
 )
 

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from demo.engines.local.client_service import KEPT, ClientService
 from demo.engines.local.output import Output, SampledToken, Vocabulary
 from demo.engines.local.runner import Chunk, Handle, Limits
 from demo.engines.local.scheduler import ALLOWANCE, Scheduler, StepPlan
 from demo.engines.local.sequence import Sequence
+from demo.engines.local.spelling import Spelling
 from demo.request import Request
 
-VOCABULARY = Vocabulary(lambda ids: "x" * len(ids), lambda ids: "x" * len(ids), frozenset(), frozenset())
+VOCABULARY = Vocabulary(lambda ids: "x" * len(ids), lambda id: Spelling("x"), frozenset(), frozenset())
 LIMITS = Limits(max_prefill_tokens=128, min_prefill_tokens=4)
 
 
@@ -220,6 +222,27 @@ def test_the_client_with_the_least_service_goes_first() -> None:
     order = [scene.ended.index(sequence) for sequence in modest]
     assert max(order) <= 5
     assert len(scene.ended) == len(greedy) + len(modest)
+
+
+def test_an_address_that_invents_a_client_for_each_request_does_not_always_go_first() -> None:
+    scene = Scene()
+    for number in range(12):
+        scene.ask(40, 1, f"greedy/{number}")
+    while scene.scheduler.waiting or scene.scheduler.running:
+        scene.step()
+    modest = scene.ask(100, 1, "modest/1")
+    invented = [scene.ask(99, 1, f"greedy/new {number}") for number in range(12)]
+    while not modest.output.ended:
+        scene.step()
+    assert not any(each.output.ended for each in invented)
+
+
+def test_on_a_server_that_is_never_idle_clients_of_long_ago_are_forgotten() -> None:
+    service = ClientService()
+    for number in range(20 * KEPT):
+        service.note(number, 1, now=0.1 * number)
+    assert len(service._service) <= KEPT + 1
+    assert service.find(20 * KEPT - 1, 0.1 * 20 * KEPT) > 0.9
 
 
 def test_service_of_long_ago_is_forgotten() -> None:

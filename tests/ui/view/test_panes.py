@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.errors import EngineFailed
-from demo.events import Done, Event, Failed, FinishReason, PromptProgress, Started, Token
+from demo.events import Done, Event, Failed, FinishReason, PromptProgress, Queued, Started, Token
 from demo.metrics import Timeline
 from demo.request import Request
 from demo.ui.view.panes import PaneView, Reading, complete_views, view_reading
-from demo.ui.view.words import SIDES, Side, describe_cached, format_count, format_rate, format_seconds
+from demo.ui.view.words import SIDES, Side, describe_cached, describe_phase, format_count, format_rate, format_seconds
 
 REQUEST = Request("Hello", max_new_tokens=101)
 
@@ -133,6 +133,27 @@ def test_a_cut_at_the_requested_length_is_shown_unless_the_side_was_stopped_befo
 def test_the_schedule_has_milliseconds_since_the_request_and_utf_16_lengths() -> None:
     assert view("streamed", write_log(["a", "🧀", ""])).schedule == "600 1;700 2;800 0;"
     assert view("whole", write_log(["a"])).schedule == ""
+
+
+def test_the_place_in_the_queue_is_shown_until_the_prompt_is_read() -> None:
+    waiting = (Queued(10.1, 3, 2.4), Queued(11.1, 2, 1.4))
+    assert view("streamed", waiting).phase == view("whole", waiting).phase == "queued"
+    assert view("whole", waiting).queue == (2, 1.4)
+    assert view("whole", (*waiting, Started(12.0, 30, 0))).queue is None
+
+
+@pytest.mark.parametrize(
+    ("queue", "text"),
+    [
+        ((3, 1.6), "queued: 3 requests ahead, first words in about 2 s"),
+        ((1, 0.2), "queued: 1 request ahead, first words in about 1 s"),
+        ((0, 12.0), "queued: next, first words in about 12 s"),
+        ((2, None), "queued: 2 requests ahead"),
+    ],
+)
+def test_the_place_in_the_queue_in_words(queue: tuple[int, float | None], text: str) -> None:
+    assert describe_phase("queued", queue=queue) == text
+    assert describe_phase("reading", queue=queue) == "reading the prompt"
 
 
 def test_the_newest_progress_of_the_prompt_is_shown() -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from demo.engines.local.loading.cache_dir import cache_dir
+from demo.engines.local.loading.gguf import GgufHeader
 from demo.engines.local.loading.gguf_split import join_parts, read_model
 from demo.errors import ModelError
 
@@ -31,7 +32,7 @@ def convert_once(gguf: Path, report: Callable[[str], None]) -> Path:
 
     Raises ModelError where the file is incomplete or can't be converted, or the folder can't be written.
     """
-    parts = _list_files(gguf)
+    parts = sorted({tensor.path for tensor in read_gguf(gguf).tensors.values()})
     folder = cache_dir() / f"{gguf.stem}-{_read_digest(parts)[:16]}-{FORMAT}"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -65,9 +66,10 @@ def _convert(gguf: Path, parts: list[Path], folder: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _list_files(gguf: Path) -> list[Path]:
+def read_gguf(gguf: Path) -> GgufHeader:
+    """The header of a file, with the tensors of all its parts. Raises ModelError where it can't be read."""
     try:
-        return sorted({tensor.path for tensor in read_model(gguf).tensors.values()})
+        return read_model(gguf)
     except OSError as error:
         raise ModelError(f"{gguf} can't be read ({error.strerror}): check the file, or give another.") from error
     except ValueError as error:

@@ -1,15 +1,20 @@
 """The header of a GGUF file, read by the `gguf` package: metadata, and the place of each tensor. Reads no tensor."""
 
+import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-from gguf import GGMLQuantizationType, GGUFEndian, GGUFReader, GGUFValueType
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFEndian, GGUFReader, GGUFValueType, ReaderField
+from gguf.gguf_reader import READER_SUPPORTED_VERSIONS
 from numpy.typing import DTypeLike, NDArray
 
 LENGTH: Final = struct.Struct("<Q")
+MAGIC: Final = b"GGUF"
+VERSION: Final = struct.Struct("<I")
+VERSIONS: Final = tuple(READER_SUPPORTED_VERSIONS)
 ARRAY_HEAD: Final = 12  # bytes before an array's values: their type and their number
 
 
@@ -34,6 +39,7 @@ class GgufHeader:
 
 def read_header(path: Path) -> GgufHeader:
     """Raises OSError or ValueError where the file is not a complete, little-endian GGUF file."""
+    _check_version(path)
     try:
         reader = Reader(path)
     except (KeyError, IndexError, OverflowError, MemoryError, RuntimeWarning) as error:  # from damaged files
@@ -48,6 +54,15 @@ def read_header(path: Path) -> GgufHeader:
     return GgufHeader({name: field.contents() for name, field in fields.items()}, tensors)
 
 
+def _check_version(path: Path) -> None:
+    with path.open("rb") as file:
+        magic, version = file.read(len(MAGIC)), file.read(VERSION.size)
+    if magic != MAGIC:
+        raise ValueError("it is no GGUF file")
+    if len(version) == VERSION.size and (found := VERSION.unpack(version)[0]) & 0xFFFF and found not in VERSIONS:
+        raise ValueError(f"it is of version {found} of the format, and {' and '.join(map(str, VERSIONS))} are read")
+
+
 class Reader(GGUFReader):
     """gguf's reader, except that it reads an array at once and raises ValueError where a file ends too early.
 
@@ -58,8 +73,13 @@ class Reader(GGUFReader):
         self, offset: int, dtype: DTypeLike, count: int = 1, override_order: Literal["I", "S", "<"] | None = None
     ) -> NDArray[Any]:
         if int(offset) + np.dtype(dtype).itemsize * int(count) > len(self.data):
-            raise ValueError("it ends before its weights do")
+            raise ValueError(f"it ends after {_format_sizes(len(self.data))}, before its weights do")
         return super()._get(offset, dtype, count, override_order)
+
+    def _build_tensors(self, start_offs: int, fields: list[ReaderField]) -> None:
+        if (size := max(map(_find_end, fields), default=0) + start_offs) > len(self.data):
+            raise ValueError(f"it ends after {_format_sizes(len(self.data), size)}")
+        super()._build_tensors(start_offs, fields)
 
     def _get_field_parts(
         self, orig_offs: int, raw_type: int
@@ -84,8 +104,21 @@ class Reader(GGUFReader):
         lengths = data.data
         for _ in range(count):
             if at + LENGTH.size > len(data):
-                raise ValueError("it ends before its weights do")
+                raise ValueError(f"it ends after {_format_sizes(len(data))}, before its weights do")
             begin = at + LENGTH.size
             at = begin + LENGTH.unpack_from(lengths, at)[0]
             strings.append(data[begin:at])
         return strings, at - start
+
+
+def _find_end(tensor: ReaderField) -> int:
+    """Where a tensor ends, in bytes from where the first one begins."""
+    _, _, _, dims, kind, offset = tensor.parts
+    block, size = GGML_QUANT_SIZES[GGMLQuantizationType(kind[0])]
+    return int(offset[0]) + int(math.prod(dims.tolist())) * size // block
+
+
+def _format_sizes(*sizes: int) -> str:
+    """Sizes in bytes with one unit: `12 of 98 MB`."""
+    large = sizes[-1] >= 1e6
+    return " of ".join(f"{size / 1e6:.3g}" if large else str(size) for size in sizes) + (" MB" if large else " bytes")

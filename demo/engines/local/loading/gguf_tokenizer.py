@@ -14,6 +14,7 @@ from tokenizers import Tokenizer as Backend
 
 from demo.engine import Piece
 from demo.engines.local import backend
+from demo.engines.local.chat_template import DEFAULT, list_gguf_templates
 from demo.engines.local.longest_token import LongestToken, find_longest_token
 from demo.engines.local.tokenizer import Tokenizer
 
@@ -27,16 +28,19 @@ ALPHABET: Final = frozenset(pre_tokenizers.ByteLevel.alphabet())
 ROLES: Final = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
 
 
-def load_tokenizer(gguf: Path, metadata: Mapping[str, Any]) -> Tokenizer:
-    """The tokenizer of the file `gguf` with these metadata."""
+def load_tokenizer(gguf: Path, metadata: Mapping[str, Any], template: str | None = None) -> Tokenizer:
+    """The tokenizer of the file `gguf` with these metadata; `template` replaces its chat template."""
+    template = template or list_gguf_templates(metadata).get(DEFAULT)
     vocabulary = {name.removeprefix("tokenizer.ggml."): value for name, value in metadata.items()}
     if is_byte_level(vocabulary):
-        return ByteLevel(vocabulary, metadata["tokenizer.chat_template"])
+        return ByteLevel(vocabulary, template)
     from transformers import PreTrainedTokenizerFast
 
     from demo.engines.local.runners.transformers.tokenizer import Pretrained
 
-    return Pretrained(PreTrainedTokenizerFast(gguf_file=gguf.name, name_or_path=str(gguf.parent)))
+    tokenizer = PreTrainedTokenizerFast(gguf_file=gguf.name, name_or_path=str(gguf.parent))
+    tokenizer.chat_template = template
+    return Pretrained(tokenizer)
 
 
 def is_byte_level(metadata: Mapping[str, Any]) -> bool:
@@ -48,7 +52,7 @@ def is_byte_level(metadata: Mapping[str, Any]) -> bool:
 class ByteLevel(Tokenizer):
     """Byte-level BPE (GPT-2), of a file's metadata under `tokenizer.ggml`."""
 
-    def __init__(self, metadata: Mapping[str, Any], template: str) -> None:
+    def __init__(self, metadata: Mapping[str, Any], template: str | None) -> None:
         # Importing transformers' template sandbox takes 0.3 seconds: only a conversation waits for it.
         pool = ThreadPoolExecutor(1)
         self._renderer = pool.submit(_import_renderer)
@@ -77,8 +81,15 @@ class ByteLevel(Tokenizer):
         added = self._backend.get_added_tokens_decoder().values()
         return frozenset(token.content for token in added if token.special)
 
+    @property
+    def size(self) -> int:
+        return self._backend.get_vocab_size()
+
     def token_id(self, token: str) -> int | None:
         return self._backend.token_to_id(token)
+
+    def token(self, id: int) -> str | bytes | None:
+        return self._backend.id_to_token(id)
 
     @property
     def longest(self) -> LongestToken | None:
@@ -92,6 +103,10 @@ class ByteLevel(Tokenizer):
 
     def decode(self, ids: Sequence[int], special: bool = True) -> str:
         return self._backend.decode(ids, skip_special_tokens=not special)
+
+    @property
+    def has_chat_template(self) -> bool:
+        return self._template is not None
 
     def apply_chat_template(self, turns: Sequence[Mapping[str, str]]) -> str:
         conversation = [dict(turn) for turn in turns]

@@ -52,8 +52,8 @@ def test_data_begin_where_the_file_s_own_alignment_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("begin", "said"),
     [
-        (b"GGUX", "GGUF magic invalid"),
-        (b"GGUF\x01\0\0\0", "version 1"),
+        (b"GGUX", "it is no GGUF file"),
+        (b"GGUF\x01\0\0\0", "it is of version 1 of the format, and 2 and 3 are read"),
         (b"GGUF\x03\0\0\0" + struct.pack("<QQ", 1 << 60, 1 << 60), "is damaged|ends before"),
     ],
 )

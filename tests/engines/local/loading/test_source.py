@@ -49,6 +49,37 @@ def test_a_gguf_file_that_is_asked_for_is_known_by_its_stem(tmp_path: Path) -> N
     assert (source.model_id, source.kind, source.place) == ("tiny.Q4_1", "gguf", str(file))
 
 
+@pytest.mark.parametrize("name", ["Tiny.GGUF", "blobs/0f3a9c"])
+def test_a_file_is_known_by_its_first_bytes_whatever_its_name_is(name: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"GGUF")
+    assert choose_source(Settings(model_id=str(file)), "cpu", EMBEDDED).kind == "gguf"
+
+
+@pytest.mark.parametrize(
+    "names", [["a.gguf"], ["A.GGUF", "README.md"], ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"]]
+)
+def test_a_folder_with_one_gguf_model_means_that_file(names: list[str], tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(b"GGUF")
+    source = choose_source(Settings(model_id=str(tmp_path)), "cpu", EMBEDDED)
+    assert (source.kind, source.place) == ("gguf", str(tmp_path / names[0]))
+
+
+def test_a_folder_with_several_gguf_models_is_one_sentence_with_their_names(tmp_path: Path) -> None:
+    for name in ("q4.gguf", "q8.gguf"):
+        (tmp_path / name).write_bytes(b"GGUF")
+    with pytest.raises(ModelError, match=r"holds several GGUF files \(q4\.gguf, q8\.gguf\): name one\."):
+        choose_source(Settings(model_id=str(tmp_path)), "cpu", None)
+
+
+def test_a_saved_model_comes_before_a_gguf_file_in_the_same_folder(tmp_path: Path) -> None:
+    for name in ("config.json", "q4.gguf"):
+        (tmp_path / name).write_bytes(b"GGUF")
+    assert choose_source(Settings(model_id=str(tmp_path)), "cpu", None).kind == "folder"
+
+
 def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "model").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -70,5 +101,7 @@ def test_a_path_with_nothing_there_is_one_sentence_with_the_remedy(model_id: str
 def test_a_file_of_another_kind_is_one_sentence_with_the_remedy(tmp_path: Path) -> None:
     file = tmp_path / "model.safetensors"
     file.write_bytes(b"")
-    with pytest.raises(ModelError, match=r"is the file .*model\.safetensors: give a \.gguf file, a folder or a hub id"):
+    with pytest.raises(
+        ModelError, match=r"is the file .*model\.safetensors, which is no GGUF file: give one, a folder"
+    ):
         choose_source(Settings(model_id=str(file)), "cpu", None)

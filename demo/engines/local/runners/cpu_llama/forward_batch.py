@@ -25,17 +25,23 @@ class ForwardBatch:
         """`x` float32 [tokens, hidden] of all chunks' tokens; `scored` are the tokens whose logits are computed."""
         self.record = np.zeros(1, FORWARD_BATCH)
         self._kept: list[object] = []
-        for name in ("hidden", "heads", "kv_heads", "head_size", "mlp", "epsilon"):
+        for name in ("hidden", "heads", "kv_heads", "head_size", "mlp", "post_norms", "epsilon"):
             self.record[name] = getattr(shape, name)
         self.record["tokens"], self.record["outputs"] = len(x), len(scored)
         self._point("output_tokens", np.array(scored, np.int64))
         self._place_tokens(chunks)
         self._allocate(shape, x, len(scored), threads)
 
-    def set_rotations(self, frequencies: npt.NDArray[np.float64]) -> None:
-        """Rotate each token's queries and keys by its position times `frequencies` [head size / 2], in radians."""
-        angles = self._positions[:, None] * frequencies
-        self._point("rotations", np.stack([np.cos(angles), np.sin(angles)], axis=-1).astype(np.float32))
+    def set_rotations(self, frequencies: npt.NDArray[np.float64], scale: float = 1.0) -> None:
+        """Rotate queries and keys by their position times `frequencies` [tables, head size / 2], in radians.
+
+        The rotated dimensions are multiplied by `scale`.
+        """
+        angles = self._positions[:, None] * frequencies[:, None]
+        factor = np.where(frequencies[:, None] == 0, 1.0, scale)
+        rotations = np.stack([factor * np.cos(angles), factor * np.sin(angles)], axis=-1).astype(np.float32)
+        self._point("rotations", rotations)
+        self.record["rotations_size"] = rotations.strides[0]
 
     def _place_tokens(self, chunks: Sequence[Chunk]) -> None:
         """Each token's position in its sequence, and the table of that sequence's pages."""
@@ -59,7 +65,7 @@ class ForwardBatch:
         heads = [round_up(count * shape.head_size) for count in (shape.heads, shape.kv_heads, shape.kv_heads)]
         longest = max(shape.hidden, heads[0], shape.mlp)
         stride = 4 * round_up(longest + longest // GROUP * GROUP_BYTES // 4 + PADDING)
-        intermediate_stride = 4 * (max(sum(heads), 2 * shape.mlp) + PADDING)
+        intermediate_stride = 4 * (max(sum(heads), 2 * shape.mlp, shape.hidden) + PADDING)
         buffers = np.dtype(
             [
                 ("x", np.float32, (len(x), shape.hidden)),

@@ -11,10 +11,10 @@ from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from demo.settings import ROUNDED
 
 
-def load_llama(file: GgufFile, rounded: bool = False) -> Loaded:
-    """The model of a supported file, `rounded` to 8 bits where it has more."""
+def load_llama(file: GgufFile, rounded: bool = False, template: str | None = None) -> Loaded:
+    """The model of a supported file, `rounded` to 8 bits where it has more; `template` replaces its chat template."""
     with ThreadPoolExecutor(1) as pool:
-        tokenizer = pool.submit(load_tokenizer, file.path, file.metadata)
+        tokenizer = pool.submit(load_tokenizer, file.path, file.metadata, template)
         network = build_llama(file, rounded)
     return Loaded(
         tokenizer=tokenizer.result(),

@@ -15,16 +15,17 @@ from torch import Tensor
 
 from demo.engines.local.runner import Chunk
 from demo.engines.local.runners.cpu_llama.forward_batch import ForwardBatch
-from demo.engines.local.runners.cpu_llama.kernels.forward import HEAD, LAYER
+from demo.engines.local.runners.cpu_llama.kernels.forward import CHOICES, HEAD, LAYER, MATRICES, NORMS
+from demo.engines.local.runners.cpu_llama.kernels.operations import SILU
 from demo.engines.local.runners.cpu_llama.kv_pages import KVCache
-from demo.engines.local.runners.cpu_llama.shape import Shape
+from demo.engines.local.runners.cpu_llama.shape import Rotary, Shape
 from demo.engines.local.runners.cpu_llama.thread_pool import ThreadPool
 from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One block's weights, in the order of the kernels' LAYER. Norms are float32 [hidden]."""
+    """One block's weights, by the names of the kernels' LAYER. Norms are float32, those of a head [head size]."""
 
     attention_norm: Tensor
     mlp_norm: Tensor
@@ -35,12 +36,23 @@ class Layer:
     gate: Matrix
     up: Matrix
     down: Matrix
+    q_norm: Tensor | None = None
+    k_norm: Tensor | None = None
+    attention_post_norm: Tensor | None = None
+    mlp_post_norm: Tensor | None = None
+    rotation: int = 0  # the number of its frequencies
+    window: int = 0  # tokens that are seen, itself among them; 0: all before it
+    activation: int = SILU
 
     def describe(self) -> tuple[Any, ...]:
         """The same as a LAYER of the kernels': addresses that are valid while this object exists."""
-        matrices = (self.q, self.k, self.v, self.out, self.gate, self.up, self.down)
-        norms = (self.attention_norm.data_ptr(), self.mlp_norm.data_ptr())
-        return (*norms, *(matrix.describe() for matrix in matrices))
+        norms = [getattr(self, name) for name in NORMS]
+        matrices: list[Matrix] = [getattr(self, name) for name in MATRICES]
+        return (
+            *(0 if norm is None else norm.data_ptr() for norm in norms),
+            *(getattr(self, name) for name in CHOICES),
+            *(matrix.describe() for matrix in matrices),
+        )
 
 
 class Llama:
@@ -53,9 +65,9 @@ class Llama:
         layers: Sequence[Layer],
         norm: Tensor,
         head: Matrix,
-        frequencies: Tensor,
+        rotary: Rotary,
     ) -> None:
-        """`norm` float32 [hidden] before the head; `frequencies` float32 [head size / 2], in radians per position."""
+        """`norm` is float32 [hidden], before the head."""
         self.shape = shape
         self._embed = embed
         self._thread_pool = ThreadPool(
@@ -64,7 +76,7 @@ class Llama:
             (layers, norm, head),
             torch.get_num_threads(),
         )
-        self._frequencies = frequencies.double().numpy()
+        self._frequencies, self._scale = rotary.frequencies.double().numpy(), rotary.scale
 
     def compute(self, chunks: Sequence[Chunk]) -> Tensor:
         """Logits float32 [rows, vocabulary] that the chunks ask for, in their order. The caches gain the tokens.
@@ -76,7 +88,7 @@ class Llama:
         ends = accumulate(chunk.tokens for chunk in chunks)
         scored = [token for chunk, end in zip(chunks, ends, strict=True) for token in range(end - chunk.rows, end)]
         batch = ForwardBatch(self.shape, chunks, self._embed(ids), scored, self._thread_pool.threads)
-        batch.set_rotations(self._frequencies)
+        batch.set_rotations(self._frequencies, self._scale)
         self._thread_pool.run(batch)
         for chunk in chunks:
             cast(KVCache, chunk.handle).extend(chunk.ids)

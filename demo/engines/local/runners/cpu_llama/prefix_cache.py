@@ -39,6 +39,16 @@ class PrefixCache:
             key = page.key
         self._touch(cache.pages)
 
+    def count(self, ids: Sequence[int], salt: Hashable) -> int:
+        """How many of `ids` the full pages hold that `share` would find. From any thread."""
+        key, most, length = _hash_salt(salt), len(ids) - 1, 0
+        while length + PAGE <= most:
+            page = self._children.get(key, {}).get(tuple(ids[length : length + PAGE]))
+            if page is None or (found := page.key) is None:
+                break
+            key, length = found, length + PAGE
+        return length
+
     def keep_full_pages(self, cache: KVCache) -> None:
         """Register the pages of a cache that have become full."""
         while (cache.kept + 1) * PAGE <= cache.length:

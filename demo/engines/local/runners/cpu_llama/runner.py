@@ -39,6 +39,9 @@ class CpuLlamaRunner(Runner):
         cache.reserve(len(ids) + 1)
         return cache
 
+    def count_cached(self, ids: Sequence[int], salt: Hashable) -> int:
+        return 0 if self._prefixes is None else self._prefixes.count(ids, salt)
+
     def reserve(self, handle: Handle, tokens: int) -> bool:
         return cast(KVCache, handle).reserve(tokens)
 

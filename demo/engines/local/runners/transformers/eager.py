@@ -1,5 +1,6 @@
 """Runners of any transformers model in eager mode: one pass for all decoding sequences where the cache allows it."""
 
+import logging
 from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from typing import cast
@@ -9,12 +10,16 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache, get_layer_types_and_kwargs
 
+from demo.choice import Choice
 from demo.engines.local.loading.kv_memory import KVMemory
 from demo.engines.local.runner import Chunk, Handle, Limits, Runner
+from demo.engines.local.runners.transformers.cache_check import find_max_num_seqs
 from demo.engines.local.runners.transformers.forward import Forward
 from demo.engines.local.runners.transformers.padded_kv import RowsCache
 from demo.engines.local.runners.transformers.prefix_store import PrefixStore
 from demo.engines.local.sampler import BatchSampler, Sampler, SamplerOutput
+
+logger = logging.getLogger(__name__)
 
 SHAREABLE_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
 CPU_CHUNK, GPU_CHUNK = 128, 512  # prompt tokens of a step
@@ -37,9 +42,10 @@ class SeparateRunner(Runner):
     Such a cache can be neither cut nor continued in chunks: prompts are read as a whole, and nothing is reused.
     """
 
-    limits = Limits(whole_prompts=True)
+    limits: Limits
 
-    def __init__(self, network: PreTrainedModel) -> None:
+    def __init__(self, network: PreTrainedModel, max_num_seqs: int | None = None) -> None:
+        self.limits = Limits(max_num_seqs, whole_prompts=True)
         self._forward = Forward(network)
         self._config = network.config
         self._make_sampler = lru_cache(maxsize=1)(BatchSampler)  # the last one, while the same sequences decode
@@ -100,6 +106,9 @@ class EagerRunner(SeparateRunner):
             cache, handle.length = found
             handle.cache = cache.copy_row(0, handle.length)
         return handle
+
+    def count_cached(self, ids: Sequence[int], salt: Hashable) -> int:
+        return 0 if self._store is None else self._store.count(ids, salt)
 
     def reserve(self, handle: Handle, tokens: int) -> bool:
         sequence = cast(SequenceCache, handle)
@@ -162,9 +171,14 @@ class EagerRunner(SeparateRunner):
 
 
 def make_runner(network: PreTrainedModel, memory: KVMemory) -> Runner:
-    """An EagerRunner where the model's layers allow that, else a SeparateRunner."""
+    """An EagerRunner where the model's layers allow that, else a SeparateRunner. Raises ModelError."""
     layer_types, _ = get_layer_types_and_kwargs(network.config.get_text_config(decoder=True))
-    return EagerRunner(network, memory) if SHAREABLE_LAYERS.issuperset(layer_types) else SeparateRunner(network)
+    if SHAREABLE_LAYERS.issuperset(layer_types):
+        return EagerRunner(network, memory)
+    max_num_seqs = find_max_num_seqs(network)
+    if max_num_seqs is not None:
+        logger.info("%s", Choice("max_num_seqs", max_num_seqs, "the model keeps state beside its cache"))
+    return SeparateRunner(network, max_num_seqs)
 
 
 def _decodes(chunk: Chunk) -> bool:

@@ -10,10 +10,11 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import Cache
 
 from demo.engines.local.runners.transformers.padded_kv import RowsCache
+from demo.errors import ModelError
 
 
 class Forward:
-    """Calls a model's forward with those of the arguments that the model knows."""
+    """Calls a model's forward with those of the arguments that the model knows. Raises ModelError without a cache."""
 
     def __init__(self, network: PreTrainedModel) -> None:
         known = inspect.signature(network.forward).parameters
@@ -21,7 +22,13 @@ class Forward:
         self.device = network.device
         self.takes_positions = "position_ids" in known
         self.takes_logits_to_keep = "logits_to_keep" in known
-        self.cache_name = next(name for name in ("cache", "cache_params", "past_key_values") if name in known)
+        names = [name for name in ("cache", "cache_params", "past_key_values") if name in known]
+        if not names:
+            raise ModelError(
+                f"A {network.config.model_type} model keeps what it has read in a form that is not known here: give "
+                "another model."
+            )
+        self.cache_name = names[0]
 
     def __call__(
         self, ids: Tensor, cache: Cache, lengths: Sequence[int], mask: Tensor | None = None, keep: int = 1

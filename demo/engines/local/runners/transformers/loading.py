@@ -4,6 +4,7 @@ import logging
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -25,16 +26,23 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
+    MODEL_FOR_MULTIMODAL_LM_MAPPING,
+)
 from transformers.utils import logging as transformers_logging
 
 from demo.choice import Choice
+from demo.engines.local.chat_template import DEFAULT, choose_template
 from demo.engines.local.loading.device import device_map
 from demo.engines.local.loading.end_tokens import find_end_ids, flatten_ids
+from demo.engines.local.loading.free_memory import check_fits
 from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.loading.source import ModelSource
 from demo.engines.local.runners.transformers.eager import make_runner
 from demo.engines.local.runners.transformers.tokenizer import Pretrained
+from demo.engines.local.runners.transformers.weight_size import count_weight_bytes
 from demo.errors import ModelError, is_out_of_memory, list_causes
 
 logger = logging.getLogger(__name__)
@@ -76,11 +84,16 @@ def list_configured_ends(*configs: PreTrainedConfig | GenerationConfig | None) -
 
 
 def load_tokenizer(source: ModelSource, place: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model. Raises ModelError unless the model is causal and has a chat template."""
+    """The tokenizer of a model. Raises ModelError unless the model is causal and has the chat template it needs."""
     with explained(source):
         config = AutoConfig.from_pretrained(place)
     # transformers would load an encoder such as BERT as a causal model too, with nonsense for answers.
     encodes = type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False)
+    if type(config) in MODEL_FOR_MULTIMODAL_LM_MAPPING and type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise ModelError(
+            f"{source.model_id} is a {config.model_type} model, which needs images or sound beside its text: give a "
+            "causal language model of text."
+        )
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or encodes:
         raise ModelError(
             f"{source.model_id} is a {config.model_type} model, which does not generate text token by token: "
@@ -88,9 +101,13 @@ def load_tokenizer(source: ModelSource, place: str) -> PreTrainedTokenizerBase:
         )
     with explained(source):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place)
-    if not tokenizer.chat_template:
-        raise ModelError(f"{source.model_id} has no chat template: give an instruct or chat model.")
+    tokenizer.chat_template = source.template or _choose_template(source, tokenizer.chat_template)
     return tokenizer
+
+
+def _choose_template(source: ModelSource, templates: str | dict[str, str] | None) -> str | None:
+    by_name = {DEFAULT: templates} if isinstance(templates, str) else templates or {}
+    return choose_template(source.model_id, by_name, source.needs_template)
 
 
 def load_network(source: ModelSource, place: str, device: str | None, dtype: torch.dtype) -> PreTrainedModel:
@@ -98,6 +115,9 @@ def load_network(source: ModelSource, place: str, device: str | None, dtype: tor
 
     Raises ModelError where it can't be loaded or does not fit.
     """
+    with explained(source):
+        size = count_weight_bytes(Path(place), dtype)
+    check_fits(source.model_id, size, str(dtype).removeprefix("torch."), device or "cpu")
     with explained(source):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             place,

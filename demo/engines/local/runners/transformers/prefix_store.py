@@ -33,6 +33,11 @@ class PrefixStore:
         self._kept.append(self._kept.pop(best))
         return self._kept[-1].cache, counts[best]
 
+    def count(self, ids: Sequence[int], salt: Hashable) -> int:
+        """The length of the prefix that `find` would find. From any thread."""
+        counts = [count_common(kept.ids, ids[:-1]) for kept in tuple(self._kept) if kept.salt == salt]
+        return most if (most := max(counts, default=0)) >= MIN_REUSED else 0
+
     def keep(self, ids: Sequence[int], salt: Hashable, cache: RowsCache) -> None:
         """Take over the cache of a sequence; caches of its prefixes are dropped."""
         kept = _Kept(tuple(ids[: cache.get_seq_length()]), salt, cache)

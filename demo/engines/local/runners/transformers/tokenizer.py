@@ -35,9 +35,17 @@ class Pretrained(Tokenizer):
         added = self._tokenizer.added_tokens_decoder.values()
         return frozenset(token.content for token in added if token.special)
 
+    @property
+    def size(self) -> int:
+        return len(self._tokenizer)
+
     def token_id(self, token: str) -> int | None:
         id: int | None = self._vocabulary.get(token)
         return id
+
+    def token(self, id: int) -> str | bytes | None:
+        form = self._tokenizer.convert_ids_to_tokens(id)
+        return None if isinstance(form, list) else form
 
     @property
     def longest(self) -> LongestToken | None:
@@ -60,6 +68,10 @@ class Pretrained(Tokenizer):
 
     def decode(self, ids: Sequence[int], special: bool = True) -> str:
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=not special))
+
+    @property
+    def has_chat_template(self) -> bool:
+        return bool(self._tokenizer.chat_template)
 
     def apply_chat_template(self, turns: Sequence[Mapping[str, str]]) -> str:
         conversation = [dict(turn) for turn in turns]

@@ -14,12 +14,15 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, T5Config
+from transformers import BertConfig, Qwen2VLConfig, RwkvConfig, T5Config
 
+from demo.engines.local.loading import free_memory
+from demo.engines.local.loading.source import ModelSource
 from demo.engines.local.model import Model, load_model
-from demo.engines.local.runners.transformers.loading import explain
+from demo.engines.local.runners.transformers.loading import explain, load_transformers
 from demo.errors import ModelError
 from demo.settings import Settings
+from tests.engines.local.tiny import VOCABULARY, build_network
 from tests.engines.local.tiny_files import change_json, damage_file, save_folder
 
 WEIGHTS = "model.safetensors"
@@ -40,6 +43,26 @@ def refuse(model_id: Path | str, capfd: pytest.CaptureFixture[str]) -> str:
     return said
 
 
+def test_a_model_that_needs_images_is_refused_as_what_it_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Qwen2VLConfig().save_pretrained(tmp_path)
+    assert "is a qwen2_vl model, which needs images or sound beside its text" in refuse(tmp_path, capfd)
+
+
+def test_a_model_whose_state_is_in_no_cache_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config = RwkvConfig(vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, context_length=64)
+    save_folder(tmp_path, build_network(config))
+    assert refuse(tmp_path, capfd).startswith("A rwkv model keeps what it has read in a form that is not known here")
+
+
+def test_weights_that_do_not_fit_are_refused_before_they_are_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    save_folder(tmp_path)
+    monkeypatch.setattr(free_memory, "find_free", lambda device: 1000)
+    with pytest.raises(ModelError, match=r"takes .* GB in float32, and 1e-06 GB are free on cpu"):
+        load_transformers(ModelSource("tiny", "folder", str(tmp_path), ""), str(tmp_path), "cpu", torch.float32)
+
+
 @pytest.mark.parametrize("config", [BertConfig(), T5Config()], ids=lambda config: str(config.model_type))
 def test_a_model_that_does_not_write_token_by_token_is_refused(
     config: BertConfig | T5Config, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -52,7 +75,7 @@ def test_a_model_that_does_not_write_token_by_token_is_refused(
 
 def test_a_model_without_a_chat_template_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     said = refuse(save_folder(tmp_path / "plain", with_template=False), capfd)
-    assert said == "plain has no chat template: give an instruct or chat model."
+    assert said.startswith("plain has no chat template: give one with --chat-template, ")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Operations between matrix products: RMSNorm, SiLU gate, and quantization of activations to 8 bits.
+"""Operations between matrix products: RMSNorm, SiLU and GELU gates, and quantization of activations to 8 bits.
 
 A quantized vector consists of groups of 32: 32 signed bytes q, their scale and scale · Σq as float32, and −128 · Σq
 as int32. The sums serve weights with an offset: Q4 has one for each group, Q8 is stored plus 128. A group that holds
@@ -55,6 +55,19 @@ def silu_mul(gate: int, up: int, length: int, out: int) -> None:
     for at in range(0, 4 * length, 4 * LANES):
         x = load_floats(gate + at)
         store_floats(out + at, x / (one + exp(zero_floats() - x)) * load_floats(up + at))
+
+
+@compiled
+def gelu_mul(gate: int, up: int, length: int, out: int) -> None:
+    """gelu(gate) · up, with the approximation by tanh of arXiv:1606.08415, of float32 [length].
+
+    0.5 · (1 + tanh z) = 1 / (1 + e⁻²ᶻ).
+    """
+    one = splat(1.0)
+    for at in range(0, 4 * length, 4 * LANES):
+        x = load_floats(gate + at)
+        twice = splat(-1.5957691216057308) * x * fma(splat(0.044715) * x, x, one)
+        store_floats(out + at, x / (one + exp(twice)) * load_floats(up + at))
 
 
 @compiled

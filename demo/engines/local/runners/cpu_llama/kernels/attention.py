@@ -99,6 +99,7 @@ class AttentionArgs(NamedTuple):
     width: int
     scores: int  # address of float32 [tokens · heads, context in whole vectors + width], every `row` bytes
     row: int
+    window: int  # tokens that a query sees, itself among them; 0: all before it
 
 
 @compiled
@@ -109,7 +110,8 @@ def attend(args: AttentionArgs, pages: int, head: int, context: int, out: int, s
     `context` tokens, each of the next one more.
     """
     queries, longest = args.tokens * args.heads, context + args.tokens - 1
-    for first in range(0, longest, PAGE):
+    begin = _find_start(args, context) // PAGE * PAGE  # no query sees a token of an earlier page
+    for first in range(begin, longest, PAGE):
         keys = read_long(pages + 8 * (first // PAGE)) + head
         end = min(PAGE, longest - first)
         for number in range(0, queries - 2, 4):
@@ -117,8 +119,9 @@ def attend(args: AttentionArgs, pages: int, head: int, context: int, out: int, s
         for number in range(queries - queries % 4, queries if queries % 4 < 3 else 0):
             _score(args, number, keys, end, 4 * first)
     for number in range(queries):
-        _softmax(args.scores + number * args.row, context + number // args.heads, longest, args.width)
-    for first in range(0, longest, PAGE):
+        seen = context + number // args.heads
+        _softmax(args.scores + number * args.row, begin, _find_start(args, seen), seen, longest, args.width)
+    for first in range(begin, longest, PAGE):
         values = read_long(pages + 8 * (first // PAGE)) + head + NUMBER * PAGE * args.size
         end = min(PAGE, longest - first)
         for number in range(0, queries - 2, 4):
@@ -130,6 +133,12 @@ def attend(args: AttentionArgs, pages: int, head: int, context: int, out: int, s
         there = out + number // args.heads * stride + number % args.heads * 4 * args.size
         for at in range(0, 4 * args.size, 4):
             write_float(there + at, read_float(sums + at))
+
+
+@compiled
+def _find_start(args: AttentionArgs, context: int) -> int:
+    """The first token that a query sees, which is the last of `context` tokens."""
+    return max(context - args.window, 0) if args.window else 0
 
 
 @compiled
@@ -186,22 +195,27 @@ def _score_x4(args: AttentionArgs, number: int, keys: int, tokens: int, at: int)
 
 
 @compiled
-def _softmax(scores: int, context: int, longest: int, width: int) -> None:
-    """Softmax over the tokens that a query sees, in place; zeros up to `longest`, and for the sums behind them.
+def _softmax(scores: int, begin: int, start: int, context: int, longest: int, width: int) -> None:
+    """Softmax over the tokens from `start` to `context`, which a query sees, in place; zeros for the others.
 
-    One score that is NaN or +infinity makes all weights NaN.
+    There are scores from `begin` on, and zeros up to `longest`, and for the sums behind them. One score that is NaN or
+    +infinity makes all weights NaN.
     """
-    greatest = keep_first(load_floats(scores), context, -np.inf)
-    for first in range(LANES, context, LANES):
+    for at in range(scores + 4 * begin, scores + 4 * start, 4):
+        write_float(at, -np.inf)
+    greatest = keep_first(load_floats(scores + 4 * begin), context - begin, -np.inf)
+    for first in range(begin + LANES, context, LANES):
         greatest = maximum(greatest, keep_first(load_floats(scores + 4 * first), context - first, -np.inf))
     most = splat(reduce_max(greatest))
     sums = zero_floats()
-    for first in range(0, context, LANES):
+    for first in range(begin, context, LANES):
         weight = keep_first(exp(load_floats(scores + 4 * first) - most), context - first, 0.0)
         store_floats(scores + 4 * first, weight)
         sums = sums + weight
+    for at in range(scores + 4 * begin, scores + 4 * start, 4):
+        write_float(at, 0.0)  # `exp` is never zero
     scale = splat(1 / reduce_add(sums))
-    for at in range(0, 4 * round_up(context), 4 * LANES):
+    for at in range(4 * begin, 4 * round_up(context), 4 * LANES):
         store_floats(scores + at, load_floats(scores + at) * scale)
     for at in range(4 * round_up(context), 4 * round_up(longest) + 4 * width, 4 * LANES):
         store_floats(scores + at, zero_floats())

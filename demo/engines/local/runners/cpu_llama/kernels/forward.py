@@ -18,7 +18,7 @@ from demo.engines.local.runners.cpu_llama.kernels.matmul import MATRIX
 from demo.engines.local.runners.cpu_llama.kernels.memory import atomic_add, atomic_load, atomic_store
 from demo.engines.local.runners.cpu_llama.kernels.operations import (
     HEAD_OPERATIONS,
-    LAYER_OPERATIONS,
+    count_layer_operations,
     run_head_task,
     run_layer_task,
 )
@@ -26,8 +26,12 @@ from demo.engines.local.runners.cpu_llama.kernels.operations import (
 Record = Any  # numpy's, of one of the types below
 Records = Any  # an array of them
 
-NORMS, MATRICES = ("attention_norm", "mlp_norm"), ("q", "k", "v", "out", "gate", "up", "down")
-LAYER = np.dtype([*((name, np.int64) for name in NORMS), *((name, MATRIX) for name in MATRICES)], align=True)
+NORMS = ("attention_norm", "q_norm", "k_norm", "attention_post_norm", "mlp_norm", "mlp_post_norm")  # 0 for none
+CHOICES = ("rotation", "window", "activation")  # the number of its table, tokens that are seen (0: all), SILU or GELU
+MATRICES = ("q", "k", "v", "out", "gate", "up", "down")
+LAYER = np.dtype(
+    [*((name, np.int64) for name in (*NORMS, *CHOICES)), *((name, MATRIX) for name in MATRICES)], align=True
+)
 HEAD = np.dtype([("norm", np.int64), ("matrix", MATRIX)], align=True)
 
 SLOTS = 16  # passes kept at once: a preempted thread may still be in the first when the last runs
@@ -37,7 +41,7 @@ STALL = 1 << 30  # cycles, about half a second: after so long the caller checks 
 # The arguments of a pass: numbers, and addresses of float32 unless stated otherwise. Strides and sizes are in bytes.
 FORWARD_BATCH = np.dtype(
     [
-        *((name, np.int64) for name in ("hidden", "heads", "kv_heads", "head_size", "mlp")),
+        *((name, np.int64) for name in ("hidden", "heads", "kv_heads", "head_size", "mlp", "post_norms")),
         ("epsilon", np.float32),
         *(
             (name, np.int64)
@@ -46,7 +50,8 @@ FORWARD_BATCH = np.dtype(
                 "tokens",
                 "positions",  # int64 [tokens]
                 "page_tables",  # int64 [tokens]: the address of the addresses of the sequence's pages
-                "rotations",  # [tokens, head size / 2, 2]
+                "rotations",  # [tables, tokens, head size / 2, 2]
+                "rotations_size",  # of a table
                 "x",  # [tokens, hidden]: the residual stream
                 "activations",  # [tokens]: the input of the next product, as float32 and quantized
                 "activation_stride",
@@ -120,7 +125,7 @@ def _run(batch: Record, layers: Records, head: Record, progress: int, stopped: i
     """Run all operations: of each the thread's own task, then those of preempted threads. False if it gave up."""
     scratch = batch.scratch + batch.scratch_size * thread - batch.x
     alone, given_up = False, False
-    for operation in range(LAYER_OPERATIONS * len(layers) + HEAD_OPERATIONS):
+    for operation in range(count_layer_operations(batch) * len(layers) + HEAD_OPERATIONS):
         began, number, stole = count_cycles(), thread, False
         task = Task(number, threads, thread, batch.operations_before + 1 + operation, progress, scratch)
         while not given_up and not is_finished(task):
@@ -140,7 +145,8 @@ def _run(batch: Record, layers: Records, head: Record, progress: int, stopped: i
 
 @inlined
 def _run_task(batch: Record, layers: Records, head: Record, operation: int, task: Task) -> None:
-    index, kind = operation // LAYER_OPERATIONS, operation % LAYER_OPERATIONS
+    count = count_layer_operations(batch)
+    index, kind = operation // count, operation % count
     if index < len(layers):
         run_layer_task(batch, layers[index], index, kind, task)
     else:

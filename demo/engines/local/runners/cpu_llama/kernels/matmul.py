@@ -34,7 +34,9 @@ Q4, Q8, FLOAT16, BFLOAT16, FLOAT32 = range(5)  # quantization types of a matrix
 Q4_GROUP_BYTES = GROUP * LANES // 2 + 4 * LANES
 Q8_GROUP_BYTES = GROUP * LANES + 2 * LANES
 
-MATRIX = np.dtype([(name, np.int64) for name in ("qtype", "rows", "columns", "tiles", "tile_bytes")], align=True)
+MATRIX = np.dtype(
+    [(name, np.int64) for name in ("qtype", "rows", "columns", "tiles", "tile_bytes", "bias")], align=True
+)
 
 Fours = tuple[Floats, Floats, Floats, Floats]
 Group = tuple[tuple[Ints, Ints, Ints, Ints], tuple[Ints, Ints, Ints, Ints]]

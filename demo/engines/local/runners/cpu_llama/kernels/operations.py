@@ -6,7 +6,14 @@ No number depends on which thread computes it. Activations are float32, followed
 from typing import Any
 
 from demo.engines.local.runners.cpu_llama.kernels import compiled, inlined
-from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP, GROUP_BYTES, quantize_q8, rms_norm, silu_mul
+from demo.engines.local.runners.cpu_llama.kernels.activations import (
+    GROUP,
+    GROUP_BYTES,
+    gelu_mul,
+    quantize_q8,
+    rms_norm,
+    silu_mul,
+)
 from demo.engines.local.runners.cpu_llama.kernels.attention import (
     PAGE,
     AttentionArgs,
@@ -17,38 +24,52 @@ from demo.engines.local.runners.cpu_llama.kernels.attention import (
 )
 from demo.engines.local.runners.cpu_llama.kernels.barrier import Task, claim, commit
 from demo.engines.local.runners.cpu_llama.kernels.matmul import matmul
-from demo.engines.local.runners.cpu_llama.kernels.memory import copy_numbers, read_long
+from demo.engines.local.runners.cpu_llama.kernels.memory import copy_numbers, load_floats, read_long, store_floats
 from demo.engines.local.runners.cpu_llama.kernels.simd import LANES, round_up
 
 Record = Any  # numpy's: `batch` is a FORWARD_BATCH, `layer` a LAYER, `head` a HEAD
 
-LAYER_OPERATIONS, HEAD_OPERATIONS = 10, 2
+SILU, GELU = range(2)
+ATTENTION_NORM, PROJECT_QKV, APPEND_KV, ATTEND, QUANTIZE, OUT, ATTENTION_POST_NORM = range(7)
+MLP_NORM, PROJECT_GATE_UP, ACTIVATE, DOWN, MLP_POST_NORM = range(7, 12)
+HEAD_OPERATIONS = 2
 PADDING = LANES  # numbers between rows, so that not all rows map to the same cache sets
 
 
 @inlined
-def run_layer_task(batch: Record, layer: Record, index: int, operation: int, task: Task) -> None:
-    """A task of an operation of the layer with that index."""
-    if operation == 0:
+def count_layer_operations(batch: Record) -> int:
+    """Two of them, the norms after attention and after the MLP, are those of few architectures."""
+    return MLP_POST_NORM + 1 if batch.post_norms else MLP_POST_NORM - 1
+
+
+@inlined
+def run_layer_task(batch: Record, layer: Record, index: int, number: int, task: Task) -> None:
+    """A task of operation `number` of the layer with that index."""
+    operation = number + 1 if number > OUT and not batch.post_norms else number
+    if operation == ATTENTION_NORM:
         _norm(batch, layer.attention_norm, batch.tokens, 0, task)
-    elif operation == 1:
+    elif operation == PROJECT_QKV:
         _project_qkv(batch, layer.q, layer.k, layer.v, task)
-    elif operation == 2:
+    elif operation == APPEND_KV:
         _append_kv(batch, layer, index, task)
-    elif operation == 3:
-        _attend(batch, index, task)
-    elif operation == 4:
+    elif operation == ATTEND:
+        _attend(batch, layer, index, task)
+    elif operation == QUANTIZE:
         _quantize_attention(batch, task)
-    elif operation == 5:
+    elif operation == OUT:
         _matmul_add(batch, layer.out, task)
-    elif operation == 6:
+    elif operation == ATTENTION_POST_NORM:
+        _norm_add(batch, layer.attention_post_norm, task)
+    elif operation == MLP_NORM:
         _norm(batch, layer.mlp_norm, batch.tokens, 0, task)
-    elif operation == 7:
+    elif operation == PROJECT_GATE_UP:
         _project_gate_up(batch, layer.gate, layer.up, task)
-    elif operation == 8:
-        _silu_mul(batch, task)
-    else:
+    elif operation == ACTIVATE:
+        _activate(batch, layer.activation, task)
+    elif operation == DOWN:
         _matmul_add(batch, layer.down, task)
+    else:
+        _norm_add(batch, layer.mlp_post_norm, task)
 
 
 @inlined
@@ -98,6 +119,10 @@ def _matmul(
         at = matrix.tiles + matrix.tile_bytes * tile
         there = out + 4 * LANES * (before + tile)
         matmul(matrix.qtype, at, matrix.columns, batch.activations, batch.activation_stride, tokens, there, pitch)
+        if matrix.bias:
+            bias = load_floats(matrix.bias + 4 * LANES * tile)
+            for row in range(there, there + pitch * tokens, pitch):
+                store_floats(row, load_floats(row) + bias)
 
 
 @inlined
@@ -113,13 +138,13 @@ def _project_qkv(batch: Record, q: Record, k: Record, v: Record, task: Task) -> 
 
 @compiled
 def _append_kv(batch: Record, layer: Record, index: int, task: Task) -> None:
-    """Rotate keys, and store keys and values in pages."""
+    """Normalize and rotate keys, and store keys and values in pages."""
     first, end = _split(batch.tokens, task)
     size, stride = 4 * batch.head_size, batch.intermediate_stride
     keys, values = batch.intermediate + 4 * layer.q.rows, batch.intermediate + 4 * (layer.q.rows + layer.k.rows)
     for token in range(first, end):
         for key in range(keys + stride * token, keys + stride * token + size * batch.kv_heads, size):
-            apply_rope(key, batch.rotations + size * token, batch.head_size, key + task.scratch)
+            _prepare_head(batch, layer, layer.k_norm, key, token, task)
     if claim(task):
         for token in range(first, end):
             position = read_long(batch.positions + 8 * token)
@@ -130,13 +155,25 @@ def _append_kv(batch: Record, layer: Record, index: int, task: Task) -> None:
         commit(task)
 
 
+@compiled
+def _prepare_head(batch: Record, layer: Record, norm: int, head: int, token: int, task: Task) -> None:
+    """Normalize a head of a query or key, where the architecture does, and rotate it."""
+    rotations = batch.rotations + batch.rotations_size * layer.rotation + 4 * batch.head_size * token
+    if norm:
+        rms_norm(head, norm, batch.epsilon, batch.head_size, head + task.scratch)
+        head += task.scratch
+        apply_rope(head, rotations, batch.head_size, head)
+    else:
+        apply_rope(head, rotations, batch.head_size, head + task.scratch)
+
+
 @inlined
-def _attend(batch: Record, index: int, task: Task) -> None:
+def _attend(batch: Record, layer: Record, index: int, task: Task) -> None:
     """Attention. An item is a tile of consecutive tokens of one sequence, with the heads that share a KV head."""
     first, end = _split(batch.tiles * batch.kv_heads, task)
     heads = batch.heads // batch.kv_heads
     for item in range(first, end):
-        _attend_tile(batch, item // batch.kv_heads, item % batch.kv_heads, index, task)
+        _attend_tile(batch, layer, item // batch.kv_heads, item % batch.kv_heads, index, task)
     if claim(task):
         for item in range(first, end):
             at = batch.activations + 4 * batch.head_size * heads * (item % batch.kv_heads)
@@ -148,7 +185,7 @@ def _attend(batch: Record, index: int, task: Task) -> None:
 
 
 @inlined
-def _attend_tile(batch: Record, tile: int, head: int, index: int, task: Task) -> None:
+def _attend_tile(batch: Record, layer: Record, tile: int, head: int, index: int, task: Task) -> None:
     first, end = _find_tile(batch, tile)
     heads, size = batch.heads // batch.kv_heads, 4 * batch.head_size
     at = size * heads * head
@@ -156,7 +193,7 @@ def _attend_tile(batch: Record, tile: int, head: int, index: int, task: Task) ->
     for token in range(first, end):
         here = batch.intermediate + batch.intermediate_stride * token + at
         for query in range(here, here + size * heads, size):
-            apply_rope(query, batch.rotations + size * token, batch.head_size, query + task.scratch)
+            _prepare_head(batch, layer, layer.q_norm, query, token, task)
     args = AttentionArgs(
         queries + task.scratch,
         batch.intermediate_stride,
@@ -166,6 +203,7 @@ def _attend_tile(batch: Record, tile: int, head: int, index: int, task: Task) ->
         round_up(batch.head_size),
         batch.scores + batch.scores_size * task.thread,
         batch.scores_row,
+        layer.window,
     )
     pages, context = read_long(batch.page_tables + 8 * first), read_long(batch.positions + 8 * first) + 1
     out = batch.activations + batch.activation_stride * first + at + task.scratch
@@ -197,10 +235,25 @@ def _quantize_attention(batch: Record, task: Task) -> None:
 
 @inlined
 def _matmul_add(batch: Record, matrix: Record, task: Task) -> None:
-    """Add a product to the residual stream."""
+    """Add a product to the residual stream; where a norm comes before that, leave it as intermediate."""
     first, end = _split(matrix.rows // LANES, task)
+    if batch.post_norms:
+        out, stride = batch.intermediate, batch.intermediate_stride
+        _matmul(batch, matrix, 0, batch.tokens, out + task.scratch, stride, first, end)
+        _commit_rows(out + 4 * LANES * first, stride, batch.tokens, LANES * (end - first), 0, task)
+        return
     _matmul(batch, matrix, 0, batch.tokens, batch.x + task.scratch, 4 * batch.hidden, first, end)
     _commit_rows(batch.x + 4 * LANES * first, 4 * batch.hidden, batch.tokens, LANES * (end - first), 1, task)
+
+
+@compiled
+def _norm_add(batch: Record, weight: int, task: Task) -> None:
+    """Add the RMSNorm of the intermediate numbers to the residual stream."""
+    first, end = _split(batch.tokens, task)
+    for token in range(first, end):
+        out = batch.x + 4 * batch.hidden * token + task.scratch
+        rms_norm(batch.intermediate + batch.intermediate_stride * token, weight, batch.epsilon, batch.hidden, out)
+    _commit_rows(batch.x + 4 * batch.hidden * first, 4 * batch.hidden, end - first, batch.hidden, 1, task)
 
 
 @inlined
@@ -214,12 +267,15 @@ def _project_gate_up(batch: Record, gate: Record, up: Record, task: Task) -> Non
 
 
 @compiled
-def _silu_mul(batch: Record, task: Task) -> None:
+def _activate(batch: Record, activation: int, task: Task) -> None:
     first, end = _split(batch.tokens, task)
     for token in range(first, end):
         gate = batch.intermediate + batch.intermediate_stride * token
         out = batch.activations + batch.activation_stride * token + task.scratch
-        silu_mul(gate, gate + 4 * batch.mlp, batch.mlp, out)
+        if activation == GELU:
+            gelu_mul(gate, gate + 4 * batch.mlp, batch.mlp, out)
+        else:
+            silu_mul(gate, gate + 4 * batch.mlp, batch.mlp, out)
         quantize_q8(out, batch.mlp, out + 4 * batch.mlp)
     length = batch.mlp + batch.mlp // GROUP * GROUP_BYTES // 4
     out = batch.activations + batch.activation_stride * first

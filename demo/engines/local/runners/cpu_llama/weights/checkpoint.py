@@ -3,19 +3,32 @@
 Weights are named as in GGUF files.
 """
 
+import re
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, Final, Protocol
 
 import torch
 from torch import Tensor
 
+from demo.engines.local.runners.cpu_llama.architectures.architecture import Architecture, Choices, interleave_halves
 from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
 from demo.engines.local.runners.cpu_llama.model import Layer, Llama
 from demo.engines.local.runners.cpu_llama.shape import Shape
 from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix
 
-MATRICES = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")  # in the order of a Layer
+MATRICES: Final = {  # by the names of a Layer's fields
+    "q": "attn_q",
+    "k": "attn_k",
+    "v": "attn_v",
+    "out": "attn_output",
+    "gate": "ffn_gate",
+    "up": "ffn_up",
+    "down": "ffn_down",
+}
+HEADS: Final = re.compile(r"attn_[qk](_norm)?\.(weight|bias)$")  # weights of queries and keys
 
 
 class Checkpoint(Protocol):
@@ -24,6 +37,14 @@ class Checkpoint(Protocol):
     @property
     def shape(self) -> Shape:
         """Raises KeyError with the name of a number that the file does not hold."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """The family of the model."""
+
+    @property
+    def choices(self) -> Choices:
+        """What its layers do differently. Raises Unsupported."""
 
     @property
     def is_plain(self) -> bool:
@@ -49,9 +70,6 @@ class Checkpoint(Protocol):
 
         With `rounded`, one of 16 or 32 bits per number is rounded to 8.
         """
-
-    def frequencies(self) -> Tensor:
-        """Rotary frequencies, float32 [head size / 2], in radians per position."""
 
 
 def find_head(checkpoint: Checkpoint) -> str:
@@ -82,10 +100,52 @@ def build_llama(checkpoint: Checkpoint, rounded: bool = False) -> Llama:
             )
     finally:
         torch.set_num_threads(threads)
-    embed, norm = checkpoint.embed("token_embd.weight"), checkpoint.read("output_norm.weight")
-    return Llama(checkpoint.shape, embed, layers, norm, head.result(), checkpoint.frequencies())
+    choices = checkpoint.choices
+    shape = replace(checkpoint.shape, context=min(checkpoint.shape.context, choices.context or sys.maxsize))
+    norm = checkpoint.read("output_norm.weight")
+    return Llama(shape, _embed(checkpoint, choices.embedding_scale), layers, norm, head.result(), choices.rotary)
+
+
+def _embed(checkpoint: Checkpoint, scale: float) -> Callable[[Tensor], Tensor]:
+    embed = checkpoint.embed("token_embd.weight")
+    return embed if scale == 1 else lambda ids: embed(ids) * scale
 
 
 def _build_layer(checkpoint: Checkpoint, number: int, rounded: bool) -> Layer:
-    first, second = (checkpoint.read(f"blk.{number}.{norm}.weight") for norm in ("attn_norm", "ffn_norm"))
-    return Layer(first, second, *(checkpoint.pack(f"blk.{number}.{matrix}.weight", rounded) for matrix in MATRICES))
+    architecture, choice, block = checkpoint.architecture, checkpoint.choices.layers[number], f"blk.{number}"
+    weights: dict[str, Any] = {
+        field: checkpoint.read(f"{block}.{part}.weight") for field, part in architecture.list_norms().items()
+    }
+    for field, part in MATRICES.items():
+        weights[field] = checkpoint.pack(f"{block}.{part}.weight", rounded)
+        if part in architecture.biases:
+            weights[field] = weights[field].add_bias(checkpoint.read(f"{block}.{part}.bias"))
+    return Layer(**weights, rotation=choice.rotation, window=choice.window, activation=architecture.activation)
+
+
+def find_stored(architecture: Architecture, shape: Shape, name: str) -> tuple[str, int, int | None]:
+    """The weight of a file that holds the weight `name`, and its rows there: the first, and the end."""
+    if not architecture.is_fused:
+        return name, 0, None
+    *block, part, kind = name.split(".")
+    queries, keys = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+    parts: dict[str, tuple[str, int, int | None]] = {
+        "attn_q": ("attn_qkv", 0, queries),
+        "attn_k": ("attn_qkv", queries, queries + keys),
+        "attn_v": ("attn_qkv", queries + keys, None),
+        "ffn_gate": ("ffn_up", 0, shape.mlp),
+        "ffn_up": ("ffn_up", shape.mlp, None),
+    }
+    stored, first, end = parts.get(part, (part, 0, None))
+    return ".".join([*block, stored, kind]), first, end
+
+
+def is_of_heads(name: str) -> bool:
+    """Whether the rows of a weight are the dimensions of queries or keys, which rotate."""
+    return HEADS.search(name) is not None
+
+
+def interleave(rows: Tensor, head_size: int, rotated: int) -> Tensor:
+    """The rows of a weight of heads whose dimensions rotate by halves, in the order of the kernels."""
+    heads: Tensor = rows.unflatten(0, (-1, head_size))
+    return heads[:, interleave_halves(head_size, rotated)].flatten(0, 1)

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -12,10 +12,17 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, dequantize
 from torch import Tensor
 
 from demo.engines.local.loading.gguf_split import read_model
+from demo.engines.local.runners.cpu_llama.architectures.architecture import (
+    Architecture,
+    Choices,
+    GgufNumbers,
+    Unsupported,
+)
+from demo.engines.local.runners.cpu_llama.architectures.families import BY_GGUF
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
-from demo.engines.local.runners.cpu_llama.shape import Shape, compute_frequencies
-from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint
+from demo.engines.local.runners.cpu_llama.shape import Shape
+from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, find_stored, interleave, is_of_heads
 from demo.engines.local.runners.cpu_llama.weights.matrix import (
     ROUNDED_ROWS,
     Matrix,
@@ -47,35 +54,54 @@ class GgufFile(Checkpoint):
         self._map = cache(_map)
 
     @property
+    def architecture(self) -> Architecture:
+        return BY_GGUF[self._family]
+
+    @property
+    def _family(self) -> str:
+        return str(self.metadata["general.architecture"])
+
+    @cached_property
     def shape(self) -> Shape:
-        heads = self.metadata["llama.attention.head_count"]
-        hidden = self.metadata["llama.embedding_length"]
+        heads, hidden = self._number("attention.head_count"), self._number("embedding_length")
         return Shape(
-            layers=self.metadata["llama.block_count"],
+            layers=self._number("block_count"),
             hidden=hidden,
             heads=heads,
-            kv_heads=self.metadata.get("llama.attention.head_count_kv", heads),
-            head_size=self.metadata.get("llama.rope.dimension_count", hidden // heads),
-            mlp=self.metadata["llama.feed_forward_length"],
+            kv_heads=self.metadata.get(f"{self._family}.attention.head_count_kv", heads),
+            head_size=self.metadata.get(f"{self._family}.attention.key_length", hidden // heads),
+            mlp=self._number("feed_forward_length"),
             vocabulary=len(self.metadata["tokenizer.ggml.tokens"]),
-            context=self.metadata["llama.context_length"],
-            epsilon=self.metadata["llama.attention.layer_norm_rms_epsilon"],
+            context=self._number("context_length"),
+            epsilon=self._number("attention.layer_norm_rms_epsilon"),
+            post_norms=self.architecture.has_post_norms,
         )
 
+    @cached_property
+    def choices(self) -> Choices:
+        numbers = GgufNumbers(
+            self._family, self.metadata, self.shape, lambda name: self.read(name) if name in self.tensors else None
+        )
+        return self.architecture.read_gguf(numbers)
+
+    def _number(self, name: str) -> Any:
+        return self.metadata[f"{self._family}.{name}"]
+
     def find_unsupported_reason(self) -> str:
-        if (architecture := self.metadata["general.architecture"]) != "llama":
-            return f"{architecture} is not of the Llama family"
-        if self.metadata.get("llama.rope.scaling.type", "none") != "none":
-            return "it scales its rotary embeddings"
-        if self.metadata.get("llama.expert_count", 0):
+        if (family := self._family) not in BY_GGUF:
+            return f"{family} is not of the Llama family"
+        if self.metadata.get(f"{family}.expert_count", 0):
             return "it is a mixture of experts"
-        if any(name.endswith(".bias") for name in self.tensors):
+        known = tuple(f".{part}.bias" for part in self.architecture.biases)
+        if any(name.endswith(".bias") and not name.endswith(known) for name in self.tensors):
             return "its projections have biases"
-        if "tokenizer.chat_template" not in self.metadata:
-            return "it has no chat template"
         types = {tensor.quantization for tensor in self.tensors.values()}
         if unread := sorted(each.name for each in types if not is_readable(each)):
             return f"it holds tensors of type {', '.join(unread)}, which is not read here"
+        try:
+            self.choices  # noqa: B018 - they are read here, to be refused
+        except Unsupported as error:
+            return str(error)
         return find_missing_kernels()
 
     def list_quantizations(self) -> list[str]:
@@ -91,13 +117,18 @@ class GgufFile(Checkpoint):
         return Counter(self.list_quantizations()).most_common(1)[0][0]
 
     def tensor_name(self, name: str) -> str:
-        return name
+        return find_stored(self.architecture, self.shape, name)[0]
 
     def tensor_shape(self, name: str) -> tuple[int, ...] | None:
-        return self.tensors[name].shape if name in self.tensors else None
+        stored, first, end = find_stored(self.architecture, self.shape, name)
+        if stored not in self.tensors:
+            return None
+        rows, *rest = self.tensors[stored].shape
+        return (max(min(rows, end or rows) - first, 0), *rest)
 
     def read(self, name: str) -> Tensor:
-        return unpack(self._view(name, self._map), self.tensors[name].quantization)
+        rows = self._view(name, self._map)
+        return unpack(rows, self.tensors[self.tensor_name(name)].quantization)
 
     def embed(self, name: str) -> Callable[[Tensor], Tensor]:
         # It has a mapping of its own: pages that were read to be packed leave the memory with the other mapping.
@@ -105,7 +136,7 @@ class GgufFile(Checkpoint):
         return lambda ids: unpack(stored[ids], quantization)
 
     def pack(self, name: str, rounded: bool = False) -> Matrix:
-        stored, quantization = self._view(name, self._map), self.tensors[name].quantization
+        stored, quantization = self._view(name, self._map), self.tensors[self.tensor_name(name)].quantization
         if quantization in PLAIN and not rounded:
             return pack_plain(stored)
         if quantization in PLAIN:
@@ -113,23 +144,22 @@ class GgufFile(Checkpoint):
         blocks = stored.unflatten(-1, (-1, GGML_QUANT_SIZES[quantization][1]))
         if read := FOUR_BITS.get(quantization):
             return pack_four_bits(*read(blocks))
-        if quantization == GGMLQuantizationType.Q8_0:
-            return pack_eight_bits(*_read_q8_0(blocks))
+        if read_bytes := EIGHT_BITS.get(quantization):
+            return pack_eight_bits(*read_bytes(blocks))
         return round_to_eight_bits(unpack(rows, quantization) for rows in stored.split(ROUNDED_ROWS))
 
-    def frequencies(self) -> Tensor:
-        frequencies = compute_frequencies(self.metadata.get("llama.rope.freq_base", 10000.0), self.shape.head_size)
-        if "rope_freqs.weight" in self.tensors:  # Llama 3 divides the low frequencies
-            frequencies /= self.read("rope_freqs.weight")
-        return frequencies
-
     def _view(self, name: str, map_file: Callable[[Path], Tensor]) -> Tensor:
-        """A tensor's rows in a mapping of its file: bytes, unless the type is in PLAIN."""
-        tensor = self.tensors[name]
+        """A weight's rows in a mapping of its file: bytes, unless the type is in PLAIN."""
+        stored_name, first, end = find_stored(self.architecture, self.shape, name)
+        tensor = self.tensors[stored_name]
         stored = map_file(tensor.path)[tensor.offset :][: tensor.size]
         if tensor.quantization in PLAIN:
-            return stored.view(PLAIN[tensor.quantization]).view(tensor.shape)
-        return stored.view(tensor.shape[0], -1)
+            rows = stored.view(PLAIN[tensor.quantization]).view(tensor.shape)[first:end]
+        else:
+            rows = stored.view(tensor.shape[0], -1)[first:end]
+        if not self.architecture.rotates_halves or not is_of_heads(name):
+            return rows
+        return interleave(rows, self.shape.head_size, self.choices.rotated)
 
 
 def _map(path: Path) -> Tensor:
@@ -179,6 +209,14 @@ def _read_q8_0(blocks: Tensor) -> tuple[Tensor, Tensor]:
     return blocks[..., 2:].flatten(1).view(torch.int8), blocks[..., :2].view(torch.float16).squeeze(-1)
 
 
+def _read_q5_0(blocks: Tensor) -> tuple[Tensor, Tensor]:
+    """w = d · (q − 16): the low four bits of q as in Q4_0, the fifth bits in a word before them."""
+    scales = blocks[..., :2].view(torch.float16).squeeze(-1)
+    fifth = (blocks[..., 2:6].contiguous().view(torch.int32) >> torch.arange(GROUP, dtype=torch.int32)) & 1
+    values = _split(blocks[..., 6:]).view(torch.int8) + (16 * fifth.flatten(1)).to(torch.int8) - 16
+    return values, scales
+
+
 def _split(bytes: Tensor) -> Tensor:
     """Values [rows, columns] of bytes [rows, …, n], of which each n hold n low nibbles, then n high ones."""
     words = bytes.contiguous().view(torch.int64)  # eight at a time
@@ -191,3 +229,5 @@ FOUR_BITS = {
     GGMLQuantizationType.Q4_1: _read_q4_1,
     GGMLQuantizationType.Q4_K: _read_q4_k,
 }
+# How to read them as signed bytes and scales.
+EIGHT_BITS = {GGMLQuantizationType.Q8_0: _read_q8_0, GGMLQuantizationType.Q5_0: _read_q5_0}

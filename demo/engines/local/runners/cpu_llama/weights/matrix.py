@@ -4,7 +4,7 @@ Sixteen interleaved rows are a tile; the last tile is filled up with rows of zer
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -26,11 +26,17 @@ class Matrix:
     rows: int
     columns: int
     tiles: Tensor
+    bias: Tensor | None = None  # float32 [rows], and zeros up to whole tiles
 
-    def describe(self) -> tuple[int, int, int, int, int]:
+    def describe(self) -> tuple[int, int, int, int, int, int]:
         """The same as a MATRIX of the kernels', with the rows of zeros; valid while this object exists."""
         padded = len(self.tiles) * LANES
-        return self.qtype, padded, self.columns, self.tiles.data_ptr(), self.tiles.stride(0)
+        bias = 0 if self.bias is None else self.bias.data_ptr()
+        return self.qtype, padded, self.columns, self.tiles.data_ptr(), self.tiles.stride(0), bias
+
+    def add_bias(self, bias: Tensor) -> "Matrix":
+        """The same matrix, with a `bias` [rows] that is added to its products."""
+        return replace(self, bias=pad(bias.float(), (0, -len(bias) % LANES)).contiguous())
 
 
 def pack_four_bits(values: Tensor, scales: Tensor, offsets: Tensor) -> Matrix:

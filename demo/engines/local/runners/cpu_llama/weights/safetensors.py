@@ -8,26 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from safetensors import safe_open
 from torch import Tensor
-from transformers import LlamaConfig, MistralConfig, PreTrainedConfig
-from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+from transformers import PreTrainedConfig
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
+from demo.engines.local.runners.cpu_llama.architectures.architecture import Architecture, Choices, Unsupported
+from demo.engines.local.runners.cpu_llama.architectures.families import BY_MODEL_TYPE
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
-from demo.engines.local.runners.cpu_llama.shape import Shape, compute_frequencies
-from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint
+from demo.engines.local.runners.cpu_llama.kernels.operations import GELU, SILU
+from demo.engines.local.runners.cpu_llama.shape import Shape
+from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, find_stored, interleave, is_of_heads
 from demo.engines.local.runners.cpu_llama.weights.matrix import ROUNDED_ROWS, Matrix, pack_plain, round_to_eight_bits
 
-CONFIGS: dict[str, type[PreTrainedConfig]] = {"llama": LlamaConfig, "mistral": MistralConfig}
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}  # by safetensors' names
-ROPE_TYPES = ("default", "linear", "llama3")  # whose angles do not depend on the context's length
+ACTIVATIONS = {SILU: "silu", GELU: "gelu_pytorch_tanh"}
 NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 PARTS = {
     "attn_norm": "input_layernorm",
     "attn_q": "self_attn.q_proj",
     "attn_k": "self_attn.k_proj",
     "attn_v": "self_attn.v_proj",
+    "attn_q_norm": "self_attn.q_norm",
+    "attn_k_norm": "self_attn.k_norm",
     "attn_output": "self_attn.o_proj",
     "ffn_norm": "post_attention_layernorm",
     "ffn_gate": "mlp.gate_proj",
@@ -46,9 +50,18 @@ class LlamaFolder(Checkpoint):
     @cached_property
     def config(self) -> Any:
         """A PreTrainedConfig, with transformers' defaults for what the folder does not say."""
-        return CONFIGS[self._config["model_type"]].from_dict(dict(self._config))
+        kind: type[PreTrainedConfig] = getattr(transformers, self.architecture.config)
+        return kind.from_dict(dict(self._config))
 
     @property
+    def architecture(self) -> Architecture:
+        return BY_MODEL_TYPE[self._config["model_type"]]
+
+    @cached_property
+    def choices(self) -> Choices:
+        return self.architecture.read_config(self.config, self.shape)
+
+    @cached_property
     def shape(self) -> Shape:
         config = self.config
         return Shape(
@@ -56,11 +69,12 @@ class LlamaFolder(Checkpoint):
             hidden=config.hidden_size,
             heads=config.num_attention_heads,
             kv_heads=config.num_key_value_heads,
-            head_size=config.head_dim,
+            head_size=getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads,
             mlp=config.intermediate_size,
             vocabulary=config.vocab_size,
             context=config.max_position_embeddings,
             epsilon=config.rms_norm_eps,
+            post_norms=self.architecture.has_post_norms,
         )
 
     @property
@@ -72,18 +86,19 @@ class LlamaFolder(Checkpoint):
 
     def find_unsupported_config(self) -> str:
         """Why `build_llama` cannot build a model of this config; empty where it can."""
-        if (kind := self._config["model_type"]) not in CONFIGS:
+        if (kind := self._config["model_type"]) not in BY_MODEL_TYPE:
             return f"{kind} is not of the Llama family"
         if self._config.get("quantization_config"):
             return "its weights are quantized in a way that only transformers reads"
         if self._config.get("attention_bias") or self._config.get("mlp_bias"):
             return "its projections have biases"
-        if getattr(self.config, "sliding_window", None):
-            return "its attention has a sliding window"
-        if self.config.hidden_act != "silu":
-            return f"its activation is {self.config.hidden_act}"
-        if self._rope["rope_type"] not in ROPE_TYPES or self._rope.get("partial_rotary_factor", 1) != 1:
-            return "it scales its rotary embeddings"
+        activation = getattr(self.config, "hidden_activation", None) or self.config.hidden_act
+        if activation != ACTIVATIONS[self.architecture.activation]:
+            return f"its activation is {activation}"
+        try:
+            self.choices  # noqa: B018 - they are read here, to be refused
+        except Unsupported as error:
+            return str(error)
         return ""
 
     def _find_unsupported_weights(self) -> str:
@@ -106,15 +121,21 @@ class LlamaFolder(Checkpoint):
         return [str(self._shards[file].get_slice(name).get_dtype()) for name, file in self._files.items()]
 
     def tensor_name(self, name: str) -> str:
-        *at, part, kind = name.split(".")
-        return f"model.layers.{at[1]}.{PARTS[part]}.{kind}" if at else f"{NAMES[part]}.{kind}"
+        *at, part, kind = find_stored(self.architecture, self.shape, name)[0].split(".")
+        parts = {**PARTS, **self.architecture.parts}
+        return f"model.layers.{at[1]}.{parts[part]}.{kind}" if at else f"{NAMES[part]}.{kind}"
 
     def tensor_shape(self, name: str) -> tuple[int, ...] | None:
         file = self._files.get(stored_name := self.tensor_name(name))
-        return None if file is None else tuple(self._shards[file].get_slice(stored_name).get_shape())
+        if file is None:
+            return None
+        _, first, end = find_stored(self.architecture, self.shape, name)
+        rows, *rest = self._shards[file].get_slice(stored_name).get_shape()
+        return (max(min(rows, end or rows) - first, 0), *rest)
 
     def read(self, name: str) -> Tensor:
-        return self._copy(name).float()
+        weights = self._copy(name).float()
+        return weights + self.architecture.norm_offset if name.endswith("norm.weight") else weights
 
     def embed(self, name: str) -> Callable[[Tensor], Tensor]:
         stored_name = self.tensor_name(name)
@@ -126,16 +147,6 @@ class LlamaFolder(Checkpoint):
         if rounded:
             return round_to_eight_bits(rows.float() for rows in weights.split(ROUNDED_ROWS))
         return pack_plain(weights)
-
-    def frequencies(self) -> Tensor:
-        if self._rope["rope_type"] == "default":
-            return compute_frequencies(self._rope["rope_theta"], self.shape.head_size)
-        frequencies: Tensor = ROPE_INIT_FUNCTIONS[self._rope["rope_type"]](self.config)[0]
-        return frequencies
-
-    @property
-    def _rope(self) -> Any:
-        return self.config.rope_parameters
 
     @cached_property
     def _shards(self) -> dict[Path, Any]:
@@ -161,10 +172,11 @@ class LlamaFolder(Checkpoint):
         transformers rotates dimensions i and i + half of a head together, the kernels 2i and 2i + 1.
         """
         stored_name = self.tensor_name(name)
-        stored: Tensor = _open(self._files[stored_name]).get_tensor(stored_name)
-        if name.endswith(("attn_q.weight", "attn_k.weight")):
-            stored = stored.unflatten(0, (-1, 2, self.shape.head_size // 2)).transpose(1, 2).flatten(0, 2)
-        return stored
+        _, first, end = find_stored(self.architecture, self.shape, name)
+        stored: Tensor = _open(self._files[stored_name]).get_tensor(stored_name)[first:end]
+        if not is_of_heads(name):
+            return stored
+        return interleave(stored, self.shape.head_size, self.choices.rotated)
 
 
 def _open(path: Path) -> Any:

@@ -9,6 +9,8 @@ from demo.engines.local.runners.cpu_llama.kernels.simd import LANES
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, find_head
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 
+FREQUENCIES = {"rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"}
+HEAD_NORMS = ("attn_q_norm", "attn_k_norm")
 UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, SafetensorError, StrictDataclassError)
 
 
@@ -52,8 +54,8 @@ def _find_misfit(checkpoint: Checkpoint) -> str:
         if found != expected:
             return f"the shape of its {stored_name} is not the one that its metadata name"
     tensors = checkpoint.tensors if isinstance(checkpoint, GgufFile) else {}  # of a folder, transformers ignores others
-    if unused := tensors.keys() - shapes.keys() - {"rope_freqs.weight"}:
-        return f"it has {min(unused)}, which is no part of a plain Llama"
+    if unused := tensors.keys() - {checkpoint.tensor_name(name) for name in shapes} - FREQUENCIES:
+        return f"it has {min(unused)}, which is no part of a plain {checkpoint.architecture.gguf}"
     shape = checkpoint.shape
     sizes = {"hidden vectors": shape.hidden, "heads": shape.heads * shape.head_size, "feed-forward vectors": shape.mlp}
     for name, length in sizes.items():
@@ -67,16 +69,21 @@ def _list_shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
     shape = checkpoint.shape
     hidden, queries, keys = shape.hidden, shape.heads * shape.head_size, shape.kv_heads * shape.head_size
     table = (shape.vocabulary, hidden)
-    layer: dict[str, tuple[int, ...]] = {
-        "attn_norm": (hidden,),
+    matrices = {
         "attn_q": (queries, hidden),
         "attn_k": (keys, hidden),
         "attn_v": (keys, hidden),
         "attn_output": (hidden, queries),
-        "ffn_norm": (hidden,),
         "ffn_gate": (shape.mlp, hidden),
         "ffn_up": (shape.mlp, hidden),
         "ffn_down": (hidden, shape.mlp),
     }
-    layers = {f"blk.{n}.{part}.weight": each for n in range(shape.layers) for part, each in layer.items()}
+    architecture = checkpoint.architecture
+    layer: dict[str, tuple[int, ...]] = {f"{part}.weight": each for part, each in matrices.items()}
+    layer |= {f"{part}.bias": matrices[part][:1] for part in architecture.biases}
+    layer |= {
+        f"{part}.weight": (shape.head_size if part in HEAD_NORMS else hidden,)
+        for part in architecture.list_norms().values()
+    }
+    layers = {f"blk.{n}.{part}": each for n in range(shape.layers) for part, each in layer.items()}
     return {"token_embd.weight": table, find_head(checkpoint): table, "output_norm.weight": (hidden,)} | layers

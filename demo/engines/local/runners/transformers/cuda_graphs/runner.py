@@ -59,6 +59,11 @@ class CudaGraphRunner(Runner):
             self._copy_prefix(ids[:-1], handle)
         return handle
 
+    def count_cached(self, ids: Sequence[int], salt: Hashable) -> int:
+        left = tuple(self._left.values()) if self._keeps_prefixes else ()
+        most = max((count_common(each.ids, ids[:-1]) for each in left if each.salt == salt), default=0)
+        return most if most >= MIN_REUSED else 0
+
     def reserve(self, handle: Handle, tokens: int) -> bool:
         return True  # a slot has room for the longest request
 

@@ -55,7 +55,7 @@ def call_attend(
     out: int,
 ) -> None:
     stride = 4 * heads * size
-    args = AttentionArgs(queries, stride, tokens, heads, size, round_up(size), scores, row)
+    args = AttentionArgs(queries, stride, tokens, heads, size, round_up(size), scores, row, 0)
     attend(args, pages, head, context, out, stride)
 
 

@@ -62,7 +62,7 @@ def call_matmul(
 
 def multiply_by(matrix: Matrix, x: Tensor) -> Tensor:
     """float32 [tokens, rows]."""
-    qtype, padded, columns, tiles, size = matrix.describe()
+    qtype, padded, columns, tiles, size, _ = matrix.describe()
     groups = torch.empty(len(x), columns // GROUP * GROUP_BYTES // 4)
     inputs = torch.cat([x, groups], dim=1)
     out = torch.full((len(x), padded), torch.nan)

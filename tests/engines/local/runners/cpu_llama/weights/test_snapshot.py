@@ -125,17 +125,17 @@ def test_an_unsupported_model_is_run_by_transformers_and_the_log_says_why(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="demo")
-    folder = save_folder(tmp_path, make_network("sliding window"))
+    folder = save_folder(tmp_path, make_network("fused QKV"))
     assert load(folder).card.dtype == "float32"
-    reason = "weights as they are stored are not possible: its attention has a sliding window"
+    reason = "weights as they are stored are not possible: gpt_neox is not of the Llama family"
     assert f"dtype=float32 (on a CPU; {reason})" in caplog.messages
     with pytest.raises(SettingError) as refusal:
         load(folder, "stored")
-    assert str(refusal.value) == "--dtype is 'stored', but its attention has a sliding window: use auto."
+    assert str(refusal.value) == "--dtype is 'stored', but gpt_neox is not of the Llama family: use auto."
 
 
 def test_a_model_of_the_hub_that_is_no_llama_is_run_by_transformers(hub: Path) -> None:
-    save_folder(hub, make_network("sliding window"))
+    save_folder(hub, make_network("fused QKV"))
     assert load(HUB_ID).card.dtype == "float32"
 
 
@@ -147,5 +147,5 @@ def test_a_model_of_the_hub_that_cannot_be_downloaded_is_one_sentence_with_the_r
 
 
 def test_a_folder_without_a_chat_template_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="has no chat template: give an instruct or chat model"):
+    with pytest.raises(ModelError, match="has no chat template: give one with --chat-template"):
         load(save_folder(tmp_path, with_template=False), "stored")

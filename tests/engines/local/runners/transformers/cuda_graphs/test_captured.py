@@ -21,7 +21,7 @@ SAMPLINGS = {
     "seeded": Sampling(do_sample=True, temperature=1.4),
     "nucleus": Sampling(top_p=0.8),
     "truncated": Sampling(top_k=40, top_p=0.9),
-    "typical": Sampling(typical_p=0.8),
+    "typical": Sampling(typical_p=0.8, min_p=0.01),
     "penalised": Sampling(do_sample=True, repetition_penalty=1.3, presence_penalty=0.5, frequency_penalty=0.2),
 }
 EVERY = list(SAMPLINGS.values())

@@ -1,0 +1,40 @@
+"""The numbers of OpenAI's routes, as vLLM, text-generation-inference and llama-server read them too."""
+
+from typing import Annotated, Final, TypeAlias
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from demo.api.dialects.number_fields import WHOLE
+from demo.bounds import COUNT, SEED
+
+UNSET: Final = -1  # llama-server's and vLLM's "as if it were left out"
+
+
+def _read_count(number: int, field: ValidationInfo) -> int | None:
+    if number != UNSET:
+        COUNT.require(field.field_name or "", number)
+    return None if number == UNSET else number
+
+
+def _read_seed(number: int) -> int | None:
+    return None if number == UNSET else number
+
+
+def _read_top_k(number: int) -> int | None:
+    return None if number <= 0 else number
+
+
+def _read_min_p(share: float) -> float | None:
+    return share or None
+
+
+CountOrAll: TypeAlias = Annotated[
+    int,
+    Field(ge=UNSET, le=int(COUNT.high), json_schema_extra={"not": {"const": 0}}),
+    AfterValidator(_read_count),
+    WHOLE,
+]
+SeedOrRandom: TypeAlias = Annotated[int, Field(ge=UNSET, le=int(SEED.high)), AfterValidator(_read_seed), WHOLE]
+TopK: TypeAlias = Annotated[int, Field(ge=UNSET, le=int(COUNT.high)), AfterValidator(_read_top_k), WHOLE]
+MinP: TypeAlias = Annotated[float, Field(ge=0, le=1), AfterValidator(_read_min_p)]
+TopP: TypeAlias = Annotated[float, Field(ge=0, le=1)]

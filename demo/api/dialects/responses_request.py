@@ -1,0 +1,149 @@
+"""The body of OpenAI's Responses API: text in, text out. Pure."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from demo.api.dialects.number_fields import Count, ScaleOrZero, Seed
+from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
+from demo.errors import BadRequest
+from demo.request import Message, Request, Role, Sampling
+
+MAX_METADATA: Final = 16
+TEXTS: Final = ("input_text", "output_text", "text")
+
+Key = Annotated[str, Field(max_length=64)]
+Value = Annotated[str, Field(max_length=512)]
+
+
+class InputPart(BaseModel):
+    """One part of a message. Only text is supported."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    type: str
+    text: str | None = None
+
+
+class InputItem(BaseModel):
+    """One turn: a message, or the message of an earlier response as it was returned."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    type: str = "message"
+    role: Literal["system", "developer", "user", "assistant"] | None = None
+    content: str | Annotated[list[InputPart], Field(fail_fast=True)] | None = None
+
+    def read(self) -> Message:
+        """The engine's message. Raises BadRequest for tools, references and images."""
+        if self.type != "message":
+            raise BadRequest(
+                f"An input item of type `{self.type}` is not available on this server: send messages of text only."
+            )
+        if self.role is None:
+            raise BadRequest("An input message has no `role`: it must be user, assistant, system or developer.")
+        role: Role = "system" if self.role == "developer" else self.role
+        return Message(role, self._read_text())
+
+    def _read_text(self) -> str:
+        if not isinstance(self.content, list):
+            return self.content or ""
+        for part in self.content:
+            if part.type not in TEXTS or part.text is None:
+                raise BadRequest(f"Content of type `{part.type}` is not available on this server: send text only.")
+        return "".join(part.text or "" for part in self.content)
+
+
+class TextOptions(BaseModel):
+    """How the text is written: plain is all there is."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    format: Any = Field(default=None, description='Only `{"type": "text"}` is available here.')
+    verbosity: Any = Field(default=None, description='Only "medium" is available here.')
+
+    def check(self) -> None:
+        """Raises BadRequest for another format."""
+        kind = self.format.get("type") if isinstance(self.format, dict) else self.format
+        if kind not in (None, "text"):
+            raise BadRequest(f"`text.format` of type `{kind}` is not available on this server: leave it out.")
+        if self.verbosity not in (None, "medium"):
+            raise BadRequest("`text.verbosity` is not available on this server: leave it out.")
+
+
+class ResponsesRequest(BaseModel):
+    """The body of `/v1/responses`. Unknown fields are named in a header, known ones that are not available refused."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="allow",
+        json_schema_extra={"example": {"input": "What is Deep Learning?", "max_output_tokens": 20}},
+    )
+
+    input: Annotated[str, Field(min_length=1)] | Annotated[list[InputItem], Field(min_length=1, fail_fast=True)] = (
+        Field(description="One text, as a user's message, or the messages of a conversation.")
+    )
+    model: str | None = Field(default=None, description="Ignored: this server has one model.")
+    instructions: str | None = Field(
+        default=None, description="A system message at the beginning. Not carried over to the next response."
+    )
+    previous_response_id: str | None = Field(
+        default=None, description="Continue the conversation of this response, which the server has stored."
+    )
+    max_output_tokens: Count | None = Field(
+        default=None, description="The most tokens to generate; null for as many as fit."
+    )
+    temperature: ScaleOrZero | None = Field(default=None, description="0: greedy decoding.")
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    seed: Seed | None = Field(default=None, description="Not OpenAI's: same request and seed, same tokens.")
+    stream: bool | None = False
+    background: bool | None = Field(
+        default=False,
+        description="Reply at once, and generate without a connection: poll the response, or take its stream up again.",
+    )
+    store: bool | None = Field(
+        default=True, description="Keep the response for an hour, in memory, so that its id can be used."
+    )
+    metadata: Annotated[dict[Key, Value], Field(max_length=MAX_METADATA)] | None = None
+    user: str | None = None
+    parallel_tool_calls: bool | None = True
+    text: TextOptions | None = None
+    tools: Annotated[Any, Unavailable(([],))] = None
+    tool_choice: Annotated[Any, Unavailable(("none", "auto"))] = None
+    include: Annotated[Any, Unavailable(([],))] = None
+    reasoning: Annotated[Any, Unavailable(({},))] = None
+    conversation: Annotated[Any, Unavailable()] = None
+    prompt: Annotated[Any, Unavailable()] = None
+    top_logprobs: Annotated[Any, Unavailable((0,))] = None
+    truncation: Annotated[Any, Unavailable(("disabled",))] = None
+
+    @property
+    def stores(self) -> bool:
+        return self.store is not False
+
+    def messages(self) -> tuple[Message, ...]:
+        """The new messages, without the instructions. Raises BadRequest."""
+        if isinstance(self.input, str):
+            return (Message("user", self.input),)
+        return tuple(item.read() for item in self.input)
+
+    def check(self) -> None:
+        """Raises BadRequest for what this server does not have."""
+        refuse_unavailable(self)
+        if self.text is not None:
+            self.text.check()
+        if self.background and not self.stores:
+            raise BadRequest("`background` needs `store`: leave `store` out, or set it to true.")
+
+    def make_request(self, conversation: Sequence[Message], client: str) -> Request:
+        """The engine's request. Raises BadRequest."""
+        first = (Message("system", self.instructions),) if self.instructions else ()
+        return Request((*first, *conversation), self.max_output_tokens, self._sampling(), client=client)
+
+    def _sampling(self) -> Sampling:
+        if self.temperature == 0 or self.top_p == 0:
+            return Sampling(seed=self.seed)
+        temperature = 1.0 if self.temperature is None else self.temperature
+        top_p = None if self.top_p == 1 else self.top_p
+        return Sampling(do_sample=True, temperature=temperature, top_p=top_p, seed=self.seed)

@@ -1,0 +1,1 @@
+"""An engine elsewhere: another server, over HTTP."""

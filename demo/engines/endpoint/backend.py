@@ -1,0 +1,132 @@
+"""What every kind of server behind `--endpoint` offers: a request written in its dialect, its events read as chunks."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Final
+
+from demo.engine import ModelCard, Piece
+from demo.engines.endpoint.chunk import Chunk
+from demo.engines.endpoint.connection import Connection, Json
+from demo.errors import BadRequest, NotReady
+from demo.request import Prompt, Request, Sampling
+
+OFF: Final = {"top_k": -1, "top_p": 1.0, "typical_p": 1.0, "min_p": 0.0}  # on the wire, where a request has None
+UNSENT: Final = {"do_sample", "seed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One POST."""
+
+    path: str
+    body: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Backend(ABC):
+    """A server of one kind, with the model of `card`. What it can't do exactly is refused, never left out.
+
+    `seed_bits` is how many it reads of a seed; 0: it draws its own. `includes_stops`: it is given the stop strings,
+    and its text includes the one that it stops at; else they are found here alone, and the connection is closed.
+    """
+
+    title: ClassVar[str]
+    sampling_names: ClassVar[Mapping[str, str]]  # Sampling's fields that it takes, with its own names
+    seed_bits: ClassVar[int] = 63
+    includes_stops: ClassVar[bool] = False
+    truncates: ClassVar[bool] = False
+    ignores_eos: ClassVar[bool] = True
+    chooses_cache: ClassVar[bool] = True
+    continues: ClassVar[bool] = True  # a last message of the assistant, which is not answered
+    has_logprobs: ClassVar[bool] = True
+    has_top_ids: ClassVar[bool] = False
+
+    card: ModelCard
+    model: str
+
+    @abstractmethod
+    def write(self, request: Request, seed: int | None) -> Call:
+        """The call that streams the answer. Raises BadRequest for what can't be asked of this kind."""
+
+    @abstractmethod
+    def read(self, event: Json) -> Chunk:
+        """What an event says."""
+
+    async def tokenize(self, connection: Connection, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+        """The text that the model would read, and its tokens. Raises NotReady where this kind does not tell them."""
+        raise NotReady(f"The engine behind this server, {self.title}, does not tell the tokens of a text.")
+
+    def is_given_stops(self, request: Request) -> bool:
+        """Whether the engine ends the answer at a stop string by itself."""
+        return self.includes_stops
+
+    def check(self, request: Request) -> None:
+        """Raise BadRequest for what this kind can't do exactly."""
+        self._refuse(request.prompt_logprobs, "the log-probabilities of a prompt's tokens while it streams")
+        self._refuse(request.truncate is not None and not self.truncates, "`truncate`")
+        self._refuse(request.ignore_eos and not self.ignores_eos, "`ignore_eos`")
+        self._refuse(not request.cache_prompt and not self.chooses_cache, "`cache_prompt`")
+        self._refuse(request.top_n_tokens > 0 and not self.card.has_logprobs, "the likeliest alternatives")
+        self._refuse(is_continued(request.prompt) and not self.continues, "the continuation of an answer")
+        self._check_seed(request.sampling.seed)
+        if (most := self.card.max_new_tokens) is not None and (request.max_new_tokens or 0) > most:
+            raise BadRequest(f"An answer has at most {most} tokens here: ask for fewer than {request.max_new_tokens}.")
+
+    def write_sampling(self, sampling: Sampling) -> Json:
+        """All sampling parameters, also those at their default: servers take another from a model's files."""
+        written: Json = {name: OFF[field] for field, name in self.sampling_names.items() if field in OFF}
+        for field in fields(Sampling):
+            value, name = getattr(sampling, field.name), self.sampling_names.get(field.name)
+            if name is not None:
+                written[name] = OFF[field.name] if value is None else value
+            elif field.name not in UNSENT:
+                self._refuse(value != field.default, f"`{field.name}`")
+        if not sampling.is_random:
+            written["temperature"] = 0.0
+        return written
+
+    def _check_seed(self, seed: int | None) -> None:
+        if seed is not None:
+            self._refuse(not self.seed_bits, "`seed`")
+            self._refuse(seed >= 2**self.seed_bits, f"a `seed` of more than {self.seed_bits} bits")
+
+    def _refuse(self, wrong: bool, what: str) -> None:
+        if wrong:
+            raise BadRequest(f"The engine behind this server, {self.title}, does not support {what}: leave it out.")
+
+
+def is_continued(prompt: Prompt) -> bool:
+    """Whether a conversation ends with an answer that was begun."""
+    return isinstance(prompt, tuple) and prompt[-1].role == "assistant"
+
+
+def read_numbers(figures: object) -> tuple[tuple[str, float], ...]:
+    """The numbers of a JSON object, by their names."""
+    if not isinstance(figures, Mapping):
+        return ()
+    return tuple(
+        (str(name), float(value))
+        for name, value in figures.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    )
+
+
+def locate_pieces(ids: Sequence[int], raws: Sequence[bytes]) -> tuple[str, tuple[Piece, ...]]:
+    """The text of tokens by their bytes, and their places in it; a part of a character has the whole one's place."""
+    text = b"".join(raws).decode(errors="replace")
+    starts = [index for index, character in enumerate(text) for _ in character.encode()]
+    pieces, at = [], 0
+    for id, raw in zip(ids, raws, strict=True):
+        own = starts[at : at + len(raw)]
+        begin = own[0] if own else (starts[at - 1] + 1 if at else 0)
+        pieces.append(Piece(id, begin, own[-1] + 1 if own else begin))
+        at += len(raw)
+    return text, tuple(pieces)
+
+
+def find_dict(value: Any, *names: str) -> Json:
+    """The object at a path of names; empty where there is none."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,121 @@
+"""The HTTP connection to an engine elsewhere: JSON in, JSON or events out, errors as this server's own.
+
+Knows no dialect.
+"""
+
+from collections.abc import AsyncGenerator
+from ipaddress import ip_address
+from typing import Any, Final, TypeAlias
+
+import httpx2
+import orjson
+
+from demo.engines.endpoint.refusals import find_error, read_refusal
+from demo.errors import EngineFailed, NotReady
+
+Json: TypeAlias = dict[str, Any]
+
+CONNECT_SECONDS: Final = 5.0
+ASK_SECONDS: Final = 10.0  # for what an engine knows at once: its model, the tokens of a text
+DONE: Final = "[DONE]"
+
+
+class Unreachable(NotReady):
+    """No HTTP reply at all."""
+
+
+class NoStream(EngineFailed):
+    """A reply to a request for a stream that is none."""
+
+
+class Cut(EngineFailed):
+    """The connection ended within a stream: a replica was killed, or a proxy gave up."""
+
+
+class Connection:
+    """Speaks to the server at `url`, with or without `/v1` at its end. Used from one event loop."""
+
+    def __init__(self, url: str, api_key: str | None, timeout: float) -> None:
+        self.url = url.rstrip("/").removesuffix("/v1")
+        self.name = f"The engine at {self.url}"
+        self._timeout = timeout
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        patience = httpx2.Timeout(timeout, connect=min(CONNECT_SECONDS, timeout))
+        self._http = httpx2.AsyncClient(
+            headers=headers,
+            timeout=patience,
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
+            verify=self.url.startswith("https:"),  # a context for it reads every authority's certificate
+            trust_env=not is_near(httpx2.URL(self.url).host),  # the proxy of the environment is for other networks
+        )
+
+    async def ask(self, path: str, body: Json | None = None) -> Any:
+        """The JSON reply: to a GET, or to a POST of `body`. Raises Unreachable, or what `read_refusal` returns."""
+        try:
+            response = await self._http.request(
+                "GET" if body is None else "POST", self.url + path, json=body, timeout=ASK_SECONDS
+            )
+        except (httpx2.HTTPError, OSError) as error:
+            raise self._make_unreachable(error) from error
+        reply = _parse(response.content)
+        if response.status_code != 200:
+            raise read_refusal(response.status_code, reply, self.name)
+        return reply
+
+    async def stream(self, path: str, body: Json) -> AsyncGenerator[Json]:
+        """The events of the reply to a POST. Raises as `ask`, NoStream, or Cut where it ends before its end."""
+        begun = False
+        try:
+            async with self._http.sse(self.url + path, method="POST", json=body) as source:
+                begun = True
+                await self._check(source.response)
+                async for event in source:
+                    if event.data == DONE:
+                        return
+                    yield self._read(event.data)
+        except httpx2.ReadTimeout as error:
+            raise Cut(
+                f"{self.name} sent nothing for {self._timeout:g} s: ask again, or allow more with --endpoint-timeout."
+            ) from error
+        except (httpx2.HTTPError, OSError) as error:
+            raise self._make_cut() if begun else self._make_unreachable(error) from error
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    def _make_unreachable(self, error: Exception) -> Unreachable:
+        reason = str(error) or type(error).__name__
+        return Unreachable(f"{self.name} can't be reached ({reason}): try again in a few seconds.")
+
+    def _make_cut(self) -> Cut:
+        return Cut(f"{self.name} closed the connection before the answer's end: ask again.")
+
+    async def _check(self, response: httpx2.Response) -> None:
+        if response.status_code != 200:
+            raise read_refusal(response.status_code, _parse(await response.aread()), self.name)
+        if not response.headers.get("content-type", "").lower().startswith("text/event-stream"):
+            raise NoStream(f"{self.name} answers without a stream: tokens can't be shown as they are generated.")
+
+    def _read(self, data: str) -> Json:
+        event = _parse(data.encode())
+        if not isinstance(event, dict):
+            raise EngineFailed(f"{self.name} sent an event that is not a JSON object.")
+        if find_error(event):
+            raise read_refusal(200, event, self.name)
+        return event
+
+
+def is_near(host: str) -> bool:
+    """Whether a host is this machine or in a private network, as far as its name tells."""
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return "." not in host
+
+
+def _parse(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except ValueError:
+        return content.decode(errors="replace")

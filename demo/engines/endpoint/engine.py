@@ -1,0 +1,254 @@
+"""The engine elsewhere: admits requests, and reads their answers in one event loop in a thread of its own.
+
+It waits for the server at its address, and breaks when that is gone; ReloadingEngine then opens another one.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
+
+from demo.engine import Broken, Engine, Load, Loading, Log, Piece, Ready, Status, Ticket
+from demo.engines.backoff import Backoff
+from demo.engines.endpoint.backend import Backend
+from demo.engines.endpoint.connection import ASK_SECONDS, Connection, Unreachable
+from demo.engines.endpoint.discovery import discover, list_models
+from demo.engines.endpoint.refusals import drop_frames
+from demo.engines.endpoint.run import EndpointRun
+from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_shutdown
+from demo.places import require_fit
+from demo.request import Prompt, Request
+from demo.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+WATCH_SECONDS: Final = 5.0  # between two looks at whether the server is still there
+SECOND_LOOK_SECONDS: Final = 0.2
+FAILURES: Final = 2  # looks in a row that find nobody: one may be lost
+CLOSING_SECONDS: Final = 2.0
+SEED_BITS: Final = 53  # of a drawn seed, at most: JavaScript holds larger integers inexactly
+
+T = TypeVar("T")
+
+
+class EndpointEngine(Engine):
+    """Answers with the server at the settings' endpoint. Calls `on_broken` when that is gone or can't be used."""
+
+    def __init__(self, settings: Settings, on_broken: Callable[[], None], backoff: Backoff | None = None) -> None:
+        assert settings.endpoint is not None
+        self._settings = settings
+        self._limit = settings.max_concurrent_requests
+        self._on_broken = on_broken
+        self._backoff = Backoff(0.5, 5.0) if backoff is None else backoff
+        self._url = settings.endpoint
+        self._status: Status = Loading(f"waiting for {self._url}")
+        self._backend: Backend | None = None
+        self._connection: Connection | None = None
+        self._lock = threading.Lock()
+        self._open: set[EndpointRun] = set()
+        self._closing = False
+        self._loop = asyncio.new_event_loop()
+        self._missed = asyncio.Event()  # a run did not reach the server: look at once
+        self._closed = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="endpoint", daemon=True)
+        self._thread.start()
+
+    @property
+    def status(self) -> Status:
+        return self._status
+
+    @property
+    def load(self) -> Load:
+        with self._lock:
+            unended = [run for run in self._open if not run.ended]
+        running = sum(run.started for run in unended)
+        return Load(running, len(unended) - running, self._limit, stalled=0.0)
+
+    def admit(self) -> None:
+        with self._lock:
+            self._check_limit()
+
+    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+        """Waits for the engine's reply: not for an event loop."""
+        backend, connection = self._find_backend()
+        return self._wait_for(backend.tokenize(connection, prompt), ASK_SECONDS)
+
+    def submit(self, request: Request, log: Log) -> Ticket:
+        return self.submit_all([request], [log])[0]
+
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        """Admit all or none, in one step. What the engine elsewhere refuses is the first event of its log."""
+        backend, connection = self._find_backend()
+        runs = [
+            EndpointRun(request, log, backend, draw_seed(request, backend), self._forget)
+            for request, log in zip(requests, logs, strict=True)
+        ]
+        with self._lock:
+            self._check_limit(len(runs))
+            self._open.update(runs)
+        for run in runs:
+            self._start(run, connection)
+        return runs
+
+    def close(self) -> None:
+        with self._lock:
+            self._closing = True
+        self._fail_all(describe_shutdown())
+        self._call(self._closed.set)
+        self._thread.join(CLOSING_SECONDS)
+
+    def _check_limit(self, places: int = 1) -> None:
+        require_fit(places, self._limit)
+        self._find_backend()
+        if len(self._open) + places > self._limit:
+            raise Overloaded(
+                f"Model is overloaded: {len(self._open)} requests are being answered, which is the limit. "
+                "Try again in a few seconds."
+            )
+
+    def _find_backend(self) -> tuple[Backend, Connection]:
+        status, backend, connection = self._status, self._backend, self._connection
+        if self._closing:
+            raise NotReady("The server is shutting down: try again in a minute.")
+        if isinstance(status, Broken):
+            raise NotReady(f"The model is not available: {status.error}")
+        if backend is None or connection is None:
+            raise NotReady(f"The engine at {self._url} does not answer yet: try again in a few seconds.")
+        return backend, connection
+
+    def _start(self, run: EndpointRun, connection: Connection) -> None:
+        def begin() -> None:
+            task = self._loop.create_task(self._answer(run, connection))
+            run.stop = lambda: self._call(task.cancel)
+            if run.ended:
+                task.cancel()
+
+        self._call(begin)
+
+    async def _answer(self, run: EndpointRun, connection: Connection) -> None:
+        try:
+            await run.answer(connection)
+        finally:
+            run.fail(EngineFailed("The answer has no end: try again."))  # none has been written where this counts
+            if run.missed:
+                self._missed.set()
+
+    def _forget(self, run: EndpointRun) -> None:
+        with self._lock:
+            self._open.discard(run)
+
+    def _fail_all(self, error: DemoError) -> None:
+        with self._lock:
+            unended = list(self._open)
+        for run in unended:
+            run.fail(error)
+
+    def _call(self, function: Callable[[], object]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function)
+        except RuntimeError:  # the loop is closed: its runs have ended
+            logger.debug("The event loop of the engine elsewhere is closed.")
+
+    def _wait_for(self, coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
+        future: Future[T] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result(2 * seconds)
+        except TimeoutError:
+            future.cancel()
+            raise NotReady(f"The engine at {self._url} does not answer: try again in a few seconds.") from None
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._live())
+        except DemoError as error:
+            self._break(error)
+        except BaseException as error:
+            logger.exception("The thread of the engine elsewhere broke.")
+            self._break(EngineFailed(f"The engine broke ({type(error).__name__}: {error}): restart the server."))
+        finally:
+            self._fail_all(describe_shutdown())
+            self._end_tasks()
+            self._loop.close()
+
+    def _break(self, error: DemoError) -> None:
+        self._status = Broken(error)
+        self._fail_all(error)
+        self._on_broken()
+
+    def _end_tasks(self) -> None:
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        if self._connection is not None:
+            self._loop.run_until_complete(self._connection.close())
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+
+    async def _live(self) -> None:
+        """Connect, then watch, until this engine is closed. Raises what breaks it."""
+        settings = self._settings
+        self._connection = Connection(self._url, settings.endpoint_api_key, settings.endpoint_timeout)
+        lives = asyncio.ensure_future(self._connect_and_watch(self._connection))
+        closed = asyncio.ensure_future(self._closed.wait())
+        await asyncio.wait([lives, closed], return_when=asyncio.FIRST_COMPLETED)
+        closed.cancel()
+        if lives.done():
+            lives.result()
+        lives.cancel()
+
+    async def _connect_and_watch(self, connection: Connection) -> None:
+        backend = await self._connect(connection)
+        self._backend, self._status = backend, Ready(backend.card)
+        logger.info("Ready to answer")
+        await self._watch(connection)
+
+    async def _connect(self, connection: Connection) -> Backend:
+        while True:
+            try:
+                return await discover(connection, self._settings)
+            except (NotReady, Overloaded) as error:
+                self._status = Loading(f"waiting for {self._url}", failure=self._describe_wait(error))
+            await asyncio.sleep(self._backoff.choose_pause())
+
+    def _describe_wait(self, error: DemoError) -> DemoError | None:
+        """What the server itself says, such as that it loads its model; nothing where it can't be reached."""
+        return None if isinstance(error, Unreachable) else drop_frames(error)
+
+    async def _watch(self, connection: Connection) -> None:
+        """Return never; raise when the server is gone.
+
+        While it answers it is there, and is not asked: some servers break an answer off for any other request.
+        """
+        failures = 0
+        while True:
+            self._missed.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._missed.wait(), SECOND_LOOK_SECONDS if failures else WATCH_SECONDS)
+            if self._open and not failures and not self._missed.is_set():
+                continue
+            try:
+                await list_models(connection)
+                failures = 0
+            except (NotReady, Overloaded) as error:
+                failures += isinstance(error, Unreachable)
+                if failures >= FAILURES:
+                    raise EngineFailed(f"The engine at {self._url} is gone: {error}") from error
+
+
+def draw_seed(request: Request, backend: Backend) -> int | None:
+    """The seed that is sent: as asked, else a new one; None where the engine draws its own."""
+    if request.sampling.seed is not None or not backend.seed_bits:
+        return request.sampling.seed
+    return secrets.randbits(min(SEED_BITS, backend.seed_bits))
+
+
+def open_endpoint(settings: Settings, on_broken: Callable[[], None]) -> Engine:
+    """The engine elsewhere that the settings name. Returns at once."""
+    gc.enable()  # app.py disables it while it imports
+    return EndpointEngine(settings, on_broken)

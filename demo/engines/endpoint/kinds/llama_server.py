@@ -1,0 +1,67 @@
+"""llama.cpp's llama-server: OpenAI's routes, which take its own parameters too and write ids among log-probabilities.
+
+It does not send the half of a character, nor the end token: its running count tells that they were there.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+from demo.engine import Piece
+from demo.engines.endpoint.backend import find_dict, locate_pieces
+from demo.engines.endpoint.connection import Connection, Json
+from demo.engines.endpoint.kinds.plain import OPENAI, PlainBackend
+from demo.engines.endpoint.kinds.vllm import write_messages
+from demo.request import Prompt, Request
+
+# In the order of this server's own sampler; llama.cpp's default takes the temperature last.
+SAMPLERS: Final = ["penalties", "temperature", "top_k", "top_p", "typ_p", "min_p"]
+
+
+class LlamaServerBackend(PlainBackend):
+    """Its slots reuse the cache of whichever prompt begins alike: it is not kept apart for each client."""
+
+    title: ClassVar[str] = "llama-server"
+    sampling_names: ClassVar[Mapping[str, str]] = OPENAI | {
+        "top_k": "top_k",
+        "typical_p": "typical_p",
+        "min_p": "min_p",
+        "repetition_penalty": "repeat_penalty",
+    }
+    seed_bits: ClassVar[int] = 31
+    ignores_eos: ClassVar[bool] = True
+    chooses_cache: ClassVar[bool] = True
+    continues: ClassVar[bool] = True
+    fits_by_itself: ClassVar[bool] = True
+    has_top_ids: ClassVar[bool] = True
+    figures_key: ClassVar[str] = "timings"
+
+    def write_chat_logprobs(self, top: int) -> Json:
+        return {"logprobs": True, "top_logprobs": max(top, 1)}  # none would switch them off
+
+    def write_completion_logprobs(self, top: int) -> Json:
+        return {"n_probs": max(top, 1)}
+
+    def write_extensions(self, request: Request) -> Json:
+        return {
+            "samplers": SAMPLERS,
+            "repeat_last_n": -1,
+            "ignore_eos": request.ignore_eos,
+            "cache_prompt": request.cache_prompt,
+            "timings_per_token": True,
+        }
+
+    def read_count(self, event: Json, usage: Json) -> int | None:
+        count = find_dict(event, "timings").get("predicted_n", usage.get("completion_tokens"))
+        return count if isinstance(count, int) else None
+
+    async def tokenize(self, connection: Connection, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+        text = prompt if isinstance(prompt, str) else await self._apply_template(connection, prompt)
+        special = isinstance(prompt, str)
+        asked = {"content": text, "with_pieces": True, "add_special": special, "parse_special": not special}
+        tokens = (await connection.ask("/tokenize", asked))["tokens"]
+        raws = [each["piece"].encode() if isinstance(each["piece"], str) else bytes(each["piece"]) for each in tokens]
+        return locate_pieces([each["id"] for each in tokens], raws)
+
+    async def _apply_template(self, connection: Connection, prompt: Prompt) -> str:
+        reply = await connection.ask("/apply-template", {"messages": write_messages(prompt)})
+        return str(reply["prompt"])

@@ -1,0 +1,96 @@
+"""vLLM, also behind Ray Serve and routers: OpenAI's dialect with ids, more samplers, and running counts."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+from demo.engine import Piece
+from demo.engines.endpoint.backend import locate_pieces
+from demo.engines.endpoint.connection import Connection, Json
+from demo.engines.endpoint.kinds.plain import OPENAI, PlainBackend
+from demo.errors import NotReady
+from demo.request import Prompt, Request
+
+SAMPLERS: Final = {name: name for name in ("top_k", "min_p", "repetition_penalty")}
+SALT: Final = secrets.token_hex(16)  # of this process: nobody can ask which prefixes are cached
+
+
+class VllmBackend(PlainBackend):
+    """Unknown fields are ignored there in silence, so every field here is one that vLLM documents."""
+
+    title: ClassVar[str] = "vLLM"
+    sampling_names: ClassVar[Mapping[str, str]] = OPENAI | SAMPLERS
+    includes_stops: ClassVar[bool] = True
+    ignores_eos: ClassVar[bool] = True
+    chooses_cache: ClassVar[bool] = True
+    continues: ClassVar[bool] = True
+    counts_tokens: ClassVar[bool] = True
+    takes_ids: ClassVar[bool] = True
+    fits_by_itself: ClassVar[bool] = True
+
+    def write_prompt(self, request: Request) -> Json:
+        prompt = super().write_prompt(request)
+        return prompt | {"max_tokens": None} if "prompt" in prompt else prompt  # its default is 16
+
+    def write_continuation(self) -> Json:
+        return {"continue_final_message": True, "add_generation_prompt": False}
+
+    def write_extensions(self, request: Request) -> Json:
+        return {
+            "return_token_ids": True,
+            "ignore_eos": request.ignore_eos,
+            "cache_salt": make_salt(request),
+            **({"stop": list(request.stop), "include_stop_str_in_output": True} if request.stop else {}),
+        }
+
+    def write_stream_options(self) -> Json:
+        return {"include_usage": True, "continuous_usage_stats": True}
+
+    async def tokenize(self, connection: Connection, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+        text = {"prompt": prompt} if isinstance(prompt, str) else {"messages": write_messages(prompt)}
+        reply = await connection.ask("/tokenize", {"model": self.model, "return_token_strs": True, **text})
+        strings = reply.get("token_strs")
+        if strings is None:
+            raise NotReady(
+                f"The engine behind this server, this version of {self.title}, does not tell texts of tokens."
+            )
+        return locate_pieces(reply["tokens"], [read_vocabulary_entry(each) for each in strings])
+
+
+class RayServeBackend(VllmBackend):
+    """vLLM's dialect through Ray's proxy, which may gather chunks for 50 ms."""
+
+    title: ClassVar[str] = "Ray Serve"
+
+
+def make_salt(request: Request) -> str:
+    """Prompts are cached for each client alone, and for none where the request forbids it."""
+    if not request.cache_prompt:
+        return secrets.token_hex(16)
+    return hashlib.sha256(f"{SALT}{request.client}".encode()).hexdigest()
+
+
+def write_messages(prompt: Prompt) -> list[Json]:
+    """A conversation as JSON."""
+    assert isinstance(prompt, tuple)
+    return [{"role": each.role, "content": each.content} for each in prompt]
+
+
+def read_vocabulary_entry(entry: str) -> bytes:
+    """The bytes of a vocabulary's entry: byte-level BPE's alphabet, SentencePiece's space and bytes, or its text."""
+    if len(entry) == 6 and entry.startswith("<0x") and entry.endswith(">"):
+        return bytes.fromhex(entry[3:5])
+    if all(character in ALPHABET for character in entry):
+        return bytes(ALPHABET[character] for character in entry)
+    return entry.replace("\N{LOWER ONE EIGHTH BLOCK}", " ").encode()
+
+
+def _make_alphabet() -> dict[str, int]:
+    """GPT-2's: a printable character for each byte."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + at): byte for at, byte in enumerate(others)}
+
+
+ALPHABET: Final = _make_alphabet()

@@ -1,0 +1,205 @@
+"""EndpointRun: the ticket of one request to an engine elsewhere, and the task that reads its answer."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from demo.engine import Log, Ticket
+from demo.engines.endpoint.backend import Backend, Call
+from demo.engines.endpoint.chunk import Chunk, Entry
+from demo.engines.endpoint.connection import Connection, Cut, Unreachable
+from demo.engines.endpoint.refusals import drop_frames
+from demo.engines.endpoint.split import Part, Splitter
+from demo.engines.endpoint.stop_cutter import StopCutter
+from demo.errors import DemoError, describe_failure
+from demo.events import Candidate, Done, EngineReport, Event, Failed, FinishReason, Sent, Started, Token
+from demo.request import Request
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Told:
+    """What the engine has said of the run so far, beside its tokens."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    finish: FinishReason | None = None
+    stop: str | None = None
+    prompt: tuple[int, ...] = ()
+    figures: tuple[tuple[str, float], ...] = ()
+
+    def add(self, chunk: Chunk) -> None:
+        self.input_tokens = chunk.input_tokens or self.input_tokens
+        self.cached_tokens = chunk.cached_tokens or self.cached_tokens
+        self.figures = chunk.figures or self.figures
+        self.prompt, self.stop = chunk.prompt or self.prompt, self.stop or chunk.stop
+        if chunk.finish is not None and self.finish is None:
+            self.finish = "eos_token" if chunk.finish == "stop" else chunk.finish
+
+
+@dataclass(slots=True)
+class Answer:
+    """The tokens of an answer that is being read. The last token waits here until the end is known."""
+
+    request: Request
+    cutter: StopCutter
+    splitter: Splitter = field(default_factory=Splitter)
+    told: Told = field(default_factory=Told)
+    generated: int = 0
+    last: list[Token] = field(default_factory=list)
+
+    def read(self, chunk: Chunk, now: float) -> list[Token]:
+        """The tokens of a chunk that can be shown; none after a stop string."""
+        parts = [] if self.cutter.found is not None else self.splitter.split(chunk)
+        self.told.add(chunk)
+        shown = []
+        for part in parts:
+            shown += self.cutter.feed(self._make_token(part, now))
+            if self.cutter.found is not None:
+                self.told.finish, self.told.stop = "stop_sequence", self.cutter.found
+                break
+        return self._hold_last(shown)
+
+    def complete(self, now: float) -> list[Token]:
+        """The tokens from the last shown one to the end. An end token that was not sent is one of them."""
+        if self.cutter.found is not None:
+            return self.last
+        rest = self._mark_end([*self.last, *self.cutter.flush()])
+        if self.told.finish == "eos_token" and not rest:
+            rest = [self._make_token(Part(None, "", None, special=True), now)]
+        return rest
+
+    def _hold_last(self, shown: list[Token]) -> list[Token]:
+        """All but the last, where no further one will come with a text."""
+        self.last, tokens = [], [*self.last, *shown]
+        is_full = self.request.max_new_tokens is not None and self.generated >= self.request.max_new_tokens
+        if tokens and (is_full or self.told.finish is not None):
+            self.last.append(tokens.pop())
+        return tokens
+
+    def _mark_end(self, tokens: list[Token]) -> list[Token]:
+        """The last token is the end token where that ended the answer, also where its own text is not told."""
+        if tokens and self.told.finish == "eos_token" and not tokens[-1].text:
+            return [*tokens[:-1], replace(tokens[-1], special=True)]
+        return tokens
+
+    def _make_token(self, part: Part, now: float) -> Token:
+        self.generated += 1
+        entry, number = part.entry, self.request.top_n_tokens
+        top = sorted(entry.top, key=lambda each: -(each.logprob or 0.0))[:number] if entry is not None else ()
+        logprob = None if entry is None else entry.logprob
+        own = None if entry is None or entry.raw == part.text.encode() else name_entry(part, entry)
+        return Token(now, self.generated, part.id, part.text, logprob, part.special, tuple(top), part.encoded, own)
+
+
+def name_entry(part: Part, entry: Entry) -> Candidate:
+    """A token by itself, where the text has something else of it."""
+    text = entry.raw.decode(errors="replace")
+    encoded = None if text.encode() == entry.raw else entry.raw
+    return Candidate(part.id, text, entry.logprob, part.special, encoded)
+
+
+class EndpointRun(Ticket):
+    """Writes exactly one final event: at once where it is cancelled, while the connection is closed."""
+
+    def __init__(
+        self, request: Request, log: Log, backend: Backend, seed: int | None, on_end: Callable[["EndpointRun"], None]
+    ) -> None:
+        self.request = request
+        self.started = False
+        self.ended = False
+        self.missed = False  # whether the engine was not reached, or left in mid-answer
+        self.call: Call = backend.write(request, seed)
+        self.stop: Callable[[], None] = lambda: None  # ends the task, from any thread
+        self._backend = backend
+        self._seed = seed if request.sampling.seed is None else request.sampling.seed
+        self._answer = Answer(request, StopCutter(request.stop, request.keeps_stop))
+        self._pace = 0.0 if request.pace is None else 1 / request.pace
+        self._due = 0.0
+        self._written = 0
+        self._log = log
+        self._on_end = on_end
+        self._writing = threading.Lock()
+
+    def cancel(self) -> None:
+        self._write(Done(time.perf_counter(), "cancelled", self._written))
+        self.stop()
+
+    def fail(self, error: DemoError) -> None:
+        """End with a failure."""
+        self._write(Failed(time.perf_counter(), drop_frames(error)))
+        self.stop()
+
+    async def answer(self, connection: Connection) -> None:
+        """Read the answer to its end. Raises nothing but a cancellation."""
+        try:
+            await self._read(connection)
+        except DemoError as error:
+            self.missed = isinstance(error, Unreachable | Cut)
+            self.fail(error)
+        except Exception as error:
+            logger.exception("An answer of the engine elsewhere could not be read.")
+            self.fail(describe_failure(error))
+
+    async def _read(self, connection: Connection) -> None:
+        self._write(Sent(time.perf_counter()))
+        answer = self._answer
+        async with aclosing(connection.stream(self.call.path, self.call.body)) as events:
+            async for event in events:
+                await self._show(answer.read(self._backend.read(event), time.perf_counter()))
+                if answer.cutter.found is not None and not self._backend.is_given_stops(self.request):
+                    break
+        if answer.told.finish is None:
+            raise Cut(f"{connection.name} ended the stream before the answer's end: ask again.")
+        await self._finish(answer)
+
+    async def _finish(self, answer: Answer) -> None:
+        now, told = time.perf_counter(), answer.told
+        tokens = answer.complete(now)
+        await self._show(tokens[:-1])
+        last = [await self._hold(token) for token in tokens[-1:]]
+        assert told.finish is not None
+        end = Done(max([now, *(token.time for token in last)]), told.finish, answer.generated, told.stop)
+        report = EngineReport(now, told.input_tokens, told.cached_tokens, told.figures)
+        self._write(*self._begin(last), report, *last, end)
+
+    async def _show(self, tokens: list[Token]) -> None:
+        if self._pace:
+            for token in tokens:
+                held = await self._hold(token)
+                self._write(*self._begin([held]), held)
+        elif tokens:
+            self._write(*self._begin(tokens), *tokens)
+
+    async def _hold(self, token: Token) -> Token:
+        """The token when its pace allows it, stamped then if that is later than its arrival."""
+        if not self._pace:
+            return token
+        while (pause := self._due - time.perf_counter()) > 0:
+            await asyncio.sleep(pause)
+        moment = max(token.time, self._due)
+        self._due = moment + self._pace
+        return replace(token, time=moment)
+
+    def _begin(self, tokens: list[Token]) -> list[Event]:
+        if self.started:
+            return []
+        told = self._answer.told
+        moment = tokens[0].time if tokens else time.perf_counter()
+        return [Started(moment, told.input_tokens, self._seed, told.cached_tokens, told.prompt)]
+
+    def _write(self, *events: Event) -> None:
+        with self._writing:
+            if self.ended:
+                return
+            self.started = self.started or any(isinstance(event, Started) for event in events)
+            self._written += sum(isinstance(event, Token) for event in events)
+            if isinstance(events[-1], Done | Failed):
+                self.ended = True
+                self._on_end(self)
+            self._log(*events)

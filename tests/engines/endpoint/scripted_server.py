@@ -1,0 +1,128 @@
+"""A scripted HTTP server: a test decides what each route replies, byte for byte, and sees what was asked, who left."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+DONE = b"data: [DONE]\n\n"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A whole reply."""
+
+    status: int
+    body: Any
+
+    def write(self) -> bytes:
+        content = json.dumps(self.body).encode()
+        head = f"HTTP/1.1 {self.status} x\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+        return head.encode() + content
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream: each piece is one write, an Event is waited for, and None cuts the connection."""
+
+    pieces: Sequence[bytes | threading.Event | None]
+
+
+def frame(**event: Any) -> bytes:
+    """One event."""
+    return b"data: " + json.dumps(event).encode() + b"\n\n"
+
+
+@dataclass
+class ScriptedServer:
+    """Replies with `routes`, by path; 404 elsewhere. `streams` are replied in turn to POSTs of a generating route."""
+
+    routes: dict[str, Reply]
+    streams: list[Stream | Reply] = field(default_factory=list)
+    asked: list[tuple[str, Any]] = field(default_factory=list)
+    headers: list[str] = field(default_factory=list)
+    left: threading.Event = field(default_factory=threading.Event)
+    url: str = ""
+    default: Stream | Reply | None = None
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                await self._answer(head.decode(), reader, writer)
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            pass  # the client has closed the connection, or the test is over
+        finally:
+            writer.close()
+
+    async def _answer(self, head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        method, path, _ = head.split(" ", 2)
+        lengths = [line.split(":")[1] for line in head.lower().split("\r\n") if line.startswith("content-length:")]
+        body = await reader.readexactly(int(lengths[0])) if lengths else b""
+        self.headers.append(head)
+        if method == "GET" or path in self.routes:
+            self.asked.append((path, json.loads(body) if body else None))
+            writer.write(self.routes.get(path, Reply(404, {"detail": "Not Found"})).write())
+            await writer.drain()
+            return
+        self.asked.append((path, json.loads(body)))
+        reply = self.streams.pop(0) if self.streams else self.default
+        assert reply is not None, "nothing is scripted"
+        if isinstance(reply, Reply):
+            writer.write(reply.write())
+        else:
+            await self._stream(reply, reader, writer)
+
+    async def _stream(self, stream: Stream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        gone = asyncio.ensure_future(reader.read(1))
+        try:
+            for piece in stream.pieces:
+                if piece is None:
+                    writer.transport.abort()
+                    return
+                if isinstance(piece, bytes):
+                    writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                    await writer.drain()
+                else:
+                    await self._wait(piece, gone)
+            writer.write(b"0\r\n\r\n")
+        finally:
+            gone.cancel()
+            await asyncio.wait([gone])
+
+    async def _wait(self, event: threading.Event, gone: "asyncio.Future[bytes]") -> None:
+        while not event.is_set():
+            done, _ = await asyncio.wait([gone], timeout=0.005)
+            if done:
+                self.left.set()
+                raise ConnectionResetError
+
+
+@contextmanager
+def serve_script(server: ScriptedServer) -> Iterator[ScriptedServer]:
+    """Serve from a thread of this process until the block ends."""
+    loop, started = asyncio.new_event_loop(), threading.Event()
+
+    async def run() -> None:
+        listening = await asyncio.start_server(server.serve, "127.0.0.1", int(server.url.rpartition(":")[2] or 0))
+        server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        started.set()
+        await stopped.wait()
+        listening.close()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.sleep(0)
+
+    stopped = asyncio.Event()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
+    thread.start()
+    assert started.wait(10)
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(stopped.set)
+        thread.join(10)
+        loop.close()

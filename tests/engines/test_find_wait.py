@@ -1,0 +1,106 @@
+"""A client is told to try again when so many places are expected to be free for it."""
+
+import pytest
+
+from demo.client_key import make_client_key
+from demo.engines.fair_engine import FairEngine
+from demo.engines.metered import MeteredEngine
+from demo.engines.returning_clients import SOON, ReturningClients
+from demo.engines.sandbox import Sandbox
+from demo.errors import Overloaded
+from demo.request import Request
+from demo.run import Run
+from tests.engines.test_fair_engine import LimitedEngine
+
+
+def make_client(name: str) -> str:
+    return make_client_key(name, "address")
+
+
+def open_held(limit: int, *held: tuple[str, float | None]) -> tuple[FairEngine, LimitedEngine]:
+    """An engine with places that are held by a client each, and end after so many seconds."""
+    inner = LimitedEngine()
+    inner.limit = limit
+    engine = FairEngine(inner)
+    for name, seconds in held:
+        Run(engine, Request("hi", client=make_client(name)))
+        inner.tickets[-1].remaining = seconds
+    return engine, inner
+
+
+def refuse(engine: FairEngine | MeteredEngine, name: str, places: int = 1) -> Overloaded:
+    with pytest.raises(Overloaded) as refusal:
+        Run.start_all(engine, [Request("hi", client=make_client(name))] * places)
+    return refusal.value
+
+
+def test_a_newcomer_waits_for_the_first_place_of_anybody() -> None:
+    engine, _ = open_held(3, ("a", 5.0), ("b", 2.0), ("c", 9.0))
+    assert refuse(engine, "new").retry_after == 2.0
+
+
+def test_a_client_that_has_its_share_waits_until_its_share_is_larger() -> None:
+    engine, _ = open_held(4, ("a", 5.0), ("a", 7.0), ("b", 1.0), ("c", 3.0))
+    assert engine.find_wait(make_client("a")) == 5.0  # one place of its own, and three free ones
+
+
+def test_several_places_are_waited_for_together() -> None:
+    engine, _ = open_held(8, *((name, 1.0 + number) for number, name in enumerate("abcdef")))
+    assert refuse(engine, "new", places=2).retry_after == 1.0
+    assert refuse(engine, "new", places=3).retry_after == 3.0
+
+
+def test_where_nobody_knows_how_long_others_take_nothing_is_said() -> None:
+    engine, _ = open_held(2, ("a", None), ("b", None))
+    refusal = refuse(engine, "new")
+    assert refusal.retry_after is None
+    assert "in a few seconds" in str(refusal)
+
+
+def test_the_sentence_has_the_seconds() -> None:
+    engine, _ = open_held(2, ("a", 3.21), ("b", 4.0))
+    assert str(refuse(MeteredEngine(engine), "new")).endswith("try again in about 3.2 s.")
+
+
+def test_a_client_that_always_asks_again_is_not_expected_to_leave_its_place() -> None:
+    engine, inner = open_held(5, ("mine", 9.0), ("mine", 9.5), ("loop", 0.5))
+    assert engine.find_wait(make_client("mine")) == 0.5
+    for _ in range(2):
+        inner.tickets[-1].finish()
+        Run(engine, Request("hi", client=make_client("loop")))
+    inner.tickets[-1].remaining = 0.5
+    assert engine.find_wait(make_client("mine")) == 0.5  # for a moment
+    inner.tickets[-1].remaining = 9.2
+    Run(engine, Request("hi", client=make_client("other")))
+    inner.tickets[-1].remaining = 0.1
+    assert engine.find_wait(make_client("mine")) == 9.0
+
+
+def test_who_asks_soon_after_its_answer_returns_and_who_stays_away_does_not() -> None:
+    clients = ReturningClients()
+    clients.note_request("a", 0.0)
+    assert not clients.returns("a")
+    for now in (1.0, 2.0):
+        assert not clients.returns("a")
+        clients.note_end("a", now)
+        clients.note_request("a", now + SOON / 2)
+    assert clients.returns("a")
+    for now in (10.0, 20.0):
+        clients.note_end("a", now)
+        clients.note_request("a", now + 2 * SOON)
+    assert not clients.returns("a")
+    assert not clients.returns(None)
+
+
+def test_a_sandbox_says_when_its_own_slots_are_expected_to_be_free() -> None:
+    inner = LimitedEngine()
+    sandbox = Sandbox(inner, 2)
+    for seconds in (4.0, 2.0):
+        Run(sandbox, Request("hi"))
+        inner.tickets[-1].remaining = seconds
+    with pytest.raises(Overloaded, match="Try again in about 2 s") as refusal:
+        sandbox.admit()
+    assert refusal.value.retry_after == 2.0
+    with pytest.raises(Overloaded) as refusal:
+        Run.start_all(sandbox, [Request("hi")] * 2)
+    assert refusal.value.retry_after == 4.0
