@@ -39,16 +39,14 @@ def has_ended(reads: Reads) -> bool:
     """Whether the response is whole. Some servers ignore `Connection: close`, and their end would be waited for."""
     if b"".join(piece for _, piece in reads[-len(_LAST_CHUNK) :]).endswith(_LAST_CHUNK):
         return True
-    head = b""
-    for index, (_, piece) in enumerate(reads, start=1):  # the head is in the first read, as a rule
+    pieces, head = (piece for _, piece in reads), b""
+    for piece in pieces:  # the head is in the first, as a rule
         head += piece
         if b"\r\n\r\n" in head:
             break
     head, blank, body = head.partition(b"\r\n\r\n")
     length = re.search(rb"\r\ncontent-length:\s*(\d+)", head, re.IGNORECASE)
-    if not blank or length is None:
-        return False
-    return len(body) + sum(len(piece) for _, piece in reads[index:]) >= int(length[1])
+    return bool(blank) and length is not None and len(body) + sum(map(len, pieces)) >= int(length[1])
 
 
 def _parse(due: float, lag: float, reads: Reads, is_cut: bool) -> TimedResponse:
