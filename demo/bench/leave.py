@@ -26,7 +26,6 @@ from demo.errors import DemoError
 
 RECEIVED: Final = 8  # tokens after which a stream is left
 _PROMPT: Final = "Once upon a time, in a small village by the sea,"
-_SETTLE: Final = 0.5  # seconds after which a whole answer would have been counted
 _CALIBRATIONS: Final = 3
 _READ_SIZE: Final = 1 << 16
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST
@@ -59,8 +58,9 @@ class Departure:
 class Leaver:
     """Leaves one server's requests. `arrivals`: when the tokens of a streamed answer came, in seconds."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, settle: float) -> None:
         self.target = target
+        self._settle = settle
         self.counter, _ = self._count()
         samples = [target.measure("streamed") for _ in range(_CALIBRATIONS)]
         # Of each token the earliest time, since one stream may have been held up.
@@ -81,7 +81,7 @@ class Leaver:
             if way.resets:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         received = arrived if isinstance(arrived, int) else self._count_tokens(arrived)
-        time.sleep(way.repeats**0.5 * self._whole + _SETTLE)
+        time.sleep(way.repeats**0.5 * self._whole + self._settle)
         return Departure(way.name, received, self._count()[1] - before)
 
     def _count_tokens(self, raw: bytes) -> int:
@@ -153,7 +153,7 @@ def measure_leaving(client: Client, options: argparse.Namespace) -> str:
     software, version = recognise_software(client.get_json)
     dialect, model = choose_dialect(client, options.dialect), options.model or choose_model(client)
     request = Request(model, options.prompt, options.new_tokens, software.write_cache_parameters)
-    leaver = Leaver(Target(client, dialect, request))
+    leaver = Leaver(Target(client, dialect, request), options.settle)
     departures = [leaver.leave(way) for way in WAYS]
     title = f"{client.url} · {software.name} {version} · dialect {dialect.name} · model {model} · {leaver.counter}"
     return "\n".join([title, "", *write_departures(departures, len(leaver.arrivals))])
@@ -195,6 +195,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     add("--model", help="the model's name in requests; if not given, the first of /v1/models, else tgi")
     add("--prompt", default=_PROMPT, help="the prompt, whose answer must not be short")
     add("--new-tokens", type=int, default=128, help="tokens to request")
+    add("--settle", type=float, default=0.5, help="seconds to wait, after those of a whole answer, before counting")
     add("--api-key", help="sent as a bearer token")
     add("--timeout", type=float, default=TIMEOUT, help="seconds of silence after which to give up")
     return parser.parse_args(arguments)

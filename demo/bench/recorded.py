@@ -1,5 +1,6 @@
 """A response read from its recorded bytes: http.client parses it afterwards, each piece keeps its time. No I/O."""
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from http.client import HTTPException, HTTPResponse, IncompleteRead
@@ -10,6 +11,7 @@ from typing import Any
 from demo.bench.sample import MeasurementError, TimedResponse
 
 Reads = Sequence[tuple[float, bytes]]
+_LAST_CHUNK = b"\r\n0\r\n\r\n"  # no event of JSON ends like that
 
 
 class _Recording(BytesIO):
@@ -31,6 +33,20 @@ def parse_response(due: float, lag: float, reads: Reads, is_cut: bool = False) -
         return _parse(due, lag, reads, is_cut)
     except (HTTPException, ValueError) as error:
         return MeasurementError(f"The server broke the connection ({type(error).__name__}: {error}).")
+
+
+def has_ended(reads: Reads) -> bool:
+    """Whether the response is whole. Some servers ignore `Connection: close`, and their end would be waited for."""
+    if b"".join(piece for _, piece in reads[-len(_LAST_CHUNK) :]).endswith(_LAST_CHUNK):
+        return True
+    pieces, head = (piece for _, piece in reads), b""
+    for piece in pieces:  # the head is in the first, as a rule
+        head += piece
+        if b"\r\n\r\n" in head:
+            break
+    head, blank, body = head.partition(b"\r\n\r\n")
+    length = re.search(rb"\r\ncontent-length:\s*(\d+)", head, re.IGNORECASE)
+    return bool(blank) and length is not None and len(body) + sum(map(len, pieces)) >= int(length[1])
 
 
 def _parse(due: float, lag: float, reads: Reads, is_cut: bool) -> TimedResponse:

@@ -15,7 +15,7 @@ from http.client import HTTPConnection
 from ssl import SSLWantReadError
 from typing import Final
 
-from demo.bench.recorded import parse_response
+from demo.bench.recorded import has_ended, parse_response
 from demo.bench.sample import MeasurementError, TimedResponse
 
 MAX_OPEN: Final = 900  # select() takes file descriptors below 1024
@@ -143,13 +143,13 @@ class _Schedule:
         return bool(ready)
 
     def _read(self, index: int, now: float) -> bool:
-        """Take what there is; whether the server has closed the connection."""
+        """Take what there is; whether the response has ended or the server has closed the connection."""
         exchange, connection = self.exchanges[index], self._connections[index]
         try:
             while piece := connection.sock.recv(_READ_SIZE):
                 exchange.reads.append((now, piece))
         except (BlockingIOError, SSLWantReadError):
-            return False
+            return bool(exchange.reads) and has_ended(exchange.reads)
         except OSError as error:
             exchange.error = f"The server broke the connection ({type(error).__name__}: {error})."
         return True

@@ -14,15 +14,15 @@ from tests.scripted import TypingEngine
 def test_of_this_server_at_most_one_token_is_computed_after_each_way_of_leaving(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with serve_api(TypingEngine([" word"] * 40, gap=0.02)) as url:
-        assert main(["leave", url, "--dialect", "chat"]) == 0
+    with serve_api(TypingEngine([" word"] * 26, gap=0.012)) as url:
+        assert main(["leave", url, "--dialect", "chat", "--settle", "0.1"]) == 0
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     departures = {each["way"]: each for each in found["departures"]}
     assert len(departures) == 5
     for way, departure in departures.items():
         # The estimate of what a whole reply had been computed by then can be off by one on a busy machine.
         assert departure["after"] <= (2 if "whole" in way else 1), departures
-    assert found["whole_answer"] == 40
+    assert found["whole_answer"] == 26
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from demo.bench.recorded import parse_response
+from demo.bench.recorded import has_ended, parse_response
 from demo.bench.sample import MeasurementError, TimedResponse
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Kind: Test\r\n\r\n"
@@ -41,3 +41,13 @@ def test_what_is_no_whole_response_is_an_error(raw: bytes) -> None:
 
 def test_of_a_stream_that_goes_on_there_is_what_has_come() -> None:
     assert parse((2.0, HEAD + CHUNKS[:9]), is_cut=True).body == b"one "
+
+
+def test_a_whole_response_is_known_without_waiting_for_the_end_of_the_connection() -> None:
+    fixed = b"HTTP/1.1 429 Too Many\r\ncontent-LENGTH: 10\r\n\r\n0123456789"
+    for raw in (HEAD + CHUNKS, fixed):
+        for cut in range(1, len(raw)):
+            assert not has_ended([(1.0, raw[:cut])])
+            assert has_ended([(1.0, raw[:cut]), (2.0, raw[cut:])])
+        assert has_ended([(1.0, bytes([byte])) for byte in raw])
+    assert not has_ended([(1.0, b"HTTP/1.1 200 OK\r\n\r\nabc")])
