@@ -83,18 +83,21 @@ def retrace_run(trace: Trace, run: Run) -> Trace | None:
 def _shift_events(run: Run) -> tuple[Event, ...] | None:
     """The events that a trace keeps; None where the run has not ended with a Done, or never started."""
     events = run.events
-    kept = [_complete_start(event, events) for event in events if isinstance(event, Started | Token | Done)]
-    if not isinstance(run.end, Done) or not isinstance(kept[0], Started):
+    if not isinstance(run.end, Done):
         return None
+    started, *others = (event for event in events if isinstance(event, Started | Token | Done))
+    if not isinstance(started, Started):
+        return None
+    kept = (_complete_start(started, events), *others)
     return tuple(replace(event, time=event.time - run.submitted) for event in kept)
 
 
-def _complete_start(event: Event, events: Sequence[Event]) -> Event:
-    """A Started with the counts that an engine elsewhere told at the end of the run."""
+def _complete_start(started: Started, events: Sequence[Event]) -> Started:
+    """The start with the counts that an engine elsewhere told at the end of the run."""
     report = next((each for each in events if isinstance(each, EngineReport)), None)
-    if report is None or not isinstance(event, Started):
-        return event
-    return replace(event, input_tokens=report.input_tokens, cached_tokens=report.cached_tokens)
+    if report is None:
+        return started
+    return replace(started, input_tokens=report.input_tokens, cached_tokens=report.cached_tokens)
 
 
 def write_trace(trace: Trace) -> dict[str, Any]:

@@ -23,4 +23,4 @@ class RoutePaths:
     def find_meant(self, path: str) -> str:
         """The path of a route that differs from `path` by double or trailing slashes alone; else `path` itself."""
         meant = SLASHES.sub("/", path).rstrip("/") or "/"
-        return meant if self.find_methods(meant) else path
+        return meant if meant != path and self.find_methods(meant) else path
