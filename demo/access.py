@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from demo.choice import Choice
 from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, Settings
-from demo.shared_limit import count_most
+from demo.shared_limit import SharedLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ def describe_public(settings: Settings, is_reached: bool) -> Choice[str]:
     limit, longest = settings.max_concurrent_requests, f"{settings.max_new_tokens} tokens"
     if settings.max_new_tokens is None:
         longest = f"{settings.max_total_tokens or DEFAULT_MAX_TOTAL_TOKENS} tokens with the prompt"
-    terms = f"at most {limit} requests at once, {count_most(limit)} of them from one client, each of at most {longest}"
+    most = SharedLimit(limit).count_most()
+    terms = f"at most {limit} requests at once, {most} of them from one client, each of at most {longest}"
     if not is_reached:
         return Choice("public", "no", f"only this machine can connect; {terms}")
     if read_access(settings).api_key is None:

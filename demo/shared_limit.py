@@ -8,7 +8,6 @@ alone: no other holds a place, and none has wanted one lately.
 """
 
 import copy
-import itertools
 import math
 import time
 from collections import Counter
@@ -82,8 +81,8 @@ class SharedLimit:
 
     def count_most(self) -> int:
         """The places that one client takes while nobody else holds any."""
-        alone = SharedLimit(self.limit, self._per_free)
-        return next(places for places in itertools.count() if not alone.take(""))
+        shared = -(-self._per_free * self.limit // (self._per_free + 1))
+        return max(shared, min(self.limit, FEW))
 
     def add(self, client: str) -> None:
         """Count a place of this client, whether or not it may take one."""
@@ -96,8 +95,3 @@ class SharedLimit:
         self.taken -= 1
         if not self._held[client]:
             del self._held[client]
-
-
-def count_most(limit: int) -> int:
-    """The places that a client takes while it is alone."""
-    return max((limit + 1) // 2, min(limit, FEW))

@@ -29,19 +29,16 @@ class FairEngine(EngineWrapper):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self._lock = threading.Lock()
-        limit = engine.load.limit
-        self._clients, self._addresses = SharedLimit(limit), SharedLimit(limit, PER_ADDRESS)
+        self._limits = _Limits(engine.load.limit)
         self._places: set[_Place] = set()
         self._returning = ReturningClients()
-        self._most = min(self._clients.count_most(), self._addresses.count_most())
 
     def admit(self) -> None:
         try:
             super().admit()
         except Overloaded:
             with self._lock:  # somebody wants a place: nobody is alone
-                self._clients.note(SOMEBODY)
-                self._addresses.note(SOMEBODY)
+                self._limits.note(SOMEBODY)
             raise
 
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
@@ -72,60 +69,92 @@ class FairEngine(EngineWrapper):
 
     def find_wait(self, client: str, places: int = 1) -> float | None:
         with self._lock:
-            clients, addresses, held = self._clients.copy(), self._addresses.copy(), list(self._places)
+            limits, held = self._limits.copy(), list(self._places)
         waits = [(seconds, place.client) for place in held if (seconds := place.find_remaining()) is not None]
-        address = find_address_key(client)
         for seconds, holder in sorted(waits, key=lambda wait: wait[0]):
-            clients.give_back(holder or "")
-            addresses.give_back(find_address_key(holder or ""))
-            if clients.take_all(client, places):
-                if addresses.take_all(address, places):
-                    return seconds
-                for _ in range(places):
-                    clients.give_back(client)
+            limits.give_back(holder)
+            if limits.take_all(client, places) is None:
+                return seconds
             if holder != client and self._returning.returns(holder):
-                clients.add(holder or "")
-                addresses.add(find_address_key(holder or ""))
+                limits.add(holder)
         return None
 
     def _take(self, client: str | None, places: int) -> None:
         with self._lock:
             if client is None:
                 for _ in range(places):
-                    self._clients.add("")
-                    self._addresses.add("")
+                    self._limits.add(client)
                 return
-            require_fit(places, self._most, "one client gets at most", f" of this server's {self._clients.limit}")
-            if self._clients.is_full:
-                self._clients.note(client)
-                self._addresses.note(find_address_key(client))
+            limit = self._limits.clients.limit
+            require_fit(places, self._limits.count_most(), "one client gets at most", f" of this server's {limit}")
+            if self._limits.clients.is_full:
+                self._limits.note(client)
                 # The engine frees a place a moment before this does: it must not go to whoever asks the most often.
                 self._engine.admit()
                 raise Overloaded("All places have just been taken: try again in a few seconds.")
             self._take_for(client, places)
 
     def _take_for(self, client: str, places: int) -> None:
-        address = find_address_key(client)
-        if not self._clients.take_all(client, places):
+        limits = self._limits
+        refusing = limits.take_all(client, places)
+        if refusing is limits.clients:
             raise Overloaded(
-                f"You have {self._clients.count(client)} of the server's {self._clients.limit} places, and "
-                f"{self._clients.free} are left for all others: try again when one of your requests has ended."
+                f"You have {refusing.count(client)} of the server's {refusing.limit} places, and "
+                f"{refusing.free} are left for all others: try again when one of your requests has ended."
             )
-        if not self._addresses.take_all(address, places):
-            for _ in range(places):
-                self._clients.give_back(client)
+        if refusing is limits.addresses:
             raise Overloaded(
-                f"Your address has {self._addresses.count(address)} of the server's {self._clients.limit} places, and "
-                f"{self._clients.free} are left for all others: try again when one of its requests has ended."
+                f"Your address has {refusing.count(find_address_key(client))} of the server's {refusing.limit} places, "
+                f"and {refusing.free} are left for all others: try again when one of its requests has ended."
             )
 
     def _give_back(self, place: "_Place") -> None:
-        client = place.client or ""
         with self._lock:
             self._places.discard(place)
             self._returning.note_end(place.client, time.monotonic())
-            self._clients.give_back(client)
-            self._addresses.give_back(find_address_key(client))
+            self._limits.give_back(place.client)
+
+
+class _Limits:
+    """The places of clients, and with them those of their addresses. The client None is no client."""
+
+    def __init__(self, limit: int) -> None:
+        self.clients, self.addresses = SharedLimit(limit), SharedLimit(limit, PER_ADDRESS)
+
+    def count_most(self) -> int:
+        """The places that one client takes while nobody else holds any."""
+        return min(self.clients.count_most(), self.addresses.count_most())
+
+    def copy(self) -> "_Limits":
+        """The same, of which places can be taken and given back on trial."""
+        other = _Limits(self.clients.limit)
+        other.clients, other.addresses = self.clients.copy(), self.addresses.copy()
+        return other
+
+    def note(self, client: str) -> None:
+        """This client wants a place, which it may not get."""
+        self.clients.note(client)
+        self.addresses.note(find_address_key(client))
+
+    def add(self, client: str | None) -> None:
+        """Count a place of this client, whether or not it may take one."""
+        self.clients.add(client or "")
+        self.addresses.add(find_address_key(client or ""))
+
+    def take_all(self, client: str, places: int) -> SharedLimit | None:
+        """Take so many places for this client, or none; then the limit that it may not exceed."""
+        if not self.clients.take_all(client, places):
+            return self.clients
+        if not self.addresses.take_all(find_address_key(client), places):
+            for _ in range(places):
+                self.clients.give_back(client)
+            return self.addresses
+        return None
+
+    def give_back(self, client: str | None) -> None:
+        """Free a place of this client."""
+        self.clients.give_back(client or "")
+        self.addresses.give_back(find_address_key(client or ""))
 
 
 class _Place(LogWrapper):
