@@ -16,10 +16,12 @@ _OUT_OF_MEMORY: Final = re.compile(
 class DemoError(Exception):
     """An error with a message for a person: one sentence that says what was wrong and what to do.
 
-    `kind` is the `error_type` of text-generation-inference's HTTP API.
+    `kind` is the `error_type` of text-generation-inference's HTTP API. `retry_after`: in how many seconds the same
+    request may succeed; None where nobody knows.
     """
 
     kind: str = "generation"
+    retry_after: float | None = None
 
 
 class BadRequest(DemoError):
@@ -39,7 +41,7 @@ class TemplateRefused(BadRequest):
 
 
 class Overloaded(DemoError):
-    """The server is at its limit: the same request may be admitted in a moment, in `retry_after` seconds if known."""
+    """The server is at its limit: the same request may be admitted in a moment."""
 
     kind = "overloaded"
 
@@ -55,7 +57,7 @@ class Overloaded(DemoError):
 
 
 class NotReady(DemoError):
-    """The model is still loading or has failed, or the server is shutting down. `retry_after` is in seconds."""
+    """The model is still loading or has failed, or the server is shutting down."""
 
     kind = "healthcheck"
 

@@ -35,7 +35,7 @@ class PageSessions:
     def __init__(self, access: Access, has_page: bool) -> None:
         self.ask_password = has_page and access.password is not None
         self.open_page = has_page and access.password is None and access.api_key is not None
-        self._password, self._api_key = access.password, access.api_key
+        self._access = access
         self._expected = None if access.api_key is None else access.api_key.encode()
         # A program sends its key with each request; a visitor enters the password once, and has a session then.
         self._key_guesses, self._password_guesses = GuessLimit(trusts_known=True), GuessLimit(trusts_known=False)
@@ -67,13 +67,14 @@ class PageSessions:
     def admit_operator(self, scope: Scope) -> bool:
         """Whether a request comes from whoever runs this server, and no other site has made a browser send it."""
         connection = HTTPConnection(scope)
-        has_key = self.judge_key(scope) or (self._password == self._api_key and self.admit_visitor(scope))
-        access, address = Access(self._api_key, self._password), read_address(connection)
-        return is_of_own_site(scope) and is_operator(access, has_key, address, connection.headers)
+        access = self._access
+        has_key = self.judge_key(scope) or (access.password == access.api_key and self.admit_visitor(scope))
+        return is_of_own_site(scope) and is_operator(access, has_key, read_address(connection), connection.headers)
 
     def is_password(self, given: str) -> bool:
         """Whether `given` is the page's password."""
-        return self._password is not None and hmac.compare_digest(given.encode(), self._password.encode())
+        password = self._access.password
+        return password is not None and hmac.compare_digest(given.encode(), password.encode())
 
     def issue(self, root_path: str) -> list[str]:
         """A new session, as the values of two Set-Cookie headers."""

@@ -74,7 +74,7 @@ def find_retry_after(error: DemoError) -> float | None:
 def make_error_response(error: DemoError, body: Json, status: int | None = None) -> JSONResponse:
     """`status` None: that of the error's kind."""
     status = status or find_status(error)
-    exact = find_retry_after(error) if isinstance(error, Overloaded) else getattr(error, "retry_after", None)
+    exact = find_retry_after(error) if isinstance(error, Overloaded) else error.retry_after
     seconds = RETRY_AFTER_SECONDS if exact is None else max(math.ceil(exact), 1)
     headers = {"Retry-After": str(seconds)} if status in (429, 503) else {}
     if exact is not None and isinstance(error, Overloaded):

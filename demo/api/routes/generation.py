@@ -111,11 +111,7 @@ async def deliver(
 
 async def start_runs(engine: Engine, size: int, read: Callable[[], Sequence[Request]]) -> list[Run]:
     """Start a run for each request that `read` returns, all or none; in a thread where they are long."""
-    return await run_beside(size, partial(_start_all, engine, read), _cancel_all)
-
-
-def _start_all(engine: Engine, read: Callable[[], Sequence[Request]]) -> list[Run]:
-    return Run.start_all(engine, read())
+    return await run_beside(size, lambda: Run.start_all(engine, read()), _cancel_all)
 
 
 def _cancel_all(runs: Sequence[Run]) -> None:
