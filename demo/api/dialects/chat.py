@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from demo.api.dialects.answer import Answer
+from demo.api.dialects.content_parts import Part, join_parts, read_role
 from demo.api.dialects.number_fields import TopN
 from demo.api.dialects.openai import FINISH_REASONS, OpenAIDialect, OpenAIRequest
 from demo.api.dialects.openai_numbers import CountOrAll
@@ -18,21 +19,16 @@ from demo.engine import ModelCard
 from demo.errors import BadRequest
 from demo.events import Candidate, Token
 from demo.prompt_threads import MESSAGE_COST
-from demo.request import Message, Request, Role
+from demo.request import Message, Request
 
 
-class ContentPart(BaseModel):
+class ContentPart(Part):
     """One part of a message. Only text is supported, and the text of a refusal."""
 
-    model_config = ConfigDict(strict=True, extra="allow")
-
-    type: str
-    text: str | None = None
     refusal: str | None = None
 
     @property
     def content(self) -> str | None:
-        """Its text; None for a part of another type."""
         return {"text": self.text, "refusal": self.refusal}.get(self.type)
 
 
@@ -61,16 +57,8 @@ class ChatMessage(BaseModel):
             raise BadRequest("Tools are not available on this server: send system, user and assistant messages only.")
         if self.audio:
             raise BadRequest("A message of `audio` is not available on this server: send text only.")
-        role: Role = "system" if self.role == "developer" else self.role
-        return Message(role, self._read_text())
-
-    def _read_text(self) -> str:
-        if isinstance(self.content, str) or self.content is None:
-            return self.content or self.refusal or ""
-        for part in self.content:
-            if part.content is None:
-                raise BadRequest(f"Content of type `{part.type}` is not available on this server: send text only.")
-        return "".join(part.content or "" for part in self.content)
+        text = join_parts(self.content) if isinstance(self.content, list) else self.content or self.refusal
+        return Message(read_role(self.role), text or "")
 
 
 class ChatRequest(OpenAIRequest):

@@ -15,7 +15,7 @@ from demo.api.dialects.errors import write_openai
 from demo.api.dialects.native import describe_queued
 from demo.api.dialects.native_request import CACHE_PROMPT, IGNORE_EOS, MAX_TOKENS_PER_SECOND, SAMPLING
 from demo.api.dialects.number_fields import WHOLE, Penalty, Rate, Scale, ScaleOrZero
-from demo.api.dialects.openai_numbers import CountOrAll, MinP, SeedOrRandom, TopK, TopP
+from demo.api.dialects.openai_numbers import CountOrAll, MinP, SeedOrRandom, TopK, TopP, read_sampling
 from demo.api.dialects.timings import MILLISECONDS
 from demo.api.dialects.unavailable import Unavailable
 from demo.api.openapi.replies import ChatChunk, CompletionChunk, OpenAIError, OpenAIReason, Usage, UsageField
@@ -27,7 +27,6 @@ from demo.request import Request, Sampling
 
 MAX_CHOICES: Final = 128  # OpenAI's; how many of them find a place is the engine's to say
 MAX_TOKENS: Final = "The most tokens to generate; -1 or null for as many as fit."
-DRAWING: Final = {"temperature", "top_p", "top_k", "min_p"}  # what greedy decoding does without
 FINISH_REASONS: Final[dict[str, OpenAIReason]] = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 
 
@@ -103,10 +102,7 @@ class OpenAIRequest(BaseModel):
 
     def sampling(self) -> Sampling:
         """How tokens are sampled: greedily if temperature or `top_p` is 0."""
-        sampling = self.model_dump(include=SAMPLING & type(self).model_fields.keys(), exclude_none=True)
-        if self.temperature == 0 or self.top_p == 0:
-            return Sampling(**{name: value for name, value in sampling.items() if name not in DRAWING})
-        return Sampling(**sampling | {"do_sample": True, "top_p": None if self.top_p == 1 else self.top_p})
+        return read_sampling(self.model_dump(include=SAMPLING & type(self).model_fields.keys(), exclude_none=True))
 
     def stops(self) -> tuple[str, ...]:
         stops = (self.stop,) if isinstance(self.stop, str) else self.stop or ()

@@ -1,12 +1,15 @@
-"""The numbers of OpenAI's routes, as vLLM, text-generation-inference and llama-server read them too."""
+"""The numbers of OpenAI's routes, as vLLM, text-generation-inference and llama-server read them too. Pure."""
 
-from typing import Annotated, Final, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from demo.api.dialects.number_fields import WHOLE
 from demo.bounds import COUNT, SEED
+from demo.request import Sampling
 
+DRAWING: Final = {"temperature", "top_p", "top_k", "min_p"}  # what greedy decoding does without
 UNSET: Final = -1  # llama-server's and vLLM's "as if it were left out"
 
 
@@ -38,3 +41,11 @@ SeedOrRandom: TypeAlias = Annotated[int, Field(ge=UNSET, le=int(SEED.high)), Aft
 TopK: TypeAlias = Annotated[int, Field(ge=UNSET, le=int(COUNT.high)), AfterValidator(_read_top_k), WHOLE]
 MinP: TypeAlias = Annotated[float, Field(ge=0, le=1), AfterValidator(_read_min_p)]
 TopP: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+
+
+def read_sampling(given: Mapping[str, Any]) -> Sampling:
+    """The sampling of the parameters that a body has, without nulls: greedy if temperature or `top_p` is 0."""
+    top_p = given.get("top_p")
+    if given.get("temperature") == 0 or top_p == 0:
+        return Sampling(**{name: value for name, value in given.items() if name not in DRAWING})
+    return Sampling(**{**given, "do_sample": True, "top_p": None if top_p == 1 else top_p})

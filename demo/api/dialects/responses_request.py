@@ -1,14 +1,16 @@
 """The body of OpenAI's Responses API: text in, text out. Pure."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from demo.api.dialects.content_parts import GivenRole, Part, join_parts, read_role
 from demo.api.dialects.number_fields import Count, ScaleOrZero, Seed
+from demo.api.dialects.openai_numbers import TopP, read_sampling
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
 from demo.errors import BadRequest
-from demo.request import Message, Request, Role, Sampling
+from demo.request import Message, Request
 
 MAX_METADATA: Final = 16
 TEXTS: Final = ("input_text", "output_text", "text")
@@ -17,13 +19,12 @@ Key = Annotated[str, Field(max_length=64)]
 Value = Annotated[str, Field(max_length=512)]
 
 
-class InputPart(BaseModel):
+class InputPart(Part):
     """One part of a message. Only text is supported."""
 
-    model_config = ConfigDict(strict=True, extra="allow")
-
-    type: str
-    text: str | None = None
+    @property
+    def content(self) -> str | None:
+        return self.text if self.type in TEXTS else None
 
 
 class InputItem(BaseModel):
@@ -32,7 +33,7 @@ class InputItem(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
     type: str = "message"
-    role: Literal["system", "developer", "user", "assistant"] | None = None
+    role: GivenRole | None = None
     content: str | Annotated[list[InputPart], Field(fail_fast=True)] | None = None
 
     def read(self) -> Message:
@@ -43,16 +44,8 @@ class InputItem(BaseModel):
             )
         if self.role is None:
             raise BadRequest("An input message has no `role`: it must be user, assistant, system or developer.")
-        role: Role = "system" if self.role == "developer" else self.role
-        return Message(role, self._read_text())
-
-    def _read_text(self) -> str:
-        if not isinstance(self.content, list):
-            return self.content or ""
-        for part in self.content:
-            if part.type not in TEXTS or part.text is None:
-                raise BadRequest(f"Content of type `{part.type}` is not available on this server: send text only.")
-        return "".join(part.text or "" for part in self.content)
+        text = join_parts(self.content) if isinstance(self.content, list) else self.content
+        return Message(read_role(self.role), text or "")
 
 
 class TextOptions(BaseModel):
@@ -95,7 +88,7 @@ class ResponsesRequest(BaseModel):
         default=None, description="The most tokens to generate; null for as many as fit."
     )
     temperature: ScaleOrZero | None = Field(default=None, description="0: greedy decoding.")
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    top_p: TopP | None = None
     seed: Seed | None = Field(default=None, description="Not OpenAI's: same request and seed, same tokens.")
     stream: bool | None = False
     background: bool | None = Field(
@@ -139,11 +132,5 @@ class ResponsesRequest(BaseModel):
     def make_request(self, conversation: Sequence[Message], client: str) -> Request:
         """The engine's request. Raises BadRequest."""
         first = (Message("system", self.instructions),) if self.instructions else ()
-        return Request((*first, *conversation), self.max_output_tokens, self._sampling(), client=client)
-
-    def _sampling(self) -> Sampling:
-        if self.temperature == 0 or self.top_p == 0:
-            return Sampling(seed=self.seed)
-        temperature = 1.0 if self.temperature is None else self.temperature
-        top_p = None if self.top_p == 1 else self.top_p
-        return Sampling(do_sample=True, temperature=temperature, top_p=top_p, seed=self.seed)
+        sampling = read_sampling(self.model_dump(include={"temperature", "top_p", "seed"}, exclude_none=True))
+        return Request((*first, *conversation), self.max_output_tokens, sampling, client=client)

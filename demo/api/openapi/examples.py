@@ -43,6 +43,14 @@ ENVELOPE: Final = {
     "model": "HuggingFaceTB/SmolLM2-135M-Instruct",
     "system_fingerprint": "cpu-float32",
 }
+MODEL_ENTRY: Final = {
+    "id": "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "object": "model",
+    "created": 0,
+    "owned_by": "HuggingFaceTB",
+    "root": "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "max_model_len": 4096,
+}
 MESSAGE: Final = {"role": "assistant", "content": "Deep"}
 
 
@@ -116,27 +124,8 @@ EXAMPLES: Final[dict[str, Any]] = {
         "router": "token-streaming",
         "version": "0.3.0",
     },
-    "Models": {
-        "object": "list",
-        "data": [
-            {
-                "id": "HuggingFaceTB/SmolLM2-135M-Instruct",
-                "object": "model",
-                "created": 0,
-                "owned_by": "HuggingFaceTB",
-                "root": "HuggingFaceTB/SmolLM2-135M-Instruct",
-                "max_model_len": 4096,
-            }
-        ],
-    },
-    "ModelEntry": {
-        "id": "HuggingFaceTB/SmolLM2-135M-Instruct",
-        "object": "model",
-        "created": 0,
-        "owned_by": "HuggingFaceTB",
-        "root": "HuggingFaceTB/SmolLM2-135M-Instruct",
-        "max_model_len": 4096,
-    },
+    "Models": {"object": "list", "data": [MODEL_ENTRY]},
+    "ModelEntry": MODEL_ENTRY,
     "TextToken": {"id": 28120, "text": "Hello", "start": 0, "stop": 5},
     "TokenizedChat": {
         "tokenize_response": [{"id": 1, "text": "<|im_start|>", "start": 0, "stop": 12}],
