@@ -6,7 +6,6 @@ Importing this module does not import torch, so that a page can be shown while t
 
 import gc
 import logging
-import secrets
 import sys
 import threading
 import time
@@ -23,8 +22,9 @@ from demo.engines.local.output import Output
 from demo.engines.local.queue_reports import QueueReports
 from demo.engines.local.scheduler import Scheduler
 from demo.engines.local.sequence import Sequence
-from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_shutdown, is_out_of_memory
-from demo.places import require_fit
+from demo.engines.seed import choose_seed
+from demo.errors import DemoError, EngineFailed, NotReady, describe_shutdown, is_out_of_memory
+from demo.places import require_fit, require_free
 from demo.request import Prompt, Request
 from demo.settings import Settings
 
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 
 Report: TypeAlias = Callable[[Loading], None]
 
-SEED_BITS = 53  # JavaScript holds larger integers inexactly
 CLOSING_SECONDS = 2.0
 LONGEST_PAUSE = 1.0  # seconds after which a sleeping thread notes that it is alive
 
@@ -108,14 +107,10 @@ class LocalEngine(Engine):
         self._wake()
         return sequences
 
-    def submit(self, request: Request, log: Log) -> Ticket:
-        return self.submit_all([request], [log])[0]
-
     def _make_sequence(self, model: "Model", request: Request, prompt: Requests[int], log: Log) -> Sequence:
         request = replace(request, max_new_tokens=model.choose_length(len(prompt), request.max_new_tokens))
-        seed = secrets.randbits(SEED_BITS) if request.sampling.seed is None else request.sampling.seed
         output = Output(request, prompt, model.vocabulary, log, self._clock, lambda: self._forget(sequence))
-        sequence = Sequence(request, prompt, seed, output, self._clock(), self._wake)
+        sequence = Sequence(request, prompt, choose_seed(request), output, self._clock(), self._wake)
         if (forecaster := self._forecaster) is not None:
             sequence.forecast, sequence.rank = forecaster.find_remaining, forecaster.lengths.take_rank()
             if request.cache_prompt and not request.prompt_logprobs:
@@ -141,11 +136,7 @@ class LocalEngine(Engine):
         with self._changed:
             model = self._find_model()
             require_fit(places, self._limit)
-            if len(self._open) + places > self._limit:
-                raise Overloaded(
-                    f"Model is overloaded: {len(self._open)} requests are being answered, which is the limit. "
-                    "Try again in a few seconds."
-                )
+            require_free(places, len(self._open), self._limit)
             return model
 
     def _find_model(self) -> "Model":

@@ -11,11 +11,8 @@ from typing import Any, Final
 
 from tokenizers import Tokenizer, models
 
-# The byte-level alphabet (GPT-2's): a letter for each byte, that of ASCII or Latin-1 where it can be printed.
-PRINTED: Final = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
-OTHERS: Final = tuple(byte for byte in range(256) if byte not in PRINTED)
-LETTERS: Final = {chr(byte): byte for byte in PRINTED} | {chr(256 + at): byte for at, byte in enumerate(OTHERS)}
-BYTES: Final = tuple(f"<0x{byte:02X}>" for byte in range(256))
+from demo.engines.token_form import BYTES, LETTERS
+
 # By how much each can shrink a text in UTF-8, at most. Three bytes of the Kelvin sign become the one of "k".
 FORMS: Final = {"NFC": 3.5, "NFD": 3.0, "NFKC": 4.0, "NFKD": 4.0}
 SHRINKING: Final = {**FORMS, "Lowercase": 3.0, "ByteLevel": 1.0, "Prepend": 1.0}

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from demo.engines.local.detokenizer import INCOMPLETE, Decode
-from demo.engines.local.longest_token import BYTES, LETTERS
+from demo.engines.token_form import decode_form
 
 SPELLINGS: Final = 16_384  # that are kept: a model uses few of its tokens often
 
@@ -42,14 +42,8 @@ def spell_tokens(decode: Decode, find_form: Callable[[int], Form]) -> Spell:
 
 
 def read_form(form: Form) -> bytes | None:
-    """The bytes that a token's form stands for: byte-level BPE's, SentencePiece's for one byte, or a text."""
-    if not isinstance(form, str):
-        return form
-    if form in BYTES:
-        return bytes([BYTES.index(form)])
-    letters = [LETTERS.get(letter) for letter in form]
-    known = [letter for letter in letters if letter is not None]
-    return bytes(known) if len(known) == len(letters) else form.encode()
+    """The bytes that a token's form stands for."""
+    return decode_form(form) if isinstance(form, str) else form
 
 
 def _keep_space(text: str, twice: str) -> str:

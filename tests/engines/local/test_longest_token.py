@@ -13,8 +13,9 @@ from demo.embedded import find_embedded
 from demo.engines.local.backend import LONG_TEXT, encode, locate
 from demo.engines.local.loading.gguf import read_header
 from demo.engines.local.loading.gguf_tokenizer import load_tokenizer
-from demo.engines.local.longest_token import BYTES, FORMS, LETTERS, SHRINKING, LongestToken, find_longest_token
+from demo.engines.local.longest_token import FORMS, SHRINKING, LongestToken, find_longest_token
 from demo.engines.local.tokenizer import TooManyTokens
+from demo.engines.token_form import BYTES, LETTERS
 
 Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models
 
 from demo.engines.local.detokenizer import Detokenizer
-from demo.engines.local.longest_token import LETTERS
 from demo.engines.local.output import Output, SampledToken, Vocabulary
 from demo.engines.local.spelling import spell_tokens
+from demo.engines.token_form import LETTERS
 from demo.errors import EngineFailed
 from demo.events import Candidate, Done, Event, Failed, FinishReason, Token
 from demo.request import Request

@@ -9,8 +9,7 @@ from typing import ClassVar, Final
 from demo.engine import Piece
 from demo.engines.endpoint.backend import find_dict, locate_pieces
 from demo.engines.endpoint.connection import Connection, Json
-from demo.engines.endpoint.kinds.plain import OPENAI, PlainBackend
-from demo.engines.endpoint.kinds.vllm import write_messages
+from demo.engines.endpoint.kinds.plain import OPENAI, PlainBackend, write_messages
 from demo.request import Prompt, Request
 
 # In the order of this server's own sampler; llama.cpp's default takes the temperature last.

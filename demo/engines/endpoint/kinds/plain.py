@@ -7,7 +7,7 @@ from demo.engines.endpoint.backend import Backend, Call, find_dict, is_continued
 from demo.engines.endpoint.chunk import Chunk, Entry, Finish
 from demo.engines.endpoint.connection import Json
 from demo.events import Candidate
-from demo.request import Request, TokenIds
+from demo.request import Prompt, Request, TokenIds
 
 FINISHES: Final[dict[str, Finish]] = {"stop": "stop", "eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 OPENAI: Final = {
@@ -27,6 +27,9 @@ class PlainBackend(Backend):
     chooses_cache: ClassVar[bool] = False
     continues: ClassVar[bool] = False
     counts_tokens: ClassVar[bool] = False  # whether `usage` counts the tokens of the answer, and no hidden ones
+    takes_ids: ClassVar[bool] = False
+    fits_by_itself: ClassVar[bool] = False  # whether a completion without `max_tokens` is as long as fits
+    stop_options: ClassVar[Json] = {}  # what is sent with stop strings, so that the text includes them
     figures_key: ClassVar[str] = "metrics"
 
     def write(self, request: Request, seed: int | None) -> Call:
@@ -39,6 +42,8 @@ class PlainBackend(Backend):
             "stream": True,
             "stream_options": self.write_stream_options(),
         }
+        if request.stop and self.is_given_stops(request):
+            body |= {"stop": list(request.stop), **self.stop_options}
         if request.max_new_tokens is not None:
             body["max_tokens"] = request.max_new_tokens
         if seed is not None and request.sampling.is_random:
@@ -55,12 +60,9 @@ class PlainBackend(Backend):
         if isinstance(request.prompt, TokenIds):
             self._refuse(not self.takes_ids, "token ids as a prompt")
             return {"prompt": list(request.prompt.ids), **self.write_completion_logprobs(request.top_n_tokens)}
-        messages = [{"role": each.role, "content": each.content} for each in request.prompt]
         continued = self.write_continuation() if is_continued(request.prompt) else {}
-        return {"messages": messages, **continued, **self.write_chat_logprobs(request.top_n_tokens)}
-
-    takes_ids: ClassVar[bool] = False
-    fits_by_itself: ClassVar[bool] = False  # whether a completion without `max_tokens` is as long as fits
+        logprobs = self.write_chat_logprobs(request.top_n_tokens)
+        return {"messages": write_messages(request.prompt), **continued, **logprobs}
 
     def write_chat_logprobs(self, top: int) -> Json:
         return {"logprobs": True, "top_logprobs": top} if self.card.has_logprobs else {}
@@ -104,6 +106,12 @@ class PlainBackend(Backend):
 
     def read_finish(self, choice: Json) -> Finish | None:
         return FINISHES.get(choice.get("finish_reason") or "")
+
+
+def write_messages(prompt: Prompt) -> list[Json]:
+    """A conversation as JSON."""
+    assert isinstance(prompt, tuple)
+    return [{"role": each.role, "content": each.content} for each in prompt]
 
 
 def read_text(choice: Json) -> str:

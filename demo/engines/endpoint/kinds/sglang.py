@@ -13,6 +13,7 @@ class SglangBackend(VllmBackend):
     """A seed counts only where it is started for deterministic inference, which it does not tell: it is refused."""
 
     title: ClassVar[str] = "SGLang"
+    stop_options: ClassVar[Json] = {"no_stop_trim": True}
     seed_bits: ClassVar[int] = 0
     fits_by_itself: ClassVar[bool] = False
 
@@ -25,11 +26,7 @@ class SglangBackend(VllmBackend):
         return {"continue_final_message": True}
 
     def write_extensions(self, request: Request) -> Json:
-        return {
-            "ignore_eos": request.ignore_eos,
-            "cache_salt": make_salt(request),
-            **({"stop": list(request.stop), "no_stop_trim": True} if request.stop else {}),
-        }
+        return {"ignore_eos": request.ignore_eos, "cache_salt": make_salt(request)}
 
     async def tokenize(self, connection: Connection, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         return await Backend.tokenize(self, connection, prompt)

@@ -7,8 +7,7 @@ from demo.engine import Piece
 from demo.engines.endpoint.backend import Call, find_dict, read_numbers
 from demo.engines.endpoint.chunk import Chunk, Entry, Finish
 from demo.engines.endpoint.connection import Connection, Json
-from demo.engines.endpoint.kinds.plain import PlainBackend
-from demo.engines.endpoint.kinds.vllm import write_messages
+from demo.engines.endpoint.kinds.plain import FINISHES, PlainBackend, write_messages
 from demo.events import Candidate
 from demo.request import Prompt, Request, Sampling
 
@@ -16,7 +15,6 @@ NATIVE: Final = (
     *("temperature", "top_k", "top_p", "typical_p", "repetition_penalty", "frequency_penalty"),
     *("min_p", "presence_penalty"),
 )
-FINISHES: Final[dict[str, Finish]] = {"length": "length", "eos_token": "stop", "stop_sequence": "stop"}
 
 
 class TgiBackend(PlainBackend):
@@ -63,9 +61,6 @@ class TgiBackend(PlainBackend):
 
     def write_native_extensions(self, request: Request) -> Json:
         return {}
-
-    def write_extensions(self, request: Request) -> Json:
-        return {"stop": list(request.stop)} if request.stop else {}
 
     def read(self, event: Json) -> Chunk:
         token = event.get("token")

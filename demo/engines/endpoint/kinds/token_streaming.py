@@ -20,6 +20,7 @@ class TokenStreamingBackend(TgiBackend):
         name: name for name in ("top_k", "min_p", "repetition_penalty")
     }
     native_names: ClassVar[frozenset[str]] = frozenset(NATIVE[:7])
+    stop_options: ClassVar[Json] = {"include_stop_str_in_output": True}
     seed_bits: ClassVar[int] = 64
     ignores_eos: ClassVar[bool] = True
     chooses_cache: ClassVar[bool] = True
@@ -42,7 +43,6 @@ class TokenStreamingBackend(TgiBackend):
             "ignore_eos": request.ignore_eos,
             "cache_prompt": request.cache_prompt,
             "return_token_ids": True,
-            **({"stop": list(request.stop), "include_stop_str_in_output": True} if request.stop else {}),
         }
 
     def read_native_finish(self, reason: str) -> Finish | None:

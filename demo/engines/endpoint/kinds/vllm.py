@@ -8,11 +8,13 @@ from typing import ClassVar, Final
 from demo.engine import Piece
 from demo.engines.endpoint.backend import locate_pieces
 from demo.engines.endpoint.connection import Connection, Json
-from demo.engines.endpoint.kinds.plain import OPENAI, PlainBackend
+from demo.engines.endpoint.kinds.plain import OPENAI, PlainBackend, write_messages
+from demo.engines.token_form import decode_form
 from demo.errors import NotReady
 from demo.request import Prompt, Request
 
 SAMPLERS: Final = {name: name for name in ("top_k", "min_p", "repetition_penalty")}
+SPACE: Final = "\N{LOWER ONE EIGHTH BLOCK}"  # SentencePiece's
 SALT: Final = secrets.token_hex(16)  # of this process: nobody can ask which prefixes are cached
 
 
@@ -22,6 +24,7 @@ class VllmBackend(PlainBackend):
     title: ClassVar[str] = "vLLM"
     sampling_names: ClassVar[Mapping[str, str]] = OPENAI | SAMPLERS
     includes_stops: ClassVar[bool] = True
+    stop_options: ClassVar[Json] = {"include_stop_str_in_output": True}
     ignores_eos: ClassVar[bool] = True
     chooses_cache: ClassVar[bool] = True
     continues: ClassVar[bool] = True
@@ -41,7 +44,6 @@ class VllmBackend(PlainBackend):
             "return_token_ids": True,
             "ignore_eos": request.ignore_eos,
             "cache_salt": make_salt(request),
-            **({"stop": list(request.stop), "include_stop_str_in_output": True} if request.stop else {}),
         }
 
     def write_stream_options(self) -> Json:
@@ -55,7 +57,7 @@ class VllmBackend(PlainBackend):
             raise NotReady(
                 f"The engine behind this server, this version of {self.title}, does not tell texts of tokens."
             )
-        return locate_pieces(reply["tokens"], [read_vocabulary_entry(each) for each in strings])
+        return locate_pieces(reply["tokens"], [decode_form(each.replace(SPACE, " ")) for each in strings])
 
 
 class RayServeBackend(VllmBackend):
@@ -69,28 +71,3 @@ def make_salt(request: Request) -> str:
     if not request.cache_prompt:
         return secrets.token_hex(16)
     return hashlib.sha256(f"{SALT}{request.client}".encode()).hexdigest()
-
-
-def write_messages(prompt: Prompt) -> list[Json]:
-    """A conversation as JSON."""
-    assert isinstance(prompt, tuple)
-    return [{"role": each.role, "content": each.content} for each in prompt]
-
-
-def read_vocabulary_entry(entry: str) -> bytes:
-    """The bytes of a vocabulary's entry: byte-level BPE's alphabet, SentencePiece's space and bytes, or its text."""
-    if len(entry) == 6 and entry.startswith("<0x") and entry.endswith(">"):
-        return bytes.fromhex(entry[3:5])
-    if all(character in ALPHABET for character in entry):
-        return bytes(ALPHABET[character] for character in entry)
-    return entry.replace("\N{LOWER ONE EIGHTH BLOCK}", " ").encode()
-
-
-def _make_alphabet() -> dict[str, int]:
-    """GPT-2's: a printable character for each byte."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + at): byte for at, byte in enumerate(others)}
-
-
-ALPHABET: Final = _make_alphabet()
