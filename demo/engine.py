@@ -124,27 +124,18 @@ class Engine(Protocol):
         """
 
     def submit(self, request: Request, log: Log) -> Ticket:
-        """Admit `request`, or raise BadRequest, Overloaded or NotReady before any event.
-
-        The engine's threads then append to `log`: Started, Tokens, and always exactly one Done or Failed at the end.
-        A Done that follows from the last Token is appended together with it.
-        """
+        """Admit one request, as `submit_all`."""
+        return self.submit_all([request], [log])[0]
 
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
-        """Admit all of `requests` or none, in one step, and log each to its own of `logs`; else raise as `submit`.
+        """Admit all of `requests` or none, in one step, or raise BadRequest, Overloaded or NotReady before any event.
 
-        An engine that limits how many it admits overrides this: it raises BadRequest where they can never fit, and
-        where it refuses some, at no moment do the others hold a place that another client could have.
+        BadRequest where they can never fit. Where some are refused, at no moment do the others hold a place that
+        another client could have.
+
+        The engine's threads then append to each request's own of `logs`: Started, Tokens, and always exactly one Done
+        or Failed at the end. A Done that follows from the last Token is appended together with it.
         """
-        tickets: list[Ticket] = []
-        try:
-            for request, log in zip(requests, logs, strict=True):
-                tickets.append(self.submit(request, log))
-        except BaseException:
-            for ticket in tickets:
-                ticket.cancel()
-            raise
-        return tickets
 
     def close(self) -> None:
         """End every run with a final event and stop. Returns when the engine's thread has ended."""

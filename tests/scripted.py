@@ -113,6 +113,18 @@ class ScriptedEngine(Engine):
             self._submitted.notify_all()
         return ticket
 
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        """One after the other, with `submit`, which subclasses override."""
+        tickets: list[Ticket] = []
+        try:
+            for request, log in zip(requests, logs, strict=True):
+                tickets.append(self.submit(request, log))
+        except BaseException:
+            for ticket in tickets:
+                ticket.cancel()
+            raise
+        return tickets
+
     def wait_for_ticket(self, number: int = 1) -> ScriptedTicket:
         """The ticket of request `number`, counted from 1, once it has been submitted."""
         with self._submitted:

@@ -87,3 +87,16 @@ class Playback(Ticket):
         if self._halted.is_set():
             return Done(now, "cancelled", self._written)
         return Failed(now, EngineFailed("The recorded run has no end: record it again."))
+
+
+def play_all(schedules: Iterable[Iterable[Sequence[Event]]], logs: Sequence[Log]) -> list[Playback]:
+    """Play each of `schedules` into its own of `logs`: all, or none where Overloaded is raised."""
+    playbacks: list[Playback] = []
+    try:
+        for schedule, log in zip(schedules, logs, strict=True):
+            playbacks.append(Playback(schedule, log))
+    except BaseException:
+        for playback in playbacks:
+            playback.cancel()
+        raise
+    return playbacks

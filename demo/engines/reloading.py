@@ -82,9 +82,6 @@ class ReloadingEngine(Engine):
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         return self._find().tokenize(prompt)
 
-    def submit(self, request: Request, log: Log) -> Ticket:
-        return _WeakTicket(self._find().submit(request, log))
-
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
         return [_WeakTicket(ticket) for ticket in self._find().submit_all(requests, logs)]
 

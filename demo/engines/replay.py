@@ -11,7 +11,7 @@ from typing import Final
 
 from demo.choice import Choice
 from demo.engine import Engine, Load, Log, ModelCard, Piece, PlainPrompts, Ready, Status, Ticket
-from demo.engines.playback import Playback
+from demo.engines.playback import Playback, play_all
 from demo.errors import BadRequest, NotReady, Overloaded, SettingError, describe_shutdown
 from demo.events import Done, Event, Token
 from demo.metrics import measure_streamed
@@ -59,21 +59,12 @@ class Replay(Engine):
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         raise NotReady("This server plays recorded runs and has no tokenizer: start it without --replay-only.")
 
-    def submit(self, request: Request, log: Log) -> Ticket:
-        return self.submit_all([request], [log])[0]
-
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
         traces = [find_trace(self._traces, request) for request in requests]
         with self._lock:
             self._check_limit(len(traces))
-            playbacks: list[Playback] = []
-            try:
-                for trace, request, log in zip(traces, requests, logs, strict=True):
-                    playbacks.append(Playback(schedule_trace(trace, request, time.perf_counter()), log))
-            except BaseException:
-                for playback in playbacks:
-                    playback.cancel()
-                raise
+            pairs = zip(traces, requests, strict=True)
+            playbacks = play_all((schedule_trace(*pair, time.perf_counter()) for pair in pairs), logs)
             self._playing.update(playbacks)
         return playbacks
 

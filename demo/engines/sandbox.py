@@ -9,7 +9,7 @@ from demo.engine import Engine, Load, Log, Ticket
 from demo.engines.wrapper import EngineWrapper, LogWrapper
 from demo.errors import NotReady, Overloaded
 from demo.events import Done, Event, Failed
-from demo.places import require_fit
+from demo.places import require_fit, require_free
 from demo.request import Request
 
 SHARE: Final = 4  # a sandbox takes at most 1 / SHARE of the engine's concurrent requests
@@ -76,11 +76,7 @@ class Sandbox(EngineWrapper):
         if self._closed:
             raise NotReady("This sandbox is closed: its load test has ended.")
         require_fit(places, self.limit, "this sandbox has at most")
-        if len(self._slots) + places > self.limit:
-            raise Overloaded(
-                f"Model is overloaded: {len(self._slots)} requests are being answered in this sandbox, which is "
-                "the limit. Try again in a few seconds."
-            )
+        require_free(places, len(self._slots), self.limit, " in this sandbox")
 
     def _free(self, slot: "_Slot") -> None:
         with self._lock:

@@ -4,10 +4,11 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal, TypeAlias
 
-from demo.engine import Broken, Engine, Load, Log, Piece, Status
-from demo.engines.playback import Playback
+from demo.engine import Broken, Engine, Load, Log, Piece, Status, Ticket
+from demo.engines.playback import Playback, play_all
 from demo.errors import EngineFailed, NotReady, Overloaded, describe_shutdown
 from demo.events import Done, Event, Failed, Started, Token
+from demo.places import require_fit
 from demo.request import Prompt, Request
 
 Fault: TypeAlias = Literal["pause", "break"]
@@ -40,21 +41,26 @@ class SimulatedFaults(Engine):
         return Load(len(self._playbacks), waiting=0, limit=LIMIT, stalled=0.0)
 
     def admit(self) -> None:
-        if self.load.running >= LIMIT:
-            raise Overloaded(f"{LIMIT} simulated faults are being streamed already: try again in a few seconds.")
+        self._check_limit()
 
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         raise NO_MODEL
 
-    def submit(self, request: Request, log: Log) -> Playback:
-        self.admit()
-        playback = Playback(schedule("break" if request.prompt == "break" else "pause", time.perf_counter()), log)
-        self._playbacks.append(playback)
-        return playback
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        self._check_limit(len(requests))
+        faults: list[Fault] = ["break" if request.prompt == "break" else "pause" for request in requests]
+        playbacks = play_all((schedule(fault, time.perf_counter()) for fault in faults), logs)
+        self._playbacks += playbacks
+        return playbacks
 
     def close(self) -> None:
         for playback in self._playbacks:
             playback.fail(describe_shutdown())
+
+    def _check_limit(self, places: int = 1) -> None:
+        require_fit(places, LIMIT)
+        if self.load.running + places > LIMIT:
+            raise Overloaded(f"{LIMIT} simulated faults are being streamed already: try again in a few seconds.")
 
 
 def schedule(fault: Fault, start: float) -> Iterator[Sequence[Event]]:

@@ -31,10 +31,6 @@ class EngineWrapper(Engine):
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         return self._engine.tokenize(prompt)
 
-    def submit(self, request: Request, log: Log) -> Ticket:
-        """As `submit_all`, which a subclass overrides."""
-        return self.submit_all([request], [log])[0]
-
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
         return self._engine.submit_all(requests, logs)
 

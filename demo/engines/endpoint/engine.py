@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import secrets
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
@@ -21,7 +20,7 @@ from demo.engines.endpoint.discovery import discover, list_models
 from demo.engines.endpoint.refusals import drop_frames
 from demo.engines.endpoint.run import EndpointRun
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_shutdown
-from demo.places import require_fit
+from demo.places import require_fit, require_free
 from demo.request import Prompt, Request
 from demo.settings import Settings
 
@@ -31,7 +30,6 @@ WATCH_SECONDS: Final = 5.0  # between two looks at whether the server is still t
 SECOND_LOOK_SECONDS: Final = 0.2
 FAILURES: Final = 2  # looks in a row that find nobody: one may be lost
 CLOSING_SECONDS: Final = 2.0
-SEED_BITS: Final = 53  # of a drawn seed, at most: JavaScript holds larger integers inexactly
 
 T = TypeVar("T")
 
@@ -78,16 +76,10 @@ class EndpointEngine(Engine):
         backend, connection = self._find_backend()
         return self._wait_for(backend.tokenize(connection, prompt), ASK_SECONDS)
 
-    def submit(self, request: Request, log: Log) -> Ticket:
-        return self.submit_all([request], [log])[0]
-
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
         """Admit all or none, in one step. What the engine elsewhere refuses is the first event of its log."""
         backend, connection = self._find_backend()
-        runs = [
-            EndpointRun(request, log, backend, draw_seed(request, backend), self._forget)
-            for request, log in zip(requests, logs, strict=True)
-        ]
+        runs = [EndpointRun(request, log, backend, self._forget) for request, log in zip(requests, logs, strict=True)]
         with self._lock:
             self._check_limit(len(runs))
             self._open.update(runs)
@@ -105,11 +97,7 @@ class EndpointEngine(Engine):
     def _check_limit(self, places: int = 1) -> None:
         require_fit(places, self._limit)
         self._find_backend()
-        if len(self._open) + places > self._limit:
-            raise Overloaded(
-                f"Model is overloaded: {len(self._open)} requests are being answered, which is the limit. "
-                "Try again in a few seconds."
-            )
+        require_free(places, len(self._open), self._limit)
 
     def _find_backend(self) -> tuple[Backend, Connection]:
         status, backend, connection = self._status, self._backend, self._connection
@@ -239,13 +227,6 @@ class EndpointEngine(Engine):
                 failures += isinstance(error, Unreachable)
                 if failures >= FAILURES:
                     raise EngineFailed(f"The engine at {self._url} is gone: {error}") from error
-
-
-def draw_seed(request: Request, backend: Backend) -> int | None:
-    """The seed that is sent: as asked, else a new one; None where the engine draws its own."""
-    if request.sampling.seed is not None or not backend.seed_bits:
-        return request.sampling.seed
-    return secrets.randbits(min(SEED_BITS, backend.seed_bits))
 
 
 def open_endpoint(settings: Settings, on_broken: Callable[[], None]) -> Engine:

@@ -15,6 +15,7 @@ from demo.engines.endpoint.connection import Connection, Cut, Unreachable
 from demo.engines.endpoint.refusals import drop_frames
 from demo.engines.endpoint.split import Part, Splitter
 from demo.engines.endpoint.stop_cutter import StopCutter
+from demo.engines.seed import choose_seed
 from demo.errors import DemoError, describe_failure
 from demo.events import Candidate, Done, EngineReport, Event, Failed, FinishReason, Sent, Started, Token
 from demo.request import Request
@@ -107,17 +108,17 @@ def name_entry(part: Part, entry: Entry) -> Candidate:
 class EndpointRun(Ticket):
     """Writes exactly one final event: at once where it is cancelled, while the connection is closed."""
 
-    def __init__(
-        self, request: Request, log: Log, backend: Backend, seed: int | None, on_end: Callable[["EndpointRun"], None]
-    ) -> None:
+    def __init__(self, request: Request, log: Log, backend: Backend, on_end: Callable[["EndpointRun"], None]) -> None:
         self.request = request
         self.started = False
         self.ended = False
         self.missed = False  # whether the engine was not reached, or left in mid-answer
+        # None: the engine draws its own, and does not tell it.
+        seed = choose_seed(request, backend.seed_bits) if backend.seed_bits else request.sampling.seed
         self.call: Call = backend.write(request, seed)
         self.stop: Callable[[], None] = lambda: None  # ends the task, from any thread
         self._backend = backend
-        self._seed = seed if request.sampling.seed is None else request.sampling.seed
+        self._seed = seed
         self._answer = Answer(request, StopCutter(request.stop, request.keeps_stop))
         self._pace = 0.0 if request.pace is None else 1 / request.pace
         self._due = 0.0

@@ -4,7 +4,6 @@ A run waits until the platform lends it a GPU; it is queued until its worker wri
 calls: whether they run at once is the platform's choice.
 """
 
-import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,8 +13,8 @@ from functools import partial
 from typing import Final
 
 from demo.engine import Broken, Engine, Load, Log, Piece, Ready, Status, Ticket
-from demo.engines.local.engine import SEED_BITS
 from demo.engines.local.model import Model
+from demo.engines.seed import choose_seed
 from demo.engines.zerogpu.gpu_request import GpuRequest
 from demo.engines.zerogpu.gpu_run import Call, GpuRun, Hooks
 from demo.engines.zerogpu.gpu_time import GpuTime
@@ -68,9 +67,6 @@ class ZeroGpuEngine(Engine):
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         return self._find_model().tokenize(prompt)
 
-    def submit(self, request: Request, log: Log) -> Ticket:
-        return self.submit_all([request], [log])[0]
-
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
         self.admit()
         runs = self._open_runs([self._read(request) for request in requests], logs)
@@ -100,7 +96,7 @@ class ZeroGpuEngine(Engine):
         model = self._find_model()
         prompt = tuple(model.encode(request.prompt, request.truncate))
         longest = model.choose_length(len(prompt), request.max_new_tokens)
-        seed = secrets.randbits(SEED_BITS) if request.sampling.seed is None else request.sampling.seed
+        seed = choose_seed(request)
         estimate = self._time.estimate(len(prompt), longest)
         return partial(GpuRequest, replace(request, max_new_tokens=longest), prompt, seed, estimate)
 

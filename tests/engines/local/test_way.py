@@ -8,7 +8,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[3] / "demo" / "engines" / "local"
 MAX_LINES: Final = 500
 WAY: Final = {
-    "engine.py": "LocalEngine.submit, LocalEngine._answer, LocalEngine._take_new",
+    "engine.py": "LocalEngine.submit_all, LocalEngine._answer, LocalEngine._take_new",
     "scheduler.py": (
         "Scheduler.plan, Scheduler._plan_decodes, Scheduler._plan_prefills, Scheduler._order, Scheduler._allocate, "
         "Scheduler._plan_prefill"
