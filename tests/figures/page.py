@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from itertools import pairwise
@@ -50,7 +50,8 @@ class _Paced(LocalEngine):
         self.tokens: list[float] = []
         self.ended = threading.Event()
 
-    def submit(self, request: Request, log: Log) -> Ticket:
+    def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
+        (log,) = logs
         tokens: list[float] = []
         self.tokens = tokens
 
@@ -60,7 +61,7 @@ class _Paced(LocalEngine):
             if isinstance(events[-1], Done | Failed):
                 self.ended.set()
 
-        return super().submit(Request(PROMPT, PAGE_TOKENS, ignore_eos=True, cache_prompt=False), note)
+        return super().submit_all([Request(PROMPT, PAGE_TOKENS, ignore_eos=True, cache_prompt=False)], [note])
 
     def rate(self) -> float:
         """Tokens per second from the first token to the last."""
