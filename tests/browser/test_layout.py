@@ -51,6 +51,10 @@ def test_in_the_documentations_frame_everything_of_the_race_is_in_sight(
     assert tab.page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
 
 
+WITHIN_THEIR_ROW = """(labels) => labels.map((label) =>
+  label.getBoundingClientRect().right <= label.parentElement.getBoundingClientRect().right)"""
+
+
 def test_both_heads_are_in_sight_without_scrolling_and_each_pane_has_its_sides_colour(typing_tab: Tab) -> None:
     tab = typing_tab
     tab.ask("Hello")
@@ -61,6 +65,7 @@ def test_both_heads_are_in_sight_without_scrolling_and_each_pane_has_its_sides_c
             place = box(tab, name)
             assert place["y"] + place["height"] <= SIZES[size]["height"], name
         assert not overlap(box(tab, "streamed-pane"), box(tab, "whole-pane"))
+        assert all(tab.page.locator("#speed label").evaluate_all(WITHIN_THEIR_ROW))
     for side in SIDES:
         accent = tab.find(f"{side}-pane").evaluate("(pane) => getComputedStyle(pane).borderTopColor")
         channels = bytes.fromhex(CONSTANTS["colours"][side].removeprefix("#"))

@@ -15,8 +15,13 @@ LONGEST_RACE: Final = 18.0  # seconds: a slower machine gets a shorter first ans
 def list_speeds(rate: float | None) -> list[tuple[str, int]]:
     """Labels and values of the race's speeds; `rate` is the machine's own in tokens/s, None while it is unknown."""
     own = "" if rate is None else f" · {rate:.0f} tokens/s"
-    paces = [(f"{pace} tokens/s · {description}", pace) for pace, description in RACE_PACES.items()]
+    paces = [(f"{pace} tokens/s {_join('· ' + description)}", pace) for pace, description in RACE_PACES.items()]
     return [(f"Real speed{own}", REAL_SPEED), *paces]
+
+
+def _join(words: str) -> str:
+    """The words unbreakable: a narrow label breaks before them, and its style cuts off the second line."""
+    return words.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def list_paces() -> list[tuple[str, int]]:
