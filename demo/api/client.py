@@ -7,7 +7,8 @@ from typing import Annotated, TypeAlias
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from demo.client_key import make_client_key, read_address
+from demo.address import read_address
+from demo.client_key import make_client_key
 from demo.request import Request
 
 

@@ -6,8 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from demo.address import find_network
 from demo.api.dialects.errors import Refused
-from demo.client_key import find_network
 
 logger = logging.getLogger("demo.guesses")
 

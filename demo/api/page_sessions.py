@@ -14,9 +14,9 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from demo.access import Access
+from demo.address import read_address
 from demo.api.bearer import read_bearer
 from demo.api.guess_limit import GuessLimit
-from demo.client_key import read_address
 from demo.operator import is_operator
 
 LIFETIME_SECONDS: Final = 24 * 3600

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 import uvicorn
 from fastapi import FastAPI
 
+from demo.address import is_loopback
 from demo.api.ending import Ending
-from demo.api.middleware.allowed_hosts import choose_allowed_hosts, is_loopback
+from demo.api.middleware.allowed_hosts import choose_allowed_hosts
 from demo.api.uvicorn_tuning import GRACE_SECONDS, IDLE_SECONDS, TunedUvicorn, choose_protocol
 from demo.choice import Choice
 from demo.errors import SettingError

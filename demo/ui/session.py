@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from demo.client_key import make_client_key, read_address
+from demo.address import read_address
+from demo.client_key import make_client_key
 from demo.engine import Engine, Ready
 from demo.engines.replay import Replay
 from demo.errors import BadRequest

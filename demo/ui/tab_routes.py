@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from demo.client_key import find_network, read_address
+from demo.address import find_network, read_address
 from demo.ui.gradio_queue import FAILED, Call, TabQueue, write_output
 from demo.ui.tabs import BUSY, FULL, Tabs
 

@@ -11,9 +11,9 @@ from typing import TypeAlias
 
 import httpx2
 
+from demo.address import IPAddress, parse_address, unmap
 from demo.errors import BadRequest
 
-Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -40,7 +40,7 @@ class AllowedHosts:
             )
         return parsed
 
-    async def resolve(self, url: httpx2.URL) -> Address:
+    async def resolve(self, url: httpx2.URL) -> IPAddress:
         """An address of the host. Raises BadRequest if any of them is internal and not itself allowed."""
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
@@ -51,17 +51,8 @@ class AllowedHosts:
         return addresses[0]
 
     def _is_in_networks(self, host: str) -> bool:
-        try:
-            address = unmap(ipaddress.ip_address(host))
-        except ValueError:
-            return False
-        return any(address in network for network in self._networks)
-
-
-def unmap(address: Address) -> Address:
-    """The IPv4 address of an IPv4-mapped IPv6 address; any other one unchanged."""
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
+        address = parse_address(host)
+        return address is not None and any(address in network for network in self._networks)
 
 
 def parse_network(entry: str) -> Network | None:

@@ -7,7 +7,6 @@ Starlette's TrustedHostMiddleware replies 400 in plain text, which the API's cli
 address that a connection came in on nor names that end with a dot.
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -16,6 +15,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from demo.address import is_loopback, parse_address
 from demo.api.dialects.errors import Refused, respond
 from demo.api.middleware.root_path import find_route_path
 from demo.choice import Choice
@@ -89,17 +89,9 @@ def fits(host: str, allowed: str) -> bool:
 
 def is_own_address(host: str, scope: Scope) -> bool:
     """Whether `host` is an address of this machine's loopback, or the address of the server's end of the connection."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
     own = (scope.get("server") or ("",))[0]
-    return is_loopback(host) or str(address) == own or str(address) == own.removeprefix("::ffff:")
-
-
-def is_loopback(address: str) -> bool:
-    """Whether this machine alone can connect to `address`."""
-    return ipaddress.ip_address(address).is_loopback
+    address = parse_address(host)
+    return address is not None and (address.is_loopback or address == parse_address(own))
 
 
 def write_own_address(scope: Scope) -> str:

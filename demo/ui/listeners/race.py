@@ -9,7 +9,7 @@ from typing import Final
 import gradio as gr
 
 from demo.access import Access
-from demo.client_key import read_address
+from demo.address import read_address
 from demo.engine import Broken, Engine, Loading, Ready, Status
 from demo.engines.replay import choose_recording
 from demo.errors import DemoError, NotReady, Overloaded
