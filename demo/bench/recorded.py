@@ -60,7 +60,7 @@ def _parse(due: float, lag: float, reads: Reads, is_cut: bool) -> TimedResponse:
         """When the byte before the current one came."""
         return reads[bisect_left(ends, recording.tell())][0]
 
-    response = HTTPResponse(recording)  # type: ignore[arg-type]
+    response = HTTPResponse(recording)  # type: ignore[arg-type] # of a socket, it uses makefile() alone
     response.begin()
     fields = {name.lower(): value for name, value in response.getheaders()}
     headers = tell_time()

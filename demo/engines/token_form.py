@@ -6,13 +6,13 @@ from typing import Final
 PRINTED: Final = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
 OTHERS: Final = tuple(byte for byte in range(256) if byte not in PRINTED)
 LETTERS: Final = {chr(byte): byte for byte in PRINTED} | {chr(256 + at): byte for at, byte in enumerate(OTHERS)}
-BYTES: Final = tuple(f"<0x{byte:02X}>" for byte in range(256))  # SentencePiece's tokens for one byte
+BYTES: Final = {f"<0x{byte:02X}>": byte for byte in range(256)}  # SentencePiece's tokens for one byte
 
 
 def decode_form(form: str) -> bytes:
     """The bytes of a token of byte-level BPE, of SentencePiece's for one byte, or of a text."""
     if form in BYTES:
-        return bytes([BYTES.index(form)])
+        return bytes([BYTES[form]])
     letters = [LETTERS.get(letter) for letter in form]
     known = [letter for letter in letters if letter is not None]
     return bytes(known) if len(known) == len(letters) else form.encode()

@@ -39,7 +39,7 @@ def build_byte_level(normalizer: normalizers.Normalizer | None = None, without: 
 
 def build_byte_fallback(missing: int = 0, cut: pre_tokenizers.PreTokenizer | None = None) -> Tokenizer:
     """As Llama 2's: spaces become a sign of three bytes, and what has no token is bytes."""
-    tokens = ["a", "b", "▁", "▁▁", *BYTES[missing:]]
+    tokens = ["a", "b", "▁", "▁▁", *[*BYTES][missing:]]
     vocabulary = {token: id for id, token in enumerate(tokens)}
     backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[("▁", "▁")], byte_fallback=True))
     backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])

@@ -26,7 +26,7 @@ class RowsLayer(CacheLayerMixin):
     end = 0
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call] # transformers leaves it so
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         self.rows = len(key_states)
