@@ -21,7 +21,11 @@ SIZES: Final[dict[str, ViewportSize]] = {
 
 # Headless tabs are always told that they are seen.
 LOOK_AWAY: Final = """() => {
-  Object.defineProperty(document, "hidden", { value: true });
+  Object.defineProperty(document, "hidden", { value: true, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+LOOK_BACK: Final = """() => {
+  delete document.hidden;
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
 
@@ -180,7 +184,7 @@ class Tabs:
         speed: str | None = "Real speed",
     ) -> Tab:
         """A new tab in which the model can answer, at `speed` or the page's own; with `ready` off, one just opened."""
-        page = self._open_page()
+        page = self._open_page(url)
         page.set_viewport_size(SIZES[size])
         tab = Tab(page, url, theme, fragment)
         self._tabs.append(tab)
@@ -190,13 +194,15 @@ class Tabs:
             tab.find("speed").get_by_label(speed).check()
         return tab
 
-    def _open_page(self) -> Page:
-        """In the browser's first context, which has cached the files, while few tabs are open there; else in a new one.
+    def _open_page(self, url: str) -> Page:
+        """In the first context, which has cached the files, while few of the server's tabs are open there; else a new.
 
         Tabs of one context share six connections to a server, and each tab holds one or two.
         """
         shared = self._browser.contexts[:1]
-        return shared[0].new_page() if shared and len(shared[0].pages) <= 2 else self._browser.new_page()
+        if shared and sum(page.url.startswith(url) for page in shared[0].pages) < 2:
+            return shared[0].new_page()
+        return self._browser.new_page()
 
     def close(self) -> None:
         """Close all: what happens afterwards is no complaint."""
@@ -205,6 +211,12 @@ class Tabs:
         for shared in self._browser.contexts[:1]:
             shared.clear_cookies()
             shared.clear_permissions()
+
+    def forget(self) -> None:
+        """Drop what the tabs complained of, and which other hosts they asked."""
+        for tab in self._tabs:
+            tab.complaints.clear()
+            tab.foreign_requests.clear()
 
     @property
     def complaints(self) -> list[str]:
