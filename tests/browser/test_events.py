@@ -211,6 +211,7 @@ def test_new_events_are_followed_unless_the_reader_has_scrolled_up(typing_tab: T
 
 def test_nobody_is_shut_out_of_it(typing_tab: Tab) -> None:
     tab = show_station(typing_tab)
+    tab.find("events-tokens").fill("4")
     send(tab, "chat")
     send(tab, "native")
     send(tab, "break", "The stream broke off")
