@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 
+from demo.access import read_access
 from demo.engine import Engine
 from demo.settings import Settings
 from demo.trace import Trace
@@ -38,8 +39,9 @@ def serve(
     """Serve the page until the block ends, at the port of a server that has ended if there is one."""
     sessions = Sessions()
     settings = replace(settings or Settings(), port=_choose_port())
+    access = read_access(settings)
     with serve_api(
-        engine, settings, lambda measured: mount_page(FastAPI(), measured, sessions, recordings, tabs)
+        engine, settings, lambda measured: mount_page(FastAPI(), measured, sessions, recordings, tabs, access)
     ) as url:
         yield Served(url, sessions)
     FREED.append(urlsplit(url).port or 0)

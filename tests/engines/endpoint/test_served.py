@@ -90,7 +90,7 @@ def test_tokens_are_asked_of_the_engine_and_a_refusal_is_a_sentence() -> None:
 
 
 def test_counts_of_the_prompt_that_are_not_told_are_null_and_never_zero() -> None:
-    with open_scripted(peers.make_plain(*[GREETING] * 5)) as (engine, _):
+    with open_scripted(peers.make_plain(*[GREETING] * 6)) as (engine, _):
         metered = MeteredEngine(engine)
         app = create_api(metered, Settings())
         details = read_events(post(app, "/generate_stream", parameters={"details": True}).content)[-1]["details"]
