@@ -231,8 +231,9 @@ def _read_events(document: dict[str, Any]) -> tuple[Event, ...]:
 def _read_start(document: dict[str, Any]) -> Started:
     """`cached_tokens` is missing in runs that were recorded before the engine had a prefix cache."""
     time, seed = _take(document, "started", float), _take_or_none(document, "seed", int)
-    read, cached = _take(document, "input_tokens", int), _take_or_none(document, "cached_tokens", int) or 0
-    if not 0 <= cached <= read:
+    read = _take_or_none(document, "input_tokens", int)
+    cached = _take_or_none(document, "cached_tokens", int) if "cached_tokens" in document else 0
+    if not 0 <= (cached or 0) <= (cached or 0 if read is None else read):
         raise BadRequest(f"{INVALID}`cached_tokens` must be from 0 to `input_tokens`.")
     return Started(time, read, seed, cached)
 

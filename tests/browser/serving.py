@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 
+from demo.access import read_access
 from demo.engine import Engine
 from demo.engines.wrapper import EngineWrapper
 from demo.settings import Settings
@@ -47,8 +48,11 @@ def serve(
 ) -> Iterator[Served]:
     """Serve the page until the block ends, at the port of a server that has ended if there is one."""
     settings = replace(settings or Settings(), port=_choose_port())
+    access = read_access(settings)
     with serve_api(
-        engine, settings, lambda measured: mount_page(FastAPI(), measured, recordings=recordings, tabs=tabs)
+        engine,
+        settings,
+        lambda measured: mount_page(FastAPI(), measured, recordings=recordings, tabs=tabs, access=access),
     ) as url:
         yield Served(url)
     FREED.append(urlsplit(url).port or 0)

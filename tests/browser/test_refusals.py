@@ -3,6 +3,7 @@
 from playwright.sync_api import expect
 
 from demo.engine import Broken, Loading, Ready
+from demo.engines.reloading import ReloadingEngine
 from demo.errors import EngineFailed, ModelError, NotReady, Overloaded
 from demo.ui.tabs import FULL
 from demo.ui.tabs import Tabs as OpenTabs
@@ -82,3 +83,19 @@ def test_a_model_that_is_broken_is_said_in_a_sentence(open_tab: Tabs, stage: Sta
     tab = open_tab(stage.url, ready=False)
     expect(tab.find("model")).to_have_text("The model can't be read: name another.")
     expect(tab.find("generate")).to_be_disabled()
+
+
+def test_whoever_runs_the_server_has_a_failed_model_loaded_again_by_a_button(open_tab: Tabs) -> None:
+    statuses = [Broken(ModelError("The hub can't be reached.")), Ready(CARD)]
+    with serve(ReloadingEngine(lambda on_broken: ScriptedEngine(statuses.pop(0)))) as served:
+        tab = open_tab(served.url, ready=False)
+        expect(tab.find("model")).to_contain_text("The hub can't be reached.")
+        expect(tab.find("generate")).to_be_disabled()
+        with tab.page.expect_response("**/reload") as replied:
+            tab.find("reload-model").click()
+        assert (replied.value.request.method, replied.value.status) == ("POST", 202)
+        expect(tab.find("model")).to_contain_text("scripted (folder) on cpu, float32")
+        expect(tab.find("generate")).to_be_enabled()
+        expect(tab.find("reload-model")).to_be_hidden()
+        expect(tab.find("message")).to_be_hidden()
+        open_tab.close()

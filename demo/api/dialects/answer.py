@@ -1,5 +1,6 @@
 """The answer to one request, as one reader has received it: the events of its run so far. Knows no dialect."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from demo.api.dialects.timings import MILLISECONDS, Timings
@@ -19,8 +20,8 @@ class Answer:
     tokens: list[Token] = field(default_factory=list)
     characters: int = 0
     started: Started | None = None
-    input_tokens: int = 0
-    cached_tokens: int = 0  # the prompt tokens that were reused and not computed
+    input_tokens: int | None = None
+    cached_tokens: int | None = None  # the prompt tokens that were reused and not computed
     prompt: tuple[PromptToken, ...] = ()
     end: Done | Failed | None = None
 
@@ -84,7 +85,13 @@ class Answer:
             "x-compute-type": device,
             "x-compute-time": f"{timings.inference_time / MILLISECONDS:.6f}",
             "x-compute-characters": str(self.characters),
-            "x-prompt-tokens": str(self.input_tokens),
+            **({} if self.input_tokens is None else {"x-prompt-tokens": str(self.input_tokens)}),
             "x-generated-tokens": str(len(self.tokens)),
             **timings.as_headers(),
         }
+
+
+def add_counts(counts: Iterable[int | None]) -> int | None:
+    """Their sum; None where an engine elsewhere does not tell one of them."""
+    known = list(counts)
+    return None if None in known else sum(count for count in known if count is not None)

@@ -35,10 +35,10 @@ Raw = Annotated[
 class Parameters(BaseModel):
     """TGI's parameters of a generation, vLLM's `ignore_eos`, llama.cpp's `cache_prompt`, and `raw`.
 
-    Unknown fields are ignored, as by TGI.
+    Unknown fields are ignored, as by TGI, and named in the header `x-ignored-parameters`.
     """
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="allow")
 
     best_of: Annotated[int, Field(ge=1, le=MAX_BEST_OF)] | None = Field(
         default=None,
@@ -112,7 +112,7 @@ class GenerateRequest(BaseModel):
 
     model_config = ConfigDict(
         strict=True,
-        extra="ignore",
+        extra="allow",
         json_schema_extra={"example": {"inputs": "What is Deep Learning?", "parameters": {"max_new_tokens": 20}}},
     )
 

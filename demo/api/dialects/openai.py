@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from demo.api.dialects import sse
-from demo.api.dialects.answer import Answer
+from demo.api.dialects.answer import Answer, add_counts
 from demo.api.dialects.errors import write_openai
 from demo.api.dialects.native import describe_queued
 from demo.api.dialects.native_request import CACHE_PROMPT, IGNORE_EOS, MAX_TOKENS_PER_SECOND, SAMPLING
@@ -194,14 +194,18 @@ class OpenAIDialect(ABC):
         As cached counts what all n found cached, since the rest was computed for this reply.
         """
         n = self.request.n or 1
-        prompt = sum(answer.input_tokens for answer in answers[::n])
+        prompt = add_counts(answer.input_tokens for answer in answers[::n])
         completion = sum(len(answer.tokens) for answer in answers)
         groups = [answers[at : at + n] for at in range(0, len(answers), n)]
         return {
             "prompt_tokens": prompt,
             "completion_tokens": completion,
-            "total_tokens": prompt + completion,
-            "prompt_tokens_details": {
-                "cached_tokens": sum(min(answer.cached_tokens for answer in group) for group in groups)
-            },
+            "total_tokens": add_counts([prompt, completion]),
+            "prompt_tokens_details": {"cached_tokens": add_counts(map(find_least_cached, groups))},
         }
+
+
+def find_least_cached(answers: Sequence[Answer]) -> int | None:
+    """What all of these answers to one prompt found cached; None where it is not told of one of them."""
+    counts = [answer.cached_tokens for answer in answers]
+    return None if None in counts else min(count for count in counts if count is not None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from demo.api.dialects.answer import Answer
+from demo.api.dialects.answer import Answer, add_counts
 from demo.api.dialects.errors import Json, format_error, write_openai
 from demo.api.dialects.responses_request import ResponsesRequest
 from demo.api.openapi.replies import OpenAIError
@@ -123,7 +123,7 @@ def count_usage(answer: Answer) -> ResponseUsage:
         "input_tokens_details": {"cached_tokens": answer.cached_tokens, "cache_write_tokens": 0},
         "output_tokens": written,
         "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": read + written,
+        "total_tokens": add_counts([read, written]),
     }
 
 

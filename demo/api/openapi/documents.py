@@ -78,7 +78,6 @@ def either(model: Any, event: Any) -> dict[str, Any]:
 def openai(model: Any, event: Any) -> dict[str, Any]:
     """As `either`, in one of OpenAI's dialects."""
     route = either(model, event)
-    route["responses"][200]["headers"][IGNORED_PARAMETERS] = {"description": IGNORED, "schema": {"type": "string"}}
     route["responses"] |= _errors((400,))
     return route
 
@@ -155,6 +154,8 @@ def add_event_schemas(document: dict[str, Any]) -> None:
 def _route(success: Any, errors: Sequence[int], status: int = 200, has_key: bool = False) -> dict[str, Any]:
     # For a reply without a `model` FastAPI would document one in JSON, beside the stream, unless given a class.
     response_class = {} if "model" in success else {"response_class": Response}
+    if 413 in errors:  # the route reads a body
+        success.setdefault("headers", {})[IGNORED_PARAMETERS] = {"description": IGNORED, "schema": {"type": "string"}}
     responses, dependencies = {status: success, **_errors(errors)}, [KEY] if has_key else []
     return {"response_model": None, "responses": responses, "dependencies": dependencies, **response_class}
 

@@ -8,7 +8,11 @@ from typing_extensions import TypedDict
 IGNORED_PARAMETERS: Final = "x-ignored-parameters"  # a header: fields of the body that are not known here
 NativeReason: TypeAlias = Literal["length", "eos_token", "stop_sequence"]
 OpenAIReason: TypeAlias = Literal["stop", "length"]
-CachedTokens: TypeAlias = Annotated[int, Field(description="tokens of the prompt that were reused and not computed")]
+CachedTokens: TypeAlias = Annotated[
+    int | None,
+    Field(description="tokens of the prompt that were reused and not computed; null where it is not told"),
+]
+PromptTokens: TypeAlias = Annotated[int | None, Field(description="null where an engine elsewhere does not tell it")]
 TokenId: TypeAlias = Annotated[int | None, Field(description="null where an engine elsewhere does not tell it")]
 Logprob: TypeAlias = Annotated[float | None, Field(description="null where an engine elsewhere does not tell it")]
 StopReason: TypeAlias = Annotated[
@@ -119,7 +123,7 @@ class StreamDetails(TypedDict):
     finish_reason: NativeReason
     generated_tokens: int
     seed: Seed
-    input_length: int
+    input_length: PromptTokens
     cached_tokens: CachedTokens
     timings: StreamTimings
 
@@ -143,9 +147,9 @@ class PromptTokensDetails(TypedDict):
 class Usage(TypedDict):
     """Tokens read and written."""
 
-    prompt_tokens: int
+    prompt_tokens: PromptTokens
     completion_tokens: int
-    total_tokens: int
+    total_tokens: int | None
     prompt_tokens_details: PromptTokensDetails
 
 

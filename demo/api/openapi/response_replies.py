@@ -42,7 +42,7 @@ class IncompleteDetails(TypedDict):
 class InputTokensDetails(TypedDict):
     """How much of the input was not computed."""
 
-    cached_tokens: int
+    cached_tokens: int | None
     cache_write_tokens: int
 
 
@@ -55,11 +55,11 @@ class OutputTokensDetails(TypedDict):
 class ResponseUsage(TypedDict):
     """Tokens read and written."""
 
-    input_tokens: int
+    input_tokens: int | None
     input_tokens_details: InputTokensDetails
     output_tokens: int
     output_tokens_details: OutputTokensDetails
-    total_tokens: int
+    total_tokens: int | None
 
 
 class ResponseObject(TypedDict):

@@ -78,7 +78,9 @@ async def deliver_native(
     card = find_card(engine)
     dialect = NativeDialect(body.parameters, card.device, in_array)
     read = partial(read_native, client, body, card, streamed)
-    return await deliver(engine, body.size, read, dialect, streamed)
+    response = await deliver(engine, body.size, read, dialect, streamed)
+    response.early_headers |= write_ignored(body)
+    return response
 
 
 def read_native(client: str, body: GenerateRequest, card: ModelCard, streamed: bool) -> list[Request]:

@@ -27,16 +27,16 @@ logger = logging.getLogger(__name__)
 class Told:
     """What the engine has said of the run so far, beside its tokens."""
 
-    input_tokens: int = 0
-    cached_tokens: int = 0
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
     finish: FinishReason | None = None
     stop: str | None = None
     prompt: tuple[int, ...] = ()
     figures: tuple[tuple[str, float], ...] = ()
 
     def add(self, chunk: Chunk) -> None:
-        self.input_tokens = chunk.input_tokens or self.input_tokens
-        self.cached_tokens = chunk.cached_tokens or self.cached_tokens
+        self.input_tokens = self.input_tokens if chunk.input_tokens is None else chunk.input_tokens
+        self.cached_tokens = self.cached_tokens if chunk.cached_tokens is None else chunk.cached_tokens
         self.figures = chunk.figures or self.figures
         self.prompt, self.stop = chunk.prompt or self.prompt, self.stop or chunk.stop
         if chunk.finish is not None and self.finish is None:

@@ -101,8 +101,9 @@ def find_phase(reading: Reading) -> Phase:
 def find_cached(reading: Reading) -> tuple[int, int] | None:
     """How many tokens of the prompt came from the prefix cache, of how many; None where none did."""
     told = [event for event in reading.events if isinstance(event, Started | EngineReport)]
-    started = told[-1] if told else None
-    return (started.cached_tokens, started.input_tokens) if started and started.cached_tokens else None
+    if not told or not (cached := told[-1].cached_tokens) or (read := told[-1].input_tokens) is None:
+        return None
+    return cached, read
 
 
 def read_text(reading: Reading) -> str:
