@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from gguf import GGMLQuantizationType
@@ -23,6 +23,8 @@ from demo.engines.local.runners.cpu_llama.shape import Shape
 from demo.engines.local.runners.cpu_llama.weights.blocks import PLAIN, choose_packing, is_readable, unpack
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, find_stored, interleave, is_of_heads
 from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix, pack_rows
+
+WHOLE: Final = slice(None)
 
 
 class GgufFile(Checkpoint):
@@ -118,15 +120,17 @@ class GgufFile(Checkpoint):
         return lambda ids: unpack(stored[ids], quantization)
 
     def pack(self, name: str, rounded: bool = False) -> Matrix:
-        return pack_rows(self._view(name), choose_packing(self._find_quantization(name), rounded))
+        shape, pack = self.tensor_shape(name), choose_packing(self._find_quantization(name), rounded)
+        assert shape is not None, f"a supported file has {name}"
+        return pack_rows(*shape, lambda part: self._view(name, part), pack)
 
     def _find_quantization(self, name: str) -> GGMLQuantizationType:
         return self.tensors[self.tensor_name(name)].quantization
 
-    def _view(self, name: str) -> Tensor:
-        """A weight's rows in a mapping of its file: bytes, unless the type is in PLAIN.
+    def _view(self, name: str, part: slice = WHOLE) -> Tensor:
+        """A part of a weight's rows in a mapping of its file: bytes, unless the type is in PLAIN.
 
-        Each weight has a mapping of its own, so that pages that were read to be packed leave the memory with it.
+        The mapping is this part's own, so that pages that were read to be packed leave the memory with it.
         """
         stored_name, first, end = find_stored(self.architecture, self.shape, name)
         tensor = self.tensors[stored_name]
@@ -136,8 +140,8 @@ class GgufFile(Checkpoint):
         else:
             rows = stored.view(tensor.shape[0], -1)[first:end]
         if not self.architecture.rotates_halves or not is_of_heads(name):
-            return rows
-        return interleave(rows, self.shape.head_size, self.choices.rotated)
+            return rows[part]
+        return rows[interleave(torch.arange(len(rows)), self.shape.head_size, self.choices.rotated)[part]]
 
 
 def _map(path: Path) -> Tensor:

@@ -14,7 +14,7 @@ from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
 from demo.engines.local.runners.cpu_llama.kernels.matmul import BFLOAT16, FLOAT16, FLOAT32, Q4, Q8, Q8_OFFSET
 from demo.engines.local.runners.cpu_llama.kernels.simd import LANES
 
-PACKED = 1 << 20  # stored numbers or bytes are packed at a time: what is made of them stays in the processor's cache
+PACKED = 1 << 18  # numbers are packed at a time: what is made of them stays in the processor's cache
 PLAIN_TYPES = {torch.float16: FLOAT16, torch.bfloat16: BFLOAT16, torch.float32: FLOAT32}
 
 
@@ -39,14 +39,16 @@ class Matrix:
         return replace(self, bias=pad(bias.float(), (0, -len(bias) % LANES)).contiguous())
 
 
-def pack_rows(stored: Tensor, pack: Callable[[Tensor], Matrix]) -> Matrix:
-    """Pack stored rows [rows, …], some whole tiles at a time, so that no other copy of all of them is made."""
-    blocks = stored.split(max(PACKED // stored.shape[1] // LANES, 1) * LANES)
-    first = pack(blocks[0])
-    tiles = torch.empty(-(-len(stored) // LANES), first.tiles.shape[1], dtype=torch.uint8)
-    for block, place in zip(blocks, tiles.split(len(first.tiles)), strict=True):
-        place.copy_(first.tiles if block is blocks[0] else pack(block).tiles)
-    return replace(first, rows=len(stored), tiles=tiles)
+def pack_rows(rows: int, columns: int, read: Callable[[slice], Tensor], pack: Callable[[Tensor], Matrix]) -> Matrix:
+    """Pack a matrix, some whole tiles at a time: `read` gives stored rows, of which no other copy is made."""
+    step = max(PACKED // columns // LANES, 1) * LANES
+    first = pack(read(slice(0, step)))
+    tiles = torch.empty(-(-rows // LANES), first.tiles.shape[1], dtype=torch.uint8)
+    tiles[: len(first.tiles)] = first.tiles
+    for at in range(step, rows, step):
+        packed = pack(read(slice(at, at + step)))
+        tiles[at // LANES :][: len(packed.tiles)] = packed.tiles
+    return replace(first, rows=rows, tiles=tiles)
 
 
 def pack_four_bits(values: Tensor, scales: Tensor, offsets: Tensor) -> Matrix:

@@ -143,7 +143,9 @@ class LlamaFolder(Checkpoint):
         return lambda ids: stored[ids].float()
 
     def pack(self, name: str, rounded: bool = False) -> Matrix:
-        return pack_rows(self._copy(name), (lambda rows: round_to_eight_bits(rows.float())) if rounded else pack_plain)
+        weights = self._copy(name)
+        pack = (lambda rows: round_to_eight_bits(rows.float())) if rounded else pack_plain
+        return pack_rows(*weights.shape, weights.__getitem__, pack)
 
     @cached_property
     def _shards(self) -> dict[Path, Any]:
