@@ -1,6 +1,7 @@
 # make run    a .venv, the locked packages, the embedded model, and the page       (ARGS="--port 8000" for settings)
 # make test   all of that, a browser, nginx, Node, then ruff, mypy, pytest                 (TESTS="tests/engines" for a part)
 # make test-vllm  a vLLM for the CPU in .venv-vllm (gigabytes), and this server in front of it
+# make test-models  two real GGUF files, downloaded into .models (750 MB): their answers, speed and memory
 # make bench  the peers, then this server beside them, measured in turns            (BENCH="--without llama-cpp-python")
 # make mutants  breaks the core, the dialects and the views in some 3,000 ways, and lists what the tests do not notice
 # make space  folders of the Space's variants in .space, ready to be pushed, and checked  (SPACE="cpu zerogpu" for some)
@@ -30,6 +31,9 @@ test: .venv/test.stamp .venv/resolve.stamp browser proxy clients
 
 test-vllm: .venv/test.stamp .venv-vllm/vllm.stamp
 	VLLM=.venv-vllm/bin/vllm $(BIN)/pytest --capture=no --numprocesses 0 tests/engines/endpoint/vllm_peer.py
+
+test-models: .venv/test.stamp
+	MODELS=.models $(BIN)/pytest --capture=no --numprocesses 0 tests/engines/local/real_models.py
 
 bench: .venv/bench.stamp $(if $(findstring llama-cpp-python,$(BENCH)),,.venv/bench-compiled.stamp)
 	$(BIN)/python -m tests.comparison $(BENCH)
@@ -111,4 +115,4 @@ proxy:
 clients:
 	@sh tests/clients/install.sh
 
-.PHONY: run test test-vllm bench figures figures-gpu space space-check mutants lock browser proxy clients
+.PHONY: run test test-vllm test-models bench figures figures-gpu space space-check mutants lock browser proxy clients

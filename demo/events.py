@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from demo.errors import DemoError
 
-FinishReason: TypeAlias = Literal["length", "eos_token", "stop_sequence", "cancelled"]
+FinishReason: TypeAlias = Literal["length", "eos_token", "stop_sequence", "repetition", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,8 @@ class Sampling:
 class Request:
     """One generation that a client asks for. `prompt` is raw text, the messages of a conversation, or token ids.
 
-    `keeps_stop` leaves the stop string that ends the answer in its text.
+    `keeps_stop` leaves the stop string that ends the answer in its text. `ends_loops` ends an answer that repeats
+    itself (`repetition`).
     `max_new_tokens` None asks for as many as fit; `truncate` keeps that many tokens of the prompt's end;
     `prompt_logprobs` asks for a PromptRead event; token k is written no sooner than (k - 1) / `pace` after the first.
     `client` is an opaque key: the engine is shared fairly between clients, and reuses the KV cache of a prompt for the
@@ -96,6 +97,7 @@ class Request:
     client: str | None = None
     cache_prompt: bool = True
     keeps_stop: bool = False
+    ends_loops: bool = False
 
     def __post_init__(self) -> None:
         if not self.prompt:

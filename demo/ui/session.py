@@ -116,6 +116,7 @@ class Session:
             ignore_eos=question.kind == "example",
             pace=options.pace,
             client=self.client,
+            ends_loops=question.kind != "example",
         )
         elsewhere = ARRIVALS if card is not None and card.source == "endpoint" else ""
         label = ", ".join(filter(None, (describe_pace(options.pace, card.rate if card else None), elsewhere)))

@@ -64,6 +64,7 @@ class Answer:
     def finish_reason(self) -> NativeReason:
         assert isinstance(self.end, Done), "the answer has not ended"
         assert self.end.finish_reason != "cancelled", "a cancelled answer has an error"
+        assert self.end.finish_reason != "repetition", "no request of the API asks for that end"
         return self.end.finish_reason
 
     @property

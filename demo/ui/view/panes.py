@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from demo.events import Done, EngineReport, Event, Failed, PromptProgress, Queued, Sent, Started, Token
 from demo.metrics import Timeline, measure_streamed, measure_whole
 from demo.request import Request
-from demo.ui.view.words import ACTIVE, Phase, Side, describe_figures, format_seconds
+from demo.ui.view.words import ACTIVE, LOOPED, Phase, Side, describe_figures, format_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,8 @@ def _write_note(reading: Reading, phase: Phase, timeline: Timeline) -> str:
         return f"stopped after {format_seconds(timeline.end)}: nothing had been shown"
     if phase == "stopped":
         return describe_saved(reading, timeline)
+    if isinstance(reading.last, Done) and reading.last.finish_reason == "repetition":
+        return f"{LOOPED}: ended after {reading.last.generated_tokens} tokens"
     if isinstance(reading.last, Done) and _is_cut(reading.last):
         return f"cut off at {reading.last.generated_tokens} tokens, the requested length"
     report = next((event for event in reading.events if isinstance(event, EngineReport)), None)

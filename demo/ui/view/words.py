@@ -20,6 +20,7 @@ TITLES: Final[dict[Side, str]] = CONSTANTS["titles"]
 ACTIVE: Final[frozenset[Phase]] = frozenset({"queued", "reading", "writing", "waiting"})
 MISSING: Final[str] = CONSTANTS["missing"]
 ARRIVALS: Final = "times are arrivals here, the engine is elsewhere"
+LOOPED: Final = "the model repeats itself"
 FROM_LINK: Final[str] = "from the link, not from this server's model"
 
 

@@ -130,6 +130,11 @@ def test_a_cut_at_the_requested_length_is_shown_unless_the_side_was_stopped_befo
     assert (cut.cut, stopped.cut) == (True, False)
 
 
+def test_an_end_because_of_a_loop_is_said_in_words_and_cannot_be_continued() -> None:
+    ended = view("streamed", write_log(["a"] * 48, reason="repetition"))
+    assert (ended.phase, ended.note, ended.cut) == ("done", "the model repeats itself: ended after 48 tokens", False)
+
+
 def test_the_schedule_has_milliseconds_since_the_request_and_utf_16_lengths() -> None:
     assert view("streamed", write_log(["a", "🧀", ""])).schedule == "600 1;700 2;800 0;"
     assert view("whole", write_log(["a"])).schedule == ""

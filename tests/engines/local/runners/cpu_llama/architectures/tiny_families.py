@@ -9,6 +9,7 @@ import torch
 from gguf import GGUFWriter
 from transformers import (
     Gemma3TextConfig,
+    LlamaConfig,
     MistralConfig,
     Phi3Config,
     PreTrainedConfig,
@@ -25,6 +26,7 @@ from tests.engines.local.tiny_files import add_vocabulary, write_file
 
 MISTRAL = "mistral with a window"  # a GGUF file of it is a Llama's
 LAYERS = 6
+WINDOW = 40  # tokens
 SMALL: dict[str, Any] = {
     "vocab_size": VOCABULARY,
     "hidden_size": 32,
@@ -46,11 +48,12 @@ LONG_ROPE = {
     "factor": 2.0,
 }
 CONFIGS: Mapping[str, Callable[[], PreTrainedConfig]] = {
-    MISTRAL: lambda: MistralConfig(**SMALL, sliding_window=40),
+    "llama": lambda: LlamaConfig(**SMALL),
+    MISTRAL: lambda: MistralConfig(**SMALL, sliding_window=WINDOW),
     "qwen2": lambda: Qwen2Config(**SMALL),
     "qwen3": lambda: Qwen3Config(**SMALL, head_dim=16),
     "smollm3": lambda: SmolLM3Config(**SMALL, no_rope_layer_interval=4),
-    "gemma3": lambda: Gemma3TextConfig(**SMALL, head_dim=16, query_pre_attn_scalar=16, sliding_window=40),
+    "gemma3": lambda: Gemma3TextConfig(**SMALL, head_dim=16, query_pre_attn_scalar=16, sliding_window=WINDOW),
     "phi3": lambda: Phi3Config(
         **SMALL | {"hidden_size": 64, "num_hidden_layers": 2},
         rope_parameters=LONG_ROPE,
