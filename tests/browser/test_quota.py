@@ -41,7 +41,9 @@ def test_a_crowd_asks_before_it_spends_and_the_second_press_begins(costly: tuple
     tab.find("station-enough").scroll_into_view_if_needed()
     tab.find("enough-clients").fill("5")
     button = press(tab, "enough-once")
-    expect(tab.find("enough-status")).to_contain_text("This makes 5 runs, each on GPU time of your Hugging Face account")
+    expect(tab.find("enough-status")).to_contain_text(
+        "This makes 5 runs, each on GPU time of your Hugging Face account"
+    )
     expect(button).to_be_enabled()
     assert not engine.tickets
     button.click()
