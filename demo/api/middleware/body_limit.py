@@ -1,4 +1,4 @@
-"""Limits to request bodies: their bytes, how much there is to parse in them, and how many are parsed at once. Pure ASGI.
+"""Limits to request bodies: their bytes, what there is to parse in them, how many are parsed at once. Pure ASGI.
 
 Starlette's own RequestBodyLimitMiddleware replies in plain text, which the clients of these routes cannot parse.
 """
@@ -21,8 +21,8 @@ LONG_BODY_BYTES: Final = 128 * 1024  # parsing fewer takes less than a milliseco
 class BodyLimitMiddleware:
     """Replies 413 to a body of more than MAX_BODY_BYTES, whether or not its length is announced, and to too much JSON.
 
-    Only JSON is parsed; in a form, nothing is counted but bytes. Long bodies that arrive together are parsed in different
-    turns of the event loop, so that none of its other tasks waits for more than one of them.
+    Only JSON is parsed; in a form, nothing is counted but bytes. Long bodies that arrive together are parsed in
+    different turns of the event loop, so that none of its other tasks waits for more than one of them.
     """
 
     def __init__(self, app: ASGIApp) -> None:
