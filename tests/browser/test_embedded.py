@@ -1,6 +1,7 @@
 """The race and the stations as a visitor sees them, with the embedded model behind the real app."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import httpx2
@@ -56,6 +57,7 @@ def test_the_streaming_panel_has_text_while_the_other_has_none_and_both_end_with
     assert "cheese" in finished.read("streamed-text").lower()
     assert finished.read("streamed-text") == finished.read("whole-text")
     finished.expect_results(1)
+    expect(finished.find("definitions")).to_contain_text(re.compile(r"\d+ ms: first visible text"))
 
 
 def test_streaming_shows_its_first_token_in_under_a_third_of_the_total(finished: Tab) -> None:

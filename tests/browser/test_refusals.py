@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from demo.engine import Broken, Loading, Ready
+from demo.engine import Broken, Loading, Ready, Status
 from demo.engines.reloading import ReloadingEngine
 from demo.errors import EngineFailed, ModelError, NotReady, Overloaded
 from demo.ui.tabs import FULL
@@ -86,7 +86,7 @@ def test_a_model_that_is_broken_is_said_in_a_sentence(open_tab: Tabs, stage: Sta
 
 
 def test_whoever_runs_the_server_has_a_failed_model_loaded_again_by_a_button(open_tab: Tabs) -> None:
-    statuses = [Broken(ModelError("The hub can't be reached.")), Ready(CARD)]
+    statuses: list[Status] = [Broken(ModelError("The hub can't be reached.")), Ready(CARD)]
     with serve(ReloadingEngine(lambda on_broken: ScriptedEngine(statuses.pop(0)))) as served:
         tab = open_tab(served.url, ready=False)
         expect(tab.find("model")).to_contain_text("The hub can't be reached.")

@@ -237,7 +237,7 @@ class PromptProgress(TypedDict):
     """llama.cpp's: tokens of the prompt; how many were cached, how many are processed, those included; and when."""
 
     total: int
-    cache: int
+    cache: CachedTokens
     processed: int
     time_ms: int
 

@@ -98,7 +98,7 @@ class Layout:
     def end(self) -> list[gr.blocks.Block]:
         """What the end of a race sets."""
         shared = [self.results, self.timeline, self.latency, self.table, self.trace]
-        lesson = [self.lesson.example, self.lesson.saved]
+        lesson = [self.lesson.example, self.lesson.saved, self.lesson.definitions]
         return [self.streamed.run, self.whole.run, *shared, self.pace, *lesson]
 
 
