@@ -122,7 +122,7 @@ class GgufFile(Checkpoint):
     def pack(self, name: str, rounded: bool = False) -> Matrix:
         shape, pack = self.tensor_shape(name), choose_packing(self._find_quantization(name), rounded)
         assert shape is not None, f"a supported file has {name}"
-        return pack_rows(*shape, lambda part: self._view(name, part), pack)
+        return pack_rows(shape, lambda part: self._view(name, part), pack)
 
     def _find_quantization(self, name: str) -> GGMLQuantizationType:
         return self.tensors[self.tensor_name(name)].quantization

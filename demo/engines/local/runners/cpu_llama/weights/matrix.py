@@ -3,7 +3,7 @@
 Sixteen interleaved rows are a tile; the last tile is filled up with rows of zeros.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -39,8 +39,9 @@ class Matrix:
         return replace(self, bias=pad(bias.float(), (0, -len(bias) % LANES)).contiguous())
 
 
-def pack_rows(rows: int, columns: int, read: Callable[[slice], Tensor], pack: Callable[[Tensor], Matrix]) -> Matrix:
-    """Pack a matrix, some whole tiles at a time: `read` gives stored rows, of which no other copy is made."""
+def pack_rows(shape: Sequence[int], read: Callable[[slice], Tensor], pack: Callable[[Tensor], Matrix]) -> Matrix:
+    """Pack a matrix [rows, columns], some whole tiles at a time: `read` gives stored rows, of which no copy stays."""
+    rows, columns = shape
     step = max(PACKED // columns // LANES, 1) * LANES
     first = pack(read(slice(0, step)))
     tiles = torch.empty(-(-rows // LANES), first.tiles.shape[1], dtype=torch.uint8)
@@ -97,8 +98,8 @@ def _tile(values: Tensor) -> Tensor:
 
 def _tile_bytes(values: Tensor) -> Tensor:
     """Bytes [tiles, groups, 512] of values uint8 [rows, columns], by words of four."""
-    words = _tile(values.view(torch.int32)).unflatten(2, (-1, 8))
-    return words.permute(0, 2, 3, 1).contiguous().view(torch.uint8).flatten(2)
+    words: Tensor = _tile(values.view(torch.int32)).unflatten(2, (-1, 8)).permute(0, 2, 3, 1)
+    return words.contiguous().view(torch.uint8).flatten(2)
 
 
 def _halves(numbers: Tensor) -> Tensor:

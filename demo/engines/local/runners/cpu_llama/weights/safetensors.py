@@ -145,7 +145,7 @@ class LlamaFolder(Checkpoint):
     def pack(self, name: str, rounded: bool = False) -> Matrix:
         weights = self._copy(name)
         pack = (lambda rows: round_to_eight_bits(rows.float())) if rounded else pack_plain
-        return pack_rows(*weights.shape, weights.__getitem__, pack)
+        return pack_rows(weights.shape, weights.__getitem__, pack)
 
     @cached_property
     def _shards(self) -> dict[Path, Any]:
