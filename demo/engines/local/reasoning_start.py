@@ -23,7 +23,7 @@ def find_reasoning_format(template: str | None) -> ReasoningFormat | None:
 def find_reasoning_start(
     format: ReasoningFormat | None, prompt: Prompt, ids: Sequence[int], spell: Spell
 ) -> ReasoningStart:
-    """How the answer to `prompt`, which the model reads as `ids`, begins. What is completed as text has no reasoning."""
+    """How the answer to `prompt`, which the model reads as `ids`, begins. A completed text has no reasoning."""
     if format is None or not isinstance(prompt, tuple):
         return "none"
     begun = prompt[-1].content if prompt[-1].role == "assistant" else ""
