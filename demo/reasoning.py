@@ -162,6 +162,19 @@ def split_tokens(start: ReasoningStart, tokens: Sequence[Token], is_complete: bo
     return parts
 
 
-def join_parts(parts: Iterable[Part], kind: Kind) -> str:
+def join_kind(parts: Iterable[Part], kind: Kind) -> str:
     """The text of one kind."""
     return "".join(part.text for part in parts if part.kind == kind)
+
+
+def find_answer_token(start: ReasoningStart, tokens: Sequence[Token]) -> Token | None:
+    """The first token of the answer of a model that has reasoned before it; None where it has not, or not yet."""
+    if start == "none":
+        return None
+    parser, has_reasoned = ReasoningParser(start), False
+    for token in tokens:
+        kinds = [part.kind for part in parser.feed(token)]
+        has_reasoned = has_reasoned or "reasoning" in kinds
+        if "answer" in kinds:
+            return token if has_reasoned else None
+    return None
