@@ -52,7 +52,7 @@ class ResponseEvents:
                 if self._open != side:
                     yield from self._close(answer)
                     yield from self._begin(side, answer)
-                extra = {"logprobs": []} if side == "answer" else {}
+                extra: dict[str, Any] = {"logprobs": []} if side == "answer" else {}
                 yield self._make(f"{TEXT_EVENTS[side]}.delta", **self._place(side), delta=text, **extra)
 
     def _begin(self, side: Side, answer: Answer) -> Iterator[ResponseEvent]:
@@ -69,7 +69,7 @@ class ResponseEvents:
         if (side := self._open) is None:
             return
         self._open, text = None, answer.join(side)
-        extra = {"logprobs": []} if side == "answer" else {}
+        extra: dict[str, Any] = {"logprobs": []} if side == "answer" else {}
         yield self._make(f"{TEXT_EVENTS[side]}.done", **self._place(side), text=text, **extra)
         yield self._make("response.content_part.done", **self._place(side), part=write_part(side, text))
         item = self._write_item(side, answer)

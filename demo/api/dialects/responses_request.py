@@ -168,7 +168,7 @@ class ResponsesRequest(BaseModel):
         """The engine's request. Raises BadRequest."""
         first = (Message("system", self.instructions),) if self.instructions else ()
         sampling = read_sampling(self.model_dump(include={"temperature", "top_p", "seed"}, exclude_none=True))
-        options = write_options(self.chat_template_kwargs, self.reasoning and self.reasoning.effort)
+        options = write_options(self.chat_template_kwargs, self.reasoning.effort if self.reasoning else None)
         return Request(
             (*first, *conversation), self.max_output_tokens, sampling, client=client, template_options=options
         )

@@ -62,7 +62,7 @@ NUMBERS: Final = """
       <span id="{side}-remembered" data-field="cached"
         title="Tokens found in the prefix cache: not computing them again shortens the TTFT"></span>
       <span id="{side}-answered" data-field="answered"
-        title="The model reasons first: from the request to the first token of its answer, on the engine's clock"></span>
+        title="The model reasons first: from the request to the first tokens of both, on the engine's clock"></span>
     </div>
     <span class="actions">
       <button type="button" class="link" id="{side}-raw" aria-pressed="false" disabled>Raw text</button>
@@ -123,9 +123,13 @@ def write_run(view: PaneView) -> dict[str, object]:
 
 def show_past(pane: Pane, turns: Sequence[Turn]) -> Updates:
     """The earlier turns, each with what this side had shown."""
-    views = [(turn.question.text, turn.streamed if pane.side == "streamed" else turn.whole) for turn in turns]
-    past = [
-        {"question": question, "text": view.text, "parts": write_parts(view.parts), "note": view.note or "no text"}
-        for question, view in views
-    ]
-    return {pane.past: past}
+    return {pane.past: [_write_past(turn, turn.streamed if pane.side == "streamed" else turn.whole) for turn in turns]}
+
+
+def _write_past(turn: Turn, view: PaneView) -> dict[str, str]:
+    return {
+        "question": turn.question.text,
+        "text": view.text,
+        "parts": write_parts(view.parts),
+        "note": view.note or "no text",
+    }
