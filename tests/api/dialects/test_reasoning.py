@@ -1,15 +1,18 @@
 """What a model reasons is told beside its answer, streamed and whole, and counted; the native routes keep the text."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
+import httpx2
 import pytest
+from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo.events import ReasoningStart
 from demo.request import Message
-from tests.api.client import ask, assert_refused, parse, post
+from tests.api.client import ask, assert_refused
 from tests.api.script import AnsweringEngine, Script, make_token, open_api
 
 CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
@@ -21,12 +24,16 @@ HELLO = [{"role": "user", "content": "Hello"}]
 def make_script(text: str, start: ReasoningStart = "tags", places: tuple[int, ...] = tuple(range(200))) -> Script:
     """The text as tokens that end at `places`."""
     ends = sorted({0, len(text), *(place % len(text) for place in places)})
-    pieces = [text[begin:end] for begin, end in zip(ends, ends[1:], strict=False)]
+    pieces = [text[begin:end] for begin, end in pairwise(ends)]
     return Script(tuple(make_token(n, each, -0.5) for n, each in enumerate(pieces, 1)), "eos_token", reasoning=start)
 
 
+def send(api: FastAPI, path: str, **body: Any) -> httpx2.Response:
+    return ask(api, "POST", path, json=body)
+
+
 def read_events(path: str, script: Script, **body: Any) -> list[dict[str, Any]]:
-    text = post(open_api(AnsweringEngine(script)), path, stream=True, **body).text
+    text = send(open_api(AnsweringEngine(script)), path, stream=True, **body).text
     return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
 
 
@@ -39,7 +46,7 @@ def test_the_pieces_of_a_stream_joined_are_the_whole_message(
     case: tuple[str, ReasoningStart], places: list[int]
 ) -> None:
     script = make_script(*case, places=tuple(places))
-    whole = post(open_api(AnsweringEngine(script)), CHAT, messages=HELLO).json()
+    whole = send(open_api(AnsweringEngine(script)), CHAT, messages=HELLO).json()
     message, usage = whole["choices"][0]["message"], whole["usage"]
     chunks = read_events(CHAT, script, messages=HELLO, stream_options={"include_usage": True})
     deltas = [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
@@ -56,13 +63,13 @@ def test_what_is_told_of_tokens_does_not_depend_on_reasoning() -> None:
     starts: tuple[ReasoningStart, ...] = ("tags", "none")
     for start in starts:
         asked = {"messages": HELLO, "logprobs": True, "return_token_ids": True}
-        choice = post(open_api(AnsweringEngine(make_script(TEXT, start))), CHAT, **asked).json()["choices"][0]
+        choice = send(open_api(AnsweringEngine(make_script(TEXT, start))), CHAT, **asked).json()["choices"][0]
         told.append((choice["logprobs"], choice["token_ids"]))
     assert told[0] == told[1]
 
 
 def test_a_model_that_does_not_reason_has_no_field_for_it() -> None:
-    reply = post(open_api(AnsweringEngine(make_script(TEXT, "none"))), CHAT, messages=HELLO).json()
+    reply = send(open_api(AnsweringEngine(make_script(TEXT, "none"))), CHAT, messages=HELLO).json()
     assert reply["choices"][0]["message"] == {"role": "assistant", "content": TEXT}
     assert "completion_tokens_details" not in reply["usage"]
 
@@ -98,10 +105,10 @@ def test_the_template_gets_the_variables_and_the_reasoning_of_earlier_answers() 
     api = open_api(engine)
     answered = [*HELLO, {"role": "assistant", "content": "Hi", "reasoning_content": "Hm"}, *HELLO]
     options = {"enable_thinking": False, "list": [1, {"a": None}]}
-    post(api, CHAT, messages=answered, reasoning_effort="low", chat_template_kwargs=options)
-    first = post(api, RESPONSES, input="Hi", reasoning={"effort": "high"}).json()
-    post(api, RESPONSES, input="And?", previous_response_id=first["id"])
-    post(api, RESPONSES, input=[*HELLO, *first["output"], *HELLO])
+    send(api, CHAT, messages=answered, reasoning_effort="low", chat_template_kwargs=options)
+    first = send(api, RESPONSES, input="Hi", reasoning={"effort": "high"}).json()
+    send(api, RESPONSES, input="And?", previous_response_id=first["id"])
+    send(api, RESPONSES, input=[*HELLO, *first["output"], *HELLO])
     chat, second, third, fourth = engine.requests
     assert json.loads(chat.template_options) == options | {"reasoning_effort": "low"}
     assert chat.prompt[1] == Message("assistant", "Hi", "Hm")
@@ -125,4 +132,4 @@ def test_a_bad_value_is_refused_in_one_sentence(fields: dict[str, Any], words: s
 
 def test_the_tokens_of_a_conversation_with_variables_are_refused_not_guessed() -> None:
     body = {"messages": HELLO, "chat_template_kwargs": {"a": 1}}
-    assert "not applied" in parse(ask(open_api(), "POST", "/chat_tokenize", json=body))["error"]
+    assert "not applied" in send(open_api(), "/chat_tokenize", **body).json()["error"]

@@ -55,7 +55,7 @@ def test_a_begun_answer_and_a_cut_message_are_plain_too() -> None:
 def test_raw_text_and_variables_of_the_template_are_no_messages() -> None:
     assert LITERAL.encode(EOS) == USUAL.encode(EOS)
     assert LITERAL.card.control_tokens == frozenset()  # so that plain text that holds one is a message all the same
-    with pytest.raises(BadRequest, match="special token '<|user|>'"):
+    with pytest.raises(BadRequest, match=r"special token '<\|user\|>'"):
         LITERAL.encode((Message("user", "a"),), options='{"system": "x<|user|>"}')
 
 
@@ -74,7 +74,7 @@ def test_the_embedded_models_own_tokenizer_keeps_its_ids() -> None:
 
 
 def test_space_beside_a_mark_is_taken_as_the_tokenizer_takes_it() -> None:
-    """A token that takes the space after it, a normaliser, a prefix at the beginning alone, a word in the vocabulary."""
+    """A token that takes the space after it, a normaliser, a prefix at the beginning, a word in the vocabulary."""
     letters = {letter: id for id, letter in enumerate(["<unk>", "▁", *"abcu<|>end", "<|end|>", "<|u|>"])}
     library = Tokenizer(models.BPE(vocab=letters, merges=[], unk_token="<unk>", ignore_merges=True))
     library.normalizer = normalizers.Replace("C", "c")
