@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 from demo.errors import DemoError
 
 FinishReason: TypeAlias = Literal["length", "eos_token", "stop_sequence", "repetition", "cancelled"]
+# How an answer begins: without reasoning, with tags if any, inside a tag that the prompt opened, or in harmony.
+ReasoningStart: TypeAlias = Literal["none", "tags", "open", "harmony"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Started:
     seed: int | None
     cached_tokens: int | None = 0
     prompt: tuple[int, ...] = ()
+    reasoning: ReasoningStart = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from demo.api.dialects.timings import MILLISECONDS, Timings
 from demo.api.openapi.replies import NativeReason
 from demo.errors import DemoError, Incomplete
 from demo.events import Done, EngineReport, Event, Failed, PromptRead, PromptToken, Started, Token
-from demo.request import Request
+from demo.reasoning import Kind, Part, ReasoningParser, join_kind
+from demo.request import Message, Request
 from demo.run import Run
 
 
@@ -24,6 +25,8 @@ class Answer:
     cached_tokens: int | None = None  # the prompt tokens that were reused and not computed
     prompt: tuple[PromptToken, ...] = ()
     end: Done | Failed | None = None
+    parts: list[tuple[Part, ...]] = field(default_factory=list)  # of each token: reasoning, answer, marks
+    _parser: ReasoningParser = field(default_factory=lambda: ReasoningParser("none"))
 
     @classmethod
     def of(cls, run: Run) -> "Answer":
@@ -37,15 +40,19 @@ class Answer:
         if isinstance(event, Token):
             self.tokens.append(event)
             self.characters += len(event.text)
+            self.parts.append(self._parser.feed(event))
         elif isinstance(event, EngineReport):
             self.input_tokens, self.cached_tokens = event.input_tokens, event.cached_tokens
         elif isinstance(event, Started):
             self.started = event
+            self._parser = ReasoningParser(event.reasoning)
             self.input_tokens, self.cached_tokens = event.input_tokens, event.cached_tokens
         elif isinstance(event, PromptRead):
             self.prompt = event.tokens
         elif isinstance(event, Done | Failed):
             self.end = event
+            if self.parts:
+                self.parts[-1] += self._parser.end()
 
     @property
     def request(self) -> Request:
@@ -54,6 +61,24 @@ class Answer:
     @property
     def text(self) -> str:
         return "".join(token.text for token in self.tokens)
+
+    @property
+    def reasons(self) -> bool:
+        """Whether the model may reason before its answer."""
+        return self.started is not None and self.started.reasoning != "none"
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """How many tokens are of its reasoning."""
+        return self._parser.reasoning_tokens
+
+    def join(self, kind: Kind) -> str:
+        """The text of its reasoning, or of the answer alone."""
+        return "".join(join_kind(parts, kind) for parts in self.parts)
+
+    def as_message(self) -> Message:
+        """The answer as a turn of a conversation."""
+        return Message("assistant", self.join("answer"), self.join("reasoning") or None)
 
     @property
     def seed(self) -> int | None:

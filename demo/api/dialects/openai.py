@@ -18,7 +18,16 @@ from demo.api.dialects.number_fields import WHOLE, Penalty, Rate, Scale, ScaleOr
 from demo.api.dialects.openai_numbers import CountOrAll, MinP, SeedOrRandom, TopK, TopP, read_sampling
 from demo.api.dialects.timings import MILLISECONDS
 from demo.api.dialects.unavailable import Unavailable
-from demo.api.openapi.replies import ChatChunk, CompletionChunk, OpenAIError, OpenAIReason, Usage, UsageField
+from demo.api.openapi.replies import (
+    ChatChunk,
+    CompletionChunk,
+    CompletionTokensDetails,
+    OpenAIError,
+    OpenAIReason,
+    ReasoningUsage,
+    Usage,
+    UsageField,
+)
 from demo.bounds import MAX_STOP_SEQUENCES, SCALE
 from demo.engine import ModelCard
 from demo.errors import BadRequest, DemoError
@@ -196,12 +205,15 @@ class OpenAIDialect(ABC):
         n = self.request.n or 1
         prompt = add_counts(answer.input_tokens for answer in answers[::n])
         completion = sum(len(answer.tokens) for answer in answers)
+        details: CompletionTokensDetails = {"reasoning_tokens": sum(answer.reasoning_tokens for answer in answers)}
+        told: ReasoningUsage = {"completion_tokens_details": details} if answers[0].reasons else {}
         groups = [answers[at : at + n] for at in range(0, len(answers), n)]
         return {
             "prompt_tokens": prompt,
             "completion_tokens": completion,
             "total_tokens": add_counts([prompt, completion]),
             "prompt_tokens_details": {"cached_tokens": add_counts(map(find_least_cached, groups))},
+            **told,
         }
 
 

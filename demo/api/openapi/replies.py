@@ -25,6 +25,9 @@ PromptTokenIds: TypeAlias = Annotated[
 RetryAfter: TypeAlias = Annotated[
     float, Field(description="seconds until a place is expected to be free, where the server can tell")
 ]
+ReasoningContent: TypeAlias = Annotated[
+    str, Field(description="what a model that reasons wrote before its answer, without the marks around it")
+]
 Seed: TypeAlias = Annotated[int | None, Field(description="null where no token was drawn at random")]
 
 
@@ -114,6 +117,9 @@ class StreamTimings(TypedDict):
     total_time: float
     time_per_token: float | None
     time_to_first_token: float | None
+    time_to_first_answer: NotRequired[
+        Annotated[float, Field(description="of a model that has reasoned first: to the first token of its answer")]
+    ]
     engine: NotRequired[dict[str, float]]
 
 
@@ -144,7 +150,19 @@ class PromptTokensDetails(TypedDict):
     cached_tokens: CachedTokens
 
 
-class Usage(TypedDict):
+class CompletionTokensDetails(TypedDict):
+    """How much of the answer is the model's reasoning."""
+
+    reasoning_tokens: Annotated[int, Field(description="tokens before the answer, those of the marks included")]
+
+
+class ReasoningUsage(TypedDict, total=False):
+    """The counts of a model that may reason."""
+
+    completion_tokens_details: CompletionTokensDetails
+
+
+class Usage(ReasoningUsage):
     """Tokens read and written."""
 
     prompt_tokens: PromptTokens
@@ -184,6 +202,7 @@ class ChatText(TypedDict):
 
     role: Literal["assistant"]
     content: str
+    reasoning_content: NotRequired[ReasoningContent]
 
 
 class ChatTextDelta(TypedDict):
@@ -191,6 +210,7 @@ class ChatTextDelta(TypedDict):
 
     role: NotRequired[Literal["assistant"]]
     content: str
+    reasoning_content: NotRequired[ReasoningContent]
 
 
 class ChatChoice(TypedDict):

@@ -9,6 +9,7 @@ from typing import Final
 from demo.engine import Log
 from demo.engines.local.detokenizer import Decode, Detokenizer
 from demo.engines.local.held_tokens import HeldTokens
+from demo.engines.local.reasoning_start import ReasoningFormat, find_reasoning_start
 from demo.engines.local.spelling import Spell
 from demo.engines.stop_strings import Match
 from demo.errors import DemoError
@@ -43,13 +44,17 @@ class SampledToken:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """From ids to text and roles. `decode` omits `control_tokens`; `spell` is of one token by itself."""
+    """From ids to text and roles. `decode` omits `control_tokens`; `spell` is of one token by itself.
+
+    `reasoning` is how the model marks its reasoning; None where its chat template knows of none.
+    """
 
     decode: Decode
     spell: Spell
     special_ids: frozenset[int]
     eos_ids: frozenset[int]
     control_tokens: frozenset[str] = frozenset()
+    reasoning: ReasoningFormat | None = None
 
 
 class Output:
@@ -87,7 +92,9 @@ class Output:
     def start(self, seed: int, cached_tokens: int) -> None:
         """Log that the prompt is being read, without its first `cached_tokens`."""
         self.started = True
-        self._write(Started(self._clock(), len(self._prompt), seed, cached_tokens, self._prompt))
+        vocabulary = self._vocabulary
+        reasoning = find_reasoning_start(vocabulary.reasoning, self._request.prompt, self._prompt, vocabulary.spell)
+        self._write(Started(self._clock(), len(self._prompt), seed, cached_tokens, self._prompt, reasoning))
 
     def note_queue(self, ahead: int, seconds: float | None) -> None:
         """Log that it waits, behind `ahead` others, where that or a second is new."""

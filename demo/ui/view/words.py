@@ -55,6 +55,13 @@ def describe_cached(cached: tuple[int, int] | None) -> str:
     return f"{cached[0]:,} of {cached[1]:,} prompt tokens remembered" if cached else ""
 
 
+def describe_reasoning(ttft: float | None, answered: float | None) -> str:
+    """When a model that reasons began its answer, beside when it began to write; empty where it has not done both."""
+    if ttft is None or answered is None:
+        return ""
+    return f"first token after {format_seconds(ttft)}, first answer token after {format_seconds(answered)}"
+
+
 def describe_recording(trace: Trace, from_link: bool = False) -> str:
     """The label of a run that is played from a recording: this server's, or one that a link brought."""
     slowed = f", slowed to {trace.pace:g} tokens/s" if trace.pace else ""

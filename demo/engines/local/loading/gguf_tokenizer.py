@@ -13,10 +13,10 @@ from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, proc
 from tokenizers import Tokenizer as Backend
 
 from demo.engine import Piece
-from demo.engines.local import backend
+from demo.engines.local import backend as library
 from demo.engines.local.chat_template import DEFAULT, list_gguf_templates
 from demo.engines.local.longest_token import LongestToken, find_longest_token
-from demo.engines.local.tokenizer import Tokenizer
+from demo.engines.local.tokenizer import NO_OPTIONS, Tokenizer
 
 CONTROL, USER_DEFINED = 3, 4  # values of `token_type` for tokens that are encoded as a whole
 GPT2_END: Final = "<|endoftext|>"
@@ -101,22 +101,26 @@ class ByteLevel(Tokenizer):
         return self._longest
 
     def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
-        return backend.encode(self._backend, text, raw, limit)
+        return library.encode(self._backend, text, raw, limit)
 
     def locate(self, text: str, raw: bool, limit: int | None = None, first: int = 0) -> tuple[Piece, ...]:
-        return backend.locate(self._backend, text, raw, limit, first)
+        return library.locate(self._backend, text, raw, limit, first)
 
     def decode(self, ids: Sequence[int], special: bool = True) -> str:
         return self._backend.decode(ids, skip_special_tokens=not special)
 
     @property
-    def has_chat_template(self) -> bool:
-        return self._template is not None
+    def backend(self) -> Backend:
+        return self._backend
 
-    def apply_chat_template(self, turns: Sequence[Mapping[str, str]]) -> str:
+    @property
+    def chat_template(self) -> str | None:
+        return self._template
+
+    def apply_chat_template(self, turns: Sequence[Mapping[str, str]], options: Mapping[str, Any] = NO_OPTIONS) -> str:
         conversation = [dict(turn) for turn in turns]
-        options: dict[str, Any] = {"chat_template": self._template, "add_generation_prompt": True, **self._roles}
-        return str(self._renderer.result()([conversation], **options)[0][0])
+        known: dict[str, Any] = {"chat_template": self._template, "add_generation_prompt": True, **self._roles}
+        return str(self._renderer.result()([conversation], **(dict(options) | known))[0][0])
 
 
 def _import_renderer() -> Callable[..., Any]:
