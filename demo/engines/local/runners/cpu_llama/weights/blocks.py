@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ PLAIN: Final = {
     GGMLQuantizationType.F16: torch.float16,
     GGMLQuantizationType.BF16: torch.bfloat16,
 }
+Packing: TypeAlias = Callable[[Tensor], Matrix]  # of stored rows
 LOW_NIBBLES: Final = 0x0F0F0F0F0F0F0F0F
 
 
@@ -45,7 +46,7 @@ def unpack(stored: Tensor, quantization: GGMLQuantizationType) -> Tensor:
     return torch.from_numpy(dequantize(stored.numpy(), quantization))
 
 
-def choose_packing(quantization: GGMLQuantizationType, rounded: bool) -> Callable[[Tensor], Matrix]:
+def choose_packing(quantization: GGMLQuantizationType, rounded: bool) -> Packing:
     """How stored rows are packed: as they are where the kernels have such values, else rounded to 8 bits.
 
     With `rounded`, numbers of 16 or 32 bits are rounded too.
@@ -53,13 +54,15 @@ def choose_packing(quantization: GGMLQuantizationType, rounded: bool) -> Callabl
     if quantization in PLAIN:
         return (lambda rows: round_to_eight_bits(rows.float())) if rounded else pack_plain
     size = GGML_QUANT_SIZES[quantization][1]
-    if read := FOUR_BITS.get(quantization):
-        return lambda rows: pack_four_bits(*read(rows.unflatten(-1, (-1, size))))
-    if read := FIVE_BITS.get(quantization):
-        return lambda rows: pack_offset_bytes(*read(rows.unflatten(-1, (-1, size))))
-    if read_bytes := EIGHT_BITS.get(quantization):
-        return lambda rows: pack_eight_bits(*read_bytes(rows.unflatten(-1, (-1, size))))
+    for pack, readers in ((pack_four_bits, FOUR_BITS), (pack_offset_bytes, FIVE_BITS), (pack_eight_bits, EIGHT_BITS)):
+        if quantization in readers:
+            return _compose(pack, readers[quantization], size)
     return lambda rows: round_to_eight_bits(unpack(rows, quantization))
+
+
+def _compose(pack: Callable[..., Matrix], read: Callable[[Tensor], tuple[Tensor, ...]], size: int) -> Packing:
+    """`pack` of what `read` makes of blocks of `size` bytes."""
+    return lambda rows: pack(*read(rows.unflatten(-1, (-1, size))))
 
 
 def _read_q4_0(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
