@@ -1,7 +1,7 @@
 """`python -m tests.tools URL VENVS`: each tool's medians beside this project's, by the tool's own definitions.
 
-VENVS holds a virtual environment for each tool, named as its package. A tool that is missing is named. The exit code is 1
-where a tool and this project's client differ by more than 5 % and 2 ms.
+VENVS holds a virtual environment for each tool, named as its package. A tool that is missing is named. The exit code
+is 1 where a tool and this project's client differ by more than 5 % and 2 ms.
 """
 
 import json
