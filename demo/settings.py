@@ -127,7 +127,7 @@ class Settings:
         None, line("a Jinja file"), "chat template that writes conversations [the model's own]"
     )
     no_special_tokens_in_text: bool = _switch(
-        "encode special tokens in the text of messages, such as <|im_end|>, as plain text, not as control tokens"
+        "encode special tokens in the text of messages as plain text, not as control tokens"
     )
     plain_prompts: Literal["chat", "raw"] = _setting(
         "chat",

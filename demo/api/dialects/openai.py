@@ -18,16 +18,8 @@ from demo.api.dialects.number_fields import WHOLE, Penalty, Rate, Scale, ScaleOr
 from demo.api.dialects.openai_numbers import CountOrAll, MinP, SeedOrRandom, TopK, TopP, read_sampling
 from demo.api.dialects.timings import MILLISECONDS
 from demo.api.dialects.unavailable import Unavailable
-from demo.api.openapi.replies import (
-    ChatChunk,
-    CompletionChunk,
-    CompletionTokensDetails,
-    OpenAIError,
-    OpenAIReason,
-    ReasoningUsage,
-    Usage,
-    UsageField,
-)
+from demo.api.openapi.replies import ChatChunk, CompletionChunk, OpenAIError, OpenAIReason
+from demo.api.openapi.usage import CompletionTokensDetails, ReasoningUsage, Usage, UsageField
 from demo.bounds import MAX_STOP_SEQUENCES, SCALE
 from demo.engine import ModelCard
 from demo.errors import BadRequest, DemoError

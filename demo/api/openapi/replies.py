@@ -5,14 +5,11 @@ from typing import Annotated, Final, Literal, NotRequired, TypeAlias
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from demo.api.openapi.usage import CachedTokens, PromptTokens, Usage
+
 IGNORED_PARAMETERS: Final = "x-ignored-parameters"  # a header: fields of the body that are not known here
 NativeReason: TypeAlias = Literal["length", "eos_token", "stop_sequence"]
 OpenAIReason: TypeAlias = Literal["stop", "length"]
-CachedTokens: TypeAlias = Annotated[
-    int | None,
-    Field(description="tokens of the prompt that were reused and not computed; null where it is not told"),
-]
-PromptTokens: TypeAlias = Annotated[int | None, Field(description="null where an engine elsewhere does not tell it")]
 TokenId: TypeAlias = Annotated[int | None, Field(description="null where an engine elsewhere does not tell it")]
 Logprob: TypeAlias = Annotated[float | None, Field(description="null where an engine elsewhere does not tell it")]
 StopReason: TypeAlias = Annotated[
@@ -142,39 +139,6 @@ class NativeEvent(TypedDict):
     top_tokens: NotRequired[list[TokenInfo]]
     generated_text: str | None
     details: StreamDetails | None
-
-
-class PromptTokensDetails(TypedDict):
-    """How much of the prompt was not computed."""
-
-    cached_tokens: CachedTokens
-
-
-class CompletionTokensDetails(TypedDict):
-    """How much of the answer is the model's reasoning."""
-
-    reasoning_tokens: Annotated[int, Field(description="tokens before the answer, those of the marks included")]
-
-
-class ReasoningUsage(TypedDict, total=False):
-    """The counts of a model that may reason."""
-
-    completion_tokens_details: CompletionTokensDetails
-
-
-class Usage(ReasoningUsage):
-    """Tokens read and written."""
-
-    prompt_tokens: PromptTokens
-    completion_tokens: int
-    total_tokens: int | None
-    prompt_tokens_details: PromptTokensDetails
-
-
-class UsageField(TypedDict, total=False):
-    """The counts in a chunk; null where they follow in one of their own."""
-
-    usage: Usage | None
 
 
 class ChatLogprob(TypedDict):
