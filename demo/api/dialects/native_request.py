@@ -90,7 +90,7 @@ class Parameters(BaseModel):
     adapter_id: Annotated[Any, Unavailable()] = None
 
     def sampling(self) -> Sampling:
-        return Sampling(**self.model_dump(include=SAMPLING, exclude_none=True))
+        return Sampling(**self.model_dump(include=SAMPLING & type(self).model_fields.keys(), exclude_none=True))
 
     def check(self, streamed: bool) -> None:
         """Raises BadRequest for what is unavailable, or does not go together."""
