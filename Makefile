@@ -1,6 +1,8 @@
 # make run    a .venv, the locked packages, the embedded model, and the page       (ARGS="--port 8000" for settings)
 # make test   all of that, a browser, nginx, Node, then ruff, mypy, pytest                 (TESTS="tests/engines" for a part)
 # make test-vllm  a vLLM for the CPU in .venv-vllm (gigabytes), and this server in front of it
+# make test-models  two real GGUF files, downloaded into .models (750 MB): their answers, speed and memory
+# make compare-tools  guidellm, vLLM's bench and aiperf against this server, beside its own client; each in .venv-tools
 # make bench  the peers, then this server beside them, measured in turns            (BENCH="--without llama-cpp-python")
 # make mutants  breaks the core, the dialects and the views in some 3,000 ways, and lists what the tests do not notice
 # make space  folders of the Space's variants in .space, ready to be pushed, and checked  (SPACE="cpu zerogpu" for some)
@@ -30,6 +32,15 @@ test: .venv/test.stamp .venv/resolve.stamp browser proxy clients
 
 test-vllm: .venv/test.stamp .venv-vllm/vllm.stamp
 	VLLM=.venv-vllm/bin/vllm $(BIN)/pytest --capture=no --numprocesses 0 tests/engines/endpoint/vllm_peer.py
+
+test-models: .venv/test.stamp
+	MODELS=.models $(BIN)/pytest --capture=no --numprocesses 0 tests/engines/local/real_models.py
+
+compare-tools: .venv/test.stamp .venv-tools/tools.stamp
+	@$(BIN)/python app.py --port 7993 --no-prefix-cache & server=$$!; trap "kill $$server" EXIT; \
+		until $(BIN)/python -c "import urllib.request as r; r.urlopen('http://127.0.0.1:7993/health')" 2>/dev/null; \
+		do kill -0 $$server || exit 2; sleep 1; done; \
+		$(BIN)/python -m tests.tools http://127.0.0.1:7993 .venv-tools
 
 bench: .venv/bench.stamp $(if $(findstring llama-cpp-python,$(BENCH)),,.venv/bench-compiled.stamp)
 	$(BIN)/python -m tests.comparison $(BENCH)
@@ -79,6 +90,15 @@ lock: | .venv/test.stamp
 		file.write_text(text.replace(f"Version: {d.version}", f"Version: {d.version}+cpu", 1))'
 	@touch $@
 
+# A tool that can't be installed is named when the tools are compared. vLLM is that of `make test-vllm`, if it is there.
+.venv-tools/tools.stamp:
+	@echo "Installing guidellm and aiperf into .venv-tools (once, some gigabytes) ..."
+	@mkdir -p .venv-tools
+	@ln -sfn ../.venv-vllm .venv-tools/vllm
+	-@$(PYTHON) -m venv .venv-tools/guidellm && .venv-tools/guidellm/bin/python -m pip install --quiet guidellm==0.8.1
+	-@$(PYTHON) -m venv .venv-tools/aiperf && .venv-tools/aiperf/bin/python -m pip install --quiet aiperf
+	@touch $@
+
 .venv/bench.stamp: requirements-bench.txt .venv/run.stamp
 	@echo "Installing the peers into .venv ..."
 	@grep -v '^llama-cpp-python' requirements-bench.txt | $(PIP) --requirement /dev/stdin
@@ -111,4 +131,4 @@ proxy:
 clients:
 	@sh tests/clients/install.sh
 
-.PHONY: run test test-vllm bench figures figures-gpu space space-check mutants lock browser proxy clients
+.PHONY: run test test-vllm test-models compare-tools bench figures figures-gpu space space-check mutants lock browser proxy clients

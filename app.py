@@ -30,6 +30,7 @@ from demo.engines.draining import DrainingEngine
 from demo.engines.endpoint.engine import open_endpoint
 from demo.engines.fair_engine import FairEngine
 from demo.engines.local.engine import open_engine, release_memory
+from demo.engines.local.loading.hub_reach import can_reach_hub
 from demo.engines.metered import MeteredEngine
 from demo.engines.reloading import ReloadingEngine
 from demo.engines.replay import open_replay, read_recordings
@@ -61,7 +62,9 @@ def main(arguments: Sequence[str]) -> int:
     chosen = choose_engine(settings, recordings, server)
     reload = chosen.reload if isinstance(chosen, ReloadingEngine) else None
     engine = MeteredEngine(DrainingEngine(FairEngine(chosen), drain))
-    page = mount_page(FastAPI(), engine, recordings=recordings, access=read_access(settings)) if mount_page else None
+    access = read_access(settings)
+    options = {"recordings": recordings, "access": access, "reaches_hub": can_reach_hub}
+    page = mount_page(FastAPI(), engine, **options) if mount_page else None
     api = create_api(engine, settings, page, server.url, server.allowed_hosts, reload, drain)
     server.serve(serve_visitors(api) if is_zerogpu() else api, on_exit=engine.close, ending=Ending(drain, engine))
     status = engine.status

@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias
 
 from demo.errors import DemoError
 
-FinishReason: TypeAlias = Literal["length", "eos_token", "stop_sequence", "cancelled"]
+FinishReason: TypeAlias = Literal["length", "eos_token", "stop_sequence", "repetition", "cancelled"]
+# How an answer begins: without reasoning, with tags if any, inside a tag that the prompt opened, or in harmony.
+ReasoningStart: TypeAlias = Literal["none", "tags", "open", "harmony"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,16 @@ class Started:
     """The request left the queue: its prefill begins, after the first `cached_tokens`, which are reused.
 
     `prompt` holds the ids that the model reads; it is empty where the engine does not know them.
-    After a Sent it is written with the first token instead, and the counts are those known by then; `seed` is None
-    where the engine draws one of its own.
+    After a Sent it is written with the first token instead, and the counts are those known by then, None where an
+    engine elsewhere does not tell them; `seed` is None where the engine draws one of its own.
     """
 
     time: float
-    input_tokens: int
+    input_tokens: int | None
     seed: int | None
-    cached_tokens: int = 0
+    cached_tokens: int | None = 0
     prompt: tuple[int, ...] = ()
+    reasoning: ReasoningStart = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +130,12 @@ class Token:
 class EngineReport:
     """What an engine elsewhere says of a run at its end: the prompt's counts, and its own `figures` by its names.
 
-    Written before the last token. The engine's clock is not this process's.
+    Written before the last token. A count that it does not tell is None. The engine's clock is not this process's.
     """
 
     time: float
-    input_tokens: int
-    cached_tokens: int
+    input_tokens: int | None
+    cached_tokens: int | None
     figures: tuple[tuple[str, float], ...] = ()
 
 

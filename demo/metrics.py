@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from demo.events import Done, Event, Failed, Started, Token
+from demo.reasoning import find_answer_token, find_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +16,14 @@ class Timeline:
     """When one reader received a run, in seconds since the request was submitted.
 
     `ttft` (time to first token) ends with the first token that has text, `tokens[i]` is the time of token i + 1.
+    `answered` is the time to the first token of the answer, of a model that has reasoned before it.
     """
 
     started: float | None = None
     ttft: float | None = None
     tokens: tuple[float, ...] = ()
     end: float | None = None
+    answered: float | None = None
 
     @property
     def total(self) -> float | None:
@@ -50,20 +53,22 @@ def measure_streamed(submitted: float, events: Sequence[Event]) -> Timeline:
         return next((time - submitted for time in times), None)
 
     tokens = [event for event in events if isinstance(event, Token)]
+    answered = find_answer_token(find_start(events), tokens)
     return Timeline(
         started=find_first(event.time for event in events if isinstance(event, Started)),
         ttft=find_first(token.time for token in tokens if token.text),
         tokens=tuple(token.time - submitted for token in tokens),
         end=find_first(event.time for event in events[-1:] if isinstance(event, Done | Failed)),
+        answered=None if answered is None else answered.time - submitted,
     )
 
 
 def measure_whole(streamed: Timeline) -> Timeline:
     """The timeline of a reader of the same run that receives everything at its end."""
     if streamed.end is None:
-        return replace(streamed, ttft=None, tokens=())
-    ttft = None if streamed.ttft is None else streamed.end
-    return replace(streamed, ttft=ttft, tokens=(streamed.end,) * len(streamed.tokens))
+        return replace(streamed, ttft=None, answered=None, tokens=())
+    ttft, answered = (None if time is None else streamed.end for time in (streamed.ttft, streamed.answered))
+    return replace(streamed, ttft=ttft, answered=answered, tokens=(streamed.end,) * len(streamed.tokens))
 
 
 def percentile(values: Sequence[float], q: float) -> float | None:

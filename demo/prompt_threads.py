@@ -30,7 +30,7 @@ def measure_prompt(prompt: Prompt) -> int:
     """The work of encoding a prompt, in characters."""
     if isinstance(prompt, str | TokenIds):
         return len(prompt)
-    return sum(len(each.content) + MESSAGE_COST for each in prompt)
+    return sum(len(each.content) + len(each.reasoning or "") + MESSAGE_COST for each in prompt)
 
 
 async def run_beside(size: int, work: Callable[[], T], discard: Callable[[T], object] = lambda result: None) -> T:

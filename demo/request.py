@@ -15,10 +15,11 @@ Role: TypeAlias = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation; `reasoning` is an assistant's before its content, which a template may write."""
 
     role: Role
     content: str
+    reasoning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,11 @@ class Sampling:
 class Request:
     """One generation that a client asks for. `prompt` is raw text, the messages of a conversation, or token ids.
 
-    `keeps_stop` leaves the stop string that ends the answer in its text.
+    `keeps_stop` leaves the stop string that ends the answer in its text. `ends_loops` ends an answer that repeats
+    itself (`repetition`).
     `max_new_tokens` None asks for as many as fit; `truncate` keeps that many tokens of the prompt's end;
     `prompt_logprobs` asks for a PromptRead event; token k is written no sooner than (k - 1) / `pace` after the first.
+    `template_options` are variables for the chat template, as the text of a JSON object.
     `client` is an opaque key: the engine is shared fairly between clients, and reuses the KV cache of a prompt for the
     same client only. `cache_prompt` False has the whole prompt computed.
     Raises BadRequest where a value is out of its range.
@@ -96,6 +99,8 @@ class Request:
     client: str | None = None
     cache_prompt: bool = True
     keeps_stop: bool = False
+    ends_loops: bool = False
+    template_options: str = "{}"
 
     def __post_init__(self) -> None:
         if not self.prompt:
@@ -114,7 +119,9 @@ def list_texts(prompt: Prompt) -> list[str]:
     """The texts of a prompt: its own or those of its messages; token ids have none."""
     if isinstance(prompt, str):
         return [prompt]
-    return [] if isinstance(prompt, TokenIds) else [message.content for message in prompt]
+    if isinstance(prompt, TokenIds):
+        return []
+    return [text for message in prompt for text in (message.reasoning, message.content) if text is not None]
 
 
 def find_question(prompt: Prompt) -> str:

@@ -126,6 +126,9 @@ class Settings:
     chat_template: str | None = _setting(
         None, line("a Jinja file"), "chat template that writes conversations [the model's own]"
     )
+    no_special_tokens_in_text: bool = _switch(
+        "encode special tokens in the text of messages as plain text, not as control tokens"
+    )
     plain_prompts: Literal["chat", "raw"] = _setting(
         "chat",
         match("chat|raw", "chat or raw"),
@@ -189,7 +192,7 @@ class Settings:
 # What says how a model is loaded here, or bounded by a tokenizer that only its engine has.
 OF_LOADING = {
     *("model_id", "revision", "dtype", "device", "cuda_graphs", "torch_compile", "threads", "replay_only"),
-    *("kv_cache_memory", "no_prefix_cache", "max_input_tokens"),
+    *("no_special_tokens_in_text", "kv_cache_memory", "no_prefix_cache", "max_input_tokens"),
 }
 
 

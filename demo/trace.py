@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar, get_args
 
 from demo.engine import ModelCard
 from demo.errors import BadRequest
-from demo.events import Done, EngineReport, Event, FinishReason, Sent, Started, Token
+from demo.events import Done, EngineReport, Event, FinishReason, ReasoningStart, Sent, Started, Token
 from demo.json_size import measure_json
 from demo.request import Message, Request, Role, Sampling, TokenIds, find_question
 from demo.run import Run
@@ -114,7 +114,7 @@ def write_trace(trace: Trace) -> dict[str, Any]:
         "dtype": trace.dtype,
         "made": trace.recorded_on.isoformat(),  # the key that files and links have always had
         "pace": trace.pace,
-        "prompt": prompt if isinstance(prompt, str) else [asdict(message) for message in prompt],
+        "prompt": prompt if isinstance(prompt, str) else [_write_message(message) for message in prompt],
         "max_new_tokens": trace.request.max_new_tokens,
         "ignore_eos": trace.request.ignore_eos,
         "sampling": _write_sampling(trace.request.sampling),
@@ -122,6 +122,7 @@ def write_trace(trace: Trace) -> dict[str, Any]:
         "input_tokens": started.input_tokens,
         "cached_tokens": started.cached_tokens,
         "seed": started.seed,
+        **({"reasoning": started.reasoning} if started.reasoning != "none" else {}),
         "tokens": [
             [_round(token.time), token.id, token.text, token.logprob and _round(token.logprob), token.special]
             for token in trace.tokens
@@ -183,6 +184,10 @@ def _round(number: float) -> float:
     return round(number, 6)
 
 
+def _write_message(message: Message) -> dict[str, str]:
+    return {name: text for name, text in asdict(message).items() if text is not None}
+
+
 def _write_sampling(sampling: Sampling) -> dict[str, Any]:
     """The parameters that differ from their default."""
     default = asdict(Sampling())
@@ -203,7 +208,9 @@ def _read_prompt(prompt: object) -> str | tuple[Message, ...]:
         raise BadRequest(f"{INVALID}`prompt` is neither a text nor a conversation.")
     if any(each.get("role") not in get_args(Role) for each in prompt):
         raise BadRequest(f"{INVALID}a message of `prompt` has an unknown role.")
-    return tuple(Message(each["role"], _take(each, "content", str)) for each in prompt)
+    return tuple(
+        Message(each["role"], _take(each, "content", str), _take_or_none(each, "reasoning", str)) for each in prompt
+    )
 
 
 def _read_date(text: str) -> date:
@@ -231,10 +238,14 @@ def _read_events(document: dict[str, Any]) -> tuple[Event, ...]:
 def _read_start(document: dict[str, Any]) -> Started:
     """`cached_tokens` is missing in runs that were recorded before the engine had a prefix cache."""
     time, seed = _take(document, "started", float), _take_or_none(document, "seed", int)
-    read, cached = _take(document, "input_tokens", int), _take_or_none(document, "cached_tokens", int) or 0
-    if not 0 <= cached <= read:
+    read = _take_or_none(document, "input_tokens", int)
+    cached = _take_or_none(document, "cached_tokens", int) if "cached_tokens" in document else 0
+    if not 0 <= (cached or 0) <= (cached or 0 if read is None else read):
         raise BadRequest(f"{INVALID}`cached_tokens` must be from 0 to `input_tokens`.")
-    return Started(time, read, seed, cached)
+    reasoning: ReasoningStart = document.get("reasoning", "none")
+    if reasoning not in get_args(ReasoningStart):
+        raise BadRequest(f"{INVALID}`reasoning` is unknown.")
+    return Started(time, read, seed, cached, reasoning=reasoning)
 
 
 def _read_token(row: list[Any], index: int) -> Token:

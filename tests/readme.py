@@ -10,13 +10,24 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
+from gguf import GGMLQuantizationType
+
 from demo.engines.local.runners.cpu_llama.architectures.architecture import Architecture
 from demo.engines.local.runners.cpu_llama.architectures.families import FAMILIES
 from demo.engines.local.runners.cpu_llama.kernels.operations import GELU
+from demo.engines.local.runners.cpu_llama.weights.blocks import (
+    EIGHT_BITS,
+    FIVE_BITS,
+    FOUR_BITS,
+    PLAIN,
+    is_readable,
+)
 from demo.settings import Settings, describe_setting, format_flag, format_variable
 from demo.snippets import FOLDER, LANGUAGES
 from tests import way
 from tests.engines.local import test_way
+from tests.engines.local.runners.cpu_llama.architectures.paths import find_gpu_path
+from tests.engines.local.runners.cpu_llama.architectures.tiny_families import CONFIGS
 
 ROOT: Final = Path(__file__).parent.parent
 README: Final = ROOT / "README.md"
@@ -28,6 +39,7 @@ BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
     "gemma3_text": ("a scaled embedding", "two rotary bases", "a window in five of six layers"),
     "phi3": ("partial rotation", "LongRoPE up to the original context"),
 }
+ORDERED: Final = (*FOUR_BITS, *FIVE_BITS, *EIGHT_BITS)
 FIGURES: Final = ROOT / "tests" / "figures" / "README.md"
 # The figures that the first README repeats, by how their rows begin.
 CHOSEN: Final = (
@@ -86,8 +98,32 @@ def write_figures(_: str) -> str:
 
 def write_families(_: str) -> str:
     """The families that the CPU kernels compute, and how each differs from Llama."""
-    rows = [f"| `{each.model_type}` | `{each.gguf}` | {describe_family(each)} |" for each in FAMILIES]
-    return "\n".join(["| in a folder or on the hub | in a GGUF file | differs from Llama by |", "|---|---|---|", *rows])
+    paths = {CONFIGS[family]().model_type: find_gpu_path(family) for family in CONFIGS}
+    rows = [
+        f"| `{each.model_type}` | `{each.gguf}` | {describe_family(each)} | our kernels | {paths[each.model_type]} |"
+        for each in FAMILIES
+    ]
+    head = "| in a folder or on the hub | in a GGUF file | differs from Llama by | on a CPU | on a GPU |"
+    return "\n".join([head, "|---|---|---|---|---|", *rows])
+
+
+def write_quantizations(_: str) -> str:
+    """How the CPU kernels multiply the quantization types of GGUF files."""
+    exact, rounded = ([each.name for each in ORDERED if each.name.endswith("_K") == is_k] for is_k in (False, True))
+    others = sorted(each.name for each in GGMLQuantizationType if each not in (*PLAIN, *ORDERED) and is_readable(each))
+    rows = [
+        (sorted(each.name for each in PLAIN), "as they are, with `--dtype stored`; else rounded to 8 bits"),
+        (exact, "as they are"),
+        (rounded, "as they are; scales and minima, which are products, are rounded to float16"),
+        (others, "rounded to 8 bits, 32 numbers per scale"),
+    ]
+    return "\n".join(
+        [
+            "| type | how its weights are multiplied |",
+            "|---|---|",
+            *(f"| {', '.join(names)} | {how} |" for names, how in rows),
+        ]
+    )
 
 
 def describe_family(family: Architecture) -> str:
@@ -109,6 +145,7 @@ PARTS: Final[dict[str, Callable[[str], str]]] = {
     "snippet": write_snippet,
     "figures": write_figures,
     "families": write_families,
+    "quantizations": write_quantizations,
     "stations": lambda _: way.write_table(),
     "way": lambda _: test_way.write_table(),
 }

@@ -23,8 +23,7 @@ from demo.static.recordings import EXAMPLE_FILE, MACHINES, STORIES
 from demo.trace import Trace, trace_run, write_trace
 from demo.ui.files import LESSON
 from demo.ui.listeners.lesson import EXAMPLE, EXAMPLE_SAMPLING
-from demo.ui.view.options import DEFAULT_REPETITION_PENALTY
-from demo.ui.view.speed import DEFAULT_LENGTH
+from demo.ui.view.options import DEFAULTS, read_options
 
 STORY: Request = Request(
     "-", 300, Sampling(do_sample=True, temperature=0.7, top_p=0.9, repetition_penalty=1.1, seed=1), cache_prompt=False
@@ -46,8 +45,8 @@ def record(engine: Engine, request: Request) -> Trace:
 
 def ask(question: str) -> Request:
     """A question as the page asks it."""
-    sampling = Sampling(repetition_penalty=DEFAULT_REPETITION_PENALTY)
-    return Request((Message("user", question),), DEFAULT_LENGTH, sampling, cache_prompt=False)
+    options = read_options(list(DEFAULTS.values()))
+    return Request((Message("user", question),), options.max_new_tokens, options.sampling, cache_prompt=False)
 
 
 def list_questions(folder: Path) -> Iterator[tuple[Path, Request]]:

@@ -131,9 +131,13 @@ class ScriptedEngine(Engine):
             assert self._submitted.wait_for(lambda: len(self.tickets) >= number, timeout=20), "no such request"
         return self.tickets[number - 1]
 
-    def close(self) -> None:
+    def cancel_all(self) -> None:
+        """End the work of every request."""
         for ticket in self.tickets:
             ticket.cancel()
+
+    def close(self) -> None:
+        self.cancel_all()
 
 
 class TypingEngine(ScriptedEngine):
@@ -162,7 +166,7 @@ class TypingEngine(ScriptedEngine):
     def close(self) -> None:
         for ticket in self.tickets:
             ticket.fail(describe_shutdown())
-            ticket.cancel()
+        self.cancel_all()
 
     def _type(self, ticket: ScriptedTicket, due: float) -> None:
         request = ticket.request

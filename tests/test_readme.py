@@ -129,7 +129,7 @@ def test_every_chosen_figure_is_one_that_was_measured() -> None:
 
 def test_its_example_prompts_are_those_of_the_page() -> None:
     prompts = json.loads((ROOT / "assets" / "prompts.json").read_text())
-    for prompt in ("What is Deep Learning?", "Write a poem about the sea"):
+    for prompt in ("What is Deep Learning?", "Write a story about a dragon"):
         assert prompt in prompts
         assert prompt in BODY
 

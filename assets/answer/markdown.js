@@ -3,10 +3,7 @@
 import { Blocks } from "./blocks.js";
 import { createThinking } from "./thinking.js";
 
-const OPENING = "<think>";
-const CLOSING = "</think>";
-
-// {append(text), end(), clear(), showRaw(flag), text}
+// {append(text, parts), end(), clear(), showRaw(flag), text}
 // Way 26: The text is drawn as Markdown; only its last block is parsed again
 export function createAnswer(element) {
   const raw = createView("raw");
@@ -27,10 +24,10 @@ export function createAnswer(element) {
   clear();
   return {
     get text() { return text; },
-    append(piece) {
+    append(piece, parts) {
       text += piece;
       rawText.appendData(piece);
-      writer.append(piece);
+      writer.append(piece, parts);
     },
     end: () => writer.end(),
     clear,
@@ -47,10 +44,14 @@ function createView(name) {
   return view;
 }
 
-// Splits an answer into the model's thinking and the answer itself.
+// Writes the model's reasoning and the answer, each in its place.
+// `parts` says what is which, as far as it is known, as the server's reasoning parser tells it: "r5;m8;a12;" are five
+// units of reasoning, a mark of eight, twelve of the answer. Without parts all is the answer.
 class Writer {
   #view;
-  #buffer = ""; // a possible beginning of a tag
+  #text = ""; // of which it is not yet known what it is
+  #known = ""; // the parts so far
+  #parts = []; // of #text: [kind, length]
   #thinking = null;
   #answer = null;
 
@@ -58,55 +59,43 @@ class Writer {
     this.#view = view;
   }
 
-  append(text) {
-    if (this.#answer) return this.#answer.append(text);
-    this.#buffer += text;
-    return this.#thinking ? this.#think() : this.#begin();
+  append(text, parts = "") {
+    if (!parts) return this.#writeAnswer(text);
+    for (const part of parts.slice(this.#known.length).split(";")) if (part) this.#parts.push([part[0], Number(part.slice(1))]);
+    this.#known = parts;
+    this.#text += text;
+    while (this.#text && this.#parts.length) this.#writeNext();
   }
 
   end() {
-    if (this.#thinking) this.#thinking.append(this.#buffer);
-    else this.#startAnswer(this.#buffer);
-    this.#buffer = "";
-    this.#thinking?.end();
+    this.#endThinking();
     this.#answer?.end();
   }
 
-  #begin() {
-    const start = this.#buffer.trimStart();
-    if (start.startsWith(OPENING)) {
-      this.#thinking = createThinking(this.#view);
-      this.#buffer = start.slice(OPENING.length);
-      this.#think();
-    } else if (!OPENING.startsWith(start)) this.#startAnswer();
+  #writeNext() {
+    const [kind, length] = this.#parts[0];
+    const piece = this.#text.slice(0, length);
+    this.#text = this.#text.slice(length);
+    if (piece.length < length) this.#parts[0][1] -= piece.length;
+    else this.#parts.shift();
+    if (!piece) return;
+    if (kind === "r") this.#writeThinking(piece);
+    else if (kind === "a") this.#writeAnswer(piece);
+    else if (this.#thinking) this.#endThinking();
   }
 
-  #think() {
-    const end = this.#buffer.indexOf(CLOSING);
-    if (end < 0) {
-      const kept = measureOverlap(this.#buffer, CLOSING);
-      this.#thinking.append(this.#buffer.slice(0, this.#buffer.length - kept));
-      this.#buffer = this.#buffer.slice(this.#buffer.length - kept);
-      return;
-    }
-    this.#thinking.append(this.#buffer.slice(0, end));
-    this.#thinking.end();
+  #writeThinking(text) {
+    this.#thinking ??= createThinking(this.#view);
+    this.#thinking.append(text);
+  }
+
+  #endThinking() {
+    this.#thinking?.end();
     this.#thinking = null;
-    this.#buffer = this.#buffer.slice(end + CLOSING.length);
-    this.#startAnswer();
   }
 
-  #startAnswer() {
-    const text = this.#buffer;
-    this.#buffer = "";
+  #writeAnswer(text) {
     this.#answer ??= new Blocks(this.#view);
     this.#answer.append(text);
   }
-}
-
-// How many characters at the end of `text` are a beginning of `tag`.
-function measureOverlap(text, tag) {
-  let length = Math.min(text.length, tag.length - 1);
-  while (!tag.startsWith(text.slice(text.length - length))) length -= 1;
-  return length;
 }

@@ -6,6 +6,7 @@ import "./connection.js";
 import { mountChart } from "./charts.js";
 import { anyRunning, marksOf, restoreClocks, startClocks, write } from "./heads.js";
 import { mountPane, mountPast } from "./panes.js";
+import { mountLarger } from "./larger.js";
 import { mountReload } from "./reload.js";
 import * as slowMotion from "./slow_motion.js";
 import { mountTable } from "./tables.js";
@@ -55,7 +56,7 @@ function mountVerdict(element, trigger) {
   });
 }
 
-function mountLine(element, props, watch) {
+function mountLine(element, props, watch, trigger) {
   const line = element.querySelector("[data-line]");
   const update = () => {
     const { value } = props;
@@ -70,6 +71,7 @@ function mountLine(element, props, watch) {
   update();
   watch("value", update);
   mountReload(element, props, watch);
+  mountLarger(element, props, watch, trigger);
   element.querySelector("#edit")?.addEventListener("click", () => {
     enterPrompt(line.textContent);
     page.mode = "edit";

@@ -31,7 +31,7 @@ export function mountPane(host, props, watch) {
   watch("value", update);
 }
 
-// The earlier turns: [{question, text, note}].
+// The earlier turns: [{question, text, parts, note}].
 export function mountPast(host, props, watch) {
   const side = host.closest(".pane").id.split("-")[0];
   const raw = document.getElementById(`${side}-raw`);
@@ -45,7 +45,7 @@ export function mountPast(host, props, watch) {
   watch("value", update);
 }
 
-function createTurn({ question, text, note }) {
+function createTurn({ question, text, parts, note }) {
   const asked = element("p", { class: "question", dir: "auto" }, question);
   const host = element("div", { class: "answer" });
   if (!text) {
@@ -53,7 +53,7 @@ function createTurn({ question, text, note }) {
     return { nodes: [asked, host] };
   }
   const answer = createAnswer(host);
-  answer.append(text);
+  answer.append(text, parts);
   answer.end();
   const button = element("button", { type: "button", class: "link", onclick: () => copy(text, button) }, "Copy");
   return { nodes: [asked, host, button], answer };
@@ -69,6 +69,7 @@ function createPane(root) {
   const painter = createPainter(show);
   let state = null;
   let shown = "";
+  let parts = ""; // of the text: reasoning, marks, answer
   let pending = null; // the value that the fields do not show yet
 
   // Scrolling comes last: it needs the layout, which every write invalidates.
@@ -77,7 +78,7 @@ function createPane(root) {
     const added = text.slice(shown.length);
     const first = shown === "" && added !== "";
     scrolling.detectScroll();
-    answer.append(added);
+    answer.append(added, parts);
     shown = text;
     paints.push([performance.now(), count]);
     if (pending) writeFields();
@@ -110,6 +111,7 @@ function createPane(root) {
     const { text = "", schedule = "", active } = value;
     if (!text.startsWith(shown) || (value.state === "queued" && state !== "queued")) clear();
     pending = value;
+    parts = value.parts ?? "";
     painter.feed(text, schedule);
     if (!active) painter.finish(text);
     // While text grows, the fields change with it: a frame of their own would cost as much as the text's.

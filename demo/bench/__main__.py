@@ -1,16 +1,15 @@
 """`python -m demo.bench URL`: options, measurement, report."""
 
-import argparse
 import os
 import platform
 import sys
+from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from datetime import UTC, datetime
 
-from demo.bench import leave
 from demo.bench.client import TIMEOUT, Client
 from demo.bench.dialects import DIALECTS, Request
+from demo.bench.leave import measure_leaving
 from demo.bench.levels import measure_level
 from demo.bench.open_loop import parse_limits, schedule_arrivals, summarize_open_loop
 from demo.bench.pairs import measure_pairs, order_pairs
@@ -27,27 +26,30 @@ PROMPT = "Once upon a time, in a small village by the sea,"  # a model without a
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print. The exit code: 0, or 2 where the server can't be measured."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    if given[:1] == ["leave"]:
-        return leave.main(given[1:])
-    options = parse_arguments(given)
+    leaves = given[:1] == ["leave"]
+    options = parse_leaving(given[1:]) if leaves else parse_arguments(given)
     try:
-        with closing(Client(options.url, options.api_key, options.timeout)) as client:
-            print(measure_server(client, options))
+        print(measure_server(options, leaves))
     except DemoError as error:
         print(error, file=sys.stderr)
         return 2
     return 0
 
 
-def measure_server(client: Client, options: argparse.Namespace) -> str:
+def measure_server(options: Namespace, leaves: bool) -> str:
     """The report on the server. What the options leave open, the server is asked for."""
-    software, _ = recognise_software(client.get_json)
+    client = Client(options.url, options.api_key, options.timeout)
+    software, version = recognise_software(client.get_json)
     dialect, model = choose_dialect(client, options.dialect), options.model or choose_model(client)
-    target = Target(
-        client, dialect, Request(model, options.prompt, options.new_tokens, software.write_cache_parameters)
-    )
-    if options.rate is not None:
-        return measure_load(target, software.prefix_caching, options)
+    request = Request(model, options.prompt, options.new_tokens, software.write_cache_parameters)
+    target = Target(client, dialect, request)
+    if leaves:
+        return measure_leaving(target, f"{software.name} {version}", options.settle)
+    return (measure_modes if options.rate is None else measure_load)(target, software.prefix_caching, options)
+
+
+def measure_modes(target: Target, prefix_caching: str, options: Namespace) -> str:
+    """The report on streamed against whole responses, in pairs, and on concurrent streams."""
     order = order_pairs(options.warm_up + options.pairs, options.seed)
     pairs = measure_pairs(target.measure, order)[options.warm_up :]
     # One stream at a time is what the pairs measure.
@@ -55,15 +57,11 @@ def measure_server(client: Client, options: argparse.Namespace) -> str:
     measured = (
         f"{options.pairs} pairs in random order (seed {options.seed}) after {options.warm_up} warm-up pairs, dropped"
     )
-    return write_report(
-        describe_conditions(target, software.prefix_caching, options, measured),
-        pairs,
-        levels,
-        measure_own_bias(options),
-    )
+    conditions = describe_conditions(target, prefix_caching, measured)
+    return write_report(conditions, pairs, levels, measure_own_bias(options))
 
 
-def measure_load(target: Target, prefix_caching: str, options: argparse.Namespace) -> str:
+def measure_load(target: Target, prefix_caching: str, options: Namespace) -> str:
     """The report on an open loop at the rate asked for."""
     for _ in range(options.warm_up):
         target.measure("streamed")
@@ -71,17 +69,16 @@ def measure_load(target: Target, prefix_caching: str, options: argparse.Namespac
     loop = summarize_open_loop(options.rate, options.seed, options.slo, outcomes)
     streams = [each.chunks for each in outcomes if isinstance(each, Sample)]
     measured = f"open loop after {options.warm_up} warm-up requests, dropped"
-    return write_load_report(
-        describe_conditions(target, prefix_caching, options, measured), loop, streams, measure_own_bias(options)
-    )
+    conditions = describe_conditions(target, prefix_caching, measured)
+    return write_load_report(conditions, loop, streams, measure_own_bias(options))
 
 
-def measure_own_bias(options: argparse.Namespace) -> Bias | None:
+def measure_own_bias(options: Namespace) -> Bias | None:
     """The benchmark's own error, unless it is left out."""
     return measure_bias(options.self_test) if options.self_test else None
 
 
-def describe_conditions(target: Target, prefix_caching: str, options: argparse.Namespace, measured: str) -> Conditions:
+def describe_conditions(target: Target, prefix_caching: str, measured: str) -> Conditions:
     """The conditions of the measurement."""
     return Conditions(
         url=target.client.url,
@@ -97,22 +94,17 @@ def describe_conditions(target: Target, prefix_caching: str, options: argparse.N
     )
 
 
-def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str]) -> Namespace:
     """The options; exits with 2 and a sentence where one is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="python -m demo.bench",
-        description="Measure a streaming text-generation server over HTTP, by the client's clock: streamed against "
+    parser = make_parser(
+        "python -m demo.bench",
+        "Measure a streaming text-generation server over HTTP, by the client's clock: streamed against "
         "whole responses in pairs, and the time that HTTP adds; with --rate, an open loop instead. Greedy, with the "
         "same prompt in every request. `python -m demo.bench leave URL` counts what a server computes after its "
         "client has left. In a checkout, `python -m tests.comparison` measures this project's server beside others.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        new_tokens=64,
     )
     add = parser.add_argument
-    add("url", metavar="URL", help="the server, for example http://localhost:7860, without /v1")
-    add("--dialect", choices=["auto", *DIALECTS], default="auto", help="API to use; auto: native where /info is TGI's")
-    add("--model", help="the model's name in requests; if not given, the first of /v1/models, else tgi")
-    add("--prompt", default=PROMPT, help="the prompt of every request")
-    add("--new-tokens", type=at_least(1), default=64, help="tokens to request; fewer may come")
     add("--pairs", type=at_least(2), default=30, help="pairs of a streamed and a whole request")
     add("--warm-up", type=at_least(0), default=2, help="pairs, or with --rate requests, before those, dropped")
     add("--rate", type=_parse_rate, help="requests a second, arriving as a Poisson process, instead of pairs")
@@ -120,10 +112,35 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--self-test", type=at_least(0), default=STREAMS, metavar="STREAMS", help="its streams; 0 leaves it out")
     add("--slo", type=_parse_slo, default="", metavar="ttft=0.5,tpot=0.05", help="limits in seconds, for the goodput")
     add("--concurrency", type=_parse_levels, default="1", help="concurrent streams, as in 1,4,16; 1 is the pairs alone")
-    add("--api-key", help="sent as a bearer token")
     add("--seed", type=int, default=0, help="seed of the order within the pairs, and of the arrivals")
-    add("--timeout", type=at_least(1), default=int(TIMEOUT), help="seconds of silence after which to give up")
     return parser.parse_args(arguments)
+
+
+def parse_leaving(arguments: Sequence[str]) -> Namespace:
+    """The options of `leave`; exits with 2 and a sentence where one is wrong."""
+    parser = make_parser(
+        "python -m demo.bench leave",
+        "Leave requests in each way, and count what the server computed after that, from its metrics. "
+        "Nobody else must use the server meanwhile. The prompt's answer must not be short.",
+        new_tokens=128,
+    )
+    settled = "seconds to wait, after those of a whole answer, before counting"
+    parser.add_argument("--settle", type=float, default=0.5, help=settled)
+    return parser.parse_args(arguments)
+
+
+def make_parser(program: str, description: str, new_tokens: int) -> ArgumentParser:
+    """The options that every measurement has: which server, and what is asked of it."""
+    parser = ArgumentParser(program, description=description, formatter_class=ArgumentDefaultsHelpFormatter)
+    add = parser.add_argument
+    add("url", metavar="URL", help="the server, for example http://localhost:7860, without /v1")
+    add("--dialect", choices=["auto", *DIALECTS], default="auto", help="API to use; auto: native where /info is TGI's")
+    add("--model", help="the model's name in requests; if not given, the first of /v1/models, else tgi")
+    add("--prompt", default=PROMPT, help="the prompt of every request")
+    add("--new-tokens", type=at_least(1), default=new_tokens, help="tokens to request; fewer may come")
+    add("--api-key", help="sent as a bearer token")
+    add("--timeout", type=at_least(1), default=int(TIMEOUT), help="seconds of silence after which to give up")
+    return parser
 
 
 def at_least(least: int) -> Callable[[str], int]:
@@ -131,7 +148,7 @@ def at_least(least: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+            raise ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
         return int(text)
 
     return parse
@@ -143,7 +160,7 @@ def _parse_rate(text: str) -> float:
     except ValueError:
         rate = 0.0
     if not 0 < rate < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a rate: give requests a second, as in 2.5")
+        raise ArgumentTypeError(f"{text!r} is not a rate: give requests a second, as in 2.5")
     return rate
 
 
@@ -151,7 +168,7 @@ def _parse_slo(text: str) -> dict[str, float]:
     try:
         return parse_limits(text) if text else {}
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise ArgumentTypeError(str(error)) from None
 
 
 def _parse_levels(text: str) -> list[int]:

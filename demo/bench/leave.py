@@ -4,28 +4,22 @@ What was computed is read from the server's metrics, once it has had time to com
 computed before is what had arrived; of a whole reply, what the fastest of some streams had received after that time.
 """
 
-import argparse
 import json
 import socket
 import struct
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from demo.bench.client import TIMEOUT, Client
 from demo.bench.counters import COUNTERS, count_generated
-from demo.bench.dialects import Mode, Request
+from demo.bench.dialects import Mode
 from demo.bench.recorded import parse_response
 from demo.bench.sample import MeasurementError, read_events
-from demo.bench.software import recognise_software
-from demo.bench.target import Target, choose_dialect, choose_model
-from demo.errors import DemoError
+from demo.bench.target import Target
 
 RECEIVED: Final = 8  # tokens after which a stream is left
-_PROMPT: Final = "Once upon a time, in a small village by the sea,"
 _CALIBRATIONS: Final = 3
 _READ_SIZE: Final = 1 << 16
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST
@@ -136,26 +130,12 @@ WAYS: Final = (
 )
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Leave and print. The exit code: 0, or 2 where the server can't be measured."""
-    options = parse_arguments(arguments)
-    try:
-        with closing(Client(options.url, options.api_key, options.timeout)) as client:
-            print(measure_leaving(client, options))
-    except DemoError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-def measure_leaving(client: Client, options: argparse.Namespace) -> str:
-    """The report: a table, a sentence and, as the last line, JSON."""
-    software, version = recognise_software(client.get_json)
-    dialect, model = choose_dialect(client, options.dialect), options.model or choose_model(client)
-    request = Request(model, options.prompt, options.new_tokens, software.write_cache_parameters)
-    leaver = Leaver(Target(client, dialect, request), options.settle)
+def measure_leaving(target: Target, server: str, settle: float) -> str:
+    """The report on a server, by its name and version: a table, a sentence and, as the last line, JSON."""
+    leaver = Leaver(target, settle)
     departures = [leaver.leave(way) for way in WAYS]
-    title = f"{client.url} · {software.name} {version} · dialect {dialect.name} · model {model} · {leaver.counter}"
+    asked = f"dialect {target.dialect.name} · model {target.request.model}"
+    title = f"{target.client.url} · {server} · {asked} · {leaver.counter}"
     return "\n".join([title, "", *write_departures(departures, len(leaver.arrivals))])
 
 
@@ -179,23 +159,3 @@ def _describe(departures: Sequence[Departure], whole: int) -> str:
 
 def _write(tokens: float | None) -> str:
     return "not counted" if tokens is None else f"{tokens:g}"
-
-
-def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options; exits with 2 and a sentence where one is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="python -m demo.bench leave",
-        description="Leave requests in each way, and count what the server computed after that, from its metrics. "
-        "Nobody else must use the server meanwhile.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    add = parser.add_argument
-    add("url", metavar="URL", help="the server, for example http://localhost:7860, without /v1")
-    add("--dialect", choices=["auto", "native", "chat", "completions"], default="auto", help="API to use")
-    add("--model", help="the model's name in requests; if not given, the first of /v1/models, else tgi")
-    add("--prompt", default=_PROMPT, help="the prompt, whose answer must not be short")
-    add("--new-tokens", type=int, default=128, help="tokens to request")
-    add("--settle", type=float, default=0.5, help="seconds to wait, after those of a whole answer, before counting")
-    add("--api-key", help="sent as a bearer token")
-    add("--timeout", type=float, default=TIMEOUT, help="seconds of silence after which to give up")
-    return parser.parse_args(arguments)

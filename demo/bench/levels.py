@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from demo.bench.sample import Sample
+from demo.bench.sample import Sample, measure_span
 from demo.metrics import percentile
 
 ROUNDS = 3  # measured, after one that opens the connections and is dropped
@@ -38,7 +38,7 @@ def summarize_level(concurrency: int, rounds: Sequence[Samples]) -> Level:
     answered = [[sample for sample in samples if sample is not None] for samples in rounds]
     streams = [sample for samples in answered for sample in samples]
     ttfts = [sample.timeline.ttft for sample in streams if sample.timeline.ttft is not None]
-    seconds = sum(_span(samples) for samples in answered if samples)
+    seconds = sum(measure_span(samples) for samples in answered if samples)
     return Level(
         concurrency=concurrency,
         rounds=len(rounds),
@@ -48,8 +48,3 @@ def summarize_level(concurrency: int, rounds: Sequence[Samples]) -> Level:
         ttft_p50=percentile(ttfts, 50),
         ttft_p95=percentile(ttfts, 95),
     )
-
-
-def _span(samples: Sequence[Sample]) -> float:
-    """Seconds from the first request to the last end."""
-    return max(sample.sent + sample.total for sample in samples) - min(sample.sent for sample in samples)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from demo.bench.sample import MeasurementError, Sample
+from demo.bench.sample import MeasurementError, Sample, measure_span
 from demo.metrics import percentile
 
 LIMITS: Final = ("ttft", "tpot", "itl", "total")
@@ -75,7 +75,7 @@ def summarize_open_loop(rate: float, seed: int, limits: Mapping[str, float], out
         requests=len(outcomes),
         refused=sum(each is None for each in outcomes),
         failed=len(failures),
-        seconds=_span(samples),
+        seconds=measure_span(samples) if samples else None,
         tokens=sum(sample.count or 0 for sample in samples),
         metrics={name: take_percentiles(_list_values(samples, name)) for name in LIMITS},
         lag=take_percentiles([sample.lag for sample in samples]),
@@ -126,9 +126,3 @@ def _meets(sample: Sample, name: str, limit: float) -> bool:
     return all(value is None or value <= limit for value in _measure(sample, name)) and (
         name != "ttft" or sample.timeline.ttft is not None
     )
-
-
-def _span(samples: Sequence[Sample]) -> float | None:
-    if not samples:
-        return None
-    return max(each.sent + each.total for each in samples) - min(each.sent for each in samples)

@@ -100,6 +100,11 @@ def split_events(reads: Sequence[tuple[float, bytes]]) -> Iterator[tuple[float, 
                 yield time, "\n".join(data)
 
 
+def measure_span(samples: Sequence[Sample]) -> float:
+    """Seconds from the first request to the last end, of at least one sample."""
+    return max(each.sent + each.total for each in samples) - min(each.sent for each in samples)
+
+
 def describe_error(response: TimedResponse) -> str:
     """An error response's status, and the sentence in its body or the body's beginning."""
     text = response.body.decode(errors="replace")

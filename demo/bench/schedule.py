@@ -20,6 +20,7 @@ from demo.bench.sample import MeasurementError, TimedResponse
 
 MAX_OPEN: Final = 900  # select() takes file descriptors below 1024
 _LEAD: Final = 1.0  # seconds before a request is due that its connection is opened
+_ACCEPTED: Final = 0.005  # seconds that the server has to accept the first connections
 _OPENERS: Final = 16
 _AWAKE: Final = 0.0003  # seconds before a request is due from which on the thread only polls: waking up takes time
 _READ_SIZE: Final = 1 << 16
@@ -78,7 +79,7 @@ class _Schedule:
         for future in self._opening:
             with suppress(MeasurementError):
                 future.result()
-        begun = heard = time.perf_counter()
+        begun = heard = time.perf_counter() + _ACCEPTED
         self.exchanges.extend(Exchange(begun + start) for start in self._starts)
         unsent = 0
         while unsent < len(self.exchanges) or self._connections:
@@ -89,7 +90,9 @@ class _Schedule:
             elif self._read_ready(self._wait(unsent, now)):
                 heard = now
             elif now - heard > self._connector.timeout and self._connections:
-                self._give_up(f"The server was silent for {self._connector.timeout:g} s.")
+                self._give_up(
+                    f"The server was silent for {self._connector.timeout:g} s: is it busy, or is the timeout too short?"
+                )
 
     def close(self) -> None:
         """Close what is still open."""
@@ -131,23 +134,22 @@ class _Schedule:
         return min(max(self.exchanges[unsent].due - now - _AWAKE, 0.0), _LEAD / 4)
 
     def _read_ready(self, seconds: float) -> bool:
-        """Whether bytes came. All that came until select() returned has that moment's time."""
+        """Whether bytes came. Each piece has the time at which it had been read: never one before it was written."""
         if not self._connections:  # Windows refuses a select() on nothing
             time.sleep(seconds)
             return False
         ready = self._selector.select(seconds)
-        now = time.perf_counter()
         for key, _ in ready:
-            if self._read(key.data, now):
+            if self._read(key.data):
                 self._end(key.data)
         return bool(ready)
 
-    def _read(self, index: int, now: float) -> bool:
+    def _read(self, index: int) -> bool:
         """Take what there is; whether the response has ended or the server has closed the connection."""
         exchange, connection = self.exchanges[index], self._connections[index]
         try:
             while piece := connection.sock.recv(_READ_SIZE):
-                exchange.reads.append((now, piece))
+                exchange.reads.append((time.perf_counter(), piece))
         except (BlockingIOError, SSLWantReadError):
             return bool(exchange.reads) and has_ended(exchange.reads)
         except OSError as error:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -41,9 +41,9 @@ class Bias:
 def measure_bias(streams: int = STREAMS) -> Bias:
     """Stream from the reference server, all at once. Raises MeasurementError where a stream fails."""
     body = _DIALECT.body(Request("reference", "", 1), "streamed")
-    with start_reference_server() as url, closing(Client(url, timeout=20)) as client:
+    with start_reference_server() as url:
         starts = [_SPREAD * index / streams for index in range(streams)]
-        responses = client.post_on_schedule(_DIALECT.path("streamed"), [body] * streams, starts)
+        responses = Client(url, timeout=20).post_on_schedule(_DIALECT.path("streamed"), [body] * streams, starts)
     return compare_stamps(responses)
 
 

@@ -153,9 +153,11 @@ class _Recorder(LogWrapper):
         self._metrics.queue.observe(started.time - self._submitted)
         self._record_prompt(started.input_tokens, started.cached_tokens)
 
-    def _record_prompt(self, input_tokens: int, cached_tokens: int) -> None:
-        self._metrics.input_length.observe(input_tokens)
-        self._metrics.count(CACHED, by=cached_tokens)
+    def _record_prompt(self, input_tokens: int | None, cached_tokens: int | None) -> None:
+        if input_tokens is not None:
+            self._metrics.input_length.observe(input_tokens)
+        if cached_tokens is not None:
+            self._metrics.count(CACHED, by=cached_tokens)
 
     def _record_token(self, token: Token) -> None:
         if token.text and not self._has_text:

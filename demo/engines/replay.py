@@ -107,8 +107,8 @@ def find_trace(traces: Sequence[Trace], request: Request) -> Trace:
 
 
 def _drop_circumstances(request: Request) -> Request:
-    """The request without what changes no token: length, pace, client and prefix cache."""
-    return replace(request, max_new_tokens=None, pace=None, client=None, cache_prompt=True)
+    """The request without what changes no token: length, pace, client, prefix cache, and where a loop ends."""
+    return replace(request, max_new_tokens=None, pace=None, client=None, cache_prompt=True, ends_loops=False)
 
 
 def find_rate(traces: Sequence[Trace]) -> float | None:

@@ -39,13 +39,17 @@ QUICK_EACH_TIME: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
 
 
 def build_page(
-    engine: Engine, sessions: Sessions, recordings: Sequence[Trace] = (), access: Access | None = None
+    engine: Engine,
+    sessions: Sessions,
+    recordings: Sequence[Trace] = (),
+    access: Access | None = None,
+    reaches_hub: Callable[[], bool] = lambda: False,
 ) -> gr.Blocks:
     """The page in front of `engine`; where that can't answer, one of `recordings` is played."""
     blocks: gr.Blocks
     with without_apps(), gr.Blocks(title="Token streaming", analytics_enabled=False) as blocks:
         page = Layout()
-        listeners = RaceListeners(engine, page, sessions, recordings, access)
+        listeners = RaceListeners(engine, page, sessions, recordings, access, reaches_hub)
         wire_race(blocks, page, listeners)
         wire_lesson(blocks, page, listeners, LessonListeners(engine, page, sessions))
     close_queue(blocks)
@@ -59,10 +63,12 @@ def mount_page(
     recordings: Sequence[Trace] = (),
     tabs: Tabs | None = None,
     access: Access | None = None,
+    reaches_hub: Callable[[], bool] = lambda: False,
 ) -> FastAPI:
     """Serve the page in front of `engine` at `/` of `app`, to the `tabs` that are then open.
 
-    `access` says who may have a failed model loaded again; None: nobody.
+    `access` says who may have a failed model loaded again; None: nobody. `reaches_hub` is asked when a visitor wants to
+    know which larger models there are.
     """
     sessions = Sessions() if sessions is None else sessions
     tabs = Tabs() if tabs is None else tabs
@@ -74,7 +80,7 @@ def mount_page(
     app.add_middleware(DocumentMiddleware)
     share_with_no_site(app)
     use_relative_urls()
-    page = build_page(engine, sessions, recordings, access)
+    page = build_page(engine, sessions, recordings, access, reaches_hub)
     mounted: FastAPI = gr.mount_gradio_app(
         app,
         page,
@@ -118,6 +124,7 @@ def wire_race(blocks: gr.Blocks, page: Layout, listeners: RaceListeners) -> None
     page.whole.stop.click(listeners.stop("whole"), **QUICK)
     stopped = page.clear.click(listeners.stop(), **QUICK)
     stopped.then(listeners.clear, None, [*page.start, page.results], **FREE)
+    page.model.click(listeners.offer_larger, None, page.message, **FREE)
     page.pace.input(listeners.choose_speed, **QUICK)
     blocks.load(listeners.watch_model, None, [page.model, page.generate, page.pace, page.controls["length"]], **FREE)
     page.sight.blur(listeners.hide, **QUICK_EACH_TIME)

@@ -16,7 +16,7 @@ from demo.request import Message, Request
 from demo.trace import Trace, retrace_run, trace_run
 from demo.ui.race import UPDATE_SECONDS, Race
 from demo.ui.view.options import GenerationOptions
-from demo.ui.view.turn import Question, Turn, join_messages
+from demo.ui.view.turn import Question, Turn, join_begun, join_messages
 from demo.ui.view.words import ARRIVALS, SIDES, Side, describe_pace, describe_recording
 
 MAX_RUNS: Final = 100  # that a session keeps for its charts and tables
@@ -103,7 +103,8 @@ class Session:
     # Way 6: The conversation and the prompt become a request
     def _make_race(self, engine: Engine, question: Question, turns: Sequence[Turn], options: GenerationOptions) -> Race:
         """A race for a question after `turns`."""
-        messages = () if question.kind == "example" else join_messages(turns)
+        join = join_begun if question.kind == "rest" else join_messages
+        messages = () if question.kind == "example" else join(turns)
         if question.kind != "rest":
             messages += (Message("user", question.text),)
         elif not messages:
@@ -116,6 +117,7 @@ class Session:
             ignore_eos=question.kind == "example",
             pace=options.pace,
             client=self.client,
+            ends_loops=question.kind != "example",
         )
         elsewhere = ARRIVALS if card is not None and card.source == "endpoint" else ""
         label = ", ".join(filter(None, (describe_pace(options.pace, card.rate if card else None), elsewhere)))

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from demo.api.application import create_api
 from demo.engine import Log, Ticket
 from demo.engines.metered import MeteredEngine
-from demo.events import Candidate, Done, FinishReason, PromptRead, PromptToken, Started, Token
+from demo.events import Candidate, Done, FinishReason, PromptRead, PromptToken, ReasoningStart, Started, Token
 from demo.request import Request
 from demo.settings import Settings
 from tests.scripted import ScriptedEngine, ScriptedTicket
@@ -26,6 +26,7 @@ class Script:
     prompt: tuple[PromptToken, ...] = ()
     cached_tokens: int = 0
     stop: str | None = None
+    reasoning: ReasoningStart = "none"
 
 
 def make_token(index: int, text: str, logprob: float, special: bool = False, top: Sequence[Candidate] = ()) -> Token:
@@ -106,7 +107,7 @@ class AnsweredTicket(ScriptedTicket):
         self._ended = True
         tokens = [replace(each, time=now) for each in script.tokens]
         ids = tuple(range(5, 5 + script.input_tokens))
-        started = Started(now, script.input_tokens, script.seed, script.cached_tokens, ids)
+        started = Started(now, script.input_tokens, script.seed, script.cached_tokens, ids, script.reasoning)
         self._log(started, *prompt, *tokens, done)
 
 

@@ -13,6 +13,7 @@ from demo.api.application import create_api
 from demo.api.server import Server
 from demo.engine import Engine
 from demo.engines.metered import MeteredEngine
+from demo.engines.reloading import ReloadingEngine
 from demo.settings import Settings
 
 
@@ -28,7 +29,8 @@ def serve_api(
         served = Server(settings, {})
         measured = MeteredEngine(engine)
         page = mount_page(measured) if mount_page else None
-        app = create_api(measured, settings, page, served.url)
+        reload = engine.reload if isinstance(engine, ReloadingEngine) else None
+        app = create_api(measured, settings, page, served.url, reload=reload)
         thread = threading.Thread(target=served.serve, args=(app, engine.close), daemon=True)
         thread.start()
         try:

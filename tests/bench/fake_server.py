@@ -29,7 +29,6 @@ class Script:
     usage: dict[str, int] | None = None  # in an event after the last token
     replies: dict[str, Any] = field(default_factory=dict)  # to GET, by path
     api_key: str | None = None  # required in every request
-    keep_alive: float = 10.0  # seconds after which an idle connection is closed
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,7 @@ class FakeServer(ThreadingHTTPServer):
         self.replies: list[Reply] = []
         self.asked: list[dict[str, Any]] = []
         self.connections = 0
-        self.closed = threading.Event()  # a connection
         self.places = threading.Semaphore(script.capacity)
-
-    def shutdown_request(self, request: Any) -> None:
-        super().shutdown_request(request)
-        self.closed.set()
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         self.connections += 1
@@ -66,7 +60,7 @@ class FakeServer(ThreadingHTTPServer):
 
 @contextmanager
 def serve(script: Script | None = None) -> Iterator[FakeServer]:
-    """The server, listening. The client's connections must be closed before leaving."""
+    """The server, listening until the block ends."""
     with FakeServer(script or Script()) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -81,11 +75,11 @@ class _Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: FakeServer
+    timeout = 10  # seconds
 
-    def setup(self) -> None:
-        super().setup()
-        self.script = self.server.script
-        self.connection.settimeout(self.script.keep_alive)
+    @property
+    def script(self) -> Script:
+        return self.server.script
 
     def do_GET(self) -> None:
         replies = {"/v1/models": {"data": [{"id": "fake/model"}, {"id": "other"}]}, **self.script.replies}

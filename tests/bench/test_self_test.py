@@ -1,5 +1,3 @@
-from contextlib import closing
-
 import pytest
 
 from demo.bench.client import Client
@@ -23,7 +21,8 @@ def test_a_failed_stream_is_no_measurement() -> None:
 
 def test_scheduled_requests_start_when_they_are_due_and_count_from_then() -> None:
     starts = [0.0, 0.0, 0.05, 0.1]
-    with serve(Script(delay=0.2)) as server, closing(Client(server.url, timeout=10)) as client:
+    with serve(Script(delay=0.2)) as server:
+        client = Client(server.url, timeout=10)
         responses = client.post_on_schedule("/v1/chat/completions", [{"stream": True}] * 4, starts)
         refused = client.post_on_schedule("/v1/chat/completions", [{"stream": True}] * 2, [0.0, 5e-3])
     times = [response.sent for response in responses if not isinstance(response, MeasurementError)]
@@ -36,6 +35,8 @@ def test_scheduled_requests_start_when_they_are_due_and_count_from_then() -> Non
 
 
 def test_one_request_that_fails_leaves_the_others() -> None:
-    with serve(Script(cuts_after=2)) as server, closing(Client(server.url, timeout=10)) as client:
-        cut = client.post_on_schedule("/v1/chat/completions", [{"stream": True}, {}], [0.0, 0.0])
+    with serve(Script(cuts_after=2)) as server:
+        cut = Client(server.url, timeout=10).post_on_schedule(
+            "/v1/chat/completions", [{"stream": True}, {}], [0.0, 0.0]
+        )
     assert all(isinstance(each, MeasurementError) for each in cut)

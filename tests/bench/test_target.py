@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from statistics import median
 
 import pytest
@@ -16,8 +16,8 @@ NEAR = 0.002  # seconds
 
 @contextmanager
 def opened(script: Script | None = None, dialect: str = "native") -> Iterator[tuple[Target, FakeServer]]:
-    with serve(script) as server, closing(Client(server.url, timeout=10)) as client:
-        yield Target(client, DIALECTS[dialect], Request("m", "Hello", len(WORDS))), server
+    with serve(script) as server:
+        yield Target(Client(server.url, timeout=10), DIALECTS[dialect], Request("m", "Hello", len(WORDS))), server
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -82,6 +82,7 @@ def test_auto_is_native_where_info_names_a_model_else_chat() -> None:
 
 
 def test_the_model_is_the_first_listed_else_tgi() -> None:
-    with opened() as (target, server), closing(Client(f"{server.url}/elsewhere", timeout=10)) as elsewhere:
+    with opened() as (target, server):
+        elsewhere = Client(f"{server.url}/elsewhere", timeout=10)
         assert choose_model(target.client) == "fake/model"
         assert choose_model(elsewhere) == "tgi"

@@ -7,18 +7,21 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from demo.ui.files import PLACE
 from tests.browser.chromium import launch
-from tests.browser.serving import Served, serve
+from tests.browser.kept_tab import KEPT, KeptTab
+from tests.browser.serving import ChosenEngine, Served, serve
 from tests.browser.tab import Tab, Tabs, open_tabs
 from tests.scripted import ScriptedEngine, TypingEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = [f"word{index} " for index in range(120)]
+Chosen = TypeVar("Chosen", bound=ScriptedEngine)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +38,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") -> None:
+    """The test after one that failed gets new tabs."""
+    if call.excinfo is not None:
+        for tab in KEPT:
+            tab.is_spoiled = True
+
+
+@pytest.fixture(autouse=True)
+def _no_complaints() -> Iterator[None]:
+    """No test leaves an error in a tab that stays open."""
+    yield
+    for tab in KEPT:
+        tab.check()
 
 
 @pytest.fixture(scope="package")
@@ -61,41 +79,49 @@ def open_tab(browser: Browser) -> Iterator[Tabs]:
         yield tabs
 
 
-@pytest.fixture(scope="module")
-def scripted() -> Iterator[tuple[ScriptedEngine, Served]]:
-    """An engine that tests drive by hand, and the page in front of it."""
-    engine = ScriptedEngine()
-    with serve(engine) as served:
-        yield engine, served
+class Stage:
+    """A server's page in front of the engine that a test chooses, and a tab that stays open: opening takes seconds."""
+
+    def __init__(self, url: str, tab: KeptTab, chosen: ChosenEngine) -> None:
+        self.url = url
+        self._tab = tab
+        self._chosen = chosen
+
+    def choose(self, engine: Chosen) -> Chosen:
+        """`engine` answers from now on."""
+        self._chosen.choose(engine)
+        return engine
+
+    def show(self, engine: ScriptedEngine) -> Tab:
+        """The tab as it was opened, in front of `engine`."""
+        self.choose(engine)
+        return self._tab.clear()
+
+
+@pytest.fixture(scope="package")
+def stage(browser: Browser) -> Iterator[Stage]:
+    """For tests that bring an engine of their own."""
+    chosen = ChosenEngine(ScriptedEngine())
+    with serve(chosen) as served, KeptTab(browser, served.url) as tab:
+        yield Stage(served.url, tab, chosen)
 
 
 @pytest.fixture
-def engine(scripted: tuple[ScriptedEngine, Served]) -> ScriptedEngine:
-    """That engine, without the requests of the test before."""
-    engine, _ = scripted
-    engine.close()
-    engine.tickets.clear()
-    engine.refusal = None
-    return engine
+def engine(stage: Stage) -> ScriptedEngine:
+    """An engine that the test drives by hand."""
+    return stage.choose(ScriptedEngine())
 
 
 @pytest.fixture
-def served(engine: ScriptedEngine, scripted: tuple[ScriptedEngine, Served]) -> Served:
+def served(engine: ScriptedEngine, stage: Stage) -> Served:
     """The page in front of `engine`."""
-    return scripted[1]
-
-
-@pytest.fixture(scope="module")
-def kept_tab(browser: Browser, scripted: tuple[ScriptedEngine, Served]) -> Iterator[Tab]:
-    """A tab that stays open, since opening one takes seconds."""
-    with open_tabs(browser) as open_tab:
-        yield open_tab(scripted[1].url)
+    return Served(stage.url)
 
 
 @pytest.fixture
-def tab(kept_tab: Tab, engine: ScriptedEngine) -> Tab:
-    """That tab as it was opened."""
-    return clear(kept_tab)
+def tab(stage: Stage, engine: ScriptedEngine) -> Tab:
+    """The tab that stays open, in front of `engine`."""
+    return stage.show(engine)
 
 
 @pytest.fixture(scope="package")
@@ -105,28 +131,17 @@ def typing_url() -> Iterator[str]:
         yield served.url
 
 
-@pytest.fixture(scope="module")
-def kept_typing_tab(browser: Browser, typing_url: str) -> Iterator[Tab]:
+@pytest.fixture(scope="package")
+def kept_typing_tab(browser: Browser, typing_url: str) -> Iterator[KeptTab]:
     """A tab that stays open in front of an engine that types by itself."""
-    with open_tabs(browser) as open_tab:
-        yield open_tab(typing_url)
+    with KeptTab(browser, typing_url) as tab:
+        yield tab
 
 
 @pytest.fixture
-def typing_tab(kept_typing_tab: Tab) -> Tab:
+def typing_tab(kept_typing_tab: KeptTab) -> Tab:
     """That tab as it was opened."""
-    return clear(kept_typing_tab)
-
-
-def clear(tab: Tab) -> Tab:
-    """The tab without a race, and with its switches off."""
-    for switch in tab.page.locator("[id$=-raw][aria-pressed=true]:enabled, #keep input:checked").all()[::-1]:
-        switch.click()
-    if tab.find("clear").is_enabled():
-        tab.find("clear").click()
-    tab.expect_both("ready")
-    tab.prompt.fill("How do you make cheese?")
-    return tab
+    return kept_typing_tab.clear()
 
 
 @pytest.fixture(scope="module")
@@ -136,14 +151,6 @@ def modules(browser: Browser, typing_url: str) -> Iterator[Page]:
         page = context.new_page()
         page.goto(f"{typing_url}{PLACE}/snippets.json")
         yield page
-
-
-@pytest.fixture(scope="package")
-def app_url() -> Iterator[str]:
-    """The real app with the embedded model, as its own process."""
-    # One thread: two workers' models share the cores.
-    with start_program("app.py", "--port", "0", "--threads", "1") as (_, url):
-        yield url
 
 
 @contextmanager

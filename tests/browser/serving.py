@@ -9,23 +9,34 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 
+from demo.access import read_access
 from demo.engine import Engine
+from demo.engines.wrapper import EngineWrapper
 from demo.settings import Settings
 from demo.trace import Trace
 from demo.ui.page import mount_page
-from demo.ui.session import Sessions
 from demo.ui.tabs import Tabs
 from tests.api.serving import serve_api
+from tests.scripted import ScriptedEngine
 
 FREED: Final[list[int]] = []  # ports of servers that have ended: the browser has cached their files
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Where the page is, and who is visiting it."""
+    """Where the page is."""
 
     url: str
-    sessions: Sessions
+
+
+class ChosenEngine(EngineWrapper):
+    """The engine that a test has chosen: one server's page is in front of many, one after the other."""
+
+    def choose(self, engine: ScriptedEngine) -> None:
+        """From now on it is `engine` that answers. The work of the one before ends."""
+        before, self._engine = self._engine, engine
+        if isinstance(before, ScriptedEngine):
+            before.cancel_all()
 
 
 @contextmanager
@@ -36,12 +47,14 @@ def serve(
     tabs: Tabs | None = None,
 ) -> Iterator[Served]:
     """Serve the page until the block ends, at the port of a server that has ended if there is one."""
-    sessions = Sessions()
     settings = replace(settings or Settings(), port=_choose_port())
+    access = read_access(settings)
     with serve_api(
-        engine, settings, lambda measured: mount_page(FastAPI(), measured, sessions, recordings, tabs)
+        engine,
+        settings,
+        lambda measured: mount_page(FastAPI(), measured, recordings=recordings, tabs=tabs, access=access),
     ) as url:
-        yield Served(url, sessions)
+        yield Served(url)
     FREED.append(urlsplit(url).port or 0)
 
 

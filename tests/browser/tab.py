@@ -21,7 +21,11 @@ SIZES: Final[dict[str, ViewportSize]] = {
 
 # Headless tabs are always told that they are seen.
 LOOK_AWAY: Final = """() => {
-  Object.defineProperty(document, "hidden", { value: true });
+  Object.defineProperty(document, "hidden", { value: true, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+LOOK_BACK: Final = """() => {
+  delete document.hidden;
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
 
@@ -45,10 +49,8 @@ OTHER_THEME: Final = """async () => {
   await Promise.allSettled(changing.map((transition) => transition.finished));
 }"""
 
-COLOURS: Final = ["color-contrast", "link-in-text-block"]  # axe's rules that a theme can break
-
-RUN_AXE: Final = """async ([place, options]) => {
-  const { violations } = await axe.run(place ?? document, options);
+RUN_AXE: Final = """async (place) => {
+  const { violations } = await axe.run(place ?? document, { resultTypes: ["violations"] });
   return violations.map(({ impact, id, nodes }) => [`${impact} ${id}`, nodes.map(({ html }) => html)]);
 }"""
 
@@ -143,24 +145,22 @@ class Tab:
         self.page.wait_for_function(FITS, arg=SIZES[size]["width"])
 
     def find_violations(self, place: str | None = None) -> list[str]:
-        """What axe has to say about the page, or a place in it, as it is now: on a phone, then in a wide window.
-
-        Rules of colour are asked in the other theme too.
+        """What axe has to say about the page, or a place in it, as it is now: in a wide window, then on a phone in the
+        other theme. Each size and each theme is asked once, since axe takes seconds to compare colours.
         """
-        violations = []
-        for size in ("phone", "wide"):
-            self.resize(size)
-            violations += self._ask_axe(place, {}, size)
+        wide = self._ask_axe(place, "wide")
         self.page.evaluate(OTHER_THEME)
-        violations += self._ask_axe(place, {"runOnly": COLOURS}, "other theme")
+        phone = self._ask_axe(place, "phone")
         self.page.evaluate(OTHER_THEME)
-        return violations
+        self.resize("wide")
+        return [*wide, *phone]
 
-    def _ask_axe(self, place: str | None, options: dict[str, list[str]], where: str) -> list[str]:
+    def _ask_axe(self, place: str | None, size: str) -> list[str]:
+        self.resize(size)
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE_SCRIPT)
-        found = self.page.evaluate(RUN_AXE, [place, {"resultTypes": ["violations"], **options}])
-        return [f"{where}, {rule}: {[html[:160] for html in nodes[:3]]}" for rule, nodes in found]
+        found = self.page.evaluate(RUN_AXE, place)
+        return [f"{size}, {rule}: {[html[:160] for html in nodes[:3]]}" for rule, nodes in found]
 
 
 class Tabs:
@@ -180,7 +180,7 @@ class Tabs:
         speed: str | None = "Real speed",
     ) -> Tab:
         """A new tab in which the model can answer, at `speed` or the page's own; with `ready` off, one just opened."""
-        page = self._open_page()
+        page = self._open_page(url)
         page.set_viewport_size(SIZES[size])
         tab = Tab(page, url, theme, fragment)
         self._tabs.append(tab)
@@ -190,13 +190,15 @@ class Tabs:
             tab.find("speed").get_by_label(speed).check()
         return tab
 
-    def _open_page(self) -> Page:
-        """In the browser's first context, which has cached the files, while few tabs are open there; else in a new one.
+    def _open_page(self, url: str) -> Page:
+        """In the first context, which has cached the files, while few of the server's tabs are open there; else a new.
 
         Tabs of one context share six connections to a server, and each tab holds one or two.
         """
         shared = self._browser.contexts[:1]
-        return shared[0].new_page() if shared and len(shared[0].pages) <= 2 else self._browser.new_page()
+        if shared and sum(page.url.startswith(url) for page in shared[0].pages) < 2:
+            return shared[0].new_page()
+        return self._browser.new_page()
 
     def close(self) -> None:
         """Close all: what happens afterwards is no complaint."""
@@ -205,6 +207,12 @@ class Tabs:
         for shared in self._browser.contexts[:1]:
             shared.clear_cookies()
             shared.clear_permissions()
+
+    def forget(self) -> None:
+        """Drop what the tabs complained of, and which other hosts they asked."""
+        for tab in self._tabs:
+            tab.complaints.clear()
+            tab.foreign_requests.clear()
 
     @property
     def complaints(self) -> list[str]:

@@ -1,16 +1,14 @@
 """Station 9: the programs are the README's, aimed at this server; the strip's numbers are the API's."""
 
-import json
 from typing import Any
 
 import httpx2
 from playwright.sync_api import expect
 
 from demo.errors import Overloaded
-from tests.api.client import read_events
 from tests.api.script import RANKED, AnsweringEngine
-from tests.browser.serving import serve
-from tests.browser.tab import Tab, Tabs
+from tests.browser.conftest import Stage
+from tests.browser.tab import Tab
 from tests.browser.test_events import fix
 from tests.clients.snippets import ADDRESS, find_snippet, read_snippets
 from tests.scripted import ScriptedEngine
@@ -18,13 +16,8 @@ from tests.scripted import ScriptedEngine
 BODY: dict[str, Any] = {"inputs": "What is Deep Learning?", "parameters": {"max_new_tokens": 20}}
 
 
-def open_station(open_tab: Tabs, url: str) -> Tab:
-    """A new tab with the station in view and its programs there."""
-    return show_station(open_tab(url))
-
-
 def show_station(tab: Tab) -> Tab:
-    """The same in an open tab."""
+    """The tab, with the station in view and its programs there."""
     tab.find("station-call").scroll_into_view_if_needed()
     expect(tab.find("call-tab-curl")).to_be_visible()
     return tab
@@ -149,47 +142,16 @@ def read_table(tab: Tab) -> list[list[str]]:
     return [row.locator("td").all_inner_texts() for row in tab.page.locator("#heat-table tbody tr").all()]
 
 
-def test_the_strip_tells_what_the_api_tells_of_the_real_model(open_tab: Tabs, app_url: str) -> None:
-    tab = open_station(open_tab, app_url)
-    expect(tab.find("model")).to_contain_text(" on cpu")
-    question = "What is 1 + 1? One word."
-    show_tokens(tab, question, 32)
-    messages = [{"role": "user", "content": question}]
-    inputs = httpx2.post(f"{app_url}/chat_tokenize", json={"messages": messages}).json()["templated_text"]
-    parameters = {"max_new_tokens": 32, "details": True, "top_n_tokens": 5}
-    told = httpx2.post(f"{app_url}/generate_stream", json={"inputs": inputs, "parameters": parameters}, timeout=120)
-    events = read_events(told.content)
-    strip = tab.page.locator("#heat-strip [role=option]")
-    texts = strip.evaluate_all("options => options.map((option) => option.dataset.text)")
-    logprobs = strip.evaluate_all("options => options.map((option) => Number(option.dataset.logprob))")
-    assert "".join(texts) == events[-1]["generated_text"]
-    assert logprobs == [event["token"]["logprob"] for event in events]
-    shown = [(row[1], row[3], row[5]) for row in read_table(tab)]
-    tokens = [event["token"] for event in events]
-    assert shown == [(str(each["id"]), f"{each['logprob']:.4f}", "yes" if each["special"] else "no") for each in tokens]
-    assert f"finish reason: {events[-1]['details']['finish_reason']}" in tab.read("heat-status")
-    least = min(range(len(tokens)), key=lambda index: tokens[index]["logprob"])
-    facts = tab.page.locator("#heat-facts dd").all_inner_texts()
-    assert facts[0] == str(least + 1)
-    others = tab.page.locator("#heat-facts li code").all_text_contents()
-    assert others == [
-        each["text"] if each["special"] else json.dumps(each["text"], ensure_ascii=False)
-        for each in events[least]["top_tokens"]
+def test_a_special_token_is_spelled_out_and_no_part_of_the_text(stage: Stage) -> None:
+    tab = show_station(stage.show(AnsweringEngine(RANKED)))
+    show_tokens(tab, "hi")
+    special = tab.page.locator("#heat-strip .special")
+    expect(special).to_have_text("<end>")
+    expect(special).to_have_attribute("data-text", "")
+    assert read_table(tab) == [
+        ["1", "101", '"a"', "-0.5000", "60.7 %", "no"],
+        ["2", "102", "<end>", "-0.5000", "60.7 %", "yes"],
     ]
-
-
-def test_a_special_token_is_spelled_out_and_no_part_of_the_text(open_tab: Tabs) -> None:
-    with serve(AnsweringEngine(RANKED)) as served:
-        tab = open_station(open_tab, served.url)
-        show_tokens(tab, "hi")
-        special = tab.page.locator("#heat-strip .special")
-        expect(special).to_have_text("<end>")
-        expect(special).to_have_attribute("data-text", "")
-        assert read_table(tab) == [
-            ["1", "101", '"a"', "-0.5000", "60.7 %", "no"],
-            ["2", "102", "<end>", "-0.5000", "60.7 %", "yes"],
-        ]
-        open_tab.close()
 
 
 def test_the_arrow_keys_lead_through_the_tokens_by_one_tab_stop(typing_tab: Tab) -> None:
@@ -218,11 +180,9 @@ def test_stop_ends_the_strip_and_its_work(tab: Tab, engine: ScriptedEngine) -> N
     expect(tab.find("heat-status")).to_have_text("Stopped.")
 
 
-def test_nobody_is_shut_out_of_it(open_tab: Tabs) -> None:
-    with serve(AnsweringEngine(RANKED)) as served:
-        tab = open_station(open_tab, served.url)
-        run_program(tab, "curl")
-        show_tokens(tab, "hi")
-        tab.find("heat-as-table").click()
-        assert tab.find_violations("#station-call") == []
-        open_tab.close()
+def test_nobody_is_shut_out_of_it(stage: Stage) -> None:
+    tab = show_station(stage.show(AnsweringEngine(RANKED)))
+    run_program(tab, "curl")
+    show_tokens(tab, "hi")
+    assert read_table(tab)
+    assert tab.find_violations("#station-call") == []

@@ -4,7 +4,7 @@ from typing import Final
 
 from playwright.sync_api import CDPSession
 
-from tests.browser.serving import serve
+from tests.browser.conftest import Stage
 from tests.browser.tab import Tab, Tabs
 from tests.scripted import TypingEngine
 
@@ -25,18 +25,17 @@ def race(tab: Tab, count: int) -> None:
         tab.expect_results(before // 2 + 1)
 
 
-def test_races_leave_no_listeners_behind_and_hardly_any_memory(open_tab: Tabs) -> None:
-    with serve(TypingEngine([f"word{index} " for index in range(60)], 0.001)) as served:
-        tab = open_tab(served.url)
-        session = tab.page.context.new_cdp_session(tab.page)
-        session.send("Performance.enable")
-        race(tab, 1)
-        first = measure(session)
-        race(tab, RACES)
-        second = measure(session)
-        race(tab, RACES)
-        third = measure(session)
-        open_tab.close()
+def test_races_leave_no_listeners_behind_and_hardly_any_memory(open_tab: Tabs, stage: Stage) -> None:
+    stage.choose(TypingEngine([f"word{index} " for index in range(60)], 0.001))
+    tab = open_tab(stage.url)
+    session = tab.page.context.new_cdp_session(tab.page)
+    session.send("Performance.enable")
+    race(tab, 1)
+    first = measure(session)
+    race(tab, RACES)
+    second = measure(session)
+    race(tab, RACES)
+    third = measure(session)
     assert third["JSEventListeners"] <= first["JSEventListeners"] + 2, (first, third)
     # The browser compiles more of the scripts as they are used again: what leaks grows in both halves.
     assert min(_grow(first, second), _grow(second, third)) < HEAP, (first, second, third)

@@ -5,13 +5,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import httpx2
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from demo.settings import Settings
 from demo.ui.view.words import format_seconds
-from tests.browser.serving import serve
+from tests.browser.serving import Served, serve
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
 
@@ -160,45 +159,38 @@ def test_the_dials_say_how_many_come_and_how_many_are_served(station: Station) -
     assert len(station.rows("once")) == 5
 
 
-def test_the_chart_is_drawn_while_it_happens_and_stop_sends_everyone_home(open_tab: Tabs) -> None:
-    engine = ScriptedEngine()
-    with serve(engine) as served:
-        station = Station(open_tab(served.url))
-        expect(station.find("stop")).to_be_disabled()
-        station.find("patient").click()
-        expect(station.find("once")).to_be_disabled()
-        expect(station.charts("patient").locator(".main-svg").first).to_be_visible()
-        tickets = [engine.wait_for_ticket(number) for number in range(1, 5)]
-        assert not any(ticket.cancelled for ticket in tickets)
-        expect(station.find("status")).to_have_text("Requests in flight …")
-        station.find("stop").click()
-        expect(station.find("status")).to_have_text("Stopped.")
-        assert all(ticket.stopped.wait(20) for ticket in tickets)
-        expect(station.verdict("patient")).to_be_empty()
-        for way in ("once", "patient"):
-            expect(station.find(way)).to_be_enabled()
-        open_tab.close()
+def test_the_chart_is_drawn_while_it_happens_and_stop_sends_everyone_home(tab: Tab, engine: ScriptedEngine) -> None:
+    station = Station(tab)
+    expect(station.find("stop")).to_be_disabled()
+    station.find("patient").click()
+    expect(station.find("once")).to_be_disabled()
+    expect(station.charts("patient").locator(".main-svg").first).to_be_visible()
+    tickets = [engine.wait_for_ticket(number) for number in range(1, 5)]
+    assert not any(ticket.cancelled for ticket in tickets)
+    expect(station.find("status")).to_have_text("Requests in flight …")
+    station.find("stop").click()
+    expect(station.find("status")).to_have_text("Stopped.")
+    assert all(ticket.stopped.wait(20) for ticket in tickets)
+    expect(station.verdict("patient")).to_be_empty()
+    for way in ("once", "patient"):
+        expect(station.find(way)).to_be_enabled()
 
 
-def test_leaving_the_page_sends_everyone_home(open_tab: Tabs) -> None:
-    engine = ScriptedEngine()
-    with serve(engine) as served:
-        station = Station(open_tab(served.url))
-        station.find("once").click()
-        tickets = [engine.wait_for_ticket(number) for number in range(1, 5)]
-        station.tab.page.close()
-        assert all(ticket.stopped.wait(20) for ticket in tickets)
+def test_of_two_crowds_one_is_refused_and_leaving_the_page_sends_everyone_home(
+    open_tab: Tabs, tab: Tab, engine: ScriptedEngine, served: Served
+) -> None:
+    first, second = Station(open_tab(served.url)), Station(tab)
+    first.find("once").click()
+    expect(first.charts("once").locator(".main-svg").first).to_be_visible()
+    tickets = [engine.wait_for_ticket(number) for number in range(1, 5)]
+    second.find("once").click()
+    expect(second.find("status")).to_have_text("Another load test is running: try again when it has ended.")
+    assert_complains_of(second.tab, 429)
+    first.tab.page.close()
+    assert all(ticket.stopped.wait(20) for ticket in tickets)
 
 
-def test_a_second_crowd_and_a_missing_key_are_one_sentence_each(open_tab: Tabs) -> None:
-    with serve(ScriptedEngine()) as served:
-        first, second = Station(open_tab(served.url)), Station(open_tab(served.url))
-        first.find("once").click()
-        expect(first.charts("once").locator(".main-svg").first).to_be_visible()
-        second.find("once").click()
-        expect(second.find("status")).to_have_text("Another load test is running: try again when it has ended.")
-        assert_complains_of(second.tab, 429)
-        open_tab.close()
+def test_a_missing_key_is_one_sentence(open_tab: Tabs) -> None:
     with serve(ScriptedEngine(), Settings(port=0, api_key="secret", open_page=True)) as served:
         station = Station(open_tab(served.url))
         station.tab.page.context.clear_cookies()  # with them the visitor's session
@@ -220,20 +212,3 @@ def test_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(station: Sta
     station.click("once")
     station.click("patient")
     assert station.tab.find_violations("#station-enough") == []
-
-
-def test_the_embedded_model_refuses_what_is_beyond_the_limit(open_tab: Tabs, app_url: str) -> None:
-    tab = open_tab(app_url)
-    while httpx2.get(f"{app_url}/health", trust_env=False).status_code != 200:
-        pass  # the page may be ready before the model, with recordings
-    station = Station(tab)
-    station.turn("clients", 5)
-    station.turn("limit", 2)
-    ended = station.click("once")
-    assert [visit["outcome"] for visit in ended["clients"]].count("served") == 2
-    expect(station.verdict("once")).to_contain_text("2 of 5 were served at once, 3 got 429 overloaded")
-    assert {visit["tokens"] for visit in ended["clients"]} == {0, 16}
-    assert_rows_tell(station.rows("once"), ended["clients"])
-    ended = station.click("patient")
-    expect(station.verdict("patient")).to_contain_text("With retries all 5 were served")
-    assert_rows_tell(station.rows("patient"), ended["clients"])

@@ -2,21 +2,17 @@
 
 from playwright.sync_api import expect
 
-from tests.browser.serving import serve
-from tests.browser.tab import Tabs
+from tests.browser.conftest import Stage
 from tests.scripted import TypingEngine
 
 ROUNDS = 8
 
 
-def test_what_is_asked_right_after_clearing_is_always_answered_on_both_sides(open_tab: Tabs) -> None:
-    with serve(TypingEngine(["Yes", "."], 0.02)) as served:
-        tab = open_tab(served.url)
-        tab.wait_until_ready()
-        for _ in range(ROUNDS):
-            tab.ask("Say yes")
-            expect(tab.page.locator("#numbers tbody tr")).to_have_count(2)
-            assert tab.find("whole-text").inner_text() == tab.find("streamed-text").inner_text() == "Yes."
-            tab.find("clear").click()
-            expect(tab.find("streamed-ttft")).to_have_text("–")
-        open_tab.close()
+def test_what_is_asked_right_after_clearing_is_always_answered_on_both_sides(stage: Stage) -> None:
+    tab = stage.show(TypingEngine(["Yes", "."], 0.02))
+    for _ in range(ROUNDS):
+        tab.ask("Say yes")
+        expect(tab.page.locator("#numbers tbody tr")).to_have_count(2)
+        assert tab.find("whole-text").inner_text() == tab.find("streamed-text").inner_text() == "Yes."
+        tab.find("clear").click()
+        expect(tab.find("streamed-ttft")).to_have_text("–")

@@ -2,13 +2,11 @@
 
 from itertools import combinations
 
-import pytest
 from playwright.sync_api import FloatRect, expect
 
 from demo.ui.view.words import CONSTANTS, SIDES
-from tests.browser.tab import SIZES, Tab, Tabs
+from tests.browser.tab import OTHER_THEME, SIZES, Tab, Tabs
 
-THEMES = ("light", "dark")
 PARTS = ("phase", "first", "clock", "stop", "body", "ttft", "total", "tokens")
 IN_FRAME = [
     "prompt",
@@ -32,13 +30,17 @@ def overlap(one: FloatRect, two: FloatRect) -> bool:
     return not (beside or above)
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_in_the_documentations_frame_everything_of_the_race_is_in_sight(
-    open_tab: Tabs, typing_url: str, theme: str
-) -> None:
-    tab = open_tab(typing_url, "frame", theme)
+def test_in_the_documentations_frame_everything_of_the_race_is_in_sight(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_tab(typing_url, "frame", "dark")
     tab.ask("Hello")
     tab.expect_some_text("streamed")
+    for is_dark in (True, False):
+        assert tab.page.evaluate("document.body.classList.contains('dark')") == is_dark
+        assert_in_sight(tab)
+        tab.page.evaluate(OTHER_THEME)
+
+
+def assert_in_sight(tab: Tab) -> None:
     boxes = {name: box(tab, name) for name in IN_FRAME}
     for name, place in boxes.items():
         assert place["x"] >= 0, name
@@ -48,7 +50,6 @@ def test_in_the_documentations_frame_everything_of_the_race_is_in_sight(
     crossed = [(one, two) for one, two in combinations(boxes, 2) if overlap(boxes[one], boxes[two])]
     assert not crossed
     assert all(boxes[f"{side}-body"]["height"] >= 100 for side in SIDES)
-    assert tab.page.evaluate("document.body.classList.contains('dark')") == (theme == "dark")
 
 
 WITHIN_THEIR_ROW = """(labels) => labels.map((label) =>
@@ -70,7 +71,6 @@ def test_both_heads_are_in_sight_without_scrolling_and_each_pane_has_its_sides_c
         accent = tab.find(f"{side}-pane").evaluate("(pane) => getComputedStyle(pane).borderTopColor")
         channels = bytes.fromhex(CONSTANTS["colours"][side].removeprefix("#"))
         assert accent == f"rgb({', '.join(map(str, channels))})"
-    tab.resize("wide")
 
 
 def test_before_and_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(open_tab: Tabs, typing_url: str) -> None:
@@ -105,8 +105,9 @@ def test_the_race_can_be_run_from_the_keyboard_alone(typing_tab: Tab) -> None:
         assert name in reached, reached
 
 
-def test_the_text_follows_its_end_unless_the_reader_scrolled_up(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_tab(typing_url, "frame")
+def test_the_text_follows_its_end_unless_the_reader_scrolled_up(typing_tab: Tab) -> None:
+    tab = typing_tab
+    tab.resize("frame")
     tab.ask("Hello")
     distance = "(e) => e.scrollHeight - e.scrollTop - e.clientHeight"
     tab.page.wait_for_function("document.getElementById('streamed-body').scrollTop > 80")

@@ -8,7 +8,8 @@ from playwright.sync_api import Page, expect
 
 from demo.request import Message, Sampling
 from demo.ui.files import PLACE
-from tests.browser.serving import Served, serve
+from tests.browser.conftest import Stage
+from tests.browser.serving import Served
 from tests.browser.tab import SIZES, Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
 
@@ -20,11 +21,6 @@ def read_rows(tab: Tab, name: str) -> list[list[str]]:
     return [row.locator("td").all_inner_texts() for row in rows.all()]
 
 
-def choose_pace(tab: Tab, name: str, words: str) -> None:
-    tab.find(name).get_by_role("combobox").click()
-    tab.page.get_by_role("option", name=words, exact=True).click()
-
-
 def scroll_to(tab: Tab, name: str) -> None:
     tab.find(name).scroll_into_view_if_needed()
 
@@ -32,62 +28,52 @@ def scroll_to(tab: Tab, name: str) -> None:
 # --- the documentation's example -------------------------------------------------------------------------------------
 
 
-def test_before_the_run_the_example_predicts_half_after_five_seconds_and_all_after_ten(
-    open_tab: Tabs, typing_url: str
-) -> None:
-    tab = open_tab(typing_url)
-    rows = read_rows(tab, "example")
-    assert rows[0] == ["Streaming, predicted", "at once", "5.00 s", "10.0 s"]
-    assert rows[2] == ["Non-streaming, predicted", "10.0 s", "10.0 s", "10.0 s"]
-    choose_pace(tab, "example-pace", "10 tokens/s")
-    expect(tab.find("example")).to_contain_text("100.0 s")
-    tab.find("example-length").get_by_label("100 tokens", exact=True).check()
-    expect(tab.page.locator("#example caption")).to_contain_text("100 tokens at 10 tokens/s")
-
-
-def test_slowed_to_a_pace_the_measured_numbers_are_the_predicted_and_are_labelled(open_tab: Tabs) -> None:
+def test_slowed_to_a_pace_the_measured_numbers_are_the_predicted_and_are_labelled(stage: Stage) -> None:
     engine = TypingEngine(["word "] * 100, 0)
     engine.may_end.clear()
-    with serve(engine) as served:
-        tab = open_tab(served.url)
-        tab.find("example-length").get_by_label("100 tokens", exact=True).check()
-        choose_pace(tab, "example-pace", "30 tokens/s")
-        expect(tab.page.locator("#example caption")).to_contain_text("100 tokens at 30 tokens/s")
-        tab.find("example-run").click()
-        for side in ("streamed", "whole"):
-            expect(tab.find(f"{side}-label")).to_have_text("slowed to 30 tokens/s")
-        expect(tab.find("streamed-pane")).to_be_in_viewport()
-        expect(tab.find("example-beside")).to_be_in_viewport(ratio=1)
-        assert read_rows(tab, "example-beside")[1][1:] == ["–", "–", "–"]
-        engine.may_end.set()
-        tab.expect_results(1)
-        rows = streamed, measured, _, waited = read_rows(tab, "example")
-        assert read_rows(tab, "example-beside") == rows
-        assert "Requested 30 tokens/s, measured 30.0: 99 tokens in" in tab.read("example-beside")
-        assert streamed[2:] == ["1.67 s", "3.33 s"]
-        assert read_seconds(measured[1]) < 0.5
-        first = read_seconds(measured[1])
-        assert read_seconds(measured[2]) == pytest.approx(first + 49 / 30, rel=0.01)
-        assert read_seconds(measured[3]) == pytest.approx(first + 99 / 30, rel=0.01)
-        assert waited[1] == waited[2] == waited[3] == measured[3]
-        tab.ask("Something else")
-        expect(tab.find("example-beside")).to_be_hidden()
-        open_tab.close()
+    tab = stage.show(engine)
+    choose_example(tab, "100 tokens", "30 tokens/s")
+    tab.find("example-run").click()
+    for side in ("streamed", "whole"):
+        expect(tab.find(f"{side}-label")).to_have_text("slowed to 30 tokens/s")
+    expect(tab.find("streamed-pane")).to_be_in_viewport()
+    expect(tab.find("example-beside")).to_be_in_viewport(ratio=1)
+    assert read_rows(tab, "example-beside")[1][1:] == ["–", "–", "–"]
+    engine.may_end.set()
+    tab.expect_results(1)
+    rows = streamed, measured, _, waited = read_rows(tab, "example")
+    assert read_rows(tab, "example-beside") == rows
+    assert "Requested 30 tokens/s, measured 30.0: 99 tokens in" in tab.read("example-beside")
+    assert streamed[2:] == ["1.67 s", "3.33 s"]
+    assert read_seconds(measured[1]) < 0.5
+    first = read_seconds(measured[1])
+    assert read_seconds(measured[2]) == pytest.approx(first + 49 / 30, rel=0.01)
+    assert read_seconds(measured[3]) == pytest.approx(first + 99 / 30, rel=0.01)
+    assert waited[1] == waited[2] == waited[3] == measured[3]
+    tab.ask("Something else")
+    expect(tab.find("example-beside")).to_be_hidden()
 
 
-def test_a_machine_slower_than_the_rate_asked_for_is_said_to_be(open_tab: Tabs) -> None:
-    with serve(TypingEngine(["word "] * 100, 0.03)) as served:
-        tab = open_tab(served.url)
-        tab.find("example-length").get_by_label("100 tokens", exact=True).check()
-        tab.find("example-run").click()
-        tab.expect_results(1)
-        expect(tab.find("example")).to_contain_text("fewer than the requested 100: predicted from it")
-        open_tab.close()
+def choose_example(tab: Tab, length: str, pace: str) -> None:
+    """Turn the example's dials."""
+    tab.find("example-pace").get_by_role("combobox").click()
+    tab.page.locator(f"li[role=option][aria-label='{pace}']").click()
+    tab.find("example-length").get_by_label(length, exact=True).check()
+    expect(tab.page.locator("#example caption")).to_contain_text(f"{length} at {pace}")
+
+
+def test_a_machine_slower_than_the_rate_asked_for_is_said_to_be(stage: Stage) -> None:
+    tab = stage.show(TypingEngine(["word "] * 100, 0.02))
+    choose_example(tab, "100 tokens", "100 tokens/s")
+    tab.find("example-run").click()
+    tab.expect_results(1)
+    expect(tab.find("example")).to_contain_text("fewer than the requested 100: predicted from it")
 
 
 def test_the_example_is_one_story_whatever_the_model_would_end_with_and_the_page_says_how_it_is_asked(
     tab: Tab, engine: ScriptedEngine
 ) -> None:
+    choose_example(tab, "1,000 tokens", "100 tokens/s")
     tab.find("example-run").click()
     request = engine.wait_for_ticket().request
     assert (request.max_new_tokens, request.ignore_eos) == (1000, True)
@@ -100,24 +86,28 @@ def test_the_example_is_one_story_whatever_the_model_would_end_with_and_the_page
     tab.expect_both("stopped")
 
 
-def test_the_chosen_speed_slows_any_race(open_tab: Tabs) -> None:
-    with serve(TypingEngine(["word "] * 13, 0)) as served:
-        tab = open_tab(served.url, speed="30 tokens/s")
-        tab.ask("Hello")
-        tab.expect_both("done")
-        assert tab.read("streamed-label") == "slowed to 30 tokens/s"
-        assert read_seconds(tab.read("whole-total")) >= 0.4
-        open_tab.close()
+def test_the_chosen_speed_slows_any_race(stage: Stage) -> None:
+    tab = stage.show(TypingEngine(["word "] * 13, 0))
+    tab.find("speed").get_by_label("30 tokens/s").check()
+    tab.ask("Hello")
+    tab.expect_both("done")
+    assert tab.read("streamed-label") == "slowed to 30 tokens/s"
+    assert read_seconds(tab.read("whole-total")) >= 0.4
 
 
 # --- what would you have saved? --------------------------------------------------------------------------------------
 
 
-def test_stopping_early_tells_tokens_seconds_and_money_and_the_price_dial_turns_it(
+def test_before_a_run_the_example_is_predicted_and_stopping_early_tells_what_was_saved_at_the_price_of_the_dial(
     open_tab: Tabs, served: Served, engine: ScriptedEngine
 ) -> None:
     tab = open_tab(served.url)
     assert "press Stop in the streaming panel" in tab.read("saved")
+    rows = read_rows(tab, "example")
+    assert rows[0] == ["Streaming, predicted", "at once", "5.00 s", "10.0 s"]
+    assert rows[2] == ["Non-streaming, predicted", "10.0 s", "10.0 s", "10.0 s"]
+    choose_example(tab, "1,000 tokens", "10 tokens/s")
+    expect(tab.find("example")).to_contain_text("100.0 s")
     tab.ask("Why?")
     ticket = engine.wait_for_ticket()
     ticket.start()
@@ -167,8 +157,11 @@ def test_a_link_restores_prompt_dials_and_section_in_a_fresh_browser(open_tab: T
     tab = open_tab(typing_url)
     tab.prompt.fill("Why & how?")
     tab.page.locator("#dials > button").click()
-    tab.find("seed").locator("input, textarea").press_sequentially("42", delay=50)
+    seed = tab.find("seed").locator("input, textarea")
+    seed.select_text()
+    seed.press_sequentially("42", delay=50)
     temperature = tab.find("temperature").locator("input[type=number]")
+    temperature.select_text()
     temperature.press_sequentially("0.7", delay=50)
     temperature.press("Enter")
     scroll_to(tab, "share")
@@ -258,13 +251,10 @@ def test_in_the_documentations_frame_there_is_nothing_but_the_race(open_tab: Tab
 
 
 def test_before_the_first_interaction_little_of_ours_is_loaded_and_no_charts(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_tab(typing_url, ready=False)
-    asked: set[str] = set()
-    tab.page.on("request", lambda request: asked.add(request.url))
-    tab.page.reload()
-    tab.wait_until_ready()
+    tab = open_tab(typing_url, speed=None)
     expect(tab.find("presenter")).to_be_visible()
-    own = [url for url in asked if PLACE in url]
+    asked = tab.page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
+    own = {url for url in asked if PLACE in url}
     assert own
     assert sum(len(httpx2.get(url).content) for url in own) < BUDGET
     assert not [url for url in own if "plotly" in url]

@@ -1,13 +1,17 @@
 """An answer rendered as Markdown while it is written, by its own modules, without a model and without Gradio."""
 
 import random
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
+from demo.events import ReasoningStart, Token
+from demo.reasoning import Part, split_tokens
 from demo.ui.files import ASSETS, PLACE, STYLES
+from demo.ui.view.panes import write_parts
 
 PROSE = [
     "Milk, rennet and time.",
@@ -53,7 +57,7 @@ SET_UP = """async (place) => {
   };
   window.write = (pieces) => {
     const begun = begin();
-    for (const piece of pieces) begun.answer.append(piece);
+    for (const piece of pieces) begun.answer.append(...[piece].flat());
     begun.answer.end();
     return begun;
   };
@@ -65,8 +69,8 @@ COMPARE = """(cuttings) => {
 # What could be read after each character, and how high it was.
 WATCH = """(text) => {
   const { element, answer } = begin();
-  return [...text].map((char) => {
-    answer.append(char);
+  return (typeof text === "string" ? [...text] : text).map((piece) => {
+    answer.append(...[piece].flat());
     return { text: element.innerText, height: element.offsetHeight };
   });
 }"""
@@ -91,7 +95,7 @@ def cut(text: str, source: random.Random) -> list[str]:
     return pieces
 
 
-def read(page: Page, text: str, what: str = "element.textContent") -> Any:
+def read(page: Page, text: str | list[str], what: str = "element.textContent") -> Any:
     """Something of the answer `text`, written at once."""
     return page.evaluate(f"(text) => {{ const {{ element, answer }} = write([text]); return {what}; }}", text)
 
@@ -105,7 +109,7 @@ def test_the_text_of_plain_prose_is_the_text(page: Page, text: str) -> None:
 def test_however_an_answer_is_cut_the_same_is_shown(page: Page) -> None:
     source = random.Random(18)
     soups = ["".join(source.choices(PIECES, k=source.randint(3, 50))) for _ in range(150)]
-    for text in [*PROSE, *MARKED, THOUGHT, *soups]:
+    for text in [*PROSE, *MARKED, *soups]:
         cuttings = [[text], list(text), cut(text, source), cut(text, source)]
         assert page.evaluate(COMPARE, cuttings) is None, repr(text)
 
@@ -181,19 +185,33 @@ def test_an_append_costs_no_more_late_in_an_answer(page: Page) -> None:
     assert min(seconds[40:]) < 3 * min(seconds[:20])
 
 
-def test_thoughts_are_folded_and_labelled(page: Page) -> None:
+def cut_thought(text: str, start: ReasoningStart = "tags") -> list[list[str]]:
+    """Each character, with the parts as the page gets them by then."""
+    tokens = [Token(0.0, index, None, char, None, special=False) for index, char in enumerate(text, start=1)]
+    split = split_tokens(start, tokens, is_complete=True)
+    known = accumulate(split, initial=(Part("mark", ""),))
+    return [[char, write_parts(parts)] for char, parts in zip(text, islice(known, 1, None), strict=True)]
+
+
+def test_thoughts_are_folded_and_labelled_however_they_are_cut(page: Page) -> None:
     fold = "(({ open, children }) => [open, ...[...children].map((part) => part.textContent)])"
-    assert read(page, THOUGHT, f"{fold}(element.querySelector('details'))") == [False, "Thinking", "Hm, x.\na\n"]
-    assert read(page, THOUGHT, "element.querySelector('.rendered > p').textContent") == "An answer."
-    assert read(page, "<think>\n\n</think>\n\nYes.", "element.innerText") == "Yes."
-    assert read(page, "A <think> in a text.") == "A <think> in a text."
+    pieces = cut_thought(THOUGHT)
+    for written in (pieces, [[THOUGHT, pieces[-1][1]]]):
+        shown = page.evaluate(f"(pieces) => {fold}(write(pieces).element.querySelector('details'))", written)
+        assert shown == [False, "Thinking", "Hm, x.\na\n"]
+        answer = page.evaluate("(p) => write(p).element.querySelector('.rendered > p').textContent", written)
+        assert answer == "An answer."
+    inner_text = "(pieces) => write(pieces).element.innerText"
+    assert page.evaluate(inner_text, cut_thought("<think>\n\n</think>\n\nYes.")) == "Yes."
+    assert page.evaluate(inner_text, cut_thought("A <think> in a text.")) == "A <think> in a text."
+    assert read(page, "<think> of a model that does not reason") == "<think> of a model that does not reason"
 
 
 def test_a_thought_that_is_being_written_says_so(page: Page) -> None:
-    labels = page.evaluate(WATCH, THOUGHT)
+    labels = page.evaluate(WATCH, cut_thought(THOUGHT))
     texts = [moment["text"] for moment in labels]
     assert not any("<" in text or "think" in text for text in texts)
-    assert "Thinking …" in texts
+    assert any(text.startswith("Thinking …") for text in texts)
     assert texts[-1].startswith("Thinking\n")
 
 

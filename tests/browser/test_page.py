@@ -7,10 +7,10 @@ from playwright.sync_api import expect
 
 from demo.request import Message
 from demo.settings import Settings
-from tests.browser.conftest import WORDS
+from tests.browser.conftest import WORDS, Stage
 from tests.browser.race import answer, start_race
 from tests.browser.serving import Served, serve
-from tests.browser.tab import LOOK_AWAY, Tab, Tabs, read_seconds
+from tests.browser.tab import LOOK_AWAY, LOOK_BACK, Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
 
 # Whatever a model writes, its raw text is shown as it is: never markup, a template or a script.
@@ -72,22 +72,26 @@ def test_enter_sends_and_shift_enter_starts_a_new_line(tab: Tab, engine: Scripte
     assert engine.tickets[0].request.prompt == (Message("user", "One\ntwo"),)
 
 
-@pytest.mark.parametrize("size", ["wide", "frame", "phone"])
-def test_the_first_click_starts_a_race(open_tab: Tabs, served: Served, engine: ScriptedEngine, size: str) -> None:
-    tab = open_tab(served.url, size, speed=None)
+def test_the_first_click_starts_a_race_in_every_size(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
+    tab = open_tab(served.url, "frame", speed=None)
     expect(tab.prompt).to_have_value(CHEESE)
-    for button in ("retry", "clear"):
-        expect(tab.find(button)).to_be_disabled()
-    tab.find("generate").click()
-    tab.expect_both("queued")
-    assert engine.tickets[0].request.prompt == (Message("user", CHEESE),)
-    assert engine.tickets[0].request.pace == 30
-    tab.find("stop").click()
-    tab.expect_both("stopped")
-    tab.page.get_by_role("button", name="What is Deep Learning?").click()
-    tab.expect_both("queued")
-    assert engine.tickets[1].request.prompt == (Message("user", "What is Deep Learning?"),)
-    expect(tab.prompt).to_have_value("What is Deep Learning?")
+    for size in ("frame", "wide", "phone"):
+        tab.resize(size)
+        for button in ("retry", "clear"):
+            expect(tab.find(button)).to_be_disabled()
+        tab.find("generate").click()
+        tab.expect_both("queued")
+        assert engine.tickets[-1].request.prompt == (Message("user", CHEESE),)
+        assert engine.tickets[-1].request.pace == 30
+        tab.find("stop").click()
+        tab.expect_both("stopped")
+        tab.page.get_by_role("button", name="What is Deep Learning?").click()
+        tab.expect_both("queued")
+        assert engine.tickets[-1].request.prompt == (Message("user", "What is Deep Learning?"),)
+        expect(tab.prompt).to_have_value("What is Deep Learning?")
+        tab.find("clear").click()
+        tab.expect_both("ready")
+        tab.prompt.fill(CHEESE)
 
 
 def test_an_example_in_mid_race_ends_that_and_starts_its_own(tab: Tab, engine: ScriptedEngine) -> None:
@@ -198,8 +202,8 @@ def test_stop_and_escape_end_both_sides_and_the_work(tab: Tab, engine: ScriptedE
     tab.expect_text("streamed", "One")
 
 
-def test_behind_another_tab_less_is_shown_and_the_tail_still_arrives(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_tab(typing_url)
+def test_behind_another_tab_less_is_shown_and_the_tail_still_arrives(typing_tab: Tab) -> None:
+    tab = typing_tab
     with tab.page.expect_response(lambda response: "/run/predict" in response.url):
         tab.page.evaluate(LOOK_AWAY)
     tab.page.evaluate(COUNT_CHANGES)
@@ -207,6 +211,8 @@ def test_behind_another_tab_less_is_shown_and_the_tail_still_arrives(open_tab: T
     tab.expect_both("done")
     assert tab.read("streamed-text") == tab.read("whole-text") == "".join(WORDS)
     assert 0 < tab.page.evaluate("changes") < len(WORDS) / 20
+    with tab.page.expect_response(lambda response: "/run/predict" in response.url):
+        tab.page.evaluate(LOOK_BACK)
 
 
 def test_the_clock_runs_while_a_side_is_active_and_rests_afterwards(tab: Tab, engine: ScriptedEngine) -> None:
@@ -231,15 +237,13 @@ def test_a_screen_reader_hears_beginnings_and_ends_and_never_a_token(tab: Tab, e
     assert tab.page.locator("[aria-live] #streamed-text, #streamed-text[aria-live]").count() == 0
 
 
-def test_an_answer_that_is_there_at_once_reaches_both_sides(open_tab: Tabs) -> None:
-    with serve(TypingEngine(["All ", "at ", "once"], 0)) as served:
-        tab = open_tab(served.url)
-        for run in (1, 2, 3):
-            tab.ask(f"Question {run}")
-            tab.expect_results(run)
-            tab.expect_both("done")
-            assert tab.read("streamed-text") == tab.read("whole-text") == "All at once"
-        open_tab.close()
+def test_an_answer_that_is_there_at_once_reaches_both_sides(stage: Stage) -> None:
+    tab = stage.show(TypingEngine(["All ", "at ", "once"], 0))
+    for run in (1, 2, 3):
+        tab.ask(f"Question {run}")
+        tab.expect_results(run)
+        tab.expect_both("done")
+        assert tab.read("streamed-text") == tab.read("whole-text") == "All at once"
 
 
 def test_a_page_with_a_key_asks_its_visitor_for_it_and_then_works(open_tab: Tabs) -> None:

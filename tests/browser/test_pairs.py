@@ -9,12 +9,12 @@ from dataclasses import replace
 from statistics import fmean
 
 import pytest
-from playwright.sync_api import Browser, Response, expect
+from playwright.sync_api import Browser, expect
 
 from demo.bench.interval import estimate_mean, t_quantile
 from demo.engine import Ready
 from demo.errors import Overloaded
-from tests.browser.conftest import WORDS
+from tests.browser.conftest import WORDS, Stage
 from tests.browser.serving import serve
 from tests.browser.station import Station
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
@@ -75,24 +75,22 @@ def find_rounding(text: str) -> float:
     return 0.5 * 10.0 ** -len(number.partition(".")[2]) / (1000 if unit == "ms" else 1)
 
 
-def test_both_orders_are_asked_greedily_past_the_end_token_after_a_warm_up_pair(open_tab: Tabs) -> None:
+def test_both_orders_are_asked_greedily_past_the_end_token_after_a_warm_up_pair(stage: Stage) -> None:
     engine = TypingEngine(WORDS, 0)
-    with serve(engine) as served:
-        station = Pairs(open_tab(served.url), pairs=12)
-        station.run()
-        warm_up, *orders = station.orders
-        assert set(warm_up) == {"streamed", "whole"}
-        assert Counter(orders) == {("streamed", "whole"): 6, ("whole", "streamed"): 6}
-        asked = [ticket.request for ticket in engine.tickets]
-        assert len(asked) == len(station.asked) == 26
-        assert {request.max_new_tokens for request in asked} == {32}
-        assert all(request.ignore_eos and not request.sampling.is_random for request in asked)
-        assert not any(request.cache_prompt for request in asked)
-        assert len({request.prompt for request in asked}) == 1
-        assert {request.pace for request in asked} == {None}
-        sent = [json.loads(request.post_data or "")["parameters"] for request in station.asked]
-        assert {parameters["cache_prompt"] for parameters in sent} == {False}
-        open_tab.close()
+    station = Pairs(stage.show(engine), pairs=12)
+    station.run()
+    warm_up, *orders = station.orders
+    assert set(warm_up) == {"streamed", "whole"}
+    assert Counter(orders) == {("streamed", "whole"): 6, ("whole", "streamed"): 6}
+    asked = [ticket.request for ticket in engine.tickets]
+    assert len(asked) == len(station.asked) == 26
+    assert {request.max_new_tokens for request in asked} == {32}
+    assert all(request.ignore_eos and not request.sampling.is_random for request in asked)
+    assert not any(request.cache_prompt for request in asked)
+    assert len({request.prompt for request in asked}) == 1
+    assert {request.pace for request in asked} == {None}
+    sent = [json.loads(request.post_data or "")["parameters"] for request in station.asked]
+    assert {parameters["cache_prompt"] for parameters in sent} == {False}
 
 
 def test_the_table_is_of_the_requests_made_without_the_warm_up(finished: Pairs) -> None:
@@ -207,25 +205,23 @@ def test_stop_aborts_the_request_under_way_and_keeps_the_pairs_there_are(tab: Ta
     assert station.tab.read("pairs-verdict") == said != ""
 
 
-def test_a_refused_request_is_one_sentence_and_keeps_what_was_measured_before(open_tab: Tabs) -> None:
+def test_a_refused_request_is_one_sentence_and_keeps_what_was_measured_before(stage: Stage) -> None:
     engine = TypingEngine(WORDS, 0)
-    with serve(engine) as served:
-        station = Pairs(open_tab(served.url))
-        station.run()
-        said = station.tab.read("pairs-verdict")
-        engine.refusal = Overloaded(BUSY)
-        station.run()
-        expect(station.tab.find("pairs-status")).to_have_text(BUSY)
-        assert station.tab.read("pairs-verdict") == said
-        assert len(station.rows) == 4
-        assert len(station.tab.complaints) == 1
-        assert "429" in station.tab.complaints[0]
-        station.tab.complaints.clear()
-        open_tab.close()
+    station = Pairs(stage.show(engine))
+    station.run()
+    said = station.tab.read("pairs-verdict")
+    engine.refusal = Overloaded(BUSY)
+    station.run()
+    expect(station.tab.find("pairs-status")).to_have_text(BUSY)
+    assert station.tab.read("pairs-verdict") == said
+    assert len(station.rows) == 4
+    assert len(station.tab.complaints) == 1
+    assert "429" in station.tab.complaints[0]
+    station.tab.complaints.clear()
 
 
-def test_it_says_how_much_is_asked_for_as_the_dials_are_turned(open_tab: Tabs, typing_url: str) -> None:
-    station = Pairs(open_tab(typing_url))
+def test_it_says_how_much_is_asked_for_as_the_dials_are_turned(typing_tab: Tab) -> None:
+    station = Pairs(typing_tab)
     plan = station.tab.find("pairs-plan")
     station.tab.find("pairs-count").fill("10")
     expect(station.tab.find("pairs-count-shown")).to_have_text("10")
@@ -236,10 +232,9 @@ def test_it_says_how_much_is_asked_for_as_the_dials_are_turned(open_tab: Tabs, t
     assert limits == ["4", "40", "24"]
 
 
-def test_the_speed_that_suits_the_model_is_chosen_until_somebody_chooses(open_tab: Tabs) -> None:
-    with serve(ScriptedEngine(Ready(replace(CARD, rate=125.0)))) as served:
-        expect(Pairs(open_tab(served.url)).tab.find("pairs-speed")).to_have_value("100")
-        open_tab.close()
+def test_the_speed_that_suits_the_model_is_chosen_until_somebody_chooses(open_tab: Tabs, stage: Stage) -> None:
+    stage.choose(ScriptedEngine(Ready(replace(CARD, rate=125.0))))
+    expect(Pairs(open_tab(stage.url)).tab.find("pairs-speed")).to_have_value("100")
 
 
 def test_both_requests_of_a_pair_are_slowed_alike_and_the_verdict_names_the_speed(open_tab: Tabs) -> None:
@@ -257,40 +252,18 @@ def test_both_requests_of_a_pair_are_slowed_alike_and_the_verdict_names_the_spee
         open_tab.close()
 
 
-def test_a_model_that_cannot_keep_the_pace_is_said_to_run_at_real_speed(open_tab: Tabs, typing_url: str) -> None:
-    station = Pairs(open_tab(typing_url))
+def test_a_model_that_cannot_keep_the_pace_is_said_to_run_at_real_speed(stage: Stage) -> None:
+    station = Pairs(stage.show(TypingEngine(WORDS, 0.014)))
     station.tab.find("pairs-speed").select_option("100 tokens/s")
     station.run()
     verdict = station.tab.find("pairs-verdict")
     expect(verdict).to_have_text(re.compile("^At real speed, slower here than 100 tokens/s: "))
+    station.tab.find("pairs-speed").select_option("Real speed")
 
 
-def test_after_a_run_axe_is_content_and_nothing_scrolls_sideways(open_tab: Tabs) -> None:
-    with serve(TypingEngine(WORDS, 0)) as served:
-        station = Pairs(open_tab(served.url))
-        station.run()
-        station.tab.page.locator("#pairs-each summary").click()
-        expect(station.tab.page.locator("#pairs-rows table")).to_be_visible()
-        assert station.tab.find_violations("#station-pairs") == []
-        open_tab.close()
-
-
-def test_the_real_models_numbers_are_those_of_the_api_and_of_the_wire(open_tab: Tabs, app_url: str) -> None:
-    tab = open_tab(app_url)
-    expect(tab.find("model")).to_contain_text("(embedded)")  # the model is there
-    station = Pairs(tab)
-    replies: list[Response] = []
-    station.tab.page.on("response", lambda reply: replies.append(reply) if reply.request in station.asked else None)
+def test_after_a_run_axe_is_content_and_nothing_scrolls_sideways(stage: Stage) -> None:
+    station = Pairs(stage.show(TypingEngine(WORDS, 0)))
     station.run()
-    by_pair = list(zip(replies[2::2], replies[3::2], strict=True))
-    assert len(by_pair) == 4
-    for row, pair in zip(station.rows, by_pair, strict=True):
-        stream, whole = sorted(pair, key=lambda reply: reply.url, reverse=True)
-        assert (row[2], whole.headers["x-generated-tokens"]) == ("32", "32")
-        assert row[6] == "equal"
-        for shown, seconds in (
-            (row[3], station.seconds[stream.request]),
-            (row[4], float(whole.headers["x-total-time"]) / 1000),
-        ):
-            assert seconds - 0.06 <= read_seconds(shown) <= 1.25 * seconds + 0.6
-    expect(station.tab.find("pairs-texts")).to_have_text("The streamed and the whole text were equal in all 4 pairs.")
+    station.tab.page.locator("#pairs-each summary").click()
+    expect(station.tab.page.locator("#pairs-rows table")).to_be_visible()
+    assert station.tab.find_violations("#station-pairs") == []

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, expect
 from demo.bench.interval import estimate_mean
 from demo.errors import Overloaded
 from tests.browser.serving import Served, serve
-from tests.browser.tab import LOOK_AWAY, Tab, Tabs, open_tabs, read_seconds
+from tests.browser.tab import LOOK_AWAY, LOOK_BACK, Tab, Tabs, open_tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
 
 ANSWER = [" the", " wind", " came", " over", " the", " hills", ".", " Nobody", " had", " seen", " it", "."]
@@ -225,8 +225,8 @@ def test_stop_and_leaving_end_the_work_and_a_round_without_a_guess_is_none(
     assert left.stopped.wait(20)
 
 
-def test_a_wait_that_was_not_watched_is_repeated(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    station = Perceived(open_tab(served.url))
+def test_a_wait_that_was_not_watched_is_repeated(tab: Tab, engine: ScriptedEngine) -> None:
+    station = Perceived(tab)
     station.find("begin").click()
     station.ask()
     ticket = engine.wait_for_ticket()
@@ -237,6 +237,7 @@ def test_a_wait_that_was_not_watched_is_repeated(open_tab: Tabs, served: Served,
         "Another tab was in front: that round doesn't count, and is repeated. Round 1 of 6."
     )
     station.find("stop").click()
+    station.tab.page.evaluate(LOOK_BACK)
 
 
 def test_a_refused_request_is_one_sentence(tab: Tab, engine: ScriptedEngine) -> None:

@@ -15,7 +15,7 @@ from tests.api.client import read_events
 from tests.api.jobs.test_event_stream import read_numbered
 from tests.browser.conftest import WORDS, start_program
 from tests.browser.nginx import Nginx, run_nginx
-from tests.browser.serving import serve
+from tests.browser.serving import Served, serve
 from tests.browser.tab import Tab, Tabs
 from tests.clients.snippets import find_snippet
 from tests.scripted import ScriptedEngine, TypingEngine
@@ -131,24 +131,23 @@ def expect_lost(tab: Tab, since: float) -> str:
 
 
 def test_a_proxy_that_dies_in_mid_answer_is_said_and_the_page_comes_back(
-    open_tab: Tabs, engine: ScriptedEngine, tmp_path: Path
+    open_tab: Tabs, served: Served, engine: ScriptedEngine, tmp_path: Path
 ) -> None:
-    with serve(engine) as served:
-        with run_nginx(tmp_path, "root", served.url) as nginx:
-            tab = open_tab(nginx.url)
-            port = write_some(tab, engine, nginx)
-            nginx.kill()
-            text = expect_lost(tab, time.monotonic())
-        with run_nginx(tmp_path, "root", served.url, port=port):
-            expect(tab.find("message")).to_contain_text("the server is back")
-            assert tab.read("streamed-text") == text == "One two "
-            tab.find("reload").click()
-            expect(tab.prompt).to_have_value("Hello")
-            tab.find("generate").click()
-            engine.wait_for_ticket(2).start()
-            tab.expect_phase("streamed", "reading the prompt")
-            tab.complaints.clear()
-            open_tab.close()
+    with run_nginx(tmp_path, "root", served.url) as nginx:
+        tab = open_tab(nginx.url)
+        port = write_some(tab, engine, nginx)
+        nginx.kill()
+        text = expect_lost(tab, time.monotonic())
+    with run_nginx(tmp_path, "root", served.url, port=port):
+        expect(tab.find("message")).to_contain_text("the server is back")
+        assert tab.read("streamed-text") == text == "One two "
+        tab.find("reload").click()
+        expect(tab.prompt).to_have_value("Hello")
+        tab.find("generate").click()
+        engine.wait_for_ticket(2).start()
+        tab.expect_phase("streamed", "reading the prompt")
+        tab.complaints.clear()
+        open_tab.close()
 
 
 def write_some(tab: Tab, engine: ScriptedEngine, nginx: Nginx) -> int:
@@ -161,31 +160,11 @@ def write_some(tab: Tab, engine: ScriptedEngine, nginx: Nginx) -> int:
     return httpx2.URL(nginx.url).port or 80
 
 
-@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM], ids=lambda by: str(by.name))
-def test_a_server_that_ends_in_mid_answer_is_not_shown_as_stopped(
-    open_tab: Tabs, tmp_path: Path, by: signal.Signals
+def test_a_server_that_is_silent_goes_on_where_it_was_and_one_that_ends_in_mid_answer_is_not_shown_as_stopped(
+    open_tab: Tabs, tmp_path: Path
 ) -> None:
     with start_program(*PROGRAM, "0") as (process, url), run_nginx(tmp_path, "root", url) as nginx:
         tab = open_tab(nginx.url)
-        tab.ask("Hello")
-        tab.expect_some_text("streamed")
-        process.send_signal(by)
-        since = time.monotonic()
-        if by is signal.SIGTERM:
-            expect(tab.find("streamed-note")).to_contain_text("The server is shutting down")
-            tab.expect_both("failed")
-        text = expect_lost(tab, since)
-        process.wait()
-        if by is signal.SIGKILL:
-            with start_program(*PROGRAM, str(httpx2.URL(url).port)):
-                expect(tab.find("message")).to_contain_text("the server is back")
-                assert tab.read("streamed-text") == text
-        tab.complaints.clear()
-
-
-def test_a_server_that_falls_silent_is_said_and_goes_on_where_it_was(open_tab: Tabs) -> None:
-    with start_program(*PROGRAM, "0") as (process, url):
-        tab = open_tab(url)
         tab.ask("Hello")
         tab.expect_some_text("streamed")
         process.send_signal(signal.SIGSTOP)
@@ -194,5 +173,18 @@ def test_a_server_that_falls_silent_is_said_and_goes_on_where_it_was(open_tab: T
         expect(tab.find("message")).to_be_hidden()
         expect(tab.find("streamed-text")).not_to_have_text(text)
         assert tab.read("streamed-text").startswith(text)
-        tab.complaints.clear()
-        open_tab.close()
+        process.kill()
+        text = expect_lost(tab, time.monotonic())
+        process.wait()
+        with start_program(*PROGRAM, str(httpx2.URL(url).port)) as (second, _):
+            expect(tab.find("message")).to_contain_text("the server is back")
+            assert tab.read("streamed-text") == text
+            tab.find("reload").click()
+            expect(tab.prompt).to_have_value("Hello")
+            tab.ask("Again")
+            tab.expect_some_text("streamed")
+            second.terminate()
+            since = time.monotonic()
+            expect(tab.find("streamed-note")).to_contain_text("The server is shutting down")
+            tab.expect_both("failed")
+            expect_lost(tab, since)

@@ -2,10 +2,12 @@
 
 from playwright.sync_api import expect
 
-from demo.engine import Broken, Loading, Ready
+from demo.engine import Broken, Loading, Ready, Status
+from demo.engines.reloading import ReloadingEngine
 from demo.errors import EngineFailed, ModelError, NotReady, Overloaded
 from demo.ui.tabs import FULL
 from demo.ui.tabs import Tabs as OpenTabs
+from tests.browser.conftest import Stage
 from tests.browser.race import answer
 from tests.browser.serving import serve
 from tests.browser.tab import Tab, Tabs
@@ -52,17 +54,15 @@ def test_a_failure_is_one_sentence_in_both_panes_and_the_next_run_works(tab: Tab
     tab.expect_both("done")
 
 
-def test_the_page_says_what_is_loading_and_opens_generate_when_ready(open_tab: Tabs) -> None:
-    engine = WakingEngine(Loading("converting the weights", 0.4))
+def test_the_page_says_what_is_loading_and_opens_generate_when_ready(open_tab: Tabs, stage: Stage) -> None:
+    engine = stage.choose(WakingEngine(Loading("converting the weights", 0.4)))
     engine.refusal = NotReady("The model is still loading: a moment.")
-    with serve(engine) as served:
-        tab = open_tab(served.url, ready=False)
-        expect(tab.find("model")).to_contain_text("converting the weights 40%")
-        expect(tab.find("generate")).to_be_disabled()
-        engine.wake()
-        expect(tab.find("generate")).to_be_enabled()
-        expect(tab.find("model")).to_contain_text("scripted (folder) on cpu, float32")
-        open_tab.close()
+    tab = open_tab(stage.url, ready=False)
+    expect(tab.find("model")).to_contain_text("converting the weights 40%")
+    expect(tab.find("generate")).to_be_disabled()
+    engine.wake()
+    expect(tab.find("generate")).to_be_enabled()
+    expect(tab.find("model")).to_contain_text("scripted (folder) on cpu, float32")
 
 
 def test_a_tab_that_has_no_place_says_so_and_gets_the_first_that_is_free(open_tab: Tabs) -> None:
@@ -78,9 +78,24 @@ def test_a_tab_that_has_no_place_says_so_and_gets_the_first_that_is_free(open_ta
         open_tab.close()
 
 
-def test_a_model_that_is_broken_is_said_in_a_sentence(open_tab: Tabs) -> None:
-    with serve(ScriptedEngine(Broken(ModelError("The model can't be read: name another.")))) as served:
+def test_a_model_that_is_broken_is_said_in_a_sentence(open_tab: Tabs, stage: Stage) -> None:
+    stage.choose(ScriptedEngine(Broken(ModelError("The model can't be read: name another."))))
+    tab = open_tab(stage.url, ready=False)
+    expect(tab.find("model")).to_have_text("The model can't be read: name another.")
+    expect(tab.find("generate")).to_be_disabled()
+
+
+def test_whoever_runs_the_server_has_a_failed_model_loaded_again_by_a_button(open_tab: Tabs) -> None:
+    statuses: list[Status] = [Broken(ModelError("The hub can't be reached.")), Ready(CARD)]
+    with serve(ReloadingEngine(lambda on_broken: ScriptedEngine(statuses.pop(0)))) as served:
         tab = open_tab(served.url, ready=False)
-        expect(tab.find("model")).to_have_text("The model can't be read: name another.")
+        expect(tab.find("model")).to_contain_text("The hub can't be reached.")
         expect(tab.find("generate")).to_be_disabled()
+        with tab.page.expect_response("**/reload") as replied:
+            tab.find("reload-model").click()
+        assert (replied.value.request.method, replied.value.status) == ("POST", 202)
+        expect(tab.find("model")).to_contain_text("scripted (folder) on cpu, float32")
+        expect(tab.find("generate")).to_be_enabled()
+        expect(tab.find("reload-model")).to_be_hidden()
+        expect(tab.find("message")).to_be_hidden()
         open_tab.close()

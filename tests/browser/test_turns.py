@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from demo.request import Message
-from tests.browser.race import answer, start_race, watch_cancel
+from tests.browser.race import answer, start_race
 from tests.browser.serving import Served
 from tests.browser.tab import Tab, Tabs
 from tests.scripted import ScriptedEngine
@@ -98,8 +98,10 @@ def test_clear_in_mid_answer_stops_the_work(tab: Tab, engine: ScriptedEngine) ->
     expect(tab.find("streamed-clock")).to_have_text("0.00 s")
 
 
-def test_two_tabs_never_see_each_other(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    one, two = open_tab(served.url), open_tab(served.url)
+def test_two_tabs_never_see_each_other_and_closing_one_stops_its_work(
+    tab: Tab, open_tab: Tabs, served: Served, engine: ScriptedEngine
+) -> None:
+    one, two = tab, open_tab(served.url)
     one.ask("I am one")
     two.ask("I am two")
     answer(engine.tickets[1], "for two")
@@ -111,12 +113,10 @@ def test_two_tabs_never_see_each_other(open_tab: Tabs, served: Served, engine: S
     one.find("keep").locator("input").check()
     one.ask("More")
     assert "two" not in str(engine.tickets[2].request.prompt)
-
-
-def test_closing_the_tab_stops_the_work(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    tab = open_tab(served.url)
-    start_race(tab, engine, "One ")
-    tab.expect_some_text("streamed")
-    cancelled = watch_cancel(engine.tickets[0])
-    tab.page.close()
-    assert cancelled.wait(20)
+    two.ask("Again")
+    engine.tickets[3].start()
+    engine.tickets[3].write("One ")
+    two.expect_some_text("streamed")
+    two.page.close()
+    assert engine.tickets[3].stopped.wait(20)
+    assert not engine.tickets[2].cancelled

@@ -67,7 +67,7 @@ def read_ttft(run: Run) -> float:
 
 def read_cached(run: Run) -> int:
     """The number of prompt tokens that were cached."""
-    return next(event.cached_tokens for event in run.events if isinstance(event, Started))
+    return next(event.cached_tokens or 0 for event in run.events if isinstance(event, Started))
 
 
 def read_text(run: Run) -> str:

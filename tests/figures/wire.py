@@ -7,7 +7,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -76,7 +76,7 @@ def read_bench(report: dict[str, Any]) -> list[Figure]:
         ("wire: whole total (p5 to p95)", "ms", "pairs", "whole_total", 1e3),
     ]
     figures = [_read_spread(name, unit, report[part][key], factor) for name, unit, part, key, factor in rows]
-    difference, pairs = report["difference_percent"], report["conditions"]["pairs"]
+    difference, pairs = report["difference_percent"], report["pairs"]["difference"]["n"]
     name = "wire: streamed - whole, mean (95 % interval)"
     return [*figures, Figure(name, "%", difference["mean"], difference["low"], difference["high"], pairs)]
 
@@ -88,8 +88,8 @@ def _read_spread(name: str, unit: str, spread: dict[str, Any], factor: float) ->
 
 def measure_refusals(url: str) -> list[Figure]:
     """At the limit: how soon a request is refused, and the rate of the running streams meanwhile."""
-    with ThreadPoolExecutor(1) as thread, closing(Client(url)) as client:
-        responses = thread.submit(client.post_together, "/generate_stream", [LONG] * LIMIT)
+    with ThreadPoolExecutor(1) as thread:
+        responses = thread.submit(Client(url).post_together, "/generate_stream", [LONG] * LIMIT)
         wait_until(lambda: count_running(url) == LIMIT, "the streams have not begun")
         time.sleep(QUIET)
         begin = time.perf_counter()
@@ -106,12 +106,11 @@ def measure_refusals(url: str) -> list[Figure]:
 def _time_refusals(url: str) -> list[float]:
     """The duration of each of `REFUSALS` requests, one every 20 ms."""
     took = []
-    with closing(Client(url)) as client:
-        for _ in range(REFUSALS):
-            response = client.post("/generate", LONG)
-            assert response.status == 429, response.status
-            took.append(response.end - response.sent)
-            time.sleep(0.02)
+    for _ in range(REFUSALS):
+        response = Client(url).post("/generate", LONG)
+        assert response.status == 429, response.status
+        took.append(response.end - response.sent)
+        time.sleep(0.02)
     return took
 
 

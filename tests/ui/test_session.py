@@ -238,7 +238,9 @@ async def test_the_example_is_asked_by_itself_with_its_own_options_and_past_the_
     request = engine.tickets[1].request
     assert request.prompt == (Message("user", "A story"),)
     assert (request.max_new_tokens, request.ignore_eos, request.pace) == (1000, True, 100)
+    assert not request.ends_loops  # it is as long as it says
     assert not engine.tickets[0].request.ignore_eos
+    assert engine.tickets[0].request.ends_loops
 
 
 async def test_a_recorded_run_shows_what_was_cached_when_it_was_made(session: Session, engine: ScriptedEngine) -> None:

@@ -26,10 +26,11 @@ export function bindQuota(status, count) {
       asked = null;
       return true;
     }
-    status.textContent = `This makes ${count()} runs, each on GPU time of your Hugging Face account. Press again to spend it.`;
+    const question = `This makes ${count()} runs, each on GPU time of your Hugging Face account. Press again to spend it.`;
+    status.textContent = question;
     asked = setTimeout(() => {
       asked = null;
-      status.textContent = "";
+      if (status.textContent === question) status.textContent = ""; // another button may have begun meanwhile
     }, WAIT_MS);
     return false;
   };

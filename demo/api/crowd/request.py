@@ -13,7 +13,7 @@ MAX_CLIENTS: Final = 40
 class CrowdRequest(BaseModel):
     """The body of `/crowds`."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", json_schema_extra={"example": {"clients": 5, "limit": 2}})
+    model_config = ConfigDict(strict=True, extra="allow", json_schema_extra={"example": {"clients": 5, "limit": 2}})
 
     clients: int = Field(default=20, ge=1, le=MAX_CLIENTS, description="How many clients send a request at once.")
     limit: int = Field(

@@ -13,6 +13,7 @@ from demo.api.crowd.request import CrowdRequest
 from demo.api.delivery.client_tasks import run_until_first_ends, wait_for_disconnect
 from demo.api.delivery.streamed import KEEP_ALIVE_SECONDS
 from demo.api.dialects import sse
+from demo.api.dialects.ignored import write_ignored
 
 GRACE_SECONDS: Final = 30.0  # for a client that reads the events slowly
 
@@ -35,7 +36,7 @@ class CrowdStream(Response):
                 await crowd.close()
 
     async def _deliver(self, crowd: Crowd, send: Send) -> None:
-        headers = Headers({"Content-Type": sse.CONTENT_TYPE, **sse.HEADERS}).raw
+        headers = Headers({"Content-Type": sse.CONTENT_TYPE, **sse.HEADERS, **write_ignored(self._plan)}).raw
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         crowd.start()
         async for batch in crowd.follow(KEEP_ALIVE_SECONDS):

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from demo.api.delivery.merge import merge_batches
 from demo.api.delivery.streamed import StreamedResponse
 from demo.api.dialects import sse
-from demo.api.dialects.responses import ResponseEvents, ResponsesDialect
+from demo.api.dialects.response_events import ResponseEvents
+from demo.api.dialects.responses import ResponsesDialect
 from demo.api.openapi.response_replies import ResponseEvent
 from demo.events import Event, Token
 from demo.run import Run
@@ -36,7 +37,7 @@ class ResponseStream(StreamedResponse):
     def _read(self, event: Event) -> Iterable[ResponseEvent]:
         (answer,) = self._answers
         answer.add(event)
-        return self._events.add(answer, event) if isinstance(event, Token) else ()
+        return self._events.add(answer) if isinstance(event, Token) else ()
 
     def _frame(self, events: Iterable[ResponseEvent]) -> bytes:
         later = (event for event in events if event["sequence_number"] > self._starting_after)

@@ -45,8 +45,7 @@ class StreamedResponse(RunResponse):
             if error is not None:
                 await self._write(self._frame_error(error, self._answers[index]), more=False)
                 return
-        closing = b"".join(sse.frame(event) for event in self._dialect.closing(self._answers))
-        await self._write(closing + self._dialect.ending, more=False)
+        await self._write(self._frame_closing() + self._dialect.ending, more=False)
 
     def _frame_batch(self, answer: Answer, index: int, batch: Sequence[Event]) -> Iterator[bytes]:
         for event, following in zip(batch, (*batch[1:], None), strict=True):
@@ -67,6 +66,9 @@ class StreamedResponse(RunResponse):
 
     def _frame_token(self, token: Token, chunk: Json) -> bytes:
         return sse.frame(chunk)
+
+    def _frame_closing(self) -> bytes:
+        return b"".join(sse.frame(event) for event in self._dialect.closing(self._answers))
 
     def _frame_error(self, error: DemoError, answer: Answer) -> bytes:
         return sse.frame(self._dialect.error(error))

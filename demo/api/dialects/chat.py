@@ -11,14 +11,25 @@ from demo.api.dialects.content_parts import Part, join_parts, read_role
 from demo.api.dialects.number_fields import TopN
 from demo.api.dialects.openai import FINISH_REASONS, OpenAIDialect, OpenAIRequest
 from demo.api.dialects.openai_numbers import CountOrAll
+from demo.api.dialects.template_options import Effort, Options, write_options
 from demo.api.dialects.token_fields import list_likeliest, write_ids, write_prompt_ids, write_stop
 from demo.api.dialects.token_names import name_candidate
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
-from demo.api.openapi.replies import Chat, ChatChoice, ChatChunk, ChatDelta, ChatLogprob, ChatLogprobs
+from demo.api.openapi.replies import (
+    Chat,
+    ChatChoice,
+    ChatChunk,
+    ChatDelta,
+    ChatLogprob,
+    ChatLogprobs,
+    ChatText,
+    ChatTextDelta,
+)
 from demo.engine import ModelCard
 from demo.errors import BadRequest
 from demo.events import Candidate, Token
 from demo.prompt_threads import MESSAGE_COST
+from demo.reasoning import join_kind
 from demo.request import Message, Request
 
 
@@ -40,6 +51,11 @@ class ChatMessage(BaseModel):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | Annotated[list[ContentPart], Field(fail_fast=True)] | None = None
     refusal: str | None = None
+    reasoning_content: str | None = Field(
+        default=None,
+        description="Of an earlier answer, as it was returned: the template may show it to the model.",
+    )
+    reasoning: str | None = Field(default=None, description="vLLM's newer name of `reasoning_content`.")
     tool_calls: Any = Field(default=None, description="Not available here: refused unless null or empty.")
     function_call: Any = Field(default=None, description="Not available here: refused unless null or empty.")
     audio: Any = Field(default=None, description="Not available here: refused unless null or empty.")
@@ -49,7 +65,12 @@ class ChatMessage(BaseModel):
         """Characters of the text, and what reading it costs beside them."""
         if isinstance(self.content, list):
             return sum(len(part.content or "") + MESSAGE_COST for part in self.content)
-        return len(self.content or self.refusal or "") + MESSAGE_COST
+        return len(self.content or self.refusal or "") + len(self.thoughts or "") + MESSAGE_COST
+
+    @property
+    def thoughts(self) -> str | None:
+        """The reasoning of an earlier answer."""
+        return self.reasoning if self.reasoning_content is None else self.reasoning_content
 
     def read(self) -> Message:
         """The engine's message. Raises BadRequest for tools and images."""
@@ -58,7 +79,9 @@ class ChatMessage(BaseModel):
         if self.audio:
             raise BadRequest("A message of `audio` is not available on this server: send text only.")
         text = join_parts(self.content) if isinstance(self.content, list) else self.content or self.refusal
-        return Message(read_role(self.role), text or "")
+        if self.thoughts and self.role != "assistant":
+            raise BadRequest("`reasoning_content` is an answer's: send it with messages of the assistant only.")
+        return Message(read_role(self.role), text or "", self.thoughts)
 
 
 class ChatRequest(OpenAIRequest):
@@ -82,6 +105,13 @@ class ChatRequest(OpenAIRequest):
     )
     add_generation_prompt: bool | None = Field(
         default=None, description="vLLM's: the opposite of `continue_final_message`."
+    )
+    chat_template_kwargs: Options | None = Field(
+        default=None,
+        description="vLLM's and llama.cpp's: variables for the model's chat template, such as `enable_thinking`.",
+    )
+    reasoning_effort: Effort | None = Field(
+        default=None, description="Passed to the chat template; what it does there is the template's to say."
     )
     tools: Annotated[Any, Unavailable(([],))] = None
     tool_choice: Annotated[Any, Unavailable(("none", "auto"))] = None
@@ -121,8 +151,20 @@ class ChatRequest(OpenAIRequest):
         if self.top_logprobs and not self.logprobs:
             raise BadRequest("`top_logprobs` needs `logprobs`: set it to true.")
         limit = self.max_completion_tokens or self.max_tokens
-        request = Request(self.conversation(), limit, self.sampling(), self.stops(), self.top_logprobs or 0)
+        request = Request(
+            self.conversation(),
+            limit,
+            self.sampling(),
+            self.stops(),
+            self.top_logprobs or 0,
+            template_options=self.template_options,
+        )
         return self.repeat(request)
+
+    @property
+    def template_options(self) -> str:
+        """The variables of the chat template, as a Request holds them. Raises BadRequest."""
+        return write_options(self.chat_template_kwargs, self.reasoning_effort)
 
     def dialect(self, card: ModelCard) -> "ChatDialect":
         return ChatDialect(card, self, with_logprobs=bool(self.logprobs))
@@ -148,7 +190,7 @@ class ChatDialect(OpenAIDialect):
         is_first, with_ids = token.index == 1, self.request.return_token_ids
         choice: ChatDelta = {
             "index": index,
-            "delta": {"role": "assistant", "content": token.text} if is_first else {"content": token.text},
+            "delta": write_delta(answer, is_first),
             "logprobs": self._write_logprobs([token]),
             "finish_reason": FINISH_REASONS[answer.finish_reason] if is_last else None,
             **write_ids([token], with_ids),
@@ -163,7 +205,7 @@ class ChatDialect(OpenAIDialect):
         choices: list[ChatChoice] = [
             {
                 "index": index,
-                "message": {"role": "assistant", "content": answer.text},
+                "message": write_message(answer),
                 "logprobs": self._write_logprobs(answer.tokens),
                 "finish_reason": FINISH_REASONS[answer.finish_reason],
                 **write_ids(answer.tokens, self.request.return_token_ids),
@@ -194,6 +236,23 @@ class ChatDialect(OpenAIDialect):
                 for token in tokens
             ]
         }
+
+
+def write_delta(answer: Answer, is_first: bool) -> ChatTextDelta:
+    """What the newest token adds to the message."""
+    parts = answer.parts[-1]
+    delta: ChatTextDelta = {"content": join_kind(parts, "answer")}
+    if reasoning := join_kind(parts, "reasoning"):
+        delta["reasoning_content"] = reasoning
+    return {"role": "assistant", **delta} if is_first else delta
+
+
+def write_message(answer: Answer) -> ChatText:
+    """The whole message."""
+    message: ChatText = {"role": "assistant", "content": answer.join("answer")}
+    if answer.reasons:
+        message["reasoning_content"] = answer.join("reasoning")
+    return message
 
 
 def _write_token(token: Token) -> ChatLogprob:

@@ -35,10 +35,10 @@ Raw = Annotated[
 class Parameters(BaseModel):
     """TGI's parameters of a generation, vLLM's `ignore_eos`, llama.cpp's `cache_prompt`, and `raw`.
 
-    Unknown fields are ignored, as by TGI.
+    Unknown fields are ignored, as by TGI, and named in the header `x-ignored-parameters`.
     """
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="allow")
 
     best_of: Annotated[int, Field(ge=1, le=MAX_BEST_OF)] | None = Field(
         default=None,
@@ -90,7 +90,7 @@ class Parameters(BaseModel):
     adapter_id: Annotated[Any, Unavailable()] = None
 
     def sampling(self) -> Sampling:
-        return Sampling(**self.model_dump(include=SAMPLING, exclude_none=True))
+        return Sampling(**self.model_dump(include=SAMPLING & type(self).model_fields.keys(), exclude_none=True))
 
     def check(self, streamed: bool) -> None:
         """Raises BadRequest for what is unavailable, or does not go together."""
@@ -112,7 +112,7 @@ class GenerateRequest(BaseModel):
 
     model_config = ConfigDict(
         strict=True,
-        extra="ignore",
+        extra="allow",
         json_schema_extra={"example": {"inputs": "What is Deep Learning?", "parameters": {"max_new_tokens": 20}}},
     )
 

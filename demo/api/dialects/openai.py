@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from demo.api.dialects import sse
-from demo.api.dialects.answer import Answer
+from demo.api.dialects.answer import Answer, add_counts
 from demo.api.dialects.errors import write_openai
 from demo.api.dialects.native import describe_queued
 from demo.api.dialects.native_request import CACHE_PROMPT, IGNORE_EOS, MAX_TOKENS_PER_SECOND, SAMPLING
@@ -18,7 +18,8 @@ from demo.api.dialects.number_fields import WHOLE, Penalty, Rate, Scale, ScaleOr
 from demo.api.dialects.openai_numbers import CountOrAll, MinP, SeedOrRandom, TopK, TopP, read_sampling
 from demo.api.dialects.timings import MILLISECONDS
 from demo.api.dialects.unavailable import Unavailable
-from demo.api.openapi.replies import ChatChunk, CompletionChunk, OpenAIError, OpenAIReason, Usage, UsageField
+from demo.api.openapi.replies import ChatChunk, CompletionChunk, OpenAIError, OpenAIReason
+from demo.api.openapi.usage import CompletionTokensDetails, ReasoningUsage, Usage, UsageField
 from demo.bounds import MAX_STOP_SEQUENCES, SCALE
 from demo.engine import ModelCard
 from demo.errors import BadRequest, DemoError
@@ -194,14 +195,21 @@ class OpenAIDialect(ABC):
         As cached counts what all n found cached, since the rest was computed for this reply.
         """
         n = self.request.n or 1
-        prompt = sum(answer.input_tokens for answer in answers[::n])
+        prompt = add_counts(answer.input_tokens for answer in answers[::n])
         completion = sum(len(answer.tokens) for answer in answers)
+        details: CompletionTokensDetails = {"reasoning_tokens": sum(answer.reasoning_tokens for answer in answers)}
+        told: ReasoningUsage = {"completion_tokens_details": details} if answers[0].reasons else {}
         groups = [answers[at : at + n] for at in range(0, len(answers), n)]
         return {
             "prompt_tokens": prompt,
             "completion_tokens": completion,
-            "total_tokens": prompt + completion,
-            "prompt_tokens_details": {
-                "cached_tokens": sum(min(answer.cached_tokens for answer in group) for group in groups)
-            },
+            "total_tokens": add_counts([prompt, completion]),
+            "prompt_tokens_details": {"cached_tokens": add_counts(map(find_least_cached, groups))},
+            **told,
         }
+
+
+def find_least_cached(answers: Sequence[Answer]) -> int | None:
+    """What all of these answers to one prompt found cached; None where it is not told of one of them."""
+    counts = [answer.cached_tokens for answer in answers]
+    return None if None in counts else min(count for count in counts if count is not None)

@@ -1,5 +1,7 @@
 """A plain text as a prompt: a user's message to an instruct model, or raw."""
 
+from collections.abc import Set
+
 from demo.engine import ModelCard
 from demo.request import Message, Prompt
 
@@ -11,6 +13,10 @@ def read_prompt(text: str, card: ModelCard, raw: bool | None) -> Prompt:
     """
     if raw is None:
         raw = card.plain_prompts == "raw"
-    if raw or any(token in text for token in card.control_tokens):
-        return text
-    return (Message("user", text),)
+    return text if raw or holds_any(text, card.control_tokens) else (Message("user", text),)
+
+
+def holds_any(text: str, tokens: Set[str]) -> bool:
+    """Whether `text` holds one of `tokens`. It is searched for all of them only if it has the characters they share."""
+    shared = set.intersection(*map(set, tokens)) if tokens else set()
+    return all(character in text for character in shared) and any(token in text for token in tokens)

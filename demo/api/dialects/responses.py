@@ -2,18 +2,20 @@
 
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from demo.api.dialects.answer import Answer
+from demo.api.dialects.answer import Answer, add_counts
 from demo.api.dialects.errors import Json, format_error, write_openai
 from demo.api.dialects.responses_request import ResponsesRequest
 from demo.api.openapi.replies import OpenAIError
 from demo.api.openapi.response_replies import (
+    ItemStatus,
+    OutputItem,
     OutputMessage,
     OutputText,
-    ResponseEvent,
+    ReasoningItem,
     ResponseObject,
     ResponseStatus,
     ResponseUsage,
@@ -21,6 +23,7 @@ from demo.api.openapi.response_replies import (
 from demo.engine import ModelCard
 from demo.errors import DemoError
 from demo.events import Failed, PromptProgress, Queued, Token
+from demo.reasoning import join_kind
 
 ID: Final = "resp_"
 PLACE: Final[dict[str, Any]] = {"output_index": 0, "content_index": 0}
@@ -45,6 +48,11 @@ class ResponsesDialect:
         """The id of its one message."""
         return f"msg_{self.suffix}"
 
+    @property
+    def reasoning_id(self) -> str:
+        """The id of its reasoning."""
+        return f"rs_{self.suffix}"
+
     def whole(self, answers: Sequence[Answer]) -> ResponseObject:
         return self.write(answers[0])
 
@@ -55,7 +63,7 @@ class ResponsesDialect:
         return write_openai(error)
 
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
-        return write_delta(self, token)
+        return {"item_id": self.item_id, **PLACE, "delta": join_kind(answer.parts[-1], "answer"), "logprobs": []}
 
     def progress(self, answer: Answer, progress: PromptProgress | Queued) -> None:
         return None
@@ -80,9 +88,10 @@ class ResponsesDialect:
             "max_output_tokens": asked.max_output_tokens,
             "metadata": asked.metadata or {},
             "model": self.card.model_id,
-            "output": [self.write_message(answer)] if answer.tokens else [],
+            "output": self.write_items(answer),
             "parallel_tool_calls": asked.parallel_tool_calls is not False,
             "previous_response_id": asked.previous_response_id,
+            "reasoning": {"effort": asked.reasoning and asked.reasoning.effort, "summary": None},
             "store": asked.stores,
             "temperature": 1.0 if asked.temperature is None else asked.temperature,
             "text": {"format": {"type": "text"}},
@@ -94,15 +103,30 @@ class ResponsesDialect:
             "user": asked.user,
         }
 
+    def write_items(self, answer: Answer) -> list[OutputItem]:
+        """The reasoning, if there is any, and the message, unless the answer ended within the reasoning."""
+        reasoning, message = answer.join("reasoning"), answer.join("answer")
+        items: list[OutputItem] = [self.write_reasoning(answer)] if reasoning else []
+        return [*items, self.write_message(answer)] if message or (answer.tokens and not items) else items
+
     def write_message(self, answer: Answer) -> OutputMessage:
         """The answer as a message."""
-        status = find_status(answer)
         return {
             "id": self.item_id,
             "type": "message",
             "role": "assistant",
-            "status": "completed" if status == "completed" else "in_progress" if answer.end is None else "incomplete",
-            "content": [write_text(answer.text)],
+            "status": find_item_status(answer),
+            "content": [write_text(answer.join("answer"))],
+        }
+
+    def write_reasoning(self, answer: Answer) -> ReasoningItem:
+        """What the model wrote before its answer."""
+        return {
+            "id": self.reasoning_id,
+            "type": "reasoning",
+            "status": "completed" if answer.join("answer") else find_item_status(answer),
+            "summary": [],
+            "content": [{"type": "reasoning_text", "text": answer.join("reasoning")}],
         }
 
 
@@ -115,6 +139,13 @@ def find_status(answer: Answer) -> ResponseStatus:
     return "incomplete" if answer.finish_reason == "length" else "completed"
 
 
+def find_item_status(answer: Answer) -> ItemStatus:
+    """The state of the last item."""
+    if answer.end is None:
+        return "in_progress"
+    return "completed" if find_status(answer) == "completed" else "incomplete"
+
+
 def count_usage(answer: Answer) -> ResponseUsage:
     """The tokens read and written."""
     read, written = answer.input_tokens, len(answer.tokens)
@@ -122,57 +153,10 @@ def count_usage(answer: Answer) -> ResponseUsage:
         "input_tokens": read,
         "input_tokens_details": {"cached_tokens": answer.cached_tokens, "cache_write_tokens": 0},
         "output_tokens": written,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": read + written,
+        "output_tokens_details": {"reasoning_tokens": answer.reasoning_tokens},
+        "total_tokens": add_counts([read, written]),
     }
 
 
 def write_text(text: str) -> OutputText:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-
-
-def write_delta(dialect: ResponsesDialect, token: Token) -> dict[str, Any]:
-    """The fields of one token's event."""
-    return {"item_id": dialect.item_id, **PLACE, "delta": token.text, "logprobs": []}
-
-
-class ResponseEvents:
-    """Numbers the events of one response, from 0 for whoever reads its run from the beginning."""
-
-    def __init__(self, dialect: ResponsesDialect) -> None:
-        self._dialect = dialect
-        self._number = 0
-        self._has_item = False
-
-    def begin(self, answer: Answer) -> Iterator[ResponseEvent]:
-        """Those before the prompt is read."""
-        opened: Any = {**self._dialect.write(Answer(answer.run)), "status": "in_progress"}
-        yield self._make("response.created", response=opened)
-        yield self._make("response.in_progress", response=opened)
-
-    def add(self, answer: Answer, token: Token) -> Iterator[ResponseEvent]:
-        """Those of one token."""
-        if not self._has_item:
-            self._has_item = True
-            item = {**self._dialect.write_message(answer), "content": []}
-            yield self._make("response.output_item.added", output_index=0, item=item)
-            part = write_text("")
-            yield self._make("response.content_part.added", item_id=self._dialect.item_id, **PLACE, part=part)
-        yield self._make("response.output_text.delta", **write_delta(self._dialect, token))
-
-    def end(self, answer: Answer) -> Iterator[ResponseEvent]:
-        """Those after the last token. An answer that was cut off is not said to be done."""
-        if answer.error is None:
-            message = self._dialect.write_message(answer)
-            place = {"item_id": self._dialect.item_id, **PLACE}
-            yield self._make("response.output_text.done", **place, text=answer.text, logprobs=[])
-            yield self._make("response.content_part.done", **place, part=write_text(answer.text))
-            yield self._make("response.output_item.done", output_index=0, item=message)
-        response = self._dialect.write(answer)
-        kind = "failed" if answer.error is not None else response["status"]
-        yield self._make(f"response.{kind}", response=response)
-
-    def _make(self, type: str, **fields: Any) -> ResponseEvent:
-        event: Any = {"type": type, "sequence_number": self._number, **fields}
-        self._number += 1
-        return event  # type: ignore[no-any-return]  # fields as of its type

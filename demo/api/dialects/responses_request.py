@@ -1,6 +1,7 @@
 """The body of OpenAI's Responses API: text in, text out. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from demo.api.dialects.content_parts import GivenRole, Part, join_parts, read_role
 from demo.api.dialects.number_fields import Count, ScaleOrZero, Seed
 from demo.api.dialects.openai_numbers import TopP, read_sampling
+from demo.api.dialects.template_options import Effort, Options, write_options
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
 from demo.errors import BadRequest
 from demo.request import Message, Request
@@ -28,13 +30,20 @@ class InputPart(Part):
 
 
 class InputItem(BaseModel):
-    """One turn: a message, or the message of an earlier response as it was returned."""
+    """One turn: a message, or an item of an earlier response as it was returned."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
     type: str = "message"
     role: GivenRole | None = None
     content: str | Annotated[list[InputPart], Field(fail_fast=True)] | None = None
+    summary: Any = Field(default=None, description="Of an item of type `reasoning`: empty here.")
+
+    def read_reasoning(self) -> str | None:
+        """The text of an item of reasoning; None for any other."""
+        if self.type != "reasoning":
+            return None
+        return "".join(part.text or "" for part in self.content or () if isinstance(part, InputPart))
 
     def read(self) -> Message:
         """The engine's message. Raises BadRequest for tools, references and images."""
@@ -63,6 +72,16 @@ class TextOptions(BaseModel):
             raise BadRequest(f"`text.format` of type `{kind}` is not available on this server: leave it out.")
         if self.verbosity not in (None, "medium"):
             raise BadRequest("`text.verbosity` is not available on this server: leave it out.")
+
+
+class ReasoningOptions(BaseModel):
+    """How a model reasons that does."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    effort: Effort | None = Field(default=None, description="Passed to the chat template as `reasoning_effort`.")
+    summary: Annotated[Any, Unavailable(("auto",))] = None
+    generate_summary: Annotated[Any, Unavailable(("auto",))] = None
 
 
 class ResponsesRequest(BaseModel):
@@ -105,7 +124,10 @@ class ResponsesRequest(BaseModel):
     tools: Annotated[Any, Unavailable(([],))] = None
     tool_choice: Annotated[Any, Unavailable(("none", "auto"))] = None
     include: Annotated[Any, Unavailable(([],))] = None
-    reasoning: Annotated[Any, Unavailable(({},))] = None
+    reasoning: ReasoningOptions | None = None
+    chat_template_kwargs: Options | None = Field(
+        default=None, description="vLLM's: variables for the model's chat template, such as `enable_thinking`."
+    )
     conversation: Annotated[Any, Unavailable()] = None
     prompt: Annotated[Any, Unavailable()] = None
     top_logprobs: Annotated[Any, Unavailable((0,))] = None
@@ -119,13 +141,26 @@ class ResponsesRequest(BaseModel):
         """The new messages, without the instructions. Raises BadRequest."""
         if isinstance(self.input, str):
             return (Message("user", self.input),)
-        return tuple(item.read() for item in self.input)
+        return tuple(self._read_items(self.input))
+
+    def _read_items(self, items: Sequence[InputItem]) -> Iterator[Message]:
+        """The messages; a reasoning item is part of the answer after it."""
+        reasoning: str | None = None
+        for item in items:
+            if (text := item.read_reasoning()) is not None:
+                reasoning = (reasoning or "") + text
+                continue
+            message = item.read()
+            yield replace(message, reasoning=reasoning) if message.role == "assistant" else message
+            reasoning = None
 
     def check(self) -> None:
         """Raises BadRequest for what this server does not have."""
         refuse_unavailable(self)
         if self.text is not None:
             self.text.check()
+        if self.reasoning is not None:
+            refuse_unavailable(self.reasoning)
         if self.background and not self.stores:
             raise BadRequest("`background` needs `store`: leave `store` out, or set it to true.")
 
@@ -133,4 +168,7 @@ class ResponsesRequest(BaseModel):
         """The engine's request. Raises BadRequest."""
         first = (Message("system", self.instructions),) if self.instructions else ()
         sampling = read_sampling(self.model_dump(include={"temperature", "top_p", "seed"}, exclude_none=True))
-        return Request((*first, *conversation), self.max_output_tokens, sampling, client=client)
+        options = write_options(self.chat_template_kwargs, self.reasoning.effort if self.reasoning else None)
+        return Request(
+            (*first, *conversation), self.max_output_tokens, sampling, client=client, template_options=options
+        )

@@ -17,9 +17,9 @@ def frame_comment(text: str) -> bytes:
     return b": %b\n\n" % text.encode()
 
 
-def frame(payload: Mapping[str, Any], id: int | None = None) -> bytes:
+def frame(payload: Mapping[str, Any], id: int | str | None = None) -> bytes:
     """One event of one line. A reader that reconnects sends its `id` back as `Last-Event-ID`."""
-    numbered = b"" if id is None else b"id: %d\n" % id
+    numbered = b"" if id is None else b"id: %b\n" % str(id).encode()
     return b"%bdata: %b\n\n" % (numbered, orjson.dumps(payload))
 
 

@@ -28,6 +28,7 @@ class Timings:
     prefill: float | None
     decode: float | None
     engine: tuple[tuple[str, float], ...] = ()
+    time_to_first_answer: float | None = None  # of a model that has reasoned before it
 
     @classmethod
     def measure(cls, run: Run, events: Sequence[Event]) -> "Timings":
@@ -49,6 +50,7 @@ class Timings:
             prefill=(tokens[0] - started) * MILLISECONDS if tokens and sent is None else None,
             decode=(tokens[-1] - tokens[0]) * MILLISECONDS if tokens else None,
             engine=next((event.figures for event in events if isinstance(event, EngineReport)), ()),
+            time_to_first_answer=None if timeline.answered is None else timeline.answered * MILLISECONDS,
         )
 
     def as_details(self) -> StreamTimings:
@@ -61,6 +63,8 @@ class Timings:
             "time_per_token": self.time_per_token and round(self.time_per_token, 3),
             "time_to_first_token": self.time_to_first_token and round(self.time_to_first_token, 3),
         }
+        if self.time_to_first_answer is not None:
+            timings["time_to_first_answer"] = round(self.time_to_first_answer, 3)
         return {**timings, "engine": dict(self.engine)} if self.engine else timings
 
     def as_headers(self) -> dict[str, str]:
@@ -69,6 +73,8 @@ class Timings:
         headers = {f"x-{name.replace('_', '-')}": str(round(getattr(self, name) or 0.0)) for name in told}
         if self.time_to_first_token is not None:
             headers["x-time-to-first-token"] = f"{self.time_to_first_token:.3f}"
+        if self.time_to_first_answer is not None:
+            headers["x-time-to-first-answer"] = f"{self.time_to_first_answer:.3f}"
         stages = {"queue": self.queue_time, "prefill": self.prefill, "decode": self.decode, "total": self.total_time}
         headers["Server-Timing"] = ", ".join(f"{name};dur={ms:.3f}" for name, ms in stages.items() if ms is not None)
         return headers

@@ -38,7 +38,7 @@ class StoredResponse:
         answer = self.read()
         if answer.end is None:
             raise BadRequest(f"Response {self.dialect.id!r} has not ended: continue it when it has.")
-        return (*self.conversation, Message("assistant", answer.text), *messages)
+        return (*self.conversation, answer.as_message(), *messages)
 
 
 class ResponseStore:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -27,7 +28,8 @@ class AdmissionMiddleware:
         if scope["type"] == "http" and scope["method"] == "POST" and find_route_path(scope).rstrip("\n") in self._paths:
             try:
                 self._check_key(scope)
-                self._engine.admit()
+                if "last-event-id" not in Headers(scope=scope):  # a stream that is taken up again has its place
+                    self._engine.admit()
             except DemoError as error:
                 if isinstance(error, Overloaded):
                     error.expect(self._engine.find_wait(await find_client(HTTPConnection(scope))))

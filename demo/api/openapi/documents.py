@@ -65,28 +65,42 @@ def whole(model: Any) -> dict[str, Any]:
 
 def stream(event: Any) -> dict[str, Any]:
     """A route that streams."""
-    return _route(_events(event, "One event for each token"), GENERATING, has_key=True)
+    return _resumable(_route(_events(event, "One event for each token"), GENERATING, has_key=True))
 
 
 def either(model: Any, event: Any) -> dict[str, Any]:
     """A route that streams where `stream` is true, and else replies with the whole answer."""
+    return _resumable(_either(model, event))
+
+
+def openai(model: Any, event: Any) -> dict[str, Any]:
+    """As `either`, in one of OpenAI's dialects."""
+    return _resumable(_openai(model, event))
+
+
+def response(model: Any, event: Any) -> dict[str, Any]:
+    """A route in OpenAI's newer dialect, for an answer that may continue an earlier one."""
+    route = _openai(model, event)
+    route["responses"] |= _errors((404,))
+    return route
+
+
+def _either(model: Any, event: Any) -> dict[str, Any]:
     success = _success(model, "The whole answer, or with `stream` one event for each token", TIMING_HEADERS)
     success["content"] |= _events(event, "")["content"]
     return _route(success, GENERATING, has_key=True)
 
 
-def openai(model: Any, event: Any) -> dict[str, Any]:
-    """As `either`, in one of OpenAI's dialects."""
-    route = either(model, event)
-    route["responses"][200]["headers"][IGNORED_PARAMETERS] = {"description": IGNORED, "schema": {"type": "string"}}
+def _openai(model: Any, event: Any) -> dict[str, Any]:
+    route = _either(model, event)
     route["responses"] |= _errors((400,))
     return route
 
 
-def response(model: Any, event: Any) -> dict[str, Any]:
-    """As `openai`, for an answer that may continue an earlier one."""
-    route = openai(model, event)
+def _resumable(route: dict[str, Any]) -> dict[str, Any]:
+    """The route, whose stream can be resumed where it was cut off."""
     route["responses"] |= _errors((404,))
+    route["responses"][204] = {"description": "`Last-Event-ID` was the last event"}
     return route
 
 
@@ -97,9 +111,9 @@ def scripted(event: Any) -> dict[str, Any]:
 
 def resumed_stream() -> dict[str, Any]:
     """A job's stream, which can be resumed where it was cut off."""
-    route = _route(_events(NativeEvent, "One event for each token, with its number as `id`"), (404, 422, 424, 500))
-    route["responses"][204] = {"description": "`Last-Event-ID` was the last event"}
-    return route
+    return _resumable(
+        _route(_events(NativeEvent, "One event for each token, with its number as `id`"), (422, 424, 500))
+    )
 
 
 def found_response() -> dict[str, Any]:
@@ -155,6 +169,8 @@ def add_event_schemas(document: dict[str, Any]) -> None:
 def _route(success: Any, errors: Sequence[int], status: int = 200, has_key: bool = False) -> dict[str, Any]:
     # For a reply without a `model` FastAPI would document one in JSON, beside the stream, unless given a class.
     response_class = {} if "model" in success else {"response_class": Response}
+    if 413 in errors:  # the route reads a body
+        success.setdefault("headers", {})[IGNORED_PARAMETERS] = {"description": IGNORED, "schema": {"type": "string"}}
     responses, dependencies = {status: success, **_errors(errors)}, [KEY] if has_key else []
     return {"response_model": None, "responses": responses, "dependencies": dependencies, **response_class}
 

@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
-from demo.api.openapi.replies import Details, StreamDetails, StreamTimings, TokenInfo, Usage
+from demo.api.openapi.replies import Details, StreamDetails, StreamTimings, TokenInfo
 from demo.api.openapi.reports import WayReport, WebhookState
+from demo.api.openapi.usage import Usage
 
 TOKEN: Final[TokenInfo] = {"id": 20379, "text": "Deep", "logprob": -0.31, "special": False}
 LAST_TOKEN: Final[TokenInfo] = {"id": 2, "text": "", "logprob": -0.02, "special": True}

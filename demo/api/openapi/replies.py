@@ -5,10 +5,11 @@ from typing import Annotated, Final, Literal, NotRequired, TypeAlias
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from demo.api.openapi.usage import CachedTokens, PromptTokens, Usage
+
 IGNORED_PARAMETERS: Final = "x-ignored-parameters"  # a header: fields of the body that are not known here
 NativeReason: TypeAlias = Literal["length", "eos_token", "stop_sequence"]
 OpenAIReason: TypeAlias = Literal["stop", "length"]
-CachedTokens: TypeAlias = Annotated[int, Field(description="tokens of the prompt that were reused and not computed")]
 TokenId: TypeAlias = Annotated[int | None, Field(description="null where an engine elsewhere does not tell it")]
 Logprob: TypeAlias = Annotated[float | None, Field(description="null where an engine elsewhere does not tell it")]
 StopReason: TypeAlias = Annotated[
@@ -20,6 +21,9 @@ PromptTokenIds: TypeAlias = Annotated[
 ]
 RetryAfter: TypeAlias = Annotated[
     float, Field(description="seconds until a place is expected to be free, where the server can tell")
+]
+ReasoningContent: TypeAlias = Annotated[
+    str, Field(description="what a model that reasons wrote before its answer, without the marks around it")
 ]
 Seed: TypeAlias = Annotated[int | None, Field(description="null where no token was drawn at random")]
 
@@ -110,6 +114,9 @@ class StreamTimings(TypedDict):
     total_time: float
     time_per_token: float | None
     time_to_first_token: float | None
+    time_to_first_answer: NotRequired[
+        Annotated[float, Field(description="of a model that has reasoned first: to the first token of its answer")]
+    ]
     engine: NotRequired[dict[str, float]]
 
 
@@ -119,7 +126,7 @@ class StreamDetails(TypedDict):
     finish_reason: NativeReason
     generated_tokens: int
     seed: Seed
-    input_length: int
+    input_length: PromptTokens
     cached_tokens: CachedTokens
     timings: StreamTimings
 
@@ -132,27 +139,6 @@ class NativeEvent(TypedDict):
     top_tokens: NotRequired[list[TokenInfo]]
     generated_text: str | None
     details: StreamDetails | None
-
-
-class PromptTokensDetails(TypedDict):
-    """How much of the prompt was not computed."""
-
-    cached_tokens: CachedTokens
-
-
-class Usage(TypedDict):
-    """Tokens read and written."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    prompt_tokens_details: PromptTokensDetails
-
-
-class UsageField(TypedDict, total=False):
-    """The counts in a chunk; null where they follow in one of their own."""
-
-    usage: Usage | None
 
 
 class ChatLogprob(TypedDict):
@@ -180,6 +166,7 @@ class ChatText(TypedDict):
 
     role: Literal["assistant"]
     content: str
+    reasoning_content: NotRequired[ReasoningContent]
 
 
 class ChatTextDelta(TypedDict):
@@ -187,6 +174,7 @@ class ChatTextDelta(TypedDict):
 
     role: NotRequired[Literal["assistant"]]
     content: str
+    reasoning_content: NotRequired[ReasoningContent]
 
 
 class ChatChoice(TypedDict):
@@ -233,7 +221,7 @@ class PromptProgress(TypedDict):
     """llama.cpp's: tokens of the prompt; how many were cached, how many are processed, those included; and when."""
 
     total: int
-    cache: int
+    cache: CachedTokens
     processed: int
     time_ms: int
 

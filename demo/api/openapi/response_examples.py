@@ -28,6 +28,7 @@ RESPONSE: Final[ResponseObject] = {
     "output": [MESSAGE],
     "parallel_tool_calls": True,
     "previous_response_id": None,
+    "reasoning": {"effort": None, "summary": None},
     "store": True,
     "temperature": 1.0,
     "text": {"format": {"type": "text"}},

@@ -6,6 +6,8 @@ from typing_extensions import TypedDict
 
 ResponseStatus: TypeAlias = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 
+ItemStatus: TypeAlias = Literal["in_progress", "completed", "incomplete"]
+
 
 class OutputText(TypedDict):
     """The text of an answer."""
@@ -22,8 +24,28 @@ class OutputMessage(TypedDict):
     id: str
     type: Literal["message"]
     role: Literal["assistant"]
-    status: Literal["in_progress", "completed", "incomplete"]
+    status: ItemStatus
     content: list[OutputText]
+
+
+class ReasoningText(TypedDict):
+    """The text of a model's reasoning."""
+
+    type: Literal["reasoning_text"]
+    text: str
+
+
+class ReasoningItem(TypedDict):
+    """What a model that reasons wrote before its answer. There is no summary."""
+
+    id: str
+    type: Literal["reasoning"]
+    status: ItemStatus
+    summary: list[Any]
+    content: list[ReasoningText]
+
+
+OutputItem: TypeAlias = ReasoningItem | OutputMessage
 
 
 class ResponseError(TypedDict):
@@ -42,12 +64,12 @@ class IncompleteDetails(TypedDict):
 class InputTokensDetails(TypedDict):
     """How much of the input was not computed."""
 
-    cached_tokens: int
+    cached_tokens: int | None
     cache_write_tokens: int
 
 
 class OutputTokensDetails(TypedDict):
-    """None: this server's models do not reason apart from their answer."""
+    """How much of the output is the model's reasoning, the marks around it included."""
 
     reasoning_tokens: int
 
@@ -55,11 +77,11 @@ class OutputTokensDetails(TypedDict):
 class ResponseUsage(TypedDict):
     """Tokens read and written."""
 
-    input_tokens: int
+    input_tokens: int | None
     input_tokens_details: InputTokensDetails
     output_tokens: int
     output_tokens_details: OutputTokensDetails
-    total_tokens: int
+    total_tokens: int | None
 
 
 class ResponseObject(TypedDict):
@@ -77,9 +99,10 @@ class ResponseObject(TypedDict):
     max_output_tokens: int | None
     metadata: dict[str, str]
     model: str
-    output: list[OutputMessage]
+    output: list[OutputItem]
     parallel_tool_calls: bool
     previous_response_id: str | None
+    reasoning: dict[str, Any]
     store: bool
     temperature: float
     text: dict[str, Any]
@@ -97,8 +120,8 @@ class ResponseEvent(TypedDict):
     type: str
     sequence_number: int
     response: NotRequired[ResponseObject]
-    item: NotRequired[OutputMessage]
-    part: NotRequired[OutputText]
+    item: NotRequired[OutputItem]
+    part: NotRequired[OutputText | ReasoningText]
     item_id: NotRequired[str]
     output_index: NotRequired[int]
     content_index: NotRequired[int]

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Header
 from starlette.responses import Response
 
 from demo.api.client import Client, assign_client
+from demo.api.delivery.resumable import KEEP_SECONDS, Resumption, StreamStore
 from demo.api.delivery.run_response import RunResponse
-from demo.api.delivery.streamed import StreamedResponse
 from demo.api.delivery.whole import WholeResponse
 from demo.api.dialects.chat import ChatRequest
 from demo.api.dialects.completions import CompletionRequest
@@ -26,44 +26,54 @@ from demo.request import Request
 from demo.run import Run
 
 NATIVE_PATHS: Final = ("/", "/generate", "/generate_stream", "/jobs", "/crowds")
+RESUMABLE: Final = (
+    "Of a stream of one answer: give each event an `id`, and go on without a connection for "
+    f"{KEEP_SECONDS:g} s. Until then the same request with `Last-Event-ID` has the rest, or 204 after the last event."
+)
 GENERATING_PATHS: Final = (*NATIVE_PATHS, "/v1/chat/completions", "/v1/completions", "/v1/responses")
 
 
 def build_generation_routes(engine: Engine) -> APIRouter:
     """The routes of TGI and OpenAI."""
-    router = APIRouter(tags=["generate"])
+    router, streams = APIRouter(tags=["generate"]), StreamStore()
+
+    async def read_resumption(
+        x_resumable: Annotated[bool, Header(description=RESUMABLE)] = False,
+        last_event_id: Annotated[str, Header(description="Of such a stream: send what follows this event.")] = "",
+    ) -> Resumption:
+        return Resumption(streams, x_resumable, last_event_id)
+
+    Resuming: TypeAlias = Annotated[Resumption, Depends(read_resumption)]
 
     @router.post("/generate", **documents.whole(replies.Generated))
     async def generate(client: Client, body: GenerateRequest) -> Response:
         """Generate, and reply with the whole answer. text-generation-inference's route."""
-        return await deliver_native(engine, client, body, streamed=False)
+        return await deliver_native(engine, client, body)
 
     @router.post("/generate_stream", **documents.stream(replies.NativeEvent))
-    async def generate_stream(client: Client, body: GenerateRequest) -> Response:
+    async def generate_stream(client: Client, body: GenerateRequest, resumption: Resuming) -> Response:
         """Generate, and send each token when it is generated. text-generation-inference's route."""
-        return await deliver_native(engine, client, body, streamed=True)
+        return await deliver_native(engine, client, body, resumption)
 
     @router.post("/", **documents.either(list[replies.Generated], replies.NativeEvent))
-    async def compatible(client: Client, body: CompatRequest) -> Response:
+    async def compatible(client: Client, body: CompatRequest, resumption: Resuming) -> Response:
         """`/generate_stream` if `stream` is true; else `/generate`, its reply in an array of one."""
-        return await deliver_native(engine, client, body, body.stream, in_array=True)
+        return await deliver_native(engine, client, body, resumption if body.stream else None, in_array=True)
 
     @router.post("/v1/chat/completions", **documents.openai(replies.Chat, replies.ChatChunk))
-    async def chat(client: Client, body: ChatRequest) -> Response:
+    async def chat(client: Client, body: ChatRequest, resumption: Resuming) -> Response:
         """Answer a conversation. OpenAI's route."""
-        dialect = body.dialect(find_card(engine))
-        response = await deliver(
-            engine, body.size, lambda: assign_client(client, body.requests()), dialect, bool(body.stream)
-        )
+        dialect, streamed = body.dialect(find_card(engine)), resumption if body.stream else None
+        response = await deliver(engine, body.size, lambda: assign_client(client, body.requests()), dialect, streamed)
         response.early_headers |= write_ignored(body)
         return response
 
     @router.post("/v1/completions", **documents.openai(replies.Completion, replies.CompletionChunk))
-    async def complete(client: Client, body: CompletionRequest) -> Response:
+    async def complete(client: Client, body: CompletionRequest, resumption: Resuming) -> Response:
         """Answer a text, or complete it with `raw`. OpenAI's older route."""
-        card = find_card(engine)
+        card, streamed = find_card(engine), resumption if body.stream else None
         response = await deliver(
-            engine, body.size, lambda: assign_client(client, body.requests(card)), body.dialect(card), bool(body.stream)
+            engine, body.size, lambda: assign_client(client, body.requests(card)), body.dialect(card), streamed
         )
         response.early_headers |= write_ignored(body)
         return response
@@ -72,13 +82,15 @@ def build_generation_routes(engine: Engine) -> APIRouter:
 
 
 async def deliver_native(
-    engine: Engine, client: str, body: GenerateRequest, streamed: bool, in_array: bool = False
+    engine: Engine, client: str, body: GenerateRequest, streamed: Resumption | None = None, in_array: bool = False
 ) -> RunResponse:
     """A reply in TGI's dialect. Raises what `deliver` raises."""
     card = find_card(engine)
     dialect = NativeDialect(body.parameters, card.device, in_array)
-    read = partial(read_native, client, body, card, streamed)
-    return await deliver(engine, body.size, read, dialect, streamed)
+    read = partial(read_native, client, body, card, streamed is not None)
+    response = await deliver(engine, body.size, read, dialect, streamed)
+    response.early_headers |= write_ignored(body)
+    return response
 
 
 def read_native(client: str, body: GenerateRequest, card: ModelCard, streamed: bool) -> list[Request]:
@@ -99,14 +111,18 @@ def find_card(engine: Engine) -> ModelCard:
 
 
 async def deliver(
-    engine: Engine, size: int, read: Callable[[], Sequence[Request]], dialect: Dialect, streamed: bool
+    engine: Engine, size: int, read: Callable[[], Sequence[Request]], dialect: Dialect, streamed: Resumption | None
 ) -> RunResponse:
-    """Read a body of `size` characters, and start one run for each of its requests, all or none.
+    """Read a body of `size` characters, and start one run for each of its requests, all or none. None: a whole reply.
 
-    Raises BadRequest, Overloaded or NotReady.
+    Where the request goes on with a stream that was cut, nothing is read or started. Raises BadRequest, Overloaded,
+    NotReady or Refused.
     """
-    runs = await start_runs(engine, size, read)
-    return StreamedResponse(runs, dialect) if streamed else WholeResponse(runs, dialect)
+    if streamed is None:
+        return WholeResponse(await start_runs(engine, size, read), dialect)
+    if streamed.last_event_id:
+        return streamed.store.resume(streamed.last_event_id)
+    return streamed.open(await start_runs(engine, size, lambda: streamed.check(read())), dialect)
 
 
 async def start_runs(engine: Engine, size: int, read: Callable[[], Sequence[Request]]) -> list[Run]:

@@ -12,15 +12,17 @@ from starlette.responses import Response
 from demo import __version__
 from demo.api.dialects.chat import ChatRequest
 from demo.api.dialects.errors import Refused
+from demo.api.dialects.ignored import write_ignored
 from demo.api.dialects.native_request import MAX_BEST_OF, GenerateRequest
 from demo.api.dialects.openai import MAX_CHOICES
+from demo.api.dialects.template_options import write_options
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card
 from demo.bounds import MAX_STOP_SEQUENCES
 from demo.drain import Drain
 from demo.engine import Engine, ModelCard, Piece, Ready
 from demo.engines.metered import MeteredEngine
-from demo.errors import NotReady
+from demo.errors import BadRequest, NotReady
 from demo.prompt_threads import run_beside
 from demo.request import Prompt
 from demo.shared_limit import SharedLimit
@@ -84,20 +86,23 @@ def _add_tokenizing_routes(router: APIRouter, engine: Engine) -> None:
     @router.post("/tokenize", **documents.reply(list[reports.TextToken], 413, 422, 429, 503))
     async def tokenize(body: GenerateRequest) -> Response:
         """The tokens of `inputs`, without a chat template, each with its position in characters."""
-        return await _reply_beside(engine, body.size, lambda: reply_text(engine, body.inputs))
+        return await _reply_beside(engine, body, lambda: reply_text(engine, body.inputs))
 
     @router.post("/chat_tokenize", **documents.reply(reports.TokenizedChat, 413, 422, 429, 503))
     async def chat_tokenize(body: ChatRequest) -> Response:
         """A conversation in the model's chat template, and its tokens."""
-        return await _reply_beside(engine, body.size, lambda: reply_chat(engine, body.conversation()))
+        if body.template_options != write_options(None, None):
+            raise BadRequest("Variables of the chat template are not applied here: leave them out.")
+        return await _reply_beside(engine, body, lambda: reply_chat(engine, body.conversation()))
 
 
-async def _reply_beside(engine: Engine, size: int, reply: Callable[[], Response]) -> Response:
+async def _reply_beside(engine: Engine, body: GenerateRequest | ChatRequest, reply: Callable[[], Response]) -> Response:
     """`reply` in this thread where its text is short, but never while an engine elsewhere is waited for."""
     status = engine.status
-    if isinstance(status, Ready) and status.card.source == "endpoint":
-        return await asyncio.to_thread(reply)
-    return await run_beside(size, reply)
+    is_elsewhere = isinstance(status, Ready) and status.card.source == "endpoint"
+    response = await (asyncio.to_thread(reply) if is_elsewhere else run_beside(body.size, reply))
+    response.headers.update(write_ignored(body))
+    return response
 
 
 def check_health(engine: Engine) -> None:

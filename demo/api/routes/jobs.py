@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated, Final
@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from demo.api.client import Client
 from demo.api.dialects.errors import RETRY_AFTER_SECONDS
+from demo.api.dialects.ignored import write_ignored
 from demo.api.dialects.native_request import GenerateRequest
 from demo.api.dialects.number_fields import Place
 from demo.api.jobs.event_stream import JobEventStream
@@ -69,7 +70,7 @@ def build_job_routes(engine: Engine, sender: WebhookSender) -> APIRouter:
         state: reports.JobState = {**job.write(0), "tokens": [], "next": 0}
         if webhook is not None:
             state["webhook_secret"] = webhook.secret
-        return _reply(state, 202, f"{root}/jobs/{job.id}")
+        return _reply(state, 202, {"Location": f"{root}/jobs/{job.id}", **write_ignored(body)})
 
     _add_routes_of_one_job(router, jobs)
     return router
@@ -113,12 +114,10 @@ def _add_routes_of_one_job(router: APIRouter, jobs: JobStore) -> None:
         return _reply(job.write(0))
 
 
-def _reply(state: reports.JobState, status: int = 200, location: str | None = None) -> JSONResponse:
-    response = JSONResponse(state, status)
+def _reply(state: reports.JobState, status: int = 200, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    response = JSONResponse(state, status, headers)
     if state["state"] in ("queued", "running"):
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    if location is not None:
-        response.headers["Location"] = location
     return response
 
 

@@ -39,6 +39,7 @@ class Backend(ABC):
     ignores_eos: ClassVar[bool] = True
     chooses_cache: ClassVar[bool] = True
     continues: ClassVar[bool] = True  # a last message of the assistant, which is not answered
+    takes_template_options: ClassVar[bool] = False  # `chat_template_kwargs`
     has_logprobs: ClassVar[bool] = True
     has_top_ids: ClassVar[bool] = False
 
@@ -68,6 +69,8 @@ class Backend(ABC):
         self._refuse(request.ignore_eos and not self.ignores_eos, "`ignore_eos`")
         self._refuse(not request.cache_prompt and not self.chooses_cache, "`cache_prompt`")
         self._refuse(request.top_n_tokens > 0 and not self.card.has_logprobs, "the likeliest alternatives")
+        has_options = request.template_options != "{}"
+        self._refuse(has_options and not self.takes_template_options, "variables of the chat template")
         self._refuse(is_continued(request.prompt) and not self.continues, "the continuation of an answer")
         self._check_seed(request.sampling.seed)
         if (most := self.card.max_new_tokens) is not None and (request.max_new_tokens or 0) > most:

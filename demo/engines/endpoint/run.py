@@ -18,6 +18,7 @@ from demo.engines.endpoint.stop_cutter import StopCutter
 from demo.engines.seed import choose_seed
 from demo.errors import DemoError, describe_failure
 from demo.events import Candidate, Done, EngineReport, Event, Failed, FinishReason, Sent, Started, Token
+from demo.repetition import find_period
 from demo.request import Request
 
 logger = logging.getLogger(__name__)
@@ -27,16 +28,16 @@ logger = logging.getLogger(__name__)
 class Told:
     """What the engine has said of the run so far, beside its tokens."""
 
-    input_tokens: int = 0
-    cached_tokens: int = 0
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
     finish: FinishReason | None = None
     stop: str | None = None
     prompt: tuple[int, ...] = ()
     figures: tuple[tuple[str, float], ...] = ()
 
     def add(self, chunk: Chunk) -> None:
-        self.input_tokens = chunk.input_tokens or self.input_tokens
-        self.cached_tokens = chunk.cached_tokens or self.cached_tokens
+        self.input_tokens = self.input_tokens if chunk.input_tokens is None else chunk.input_tokens
+        self.cached_tokens = self.cached_tokens if chunk.cached_tokens is None else chunk.cached_tokens
         self.figures = chunk.figures or self.figures
         self.prompt, self.stop = chunk.prompt or self.prompt, self.stop or chunk.stop
         if chunk.finish is not None and self.finish is None:
@@ -53,16 +54,25 @@ class Answer:
     told: Told = field(default_factory=Told)
     generated: int = 0
     last: list[Token] = field(default_factory=list)
+    seen: list[object] = field(default_factory=list)  # what identifies each token, where a loop would end the answer
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether this side has ended the answer: by a stop string, or because it repeats itself."""
+        return self.cutter.found is not None or self.told.finish == "repetition"
 
     def read(self, chunk: Chunk, now: float) -> list[Token]:
         """The tokens of a chunk that can be shown; none after a stop string."""
-        parts = [] if self.cutter.found is not None else self.splitter.split(chunk)
+        parts = [] if self.is_cut else self.splitter.split(chunk)
         self.told.add(chunk)
         shown = []
         for part in parts:
             shown += self.cutter.feed(self._make_token(part, now))
             if self.cutter.found is not None:
                 self.told.finish, self.told.stop = "stop_sequence", self.cutter.found
+                break
+            if self._ends_in_loop(part):
+                self.told.finish = "repetition"
                 break
         return self._hold_last(shown)
 
@@ -74,6 +84,13 @@ class Answer:
         if self.told.finish == "eos_token" and not rest:
             rest = [self._make_token(Part(None, "", None, special=True), now)]
         return rest
+
+    def _ends_in_loop(self, part: Part) -> bool:
+        """By the tokens' ids, or their texts where the engine does not tell ids; one without either equals no other."""
+        if not self.request.ends_loops:
+            return False
+        self.seen.append(part.text or object() if part.id is None else part.id)
+        return find_period(self.seen) is not None
 
     def _hold_last(self, shown: list[Token]) -> list[Token]:
         """All but the last, where no further one will come with a text."""
@@ -153,7 +170,7 @@ class EndpointRun(Ticket):
         async with aclosing(connection.stream(self.call.path, self.call.body)) as events:
             async for event in events:
                 await self._show(answer.read(self._backend.read(event), time.perf_counter()))
-                if answer.cutter.found is not None and not self._backend.is_given_stops(self.request):
+                if answer.is_cut and not (answer.cutter.found and self._backend.is_given_stops(self.request)):
                     break
         if answer.told.finish is None:
             raise Cut(f"{connection.name} ended the stream before the answer's end: ask again.")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from demo.engines.local.tokenizer import Tokenizer
-from demo.errors import ModelError, SettingError, TemplateRefused
+from demo.errors import BadRequest, ModelError, SettingError, TemplateRefused
 
 DEFAULT: Final = "default"  # the one of several named templates that writes conversations
 GGUF_KEY: Final = "tokenizer.chat_template"
@@ -14,19 +14,21 @@ GREETING: Final = ({"role": "user", "content": "Hello"},)
 REMEDY: Final = "give one with --chat-template, or have plain text completed with --plain-prompts raw"
 
 
-def render(tokenizer: Tokenizer, turns: Sequence[Mapping[str, str]]) -> str:
+def render(tokenizer: Tokenizer, turns: Sequence[Mapping[str, str]], options: Mapping[str, Any]) -> str:
     """The text of a conversation. Raises TemplateRefused, whatever the template raises: a template is a program."""
-    if not tokenizer.has_chat_template:
+    if tokenizer.chat_template is None:
         raise TemplateRefused("The model has no chat template: send plain text to be completed, not a conversation.")
     try:
-        return tokenizer.apply_chat_template(turns)
+        return tokenizer.apply_chat_template(turns, options)
+    except BadRequest:
+        raise
     except Exception as error:
         raise TemplateRefused(f"The model's chat template refuses this conversation: {_describe(error)}.") from error
 
 
 def check_template(model_id: str, tokenizer: Tokenizer) -> None:
     """Raise ModelError where the template cannot even render a greeting."""
-    if not tokenizer.has_chat_template:
+    if tokenizer.chat_template is None:
         return
     try:
         tokenizer.apply_chat_template(GREETING)

@@ -92,7 +92,7 @@ class LocalEngine(Engine):
         model = self._admit(len(requests))
         encode = cache(model.encode)  # several answers to one prompt
         sequences = [
-            self._make_sequence(model, request, encode(request.prompt, request.truncate), log)
+            self._make_sequence(model, request, encode(request.prompt, request.truncate, request.template_options), log)
             for request, log in zip(requests, logs, strict=True)
         ]
         self._check_ttft(sequences)

@@ -17,12 +17,14 @@ from demo.choice import Choice
 from demo.embedded import find_embedded
 from demo.engine import Loading, ModelCard, Piece
 from demo.engines.local.chat_template import check_template, choose_template, list_gguf_templates
+from demo.engines.local.literal_text import isolate_text
 from demo.engines.local.loading.device import choose_device, choose_dtype, choose_threads
 from demo.engines.local.loading.kv_memory import KVMemory, choose_kv_memory
 from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.loading.source import ModelSource, choose_source
 from demo.engines.local.output import Vocabulary
 from demo.engines.local.prompt_encoder import PromptEncoder, limit_total
+from demo.engines.local.reasoning_start import find_reasoning_format
 from demo.engines.local.runner import Chunk, Runner
 from demo.engines.local.runners.cpu_llama.loading import load_llama
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, can_round
@@ -53,9 +55,9 @@ class Model:
     vocabulary: Vocabulary
     runner: Runner
 
-    def encode(self, prompt: Prompt, truncate: int | None = None) -> list[int]:
+    def encode(self, prompt: Prompt, truncate: int | None = None, options: str = "{}") -> list[int]:
         """As PromptEncoder.encode."""
-        return self._encoder.encode(prompt, truncate)
+        return self._encoder.encode(prompt, truncate, options)
 
     def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
         """As PromptEncoder.locate."""
@@ -174,7 +176,7 @@ def build_model(
     max_input = settings.max_input_tokens or max_total - 1
     if max_input >= max_total:
         raise SettingError(f"--max-input-tokens is {max_input}: it must be less than {max_total}, the total possible.")
-    tokenizer = loaded.tokenizer
+    tokenizer = isolate_text(loaded.tokenizer) if settings.no_special_tokens_in_text else loaded.tokenizer
     card = ModelCard(
         model_id=source.model_id,
         revision=loaded.revision,
@@ -185,8 +187,8 @@ def build_model(
         max_total_tokens=max_total,
         max_new_tokens=settings.max_new_tokens,
         plain_prompts=settings.plain_prompts,
-        control_tokens=tokenizer.control_tokens,
-        has_chat_template=tokenizer.has_chat_template,
+        control_tokens=frozenset() if settings.no_special_tokens_in_text else tokenizer.control_tokens,
+        has_chat_template=tokenizer.chat_template is not None,
     )
     ends = loaded.eos_ids if tokenizer.eos_id is None else loaded.eos_ids | {tokenizer.eos_id}
     vocabulary = Vocabulary(
@@ -195,6 +197,7 @@ def build_model(
         special_ids=tokenizer.special_ids | ends,
         eos_ids=ends,
         control_tokens=tokenizer.control_tokens,
+        reasoning=find_reasoning_format(tokenizer.chat_template),
     )
     return Model(tokenizer, card, vocabulary, runner)
 

@@ -9,6 +9,7 @@ from typing import Final
 from demo.engine import Log
 from demo.engines.local.detokenizer import Decode, Detokenizer
 from demo.engines.local.held_tokens import HeldTokens
+from demo.engines.local.reasoning_start import ReasoningFormat, find_reasoning_start
 from demo.engines.local.spelling import Spell
 from demo.engines.stop_strings import Match
 from demo.errors import DemoError
@@ -25,6 +26,7 @@ from demo.events import (
     Started,
     Token,
 )
+from demo.repetition import find_period
 from demo.request import Request
 
 QUEUED_SECONDS: Final = 1.0  # at least between two events that only count down
@@ -42,13 +44,17 @@ class SampledToken:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """From ids to text and roles. `decode` omits `control_tokens`; `spell` is of one token by itself."""
+    """From ids to text and roles. `decode` omits `control_tokens`; `spell` is of one token by itself.
+
+    `reasoning` is how the model marks its reasoning; None where its chat template knows of none.
+    """
 
     decode: Decode
     spell: Spell
     special_ids: frozenset[int]
     eos_ids: frozenset[int]
     control_tokens: frozenset[str] = frozenset()
+    reasoning: ReasoningFormat | None = None
 
 
 class Output:
@@ -79,13 +85,16 @@ class Output:
         self._detokenizer = Detokenizer(vocabulary.decode, prompt)
         self._held = HeldTokens(request.stop, vocabulary.control_tokens, request.keeps_stop) if request.stop else None
         self._reported = -math.inf  # when progress was last logged
+        self._ids: list[int] = []  # generated, where a loop would end the answer
         self._told = (-math.inf, -1)  # when a place in the queue was last logged, and which
         self._writing = threading.Lock()
 
     def start(self, seed: int, cached_tokens: int) -> None:
         """Log that the prompt is being read, without its first `cached_tokens`."""
         self.started = True
-        self._write(Started(self._clock(), len(self._prompt), seed, cached_tokens, self._prompt))
+        vocabulary = self._vocabulary
+        reasoning = find_reasoning_start(vocabulary.reasoning, self._request.prompt, self._prompt, vocabulary.spell)
+        self._write(Started(self._clock(), len(self._prompt), seed, cached_tokens, self._prompt, reasoning))
 
     def note_queue(self, ahead: int, seconds: float | None) -> None:
         """Log that it waits, behind `ahead` others, where that or a second is new."""
@@ -144,7 +153,8 @@ class Output:
         """The tokens that are decided with the sampled one, and the end."""
         was_inside = self._detokenizer.is_inside
         is_eos = sampled.id in self._vocabulary.eos_ids and not self._request.ignore_eos
-        is_last = is_eos or self.generated == self._request.max_new_tokens
+        is_loop = not is_eos and self._ends_in_loop(sampled.id)
+        is_last = is_eos or is_loop or self.generated == self._request.max_new_tokens
         text = "" if is_eos else self._detokenizer.feed(sampled.id)
         is_inside = self._detokenizer.is_inside
         if is_last:
@@ -154,9 +164,16 @@ class Output:
         spelled = token.candidate.text if is_omitted else text
         tokens, match = self._hold(token, spelled, is_inside and not is_last)
         if match or is_last:
-            reason: FinishReason = "stop_sequence" if match else "eos_token" if is_eos else "length"
-            return *tokens, *self._flush(), Done(now, reason, self.generated, match and match.stop)
+            reason: FinishReason = "eos_token" if is_eos else "repetition" if is_loop else "length"
+            end = Done(now, "stop_sequence" if match else reason, self.generated, match and match.stop)
+            return *tokens, *self._flush(), end
         return tokens
+
+    def _ends_in_loop(self, id: int) -> bool:
+        if not self._request.ends_loops:
+            return False
+        self._ids.append(id)
+        return find_period(self._ids) is not None
 
     def _make_token(self, sampled: SampledToken, now: float, text: str, is_part: bool) -> Token:
         """The token; `is_part`: it begins or ends inside a character."""

@@ -1,5 +1,6 @@
 """A prompt as token ids: templated, bounded and truncated. Knows no runner."""
 
+import json
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,6 +10,7 @@ from demo.engines.local.tokenizer import Tokenizer, TooManyTokens
 from demo.errors import BadRequest, ContextExceeded, TemplateRefused
 from demo.request import Message, Prompt, TokenIds
 
+REASONING: Final = ("reasoning_content", "thinking")
 MAX_LISTED: Final = 65_536  # tokens of a text, which may be more than the model takes
 
 
@@ -20,16 +22,17 @@ class PromptEncoder:
     max_tokens: int
     max_total: int
 
-    def encode(self, prompt: Prompt, truncate: int | None = None) -> list[int]:
+    def encode(self, prompt: Prompt, truncate: int | None = None, options: str = "{}") -> list[int]:
         """Token ids of raw text, or of a conversation in the model's chat template; at most as many as the model takes.
 
+        `options` are the template's, as in a Request.
         At most `truncate` ids: the last of a text or of ids, or a conversation without its last message's beginning.
         Raises TemplateRefused where the template refuses the conversation, BadRequest where there are more ids than
         the model takes, or the template alone takes more than `truncate`. A text too long for any ids is not encoded.
         """
         if isinstance(prompt, TokenIds):
             return self._check_ids(prompt.ids, truncate)
-        text, raw = self._apply_chat_template(prompt), isinstance(prompt, str)
+        text, raw = self._apply_chat_template(prompt, options), isinstance(prompt, str)
         self._check_bytes(text)
         try:
             if raw and truncate is not None:
@@ -39,7 +42,7 @@ class PromptEncoder:
             if truncate is None:
                 raise self.describe_excess(error.count) from None
             assert not isinstance(prompt, str), "a text is cut, not refused"
-            return self._encode_end(prompt, error.count, truncate)
+            return self._encode_end(prompt, error.count, truncate, options)
 
     def _check_ids(self, ids: tuple[int, ...], truncate: int | None) -> list[int]:
         size = self.tokenizer.size
@@ -61,17 +64,17 @@ class PromptEncoder:
             f"The prompt has {tokens} tokens, and at most {self.max_tokens} are accepted ({limit}): shorten it."
         )
 
-    def _encode_end(self, turns: tuple[Message, ...], length: int, truncate: int) -> list[int]:
+    def _encode_end(self, turns: tuple[Message, ...], length: int, truncate: int, options: str) -> list[int]:
         """A conversation of `length` tokens, its last message cut at its beginning to `truncate` tokens in all."""
         *before, last = turns
         pieces = self.tokenizer.locate(last.content, raw=False, first=length - truncate)
         while pieces:
             cut = (*before, replace(last, content=last.content[pieces[0].start :]))
             try:
-                return self.tokenizer.encode(self._apply_chat_template(cut), raw=False, limit=truncate)
+                return self.tokenizer.encode(self._apply_chat_template(cut, options), raw=False, limit=truncate)
             except TooManyTokens as error:
                 pieces = pieces[error.count - truncate :]  # the rest has been encoded into more tokens
-        empty = self._apply_chat_template((*before, replace(last, content="")))
+        empty = self._apply_chat_template((*before, replace(last, content="")), options)
         template = len(self.tokenizer.encode(empty, raw=False))
         raise BadRequest(
             f"truncate is {truncate}, and the model's chat template alone takes {template} tokens: allow more, or have "
@@ -88,10 +91,11 @@ class PromptEncoder:
         text = self._apply_chat_template(prompt)
         self._check_bytes(text)
         try:
-            return text, self.tokenizer.locate(text, isinstance(prompt, str), MAX_LISTED)
+            pieces = self.tokenizer.locate(text, isinstance(prompt, str), MAX_LISTED)
         except TooManyTokens as error:
             sentence = f"The text has {error.count} tokens, and at most {MAX_LISTED} are listed at once: send less."
             raise BadRequest(sentence) from None
+        return self.tokenizer.restore(text, pieces)
 
     def _check_bytes(self, text: str) -> None:
         """Raise BadRequest where `text` has more bytes than any tokens that the model takes can hold.
@@ -109,17 +113,23 @@ class PromptEncoder:
                 f"({limit_total(self.max_total)}): shorten it."
             )
 
-    def _apply_chat_template(self, prompt: str | tuple[Message, ...]) -> str:
+    def _apply_chat_template(self, prompt: str | tuple[Message, ...], options: str = "{}") -> str:
         if isinstance(prompt, str):
             return prompt
-        turns = [{"role": message.role, "content": message.content} for message in prompt]
+        turns, variables = [_write_turn(message) for message in prompt], json.loads(options)
         # An assistant's message at the end is continued (TGI's chat template, vLLM's `continue_final_message`).
         is_begun = turns[-1]["role"] == "assistant"
         if is_begun and len(turns) > 1:
             begun = turns.pop()["content"]
-            return render(self.tokenizer, turns) + begun
-        text = render(self.tokenizer, turns)
+            return render(self.tokenizer, turns, variables) + begun
+        text = render(self.tokenizer, turns, variables)
         return _cut_behind(text, turns[-1]["content"]) if is_begun else text
+
+
+def _write_turn(message: Message) -> dict[str, str]:
+    """A message as templates read it: reasoning by the name of most (vLLM's too), and by that of gpt-oss."""
+    turn = {"role": message.role, "content": message.content}
+    return turn if message.reasoning is None else turn | dict.fromkeys(REASONING, message.reasoning)
 
 
 def _cut_behind(text: str, begun: str) -> str:

@@ -1,10 +1,15 @@
 """The protocol of tokenizers."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+from tokenizers import Tokenizer as Backend
 
 from demo.engine import Piece
 from demo.engines.local.longest_token import LongestToken
+
+NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class TooManyTokens(Exception):
@@ -60,8 +65,19 @@ class Tokenizer(Protocol):
         """The text of ids, with or without that of the `special` ones."""
 
     @property
-    def has_chat_template(self) -> bool:
-        """Whether a conversation can be written as a text."""
+    def backend(self) -> Backend | None:
+        """The library's tokenizer that gives the same ids; None where there is none."""
 
-    def apply_chat_template(self, turns: Sequence[Mapping[str, str]]) -> str:
-        """The text of a conversation of roles and contents. Raises whatever the template raises."""
+    @property
+    def chat_template(self) -> str | None:
+        """What writes a conversation as a text; None where there is none."""
+
+    def apply_chat_template(self, turns: Sequence[Mapping[str, str]], options: Mapping[str, Any] = NO_OPTIONS) -> str:
+        """The text of a conversation of roles and contents, with `options` as variables of the template.
+
+        Raises whatever the template raises.
+        """
+
+    def restore(self, text: str, pieces: Sequence[Piece]) -> tuple[str, tuple[Piece, ...]]:
+        """A templated text as people read it, and its tokens with their places there."""
+        return text, tuple(pieces)

@@ -94,7 +94,7 @@ class ZeroGpuEngine(Engine):
     def _read(self, request: Request) -> Callable[[int], GpuRequest]:
         """What a worker is asked for, but for its slot."""
         model = self._find_model()
-        prompt = tuple(model.encode(request.prompt, request.truncate))
+        prompt = tuple(model.encode(request.prompt, request.truncate, request.template_options))
         longest = model.choose_length(len(prompt), request.max_new_tokens)
         seed = choose_seed(request)
         estimate = self._time.estimate(len(prompt), longest)

@@ -15,7 +15,7 @@ def build_controls(pace: gr.Radio) -> Controls:
     with gr.Accordion("Max tokens, temperature, seed …", open=False, elem_id="dials"), gr.Row():
         controls: Controls = {name: _build_slider(name) for name in SLIDERS}
         info = "empty: a new one each time"
-        controls["seed"] = gr.Textbox("", label="Seed", info=info, max_lines=1, elem_id="seed")
+        controls["seed"] = gr.Textbox(str(DEFAULTS["seed"]), label="Seed", info=info, max_lines=1, elem_id="seed")
     controls["pace"] = pace
     return {name: controls[name] for name in DEFAULTS}
 

@@ -21,6 +21,7 @@ VERDICT: Final = """
 <div id="verdict"><p id="result" role="status"></p>
   <button type="button" id="slow-motion" hidden>Slow motion</button>
   <button type="button" id="complete" hidden>Continue the answer</button></div>"""
+LARGER: Final = '<button type="button" class="link" id="larger-models" hidden>Larger models</button>'
 RELOAD: Final = '<button type="button" class="link" id="reload-model" hidden>Load it now</button>'
 INTRO: Final = """
 <h1>Token streaming</h1>
@@ -35,7 +36,7 @@ class Layout:
 
     def __init__(self) -> None:
         gr.HTML(INTRO, elem_id="intro", js_on_load=None)
-        self.model = _build_line("model", after=RELOAD + KEYS)
+        self.model = _build_line("model", after=LARGER + RELOAD + KEYS)
         with gr.Row(elem_id="controls"):
             self._build_prompt_row()
         with gr.Row(elem_id="options"):
@@ -98,7 +99,7 @@ class Layout:
     def end(self) -> list[gr.blocks.Block]:
         """What the end of a race sets."""
         shared = [self.results, self.timeline, self.latency, self.table, self.trace]
-        lesson = [self.lesson.example, self.lesson.saved]
+        lesson = [self.lesson.example, self.lesson.saved, self.lesson.definitions]
         return [self.streamed.run, self.whole.run, *shared, self.pace, *lesson]
 
 
@@ -113,4 +114,6 @@ def _build_line(name: str, role: str = "", after: str = "") -> gr.HTML:
     """A line of text; `after` is markup that follows it."""
     role = f' role="{role}"' if role else ""
     template = f'<p id="{name}"{role} dir="auto" data-line></p>{after}'
-    return build_html("mountLine(element, props, watch)", "", html_template=template, elem_classes=f"line-{name}")
+    return build_html(
+        "mountLine(element, props, watch, trigger)", "", html_template=template, elem_classes=f"line-{name}"
+    )

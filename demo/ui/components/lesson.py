@@ -13,7 +13,7 @@ from demo.ui.components.markup import build_html, build_table, write_json
 from demo.ui.files import LESSON
 from demo.ui.view.options import GenerationOptions
 from demo.ui.view.speed import list_paces
-from demo.ui.view.tables import list_example, list_saved
+from demo.ui.view.tables import list_definitions, list_example, list_saved
 from demo.ui.view.words import CONSTANTS
 
 CHAPTERS: Final = {
@@ -32,7 +32,12 @@ class Lesson:
     """Every station, in order, built within a gr.Blocks."""
 
     def __init__(self) -> None:
-        builders = {"example": self._build_example, "saved": self._build_saved, "teach": self._build_teach}
+        builders = {
+            "example": self._build_example,
+            "saved": self._build_saved,
+            "glossary": self._build_glossary,
+            "teach": self._build_teach,
+        }
         with gr.Column(elem_id="lesson"):
             _build_station("contents", MOUNT_NOW)
             for chapter, stations in CHAPTERS.items():
@@ -42,7 +47,7 @@ class Lesson:
                         with gr.Column(elem_id=f"station-{name}", elem_classes="station"):
                             builders[name]()
                     else:
-                        _build_station(name, None if name == "glossary" else MOUNT_NEAR)
+                        _build_station(name, MOUNT_NEAR)
 
     @property
     def example_inputs(self) -> list[Component]:
@@ -66,6 +71,10 @@ class Lesson:
         with gr.Row(elem_classes="dials"):
             self.price = gr.Slider(0.1, 100, PRICE, step=0.1, label=label, elem_id="price", buttons=[])
         self.saved = build_table("saved", write_json(list_saved((), PRICE)))
+
+    def _build_glossary(self) -> None:
+        _build_station("glossary")
+        self.definitions = build_table("definitions", write_json(list_definitions(())))
 
     def _build_teach(self) -> None:
         _build_station("teach")

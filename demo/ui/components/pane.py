@@ -6,9 +6,18 @@ from typing import Any, Final, TypeAlias
 import gradio as gr
 
 from demo.ui.components.markup import build_html
-from demo.ui.view.panes import PaneView
+from demo.ui.view.panes import PaneView, write_parts
 from demo.ui.view.turn import Turn
-from demo.ui.view.words import TITLES, Side, describe_cached, describe_phase, format_count, format_rate, format_seconds
+from demo.ui.view.words import (
+    TITLES,
+    Side,
+    describe_cached,
+    describe_phase,
+    describe_reasoning,
+    format_count,
+    format_rate,
+    format_seconds,
+)
 
 Updates: TypeAlias = dict[Any, Any]  # {component: value}
 
@@ -52,6 +61,8 @@ NUMBERS: Final = """
       <span class="note" id="{side}-note" data-field="note"></span>
       <span id="{side}-remembered" data-field="cached"
         title="Tokens found in the prefix cache: not computing them again shortens the TTFT"></span>
+      <span id="{side}-answered" data-field="answered"
+        title="The model reasons first: from the request to the first tokens of both, on the engine's clock"></span>
     </div>
     <span class="actions">
       <button type="button" class="link" id="{side}-raw" aria-pressed="false" disabled>Raw text</button>
@@ -101,6 +112,8 @@ def write_run(view: PaneView) -> dict[str, object]:
         "ttft": format_seconds(timeline.ttft),
         "total": format_seconds(timeline.total),
         "rate": format_rate(timeline.rate),
+        "parts": write_parts(view.parts),
+        "answered": describe_reasoning(timeline.ttft, timeline.answered),
         "cached": describe_cached(view.cached),
         "note": view.note,
         "number": view.number,
@@ -110,6 +123,13 @@ def write_run(view: PaneView) -> dict[str, object]:
 
 def show_past(pane: Pane, turns: Sequence[Turn]) -> Updates:
     """The earlier turns, each with what this side had shown."""
-    views = [(turn.question.text, turn.streamed if pane.side == "streamed" else turn.whole) for turn in turns]
-    past = [{"question": question, "text": view.text, "note": view.note or "no text"} for question, view in views]
-    return {pane.past: past}
+    return {pane.past: [_write_past(turn, turn.streamed if pane.side == "streamed" else turn.whole) for turn in turns]}
+
+
+def _write_past(turn: Turn, view: PaneView) -> dict[str, str]:
+    return {
+        "question": turn.question.text,
+        "text": view.text,
+        "parts": write_parts(view.parts),
+        "note": view.note or "no text",
+    }

@@ -20,6 +20,7 @@ from demo.ui.components.pane import Updates, show
 from demo.ui.listeners import updates
 from demo.ui.race import take_number
 from demo.ui.session import Session, Sessions
+from demo.ui.view.larger import UNREACHABLE, describe_offer, has_offer
 from demo.ui.view.options import ControlValue, GenerationOptions, read_options
 from demo.ui.view.turn import Question
 from demo.ui.view.words import ARRIVALS, Side
@@ -43,6 +44,7 @@ class RaceListeners:
     sessions: Sessions
     recordings: Sequence[Trace] = ()
     access: Access | None = None
+    reaches_hub: Callable[[], bool] = lambda: False
 
     # Way 3: The listener finds the tab's session and starts a race for the prompt
     async def generate(self, request: gr.Request, inputs: Sequence[ControlValue]) -> Updates:
@@ -177,12 +179,21 @@ class RaceListeners:
                 speed = {} if session.has_chosen_speed or has_shown_speed else updates.show_speed(self.page, status)
                 has_shown_speed = has_shown_speed or bool(speed)
                 line = {"text": sentence, "pending": not isinstance(status, Ready)}
+                line["larger"] = isinstance(status, Ready) and has_offer(status.card)
                 line["reload"] = is_tried_again(status) and self._may_reload(request)
                 yield {self.page.model: line, self.page.generate: gr.update(interactive=enabled), **speed}
             await asyncio.sleep(POLL_SECONDS if isinstance(status, Loading) else WATCH_SECONDS)
 
     def _may_reload(self, request: gr.Request) -> bool:
         return self.access is not None and may_operate_page(self.access, read_address(request), request.headers)
+
+    async def offer_larger(self, request: gr.Request) -> Updates:
+        """Name larger models, if the hub can be reached from here."""
+        status, session = self.engine.status, self.sessions.of(request)
+        if not isinstance(status, Ready):
+            return updates.show_sentence(self.page, session, describe_status(status))
+        is_reached = await asyncio.to_thread(self.reaches_hub)
+        return updates.show_sentence(self.page, session, describe_offer(status.card) if is_reached else UNREACHABLE)
 
     def choose_speed(self, request: gr.Request) -> None:
         """The speed was set by hand: a model that becomes ready does not change it."""

@@ -14,7 +14,7 @@ from demo.ui.session import Session
 from demo.ui.view import plots
 from demo.ui.view.panes import PaneView
 from demo.ui.view.speed import choose_length, choose_pace, list_speeds
-from demo.ui.view.tables import list_example, list_runs, list_saved
+from demo.ui.view.tables import list_definitions, list_example, list_runs, list_saved
 from demo.ui.view.turn import Turn
 from demo.ui.view.words import Phase
 
@@ -83,6 +83,7 @@ def show_results(page: Layout, runs: Sequence[Turn], price: float) -> Updates:
         page.table: write_json(list_runs(runs)),
         page.trace: write_export(last.trace, last.number),
         page.lesson.saved: write_json(list_saved(runs, price)),
+        page.lesson.definitions: write_json(list_definitions(runs)),
     }
     if last.question.kind != "recording" and last.trace is not None and last.trace.pace is None:
         updates[page.pace] = gr.update(choices=list_speeds(last.streamed.timeline.rate))

@@ -40,12 +40,13 @@ def read_link(fragment: str) -> PromptLink | Trace | None:
     if len(fragment) > MAX_FRAGMENT or fragment.count("%") > MAX_ESCAPES:
         raise BadRequest(TOO_MUCH)
     try:
-        fields = {name: each[-1] for name, each in parse_qs(fragment, max_num_fields=MAX_FIELDS).items()}
+        parsed = parse_qs(fragment, keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
         raise BadRequest(TOO_MUCH) from None
+    fields = {name: each[-1] for name, each in parsed.items()}
     if TRACE in fields:
         return read_fragment(fields[TRACE])
-    given = {name: text for name, text in fields.items() if name not in BROWSER_FIELDS}
+    given = {name: text for name, text in fields.items() if name not in BROWSER_FIELDS and (text or name == "seed")}
     prompt = given.pop("prompt", "")
     if not prompt and not given:
         return None

@@ -1,11 +1,13 @@
 """What a pane shows: the events of a run that one side has received, folded into a frozen view."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from demo.events import Done, EngineReport, Event, Failed, PromptProgress, Queued, Sent, Started, Token
 from demo.metrics import Timeline, measure_streamed, measure_whole
+from demo.reasoning import Kind, Part, find_start, join_kind, read_raw, split_tokens
 from demo.request import Request
-from demo.ui.view.words import ACTIVE, Phase, Side, describe_figures, format_seconds
+from demo.ui.view.words import ACTIVE, LOOPED, Phase, Side, describe_figures, format_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,17 @@ class PaneView:
     queue: tuple[int, float | None] | None = None  # while it waits: requests ahead, seconds to the first token
     cached: tuple[int, int] | None = None  # tokens of the prompt from the prefix cache, and all of them; None for none
     elsewhere: bool = False  # its engine is another server, whose queue and prefill can't be told apart
+    parts: tuple[Part, ...] = ()  # of the text of a model that may reason; none: all of it is the answer
     cut: bool = False  # the answer reached the maximum length and can be continued
 
     @property
     def active(self) -> bool:
         """Whether its clock is running."""
         return self.phase in ACTIVE
+
+    def join(self, kind: Kind) -> str:
+        """The text of its reasoning, or of the answer alone."""
+        return join_kind(self.parts, kind) if self.parts else self.text if kind == "answer" else ""
 
     @property
     def tokens(self) -> int | None:
@@ -79,6 +86,7 @@ def view_reading(reading: Reading) -> PaneView:
         progress=next(((e.read, e.total) for e in reversed(reading.events) if isinstance(e, PromptProgress)), None),
         queue=(last.ahead, last.seconds) if isinstance(last := reading.last, Queued) else None,
         cached=find_cached(reading),
+        parts=read_parts(reading, phase),
         elsewhere=any(isinstance(event, Sent) for event in reading.events),
         cut=phase == "done" and _is_cut(reading.last),
     )
@@ -101,14 +109,34 @@ def find_phase(reading: Reading) -> Phase:
 def find_cached(reading: Reading) -> tuple[int, int] | None:
     """How many tokens of the prompt came from the prefix cache, of how many; None where none did."""
     told = [event for event in reading.events if isinstance(event, Started | EngineReport)]
-    started = told[-1] if told else None
-    return (started.cached_tokens, started.input_tokens) if started and started.cached_tokens else None
+    if not told or not (cached := told[-1].cached_tokens) or (read := told[-1].input_tokens) is None:
+        return None
+    return cached, read
 
 
 def read_text(reading: Reading) -> str:
     """The text that a side shows: all of it so far when streamed, none before the end when whole."""
+    return "".join(_list_texts(reading)) if _shows_text(reading) else ""
+
+
+def read_parts(reading: Reading, phase: Phase) -> tuple[Part, ...]:
+    """The parts of the text that a side shows; none where the model does not reason."""
+    start = find_start(reading.events)
+    if start == "none" or not _shows_text(reading):
+        return ()
+    split = split_tokens(start, reading.tokens, is_complete=phase not in ACTIVE)
+    return Part("mark", ""), *(part for parts in split for part in parts)
+
+
+def _shows_text(reading: Reading) -> bool:
     complete = isinstance(reading.last, Done) and reading.detached is None
-    return "".join(token.text for token in reading.tokens) if reading.side == "streamed" or complete else ""
+    return reading.side == "streamed" or complete
+
+
+def _list_texts(reading: Reading) -> list[str]:
+    """The text of each token as the model wrote it, with the marks around its reasoning."""
+    start = find_start(reading.events)
+    return [read_raw(token, start) for token in reading.tokens]
 
 
 # Way 18: The schedule is one string that only grows: each token's time and length
@@ -118,9 +146,19 @@ def write_schedule(reading: Reading) -> str:
     It is one string that grows, since Gradio sends only the new end of such a string.
     """
     return "".join(
-        f"{1000 * (token.time - reading.submitted):.0f} {len(token.text.encode('utf-16-le')) // 2};"
-        for token in reading.tokens
+        f"{1000 * (token.time - reading.submitted):.0f} {measure_utf16(text)};"
+        for token, text in zip(reading.tokens, _list_texts(reading), strict=True)
     )
+
+
+def write_parts(parts: Sequence[Part]) -> str:
+    """Per part its kind's first letter and its length: "r5;m8;a12;". It only grows, as the schedule does."""
+    return "".join(f"{part.kind[0]}{measure_utf16(part.text)};" for part in parts)
+
+
+def measure_utf16(text: str) -> int:
+    """The length of a text in the browser."""
+    return len(text.encode("utf-16-le")) // 2
 
 
 def measure_reading(reading: Reading) -> Timeline:
@@ -141,6 +179,8 @@ def _write_note(reading: Reading, phase: Phase, timeline: Timeline) -> str:
         return f"stopped after {format_seconds(timeline.end)}: nothing had been shown"
     if phase == "stopped":
         return describe_saved(reading, timeline)
+    if isinstance(reading.last, Done) and reading.last.finish_reason == "repetition":
+        return f"{LOOPED}: ended after {reading.last.generated_tokens} tokens"
     if isinstance(reading.last, Done) and _is_cut(reading.last):
         return f"cut off at {reading.last.generated_tokens} tokens, the requested length"
     report = next((event for event in reading.events if isinstance(event, EngineReport)), None)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from demo.ui.view import plots, prediction, savings
+from demo.ui.view import definitions, plots, prediction, savings
 from demo.ui.view.options import GenerationOptions
 from demo.ui.view.turn import Turn
 
@@ -37,4 +37,15 @@ def list_saved(runs: Sequence[Turn], price: float) -> Table:
         "caption": "The last run of this tab, on the engine's clock",
         "columns": savings.COLUMNS,
         "rows": savings.list_savings(saving, price) if saving else [],
+    }
+
+
+def list_definitions(runs: Sequence[Turn]) -> Table:
+    """Every tool's definitions of the same names, with the numbers of the last completed run."""
+    last = next((run for run in reversed(runs) if run.trace is not None), None)
+    numbers = "after a run, with its numbers" if last is None else f"with the numbers of run {last.number}, streamed"
+    return {
+        "caption": f"The same names, as each tool defines them, {numbers}; n tokens, on the engine's clock",
+        "columns": definitions.COLUMNS,
+        "rows": definitions.list_definitions(None if last is None else last.trace),
     }

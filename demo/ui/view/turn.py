@@ -37,12 +37,21 @@ class Turn:
     @property
     def messages(self) -> tuple[Message, ...]:
         """The turn as the model reads it; none where there is no answer to continue from."""
-        answer = max(self.streamed.text, self.whole.text, key=len)
+        view = self._longer
         failed = "failed" in (self.streamed.phase, self.whole.phase)
-        if failed or not answer or self.question.kind not in ("turn", "rest"):
+        if failed or not view.text or self.question.kind not in ("turn", "rest"):
             return ()
         asked = (Message("user", self.question.text),) if self.question.kind == "turn" else ()
-        return (*asked, Message("assistant", answer))
+        return (*asked, Message("assistant", view.join("answer"), view.join("reasoning") or None))
+
+    @property
+    def written(self) -> str:
+        """The answer as the model wrote it, the marks of its reasoning included."""
+        return self._longer.text
+
+    @property
+    def _longer(self) -> PaneView:
+        return max(self.streamed, self.whole, key=lambda view: len(view.text))
 
 
 def join_messages(turns: Sequence[Turn]) -> tuple[Message, ...]:
@@ -50,6 +59,21 @@ def join_messages(turns: Sequence[Turn]) -> tuple[Message, ...]:
     messages: list[Message] = []
     for message in (message for turn in turns for message in turn.messages):
         if message.role == "assistant" and messages and messages[-1].role == "assistant":
-            message = Message("assistant", messages.pop().content + message.content)
+            message = _join_answers(messages.pop(), message)
         messages.append(message)
     return tuple(messages)
+
+
+def join_begun(turns: Sequence[Turn]) -> tuple[Message, ...]:
+    """The conversation of `turns`, whose last answer is to be continued where the model stopped writing."""
+    messages = join_messages(turns)
+    if not messages:
+        return ()
+    begun = next((at for at in range(len(turns) - 1, -1, -1) if turns[at].question.kind != "rest"), 0)
+    text = "".join(turn.written for turn in turns[begun:] if turn.messages)
+    return (*messages[:-1], Message("assistant", text))
+
+
+def _join_answers(answer: Message, rest: Message) -> Message:
+    reasoning = "".join(filter(None, (answer.reasoning, rest.reasoning)))
+    return Message("assistant", answer.content + rest.content, reasoning or None)

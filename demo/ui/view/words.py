@@ -20,6 +20,7 @@ TITLES: Final[dict[Side, str]] = CONSTANTS["titles"]
 ACTIVE: Final[frozenset[Phase]] = frozenset({"queued", "reading", "writing", "waiting"})
 MISSING: Final[str] = CONSTANTS["missing"]
 ARRIVALS: Final = "times are arrivals here, the engine is elsewhere"
+LOOPED: Final = "the model repeats itself"
 FROM_LINK: Final[str] = "from the link, not from this server's model"
 
 
@@ -52,6 +53,13 @@ def describe_queue(ahead: int, seconds: float | None) -> str:
 def describe_cached(cached: tuple[int, int] | None) -> str:
     """How many tokens of the prompt came from the prefix cache, of how many; empty for None."""
     return f"{cached[0]:,} of {cached[1]:,} prompt tokens remembered" if cached else ""
+
+
+def describe_reasoning(ttft: float | None, answered: float | None) -> str:
+    """When a model that reasons began its answer, beside when it began to write; empty where it has not done both."""
+    if ttft is None or answered is None:
+        return ""
+    return f"first token after {format_seconds(ttft)}, first answer token after {format_seconds(answered)}"
 
 
 def describe_recording(trace: Trace, from_link: bool = False) -> str:

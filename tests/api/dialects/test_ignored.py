@@ -10,6 +10,7 @@ from tests.api.client import MINIMAL, ask, assert_refused, post
 
 HEADER = "x-ignored-parameters"
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
+NATIVE = ("/", "/generate", "/generate_stream")
 HI = {"role": "user", "content": "hi"}
 
 
@@ -49,6 +50,33 @@ def test_a_field_named_as_one_of_ours_is_no_parameter(app: FastAPI) -> None:
     assert post(app, CHAT, sampling=1, model_config=2, size=3).headers[HEADER] == "sampling, model_config, size"
 
 
+@pytest.mark.parametrize("path", [*NATIVE, "/jobs", "/tokenize"])
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"parameters": {"max_new_tokens": 2, "stop_sequences": ["x"], "watermark": True}, "raw": True}, None),
+        (
+            {"parameters": {"min_new_tokens": 3, "typical": None}, "options": {"use_cache": False}},
+            "options, parameters.min_new_tokens",
+        ),
+        (
+            {"parameters": {"sampling": 1, "check": 2}, "requests": [1]},
+            "requests, parameters.sampling, parameters.check",
+        ),
+    ],
+    ids=["known", "unknown", "as ours"],
+)
+def test_those_of_the_native_routes_are_named(app: FastAPI, path: str, body: dict[str, Any], named: str | None) -> None:
+    response = ask(app, "POST", path, json={"inputs": "hi", **body})
+    assert response.is_success
+    assert response.headers.get(HEADER) == named
+
+
+def test_those_of_a_load_test_and_of_a_conversation_to_tokenize_are_named(app: FastAPI) -> None:
+    assert ask(app, "POST", "/crowds", json={"clients": 1, "cliens": 2}).headers[HEADER] == "cliens"
+    assert post(app, "/chat_tokenize", model="x", tool_prompt="y").headers[HEADER] == "tool_prompt"
+
+
 @pytest.mark.parametrize("ways", [{}, {"stream": True}, {"background": True}])
 def test_those_of_the_responses_api_are_named(app: FastAPI, ways: dict[str, Any]) -> None:
     body = {"input": [{**HI, "mood": "good"}], "max_tool_calls": 3, **ways}
@@ -57,8 +85,10 @@ def test_those_of_the_responses_api_are_named(app: FastAPI, ways: dict[str, Any]
 
 
 def test_the_header_is_documented_and_can_be_read_by_a_page(app: FastAPI) -> None:
-    for path in (CHAT, COMPLETIONS, RESPONSES):
-        assert HEADER in app.openapi()["paths"][path]["post"]["responses"]["200"]["headers"]
+    paths = app.openapi()["paths"]
+    for path in (CHAT, COMPLETIONS, RESPONSES, *NATIVE, "/tokenize", "/chat_tokenize", "/crowds", "/jobs"):
+        success, *_ = paths[path]["post"]["responses"].values()
+        assert HEADER in success["headers"], path
 
 
 def test_what_is_known_and_wrong_is_still_refused(app: FastAPI) -> None:

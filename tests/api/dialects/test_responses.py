@@ -201,7 +201,7 @@ REFUSED: Sequence[tuple[dict[str, Any], str]] = [
     ({"input": [{"type": "function_call_output", "call_id": "1", "output": "x"}]}, "`function_call_output`"),
     ({"input": [{"content": "hi"}]}, "has no `role`"),
     ({"text": {"format": {"type": "json_schema", "name": "x"}}}, "`text.format` of type `json_schema`"),
-    ({"reasoning": {"effort": "high"}}, "`reasoning` is not available"),
+    ({"reasoning": {"effort": "high", "summary": "detailed"}}, "`summary` is not available"),
     ({"truncation": "auto"}, "`truncation` is not available"),
     ({"background": True, "store": False}, "`background` needs `store`"),
     ({"max_output_tokens": 0}, "`max_output_tokens`"),

@@ -33,7 +33,6 @@ class HttpSystem:
         return [read_answer(response) for response in responses]
 
     def pause(self) -> None:
-        self.client.close()  # a server that has been paused closes its idle connections when it resumes
         if self.process is not None:
             self.process.pause()
 

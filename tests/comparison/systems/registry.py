@@ -4,7 +4,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, Final
@@ -135,7 +135,7 @@ def open_peer(peer: Peer, environment: Environment) -> Iterator[SystemUnderTest]
     with ExitStack() as stack:
         process = stack.enter_context(start(peer.name, command, environment.logs, piped=not peer.is_server))
         if peer.is_server:
-            client = stack.enter_context(closing(Client(f"http://127.0.0.1:{port}")))
+            client = Client(f"http://127.0.0.1:{port}")
             process.wait_until(lambda: _answers(client.url, peer.ready), _START_TIMEOUT)
             extras = _FULL_LENGTH if peer.software is not UNKNOWN else {}
             identity = _identify(peer, weights, client)
@@ -168,8 +168,8 @@ def open_ours(
         loaded = (weights or environment.prepare("stored")) if "dtype=stored" in log else environment.prepare("float32")
         version, caching = f"{demo.__version__}, torch {find_version('torch')}", software.OURS.prefix_caching
         identity = Identity(name, version, loaded.dtype, loaded.size, "HTTP", is_ours=True, prefix_caching=caching)
-        with closing(Client(log.partition("Listening on ")[2].split()[0])) as client:
-            yield HttpSystem(identity, client, choose_model(client), _FULL_LENGTH, software.OURS, process)
+        client = Client(log.partition("Listening on ")[2].split()[0])
+        yield HttpSystem(identity, client, choose_model(client), _FULL_LENGTH, software.OURS, process)
 
 
 @contextmanager
@@ -182,23 +182,20 @@ def open_ours_in_q4_0(environment: Environment) -> Iterator[HttpSystem]:
 @contextmanager
 def open_running(running: Running, environment: Environment) -> Iterator[HttpSystem]:
     """A server that runs already."""
-    with closing(Client(running.url, running.api_key)) as client:
-        if not any(_answers(running.url, path, running.api_key) for path in ("/v1/models", "/health")):
-            raise MeasurementError(
-                f"{running.name} does not answer at {running.url}: start it, or check its address and key."
-            )
-        weights = environment.describe(running.dtype)
-        found, version = recognise_software(client.get_json)
-        identity = Identity(
-            running.name, version, weights.dtype, weights.size, "HTTP", prefix_caching=found.prefix_caching
-        )
-        yield HttpSystem(identity, client, choose_model(client), _FULL_LENGTH, found)
+    client = Client(running.url, running.api_key)
+    if not any(_answers(running.url, path, running.api_key) for path in ("/v1/models", "/health")):
+        what = f"{running.name} does not answer at {running.url}: start it, or check its address and key."
+        raise MeasurementError(what)
+    weights = environment.describe(running.dtype)
+    found, version = recognise_software(client.get_json)
+    identity = Identity(running.name, version, weights.dtype, weights.size, "HTTP", prefix_caching=found.prefix_caching)
+    yield HttpSystem(identity, client, choose_model(client), _FULL_LENGTH, found)
 
 
 def _answers(url: str, path: str, api_key: str | None = None) -> bool:
     """Whether a server answers there with JSON, soon."""
-    with suppress(MeasurementError), closing(Client(url, api_key, _PROBE_TIMEOUT)) as client:
-        return client.get_json(path) is not None
+    with suppress(MeasurementError):
+        return Client(url, api_key, _PROBE_TIMEOUT).get_json(path) is not None
     return False
 
 

@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -16,8 +16,8 @@ IDENTITY = Identity("fake", "1", "as stored", 100, "HTTP")
 
 @contextmanager
 def opened(script: Script | None = None, **options: Any) -> Iterator[tuple[HttpSystem, FakeServer]]:
-    with serve(script) as server, closing(Client(server.url)) as client:
-        yield HttpSystem(IDENTITY, client, "m", **options), server
+    with serve(script) as server:
+        yield HttpSystem(IDENTITY, Client(server.url), "m", **options), server
 
 
 def test_an_answer_has_its_text_and_a_time_for_each_token() -> None:
@@ -53,11 +53,3 @@ def test_the_servers_token_counts_take_precedence_over_its_events() -> None:
 def test_the_error_of_a_server_is_quoted(script: Script, words: str) -> None:
     with opened(script) as (system, _), pytest.raises(MeasurementError, match=words):
         system.ask([QUESTION])
-
-
-def test_a_server_that_was_paused_is_asked_over_a_new_connection() -> None:
-    with opened() as (system, server):
-        for _ in range(2):
-            system.ask([QUESTION])
-            system.pause()
-        assert server.connections == 2

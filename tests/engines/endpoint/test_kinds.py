@@ -10,6 +10,7 @@ import pytest
 from demo.engine import Piece, Ready
 from demo.errors import BadRequest, NotReady
 from demo.events import Done
+from demo.repetition import SHORTEST_LOOP
 from demo.request import Message, Request, Sampling, TokenIds
 from tests.engines.endpoint import peers
 from tests.engines.endpoint.opened import (
@@ -139,6 +140,18 @@ def test_where_a_kind_cuts_stop_strings_itself_they_are_found_here_and_the_conne
         assert server.left.wait(10)
     assert [token.text for token in list_tokens(events)] == ["One ", ""]
     assert "stop" not in server.asked[-1][1]
+
+
+def test_an_answer_that_repeats_itself_is_ended_here_and_the_connection_is_closed() -> None:
+    loop = [peers.chat(text) for text in ("Why? ", *["No. ", "Yes. "] * SHORTEST_LOOP)]
+    server = peers.make_plain(peers_answer(), Stream((*loop, threading.Event())))
+    with open_scripted(server) as (engine, server):
+        events = ask(engine, replace(CHAT, max_new_tokens=200, ends_loops=True))
+        assert server.left.wait(10)
+    end = find_end(events)
+    assert isinstance(end, Done)
+    assert (end.finish_reason, end.generated_tokens) == ("repetition", 1 + SHORTEST_LOOP)
+    assert len(list_tokens(events)) == end.generated_tokens
 
 
 def test_llama_server_does_not_send_half_characters_and_end_tokens_and_its_count_tells_that_they_were_there() -> None:

@@ -16,7 +16,7 @@ from demo.ui.components.pane import write_run
 from demo.ui.listeners.race import describe_status
 from demo.ui.view.panes import Reading, view_reading
 from demo.ui.view.words import Side
-from tests.api.client import STREAMED, parse, post, read_events
+from tests.api.client import STREAMED, ask, parse, post, read_events
 from tests.engines.endpoint import peers
 from tests.engines.endpoint.opened import CHAT, open_scripted
 from tests.engines.endpoint.opened import read_events as follow
@@ -87,6 +87,33 @@ def test_tokens_are_asked_of_the_engine_and_a_refusal_is_a_sentence() -> None:
         refused = post(open_api(engine), "/tokenize", inputs="Hi")
     assert refused.status_code == 503
     assert "does not tell the tokens" in refused.text
+
+
+def test_counts_of_the_prompt_that_are_not_told_are_null_and_never_zero() -> None:
+    with open_scripted(peers.make_plain(*[GREETING] * 6)) as (engine, _):
+        metered = MeteredEngine(engine)
+        app = create_api(metered, Settings())
+        details = read_events(post(app, "/generate_stream", parameters={"details": True}).content)[-1]["details"]
+        native = post(app, "/generate")
+        usage = post(app, "/v1/chat/completions").json()["usage"]
+        answer = ask(app, "POST", "/v1/responses", json={"input": "hi"}).json()["usage"]
+        run = Run(engine, CHAT)
+        events = tuple(follow(run))
+        assert isinstance(engine.status, Ready)
+        trace = trace_run(run, engine.status.card)
+    assert (details["input_length"], details["cached_tokens"]) == (None, None)
+    assert "x-prompt-tokens" not in native.headers
+    assert usage == {
+        "prompt_tokens": None,
+        "completion_tokens": 1,
+        "total_tokens": None,
+        "prompt_tokens_details": {"cached_tokens": None},
+    }
+    assert (answer["input_tokens"], answer["total_tokens"], answer["output_tokens"]) == (None, None, 1)
+    assert "tgi_request_input_length_count 0.0" in metered.metrics.write().decode()
+    assert view_reading(Reading("streamed", CHAT, run.submitted, events)).cached is None
+    assert trace is not None
+    assert write_trace(read_trace(json.dumps(write_trace(trace))))["input_tokens"] is None
 
 
 @pytest.mark.parametrize("side", ["streamed", "whole"])

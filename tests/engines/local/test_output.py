@@ -16,6 +16,7 @@ from demo.engines.local.spelling import spell_tokens
 from demo.engines.token_form import LETTERS
 from demo.errors import EngineFailed
 from demo.events import Candidate, Done, Event, Failed, FinishReason, Token
+from demo.repetition import SHORTEST_LOOP
 from demo.request import Request
 
 # A small alphabet, cut at any byte: the euro sign and the snowman share their first byte.
@@ -270,3 +271,15 @@ def test_a_token_costs_no_more_however_many_before_it_end_inside_a_character() -
     detokenizer = Detokenizer(decode)
     assert [detokenizer.feed(PIECES.index(b"a\xe2")) for _ in range(300)] == ["a", *[f"{BROKEN}a"] * 299]
     assert max(decoded) <= 32
+
+
+def test_an_answer_that_repeats_itself_ends_there_where_that_is_asked_for() -> None:
+    ids = [3, *[0, 1] * SHORTEST_LOOP]
+    log = write(ids, ends_loops=True)
+    end = log[-1]
+    assert isinstance(end, Done)
+    assert (end.finish_reason, end.generated_tokens) == ("repetition", 1 + SHORTEST_LOOP)
+    plain = write(ids)
+    assert tokens_of(log) == tokens_of(plain)[: end.generated_tokens]
+    assert isinstance(plain[-1], Done)
+    assert (plain[-1].finish_reason, plain[-1].generated_tokens) == ("length", len(ids))

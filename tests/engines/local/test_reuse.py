@@ -35,6 +35,7 @@ def make_kind(kind: str, folder: Path, settings: Settings | None = None) -> Mode
 def cached(answer: Answer) -> int:
     started = answer.events[0]
     assert isinstance(started, Started)
+    assert started.cached_tokens is not None
     return started.cached_tokens
 
 

@@ -74,14 +74,19 @@ def write_gguf(path: Path, recipe: Recipe | None = None) -> Path:
     recipe = recipe or Recipe()
     writer = GGUFWriter(path, recipe.architecture, split_max_tensors=recipe.max_tensors)
     _add_shape(writer, recipe)
-    words = _add_vocabulary(writer, recipe.template)
+    words = add_vocabulary(writer, recipe.template)
     _add_weights(writer, words, recipe)
     recipe.change(writer)
+    write_file(writer)
+    return path
+
+
+def write_file(writer: GGUFWriter) -> None:
+    """Write what has been added, and close the file."""
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return path
 
 
 def _add_shape(writer: GGUFWriter, recipe: Recipe) -> None:
@@ -96,7 +101,8 @@ def _add_shape(writer: GGUFWriter, recipe: Recipe) -> None:
     writer.add_rope_freq_base(10000.0)
 
 
-def _add_vocabulary(writer: GGUFWriter, template: str) -> int:
+def add_vocabulary(writer: GGUFWriter, template: str = TEMPLATE) -> int:
+    """The words of a tiny model's tokenizer, and its chat template if there is one. Returns how many words."""
     ids = make_tokenizer().get_vocab()
     words = [*sorted(ids, key=lambda word: ids[word]), MERGED]
     writer.add_vocab_size(len(words))

@@ -36,8 +36,12 @@ SCALES = {
     "IQ4_NL": {0: 1.0},
     "IQ4_XS": {0: 1.0},
 }
+MXFP4 = "MXFP4"  # a block's scale is a power of two, in its first byte
 FOUR_BIT_FORMS = ["Q4_0", "Q4_1", "Q4_K"]
-EIGHT_BIT_FORMS = [form for form in SCALES if form not in FOUR_BIT_FORMS]  # the kernels round them to 8 bits
+FIVE_BIT_FORMS = ["Q5_1", "Q5_K"]
+EIGHT_BIT_FORMS = ["Q8_0", "Q5_0", "IQ4_NL", MXFP4]
+EXACT_FORMS = [*FOUR_BIT_FORMS, *FIVE_BIT_FORMS, *EIGHT_BIT_FORMS]
+ROUNDED_FORMS = [form for form in SCALES if form not in EXACT_FORMS]  # the kernels round them to 8 bits
 
 
 def make_weights(form: str, rows: int, columns: int, random: np.random.Generator) -> Stored:
@@ -60,5 +64,8 @@ def _make_blocks(form: str, rows: int, columns: int, spread: float, random: np.r
 
 
 def _set_scales(form: str, blocks: NDArray[np.uint8], scales: NDArray[np.float64]) -> None:
+    if form == MXFP4:
+        blocks[:, 0] = (128 + np.log2(scales).round()).astype(np.uint8)
+        return
     for at, ratio in SCALES[form].items():
         blocks[:, at : at + 2] = (ratio * scales).astype(np.float16)[:, None].view(np.uint8)

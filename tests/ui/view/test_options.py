@@ -29,5 +29,6 @@ def test_an_invalid_seed_is_one_sentence(seed: str) -> None:
 
 
 def test_untouched_or_empty_controls_have_their_defaults() -> None:
-    defaults = GenerationOptions(256, Sampling(repetition_penalty=1.1), pace=30)
+    card = Sampling(True, 0.2, top_p=0.9, repetition_penalty=1.1, seed=1)
+    defaults = GenerationOptions(256, card, pace=30)
     assert read_options(list(DEFAULTS.values())) == read_options([None] * len(DEFAULTS)) == defaults

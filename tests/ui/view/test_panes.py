@@ -1,5 +1,7 @@
 """What a pane shows."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,8 +10,17 @@ from demo.errors import EngineFailed
 from demo.events import Done, Event, Failed, FinishReason, PromptProgress, Queued, Started, Token
 from demo.metrics import Timeline
 from demo.request import Request
-from demo.ui.view.panes import PaneView, Reading, complete_views, view_reading
-from demo.ui.view.words import SIDES, Side, describe_cached, describe_phase, format_count, format_rate, format_seconds
+from demo.ui.view.panes import PaneView, Reading, complete_views, view_reading, write_parts
+from demo.ui.view.words import (
+    SIDES,
+    Side,
+    describe_cached,
+    describe_phase,
+    describe_reasoning,
+    format_count,
+    format_rate,
+    format_seconds,
+)
 
 REQUEST = Request("Hello", max_new_tokens=101)
 
@@ -130,6 +141,11 @@ def test_a_cut_at_the_requested_length_is_shown_unless_the_side_was_stopped_befo
     assert (cut.cut, stopped.cut) == (True, False)
 
 
+def test_an_end_because_of_a_loop_is_said_in_words_and_cannot_be_continued() -> None:
+    ended = view("streamed", write_log(["a"] * 48, reason="repetition"))
+    assert (ended.phase, ended.note, ended.cut) == ("done", "the model repeats itself: ended after 48 tokens", False)
+
+
 def test_the_schedule_has_milliseconds_since_the_request_and_utf_16_lengths() -> None:
     assert view("streamed", write_log(["a", "🧀", ""])).schedule == "600 1;700 2;800 0;"
     assert view("whole", write_log(["a"])).schedule == ""
@@ -180,3 +196,24 @@ def test_numbers_that_do_not_exist_are_dashes_never_zero() -> None:
 )
 def test_durations_read_naturally(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_reasoning_is_told_apart_on_both_sides_and_both_times_are_shown(side: Side) -> None:
+    events = write_log(["<th", "ink>", "Hm", "</think>", "\n\nYes", "."])
+    reasoned = (Started(10.5, 3, 0, reasoning="tags"), *events[1:])
+    shown = view(side, reasoned)
+    assert (shown.join("reasoning"), shown.join("answer")) == ("Hm", "Yes.")
+    assert write_parts(shown.parts) == "m0;m7;r2;m8;m2;a3;a1;"
+    assert shown.timeline.answered == pytest.approx(1.0 if side == "streamed" else 1.2)
+    assert view(side, events).parts == ()
+    told = describe_reasoning(0.6, 1.0)
+    assert told == "first token after 600 ms, first answer token after 1.00 s"
+    assert describe_reasoning(0.6, None) == ""
+
+
+def test_the_parts_of_a_growing_text_only_grow() -> None:
+    events = write_log(list("<think>Hm</think> Yes"))
+    reasoned = (Started(10.5, 3, 0, reasoning="tags"), *events[1:])
+    grown = [write_parts(view("streamed", reasoned[:count]).parts) for count in range(1, len(reasoned) + 1)]
+    assert all(later.startswith(earlier) for earlier, later in pairwise(grown))

@@ -30,6 +30,7 @@ class LlamaServerBackend(PlainBackend):
     ignores_eos: ClassVar[bool] = True
     chooses_cache: ClassVar[bool] = True
     continues: ClassVar[bool] = True
+    takes_template_options: ClassVar[bool] = True
     fits_by_itself: ClassVar[bool] = True
     has_top_ids: ClassVar[bool] = True
     figures_key: ClassVar[str] = "timings"

@@ -1,5 +1,6 @@
 """OpenAI's dialect as any compatible server speaks it: without ids, and with what OpenAI itself documents alone."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -62,7 +63,9 @@ class PlainBackend(Backend):
             return {"prompt": list(request.prompt.ids), **self.write_completion_logprobs(request.top_n_tokens)}
         continued = self.write_continuation() if is_continued(request.prompt) else {}
         logprobs = self.write_chat_logprobs(request.top_n_tokens)
-        return {"messages": write_messages(request.prompt), **continued, **logprobs}
+        options = json.loads(request.template_options)
+        variables = {"chat_template_kwargs": options} if options else {}
+        return {"messages": write_messages(request.prompt), **variables, **continued, **logprobs}
 
     def write_chat_logprobs(self, top: int) -> Json:
         return {"logprobs": True, "top_logprobs": top} if self.card.has_logprobs else {}
@@ -111,7 +114,9 @@ class PlainBackend(Backend):
 def write_messages(prompt: Prompt) -> list[Json]:
     """A conversation as JSON."""
     assert isinstance(prompt, tuple)
-    return [{"role": each.role, "content": each.content} for each in prompt]
+    turns: list[Json] = [{"role": each.role, "content": each.content} for each in prompt]
+    reasoning = [{} if each.reasoning is None else {"reasoning_content": each.reasoning} for each in prompt]
+    return [turn | more for turn, more in zip(turns, reasoning, strict=True)]
 
 
 def read_text(choice: Json) -> str:

@@ -28,6 +28,7 @@ class VllmBackend(PlainBackend):
     ignores_eos: ClassVar[bool] = True
     chooses_cache: ClassVar[bool] = True
     continues: ClassVar[bool] = True
+    takes_template_options: ClassVar[bool] = True
     counts_tokens: ClassVar[bool] = True
     takes_ids: ClassVar[bool] = True
     fits_by_itself: ClassVar[bool] = True

@@ -21,7 +21,8 @@ from tests.engines.local.tiny import TEMPLATE
 
 LETTERS = sorted(pre_tokenizers.ByteLevel.alphabet())
 WHOLE = ["<|endoftext|>", "<|user|>", "<|end|>", "<think>"]  # of which the last is no special one
-CUTS = ["default", "gpt-2", "smollm", "llama-bpe", "tekken", "unheard-of"]
+CUTS = ["default", "gpt-2", "smollm", "qwen2", "llama-bpe", "tekken", "unheard-of"]
+OURS = ["default", "qwen2"]
 TURNS = [{"role": role, "content": f"<b>{role}</b> ça\n"} for role in ("system", "user", "assistant", "user")]
 TEXT = "  I've 12345 cows;\n\nça va? 日本 🧀<|user|>hé<think>x </think><|end|> \t ab abc<|endoftext|>"
 SPECIAL = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|im_start|>user\n", "<repo_name>"]
@@ -88,10 +89,15 @@ def compare(ours: Tokenizer, theirs: Tokenizer, text: str) -> None:
 
 @pytest.mark.parametrize("change", [say_nothing, name_roles, frame, frame_with_nothing], ids=lambda each: each.__name__)
 @pytest.mark.parametrize("whole", [WHOLE, ["<|user|>", "<|end|>", "<｜end｜>", "日", "two words"]])
+@pytest.mark.parametrize("cut", OURS)
 def test_bytes_are_merged_by_the_same_tokenizer_to_the_letter(
-    change: Callable[[GGUFWriter], None], whole: Sequence[str], tmp_path: Path
+    change: Callable[[GGUFWriter], None], whole: Sequence[str], cut: str, tmp_path: Path
 ) -> None:
-    ours, theirs = load_both(write_vocabulary(tmp_path / "tiny.gguf", change, whole))
+    def change_both(writer: GGUFWriter) -> None:
+        writer.add_tokenizer_pre(cut)
+        change(writer)
+
+    ours, theirs = load_both(write_vocabulary(tmp_path / "tiny.gguf", change_both, whole))
     assert isinstance(ours, ByteLevel)
     assert ours.serialized == theirs.backend_tokenizer.to_str()
     assert (ours.eos_id, ours.special_ids) == (theirs.eos_token_id, frozenset(theirs.all_special_ids))

@@ -7,9 +7,9 @@ from tokenizers import Tokenizer as Backend
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from demo.engine import Piece
-from demo.engines.local import backend
+from demo.engines.local import backend as library
 from demo.engines.local.longest_token import LongestToken, find_longest_token
-from demo.engines.local.tokenizer import Tokenizer, TooManyTokens
+from demo.engines.local.tokenizer import NO_OPTIONS, Tokenizer, TooManyTokens
 
 
 class Pretrained(Tokenizer):
@@ -53,14 +53,14 @@ class Pretrained(Tokenizer):
 
     def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
         if self._backend is not None:
-            return backend.encode(self._backend, text, raw, limit)
+            return library.encode(self._backend, text, raw, limit)
         ids = list(self._tokenize(text, raw)["input_ids"])
         _check_count(len(ids), limit)
         return ids
 
     def locate(self, text: str, raw: bool, limit: int | None = None, first: int = 0) -> tuple[Piece, ...]:
         if self._backend is not None:
-            return backend.locate(self._backend, text, raw, limit, first)
+            return library.locate(self._backend, text, raw, limit, first)
         encoding = self._tokenize(text, raw, return_offsets_mapping=True)
         _check_count(len(encoding["input_ids"]), limit)
         places = zip(encoding["input_ids"], encoding["offset_mapping"], strict=True)
@@ -70,12 +70,17 @@ class Pretrained(Tokenizer):
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=not special))
 
     @property
-    def has_chat_template(self) -> bool:
-        return bool(self._tokenizer.chat_template)
+    def backend(self) -> Backend | None:
+        return self._backend
 
-    def apply_chat_template(self, turns: Sequence[Mapping[str, str]]) -> str:
+    @property
+    def chat_template(self) -> str | None:
+        return str(self._tokenizer.chat_template) if self._tokenizer.chat_template else None
+
+    def apply_chat_template(self, turns: Sequence[Mapping[str, str]], options: Mapping[str, Any] = NO_OPTIONS) -> str:
         conversation = [dict(turn) for turn in turns]
-        return str(self._tokenizer.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False))
+        known: dict[str, Any] = {"add_generation_prompt": True, "tokenize": False}
+        return str(self._tokenizer.apply_chat_template(conversation, **(dict(options) | known)))
 
     def _tokenize(self, text: str, raw: bool, **options: bool) -> Mapping[str, Any]:
         encoding: Mapping[str, Any] = self._tokenizer(text, add_special_tokens=raw, verbose=False, **options)

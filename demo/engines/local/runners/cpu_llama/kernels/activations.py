@@ -1,8 +1,8 @@
 """Operations between matrix products: RMSNorm, SiLU and GELU gates, and quantization of activations to 8 bits.
 
 A quantized vector consists of groups of 32: 32 signed bytes q, their scale and scale · Σq as float32, and −128 · Σq
-as int32. The sums serve weights with an offset: Q4 has one for each group, Q8 is stored plus 128. A group that holds
-NaN or infinity gets the scale NaN, so that every product with it is NaN.
+as int32. The sums serve weights with an offset: Q4 and Q8_OFFSET have one for each group, Q8 is stored plus 128. A
+group that holds NaN or infinity gets the scale NaN, so that every product with it is NaN.
 """
 
 import numpy as np

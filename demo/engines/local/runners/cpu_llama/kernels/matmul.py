@@ -29,10 +29,11 @@ from demo.engines.local.runners.cpu_llama.kernels.memory import (
 )
 from demo.engines.local.runners.cpu_llama.kernels.simd import LANES, Floats, Ints
 
-Q4, Q8, FLOAT16, BFLOAT16, FLOAT32 = range(5)  # quantization types of a matrix
-# Bytes of a group of 32 columns of 16 rows: Q4 has a scale and an offset (float16) for each row, Q8 a scale.
+Q4, Q8, Q8_OFFSET, FLOAT16, BFLOAT16, FLOAT32 = range(6)  # quantization types of a matrix
+# Bytes of a group of 32 columns of 16 rows: Q8 has a scale (float16) for each row, the others an offset too.
 Q4_GROUP_BYTES = GROUP * LANES // 2 + 4 * LANES
 Q8_GROUP_BYTES = GROUP * LANES + 2 * LANES
+Q8_OFFSET_GROUP_BYTES = GROUP * LANES + 4 * LANES
 
 MATRIX = np.dtype(
     [(name, np.int64) for name in ("qtype", "rows", "columns", "tiles", "tile_bytes", "bias")], align=True
@@ -55,6 +56,8 @@ def matmul(qtype: int, tile: int, columns: int, inputs: int, stride: int, tokens
             a, b, c, d = _dot_q4_x4(tile, columns, x, stride)
         elif qtype == Q8:
             a, b, c, d = _dot_q8_x4(tile, columns, x, stride)
+        elif qtype == Q8_OFFSET:
+            a, b, c, d = _dot_q8_offset_x4(tile, columns, x, stride)
         else:
             a, b, c, d = _dot_plain_x4(qtype, tile, columns, y, stride)
         at = out + token * pitch
@@ -68,6 +71,8 @@ def matmul(qtype: int, tile: int, columns: int, inputs: int, stride: int, tokens
             product = _dot_q4(tile, columns, x)
         elif qtype == Q8:
             product = _dot_q8(tile, columns, x)
+        elif qtype == Q8_OFFSET:
+            product = _dot_q8_offset(tile, columns, x)
         else:
             product = _dot_plain(qtype, tile, columns, y)
         store_floats(out + token * pitch, product)
@@ -79,7 +84,7 @@ def _dot_q4(tile: int, columns: int, x: int) -> Floats:
     for _ in range(columns // GROUP):
         weights = _load_q4(tile)
         scale, offset = load_float16(tile + Q4_GROUP_BYTES - 64), load_float16(tile + Q4_GROUP_BYTES - 32)
-        sums = _accumulate_q4(sums, weights, scale, offset, x)
+        sums = _accumulate_offset(sums, weights, scale, offset, x)
         tile += Q4_GROUP_BYTES
         x += GROUP_BYTES
     return sums
@@ -91,10 +96,10 @@ def _dot_q4_x4(tile: int, columns: int, x: int, stride: int) -> Fours:
     for _ in range(columns // GROUP):
         weights = _load_q4(tile)
         scale, offset = load_float16(tile + Q4_GROUP_BYTES - 64), load_float16(tile + Q4_GROUP_BYTES - 32)
-        a = _accumulate_q4(a, weights, scale, offset, x)
-        b = _accumulate_q4(b, weights, scale, offset, x + stride)
-        c = _accumulate_q4(c, weights, scale, offset, x + 2 * stride)
-        d = _accumulate_q4(d, weights, scale, offset, x + 3 * stride)
+        a = _accumulate_offset(a, weights, scale, offset, x)
+        b = _accumulate_offset(b, weights, scale, offset, x + stride)
+        c = _accumulate_offset(c, weights, scale, offset, x + 2 * stride)
+        d = _accumulate_offset(d, weights, scale, offset, x + 3 * stride)
         tile += Q4_GROUP_BYTES
         x += GROUP_BYTES
     return a, b, c, d
@@ -126,6 +131,33 @@ def _dot_q8_x4(tile: int, columns: int, x: int, stride: int) -> Fours:
 
 
 @compiled
+def _dot_q8_offset(tile: int, columns: int, x: int) -> Floats:
+    sums = zero_floats()
+    for _ in range(columns // GROUP):
+        weights = _load_q8(tile)
+        scale, offset = load_float16(tile + GROUP * LANES), load_float16(tile + GROUP * LANES + 2 * LANES)
+        sums = _accumulate_offset(sums, weights, scale, offset, x)
+        tile += Q8_OFFSET_GROUP_BYTES
+        x += GROUP_BYTES
+    return sums
+
+
+@compiled
+def _dot_q8_offset_x4(tile: int, columns: int, x: int, stride: int) -> Fours:
+    a = b = c = d = zero_floats()
+    for _ in range(columns // GROUP):
+        weights = _load_q8(tile)
+        scale, offset = load_float16(tile + GROUP * LANES), load_float16(tile + GROUP * LANES + 2 * LANES)
+        a = _accumulate_offset(a, weights, scale, offset, x)
+        b = _accumulate_offset(b, weights, scale, offset, x + stride)
+        c = _accumulate_offset(c, weights, scale, offset, x + 2 * stride)
+        d = _accumulate_offset(d, weights, scale, offset, x + 3 * stride)
+        tile += Q8_OFFSET_GROUP_BYTES
+        x += GROUP_BYTES
+    return a, b, c, d
+
+
+@compiled
 def _load_q4(tile: int) -> Group:
     """Unpack a group's 32 columns, four a vector: 0 to 15 are the low nibbles, 16 to 31 the high ones."""
     a, b, c, d = load_bytes(tile), load_bytes(tile + 64), load_bytes(tile + 128), load_bytes(tile + 192)
@@ -144,7 +176,7 @@ def _load_q8(tile: int) -> Group:
 
 
 @compiled
-def _accumulate_q4(sums: Floats, weights: Group, scale: Floats, offset: Floats, x: int) -> Floats:
+def _accumulate_offset(sums: Floats, weights: Group, scale: Floats, offset: Floats, x: int) -> Floats:
     """w = scale · q + offset."""
     products = to_floats(_dot_group(zero_ints(), weights, x))
     sums = fma(products, scale * splat(read_float(x + SCALE)), sums)

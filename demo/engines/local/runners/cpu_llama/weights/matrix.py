@@ -3,7 +3,7 @@
 Sixteen interleaved rows are a tile; the last tile is filled up with rows of zeros.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
-from demo.engines.local.runners.cpu_llama.kernels.matmul import BFLOAT16, FLOAT16, FLOAT32, Q4, Q8
+from demo.engines.local.runners.cpu_llama.kernels.matmul import BFLOAT16, FLOAT16, FLOAT32, Q4, Q8, Q8_OFFSET
 from demo.engines.local.runners.cpu_llama.kernels.simd import LANES
 
-ROUNDED_ROWS = 4096  # are rounded at a time: their float32 values stay in the processor's cache
+PACKED = 1 << 18  # numbers are packed at a time: what is made of them stays in the processor's cache
 PLAIN_TYPES = {torch.float16: FLOAT16, torch.bfloat16: BFLOAT16, torch.float32: FLOAT32}
 
 
@@ -39,6 +39,19 @@ class Matrix:
         return replace(self, bias=pad(bias.float(), (0, -len(bias) % LANES)).contiguous())
 
 
+def pack_rows(shape: Sequence[int], read: Callable[[slice], Tensor], pack: Callable[[Tensor], Matrix]) -> Matrix:
+    """Pack a matrix [rows, columns], some whole tiles at a time: `read` gives stored rows, of which no copy stays."""
+    rows, columns = shape
+    step = max(PACKED // columns // LANES, 1) * LANES
+    first = pack(read(slice(0, step)))
+    tiles = torch.empty(-(-rows // LANES), first.tiles.shape[1], dtype=torch.uint8)
+    tiles[: len(first.tiles)] = first.tiles
+    for at in range(step, rows, step):
+        packed = pack(read(slice(at, at + step)))
+        tiles[at // LANES :][: len(packed.tiles)] = packed.tiles
+    return replace(first, rows=rows, tiles=tiles)
+
+
 def pack_four_bits(values: Tensor, scales: Tensor, offsets: Tensor) -> Matrix:
     """Pack w = scale · q + offset: q uint8 [rows, columns] below 16, scales and offsets [rows, columns / 32]."""
     rows, columns = values.shape
@@ -48,17 +61,26 @@ def pack_four_bits(values: Tensor, scales: Tensor, offsets: Tensor) -> Matrix:
     return Matrix(Q4, rows, columns, torch.cat([nibbles, _halves(scales), _halves(offsets)], dim=2).flatten(1))
 
 
+def pack_offset_bytes(values: Tensor, scales: Tensor, offsets: Tensor) -> Matrix:
+    """Pack w = scale · q + offset: q uint8 [rows, columns] below 128, scales and offsets [rows, columns / 32]."""
+    rows, columns = values.shape
+    parts = [_tile_bytes(values), _halves(scales), _halves(offsets)]
+    return Matrix(Q8_OFFSET, rows, columns, torch.cat(parts, dim=2).flatten(1))
+
+
 def pack_eight_bits(values: Tensor, scales: Tensor) -> Matrix:
     """Pack w = scale · q: q int8 [rows, columns], scales [rows, columns / 32]."""
     rows, columns = values.shape
-    above = (values.view(torch.uint8) ^ 128).view(torch.int32)  # q + 128, words of four
-    bytes = _tile(above).unflatten(2, (-1, 8)).permute(0, 2, 3, 1).contiguous().view(torch.uint8).flatten(2)
-    return Matrix(Q8, rows, columns, torch.cat([bytes, _halves(scales)], dim=2).flatten(1))
+    parts = [_tile_bytes(values.view(torch.uint8) ^ 128), _halves(scales)]  # q + 128
+    return Matrix(Q8, rows, columns, torch.cat(parts, dim=2).flatten(1))
 
 
-def round_to_eight_bits(weights: Iterable[Tensor]) -> Matrix:
-    """Round `weights`, blocks of rows float32 [rows, columns], to 8 bits; the largest of each group becomes 127."""
-    return pack_eight_bits(*map(torch.cat, zip(*map(_round_groups, weights), strict=True)))
+def round_to_eight_bits(weights: Tensor) -> Matrix:
+    """Round `weights`, float32 [rows, columns], to 8 bits; the largest of each group becomes 127."""
+    groups = weights.unflatten(-1, (-1, GROUP))
+    scales = (groups.abs().amax(dim=-1) / 127).clamp(min=1e-7).half()
+    values = (groups / scales.float()[..., None]).round_().clamp_(-127, 127)
+    return pack_eight_bits(values.to(torch.int8).flatten(1), scales)
 
 
 def pack_plain(weights: Tensor) -> Matrix:
@@ -74,13 +96,12 @@ def _tile(values: Tensor) -> Tensor:
     return tiles
 
 
+def _tile_bytes(values: Tensor) -> Tensor:
+    """Bytes [tiles, groups, 512] of values uint8 [rows, columns], by words of four."""
+    words: Tensor = _tile(values.view(torch.int32)).unflatten(2, (-1, 8)).permute(0, 2, 3, 1)
+    return words.contiguous().view(torch.uint8).flatten(2)
+
+
 def _halves(numbers: Tensor) -> Tensor:
     """Bytes [tiles, groups, 32] of numbers [rows, groups], in float16."""
     return _tile(numbers.half()).transpose(1, 2).contiguous().view(torch.uint8)
-
-
-def _round_groups(weight: Tensor) -> tuple[Tensor, Tensor]:
-    groups = weight.unflatten(-1, (-1, GROUP))
-    scales = (groups.abs().amax(dim=-1) / 127).clamp(min=1e-7).half()
-    values = (groups / scales.float()[..., None]).round_().clamp_(-127, 127)
-    return values.to(torch.int8).flatten(1), scales

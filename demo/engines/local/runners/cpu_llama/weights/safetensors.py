@@ -20,7 +20,7 @@ from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.cpu_llama.kernels.operations import GELU, SILU
 from demo.engines.local.runners.cpu_llama.shape import Shape
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, find_stored, interleave, is_of_heads
-from demo.engines.local.runners.cpu_llama.weights.matrix import ROUNDED_ROWS, Matrix, pack_plain, round_to_eight_bits
+from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix, pack_plain, pack_rows, round_to_eight_bits
 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}  # by safetensors' names
 ACTIVATIONS = {SILU: "silu", GELU: "gelu_pytorch_tanh"}
@@ -144,9 +144,8 @@ class LlamaFolder(Checkpoint):
 
     def pack(self, name: str, rounded: bool = False) -> Matrix:
         weights = self._copy(name)
-        if rounded:
-            return round_to_eight_bits(rows.float() for rows in weights.split(ROUNDED_ROWS))
-        return pack_plain(weights)
+        pack = (lambda rows: round_to_eight_bits(rows.float())) if rounded else pack_plain
+        return pack_rows(weights.shape, weights.__getitem__, pack)
 
     @cached_property
     def _shards(self) -> dict[Path, Any]:

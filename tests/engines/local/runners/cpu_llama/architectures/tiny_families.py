@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from gguf import GGUFWriter, TokenType
+from gguf import GGUFWriter
 from transformers import (
     Gemma3TextConfig,
+    LlamaConfig,
     MistralConfig,
     Phi3Config,
     PreTrainedConfig,
@@ -20,11 +21,12 @@ from transformers import (
 
 from demo.engines.local.runners.cpu_llama.architectures.families import BY_MODEL_TYPE
 from demo.engines.local.runners.cpu_llama.weights.safetensors import NAMES, PARTS
-from tests.engines.local.tiny import EOS, TEMPLATE, VOCABULARY, build_network, make_tokenizer
+from tests.engines.local.tiny import VOCABULARY, build_network
+from tests.engines.local.tiny_files import add_vocabulary, write_file
 
 MISTRAL = "mistral with a window"  # a GGUF file of it is a Llama's
-MERGED = "ab"  # transformers asks for one merge at least
 LAYERS = 6
+WINDOW = 40  # tokens
 SMALL: dict[str, Any] = {
     "vocab_size": VOCABULARY,
     "hidden_size": 32,
@@ -46,11 +48,12 @@ LONG_ROPE = {
     "factor": 2.0,
 }
 CONFIGS: Mapping[str, Callable[[], PreTrainedConfig]] = {
-    MISTRAL: lambda: MistralConfig(**SMALL, sliding_window=40),
+    "llama": lambda: LlamaConfig(**SMALL),
+    MISTRAL: lambda: MistralConfig(**SMALL, sliding_window=WINDOW),
     "qwen2": lambda: Qwen2Config(**SMALL),
     "qwen3": lambda: Qwen3Config(**SMALL, head_dim=16),
     "smollm3": lambda: SmolLM3Config(**SMALL, no_rope_layer_interval=4),
-    "gemma3": lambda: Gemma3TextConfig(**SMALL, head_dim=16, query_pre_attn_scalar=16, sliding_window=40),
+    "gemma3": lambda: Gemma3TextConfig(**SMALL, head_dim=16, query_pre_attn_scalar=16, sliding_window=WINDOW),
     "phi3": lambda: Phi3Config(
         **SMALL | {"hidden_size": 64, "num_hidden_layers": 2},
         rope_parameters=LONG_ROPE,
@@ -74,7 +77,7 @@ def write_family(path: Path, network: PreTrainedModel) -> Path:
     family = BY_MODEL_TYPE[config.model_type]
     writer = GGUFWriter(path, family.gguf)
     _add_numbers(writer, config)
-    _add_vocabulary(writer)
+    add_vocabulary(writer)
     theirs = {**{value: key for key, value in PARTS.items()}, **{value: key for key, value in family.parts.items()}}
     names = {value: key for key, value in NAMES.items()}
     for name, weight in network.state_dict().items():
@@ -96,10 +99,7 @@ def write_family(path: Path, network: PreTrainedModel) -> Path:
         for length in ("short", "long"):
             factors = np.array(config.rope_parameters[f"{length}_factor"], np.float32)
             writer.add_tensor(f"rope_factors_{length}.weight", factors)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    write_file(writer)
     return path
 
 
@@ -121,15 +121,3 @@ def _add_numbers(writer: GGUFWriter, config: Any) -> None:
         writer.add_rope_dimension_count(int(size * rope["partial_rotary_factor"]))
         writer.add_rope_scaling_orig_ctx_len(config.original_max_position_embeddings)
         writer.add_rope_scaling_attn_factors((1 + np.log(2) / np.log(256)) ** 0.5)
-
-
-def _add_vocabulary(writer: GGUFWriter) -> None:
-    ids = make_tokenizer().get_vocab()
-    words = [*sorted(ids, key=lambda word: ids[word]), MERGED]
-    writer.add_vocab_size(len(words))
-    writer.add_tokenizer_model("gpt2")
-    writer.add_token_list(words)
-    writer.add_token_types([TokenType.CONTROL if word.startswith("<|") else TokenType.NORMAL for word in words])
-    writer.add_token_merges([" ".join(MERGED)])
-    writer.add_eos_token_id(ids[EOS])
-    writer.add_chat_template(TEMPLATE)

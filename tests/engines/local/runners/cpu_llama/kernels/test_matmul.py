@@ -17,16 +17,25 @@ from demo.engines.local.runners.cpu_llama.kernels.matmul import (
     FLOAT32,
     Q4,
     Q8,
+    Q8_OFFSET,
     matmul,
 )
 from demo.engines.local.runners.cpu_llama.kernels.simd import LANES
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix
 from tests.engines.local.tiny_files import Recipe, write_gguf
-from tests.engines.local.tiny_weights import EIGHT_BIT_FORMS, FOUR_BIT_FORMS, PLAIN_FORMS
+from tests.engines.local.tiny_weights import (
+    EIGHT_BIT_FORMS,
+    EXACT_FORMS,
+    FIVE_BIT_FORMS,
+    FOUR_BIT_FORMS,
+    PLAIN_FORMS,
+    ROUNDED_FORMS,
+)
 
 NAME = "blk.0.ffn_gate.weight"
 FORMS = {"F32": FLOAT32, "F16": FLOAT16, "BF16": BFLOAT16}
+PACKED = {Q4: FOUR_BIT_FORMS, Q8_OFFSET: FIVE_BIT_FORMS, Q8: EIGHT_BIT_FORMS}
 ROUNDING = 0.01  # of vectors to eight bits, beside a product with them
 
 
@@ -84,25 +93,17 @@ def round_vectors(x: Tensor) -> Tensor:
     return rounded
 
 
-@pytest.mark.parametrize("form", FOUR_BIT_FORMS)
-def test_four_bit_values_are_multiplied_as_stored(form: str, folder: Path) -> None:
+@pytest.mark.parametrize("form", EXACT_FORMS)
+def test_packed_values_are_multiplied_as_stored(form: str, folder: Path) -> None:
     matrix, exact = read_matrix(folder, form)
-    assert matrix.qtype == Q4
+    assert form in PACKED[matrix.qtype]
     x = make_vectors(9)
     assert distance(multiply_by(matrix, x), linear(x, exact)) < ROUNDING
-    # Of Q4_K, scales and minima are rounded to float16.
-    assert distance(multiply_by(matrix, x), linear(round_vectors(x), exact)) < (1e-3 if form == "Q4_K" else 1e-5)
+    # Scales and minima of these forms are products, which are rounded to float16.
+    assert distance(multiply_by(matrix, x), linear(round_vectors(x), exact)) < (1e-3 if form.endswith("_K") else 1e-5)
 
 
-def test_eight_bit_values_are_multiplied_as_stored(folder: Path) -> None:
-    matrix, exact = read_matrix(folder, "Q8_0")
-    assert matrix.qtype == Q8
-    x = make_vectors(9)
-    assert distance(multiply_by(matrix, x), linear(x, exact)) < ROUNDING
-    assert distance(multiply_by(matrix, x), linear(round_vectors(x), exact)) < 1e-5
-
-
-@pytest.mark.parametrize("form", EIGHT_BIT_FORMS)
+@pytest.mark.parametrize("form", ROUNDED_FORMS)
 def test_other_packed_forms_are_rounded_to_eight_bits_a_group(form: str, folder: Path) -> None:
     matrix, exact = read_matrix(folder, form)
     assert matrix.qtype == Q8
@@ -125,7 +126,7 @@ def test_plain_numbers_are_multiplied_as_exactly_as_float32_allows(form: str, to
     assert distance(multiply_by(matrix, x), linear(x, exact)) < 1e-6
 
 
-@pytest.mark.parametrize("form", ["Q4_1", "Q8_0", *PLAIN_FORMS])  # one of each quantization type of the kernels
+@pytest.mark.parametrize("form", ["Q4_1", "Q5_1", "Q8_0", *PLAIN_FORMS])  # one of each quantization type of the kernels
 def test_a_vector_gets_the_same_alone_and_among_others(form: str, folder: Path) -> None:
     matrix, _ = read_matrix(folder, form)
     for tokens in (2, 3, 4, 9):
@@ -135,7 +136,7 @@ def test_a_vector_gets_the_same_alone_and_among_others(form: str, folder: Path) 
             assert torch.equal(multiply_by(matrix, x[token : token + 1])[0], together[token])
 
 
-@pytest.mark.parametrize("form", ["Q4_K", "Q6_K", "Q8_0", "BF16"])
+@pytest.mark.parametrize("form", ["Q4_K", "Q5_1", "Q6_K", "Q8_0", "BF16"])
 def test_a_matrix_with_an_incomplete_tile_is_multiplied_in_full(form: str, folder: Path) -> None:
     matrix, exact = read_matrix(folder, form, "output.weight")
     assert len(exact) % LANES != 0
@@ -145,7 +146,7 @@ def test_a_matrix_with_an_incomplete_tile_is_multiplied_in_full(form: str, folde
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
-@pytest.mark.parametrize("form", ["Q4_1", "Q8_0", *PLAIN_FORMS])
+@pytest.mark.parametrize("form", ["Q4_1", "Q5_1", "Q8_0", *PLAIN_FORMS])
 @pytest.mark.parametrize("tokens", [1, 6])
 def test_the_product_of_a_vector_that_is_not_finite_is_not_finite_and_changes_no_other(
     number: float, form: str, tokens: int, folder: Path
@@ -159,7 +160,7 @@ def test_the_product_of_a_vector_that_is_not_finite_is_not_finite_and_changes_no
     assert torch.equal(broken[:-1], expected[:-1])
 
 
-@pytest.mark.parametrize("form", ["Q4_1", "Q8_0"])
+@pytest.mark.parametrize("form", ["Q4_1", "Q5_1", "Q8_0"])
 def test_a_vector_of_zeros_gives_zeros(form: str, folder: Path) -> None:
     matrix, _ = read_matrix(folder, form)
     assert torch.equal(multiply_by(matrix, torch.zeros(5, 256)), torch.zeros(5, 512))

@@ -11,7 +11,7 @@ from tests.engines.local.following import follow, make_ids, open_runner
 from tests.engines.local.runners.cpu_llama.weights.exact import NEW, assert_alike, follow_exactly, read_exactly
 from tests.engines.local.tiny import LLAMA_3
 from tests.engines.local.tiny_files import Recipe, write_gguf
-from tests.engines.local.tiny_weights import EIGHT_BIT_FORMS, FOUR_BIT_FORMS, PLAIN_FORMS
+from tests.engines.local.tiny_weights import EXACT_FORMS, FOUR_BIT_FORMS, PLAIN_FORMS, ROUNDED_FORMS
 
 LENGTHS = [20, 200]  # a prompt of one chunk, and one of two
 LIKELIEST = 24
@@ -39,7 +39,10 @@ def test_plain_numbers_give_the_logits_of_transformers(form: str, length: int, t
 
 @pytest.mark.parametrize(
     ("form", "length"),
-    [*((form, length) for form in FOUR_BIT_FORMS for length in LENGTHS), *((form, 20) for form in EIGHT_BIT_FORMS)],
+    [
+        *((form, length) for form in FOUR_BIT_FORMS for length in LENGTHS),
+        *((form, 20) for form in (*EXACT_FORMS, *ROUNDED_FORMS) if form not in FOUR_BIT_FORMS),
+    ],
 )
 def test_packed_forms_give_logits_near_those_of_transformers(form: str, length: int, tmp_path: Path) -> None:
     ours, exact = follow_both(write_gguf(tmp_path / "packed.gguf", Recipe(form=form, hidden=256)), length)

@@ -1,0 +1,48 @@
+"""How an answer begins: whether its prompt leaves it inside the model's reasoning. Knows no tokenizer."""
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import Final, Literal, TypeAlias
+
+from demo.engines.local.spelling import Spell
+from demo.events import ReasoningStart, Token
+from demo.reasoning import CHANNEL, CLOSING, OPENING, ReasoningParser
+from demo.request import Prompt
+
+ReasoningFormat: TypeAlias = Literal["tags", "harmony"]
+
+FORMATS: Final[dict[str, ReasoningFormat]] = {CHANNEL: "harmony", OPENING: "tags", CLOSING: "tags"}
+ENDING: Final = 64  # tokens of a prompt that are looked at for an opening tag
+
+
+def find_reasoning_format(template: str | None) -> ReasoningFormat | None:
+    """How a model marks its reasoning, by the marks that its chat template holds; None where it holds none."""
+    return next((format for mark, format in FORMATS.items() if mark in (template or "")), None)
+
+
+def find_reasoning_start(
+    format: ReasoningFormat | None, prompt: Prompt, ids: Sequence[int], spell: Spell
+) -> ReasoningStart:
+    """How the answer to `prompt`, which the model reads as `ids`, begins. A completed text has no reasoning."""
+    if format is None or not isinstance(prompt, tuple):
+        return "none"
+    begun = prompt[-1].content if prompt[-1].role == "assistant" else ""
+    if format == "harmony":
+        return "none" if begun else "harmony"  # what is continued stands in its channel
+    is_open = _read_end(ids, begun, spell).rstrip().endswith(OPENING)
+    return _continue("open" if is_open else "tags", begun)
+
+
+def _read_end(ids: Sequence[int], begun: str, spell: Spell) -> str:
+    """The last text of the prompt before what is continued."""
+    tokens = islice(reversed(ids), ENDING + len(begun.encode()))
+    text = b"".join(spell(id).encode() for id in reversed([*tokens])).decode(errors="replace")
+    return text.removesuffix(begun)
+
+
+def _continue(start: ReasoningStart, begun: str) -> ReasoningStart:
+    """How an answer goes on that began so."""
+    parser = ReasoningParser(start)
+    parser.feed(Token(0.0, 1, None, begun, None, special=False))
+    kinds: dict[str | None, ReasoningStart] = {"answer": "none", "reasoning": "open"}
+    return kinds.get(parser.kind, start)

@@ -1,0 +1,180 @@
+"""A model's reasoning told apart from its answer, token by token: the one rule of the API and the page. Pure.
+
+Tags are `<think>…</think>` (Qwen3, SmolLM3, DeepSeek-R1); harmony is gpt-oss's channels, of which only `final` is the
+answer. Only who renders the chat template knows how an answer begins: `Started.reasoning` says it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from demo.events import Event, ReasoningStart, Started, Token
+
+Kind: TypeAlias = Literal["reasoning", "answer", "mark"]
+
+OPENING: Final = "<think>"
+CLOSING: Final = "</think>"
+CHANNEL: Final = "<|channel|>"
+MESSAGE: Final = "<|message|>"
+FINAL: Final = "final"
+ENDS: Final = ("<|end|>", "<|return|>", "<|call|>", "<|start|>", CHANNEL)  # of a harmony message
+MARKS: Final[dict[ReasoningStart, frozenset[str]]] = {
+    "none": frozenset(),
+    "tags": frozenset((OPENING, CLOSING)),
+    "open": frozenset((OPENING, CLOSING)),
+    "harmony": frozenset((CHANNEL, MESSAGE, *ENDS)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of what the model wrote. Marks, and the space before what follows them, are of neither side."""
+
+    kind: Kind
+    text: str
+
+
+class ReasoningParser:
+    """Splits one answer. The parts of all tokens and of the end, joined, are the tokens' texts, with special marks."""
+
+    def __init__(self, start: ReasoningStart) -> None:
+        self._start = start
+        self._is_harmony = start == "harmony"
+        self._kind: Kind | None = "answer" if start == "none" else None  # None: before a text, or in a header
+        self._default: Kind = "reasoning" if start == "open" else "answer"  # of what begins without a mark
+        self._begun = start == "open"
+        self._is_spaced = start == "open"  # whether the space at the beginning belongs to the mark before it
+        self._held = ""
+        self._before_answer = 0  # tokens, those between two parts of the reasoning included
+
+    @property
+    def kind(self) -> Kind | None:
+        """What the next text is; None while that is undecided."""
+        return self._kind
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """How many tokens are of the reasoning or its marks; 0 where the model began to answer at once."""
+        return self._before_answer if self._begun else 0
+
+    def feed(self, token: Token) -> tuple[Part, ...]:
+        """The parts that this token completes: an end that may begin a mark is held back."""
+        before = self._kind
+        self._held += read_raw(token, self._start)
+        parts = tuple(self._take())
+        self._before_answer += before != "answer" and all(part.kind != "answer" for part in parts)
+        return parts
+
+    def end(self) -> tuple[Part, ...]:
+        """The parts that are left when no token follows."""
+        held, self._held = self._held, ""
+        kind: Kind = self._kind or ("mark" if self._begun and self._is_harmony else self._default)
+        return (Part(kind, held),) if held else ()
+
+    def _take(self) -> Iterable[Part]:
+        while self._held:
+            parts, held = tuple(self._step()), self._held
+            yield from parts
+            if not parts or not held:
+                return
+
+    def _step(self) -> Iterable[Part]:
+        """The next parts of what is held; none where more text must come first."""
+        if self._is_spaced and (space := self._held[: len(self._held) - len(self._held.lstrip())]):
+            return self._cut(len(space), "mark")
+        self._is_spaced = False
+        if self._kind is None:
+            return self._read_header() if self._is_harmony else self._read_beginning()
+        if self._kind == "answer" and not self._is_harmony:
+            return self._cut(len(self._held), "answer")
+        return self._read_text(ENDS if self._is_harmony else (CLOSING,))
+
+    def _read_beginning(self) -> Iterable[Part]:
+        """Tags: an opening one, after any space; else the text has begun."""
+        start = self._held.lstrip()
+        if start.startswith(OPENING):
+            self._begin("reasoning")
+            return self._cut(len(self._held) - len(start) + len(OPENING), "mark", is_spaced=True)
+        if not OPENING.startswith(start):
+            self._kind = self._default
+            return self._read_text((CLOSING,)) if self._kind == "reasoning" else self._cut(len(self._held), "answer")
+        return ()
+
+    def _read_header(self) -> Iterable[Part]:
+        """Harmony: the header of a message, up to its mark; a model may also answer without any."""
+        if not self._begun and not CHANNEL.startswith(self._held[: len(CHANNEL)]):
+            self._kind = "answer"
+            return self._read_text(ENDS)
+        header, mark, _ = self._held.partition(MESSAGE)
+        if not mark:
+            return ()
+        channel = re.split(r"[\s<]", header.rpartition(CHANNEL)[2].lstrip(), maxsplit=1)[0]
+        self._begin("answer" if channel == FINAL else "reasoning")
+        return self._cut(len(header + mark), "mark")
+
+    def _read_text(self, marks: Sequence[str]) -> Iterable[Part]:
+        """The text up to the first of `marks`, or to a possible beginning of one."""
+        assert self._kind is not None
+        found = [at for mark in marks if (at := self._held.find(mark)) >= 0]
+        if not found:
+            return self._cut(len(self._held) - max(measure_overlap(self._held, mark) for mark in marks), self._kind)
+        if at := min(found):
+            return self._cut(at, self._kind)
+        if self._is_harmony:
+            self._begun, self._kind = True, None
+            return self._read_header()
+        self._kind = "answer"
+        return self._cut(len(CLOSING), "mark", is_spaced=True)
+
+    def _begin(self, kind: Kind) -> None:
+        self._begun, self._kind = True, kind
+
+    def _cut(self, length: int, kind: Kind, is_spaced: bool = False) -> Iterable[Part]:
+        text, self._held = self._held[:length], self._held[length:]
+        self._is_spaced = self._is_spaced or is_spaced
+        return (Part(kind, text),) if text else ()
+
+
+def measure_overlap(text: str, mark: str) -> int:
+    """How many characters at the end of `text` are a beginning of `mark`, and not all of it."""
+    lengths = range(min(len(text), len(mark) - 1), 0, -1)
+    return next((length for length in lengths if text.endswith(mark[:length])), 0)
+
+
+def read_raw(token: Token, start: ReasoningStart) -> str:
+    """The text of a token with that of a mark, which is a special token in some vocabularies."""
+    own = token.candidate.text
+    return own if token.special and own in MARKS[start] else token.text
+
+
+def find_start(events: Sequence[Event]) -> ReasoningStart:
+    """How the answer of a run begins."""
+    return next((event.reasoning for event in events if isinstance(event, Started)), "none")
+
+
+def split_tokens(start: ReasoningStart, tokens: Sequence[Token], is_complete: bool) -> list[tuple[Part, ...]]:
+    """The parts of each token; where the answer `is_complete`, the last has all that was held back."""
+    parser = ReasoningParser(start)
+    parts = [parser.feed(token) for token in tokens]
+    if is_complete and parts:
+        parts[-1] += parser.end()
+    return parts
+
+
+def join_kind(parts: Iterable[Part], kind: Kind) -> str:
+    """The text of one kind."""
+    return "".join(part.text for part in parts if part.kind == kind)
+
+
+def find_answer_token(start: ReasoningStart, tokens: Sequence[Token]) -> Token | None:
+    """The first token of the answer of a model that has reasoned before it; None where it has not, or not yet."""
+    if start == "none":
+        return None
+    parser, has_reasoned = ReasoningParser(start), False
+    for token in tokens:
+        kinds = [part.kind for part in parser.feed(token)]
+        has_reasoned = has_reasoned or "reasoning" in kinds
+        if "answer" in kinds:
+            return token if has_reasoned else None
+    return None

@@ -1,0 +1,1 @@
+"""Other benchmark tools against this server, in one command: `make compare-tools`."""

@@ -1,0 +1,78 @@
+"""`python -m tests.tools URL VENVS`: each tool's medians beside this project's, by the tool's own definitions.
+
+VENVS holds a virtual environment for each tool, named as its package. A tool that is missing is named. The exit code
+is 1 where a tool and this project's client differ by more than 5 % and 2 ms.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from demo.bench.__main__ import PROMPT
+from demo.bench.client import Client
+from demo.bench.target import choose_model
+from demo.metric_definitions import Latencies
+from tests.tools.tool import NEW_TOKENS, REQUESTS, TOOLS, Plan, Tool
+
+SHARE: Final = 0.05
+SECONDS: Final = 0.002
+TIMEOUT: Final = 600.0
+_OFFLINE: Final = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+
+
+def main(url: str, environments: str) -> int:
+    """Measure and print."""
+    agreed = True
+    print(f"{'median, ms':<24}{'':<6}{'the tool':>10}{'demo.bench':>12}{'differs':>10}")
+    for tool in TOOLS:
+        program = Path(environments) / tool.package / "bin" / tool.program
+        if not program.exists():
+            print(f"{tool.name}: not installed (no {program}), left out.")
+            continue
+        before, found = measure_here(url)[tool.name], run_tool(tool, program, url)
+        for line, is_close in compare(tool.name, found, before):
+            print(line)
+            agreed &= is_close
+    return 0 if agreed else 1
+
+
+def measure_here(url: str) -> dict[str, Latencies]:
+    """The medians of as many streams of the same request by this project's client, as each tool defines them."""
+    options = ["--dialect", "chat", "--new-tokens", str(NEW_TOKENS), "--pairs", str(REQUESTS), "--self-test", "0"]
+    command = [sys.executable, "-m", "demo.bench", url, *options]
+    report = subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIMEOUT).stdout
+    definitions: dict[str, Any] = json.loads(report.splitlines()[-1])["definitions"]
+    return {tool: Latencies(**found) for tool, found in definitions.items()}
+
+
+def run_tool(tool: Tool, program: Path, url: str) -> Latencies:
+    """The tool's own medians."""
+    with tempfile.TemporaryDirectory() as folder:
+        plan = Plan(url, choose_model(Client(url, None, TIMEOUT)), PROMPT, Path(folder))
+        command, environment = [str(program), *tool.write(plan)], {**os.environ, **_OFFLINE}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT)
+        if done.returncode:
+            raise SystemExit(f"{tool.name} failed: {(done.stderr or done.stdout)[-2000:]}")
+        return tool.read(json.loads((plan.folder / tool.report).read_text()))
+
+
+def compare(name: str, found: Latencies, expected: Latencies) -> Iterator[tuple[str, bool]]:
+    """A line for each metric that the tool reports, and whether both agree within SHARE or SECONDS."""
+    for metric, wanted in asdict(expected).items():
+        told = getattr(found, metric)
+        if told is None or wanted is None:
+            continue
+        is_close = abs(told - wanted) <= max(SHARE * wanted, SECONDS)
+        verdict = "" if is_close else "  more than 5 % and 2 ms"
+        share = 100 * (told - wanted) / wanted
+        yield f"{name:<24}{metric.upper():<6}{told * 1e3:>10.2f}{wanted * 1e3:>12.2f}{share:>9.1f}%{verdict}", is_close
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(*sys.argv[1:]))
