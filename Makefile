@@ -24,10 +24,11 @@ endif
 run: .venv/run.stamp
 	@$(BIN)/python app.py $(ARGS)
 
-test: .venv/test.stamp .venv/resolve.stamp browser proxy clients
+test:
+	@$(MAKE) --no-print-directory --jobs 2 prepared
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-vllm: .venv/test.stamp .venv-vllm/vllm.stamp
@@ -122,13 +123,16 @@ lock: | .venv/test.stamp
 	@$(PYTHON) -m venv .venv \
 		|| { rm -rf .venv; echo "Python's venv module is needed (Debian: apt-get install python3-venv)."; exit 2; }
 
+prepared: .venv/test.stamp .venv/resolve.stamp clients
+
 browser:
 	@sh tests/browser/install.sh
 
-proxy:
+# One after the other: Debian installs one thing at a time.
+proxy: browser
 	@sh tests/browser/install-nginx.sh
 
-clients:
+clients: proxy
 	@sh tests/clients/install.sh
 
-.PHONY: run test test-vllm test-models compare-tools bench figures figures-gpu space space-check mutants lock browser proxy clients
+.PHONY: run test test-vllm test-models compare-tools bench figures figures-gpu space space-check mutants lock prepared browser proxy clients
