@@ -304,7 +304,7 @@ def test_an_engine_that_breaks_leaves_no_reader_hanging(open_worker: OpenWorker)
 
     model = make_model()
     engine = open_worker(replace(model, runner=Unfreeable(model.runner)))
-    runs = [Run(engine, request(tokens=tokens)) for tokens in (3, 50)]
+    runs = Run.start_all(engine, [request(tokens=3), request(tokens=50)])
     final: list[Event] = [read(run).events[-1] for run in runs]
     assert isinstance(final[0], Done)
     assert isinstance(final[1], Failed)
