@@ -23,7 +23,7 @@ from demo.api.middleware.page_guard import PageGuardMiddleware
 from demo.api.middleware.root_path import RootPathMiddleware
 from demo.api.middleware.slashes import SlashesMiddleware
 from demo.api.middleware.unbuffered import UnbufferedMiddleware
-from demo.api.openapi.documents import add_event_schemas
+from demo.api.openapi.documents import add_schemas
 from demo.api.openapi.reply_headers import EXPOSED_HEADERS
 from demo.api.page_sessions import PageSessions
 from demo.api.route_paths import RoutePaths
@@ -111,7 +111,7 @@ def _document_streams(app: FastAPI) -> None:
 
     def write_all() -> dict[str, Any]:
         document = write()
-        add_event_schemas(document)
+        add_schemas(document)
         return document
 
     app.openapi = write_all  # type: ignore[method-assign] # FastAPI's own way of extending its document

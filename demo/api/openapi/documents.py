@@ -6,13 +6,16 @@ from typing import Any, Final, get_args
 from fastapi import Security
 from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from demo.api.openapi.examples import EXAMPLES as COMMON_EXAMPLES
 from demo.api.openapi.replies import (
     IGNORED_PARAMETERS,
+    Chat,
     ChatChunk,
+    Completion,
     CompletionChunk,
+    Generated,
     NativeError,
     NativeEvent,
     OpenAIError,
@@ -38,6 +41,10 @@ ERRORS: Final = {
 }
 CONTENT_TYPE: Final = "text/event-stream"
 REFERENCE: Final = "#/components/schemas/{model}"
+MODELS: Final[Sequence[Any]] = (
+    *(NativeError, OpenAIError, Generated, Chat, Completion, ResponseObject, JobState),
+    *(NativeEvent, ChatChunk, CompletionChunk, CrowdEvent, ResponseEvent),
+)
 GENERATING: Final = (401, 413, 422, 424, 429, 500, 503)
 # AdmissionMiddleware checks the key before the body is read; here it is only documented.
 KEY: Final = Security(HTTPBearer(auto_error=False, description="Where the operator set --api-key."))
@@ -131,12 +138,12 @@ def crowd(event: Any) -> dict[str, Any]:
 
 def reply(model: Any, *statuses: int) -> dict[str, Any]:
     """A route that replies with a value."""
-    return _route(_success(model, "As asked"), statuses) | {"response_model": model}
+    return _checked(model, _route(_success(model, "As asked"), statuses))
 
 
 def accepted(model: Any, *statuses: int) -> dict[str, Any]:
     """A route that replies at once to what it has begun."""
-    return _route(_success(model, "It has begun"), statuses, 202) | {"response_model": model}
+    return _checked(model, _route(_success(model, "It has begun"), statuses, 202))
 
 
 def job(status: int, *statuses: int) -> dict[str, Any]:
@@ -158,43 +165,62 @@ def text(description: str) -> dict[str, Any]:
     return {"response_model": None, "response_class": PlainTextResponse, "responses": responses}
 
 
-def add_event_schemas(document: dict[str, Any]) -> None:
-    """Add the schemas of one event of each stream: FastAPI lists those of whole replies only."""
-    events: Sequence[Any] = (NativeEvent, ChatChunk, CompletionChunk, CrowdEvent, ResponseEvent)
-    inputs: Any = [(event.__name__, "serialization", TypeAdapter(event)) for event in events]
+def add_schemas(document: dict[str, Any]) -> None:
+    """Add the schemas that replies refer to. FastAPI would build those of errors a hundred times, at each start."""
+    inputs: Any = [(model.__name__, "serialization", TypeAdapter(model)) for model in MODELS]
     _, schemas = TypeAdapter.json_schemas(inputs, ref_template=REFERENCE)
     document["components"]["schemas"] |= schemas["$defs"]
 
 
+def _checked(model: Any, route: dict[str, Any]) -> dict[str, Any]:
+    """The route, whose handler returns a value of `model`."""
+    return route | {"response_model": model, "response_class": JSONResponse}
+
+
 def _route(success: Any, errors: Sequence[int], status: int = 200, has_key: bool = False) -> dict[str, Any]:
-    # For a reply without a `model` FastAPI would document one in JSON, beside the stream, unless given a class.
-    response_class = {} if "model" in success else {"response_class": Response}
     if 413 in errors:  # the route reads a body
         success.setdefault("headers", {})[IGNORED_PARAMETERS] = {"description": IGNORED, "schema": {"type": "string"}}
     responses, dependencies = {status: success, **_errors(errors)}, [KEY] if has_key else []
-    return {"response_model": None, "responses": responses, "dependencies": dependencies, **response_class}
+    # Given no class, FastAPI would document a reply in JSON beside a stream.
+    return {
+        "response_model": None,
+        "responses": responses,
+        "dependencies": dependencies,
+        "response_class": Response,
+    }
 
 
 def _success(model: Any, description: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
     described = {name: {"description": text, "schema": {"type": "string"}} for name, text in (headers or {}).items()}
     example = [EXAMPLES[each.__name__] for each in get_args(model)] or EXAMPLES[model.__name__]
-    content = {"application/json": {"example": example}}
-    return {"model": model, "description": description, "headers": described, "content": content}
+    content = {"application/json": {"schema": _refer(model), "example": example}}
+    return {"description": description, "headers": described, "content": content}
 
 
 def _events(event: Any, description: str) -> dict[str, Any]:
-    schema = {"$ref": REFERENCE.format(model=event.__name__)}
-    content = {CONTENT_TYPE: {"schema": schema, "example": EXAMPLES[event.__name__]}}
+    content = {CONTENT_TYPE: {"schema": _refer(event), "example": EXAMPLES[event.__name__]}}
     return {"description": description, "content": content}
 
 
+def _refer(model: Any) -> dict[str, Any]:
+    """The schema of `model`, or of a list of one, by its name."""
+    for each in get_args(model):
+        return {"type": "array", "items": _refer(each)}
+    return {"$ref": REFERENCE.format(model=model.__name__)}
+
+
 def _errors(statuses: Sequence[int]) -> dict[int | str, Any]:
+    schema = {"anyOf": [_refer(NativeError), _refer(OpenAIError)]}
     kinds = {400: "validation"} | {status: kind for kind, status in reversed(STATUSES.items())}
     return {
         status: {
             "description": ERRORS[status],
-            "model": NativeError | OpenAIError,
-            "content": {"application/json": {"example": {"error": ERRORS[status], "error_type": kinds[status]}}},
+            "content": {
+                "application/json": {
+                    "schema": schema,
+                    "example": {"error": ERRORS[status], "error_type": kinds[status]},
+                }
+            },
         }
         for status in statuses
     }
