@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from demo.api.dialects.errors import Refused
 from demo.api.openapi.room_replies import RoundResults
-from demo.room.feed import EVERYBODY, PHONES, Audience, Feed
+from demo.room.feed import EVERYBODY, PHONES, Audience, Feed, share
 from demo.room.keys import make_secret
 from demo.room.phone import ARMS, Arm, Phone, shuffle_names
 from demo.room.results import write_results
@@ -129,7 +129,7 @@ class Room:
         self.report_progress()
         ended = {"round": round.number, "finish": outcome.finish, "error": outcome.error}
         times = {"tokens": outcome.tokens, "seconds": outcome.seconds, "ttft": outcome.ttft}
-        self.feed.add("end", {"teacher": {**ended, **times}, **dict.fromkeys(PHONES, {**ended, "seconds": None})})
+        self.feed.add("end", {"teacher": {**ended, **times}, **share({**ended, "seconds": None}, PHONES)})
         self._announce_phase()
 
     def finish_round(self) -> None:
@@ -178,7 +178,7 @@ class Room:
 
     def close(self, why: ClosedWhy) -> None:
         """Tell everybody; their streams end."""
-        self.feed.add("closed", dict.fromkeys(EVERYBODY, {"why": why}))
+        self.feed.add("closed", share({"why": why}, EVERYBODY))
         self.feed.end()
 
     def write_presence(self) -> dict[str, Any]:
@@ -217,7 +217,7 @@ class Room:
         results = write_results(round)
         self.ended.append(round)
         self.results.append(results)
-        self.feed.add("results", dict.fromkeys(EVERYBODY, results))
+        self.feed.add("results", share(results, EVERYBODY))
 
     def _draw(self, phone: Phone) -> None:
         if self.round is not None:
