@@ -169,10 +169,8 @@ class Room:
             return
         if round.has_arms:
             self._tell("positions", {"round": round.number, "at": self.write_positions()})
-        given, asked = round.count_answers()
         if round.phase in ("predicting", "guessing"):
-            of = len(self.present) if round.phase == "predicting" else asked
-            self._tell("answers", {"round": round.number, "given": given, "of": of})
+            self._tell("answers", {"round": round.number, **self.count_answers()})
         if round.stops:
             self._tell("stops", {"round": round.number, **self.write_savings()})
 
@@ -196,6 +194,11 @@ class Room:
         round = self.require_round()
         outcome = round.outcome
         return add_savings(round.stops.values(), outcome.tokens, outcome.seconds or 0.0, outcome.finish == "cancelled")
+
+    def count_answers(self) -> dict[str, int]:
+        """How many have answered what is asked now, and of how many."""
+        given, of = self.require_round().count_answers(phone.number for phone in self.present)
+        return {"given": given, "of": of}
 
     def _tell(self, name: str, payload: dict[str, Any]) -> None:
         if self._told.get(name) != payload:
