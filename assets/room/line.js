@@ -37,8 +37,8 @@ window.roomLine = (() => {
 
   // `on` has a function for each of EVENTS but `ping`, and `joined(me)`, `refused(status, retryAfter)`, `line(isUp)`.
   return function createLine(code, on) {
-    const room = `../rooms/${encodeURIComponent(code)}`;
-    let [me, source, heard, hiddenAt, isOver, retry] = [null, null, Date.now(), null, false, null];
+    const room = `../rooms/${encodeURIComponent(code)}`; // beside the page at room/CODE
+    let [me, source, heard, hiddenAt, isOver, retry, pings] = [null, null, Date.now(), null, false, null, false];
     const own = () => `${room}/phones/${encodeURIComponent(me.phone)}`;
 
     function join() {
@@ -71,6 +71,7 @@ window.roomLine = (() => {
       for (const name of EVENTS) {
         current.addEventListener(name, ({ data }) => {
           heard = Date.now();
+          if (name === "ping") pings = true;
           if (name === "closed") leave();
           if (on[name]) on[name](JSON.parse(data));
         });
@@ -107,10 +108,16 @@ window.roomLine = (() => {
     window.addEventListener("online", reopen);
     window.addEventListener("offline", () => { if (!isOver) on.line(false); });
     window.addEventListener("pageshow", ({ persisted }) => { if (persisted) reopen(); });
-    setInterval(() => { if (!document.hidden && Date.now() - heard > QUIET_MS) reopen(); }, 5000);
+    setInterval(() => { if (pings && !document.hidden && Date.now() - heard > QUIET_MS) reopen(); }, 5000);
 
     return {
       join,
+      // What its owner has answered in a round, which no server tells again.
+      keep(round, said) {
+        me.said = me.said && me.said.round === round ? Object.assign(me.said, said) : Object.assign({ round }, said);
+        kept.write(code, me);
+      },
+      recall: (round) => (me.said && me.said.round === round ? me.said : {}),
       answer: (body, done) => send("POST", `${own()}/answers`, body, done),
       stop: (round, done) => send("POST", `${own()}/stop`, { round }, done),
       // A request of round 4: `onEvent(event)` for each event of its stream, then `done(status, reply, request)`.

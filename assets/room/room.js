@@ -4,10 +4,11 @@
   const find = (id) => document.getElementById(id);
   const PARTS = ["question", "answer", "waiting", "results", "code-form", "guess-form", "stop", "send", "recorded"];
   const FIRST_RETRY = 1; // seconds, where the server was not reached
-  const lastOfPath = decodeURIComponent(location.pathname.split("/").pop()).toUpperCase();
-  let texts = null;
+  const typed = location.pathname.split(/\/room\/?/).pop();
+  const code = (typed || "").toUpperCase();
+  const base = location.pathname.slice(-5) === "/room" ? "room/" : ""; // of the addresses of other codes
+  const texts = JSON.parse(find("texts").textContent);
   let words = null;
-  let code = null;
   let line = null;
   let state = emptyState("joining");
   let shown = {}; // what of the state is on the screen
@@ -28,12 +29,12 @@
     },
     line(isUp) { find("lost").hidden = isUp; },
     state(snapshot) {
-      const { round, arm, text, tokens, answered, stopped, results } = snapshot;
+      const { round, text, tokens, answered, ended, stopped, results } = snapshot;
       const before = state.round;
       const isSame = round && before && before.number === round.number;
       change({
-        view: "room", text: round && round.kind === "crowd" ? state.text : text || "", tokens: tokens || 0, answered, stopped: Boolean(stopped),
-        results, round: round && Object.assign({}, round, { arm }), request: isSame ? state.request : null,
+        view: "room", text: round && round.kind === "crowd" ? state.text : text || "", tokens, answered, stopped,
+        results, round, complete: ended, request: isSame ? state.request : null,
       });
       if (!isSame) resetGuesses();
     },
@@ -75,11 +76,13 @@
     line.answer(Object.assign({ round: state.round.number }, said), (status) => {
       if (status === 409) change({ error: ["too_late"] });
       else if (status !== 204) change({ answered: false, error: ["lost"] });
+      else line.keep(state.round.number, said);
     });
   });
 
   find("stop").addEventListener("click", () => {
     change({ stopped: true });
+    line.keep(state.round.number, { stopped: state.tokens });
     line.stop(state.round.number, (status) => { if (status === 0) change({ stopped: false }); });
   });
 
@@ -91,7 +94,7 @@
   find("code-form").addEventListener("submit", (event) => {
     event.preventDefault();
     const typed = find("code").value.trim().toUpperCase();
-    if (typed) location.href = encodeURIComponent(typed);
+    if (typed) location.href = base + encodeURIComponent(typed);
   });
 
   // One attempt of round 4, and the next where the server refuses, when it says so.
@@ -165,7 +168,8 @@
     const { me } = state;
     find("me").hidden = !me;
     if (!me) return;
-    find("badge").style.background = roomWords.colourOf(me.number);
+    find("badge").style.background = roomWords.COLOURS[me.colour][0];
+    find("badge").style.color = roomWords.COLOURS[me.colour][1];
     write("badge", String(me.number));
     write("name", words.nameOf(me));
     find("me").setAttribute("aria-label", `${words.say("number", { number: me.number })}: ${words.nameOf(me)}`);
@@ -194,8 +198,7 @@
 
   function showResults() {
     const host = find("results");
-    const { own } = state.results;
-    const lines = [...describeOwn(own || {}), ...words.describe(state.results)];
+    const lines = [...describeOwn(line.recall(state.results.round), state.results), ...words.describe(state.results)];
     const key = lines.join("\n");
     if (shown.results === key) return;
     shown.results = key;
@@ -205,11 +208,11 @@
 
   const isNumber = (value) => typeof value === "number";
 
-  function describeOwn({ felt, first, last, tokens_saved: tokens, seconds_saved: seconds }) {
+  function describeOwn({ felt, first, last, stopped }, { tokens }) {
     return [
       isNumber(first) && words.say("you_predicted", { first, last }),
       isNumber(felt) && words.say("you_felt", { felt }),
-      isNumber(tokens) && isNumber(seconds) && words.say("you_saved", { tokens, seconds }),
+      isNumber(stopped) && tokens > stopped && words.say("you_saved", { tokens: tokens - stopped }),
     ].filter(Boolean);
   }
 
@@ -236,7 +239,6 @@
     }
     select.value = roomWords.chooseLanguage(texts);
     select.addEventListener("change", () => setLanguage(select.value));
-    code = lastOfPath;
     if (!code) state.view = "code";
     setLanguage(select.value);
     resetGuesses();
@@ -245,13 +247,5 @@
     line.join();
   }
 
-  // On a lost line the words are asked for again.
-  function load() {
-    const request = new XMLHttpRequest();
-    request.open("GET", "texts.json");
-    request.onload = () => { texts = JSON.parse(request.responseText); begin(); };
-    request.onerror = () => setTimeout(load, 2000);
-    request.send();
-  }
-  load();
+  begin();
 })();
