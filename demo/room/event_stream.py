@@ -125,10 +125,10 @@ class PhoneStream(EventStream):
         return state
 
     def _choose(self, entry: Entry) -> bytes:
-        phone = self._phone
-        if entry.is_text and phone.stopped is not None:
+        phone, round = self._phone, self._room.round
+        if phone.number in entry.without:
             return b""
-        frame = entry.frames.get(phone.arm) or entry.frames.get(phone.secret, b"")
-        if frame and entry.tokens:
+        frame = entry.frames.get(entry.arms.get(phone.number)) or entry.frames.get(phone.secret, b"")
+        if frame and entry.tokens and round is not None and entry.arms is round.arms:
             phone.received = entry.tokens
         return frame

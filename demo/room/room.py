@@ -40,6 +40,7 @@ class Room:
         self._clock = clock
         self._opened = self._read_at = clock()
         self._teachers = 0
+        self._last_before = 0  # the number of the last event before the present round
         self._names = list(shuffle_names())
         self._told: dict[str, Any] = {}  # by event: what the teacher was told last, of what is told at most so often
 
@@ -94,11 +95,12 @@ class Room:
     def begin_round(self, plan: Plan) -> Round:
         """A new round. Raises Refused (409) while there is another, or too many."""
         self.require_idle()
+        self.feed.forget(self._last_before)  # those of the round that has just ended are kept, for who is slow
+        self._last_before = self.feed.last
         self.round = Round(len(self.ended) + 1, plan)
         self.text, self.requests = "", []
         for phone in self.phones.values():
             phone.begin_round()
-        self.feed.forget()
         self._told.clear()
         self._announce_phase()
         return self.round
@@ -129,7 +131,7 @@ class Room:
         self.report_progress()
         ended = {"round": round.number, "finish": outcome.finish, "error": outcome.error}
         times = {"tokens": outcome.tokens, "seconds": outcome.seconds, "ttft": outcome.ttft}
-        self.feed.add("end", {"teacher": {**ended, **times}, **share({**ended, "seconds": None}, PHONES)})
+        self.feed.add("end", {"teacher": {**ended, **times}, **share({**ended, "seconds": None}, PHONES)}, round.arms)
         self._announce_phase()
 
     def finish_round(self) -> None:
@@ -147,7 +149,7 @@ class Room:
             payloads["streamed"] = grown
         if is_last:
             payloads["whole"] = {**grown, "text": self.text}
-        self.feed.add("text", payloads, tokens, is_text=True)
+        self.feed.add("text", payloads, round.arms, tokens, without=round.stops)
 
     def stop_phone(self, phone: Phone, number: int, seconds: float) -> bool:
         """A phone needs no more of this round. Whether all that are present have stopped."""
@@ -212,7 +214,7 @@ class Room:
         state = round.write()
         own = {name: value for name, value in state.items() if name != "arms"}
         arms: tuple[Arm | None, ...] = (*ARMS, None)
-        self.feed.add("round", {"teacher": state, **{arm: {**own, "arm": arm} for arm in arms}})
+        self.feed.add("round", {"teacher": state, **{arm: {**own, "arm": arm} for arm in arms}}, round.arms)
         if round.phase == "ended":
             self._end_round(round)
 

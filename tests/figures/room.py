@@ -123,7 +123,8 @@ def check_complete(reports: Sequence[Report], tokens: Sequence[Token], phones: i
     """Both arms have as many phones; all have the whole text; the whole arm had it in one message."""
     text = "".join(token.text for token in tokens)
     arms = [report["arm"] for report in reports]
-    assert len(arms) == phones and abs(arms.count("streamed") - arms.count("whole")) <= 1, arms
+    assert len(arms) == phones
+    assert abs(arms.count("streamed") - arms.count("whole")) <= 1, arms
     assert [report["text"] for report in reports] == [text] * phones, "a phone has another text"
     assert all(report["arrivals"][-1][1] == len(tokens) for report in reports), "a phone has not been sent all tokens"
     assert {len(report["arrivals"]) for report in reports if report["arm"] == "whole"} == {1}
