@@ -48,15 +48,15 @@ async def test_an_event_of_an_earlier_round_is_too_old_to_go_on_from() -> None:
     room = await Classroom().open(1)
     (phone,) = room.phones
     last_seen = await phone.stream.leave()
-    for _ in range(2):
+    for _ in range(3):
         reply = await room.lead("POST", "rounds", {"kind": "race"})
         room.number = reply.body["number"]
         room.ticket().answer_now("one")
         await room.teacher.until("end", lambda end: end["round"] == room.number)
         await room.lead("POST", "advance")
     state = await phone.come_back(last_seen).until("state")
-    assert (state["round"]["number"], state["round"]["phase"]) == (2, "ended")
-    assert state["results"]["round"] == 2
+    assert (state["round"]["number"], state["round"]["phase"]) == (3, "ended")
+    assert state["results"]["round"] == 3
 
 
 async def test_a_number_that_no_event_has_is_answered_with_the_state() -> None:
