@@ -1,5 +1,6 @@
 """What a phone loads, and how it finds the way: the page, the QR code and the address in it."""
 
+import gzip
 import re
 from base64 import b64encode
 from hashlib import sha256
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from demo.room.phone_page import PhonePage
 from demo.room.public_address import PublicAddress, find_own_address
 from demo.room.qr_code import draw_qr_code
+from demo.settings import Settings
 from tests.api.visit import make_scope
 from tests.room.classroom import Classroom
 
@@ -26,6 +28,22 @@ async def test_the_page_is_one_small_document_for_any_code(path: str) -> None:
     assert (reply.status, reply.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert len(reply.content) < MAX_BYTES
     assert not re.search(rb'(src|href)="(?!data:)', reply.content)
+
+
+@pytest.mark.anyio
+async def test_a_slow_line_gets_it_compressed() -> None:
+    room = Classroom()
+    whole = await room.ask("GET", "/room")
+    small = await room.ask("GET", "/room", None, {"accept-encoding": "gzip, deflate, br"})
+    assert (small.headers["content-encoding"], small.headers["vary"]) == ("gzip", "Accept-Encoding")
+    assert gzip.decompress(small.content) == whole.content
+    assert len(small.content) < len(whole.content) / 2
+
+
+@pytest.mark.anyio
+async def test_a_slash_at_the_end_is_no_other_page() -> None:
+    room = Classroom(settings=Settings())
+    assert (await room.ask("GET", "/room/")).content == (await room.ask("GET", "/room")).content
 
 
 def test_its_policy_allows_its_own_scripts_and_styles_and_nothing_else() -> None:
