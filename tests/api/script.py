@@ -11,6 +11,8 @@ from demo.engine import Log, Ticket
 from demo.engines.metered import MeteredEngine
 from demo.events import Candidate, Done, FinishReason, PromptRead, PromptToken, ReasoningStart, Started, Token
 from demo.request import Request
+from demo.room.public_address import PublicAddress
+from demo.room.routes import build_room_routes
 from demo.settings import Settings
 from tests.scripted import ScriptedEngine, ScriptedTicket
 
@@ -94,6 +96,11 @@ class AnsweredTicket(ScriptedTicket):
         self._ended = True
         self._log(*tokens, Done(time.perf_counter(), reason, self._written))
 
+    def answer_now(self, *texts: str) -> None:
+        """Start, and all tokens with the end."""
+        self.start()
+        self.write_together(*texts, reason="length")
+
     def write_at(self, time: float, text: str) -> None:
         """One more token, sampled at `time`."""
         self._written += 1
@@ -133,6 +140,10 @@ class TicketEngine(ScriptedEngine):
         return ticket
 
 
-def open_api(engine: ScriptedEngine | None = None, settings: Settings | None = None) -> FastAPI:
-    """The API alone, in front of `engine`."""
-    return create_api(MeteredEngine(engine or AnsweringEngine()), settings or Settings())
+def open_api(
+    engine: ScriptedEngine | None = None, settings: Settings | None = None, has_rooms: bool = False
+) -> FastAPI:
+    """The API in front of `engine`, without the page, and without rooms, which take a third longer to build."""
+    measured = MeteredEngine(engine or AnsweringEngine())
+    rooms = build_room_routes(measured, (), PublicAddress(None, 80, is_reached=False)) if has_rooms else None
+    return create_api(measured, settings or Settings(), rooms=rooms)
