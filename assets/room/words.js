@@ -2,7 +2,7 @@
 // module can import it: it sets `window.roomWords`. Knows no page.
 
 window.roomWords = (() => {
-  const MIN_N = 5; // answers, below which nothing is said of what most expected: demo/room/results.py
+  const MIN_N = 5; // answers of a group, below which nothing is said of it: demo/room/results.py
   const WHITE = "#fff";
   // By the keys of the texts' colours: the background of a phone's badge, and its number upon it.
   const COLOURS = {
@@ -67,7 +67,7 @@ window.roomWords = (() => {
   }
 
   function describeFelt({ arms, sentence }, say) {
-    const felt = ["streamed", "whole"].filter((arm) => arms[arm].low !== null);
+    const felt = ["streamed", "whole"].filter((arm) => arms[arm].n >= MIN_N);
     const lines = felt.map((arm) => `${say(arm)}: ${say("felt", arms[arm])}, n = ${arms[arm].n}.`);
     if (felt.length) lines.push(say("interval"));
     return lines.concat(sentence ? describeDifference(sentence, say) : say("too_few"));
@@ -86,5 +86,5 @@ window.roomWords = (() => {
 
   const describeCrowd = (results, say) => [say(results.refused ? "served" : "served_at_once", results)];
 
-  return { COLOURS, chooseLanguage, formatSeconds, speak };
+  return { COLOURS, MIN_N, chooseLanguage, formatSeconds, speak };
 })();

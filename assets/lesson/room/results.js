@@ -31,13 +31,16 @@ export async function showResults(host, results, words) {
 
 function writeRow({ arms, seconds }, arm, { say, language }) {
   const format = (value) => (value === null ? MISSING : `${window.roomWords.formatSeconds(value, language)} s`);
-  const { n, mean, low, high } = arms[arm];
+  const { n, mean, low, high } = summarize(arms[arm]);
   return [say(arm), n, format(mean), low === null ? MISSING : `${format(low)} – ${format(high)}`, format(seconds)];
 }
 
+// Without a mean where the guesses are too few.
+const summarize = (arm) => (arm.n < window.roomWords.MIN_N ? { ...arm, mean: null, low: null, high: null } : arm);
+
 // What the chart has, from the top: each with its guesses, what was true, and the mean where there is one.
 function listRows({ kind, arms, predictions, seconds, ttft }, say) {
-  const felt = ARMS.map((arm) => ({ name: say("felt_axis", { arm: say(arm) }), values: arms[arm].guesses, truth: seconds, colour: COLOURS[arm], ...arms[arm] }));
+  const felt = ARMS.map((arm) => ({ name: say("felt_axis", { arm: say(arm) }), values: arms[arm].guesses, truth: seconds, colour: COLOURS[arm], ...summarize(arms[arm]) }));
   if (kind !== "predict") return felt;
   const expected = (key, values, truth) => ({ name: say(key), values, truth, colour: COLOURS.neutral, mean: null, low: null, high: null });
   return [expected("expected_first", predictions.first, ttft), expected("expected_last", predictions.last, seconds), ...felt];

@@ -15,6 +15,7 @@ const CLOSE_MS = 5000; // for the second press
 
 export async function mount(root) {
   const find = (name) => root.querySelector(`#room-${name}`);
+  find("open").disabled = true;
   const words = await loadWords();
   for (const node of root.querySelectorAll("[data-text]")) node.textContent = words.say(node.dataset.text);
   const page = { root, find, words, room: null, view: EMPTY, plan: null, stage: null, shown: 0 };
@@ -23,6 +24,7 @@ export async function mount(root) {
   bindOrders(page);
   bindFiles(page);
   show(page);
+  find("open").disabled = false;
   if (isKept()) await enter(page, resumeRoom);
   else await showLink(page);
 }
@@ -53,7 +55,7 @@ async function enter(page, getRoom) {
         page.view = fold(page.view, name, data);
         show(page);
       },
-      onLine(isUp) { if (page.room) report(page, isUp ? describeReach(page) : words.say("back"), !isUp); },
+      onLine(isUp) { if (page.room) reportLine(page, isUp); },
       signal: control.signal,
     });
     leave(page, words.say("closed"));
@@ -66,7 +68,10 @@ async function enter(page, getRoom) {
   }
 }
 
-const describeReach = ({ room, words }) => (room.reachable === false ? words.say("unreachable_url") : "");
+function reportLine(page, isUp) {
+  const isBeyondReach = page.room.reachable === false;
+  report(page, !isUp ? page.words.say("back") : isBeyondReach ? page.words.say("unreachable_url") : "", !isUp || isBeyondReach);
+}
 
 function leave(page, sentence, isWrong = false) {
   page.room = null;
@@ -81,9 +86,10 @@ function report({ find }, sentence, isWrong = false) {
 }
 
 function showDoor({ find, room, words }) {
-  find("qr").src = `data:image/svg+xml,${encodeURIComponent(room.qr)}`;
-  find("qr").alt = words.say("qr", { url: room.url });
-  find("address").textContent = room.url.replace(/^https?:\/\//, "");
+  find("qr").replaceChildren(new DOMParser().parseFromString(room.qr, "text/html").querySelector("svg"));
+  find("qr").setAttribute("aria-label", words.say("qr", { url: room.url }));
+  find("address").firstElementChild.textContent = room.url.replace(/^https?:\/\//, "").slice(0, -room.code.length);
+  find("code").textContent = room.code;
 }
 
 // --- what the teacher orders ------------------------------------------------------------------------------------------------
@@ -152,7 +158,7 @@ function bindFiles(page) {
 function show(page) {
   const { find, room, view, plan, stage } = page;
   const phase = view.round?.phase ?? "lobby";
-  find("stage").hidden = !room;
+  find("stage").hidden = find("bar").hidden = !room;
   find("begin").hidden = Boolean(room);
   page.root.toggleAttribute("data-open", Boolean(room));
   find("stage").dataset.phase = phase;
@@ -172,10 +178,11 @@ function show(page) {
 }
 
 // The last round's results, and those of earlier rounds in a closed box.
-function showRounds({ find, words }, rounds) {
+function showRounds({ find, words, room }, rounds) {
   find("results").hidden = rounds.length === 0;
   find("link-label").hidden = true;
   find("earlier").hidden = rounds.length < 2;
+  find("earlier").open = !room;
   if (!rounds.length) return;
   const hosts = rounds.slice(0, -1).reverse().map((results) => {
     const host = document.createElement("div");

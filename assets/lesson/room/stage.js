@@ -33,7 +33,7 @@ export function createStage(find, words) {
     find("now").hidden = !round;
     if (!round) return;
     write(find("headline"), describePhase(round, say));
-    write(find("asks"), round.prompt);
+    write(find("asks"), round.phase === "ended" ? "" : round.prompt);
     write(find("counts"), describeCounts(view, say));
     write(find("legend"), `${round.recorded ? `${say("is_recorded")} ` : ""}${say(hasRequests() ? "stage_requests" : "positions")}`);
     const isVisible = isDrawn() && (round.phase !== "ended" || ["stop", "crowd"].includes(round.kind));
