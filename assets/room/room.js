@@ -141,6 +141,7 @@
     const scene = roomScene(state);
     document.body.dataset.scene = scene.name;
     for (const part of PARTS) find(part).hidden = scene.parts.indexOf(part) < 0;
+    find("replayed").hidden = !state.round || !state.round.recorded;
     const headline = say(scene.headline);
     write("headline", headline);
     write("hint", say(scene.hint));

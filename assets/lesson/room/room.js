@@ -57,6 +57,7 @@ async function enter(page, getRoom) {
         page.view = fold(page.view, name, data);
         show(page);
         const isNew = page.view.round?.phase !== before && page.view.round?.phase !== "ended";
+        if (name === "end" && data.error) report(page, words.say("failed", data), true);
         if (name === "results" || (name === "round" && isNew)) keepInSight(page);
       },
       onLine(isUp) { if (page.room) reportLine(page, isUp); },

@@ -17,7 +17,7 @@ const FOLDS = {
   round: ({ round: before }, round) => ({ ...(before?.number === round.number ? {} : NEW_ROUND), round }),
   text: ({ text: before }, { text, tokens }) => ({ text: before + text, tokens }),
   positions: (view, { at }) => ({ positions: at }),
-  end: (view, { tokens, error }) => ({ isOver: true, tokens, error: error ?? null }),
+  end: (view, { tokens }) => ({ isOver: true, tokens }),
   answers: (view, { given, of }) => ({ answers: { given, of } }),
   stops: (view, stops) => ({ stops }),
   request: ({ requests }, request) => ({ requests: [...requests, request] }),
