@@ -55,7 +55,9 @@ class Follower:
         """All that came, without signs of life."""
         blocks = self.visit.body.decode().split("\n\n")[:-1]
         fields = [dict(line.split(": ", 1) for line in block.split("\n")) for block in blocks]
-        found = [Named(each["event"], int(each.get("id", 0)) or None, json.loads(each["data"])) for each in fields]
+        found = [
+            Named(each["event"], int(each["id"]) if "id" in each else None, json.loads(each["data"])) for each in fields
+        ]
         return [event for event in found if event.name != "ping"]
 
     def pick(self, name: str) -> list[Any]:
@@ -145,10 +147,16 @@ class Classroom:
         """Open the room, with the teacher's page and so many phones that follow it."""
         self.room = (await self.ask("POST", "/rooms", {}, headers)).body
         self.path, self.key = f"/rooms/{self.room['code']}", {"x-room-key": self.room["key"]}
-        self.teacher = Follower(self.app, f"{self.path}/events", self.key)
+        self.teacher = await self.follow()
         self.phones = [await self.join() for _ in range(phones)]
-        await self.teacher.until("state")
         return self
+
+    async def follow(self, last_seen: int | None = None) -> Follower:
+        """A teacher's page, that has its first event."""
+        resumed = {} if last_seen is None else {"last-event-id": str(last_seen)}
+        follower = Follower(self.app, f"{self.path}/events", {**self.key, **resumed})
+        await follower.visit.until(lambda: bool(follower.events))
+        return follower
 
     async def join(self) -> Phone:
         """One more phone, that has its first event."""
