@@ -171,7 +171,7 @@ def play_race(projector: Projector, phones: list[Phone]) -> None:
     for phone in phones:
         phone.expect_scene("reading", "waiting")
     canvas = projector.tab.find("room-canvas")
-    expect(canvas).to_have_attribute("aria-label", re.compile("Streamed: [12] phones. Whole: [12] phones."))
+    expect(canvas).to_have_attribute("aria-label", re.compile(r"Streamed: [12]\. Whole: [12]\."))
     before = canvas.evaluate("(canvas) => canvas.toDataURL()")
     reading = [phone for phone in phones if "word40" in phone.find("answer").inner_text() or phone.scene == "reading"]
     assert 1 <= len(reading) <= 2

@@ -168,6 +168,7 @@ function show(page) {
   page.root.toggleAttribute("data-open", Boolean(room));
   find("stage").dataset.phase = phase;
   find("present").textContent = view.present;
+  find("phones").textContent = page.words.say(view.present === 1 ? "here_one" : "here");
   const isIdle = phase === "lobby" || phase === "ended";
   find("start").hidden = find("plan").hidden = !isIdle;
   find("next").hidden = isIdle;
