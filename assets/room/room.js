@@ -56,13 +56,7 @@
 
   // --- what the phone's owner does ------------------------------------------------------------------------------------
 
-  const guesses = ["first", "last"].map((name) => roomGuess(find(`guess-${name}`), () => words, showReady));
-
-  // The button is open once each slider that is shown has been moved.
-  function showReady() {
-    const isSet = guesses.every((guess, at) => find(`guess-${["first", "last"][at]}`).hidden || guess.get() !== null);
-    find("guess").disabled = !isSet;
-  }
+  const guesses = ["first", "last"].map((name) => roomGuess(find(`guess-${name}`), () => words));
 
   function resetGuesses() { if (words) guesses.forEach((guess) => guess.reset()); }
 
@@ -70,6 +64,7 @@
     event.preventDefault();
     const [first, last] = guesses.map((guess) => guess.get());
     const isPrediction = state.round.phase === "predicting";
+    if (last === null || (isPrediction && first === null)) { change({ error: ["move"] }); return; }
     if (isPrediction && last < first) { change({ error: ["order"] }); return; }
     const said = isPrediction ? { first, last } : { felt: last };
     change({ answered: true, error: null });
@@ -146,12 +141,13 @@
     const scene = roomScene(state);
     document.body.dataset.scene = scene.name;
     for (const part of PARTS) find(part).hidden = scene.parts.indexOf(part) < 0;
+    find("replayed").hidden = !state.round || !state.round.recorded;
     const headline = say(scene.headline);
     write("headline", headline);
     write("hint", say(scene.hint));
     write("question", state.round ? state.round.prompt : "");
     showMe();
-    showAnswer();
+    showAnswer(scene.name);
     if (scene.name === "results") showResults();
     if (scene.parts.indexOf("guess-form") >= 0) showGuesses();
     announce(scene, headline);
@@ -175,16 +171,19 @@
     find("me").setAttribute("aria-label", `${words.say("number", { number: me.number })}: ${words.nameOf(me)}`);
   }
 
-  // New text is added to the old, and its end stays in sight unless the reader has scrolled up.
-  function showAnswer() {
+  // New text is added to the old. Its end stays in sight unless the reader has scrolled up; what comes whole is read from its top.
+  function showAnswer(scene) {
     const host = find("answer");
     const before = shown.answer || "";
-    if (state.text === before) return;
     const isAtEnd = host.scrollHeight - host.scrollTop - host.clientHeight < 40;
-    if (state.text.slice(0, before.length) === before && host.firstChild) host.firstChild.appendData(state.text.slice(before.length));
-    else host.textContent = state.text;
-    shown.answer = state.text;
-    if (isAtEnd) host.scrollTop = host.scrollHeight;
+    if (state.text !== before) {
+      if (state.text.slice(0, before.length) === before && host.firstChild) host.firstChild.appendData(state.text.slice(before.length));
+      else host.textContent = state.text;
+      shown.answer = state.text;
+    } else if (scene === shown.scene) return;
+    shown.scene = scene;
+    const isWhole = state.round && state.round.arm === "whole";
+    if (isAtEnd && !isWhole) host.scrollTop = host.scrollHeight;
   }
 
   function showGuesses() {
@@ -193,7 +192,6 @@
     guesses[0].name(words.say("when_first"));
     guesses[1].name(words.say(isPrediction ? "when_last" : "until_last"));
     write("guess", words.say(isPrediction ? "say_predicted" : "say_felt"));
-    showReady();
   }
 
   function showResults() {

@@ -263,7 +263,7 @@ def test_before_the_first_interaction_little_of_ours_is_loaded_and_no_charts(ope
 def test_every_section_of_the_contents_is_there(typing_tab: Tab) -> None:
     tab = typing_tab
     links = tab.page.locator("#contents a")
-    expect(links).to_have_count(10)
+    expect(links).to_have_count(11)
     for number, link in enumerate(links.all(), start=1):
         target = tab.page.locator(link.get_attribute("href") or "")
         if number > 1:
