@@ -7,6 +7,8 @@ import "../lesson/exports/exports.js";
 import "../lesson/journey/journey.js";
 import "../lesson/link/link.js";
 import "../lesson/perceived/perceived.js";
+import "../texts/de.js";
+import "../texts/fr.js";
 import { mountAll } from "./store.js";
 import { bindPage, triggers } from "./page.js";
 

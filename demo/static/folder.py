@@ -70,7 +70,7 @@ def write_script(machines: Sequence[Machine], examples: Sequence[str]) -> str:
     data = {"machines": [machine.describe() for machine in machines], **write_texts(machines[0], examples)}
     replaced = {
         **REPLACED,
-        "constants.js": GENERATED["constants.js"][0],
+        **{name: text for name, (text, _) in GENERATED.items() if name.endswith(".js")},
         "static/recordings.js": f"export default {json.dumps(data, ensure_ascii=False)};\n",
     }
     return write_bundle(SCRIPTS, lambda path: (ASSETS / path).read_text("utf-8"), replaced)
