@@ -8,7 +8,7 @@ const JOINT = " · ";
 // `texts` are translations by their English; `marks` are those of a number: {decimal, group}.
 export function createTranslator(texts, marks) {
   const patterns = Object.keys(texts).filter((english) => english.search(PLACE) >= 0).map(createPattern).sort((one, other) => other.weight - one.weight);
-  const writeNumber = (text) => text.replace(/[.,]/g, (mark) => (mark === "." ? marks.decimal : marks.group));
+  const writeNumber = (text) => text.replace(/[.,]/g, (mark) => (mark === "." ? marks.decimal : marks.group)).replace("%", "\u00a0%");
 
   return function translate(text) {
     if (Object.hasOwn(texts, text)) return texts[text];
@@ -21,12 +21,16 @@ export function createTranslator(texts, marks) {
   };
 }
 
-// The pattern with the most letters of its own is tried first.
+// The pattern with the most letters of its own is tried first. A name that comes again stands for the same.
 function createPattern(english) {
-  const own = english.split(PLACE).filter((_, at) => at % 2 === 0).map(escape);
-  const names = Array.from(english.matchAll(PLACE), ([, name]) => name);
-  const source = own.map((part, at) => part + (names[at] ? `(?<${names[at]}>.+?)` : "")).join("");
-  return { english, expression: new RegExp(`^${source}$`, "s"), weight: own.join("").length };
+  const named = new Set();
+  const parts = english.split(PLACE).map((part, at) => {
+    if (at % 2 === 0) return escape(part);
+    if (named.has(part)) return `\\k<${part}>`;
+    named.add(part);
+    return `(?<${part}>.+?)`;
+  });
+  return { english, expression: new RegExp(`^${parts.join("")}$`, "s"), weight: english.replace(PLACE, "").length };
 }
 
 const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

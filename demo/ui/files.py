@@ -1,7 +1,7 @@
 """What the page loads of ours: scripts, style sheets and data, under one address that changes with their contents."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from hashlib import sha256
 from importlib.metadata import version
@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from demo.snippets import read_snippets
+from demo.ui.teaching import read_material
 from demo.ui.view.words import CONSTANTS
 
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
@@ -36,6 +37,7 @@ def write_module(value: object) -> tuple[str, str]:
 GENERATED: Final = {
     "constants.js": write_module(CONSTANTS),
     **{f"texts/{path.stem}.js": write_module(json.loads(path.read_text("utf-8"))) for path in TEXTS.glob("*.json")},
+    **{f"teach/{language}.js": write_module(read_material(language)) for language in CONSTANTS["languages"]},
     "constants.css": (f":root {{ {COLOURS}}}\n", "text/css"),
     "snippets.json": (json.dumps([asdict(snippet) for snippet in read_snippets()]), "application/json"),
 }
@@ -56,7 +58,7 @@ PLACE: Final = f"/assets-{hash_files()}"
 
 def build_files() -> ASGIApp:
     """What is served at `PLACE`."""
-    routes = [Route(f"/{name}", Response(text, media_type=kind)) for name, (text, kind) in GENERATED.items()]
+    routes = [Route(f"/{name}", _send(*content)) for name, content in GENERATED.items()]
     folders = [Mount(f"/{name}", StaticFiles(directory=ASSETS / name)) for name in FOLDERS]
     return GZipMiddleware(Router([*routes, Route("/plotly.min.js", _send_plotly), *folders]))
 
@@ -83,6 +85,10 @@ def write_tags() -> str:
         *(f'<link rel="preload" as="style" href=".{PLACE}/{name}">' for name in STYLES),
     ]
     return "".join(tags)
+
+
+def _send(text: str, media_type: str) -> Callable[[Request], Response]:
+    return lambda request: Response(text, media_type=media_type)
 
 
 def _send_plotly(request: Request) -> StreamingResponse:
