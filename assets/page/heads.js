@@ -19,10 +19,8 @@ let updated = 0;
 const find = (id) => document.getElementById(id);
 // Seconds on both sides: 0.04 s and 8.5 s are compared at a glance.
 const format = (ms) => `${(ms / 1000).toFixed(ms < 995 ? 2 : 1)} s`;
-export function write(node, english) {
-  const text = node && translateAt(node, english);
-  if (node && node.textContent !== text) node.textContent = text;
-}
+// The page's texts are written in English, and translated before they are painted.
+export const write = (node, text) => { if (node && node.textContent !== translateAt(node, text)) node.textContent = text; };
 export const anyRunning = () => SIDES.some((side) => clocks[side].running);
 export const marksOf = (side) => marks[side];
 

@@ -32,19 +32,25 @@ async function loadTexts() {
   if (language === "en") return;
   const { default: texts } = await import(`../texts/${language}.js`);
   const look = createTranslator(texts, marks);
-  current = (text) => look(text.replace(/\s+/g, " "));
-  const options = { childList: true, characterData: true, subtree: true, attributes: true, attributeFilter: ATTRIBUTES };
-  new MutationObserver(translateChanges).observe(document.documentElement, options);
+  current = (text) => {
+    const english = text.replace(/\s+/g, " ");
+    const found = look(english);
+    return found === english ? text : found;
+  };
   translateNode(document.body);
+  const options = { childList: true, characterData: true, subtree: true, attributes: true, attributeFilter: ATTRIBUTES };
+  new MutationObserver(translateChanges).observe(document.body, options);
 }
 
-function translateChanges(changes) {
+// Before they are painted. What this itself puts on the page is no change.
+function translateChanges(changes, observer) {
   for (const { type, target, attributeName, addedNodes } of changes) {
     if (type === "childList") addedNodes.forEach(translateNode);
     else if (isKept(target)) continue;
     else if (type === "attributes") translateAttribute(target, attributeName);
     else translateText(target);
   }
+  observer.takeRecords();
 }
 
 // The nearest element that says so decides, as in HTML.
@@ -69,22 +75,22 @@ function translateMarkup(node) {
   const inner = [...node.querySelectorAll("*")];
   if (!inner.length || !inner.every((each) => each.matches(INLINE))) return false;
   const english = node.innerHTML.trim();
-  const translated = translate(english);
-  if (translated === english.replace(/\s+/g, " ")) return false;
-  node.innerHTML = translated;
+  const text = translate(english);
+  if (text === english) return false;
+  node.innerHTML = text;
   return true;
 }
 
 function translateText(node) {
-  const [, before, text, after] = /^(\s*)(.*?)(\s*)$/s.exec(node.data);
-  const translated = text && translate(text);
-  if (text && translated !== text.replace(/\s+/g, " ")) node.data = before + translated + after;
+  const [, before, english, after] = /^(\s*)(.*?)(\s*)$/s.exec(node.data);
+  const text = translate(english);
+  if (text !== english) node.data = before + text + after;
 }
 
 function translateAttribute(node, name) {
   const english = node.getAttribute(name);
-  const translated = english && translate(english);
-  if (translated && translated !== english) node.setAttribute(name, translated);
+  const text = translate(english);
+  if (text !== english) node.setAttribute(name, text);
 }
 
 // A station that is not translated yet: its heading is, and it says so.

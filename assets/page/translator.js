@@ -2,7 +2,7 @@
 // Knows no document.
 
 const PLACE = /\{(\w+)\}/g;
-const NUMBER = /^[−-]?\d[\d,]*(?:\.\d+)?(?: (?:ms|s)|%)?$/;
+const NUMBER = /^[−-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?: (?:ms|s)|%)?$/;
 const JOINT = " · ";
 
 // `texts` are translations by their English; `marks` are those of a number: {decimal, group}.
