@@ -3,7 +3,7 @@
 
 const PLACE = /\{(\w+)\}/g;
 const NUMBER = /^[−-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?: (?:ms|s)|%)?$/;
-const JOINT = " · ";
+const JOINT = " · "; // between parts of a line; a line may break before it
 
 // `texts` are translations by their English; `marks` are those of a number: {decimal, group}.
 export function createTranslator(texts, marks) {
@@ -17,7 +17,7 @@ export function createTranslator(texts, marks) {
       const found = expression.exec(text);
       if (found) return texts[english].replace(PLACE, (_, name) => translate(found.groups[name]));
     }
-    return text.includes(JOINT) ? text.split(JOINT).map(translate).join(JOINT) : text;
+    return text.includes(JOINT) ? text.split(JOINT).map(translate).join(" ·\u00a0") : text;
   };
 }
 
