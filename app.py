@@ -37,6 +37,8 @@ from demo.engines.replay import open_replay, read_recordings
 from demo.engines.zerogpu.opening import is_zerogpu, open_zerogpu, serve_visitors
 from demo.errors import DemoError
 from demo.log_format import PrintableFormatter
+from demo.room.public_address import PublicAddress
+from demo.room.routes import build_room_routes
 from demo.settings import Settings, read_settings
 from demo.trace import Trace
 
@@ -65,7 +67,9 @@ def main(arguments: Sequence[str]) -> int:
     access = read_access(settings)
     options = {"recordings": recordings, "access": access, "reaches_hub": can_reach_hub}
     page = mount_page(FastAPI(), engine, **options) if mount_page else None
-    api = create_api(engine, settings, page, server.url, server.allowed_hosts, reload, drain)
+    address = PublicAddress.choose(settings.public_url, server.port, server.is_reached, os.environ)
+    rooms = build_room_routes(engine, recordings, address, drain) if mount_page else None
+    api = create_api(engine, settings, page, server.url, server.allowed_hosts, reload, drain, rooms)
     server.serve(serve_visitors(api) if is_zerogpu() else api, on_exit=engine.close, ending=Ending(drain, engine))
     status = engine.status
     return _report(status.error) if isinstance(status, Broken) and not keeps_serving(settings) else 0

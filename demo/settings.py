@@ -63,6 +63,12 @@ class Settings:
         match(ROOT_PATH.pattern, 'a path such as /demo, with "/" at its beginning and none at its end'),
         "path at which a proxy serves this server, if not the root of its host [X-Forwarded-Prefix]",
     )
+    public_url: str | None = _setting(
+        None,
+        match(r"https?://[^\s/?#@]+(/[^\s?#]*)?", "http://HOST:PORT or https://HOST, with a path if there is one"),
+        "address at which phones reach this server, for a room's QR code [a Space's, else the one in the browser's "
+        "address bar, else this machine's on its network]",
+    )
     max_concurrent_requests: int = _setting(64, number(1), "requests admitted at once; more are refused as overloaded")
     max_ttft: float | None = _setting(
         None, seconds(), "longest predicted time to first token; later requests are refused as overloaded [no limit]"

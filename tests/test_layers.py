@@ -1,4 +1,4 @@
-"""The layout: core <- engines <- api | ui <- app.py. Only app.py and the ZeroGPU engine import the local engine.
+"""The layout: core <- engines <- api | ui | room <- app.py. Only app.py and the ZeroGPU engine import the local engine.
 
 Beside app.py, `static` is a program of its own: core <- engines <- ui <- static. Imports form no circle.
 """
@@ -22,9 +22,11 @@ LAYERS = {
     "zerogpu": {"core", "engines", "local", "zerogpu"},
     "api": {"core", "engines", "api"},
     "ui": {"core", "engines", "ui"},
+    # A leaf over the API's own pieces: how events are framed, streams delivered, errors written and replies described.
+    "room": {"core", "engines", "api", "room"},
     "static": {"core", "engines", "ui", "static"},  # the page's own views and layout, written to files
     "bench": {"core", "bench"},
-    "app": {"core", "engines", "local", "zerogpu", "api", "ui"},
+    "app": {"core", "engines", "local", "zerogpu", "api", "ui", "room"},
 }
 HOMES = {
     "torch": {"local", "zerogpu"},
@@ -34,6 +36,7 @@ HOMES = {
     "gradio": {"ui", "zerogpu", "static"},
     "plotly": {"ui", "static"},
     "uvicorn": {"api"},
+    "segno": {"room"},
 }
 # The sub-packages of the API: each imports only itself and those before it, never what composes them.
 API = ("openapi", "dialects", "delivery", "jobs", "crowd", "middleware", "routes")

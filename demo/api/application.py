@@ -42,6 +42,7 @@ from demo.settings import Settings
 
 UNLOGGED: Final = {"/", "/health", "/ping", "/metrics"}  # monitors request these all the time; `POST /` is logged
 DOCUMENTS: Final = {"/docs": {"GET"}, "/openapi.json": {"GET"}}
+KEYED_PATHS: Final = ("/rooms",)  # guarded as generation is, but not by the load: nothing is generated yet
 LOCAL_URL: Final = "http://127.0.0.1:7860"
 
 
@@ -53,9 +54,11 @@ def create_api(
     hosts: Sequence[str] = ANY,
     reload: Callable[[], bool] | None = None,
     drain: Drain | None = None,
+    rooms: APIRouter | None = None,
 ) -> FastAPI:
     """The API of `engine`, served at `url` under the names `hosts`, with `page` mounted on all other paths.
 
+    `rooms` are the routes of rooms, which are opened on the page: None where there is none.
     `reload` begins the next attempt to load a model that has failed; None where the server ends instead.
     """
     sessions = PageSessions(read_access(settings), has_page=page is not None)
@@ -81,6 +84,7 @@ def create_api(
         build_crowd_routes(engine, url),
         build_reload_routes(reload or (lambda: False), sessions),
         build_response_routes(engine),
+        *([] if rooms is None else [rooms]),
     ]
     for router in routers:
         app.include_router(router)
@@ -126,7 +130,7 @@ def _add_middleware(
     hosts: Sequence[str],
 ) -> None:
     # The last one added runs first.
-    app.add_middleware(AdmissionMiddleware, engine=engine, paths=GENERATING_PATHS, sessions=sessions)
+    app.add_middleware(AdmissionMiddleware, engine=engine, paths=GENERATING_PATHS, keyed=KEYED_PATHS, sessions=sessions)
     app.add_middleware(BodyLimitMiddleware)
     app.add_middleware(ContentCodingMiddleware)
     if settings.cors_allow_origin:

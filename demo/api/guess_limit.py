@@ -1,4 +1,4 @@
-"""How often an address may guess a key or a password. Constant memory; knows no key and no route."""
+"""How often an address may guess a key, a password or a code. Constant memory; knows no key and no route."""
 
 import logging
 import time
@@ -21,8 +21,8 @@ MAX_ADDRESSES: Final = 4096  # that are remembered; the one that was seen the lo
 class TooManyGuesses(Refused):
     """An address has guessed too often: not even the right key would be taken now. `retry_after` is in seconds."""
 
-    def __init__(self, retry_after: float) -> None:
-        sentence = f"Too many wrong keys or passwords came from your address: try again in {retry_after:.0f} s."
+    def __init__(self, what: str, retry_after: float) -> None:
+        sentence = f"Too many wrong {what} came from your address: try again in {retry_after:.0f} s."
         super().__init__("too_many_guesses", sentence)
         self.retry_after = retry_after
 
@@ -35,8 +35,11 @@ class GuessLimit:
     can lock out the programs that share an address.
     """
 
-    def __init__(self, trusts_known: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, trusts_known: bool, clock: Callable[[], float] = time.monotonic, what: str = "keys or passwords"
+    ) -> None:
         self._trusts_known = trusts_known
+        self._what = what
         self._clock = clock
         self._wrong: OrderedDict[str, tuple[float, int]] = OrderedDict()  # begin of the window, guesses in it
         self._known: OrderedDict[str, None] = OrderedDict()  # addresses from which the right one came
@@ -48,16 +51,17 @@ class GuessLimit:
         if now - begin >= WINDOW_SECONDS:
             begin, wrong = now, 0
         if wrong >= MAX_GUESSES and not (is_right and self._trusts_known and network in self._known):
-            raise TooManyGuesses(max(begin + WINDOW_SECONDS - now, 1.0))
+            raise TooManyGuesses(self._what, max(begin + WINDOW_SECONDS - now, 1.0))
         if is_right:
             _remember(self._known, network, None)
             return True
         _remember(self._wrong, network, (begin, wrong + 1))
         if wrong + 1 == MAX_GUESSES:
             logger.warning(
-                "%d wrong keys or passwords came from %s: more are refused for %.0f s. If that is your proxy, name it "
+                "%d wrong %s came from %s: more are refused for %.0f s. If that is your proxy, name it "
                 "in --trusted-proxies.",
                 MAX_GUESSES,
+                self._what,
                 network,
                 begin + WINDOW_SECONDS - now,
             )

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from demo.bench.dialects import Mode
-from demo.bench.interval import Interval, estimate_mean
 from demo.bench.sample import Sample
+from demo.interval import Interval, estimate_mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from demo.ui.view.words import CONSTANTS
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
 LESSON: Final = ASSETS / "lesson"
 TEXTS: Final = ASSETS / "texts"  # a file for each language but English
-FOLDERS: Final = ("page", "answer", "vendor", "lesson")
+FOLDERS: Final = ("page", "answer", "vendor", "lesson", "room")
 STYLES: Final = ("constants.css", "page/page.css", "answer/answer.css", "lesson/lesson.css")
 COLOURS: Final = "".join(f"--{name}: {colour}; " for name, colour in CONSTANTS["colours"].items())
 

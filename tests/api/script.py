@@ -11,6 +11,8 @@ from demo.engine import Log, Ticket
 from demo.engines.metered import MeteredEngine
 from demo.events import Candidate, Done, FinishReason, PromptRead, PromptToken, ReasoningStart, Started, Token
 from demo.request import Request
+from demo.room.public_address import PublicAddress
+from demo.room.routes import build_room_routes
 from demo.settings import Settings
 from tests.scripted import ScriptedEngine, ScriptedTicket
 
@@ -134,5 +136,7 @@ class TicketEngine(ScriptedEngine):
 
 
 def open_api(engine: ScriptedEngine | None = None, settings: Settings | None = None) -> FastAPI:
-    """The API alone, in front of `engine`."""
-    return create_api(MeteredEngine(engine or AnsweringEngine()), settings or Settings())
+    """The API in front of `engine`, with rooms and without the page."""
+    measured = MeteredEngine(engine or AnsweringEngine())
+    rooms = build_room_routes(measured, (), PublicAddress(None, 80, is_reached=False))
+    return create_api(measured, settings or Settings(), rooms=rooms)

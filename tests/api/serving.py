@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -14,14 +14,20 @@ from demo.api.server import Server
 from demo.engine import Engine
 from demo.engines.metered import MeteredEngine
 from demo.engines.reloading import ReloadingEngine
+from demo.room.public_address import PublicAddress
+from demo.room.routes import build_room_routes
 from demo.settings import Settings
+from demo.trace import Trace
 
 
 @contextmanager
 def serve_api(
-    engine: Engine, settings: Settings | None = None, mount_page: Callable[[Engine], FastAPI] | None = None
+    engine: Engine,
+    settings: Settings | None = None,
+    mount_page: Callable[[Engine], FastAPI] | None = None,
+    recordings: Sequence[Trace] = (),
 ) -> Iterator[str]:
-    """The address of the API in front of `engine`, with a page if there is one, until the block ends."""
+    """The address of the API in front of `engine`, with rooms, and a page if there is one, until the block ends."""
     settings = settings or Settings(port=0)
     with pytest.MonkeyPatch.context() as patch:
         # Signals are the main thread's.
@@ -30,7 +36,9 @@ def serve_api(
         measured = MeteredEngine(engine)
         page = mount_page(measured) if mount_page else None
         reload = engine.reload if isinstance(engine, ReloadingEngine) else None
-        app = create_api(measured, settings, page, served.url, reload=reload)
+        address = PublicAddress.choose(settings.public_url, served.port, served.is_reached, {})
+        rooms = build_room_routes(measured, recordings, address)
+        app = create_api(measured, settings, page, served.url, reload=reload, rooms=rooms)
         thread = threading.Thread(target=served.serve, args=(app, engine.close), daemon=True)
         thread.start()
         try:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from demo.bench.interval import estimate_mean, t_quantile
 from demo.bench.pairs import compare_pairs, format_comparison, format_texts
+from demo.interval import estimate_mean, t_quantile
 from demo.ui.files import PLACE
 from tests.bench.samples import make_pair
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Page
 
-from demo.bench.interval import t_quantile
+from demo.interval import t_quantile
 from demo.ui.files import PLACE
 
 ESTIMATES: Final = f"{PLACE}/lesson/perceived/estimates.js"

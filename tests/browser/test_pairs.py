@@ -11,9 +11,9 @@ from statistics import fmean
 import pytest
 from playwright.sync_api import Browser, expect
 
-from demo.bench.interval import estimate_mean, t_quantile
 from demo.engine import Ready
 from demo.errors import Overloaded
+from demo.interval import estimate_mean, t_quantile
 from tests.browser.conftest import WORDS, Stage
 from tests.browser.serving import serve
 from tests.browser.station import Station

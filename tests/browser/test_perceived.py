@@ -10,8 +10,8 @@ from statistics import fmean
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 
-from demo.bench.interval import estimate_mean
 from demo.errors import Overloaded
+from demo.interval import estimate_mean
 from tests.browser.serving import Served, serve
 from tests.browser.tab import LOOK_AWAY, LOOK_BACK, Tab, Tabs, open_tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine

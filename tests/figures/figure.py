@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TypeAlias
 
-from demo.bench.interval import estimate_mean
+from demo.interval import estimate_mean
 
 Round: TypeAlias = Mapping[tuple[str, str], float]  # the values of one round, by name and unit
 

@@ -14,4 +14,5 @@ export function mount(root) {
   if (asked.has("present")) present(true);
   const link = root.querySelectorAll("a")[Number(asked.get("station")) - 1];
   if (link) goTo(link);
+  else if (sessionStorage.getItem("room")) goTo(root.querySelector("[href='#station-room']")); // reloaded while its room is open
 }

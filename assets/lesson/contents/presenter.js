@@ -1,5 +1,6 @@
 // Presenter view: large type, high contrast, and keyboard shortcuts, which do not apply in text fields.
 
+const BUTTONS = { r: "retry", s: "room-start", n: "room-next", x: "room-close" }; // by the key that presses each
 const find = (id) => document.getElementById(id);
 
 export const presenting = () => document.body.hasAttribute("data-presenting");
@@ -43,10 +44,26 @@ function handleKey(event) {
   const key = event.key.toLowerCase();
   if (/^[0-9]$/.test(key)) goTo(document.querySelectorAll("#contents a")[(Number(key) || 10) - 1]); // 0 is the tenth
   else if (key === "g") generate();
-  else if (key === "r") find("retry")?.click();
+  else if (key === "o") openRoom();
   else if (key === "p") present(false);
+  else if (key in BUTTONS) press(BUTTONS[key]);
   else return;
   event.preventDefault();
+}
+
+function press(id) {
+  const button = find(id);
+  if (button && !button.closest("[hidden]")) button.click();
+}
+
+// Goes to the room, and opens it once its script is there.
+function openRoom() {
+  goTo(document.querySelector("#contents [href='#station-room']"));
+  const open = () => {
+    if (find("room-open").disabled) requestAnimationFrame(open);
+    else press("room-open");
+  };
+  open();
 }
 
 // With an empty prompt the first example is asked. The prompt loses the focus, so that the next key is a shortcut.

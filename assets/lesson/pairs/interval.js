@@ -1,4 +1,4 @@
-// Mean and confidence interval of a small sample, by Student's t. The benchmark has the same in demo/bench/interval.py, since it
+// Mean and confidence interval of a small sample, by Student's t. The benchmark has the same in demo/interval.py, since it
 // runs without a browser, as this runs without the server: a test compares both.
 
 // The mean of at least two values with its 95 % interval, exact for normal errors at any n.

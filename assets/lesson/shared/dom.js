@@ -63,9 +63,9 @@ export function describeError(error) {
   return error.message;
 }
 
-export async function copy(text, button) {
+export async function copy(text, button, copied = "Copied") {
   const label = button.textContent;
-  button.textContent = (await copyText(text)) ? "Copied" : "Select and copy";
+  button.textContent = (await copyText(text)) ? copied : "Select and copy";
   setTimeout(() => { button.textContent = label; }, 1500);
 }
 

@@ -12,11 +12,11 @@ export class RefusedError extends Error {
 export const address = (path) => new URL(path.replace(/^\//, ""), document.baseURI).href;
 
 // A response, or a RefusedError with the server's message. `body` is sent as JSON.
-export async function ask(path, { method = "GET", body, signal } = {}) {
-  const options = { method, signal, cache: "no-store" };
+export async function ask(path, { method = "GET", body, headers = {}, signal } = {}) {
+  const options = { method, headers, signal, cache: "no-store" };
   if (body !== undefined) {
     options.body = JSON.stringify(body);
-    options.headers = { "Content-Type": "application/json" };
+    options.headers = { ...headers, "Content-Type": "application/json" };
   }
   const response = await fetch(address(path), options);
   if (response.ok) return response;
@@ -25,7 +25,7 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
   throw new RefusedError(response.status, sentence, reply.error_type ?? reply.error?.type, response.headers.get("Retry-After"));
 }
 
-// Each event of a response as it arrives: {at, raw} with {data}, or with {comment}. Events of one read share `at`.
+// Each event of a response as it arrives: {at, raw} with {data} and its name if it has one, or with {comment}. Events of one read share `at`.
 export async function* readEvents(response) {
   const reader = response.body.getReader();
   const decoder = new TextDecoder();
@@ -47,7 +47,8 @@ export async function* readEvents(response) {
 function parse(block) {
   const lines = block.split("\n");
   if (lines.every((line) => line.startsWith(":"))) return { comment: lines.map((line) => line.slice(1).trim()).join("\n") };
-  return { data: lines.filter((line) => line.startsWith("data:")).map((line) => line.slice(5).replace(/^ /, "")).join("\n") };
+  const read = (field) => lines.filter((line) => line.startsWith(`${field}:`)).map((line) => line.slice(field.length + 1).replace(/^ /, ""));
+  return { data: read("data").join("\n"), name: read("event").pop() };
 }
 
 // The question in the model's chat template. The native routes do not change text that has control tokens.

@@ -23,6 +23,6 @@ def frame(payload: Mapping[str, Any], id: int | str | None = None) -> bytes:
     return b"%bdata: %b\n\n" % (numbered, orjson.dumps(payload))
 
 
-def frame_named(name: str, payload: Mapping[str, Any]) -> bytes:
-    """One event with a name, as OpenAI's Responses API has them."""
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(payload))
+def frame_named(name: str, payload: Mapping[str, Any], id: int | None = None) -> bytes:
+    """One event with a name, as OpenAI's Responses API has them, and rooms."""
+    return b"event: %b\n%b" % (name.encode(), frame(payload, id))

@@ -16,6 +16,7 @@ from demo.api.middleware.root_path import find_route_path
 
 logger = logging.getLogger("demo.access")
 
+ROOM: Final = re.compile(r"^/(rooms?)/[^/]+(?:/phones/[^/]+)?")
 REQUEST_ID: Final = "x-request-id"
 
 
@@ -53,7 +54,7 @@ class AccessLogMiddleware:
             line = {
                 "request_id": request_id,
                 "method": scope["method"],
-                "path": find_route_path(scope),
+                "path": hide_secrets(find_route_path(scope)),
                 "status": status,
                 "bytes": sent,
                 "seconds": round(time.perf_counter() - began, 6),
@@ -80,6 +81,11 @@ class AccessLogMiddleware:
         if self._with_prompts:
             line["prompt"] = str(answer.request.prompt)
         return line
+
+
+def hide_secrets(path: str) -> str:
+    """A path without a room's code and a phone's secret: who reads the log must not be able to use them."""
+    return ROOM.sub(lambda found: f"/{found[1]}/{{code}}" + ("/phones/{phone}" if "/phones/" in found[0] else ""), path)
 
 
 def choose_id(given: str) -> str:

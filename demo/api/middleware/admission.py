@@ -15,20 +15,27 @@ from demo.errors import DemoError, Overloaded
 
 
 class AdmissionMiddleware:
-    """Refuses a POST to one of `paths` without the key or a session of the page, or beyond the engine's limit."""
+    """Refuses a POST to one of `paths` without the key or a session of the page, or beyond the engine's limit.
 
-    def __init__(self, app: ASGIApp, engine: Engine, paths: Sequence[str], sessions: PageSessions) -> None:
+    To one of `keyed`, it is refused without the key or a session alone.
+    """
+
+    def __init__(
+        self, app: ASGIApp, engine: Engine, paths: Sequence[str], sessions: PageSessions, keyed: Sequence[str] = ()
+    ) -> None:
         self._app = app
         self._engine = engine
         self._paths = frozenset(paths)
+        self._guarded = self._paths.union(keyed)
         self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # As the router, which ignores a newline at the end of a path.
-        if scope["type"] == "http" and scope["method"] == "POST" and find_route_path(scope).rstrip("\n") in self._paths:
+        if scope["type"] == "http" and scope["method"] == "POST" and (path := read_path(scope)) in self._guarded:
             try:
                 self._check_key(scope)
-                if "last-event-id" not in Headers(scope=scope):  # a stream that is taken up again has its place
+                # A stream that is taken up again has its place.
+                if path in self._paths and "last-event-id" not in Headers(scope=scope):
                     self._engine.admit()
             except DemoError as error:
                 if isinstance(error, Overloaded):
@@ -40,3 +47,8 @@ class AdmissionMiddleware:
     def _check_key(self, scope: Scope) -> None:
         if not self._sessions.admit_visitor(scope) and not self._sessions.judge_key(scope):
             raise Refused("authentication", "The API key is missing or wrong: send `Authorization: Bearer <key>`.")
+
+
+def read_path(scope: Scope) -> str:
+    """The path as the router sees it, which ignores a newline at its end."""
+    return find_route_path(scope).rstrip("\n")

@@ -6,7 +6,7 @@ from typing import Any, Final, get_args
 from fastapi import Security
 from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from demo.api.openapi.examples import EXAMPLES as COMMON_EXAMPLES
 from demo.api.openapi.replies import (
@@ -20,9 +20,11 @@ from demo.api.openapi.replies import (
 from demo.api.openapi.reports import CrowdEvent, JobState
 from demo.api.openapi.response_examples import RESPONSE_EXAMPLES
 from demo.api.openapi.response_replies import ResponseEvent, ResponseObject
+from demo.api.openapi.room_examples import ROOM_EXAMPLES
+from demo.api.openapi.room_replies import RoomEvent
 from demo.api.statuses import STATUSES
 
-EXAMPLES: Final = {**COMMON_EXAMPLES, **RESPONSE_EXAMPLES}
+EXAMPLES: Final = {**COMMON_EXAMPLES, **RESPONSE_EXAMPLES, **ROOM_EXAMPLES}
 ERRORS: Final = {
     400: "Prompt and answer have more tokens than the model takes",
     401: "The API key is missing or wrong",
@@ -139,6 +141,22 @@ def accepted(model: Any, *statuses: int) -> dict[str, Any]:
     return _route(_success(model, "It has begun"), statuses, 202) | {"response_model": model}
 
 
+def created(model: Any, *statuses: int) -> dict[str, Any]:
+    """A route that replies with what it has made; where 401 is one of its statuses, for who has the key."""
+    route = _route(_success(model, "It has been made"), statuses, 201, has_key=401 in statuses)
+    return route | {"response_model": model}
+
+
+def room_events(*statuses: int) -> dict[str, Any]:
+    """A room's events, which can be resumed where they were cut off."""
+    return _route(_events(RoomEvent, "Named events, each with a number as `id`"), statuses)
+
+
+def phone_stream() -> dict[str, Any]:
+    """A phone's own answer."""
+    return _route(_events(NativeEvent, "One event for each token"), (404, 409, 413, 422, 424, 429, 500, 503))
+
+
 def job(status: int, *statuses: int) -> dict[str, Any]:
     """A route that replies with a job."""
     headers = {"Retry-After": "Seconds, until the job has ended"}
@@ -152,15 +170,17 @@ def nothing(*statuses: int) -> dict[str, Any]:
     return {"response_model": None, "responses": _errors(statuses)}
 
 
-def text(description: str) -> dict[str, Any]:
-    """A route that replies with plain text."""
-    responses = {200: {"description": description}}
-    return {"response_model": None, "response_class": PlainTextResponse, "responses": responses}
+def text(description: str, *statuses: int, media: str = "text/plain") -> dict[str, Any]:
+    """A route that replies with text."""
+    responses = {
+        200: {"description": description, "content": {media: {"schema": {"type": "string"}, "example": description}}}
+    }
+    return {"response_model": None, "response_class": Response, "responses": responses | _errors(statuses)}
 
 
 def add_event_schemas(document: dict[str, Any]) -> None:
     """Add the schemas of one event of each stream: FastAPI lists those of whole replies only."""
-    events: Sequence[Any] = (NativeEvent, ChatChunk, CompletionChunk, CrowdEvent, ResponseEvent)
+    events: Sequence[Any] = (NativeEvent, ChatChunk, CompletionChunk, CrowdEvent, ResponseEvent, RoomEvent)
     inputs: Any = [(event.__name__, "serialization", TypeAdapter(event)) for event in events]
     _, schemas = TypeAdapter.json_schemas(inputs, ref_template=REFERENCE)
     document["components"]["schemas"] |= schemas["$defs"]

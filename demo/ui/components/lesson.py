@@ -4,13 +4,16 @@ Most stations are markup, `assets/lesson/<name>/<name>.html`, and a script besid
 when the station comes near. Those about this tab's own runs are made of components.
 """
 
+import html
+import json
+import re
 from typing import Final
 
 import gradio as gr
 from gradio.components import Component
 
 from demo.ui.components.markup import build_html, build_table, write_json
-from demo.ui.files import LESSON
+from demo.ui.files import ASSETS, LESSON
 from demo.ui.view.options import GenerationOptions
 from demo.ui.view.speed import list_paces
 from demo.ui.view.tables import list_definitions, list_example, list_saved
@@ -21,10 +24,17 @@ CHAPTERS: Final = {
     "How it works underneath": ("events", "ways", "journey"),
     "Overload and backpressure": ("enough",),
     "Use the API": ("call",),
+    "With a whole class": ("room",),
     "For teachers": ("teach",),
 }
 MOUNT_NEAR: Final = "mountWhenNear(element, props, watch)"  # its script is loaded when it comes near
 MOUNT_NOW: Final = "mountStation(element, props, watch)"
+TEXT: Final = re.compile(r'(?<= data-text=")(\w+)">(?=</)')
+TEXTS: Final = {
+    key: text
+    for name in ("texts", "projector")
+    for key, text in json.loads((ASSETS / "room" / f"{name}.json").read_text("utf-8"))["en"].items()
+}
 PRICE: Final = 10.0  # dollars for a million tokens
 
 
@@ -83,4 +93,9 @@ class Lesson:
 
 
 def _build_station(name: str, script: str | None = None) -> None:
-    build_html(script, (LESSON / name / f"{name}.html").read_text("utf-8"))
+    build_html(script, fill_texts((LESSON / name / f"{name}.html").read_text("utf-8")))
+
+
+def fill_texts(markup: str) -> str:
+    """The markup with the room's words, in English, in the elements that name a text; scripts put other languages there."""
+    return TEXT.sub(lambda found: f"{found[0]}{html.escape(TEXTS[found[1]], quote=False)}", markup)

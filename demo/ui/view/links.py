@@ -12,7 +12,8 @@ from demo.ui.view.options import DEFAULTS, SLIDERS, ControlValue, read_options
 from demo.ui.view.speed import RACE_PACES, REAL_SPEED
 
 TRACE: Final = "trace"
-BROWSER_FIELDS: Final = {"station", "present"}  # read by the page's scripts: where to scroll, and the presenter view
+# Read by the page's scripts: where to scroll, the presenter view, and the results of a room.
+BROWSER_FIELDS: Final = {"station", "present", "room"}
 MAX_FIELDS: Final = 20
 MAX_PROMPT: Final = 20_000  # characters
 MAX_FRAGMENT: Final = 1_000_000  # characters, which hold more than a recorded run of 8,192 tokens

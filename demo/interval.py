@@ -1,4 +1,4 @@
-"""Mean and confidence interval of a small sample, with Student's t. Pure.
+"""Mean and confidence interval of a small sample, and of the difference of two, with Student's t. Pure.
 
 Written out because the standard library has no t quantile, and scipy would be installed for this alone.
 """
@@ -6,7 +6,7 @@ Written out because the standard library has no t quantile, and scipy would be i
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean, stdev, variance
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,20 @@ def estimate_mean(values: Sequence[float]) -> Interval:
     """The mean of at least two values with its 95 % interval, exact for normal errors at any n."""
     mean = fmean(values)
     margin = t_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    return Interval(mean, mean - margin, mean + margin)
+
+
+def estimate_difference(left: Sequence[float], right: Sequence[float]) -> Interval:
+    """The mean of `left` minus that of `right`, at least two values each, with Welch's 95 % interval.
+
+    The degrees of freedom (Welch-Satterthwaite) are rounded down, which makes the interval no narrower.
+    """
+    errors = [variance(values) / len(values) for values in (left, right)]
+    mean, total = fmean(left) - fmean(right), sum(errors)
+    if not total:
+        return Interval(mean, mean, mean)
+    spread = sum(error**2 / (len(values) - 1) for error, values in zip(errors, (left, right), strict=True))
+    margin = t_quantile(max(int(total**2 / spread), 1)) * math.sqrt(total)
     return Interval(mean, mean - margin, mean + margin)
 
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from demo.bench.interval import Interval, estimate_mean, t_quantile, t_within
+from demo.interval import Interval, estimate_mean, t_quantile, t_within
 
 # The 0.975 column of any table of Student's t.
 TABLE = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706, 10: 2.2281, 29: 2.0452, 30: 2.0423, 120: 1.9799}

@@ -1,0 +1,64 @@
+"""The bodies that a room's routes read."""
+
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from demo.api.dialects.number_fields import WHOLE, Rate
+from demo.api.openapi.room_replies import Kind
+from demo.room.arms import Draw
+
+MAX_PROMPT: Final = 2000  # characters
+MAX_TOKENS: Final = 1024
+MAX_LIMIT: Final = 64
+STRICT: Final = ConfigDict(strict=True, extra="allow")
+
+Number: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000, description="The round's number."), WHOLE]
+Seconds: TypeAlias = Annotated[float, Field(ge=0, le=3600)]
+Language: TypeAlias = Literal["en", "de", "fr"]
+
+
+class RoomRequest(BaseModel):
+    """The body of `/rooms`."""
+
+    model_config = STRICT
+
+    language: Language = Field(default="en", description="Of the phones' pages.")
+
+
+class RoundRequest(BaseModel):
+    """The body that begins a round."""
+
+    model_config = STRICT
+
+    kind: Kind
+    prompt: str | None = Field(
+        default=None, min_length=1, max_length=MAX_PROMPT, description="Left out: one of the page's examples."
+    )
+    max_new_tokens: Annotated[int, Field(ge=4, le=MAX_TOKENS), WHOLE] = 128
+    tokens_per_second: Rate | None = Field(default=None, description="The engine is slowed to it; null: its own speed.")
+    arms: Draw = Field(default="random", description="`random`: drawn for each phone, balanced; or one arm for all.")
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), WHOLE] | None = Field(
+        default=None,
+        description="Of `crowd`: how many are answered at once, at most a quarter of the server's places; null: the "
+        "server's own limit.",
+    )
+
+
+class AnswerRequest(BaseModel):
+    """What a phone answers: `felt` while guesses are asked for; `first` and `last` while predictions are."""
+
+    model_config = STRICT
+
+    round: Number
+    felt: Seconds | None = Field(default=None, description="How long it felt.")
+    first: Seconds | None = Field(default=None, description="When the first word will come.")
+    last: Seconds | None = Field(default=None, description="When the last word will come.")
+
+
+class PhoneRequest(BaseModel):
+    """What a phone does in a round."""
+
+    model_config = STRICT
+
+    round: Number

@@ -1,0 +1,125 @@
+"""The events of a room as a response: the state first, then what happens, from the room's one feed. Pure ASGI.
+
+However it ends, the room knows that its reader is gone.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from demo.api.delivery.client_tasks import run_until_first_ends, wait_for_disconnect
+from demo.api.dialects import sse
+from demo.room.feed import Entry
+from demo.room.phone import Phone
+from demo.room.room import Room
+from demo.room.snapshot import write_phone_state, write_teacher_state
+
+# An event, since a page is not told of comments: one that has heard nothing for long opens its stream anew.
+PING: Final = b"event: ping\ndata: {}\n\n"
+
+
+class EventStream(Response, ABC):
+    """What follows event `last_seen`; the state first where that is None or no longer kept."""
+
+    def __init__(self, room: Room, last_seen: int | None) -> None:
+        super().__init__()
+        self._room, self._feed, self._position = room, room.feed, last_seen
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._send = send
+        self._attach()
+        try:
+            await run_until_first_ends(wait_for_disconnect(receive), self._deliver())
+        finally:
+            self._detach()
+
+    @abstractmethod
+    def _attach(self) -> None:
+        """Its reader is there."""
+
+    @abstractmethod
+    def _detach(self) -> None:
+        """Its reader is gone."""
+
+    @abstractmethod
+    def _write_state(self) -> Mapping[str, Any]:
+        """The state, for this reader."""
+
+    @abstractmethod
+    def _choose(self, entry: Entry) -> bytes:
+        """An entry, as this reader is told it; empty where it is not."""
+
+    async def _deliver(self) -> None:
+        headers = Headers({"Content-Type": sse.CONTENT_TYPE, **sse.HEADERS}).raw
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        feed, beats = self._feed, self._feed.beats
+        while True:
+            if (body := self._catch_up()) or beats != feed.beats:
+                beats = feed.beats
+                await self._send({"type": "http.response.body", "body": body or PING, "more_body": True})
+            if self._position == feed.last:
+                if feed.is_ended:
+                    break
+                await feed.wait()
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _catch_up(self) -> bytes:
+        """All that this reader has not been sent yet."""
+        feed, position = self._feed, self._position
+        self._position = feed.last
+        if position is None or not feed.has_after(position):
+            return sse.frame_named("state", self._write_state(), feed.last)
+        entries = feed.read(position)
+        return b"".join(self._choose(entry) for entry in entries)
+
+
+class TeacherStream(EventStream):
+    """The projector's: everything."""
+
+    def __init__(self, room: Room, last_seen: int | None, url: str) -> None:
+        super().__init__(room, last_seen)
+        self._url = url
+
+    def _attach(self) -> None:
+        self._room.attach_teacher()
+
+    def _detach(self) -> None:
+        self._room.detach_teacher()
+
+    def _write_state(self) -> Mapping[str, Any]:
+        return write_teacher_state(self._room, self._url)
+
+    def _choose(self, entry: Entry) -> bytes:
+        return entry.frames.get("teacher", b"")
+
+
+class PhoneStream(EventStream):
+    """A phone's: what its arm is told."""
+
+    def __init__(self, room: Room, last_seen: int | None, phone: Phone) -> None:
+        super().__init__(room, last_seen)
+        self._phone = phone
+
+    def _attach(self) -> None:
+        self._room.attach(self._phone)
+
+    def _detach(self) -> None:
+        self._room.detach(self._phone)
+
+    def _write_state(self) -> Mapping[str, Any]:
+        state = write_phone_state(self._room, self._phone)
+        self._phone.received = state["tokens"]
+        return state
+
+    def _choose(self, entry: Entry) -> bytes:
+        phone = self._phone
+        if entry.is_text and phone.stopped is not None:
+            return b""
+        frame = entry.frames.get(phone.arm) or entry.frames.get(phone.secret, b"")
+        if frame and entry.tokens:
+            phone.received = entry.tokens
+        return frame

@@ -1,0 +1,89 @@
+"""The events of a room, each written once as bytes and read by every phone, from any number on.
+
+One list, N cursors: an event costs its encoding once, and a reader no memory. Knows nothing of what the events say.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from demo.api.dialects import sse
+from demo.room.phone import ARMS
+
+Audience: TypeAlias = str | None  # "teacher", an arm, None for a phone without an arm, or one phone by its secret
+PHONES: Final[tuple[Audience, ...]] = (*ARMS, None)
+EVERYBODY: Final[tuple[Audience, ...]] = ("teacher", *PHONES)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What happened at one moment, as each audience is told; an audience that is not in `frames` is told nothing.
+
+    `tokens` of the round are received with it. `is_text`: it is not for a phone that has stopped.
+    """
+
+    number: int
+    frames: Mapping[Audience, bytes]
+    tokens: int = 0
+    is_text: bool = False
+
+
+class Feed:
+    """Bounded by its rounds: `forget` drops what came before the present one. Used from one event loop."""
+
+    def __init__(self) -> None:
+        self.last = 0  # the number of the last event
+        self.beats = 0
+        self._entries: list[Entry] = []
+        self._first = 1  # the number of the first entry that is kept
+        self._news = asyncio.Event()
+        self.is_ended = False
+
+    def add(
+        self,
+        name: str,
+        payloads: Mapping[Audience, Mapping[str, Any]],
+        tokens: int = 0,
+        is_text: bool = False,
+    ) -> None:
+        """Tell each audience of `payloads` its own; readers are woken. Equal payloads are encoded once."""
+        self.last += 1
+        framed: dict[int, bytes] = {}
+        for payload in payloads.values():
+            if id(payload) not in framed:
+                framed[id(payload)] = sse.frame_named(name, payload, self.last)
+        frames = {audience: framed[id(payload)] for audience, payload in payloads.items()}
+        self._entries.append(Entry(self.last, frames, tokens, is_text))
+        self._wake()
+
+    def forget(self) -> None:
+        """Drop all entries: who has not read them gets the state instead."""
+        self._entries.clear()
+        self._first = self.last + 1
+
+    def has_after(self, number: int) -> bool:
+        """Whether a reader that has event `number` can go on with what is kept."""
+        return self._first - 1 <= number <= self.last
+
+    def read(self, number: int) -> Sequence[Entry]:
+        """The entries after event `number`."""
+        return self._entries[number - self._first + 1 :]
+
+    def beat(self) -> None:
+        """Have every reader send a sign of life, if it has nothing else to send."""
+        self.beats += 1
+        self._wake()
+
+    def end(self) -> None:
+        """No event follows."""
+        self.is_ended = True
+        self._wake()
+
+    async def wait(self) -> None:
+        """Until something is added, or the feed ends."""
+        await self._news.wait()
+
+    def _wake(self) -> None:
+        self._news.set()  # each reader that waits holds this one
+        self._news = asyncio.Event()

@@ -1,0 +1,23 @@
+"""What a room's routes read from the path and the headers: the code, the teacher's key, a phone, the last event seen."""
+
+from typing import Annotated, TypeAlias
+
+from fastapi import Header, Path
+from starlette.requests import Request
+
+from demo.address import find_network, read_address
+from demo.api.dialects.number_fields import Place
+
+Code: TypeAlias = Annotated[str, Path(max_length=32, description="The room's code, in any case.")]
+Key: TypeAlias = Annotated[
+    str, Header(alias="X-Room-Key", max_length=128, description="The key that the room was opened with.")
+]
+Secret: TypeAlias = Annotated[str, Path(max_length=128, description="The phone's secret id.")]
+LastSeen: TypeAlias = Annotated[
+    Place | None, Header(alias="Last-Event-ID", description="The `id` of the last event that you have.")
+]
+
+
+def find_origin(request: Request) -> str:
+    """The network that a request comes from: what its client can't choose of its address."""
+    return find_network(read_address(request))

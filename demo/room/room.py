@@ -1,0 +1,224 @@
+"""A room: its phones, its present round, and the feed that tells all of them what happens. In memory only.
+
+Knows no HTTP and no engine. Used from one event loop.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
+
+from demo.api.dialects.errors import Refused
+from demo.api.openapi.room_replies import RoundResults
+from demo.room.feed import EVERYBODY, PHONES, Audience, Feed
+from demo.room.keys import make_secret
+from demo.room.phone import ARMS, Arm, Phone, shuffle_names
+from demo.room.results import write_results
+from demo.room.round import Plan, Round
+from demo.room.savings import Savings, add_savings
+
+MAX_PHONES: Final = 250
+MAX_ROUNDS: Final = 200
+LIFE_SECONDS: Final = 3 * 3600.0
+UNREAD_SECONDS: Final = 15 * 60.0  # without a teacher's page, after which a room closes
+
+ClosedWhy: TypeAlias = Literal["teacher", "age", "server"]
+
+
+class Room:
+    """Open from its construction to `close`. `client` is the teacher's key in the engine's fair shares."""
+
+    def __init__(self, code: str, language: str, client: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.code, self.key = code, make_secret()
+        self.language, self.client = language, client
+        self.feed = Feed()
+        self.phones: dict[str, Phone] = {}  # by their secrets
+        self.round: Round | None = None
+        self.text = ""  # of the present round, as the streamed arm has been told it
+        self.requests: list[Mapping[str, Any]] = []  # of the present round, where all phones ask
+        self.results: list[RoundResults] = []
+        self.ended: list[Round] = []
+        self._clock = clock
+        self._opened = self._read_at = clock()
+        self._teachers = 0
+        self._names = list(shuffle_names())
+        self._told: dict[str, Any] = {}  # by event: what the teacher was told last, of what is told at most so often
+
+    @property
+    def expires_in(self) -> float:
+        """Seconds until its life ends."""
+        return max(LIFE_SECONDS - (self._clock() - self._opened), 0.0)
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether its life has ended, or no teacher's page has read its events for long."""
+        is_unread = not self._teachers and self._clock() - self._read_at > UNREAD_SECONDS
+        return is_unread or not self.expires_in
+
+    @property
+    def present(self) -> list[Phone]:
+        return [phone for phone in self.phones.values() if phone.is_present]
+
+    def join(self, network: str) -> Phone:
+        """A new phone. Raises Refused (409) where the room is full."""
+        if len(self.phones) >= MAX_PHONES:
+            raise Refused("conflict", f"This room is full: it takes {MAX_PHONES} phones.")
+        phone = Phone(len(self.phones) + 1, *self._names[len(self.phones)], network)
+        self.phones[phone.secret] = phone
+        return phone
+
+    def find_phone(self, secret: str) -> Phone:
+        """Raises Refused (404)."""
+        if secret not in self.phones:
+            raise Refused("not_found", "This phone has not joined this room: join with the code.")
+        return self.phones[secret]
+
+    def knows(self, network: str) -> bool:
+        """Whether a phone has joined from there."""
+        return any(phone.network == network for phone in self.phones.values())
+
+    def attach_teacher(self) -> None:
+        self._teachers += 1
+
+    def detach_teacher(self) -> None:
+        self._teachers -= 1
+        self._read_at = self._clock()
+
+    def attach(self, phone: Phone) -> None:
+        """One of its event streams begins. While a run is under way, a phone without an arm gets one."""
+        phone.connections += 1
+        self._draw(phone)
+
+    def detach(self, phone: Phone) -> None:
+        phone.connections -= 1
+
+    def begin_round(self, plan: Plan) -> Round:
+        """A new round. Raises Refused (409) while there is another, or too many."""
+        self.require_idle()
+        self.round = Round(len(self.ended) + 1, plan)
+        self.text, self.requests = "", []
+        for phone in self.phones.values():
+            phone.begin_round()
+        self.feed.forget()
+        self._told.clear()
+        self._announce_phase()
+        return self.round
+
+    def require_idle(self) -> None:
+        """Raises Refused (409) while a round is under way."""
+        if self.round is not None and self.round.phase != "ended":
+            raise Refused("conflict", "A round is under way: end it first.")
+        if len(self.ended) >= MAX_ROUNDS:
+            raise Refused("conflict", f"This room has had {MAX_ROUNDS} rounds: open another.")
+
+    def require_round(self, number: int | None = None) -> Round:
+        """The present round. Raises Refused (409) where there is none, or one of another number."""
+        if self.round is None or number not in (None, self.round.number):
+            raise Refused("conflict", "There is no such round now.")
+        return self.round
+
+    def begin_run(self) -> None:
+        """From predicting to running."""
+        self.require_round().begin_run()
+        self._announce_phase()
+
+    def end_run(self) -> None:
+        """The run is over: its length is told to the teacher."""
+        round = self.require_round()
+        outcome = round.outcome
+        round.end_run()
+        self.report_progress()
+        ended = {"round": round.number, "finish": outcome.finish, "error": outcome.error}
+        times = {"tokens": outcome.tokens, "seconds": outcome.seconds, "ttft": outcome.ttft}
+        self.feed.add("end", {"teacher": {**ended, **times}, **dict.fromkeys(PHONES, {**ended, "seconds": None})})
+        self._announce_phase()
+
+    def finish_round(self) -> None:
+        """From guessing to the end: the results are told to all."""
+        self.require_round().finish()
+        self._announce_phase()
+
+    def add_text(self, text: str, tokens: int, seconds: float, is_last: bool) -> None:
+        """More of the answer: for the streamed arm as it comes, for the whole arm all of it with the last."""
+        round = self.require_round()
+        self.text += text
+        grown = {"round": round.number, "text": text, "tokens": tokens}
+        payloads: dict[Audience, Mapping[str, Any]] = {"teacher": {**grown, "seconds": seconds}}
+        if text or not is_last:
+            payloads["streamed"] = grown
+        if is_last:
+            payloads["whole"] = {**grown, "text": self.text}
+        self.feed.add("text", payloads, tokens, is_text=True)
+
+    def stop_phone(self, phone: Phone, number: int, seconds: float) -> bool:
+        """A phone needs no more of this round. Whether all that are present have stopped."""
+        round = self.require_round(number)
+        round.stop(phone.number, phone.received, seconds)
+        phone.stopped = len(self.text)
+        self.feed.add("stopped", {phone.secret: {"round": number}})
+        return all(each.number in round.stops for each in self.present)
+
+    def record_request(self, event: Mapping[str, Any]) -> None:
+        """Something that happened to a request of a phone."""
+        self.requests.append(event)
+        self.feed.add("request", {"teacher": event})
+
+    def report_progress(self) -> None:
+        """Tell the teacher what has changed since the last time: who is there, how far, how many have answered."""
+        self._tell("phones", self.write_presence())
+        if (round := self.round) is None:
+            return
+        if round.has_arms:
+            self._tell("positions", {"round": round.number, "at": self.write_positions()})
+        given, asked = round.count_answers()
+        if round.phase in ("predicting", "guessing"):
+            of = len(self.present) if round.phase == "predicting" else asked
+            self._tell("answers", {"round": round.number, "given": given, "of": of})
+        if round.stops:
+            self._tell("stops", {"round": round.number, **self.write_savings()})
+
+    def close(self, why: ClosedWhy) -> None:
+        """Tell everybody; their streams end."""
+        self.feed.add("closed", dict.fromkeys(EVERYBODY, {"why": why}))
+        self.feed.end()
+
+    def write_presence(self) -> dict[str, Any]:
+        """Which phones there are, and how many are there now."""
+        arms = None if self.round is None else self.round.write()["arms"]
+        phones = [phone.describe() for phone in self.phones.values()]
+        return {"present": len(self.present), "joined": len(phones), "arms": arms, "phones": phones}
+
+    def write_positions(self) -> Sequence[tuple[int, int]]:
+        """The tokens that have been sent to each phone that is present and has an arm."""
+        return [(phone.number, phone.received) for phone in self.present if phone.arm is not None]
+
+    def write_savings(self) -> Savings:
+        """What the phones that stopped have saved so far."""
+        round = self.require_round()
+        outcome = round.outcome
+        return add_savings(round.stops.values(), outcome.tokens, outcome.seconds or 0.0, outcome.finish == "cancelled")
+
+    def _tell(self, name: str, payload: dict[str, Any]) -> None:
+        if self._told.get(name) != payload:
+            self._told[name] = payload
+            self.feed.add(name, {"teacher": payload})
+
+    def _announce_phase(self) -> None:
+        round = self.require_round()
+        for phone in self.present:
+            self._draw(phone)
+        state = round.write()
+        own = {name: value for name, value in state.items() if name != "arms"}
+        arms: tuple[Arm | None, ...] = (*ARMS, None)
+        self.feed.add("round", {"teacher": state, **{arm: {**own, "arm": arm} for arm in arms}})
+        if round.phase == "ended":
+            self._end_round(round)
+
+    def _end_round(self, round: Round) -> None:
+        results = write_results(round)
+        self.ended.append(round)
+        self.results.append(results)
+        self.feed.add("results", dict.fromkeys(EVERYBODY, results))
+
+    def _draw(self, phone: Phone) -> None:
+        if self.round is not None:
+            phone.arm = self.round.draw(phone.number)

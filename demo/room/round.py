@@ -1,0 +1,157 @@
+"""A round as a state machine: what is asked in which phase, and what was answered. Knows no run and no HTTP."""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from demo.api.dialects.errors import Refused
+from demo.api.openapi.room_replies import Kind, Phase, RoundState
+from demo.room.arms import ArmDraw, Draw
+from demo.room.phone import Arm
+from demo.room.savings import Stop
+
+Asked: TypeAlias = Literal["prediction", "felt"]
+# How each kind goes on from the end of its run.
+AFTER_RUN: Final[dict[Kind, Phase]] = {"race": "guessing", "predict": "guessing", "stop": "ended", "crowd": "ended"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a round is to be. `limit` is the number of requests answered at once, where all phones ask."""
+
+    kind: Kind
+    prompt: str
+    recorded: bool
+    max_new_tokens: int
+    tokens_per_second: float | None = None
+    draw: Draw = "random"
+    limit: int | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The run of a round, so far. Times in seconds since it was asked for, by the engine's clock."""
+
+    tokens: int = 0
+    ttft: float | None = None
+    seconds: float | None = None
+    finish: str | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """The requests of a round in which all phones ask."""
+
+    served: int = 0
+    refused: int = 0
+    retries: int = 0
+
+
+@dataclass(slots=True)
+class Answers:
+    """What one phone answered in a round: seconds."""
+
+    first: float | None = None
+    last: float | None = None
+    felt: float | None = None
+
+
+@dataclass(eq=False)
+class Round:
+    """Round `number` of a room. Phones are known by their numbers."""
+
+    number: int
+    plan: Plan
+    outcome: Outcome = field(default_factory=Outcome)
+    tally: Tally = field(default_factory=Tally)
+    answers: dict[int, Answers] = field(default_factory=dict)
+    arms: dict[int, Arm] = field(default_factory=dict)
+    stops: dict[int, Stop] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.phase: Phase = "predicting" if self.plan.kind == "predict" else "running"
+        self._draw = ArmDraw("streamed" if self.plan.kind == "stop" else self.plan.draw)
+
+    @property
+    def has_arms(self) -> bool:
+        """Whether its phones receive one run, each in its arm."""
+        return self.plan.kind != "crowd"
+
+    def draw(self, phone: int) -> Arm | None:
+        """The arm of a phone that is there while the run is; None where there is none to have."""
+        if phone not in self.arms and self.has_arms and self.phase == "running":
+            self.arms[phone] = self._draw.next()
+        return self.arms.get(phone)
+
+    def begin_run(self) -> None:
+        """From predicting to running."""
+        self._require("predicting")
+        self.phase = "running"
+
+    def end_run(self) -> None:
+        """From running to guessing, or to the end where nothing is guessed or the run failed."""
+        self._require("running")
+        self.phase = "ended" if self.outcome.error else AFTER_RUN[self.plan.kind]
+
+    def finish(self) -> None:
+        """From guessing to the end."""
+        self._require("guessing")
+        self.phase = "ended"
+
+    def find_asked(self, phone: int) -> Asked | None:
+        """What a phone may answer in this phase."""
+        if self.phase == "predicting":
+            return "prediction"
+        return "felt" if self.phase == "guessing" and phone in self.arms else None
+
+    def has_answered(self, phone: int) -> bool:
+        """Whether it has answered what is asked now."""
+        given, asked = self.answers.get(phone, Answers()), self.find_asked(phone)
+        return (given.felt if asked == "felt" else given.last if asked else None) is not None
+
+    def predict(self, phone: int, first: float, last: float) -> None:
+        """Raises Refused (409) where no prediction is asked for, or a second time."""
+        self._admit(phone, "prediction")
+        given = self.answers.setdefault(phone, Answers())
+        given.first, given.last = first, last
+
+    def guess(self, phone: int, felt: float) -> None:
+        """Raises Refused (409) where no guess is asked for, or a second time."""
+        self._admit(phone, "felt")
+        self.answers.setdefault(phone, Answers()).felt = felt
+
+    def stop(self, phone: int, tokens: int, seconds: float) -> None:
+        """Raises Refused (409) where there is nothing to stop, or a second time."""
+        if self.plan.kind != "stop" or self.phase != "running" or phone not in self.arms or phone in self.stops:
+            raise Refused("conflict", "There is nothing to stop now, or you have stopped it already.")
+        self.stops[phone] = Stop(tokens, seconds)
+
+    def count_answers(self) -> tuple[int, int]:
+        """How many have answered what is asked now; and how many may, of those that were there when the run was."""
+        given = sum(map(self.has_answered, self.answers))
+        return given, len(self.arms)
+
+    def write(self) -> RoundState:
+        """As JSON, for the teacher."""
+        plan = self.plan
+        return {
+            "number": self.number,
+            "kind": plan.kind,
+            "phase": self.phase,
+            "prompt": plan.prompt,
+            "recorded": plan.recorded,
+            "max_new_tokens": plan.max_new_tokens,
+            "tokens_per_second": plan.tokens_per_second,
+            "limit": plan.limit,
+            "arms": self._draw.count() if self.arms else None,  # type: ignore[typeddict-item]  # its keys are ARMS
+        }
+
+    def _admit(self, phone: int, asked: Asked) -> None:
+        if self.find_asked(phone) != asked:
+            raise Refused("conflict", "This is not asked now: wait for the next question.")
+        if self.has_answered(phone):
+            raise Refused("conflict", "You have answered this already.")
+
+    def _require(self, phase: Phase) -> None:
+        if self.phase != phase:
+            raise Refused("conflict", f"The round is {self.phase}, not {phase}.")
