@@ -3,22 +3,23 @@
 import json
 import re
 from collections import Counter
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from demo.ui.components.lesson import CHAPTERS
 from demo.ui.files import ASSETS, TEXTS
 from demo.ui.teaching import FOLDER, PLACE, Material, read_material
-from demo.ui.view.options import SLIDERS
 from demo.ui.view.speed import list_paces
 from demo.ui.view.words import CONSTANTS
 
 LANGUAGES: Final = tuple(CONSTANTS["languages"])
 SHEETS: Final = ("run-of-show", "handout")
-ROOM: Final[dict[str, dict[str, Any]]] = json.loads((ASSETS / "room" / "texts.json").read_text("utf-8"))
-CONTENTS: Final = (ASSETS / "lesson" / "contents" / "contents.html").read_text("utf-8")
+PHONES, PROJECTOR = (
+    json.loads((ASSETS / "room" / f"{name}.json").read_text("utf-8")) for name in ("texts", "projector")
+)
 MARKUP: Final = "\n".join(path.read_text("utf-8") for path in (ASSETS / "lesson").glob("*/*.html"))
+BOLD: Final = {"en": "Bold", "de": "Fettes", "fr": "gras"}  # the sheet says in bold what bold means
 LABEL: Final = re.compile(r"\*\*(.+?)\*\*")
 KEY: Final = re.compile(r"`(.+?)`")
 LINK: Final = re.compile(r"\[([^\]]+)\]\(#([\w-]+)\)")
@@ -36,11 +37,30 @@ def language(request: pytest.FixtureRequest) -> str:
 
 
 def read_texts(language: str) -> dict[str, str]:
-    """What the page says in a language for each of its English texts; of English, each for itself."""
-    texts: dict[str, str] = json.loads((TEXTS / f"{LANGUAGES[1]}.json").read_text("utf-8"))
-    if language == "en":
-        return {english: english for english in texts}
-    return json.loads((TEXTS / f"{language}.json").read_text("utf-8"))  # type: ignore[no-any-return]
+    """What the page says in a language for each of its English texts; in English the same."""
+    path = TEXTS / f"{LANGUAGES[1] if language == 'en' else language}.json"
+    texts: dict[str, str] = json.loads(path.read_text("utf-8"))
+    return {english: english if language == "en" else flatten(text) for english, text in texts.items()}
+
+
+def read_room(language: str) -> dict[str, str]:
+    """What the projector and the phones of a room say, by its key."""
+    texts = {**PHONES[language], **PROJECTOR[language]}
+    return {key: flatten(text) for key, text in texts.items() if isinstance(text, str)}
+
+
+def list_names(language: str) -> dict[str, set[str]]:
+    """For each English name of what can be pressed, chosen or read, what it may be called in a language."""
+    names: dict[str, set[str]] = {}
+    rooms = zip(read_room("en").values(), read_room(language).values(), strict=True)
+    for english, name in (*read_texts(language).items(), *rooms, *list_speeds(language)):
+        names.setdefault(english, set()).add(name)
+    return names
+
+
+def list_speeds(language: str) -> list[tuple[str, str]]:
+    rate = read_texts(language)["{rate} tokens/s"]
+    return [(name, rate.replace("{rate}", str(pace))) for name, pace in list_paces() if pace]
 
 
 def join(material: Material) -> str:
@@ -52,34 +72,26 @@ def flatten(text: str) -> str:
     return " ".join(text.split())
 
 
-def list_labels(language: str) -> set[str]:
-    """Names of what can be pressed, chosen or read on the page, in a room or on its phones."""
-    texts, room = read_texts(language), ROOM[language]
-    speeds = [name.replace("tokens/s", texts["{rate} tokens/s"].removeprefix("{rate} ")) for name, _ in list_paces()]
-    return {*map(flatten, texts.values()), *(text for text in room.values() if isinstance(text, str)), *speeds}
+def list_bold(language: str) -> list[str]:
+    """All names in bold but the first, which says what bold means."""
+    return [flatten(name) for name in LABEL.findall(join(read_material(language)))]
 
 
 def test_every_name_in_bold_is_on_the_page(language: str) -> None:
-    labels = list_labels(language) | {"Bold", "Fettes", "gras"}  # the sheet says what bold means
-    missing = [name for name in LABEL.findall(join(read_material(language))) if flatten(name) not in labels]
-    assert not missing
+    names = set().union(*list_names(language).values())
+    missing = [name for name in list_bold(language) if name not in names]
+    assert missing == [BOLD[language]]
 
 
-def test_every_language_names_the_same_things_and_stations() -> None:
-    """A name that the room and the page both have counts as the page's."""
-    english = read_texts("en")
-    expected = [flatten(name) for name in LABEL.findall(join(read_material("en")))]
-    targets = [target for _, target in LINK.findall(join(read_material("en")))]
-    for language in LANGUAGES[1:]:
-        texts, room = read_texts(language), ROOM[language]
-        names = {flatten(name): flatten(texts[name]) for name in english}
-        named_by_room = {text: room[key] for key, text in ROOM["en"].items() if isinstance(text, str)}
-        speeds = dict(zip(sorted(list_labels("en")), [], strict=False))
-        found = Counter(map(flatten, LABEL.findall(join(read_material(language)))))
-        for name, count in Counter(expected).items():
-            possible = {names.get(name), named_by_room.get(name), speeds.get(name)} - {None}
-            assert not possible or sum(found[each] for each in possible) >= count, (language, name)
-        assert Counter(target for _, target in LINK.findall(join(read_material(language)))) == Counter(targets)
+def test_every_language_names_the_same_things_and_links_to_the_same_stations(language: str) -> None:
+    left, names = list_bold(language), {**list_names(language), BOLD["en"]: {BOLD[language]}}
+    for english in list_bold("en"):
+        found = next((name for name in left if name in names[english]), None)
+        assert found is not None, english
+        left.remove(found)
+    assert left == []
+    targets = [Counter(target for _, target in LINK.findall(join(read_material(each)))) for each in ("en", language)]
+    assert targets[0] == targets[1]
 
 
 def test_every_link_leads_to_a_station_by_its_title(language: str) -> None:
@@ -91,8 +103,8 @@ def test_every_link_leads_to_a_station_by_its_title(language: str) -> None:
     }
     for title, target in LINK.findall(join(read_material(language))):
         assert target in stations
-        expected = ROOM[language]["title"] if target == "station-room" else texts[titles[target]]
-        assert flatten(title) == flatten(expected)
+        expected = read_room(language)["title"] if target == "station-room" else texts[titles[target]]
+        assert flatten(title) == expected
 
 
 def find_titles() -> dict[str, str]:
@@ -103,7 +115,7 @@ def find_titles() -> dict[str, str]:
 def test_every_key_is_one_of_the_page_or_of_the_room(language: str) -> None:
     texts = read_texts(language)
     keyed = next(text for english, text in texts.items() if english.startswith("<strong>Presenter view</strong>"))
-    keys = set(re.findall("<kbd>(.+?)</kbd>", keyed)) | set(re.findall(r"\b([A-Z])\b", ROOM[language]["keys"]))
+    keys = set(re.findall("<kbd>(.+?)</kbd>", keyed)) | set(re.findall(r"\b([A-Z])\b", PROJECTOR[language]["keys"]))
     programs = {"429", "Retry-After", "data:"}
     words = {"keys", "Tasten", "touches"}  # the sheet says what this type means
     found = set(KEY.findall(join(read_material(language))))
@@ -121,15 +133,6 @@ def test_every_number_is_the_pages_own(language: str) -> None:
     assert "95 %" in MARKUP
     filled = set(PLACE.findall(" ".join(path.read_text("utf-8") for path in (FOLDER / language).glob("*"))))
     assert filled == set(PLACE.findall(" ".join(path.read_text("utf-8") for path in (FOLDER / "en").glob("*"))))
-    assert SLIDERS["length"].default == int(read_number(language, "race_length"))
-
-
-def read_number(language: str, name: str) -> str:
-    """A number as the material of a language shows it, in plain digits."""
-    found = re.search(rf"(\S+)(?= \S*{name})|\{{{name}\}}", (FOLDER / language / "run-of-show.md").read_text("utf-8"))
-    assert found is not None
-    shown = re.search(r"(\d+) [Tt]okens?", read_material(language)["run-of-show"].split("tokens/s", 1)[-1])
-    return shown[1] if shown else "0"
 
 
 def test_the_quiz_asks_the_same_in_every_language() -> None:

@@ -110,7 +110,10 @@ class Layout:
 
 def _build_examples() -> gr.HTML:
     """One component for all example prompts: its script knows which one was clicked."""
-    chips = "".join(f'<button type="button" class="chip" lang="en" translate="no">{html.escape(text)}</button>' for text in read_examples())
+    chips = "".join(
+        f'<button type="button" class="chip" lang="en" translate="no">{html.escape(text)}</button>'
+        for text in read_examples()
+    )
     script = "mountExamples(element, trigger)"
     return build_html(script, f'<div id="examples">{chips}</div>', elem_classes="line-examples")
 
