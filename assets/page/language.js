@@ -6,7 +6,7 @@
 import constants from "../constants.js";
 import { createTranslator } from "./translator.js";
 
-const ATTRIBUTES = ["title", "aria-label", "placeholder", "data-idle", "data-waiting"];
+const ATTRIBUTES = ["title", "aria-label", "placeholder", "label", "data-idle", "data-waiting"];
 const KEPT = "[translate], script, style, textarea, pre, code";
 const BLOCKS = "p, li, td, th, dt, dd, h2, h3, h4, caption, summary";
 const INLINE = "strong, em, code, q, i, b, kbd, br, a:not([id])";
@@ -18,6 +18,7 @@ let current = (text) => text;
 
 // For texts that are composed before they are put on the page, once the texts are `loaded`.
 export const translate = (text) => current(text);
+export const isTranslated = (node) => language !== "en" && !isKept(node);
 export const translateAt = (node, text) => (isKept(node) ? text : translate(text));
 export const loaded = loadTexts();
 

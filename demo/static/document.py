@@ -135,9 +135,14 @@ def _tell_recorded(props: dict[str, Any]) -> None:
     if props.get("elem_id") == "example-pace":
         props["choices"] = [choice for choice in props["choices"] if choice[1] in EXAMPLE_PACES]
     if (value := str(props.get("value"))).startswith('<section class="station"'):
-        for pattern, text in TOLD:
-            value = re.sub(pattern, text, value, flags=re.DOTALL)
-        props["value"] = value
+        props["value"] = tell_recorded(value)
+
+
+def tell_recorded(markup: str) -> str:
+    """What a station says on a page that plays recordings."""
+    for pattern, text in TOLD:
+        markup = re.sub(pattern, text, markup, flags=re.DOTALL)
+    return markup
 
 
 _SPEED: Final = '<fieldset id="speed"'
