@@ -7,7 +7,7 @@ import constants from "../constants.js";
 import { createTranslator } from "./translator.js";
 
 const ATTRIBUTES = ["title", "aria-label", "placeholder", "label", "data-idle", "data-waiting"];
-const KEPT = "[translate], script, style, textarea, pre, code";
+const KEPT = "[translate], script, style, pre, code";
 const BLOCKS = "p, li, td, th, dt, dd, h2, h3, h4, caption, summary";
 const INLINE = "strong, em, code, q, i, b, kbd, br, a:not([id])";
 const ONLY_ENGLISH = "This part is in English only.";
@@ -30,6 +30,8 @@ function chooseLanguage() {
 
 async function loadTexts() {
   document.documentElement.lang = language;
+  // Gradio's client chooses the language of its own texts, and the document's, by this.
+  Object.defineProperty(navigator, "language", { value: language, configurable: true });
   if (language === "en") return;
   const { default: texts } = await import(`../texts/${language}.js`);
   const look = createTranslator(texts, marks);

@@ -1,6 +1,7 @@
 """The teaching material on the page: its sheets, on paper too, and the quiz before and after."""
 
 import re
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -37,13 +38,13 @@ def print_sheet(tab: Tab, name: str) -> tuple[int, int]:
 
 @pytest.mark.parametrize("language", CONSTANTS["languages"])
 def test_the_run_of_show_is_two_pages_of_a4_and_each_sheet_is_in_the_pages_language(
-    open_tab: Tabs, folder: str, language: str
+    open_tab: Tabs, folder: Path, language: str
 ) -> None:
-    tab = open_tab(f"{folder.as_uri()}/index.html", fragment=f"&lang={language}", speed=None)  # type: ignore[attr-defined]
+    tab = open_tab(f"{folder.as_uri()}/index.html", fragment=f"&lang={language}", speed=None)
     open_material(tab)
     material = read_material(language)
     heading = material["run-of-show"].splitlines()[0].removeprefix("# ")
-    expect(tab.page.locator("#teach-sheet h1")).to_have_text(heading)
+    expect(tab.page.locator("#teach-sheet h4")).to_have_text(heading)
     assert print_sheet(tab, "run-of-show") == (2, 0)
     assert print_sheet(tab, "handout")[0] <= 2
     assert print_sheet(tab, "quiz") == (1, 0)
@@ -71,7 +72,8 @@ def test_answers_from_before_and_after_are_kept_here_compared_and_deleted(typing
     tab.find("quiz-again").click()
     answer(tab, [wrong[0], *right[1:4], wrong[4]])
     expect(tab.find("quiz-verdict")).to_have_text(
-        "1 of 5 right before, 3 of 5 after: newly right: 3; no longer right: 1; changed from one wrong answer to another: 0."
+        "1 of 5 right before, 3 of 5 after: newly right: 3; no longer right: 1; "
+        "changed from one wrong answer to another: 0."
     )
     rows = tab.page.locator("#teach-sheet tbody tr")
     assert [row.locator("td").nth(2).inner_text()[0] for row in rows.all()] == ["✗", "✓", "✓", "✓", "✗"]

@@ -17,7 +17,7 @@ export function mountQuiz(host, questions) {
   const keep = (answers) => { storeAnswers(answers); mountQuiz(host, questions); };
   const forget = button("quiz-forget", "Delete my answers", () => keep({}), "link");
   const ask = (moment) => askAll(questions, moment, (answers) => keep({ ...stored, [moment]: answers }));
-  const title = element("h2", {}, "Quiz: before and after");
+  const title = element("h4", {}, "Quiz: before and after");
   if (!stored.before) host.replaceChildren(title, element("p", {}, BEFORE), ask("before"));
   else if (stored.after) host.replaceChildren(title, ...compare(questions, stored), forget);
   else host.replaceChildren(title, element("p", { id: "quiz-kept" }, KEPT), button("quiz-again", "Answer now, after the lesson", () => (
@@ -39,7 +39,7 @@ function askAll(questions, moment, keep) {
       const given = new FormData(event.target);
       keep(questions.map((_, at) => Number(given.get(`quiz-${at}`))));
     },
-  }, element("h3", {}, moment === "before" ? "Before the lesson" : "After the lesson"), ...fields, submit);
+  }, element("h5", {}, moment === "before" ? "Before the lesson" : "After the lesson"), ...fields, submit);
 }
 
 function compare(questions, { before, after }) {

@@ -5,6 +5,8 @@ import { marked } from "../../vendor/marked-18.2.1.js";
 import { element } from "../shared/dom.js";
 import { listQuestions, mountQuiz } from "./quiz.js";
 
+const DEPTH = 3; // the station's heading
+
 export async function mount(root) {
   const [{ default: material }] = await Promise.all([import(`../../teach/${language}.js`), loaded]);
   const sheet = root.querySelector("#teach-sheet");
@@ -19,7 +21,7 @@ export async function mount(root) {
     }
     sheet.setAttribute("aria-labelledby", tab.id);
     if (shown === "quiz") mountQuiz(sheet, material.quiz);
-    else sheet.replaceChildren(...render(material[shown]));
+    else sheet.replaceChildren(render(material[shown], DEPTH));
   }
 
   root.querySelector("[role=tablist]").addEventListener("keydown", (event) => {
@@ -31,25 +33,25 @@ export async function mount(root) {
   });
   for (const tab of tabs) tab.addEventListener("click", () => show(tab));
   root.querySelector("#teach-print").addEventListener("click", () => {
-    print(shown === "quiz" ? listQuestions(material.quiz) : render(material[shown]));
+    print(shown === "quiz" ? listQuestions(material.quiz) : [render(material[shown])]);
   });
   show(tabs[0]);
 }
 
-// Our own Markdown, in the page's language.
-function render(text) {
+// Our own Markdown, in the page's language; its headings are `deeper` than in the text.
+function render(text, deeper = 0) {
   const host = element("div", { translate: "no" });
-  host.innerHTML = marked.parse(text);
+  host.innerHTML = marked.parse(text, { walkTokens(token) { if (token.type === "heading") token.depth += deeper; } });
   for (const table of host.querySelectorAll("table")) {
     const frame = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": findHeading(table) });
     table.replaceWith(frame);
     frame.append(table);
   }
-  return [host];
+  return host;
 }
 
 function findHeading(node) {
-  for (let before = node; before; before = before.previousElementSibling) if (before.matches("h1, h2")) return before.textContent;
+  for (let before = node; before; before = before.previousElementSibling) if (/^H\d$/.test(before.tagName)) return before.textContent;
   return "";
 }
 
