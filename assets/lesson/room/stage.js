@@ -30,13 +30,13 @@ export function createStage(find, words) {
     if (latest && latest !== view?.requests.at(-1)) begun = Math.min(begun, performance.now() - 1000 * latest.seconds);
     view = next;
     const { round } = view;
-    find("now").hidden = !round;
+    const isVisible = isDrawn() && (round.phase !== "ended" || ["stop", "crowd"].includes(round.kind));
+    find("now").hidden = !isVisible && (!round || round.phase === "ended");
     if (!round) return;
     write(find("headline"), describePhase(round, say));
     write(find("asks"), round.phase === "ended" ? "" : round.prompt);
     write(find("counts"), describeCounts(view, say));
     write(find("legend"), `${round.recorded ? `${say("is_recorded")} ` : ""}${say(hasRequests() ? "stage_requests" : "positions")}`);
-    const isVisible = isDrawn() && (round.phase !== "ended" || ["stop", "crowd"].includes(round.kind));
     canvas.hidden = find("legend").hidden = !isVisible;
     canvas.setAttribute("aria-label", describeStage(view, say));
     showText(find("text"), view, say);
