@@ -18,7 +18,7 @@ from demo.ui.components.layout import Layout
 
 RUN_IT: Final = "README.md#run-it"
 STATION: Final = re.compile(
-    r'<section class="station" id="station-(?P<name>[a-z]+)".*?(?P<heading><h3.*?</h3>).*?(?P<paragraph><p>.*?</p>)',
+    r'<section class="station" id="station-(?P<name>[a-z]+)".*?(?P<heading><h3.*?</h3>).*?(?P<paragraph><p\b.*?</p>)',
     re.DOTALL,
 )
 KEY: Final = re.compile(r'<span class="key">(\d+)</span>')  # of a station: its number in the list of contents
@@ -31,6 +31,7 @@ ON_A_SERVER: Final = {
     "ways": "Its job is run by a server and read in three ways",
     "enough": "It overloads a server",
     "call": "Its programs call a server",
+    "room": "It brings the phones of a class together",
 }
 RECORDED_STORY: Final = "a recorded story is continued, at 30 tokens/s"
 REMAINDER: Final = (
@@ -119,7 +120,8 @@ class Document:
         place = f"/#station={number[1]}" if number else "/"
         where = self._link(place, "open it on one") if self._server else self._link("", "run one")
         sentence = f'<p class="note needs-server">{ON_A_SERVER[name]}: this needs a server; {where}.</p>'
-        section = f'<section class="station" id="station-{name}" aria-labelledby="title-{name}">'
+        english = " data-english" if "data-english" in found[0] else ""
+        section = f'<section class="station" id="station-{name}"{english} aria-labelledby="title-{name}">'
         props["value"], props["js_on_load"] = f"{section}\n{about}\n{sentence}\n</section>", None
 
     def _replace_how_it_works(self, found: re.Match[str]) -> str:

@@ -53,12 +53,13 @@ def find_english(texts: set[str], language: str) -> list[str]:
     """Those that are no names or terms, which are the same in a language."""
     translated: dict[str, str] = json.loads((TEXTS / f"{language}.json").read_text("utf-8"))
     same = [re.sub(r"\\{\w+\\}", ".+", re.escape(english)) for english, text in translated.items() if english == text]
-    return [text for text in texts - NAMES if not any(re.fullmatch(pattern, text) for pattern in same)]
+    named = {re.sub(r"^\d+ ", "", text) for text in texts} - NAMES
+    return [text for text in named if not any(re.fullmatch(pattern, text) for pattern in same)]
 
 
 NAMES: Final = {
     *(language["name"] for language in CONSTANTS["languages"].values()),
-    *("Token streaming", "PNG", "SVG"),
+    *("Token streaming", "PNG", "SVG", "x-queue-time; tgi_request_queue_duration"),
     *("vLLM bench serve", "guidellm", "aiperf, genai-perf", "inference-benchmarker", "inference-perf", "llmperf"),
 }
 

@@ -27,7 +27,8 @@ def list_sources() -> Iterator[str]:
     for path in (ROOT / "demo").rglob("*.py"):
         nodes = ast.walk(ast.parse(path.read_text("utf-8")))
         yield from (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    for path in (*ASSETS.rglob("*.js"), *ASSETS.rglob("*.html"), ASSETS / "constants.json", *list_built("Index-*.js")):
+    texts = (path for kind in ("*.js", "*.html", "room/*.json", "constants.json") for path in ASSETS.rglob(kind))
+    for path in (*texts, *list_built("Index-*.js")):
         yield JOINED.sub("", path.read_text("utf-8"))
     for path in ASSETS.rglob("*.html"):
         yield tell_recorded(path.read_text("utf-8"))
