@@ -8,11 +8,6 @@ import "../lesson/journey/journey.js";
 import "../lesson/link/link.js";
 import "../lesson/perceived/perceived.js";
 import "../lesson/teach/teach.js";
-import "../teach/en.js";
-import "../teach/de.js";
-import "../teach/fr.js";
-import "../texts/de.js";
-import "../texts/fr.js";
 import { mountAll } from "./store.js";
 import { bindPage, triggers } from "./page.js";
 

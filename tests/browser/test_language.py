@@ -59,7 +59,7 @@ def find_english(texts: set[str], language: str) -> list[str]:
 
 NAMES: Final = {
     *(language["name"] for language in CONSTANTS["languages"].values()),
-    *("Token streaming", "PNG", "SVG", "x-queue-time; tgi_request_queue_duration"),
+    *("Token streaming", "PNG", "SVG", "tokens/s", "x-queue-time; tgi_request_queue_duration"),
     *("vLLM bench serve", "guidellm", "aiperf, genai-perf", "inference-benchmarker", "inference-perf", "llmperf"),
 }
 
