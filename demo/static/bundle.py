@@ -37,7 +37,7 @@ const define = (path, evaluate) => {
     if (!modules[wanted]) await (loads[wanted] ??= loadFile(wanted));
     return find(wanted);
   };
-  evaluate(exports, find, load, { url });
+  evaluate(exports, find, load, { url }, give);
 };
 globalThis.defineModule = define;
 const loadFile = (path) => new Promise((resolve, reject) => {
@@ -114,7 +114,7 @@ def _wrap(path: str, text: str) -> str:
         statement = text[left.start() :].splitlines()[0]
         raise ValueError(f"{path} has a statement that the bundle doesn't know: {statement}")
     given = ", ".join(f"{json.dumps(name)}: () => {value}" for name, value in getters.items())
-    head = f"define({json.dumps(path)}, (_exports, _find, _load, _meta) => {{\ngive(_exports, {{ {given} }});\n"
+    head = f"define({json.dumps(path)}, (_exports, _find, _load, _meta, _give) => {{\n_give(_exports, {{ {given} }});\n"
     return f"{head}{text}\n}});\n"
 
 
