@@ -24,6 +24,7 @@ function createButton(text) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "copy";
+  button.translate = true; // in an answer, which is not
   button.setAttribute("aria-label", "Copy");
   button.addEventListener("click", async () => {
     button.setAttribute("aria-label", (await copy(text.data.replace(/\n$/, ""))) ? "Copied" : "Not copied");

@@ -7,6 +7,7 @@ export function createThinking(host) {
   const details = document.createElement("details");
   details.className = "thinking";
   const summary = document.createElement("summary");
+  summary.translate = true; // in an answer, which is not
   summary.textContent = "Thinking …";
   const body = document.createElement("div");
   details.append(summary, body);

@@ -2,6 +2,7 @@
 // compares them. Every moment is on this browser's clock, in milliseconds; none is compared with the engine's.
 
 import { MISSING } from "../lesson/shared/format.js";
+import { translateAt } from "./language.js";
 
 export const SIDES = ["streamed", "whole"];
 const START = "0.00 s";
@@ -18,7 +19,8 @@ let updated = 0;
 const find = (id) => document.getElementById(id);
 // Seconds on both sides: 0.04 s and 8.5 s are compared at a glance.
 const format = (ms) => `${(ms / 1000).toFixed(ms < 995 ? 2 : 1)} s`;
-export const write = (node, text) => { if (node && node.textContent !== text) node.textContent = text; };
+// The page's texts are written in English, and translated before they are painted.
+export const write = (node, text) => { if (node && node.textContent !== translateAt(node, text)) node.textContent = text; };
 export const anyRunning = () => SIDES.some((side) => clocks[side].running);
 export const marksOf = (side) => marks[side];
 

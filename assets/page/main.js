@@ -5,13 +5,14 @@ import "./event_stream.js";
 import "./connection.js";
 import { mountChart } from "./charts.js";
 import { anyRunning, marksOf, restoreClocks, startClocks, write } from "./heads.js";
+import { mountLanguages } from "./language.js";
 import { mountPane, mountPast } from "./panes.js";
 import { mountLarger } from "./larger.js";
 import { mountReload } from "./reload.js";
 import * as slowMotion from "./slow_motion.js";
 import { mountTable } from "./tables.js";
 
-const mounts = { mountChart, mountExamples, mountLine, mountPane, mountPast, mountRun, mountStation, mountTable, mountVerdict, mountVisibility, mountWhenNear };
+const mounts = { mountChart, mountExamples, mountLanguages, mountLine, mountPane, mountPast, mountRun, mountStation, mountTable, mountVerdict, mountVisibility, mountWhenNear };
 // Gradio may attach a component's element only after the call.
 const defer = (mount) => (...values) => queueMicrotask(() => mount(...values));
 const page = { run: null, mode: null, marks: marksOf, gatherInputs };

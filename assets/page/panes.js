@@ -6,6 +6,7 @@ import constants from "../constants.js";
 import { copy, element } from "../lesson/shared/dom.js";
 import { formatCount } from "../lesson/shared/format.js";
 import { SIDES, anyRunning, markArrival, markPaint, setState, updateClocks, write } from "./heads.js";
+import { translate } from "./language.js";
 import { createPainter } from "./painter.js";
 
 const NEAR_END = 48; // px
@@ -46,7 +47,7 @@ export function mountPast(host, props, watch) {
 }
 
 function createTurn({ question, text, parts, note }) {
-  const asked = element("p", { class: "question", dir: "auto" }, question);
+  const asked = element("p", { class: "question", dir: "auto", translate: "no" }, question);
   const host = element("div", { class: "answer" });
   if (!text) {
     host.append(element("em", {}, note));
@@ -55,6 +56,7 @@ function createTurn({ question, text, parts, note }) {
   const answer = createAnswer(host);
   answer.append(text, parts);
   answer.end();
+  host.translate = false;
   const button = element("button", { type: "button", class: "link", onclick: () => copy(text, button) }, "Copy");
   return { nodes: [asked, host, button], answer };
 }
@@ -162,8 +164,9 @@ function markRacing() {
 // A screen reader announces starts and ends, never a token.
 function announce(side, { state, phase, text }) {
   const answer = state === "done" && side === "streamed" ? `: ${text}` : "";
+  const said = [constants.titles[side], phase].map(translate).join(" ");
   const announced = ["queued", "done", "stopped", "failed"].includes(state);
-  if (announced && !(state === "queued" && side === SIDES[1])) write(document.getElementById("announcer"), `${constants.titles[side]} ${phase}${answer}`);
+  if (announced && !(state === "queued" && side === SIDES[1])) write(document.getElementById("announcer"), `${said}${answer}`);
 }
 
 // Keeps the end of the text visible unless the user scrolls up; a button leads back to it.

@@ -7,6 +7,7 @@ import "../lesson/exports/exports.js";
 import "../lesson/journey/journey.js";
 import "../lesson/link/link.js";
 import "../lesson/perceived/perceived.js";
+import "../lesson/teach/teach.js";
 import { mountAll } from "./store.js";
 import { bindPage, triggers } from "./page.js";
 

@@ -24,6 +24,7 @@ RUNTIME: Final = """\
 "use strict";
 const base = document.currentScript.src;
 const modules = {};
+const loads = {}; // of modules that are files of their own, by their paths
 const find = (path) => {
   if (!modules[path]) throw new Error(`This page has no module ${path}.`);
   return modules[path];
@@ -31,9 +32,19 @@ const find = (path) => {
 const define = (path, evaluate) => {
   const exports = modules[path] = {};
   const url = new URL(path, base).href;
-  const load = async (relative) => find(new URL(relative, url).href.slice(new URL(".", base).href.length));
-  evaluate(exports, find, load, { url });
+  const load = async (relative) => {
+    const wanted = new URL(relative, url).href.slice(new URL(".", base).href.length);
+    if (!modules[wanted]) await (loads[wanted] ??= loadFile(wanted));
+    return find(wanted);
+  };
+  evaluate(exports, find, load, { url }, give);
 };
+globalThis.defineModule = define;
+const loadFile = (path) => new Promise((resolve, reject) => {
+  const script = Object.assign(document.createElement("script"), { src: new URL(path, base).href, onload: resolve });
+  script.onerror = () => reject(new Error(`This page has no file ${path}.`));
+  document.head.append(script);
+});
 const give = (exports, getters) => {
   for (const [name, get] of Object.entries(getters)) Object.defineProperty(exports, name, { get, enumerable: true });
 };
@@ -60,6 +71,11 @@ def write_bundle(entries: tuple[str, ...], read: Callable[[str], str], replaced:
         raise ValueError(f"Modules import each other in a circle: {', '.join(error.args[1])}.") from None
     # The entries last, in their order.
     return RUNTIME + "".join(_wrap(path, texts[path]) for path in order) + "})();\n"
+
+
+def write_file(path: str, text: str) -> str:
+    """The script of a module that imports nothing: a file of its own at `path`, loaded when it is asked for."""
+    return f"globalThis.defineModule{_wrap(path, text).removeprefix('define')}"
 
 
 def _resolve(importer: str, path: str) -> str:
@@ -98,7 +114,7 @@ def _wrap(path: str, text: str) -> str:
         statement = text[left.start() :].splitlines()[0]
         raise ValueError(f"{path} has a statement that the bundle doesn't know: {statement}")
     given = ", ".join(f"{json.dumps(name)}: () => {value}" for name, value in getters.items())
-    head = f"define({json.dumps(path)}, (_exports, _find, _load, _meta) => {{\ngive(_exports, {{ {given} }});\n"
+    head = f"define({json.dumps(path)}, (_exports, _find, _load, _meta, _give) => {{\n_give(_exports, {{ {given} }});\n"
     return f"{head}{text}\n}});\n"
 
 

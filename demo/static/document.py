@@ -31,7 +31,7 @@ ON_A_SERVER: Final = {
     "ways": "Its job is run by a server and read in three ways",
     "enough": "It overloads a server",
     "call": "Its programs call a server",
-    "room": "Its phones join a server",
+    "room": "It brings the phones of a class together",
 }
 RECORDED_STORY: Final = "a recorded story is continued, at 30 tokens/s"
 REMAINDER: Final = (
@@ -120,7 +120,8 @@ class Document:
         place = f"/#station={number[1]}" if number else "/"
         where = self._link(place, "open it on one") if self._server else self._link("", "run one")
         sentence = f'<p class="note needs-server">{ON_A_SERVER[name]}: this needs a server; {where}.</p>'
-        section = f'<section class="station" id="station-{name}" aria-labelledby="title-{name}">'
+        english = " data-english" if "data-english" in found[0] else ""
+        section = f'<section class="station" id="station-{name}"{english} aria-labelledby="title-{name}">'
         props["value"], props["js_on_load"] = f"{section}\n{about}\n{sentence}\n</section>", None
 
     def _replace_how_it_works(self, found: re.Match[str]) -> str:
@@ -136,9 +137,14 @@ def _tell_recorded(props: dict[str, Any]) -> None:
     if props.get("elem_id") == "example-pace":
         props["choices"] = [choice for choice in props["choices"] if choice[1] in EXAMPLE_PACES]
     if (value := str(props.get("value"))).startswith('<section class="station"'):
-        for pattern, text in TOLD:
-            value = re.sub(pattern, text, value, flags=re.DOTALL)
-        props["value"] = value
+        props["value"] = tell_recorded(value)
+
+
+def tell_recorded(markup: str) -> str:
+    """What a station says on a page that plays recordings."""
+    for pattern, text in TOLD:
+        markup = re.sub(pattern, text, markup, flags=re.DOTALL)
+    return markup
 
 
 _SPEED: Final = '<fieldset id="speed"'

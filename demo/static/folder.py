@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from demo.engines.replay import find_rate
-from demo.static.bundle import write_bundle
+from demo.static.bundle import write_bundle, write_file
 from demo.static.document import Document
 from demo.static.play import Play
 from demo.static.readme import write_readme
@@ -30,6 +30,8 @@ REPLACED: Final = {
     "page/connection.js": "",
     "lesson/shared/stream.js": f'import {STREAMS} from "../../static/stream.js";\nexport {STREAMS};\n',
 }
+# In the language of the visitor alone: its texts, and the teaching material when it comes near.
+ON_DEMAND: Final = {name: text for name, (text, _) in GENERATED.items() if name.startswith(("texts/", "teach/"))}
 BUILT: Final = ("index.html", "page.js", "theme.js", "plotly.min.js", "runs")  # an earlier build has all of them
 # Each is loaded when it is needed, by a script element: a file opened from disk may not fetch.
 FILE: Final = "tokenStreamingFiles.receive({name}, {value});\n"
@@ -46,6 +48,9 @@ def write_folder(folder: Path, recordings: Recordings, server: str | None = None
     (folder / "theme.js").write_text((ASSETS / "static" / "theme.js").read_text("utf-8"), "utf-8")
     (folder / "page.css").write_text(write_styles(), "utf-8")
     (folder / "README.md").write_text(write_readme(machines), "utf-8")
+    for path, text in ON_DEMAND.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(write_file(path, text), "utf-8")
     for machine in machines:
         _write_runs(folder, machine)
     _write_file(folder, "example-trace", write_trace(recordings.example))

@@ -1,7 +1,7 @@
 """What the page loads of ours: scripts, style sheets and data, under one address that changes with their contents."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from hashlib import sha256
 from importlib.metadata import version
@@ -17,16 +17,27 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from demo.snippets import read_snippets
+from demo.ui.teaching import read_material
 from demo.ui.view.words import CONSTANTS
 
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
 LESSON: Final = ASSETS / "lesson"
+TEXTS: Final = ASSETS / "texts"  # a file for each language but English
 FOLDERS: Final = ("page", "answer", "vendor", "lesson", "room")
 STYLES: Final = ("constants.css", "page/page.css", "answer/answer.css", "lesson/lesson.css")
 COLOURS: Final = "".join(f"--{name}: {colour}; " for name, colour in CONSTANTS["colours"].items())
-# Text and media type. The constants are a script, since not every browser can import JSON.
+
+
+def write_module(value: object) -> tuple[str, str]:
+    """A value as a script, since not every browser can import JSON; and the script's media type."""
+    return f"export default {json.dumps(value)};\n", "text/javascript"
+
+
+# Text and media type.
 GENERATED: Final = {
-    "constants.js": (f"export default {json.dumps(CONSTANTS)};\n", "text/javascript"),
+    "constants.js": write_module(CONSTANTS),
+    **{f"texts/{path.stem}.js": write_module(json.loads(path.read_text("utf-8"))) for path in TEXTS.glob("*.json")},
+    **{f"teach/{language}.js": write_module(read_material(language)) for language in CONSTANTS["languages"]},
     "constants.css": (f":root {{ {COLOURS}}}\n", "text/css"),
     "snippets.json": (json.dumps([asdict(snippet) for snippet in read_snippets()]), "application/json"),
 }
@@ -47,7 +58,7 @@ PLACE: Final = f"/assets-{hash_files()}"
 
 def build_files() -> ASGIApp:
     """What is served at `PLACE`."""
-    routes = [Route(f"/{name}", _send_generated) for name in GENERATED]
+    routes = [Route(f"/{name}", _send(*content)) for name, content in GENERATED.items()]
     folders = [Mount(f"/{name}", StaticFiles(directory=ASSETS / name)) for name in FOLDERS]
     return GZipMiddleware(Router([*routes, Route("/plotly.min.js", _send_plotly), *folders]))
 
@@ -76,9 +87,8 @@ def write_tags() -> str:
     return "".join(tags)
 
 
-def _send_generated(request: Request) -> Response:
-    text, media_type = GENERATED[request.url.path.rsplit("/", 1)[1]]
-    return Response(text, media_type=media_type)
+def _send(text: str, media_type: str) -> Callable[[Request], Response]:
+    return lambda request: Response(text, media_type=media_type)
 
 
 def _send_plotly(request: Request) -> StreamingResponse:

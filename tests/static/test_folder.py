@@ -13,6 +13,7 @@ from demo.static.folder import REPLACED, write_folder
 from demo.static.recordings import list_paces, read_all
 from demo.ui.files import LESSON
 from demo.ui.listeners.lesson import EXAMPLE
+from demo.ui.view.words import CONSTANTS
 from tests.recordings import read_openings
 from tests.space.folder import check_folder
 from tests.static.building import build_small
@@ -69,7 +70,10 @@ def test_every_link_leads_to_a_file_or_a_place_on_the_page(folder: Path) -> None
     for address in document.linked:
         parts = urlsplit(address)
         assert (parts.scheme, parts.netloc) == ("", "")
-        assert (folder / parts.path).is_file() if parts.path else parts.fragment in document.ids, address
+        if parts.query:
+            assert parts.query.removeprefix("lang=") in CONSTANTS["languages"]
+        else:
+            assert (folder / parts.path).is_file() if parts.path else parts.fragment in document.ids, address
     assert re.search("^## Run it$", (folder / "README.md").read_text("utf-8"), re.MULTILINE)
 
 

@@ -12,8 +12,8 @@ export function describeRound({ mode, first, total, felt, expectedFirst, expecte
   const arrival = mode === "streamed"
     ? `That one was streamed: its first word came after ${formatSeconds(first)}, its last after ${formatSeconds(total)}.`
     : `That one came whole: its first word and its last after ${formatSeconds(total)}.`;
-  const expected = [["first", expectedFirst], ["last", expectedLast]].filter(([, seconds]) => seconds !== null);
-  const expectation = expected.map(([word, seconds]) => `the ${word} after ${formatSeconds(seconds)}`).join(" and ");
+  const expected = [["the first", expectedFirst], ["the last", expectedLast]].filter(([, seconds]) => seconds !== null);
+  const expectation = expected.map(([word, seconds]) => `${word} after ${formatSeconds(seconds)}`).join(" and ");
   const guess = `To you it felt like ${formatSeconds(felt)}, ${formatRatio(felt / total)} times as long.`;
   return [arrival, guess, expectation && `You had expected ${expectation}.`].filter(Boolean).join(" ");
 }

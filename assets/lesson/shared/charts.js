@@ -1,6 +1,7 @@
 // Charts by plotly, loaded when the first one is drawn. The theme's colours of text and grid are in page.css.
 
 import constants from "../../constants.js";
+import { isTranslated, marks, translate } from "../../page/language.js";
 import { download, element } from "./dom.js";
 
 export const COLOURS = constants.colours;
@@ -28,8 +29,9 @@ export function createLayout(xTitle, yTitle, layout = {}) {
 }
 
 // Draws or updates a chart in `host`, with buttons that save it as `name`. `summary` is its text alternative.
-export async function draw(host, { data, layout }, { name, summary }) {
+export async function draw(host, figure, { name, summary }) {
   const Plotly = await loadPlotly();
+  const { data, layout } = isTranslated(host) ? translateFigure(figure) : figure;
   host.classList.add("chart");
   let plot = host.querySelector(".plot");
   if (!plot) {
@@ -40,6 +42,20 @@ export async function draw(host, { data, layout }, { name, summary }) {
   figures.set(plot, { data, layout });
   plot.style.height = `${layout.height}px`; // plotly would follow the element's when the window is resized
   await Plotly.react(plot, data, layout, { displayModeBar: false, responsive: true });
+}
+
+// In the page's language: plotly measures its texts before it shows them.
+function translateFigure({ data, layout }) {
+  const named = data.map(({ name, hovertemplate, ...trace }) => ({
+    ...trace, ...(name && { name: translate(name) }), ...(hovertemplate && { hovertemplate: translate(hovertemplate) }),
+  }));
+  const write = (part) => ({ ...part, text: translate(part.text) });
+  const axes = Object.entries(layout).filter(([key, { title } = {}]) => /^[xy]axis/.test(key) && title?.text);
+  return { data: named, layout: {
+    ...layout, separators: marks.decimal + marks.group,
+    ...Object.fromEntries(axes.map(([key, axis]) => [key, { ...axis, title: write(axis.title) }])),
+    ...(layout.annotations && { annotations: layout.annotations.map(write) }),
+  } };
 }
 
 function saveButtons(Plotly, plot, name) {

@@ -28,9 +28,10 @@ export function bindQuota(status, count) {
     }
     const question = `This makes ${count()} runs, each on GPU time of your Hugging Face account. Press again to spend it.`;
     status.textContent = question;
+    const shown = status.firstChild;
     asked = setTimeout(() => {
       asked = null;
-      if (status.textContent === question) status.textContent = ""; // another button may have begun meanwhile
+      if (status.firstChild === shown) status.textContent = ""; // another button may have begun meanwhile
     }, WAIT_MS);
     return false;
   };

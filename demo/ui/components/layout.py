@@ -14,6 +14,7 @@ from demo.ui.components.markup import build_html, build_table
 from demo.ui.components.pane import Pane
 from demo.ui.files import LESSON
 from demo.ui.view.speed import DEFAULT_PACE, list_speeds
+from demo.ui.view.words import CONSTANTS
 
 KEYS: Final = '<span class="keys"> · Enter sends, Shift+Enter starts a new line, Esc stops</span>'
 # The sentence that compares both sides of a race that has ended, and what can be done with its answer.
@@ -25,17 +26,21 @@ LARGER: Final = '<button type="button" class="link" id="larger-models" hidden>La
 RELOAD: Final = '<button type="button" class="link" id="reload-model" hidden>Load it now</button>'
 INTRO: Final = """
 <h1>Token streaming</h1>
+<nav id="languages" aria-label="Languages">{languages}</nav>
 <p>One model writes one answer. Two panels deliver it: token by token as it is made, or all at once when it is done.
 Both read the same run, so the text is the same; only the waiting differs.</p>"""
+LANGUAGES: Final = "".join(
+    f'<a lang="{tag}" href="?lang={tag}">{language["name"]}</a>' for tag, language in CONSTANTS["languages"].items()
+)
 EDIT: Final = '<button type="button" class="link" id="edit">Edit</button>'
-ANNOUNCER: Final = '<div id="announcer" role="status" aria-live="polite" class="unseen"></div>'
+ANNOUNCER: Final = '<div id="announcer" role="status" aria-live="polite" class="unseen" translate="no"></div>'
 
 
 class Layout:
     """Every component of the page, built top to bottom within a gr.Blocks."""
 
     def __init__(self) -> None:
-        gr.HTML(INTRO, elem_id="intro", js_on_load=None)
+        build_html("mountLanguages(element)", INTRO.format(languages=LANGUAGES), elem_id="intro")
         self.model = _build_line("model", after=LARGER + RELOAD + KEYS)
         with gr.Row(elem_id="controls"):
             self._build_prompt_row()
@@ -44,9 +49,9 @@ class Layout:
             self.pace = gr.Radio(speeds, value=DEFAULT_PACE, label="Speed", elem_id="speed", min_width=0, scale=0)
             self.keep = gr.Checkbox(False, label="Continue the conversation", elem_id="keep", min_width=0, scale=0)
             self.examples = _build_examples()
-        self.message = _build_line("message", role="alert")
+        self.message = _build_line("message", 'role="alert"')
         self.controls, self.inputs = build_controls(self.pace), gr.JSON(visible=False)
-        self.question = _build_line("question", after=EDIT)
+        self.question = _build_line("question", 'translate="no"', after=EDIT)
         self.verdict = build_html("mountVerdict(element, trigger)", VERDICT)
         with gr.Row(elem_id="panes", equal_height=True):
             self.streamed, self.whole = self.panes = Pane("streamed"), Pane("whole")
@@ -105,15 +110,17 @@ class Layout:
 
 def _build_examples() -> gr.HTML:
     """One component for all example prompts: its script knows which one was clicked."""
-    chips = "".join(f'<button type="button" class="chip">{html.escape(text)}</button>' for text in read_examples())
+    chips = "".join(
+        f'<button type="button" class="chip" lang="en" translate="no">{html.escape(text)}</button>'
+        for text in read_examples()
+    )
     script = "mountExamples(element, trigger)"
     return build_html(script, f'<div id="examples">{chips}</div>', elem_classes="line-examples")
 
 
-def _build_line(name: str, role: str = "", after: str = "") -> gr.HTML:
+def _build_line(name: str, attributes: str = "", after: str = "") -> gr.HTML:
     """A line of text; `after` is markup that follows it."""
-    role = f' role="{role}"' if role else ""
-    template = f'<p id="{name}"{role} dir="auto" data-line></p>{after}'
+    template = f'<p id="{name}" {attributes} dir="auto" data-line></p>{after}'
     return build_html(
         "mountLine(element, props, watch, trigger)", "", html_template=template, elem_classes=f"line-{name}"
     )

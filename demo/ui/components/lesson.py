@@ -87,7 +87,7 @@ class Lesson:
         self.definitions = build_table("definitions", write_json(list_definitions(())))
 
     def _build_teach(self) -> None:
-        _build_station("teach")
+        _build_station("teach", MOUNT_NEAR)
         self.share = gr.Button("Make a link to this prompt and these settings", elem_id="share", min_width=0)
         self.link = build_html(MOUNT_NEAR, html_template='<div id="state-link" data-station="link"></div>')
 

@@ -69,7 +69,7 @@ NUMBERS: Final = """
       <button type="button" class="link" id="{side}-copy" disabled>Copy</button></span></div>
 </div>"""
 PAST: Final = '<div class="past"></div>'
-TEXT: Final = '<div class="answer" id="{side}-text" dir="auto"></div>'
+TEXT: Final = '<div class="answer" id="{side}-text" dir="auto" translate="no"></div>'
 
 
 class Pane:

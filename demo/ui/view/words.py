@@ -46,7 +46,7 @@ def describe_phase(
 
 def describe_queue(ahead: int, seconds: float | None) -> str:
     """Where a request is in the queue: "queued: 3 requests ahead, first words in about 2 s"."""
-    place = "next" if ahead == 0 else f"{ahead} request{'s' if ahead > 1 else ''} ahead"
+    place = "next" if ahead == 0 else "1 request ahead" if ahead == 1 else f"{ahead} requests ahead"
     return f"queued: {place}" + ("" if seconds is None else f", first words in about {max(math.ceil(seconds), 1)} s")
 
 
