@@ -7,10 +7,6 @@ every question the first time.
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any, Final
 
 import pytest
@@ -25,6 +21,7 @@ from tests.api.serving import serve_api
 from tests.browser.chromium import launch
 from tests.clients.programs import HERE, run_file
 from tests.clients.serving import Served, serve
+from tests.file_server import serve_files
 
 PROGRAMS: Final = {
     "LangChain": HERE / "frameworks" / "ask_langchain.py",
@@ -63,22 +60,6 @@ class BusyEngine(AnsweringEngine):
         raise Overloaded("Model is overloaded: try again in a moment.", PATIENCE)
 
 
-class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves files, and logs nothing."""
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@contextmanager
-def serve_page() -> Iterator[str]:
-    """The origin of a page that imports OpenAI's client."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(HERE / "js"))) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
 def run_page(origin: str, plan: Mapping[str, Any]) -> Any:
     """What the program of OpenAI's client tells on a page, where nothing may go wrong unseen."""
     with sync_playwright() as playwright, launch(playwright) as browser:
@@ -89,7 +70,7 @@ def run_page(origin: str, plan: Mapping[str, Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def origin() -> Iterator[str]:
-    with serve_page() as origin:
+    with serve_files(HERE / "js") as origin:
         yield origin
 
 
