@@ -14,7 +14,7 @@ from typing import Final
 from tests.readme import ROOT
 
 HERE: Final = Path(__file__).parent
-PATIENCE: Final = 90.0
+PATIENCE: Final = 180.0
 FEWEST_WORDS: Final = 5  # in twelve tokens
 COMMANDS: Final = {
     "python": (sys.executable, "-u", "-W", "error", "-c"),  # a terminal shows each line at once; a pipe would not

@@ -12,7 +12,11 @@ const whole = await generateText({ ...asked, prompt: plan.question });
 const stream = streamText({ ...asked, prompt: plan.question });
 const pieces = await collect(stream.textStream);
 const stopped = await generateText({ ...asked, prompt: plan.question, stopSequences: [plan.stop] });
-const conversed = await generateText({ ...asked, messages: listMessages(plan.conversation) });
+const conversed = await generateText({
+  ...asked,
+  messages: listMessages(plan.conversation),
+  allowSystemInMessages: true,
+});
 const completed = [];
 for (const prompt of plan.prompts) {
   completed.push((await generateText({ ...asked, model: served.completionModel("any"), prompt })).text);
