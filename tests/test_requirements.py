@@ -16,6 +16,8 @@ from tests.test_layers import FILES, ROOT, read_imports
 OURS = {"app", "demo", "tests"}
 PACKAGES = packages_distributions()
 BENCH = ROOT / "tests" / "comparison"
+FRAMEWORKS = ROOT / "tests" / "clients" / "frameworks"  # they run in a virtual environment of their own
+LOCKS = ("requirements", "requirements-test", "tests/clients/frameworks/requirements")
 
 
 def read_requirements(name: str) -> dict[str, Requirement]:
@@ -51,7 +53,7 @@ def test_every_package_that_the_app_imports_is_declared() -> None:
 
 
 def test_every_package_that_the_tests_import_is_declared() -> None:
-    files = [path for path in (ROOT / "tests").rglob("*.py") if BENCH not in path.parents]
+    files = [path for path in (ROOT / "tests").rglob("*.py") if not {BENCH, FRAMEWORKS} & {*path.parents}]
     assert not list_undeclared(files, "requirements.txt", "requirements-test.txt")
 
 
@@ -60,7 +62,7 @@ def test_every_package_that_the_comparison_imports_is_declared() -> None:
     assert not list_undeclared(files, "requirements.txt", "requirements-test.txt", "requirements-bench.txt")
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-test"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_satisfies_what_it_is_made_from(name: str) -> None:
     locked = read_lock(f"{name}.lock") | read_lock("requirements-torch.txt")
     wanted = read_requirements(f"{name}.txt")
@@ -72,8 +74,8 @@ def test_the_tests_run_with_the_packages_that_the_app_runs_with() -> None:
     assert {name: tests[name] for name in app.keys() & tests} == {name: app[name] for name in app.keys() & tests}
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-test.lock"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_names_no_registry_and_has_a_hash_of_every_package(name: str) -> None:
-    text = (ROOT / name).read_text()
+    text = (ROOT / f"{name}.lock").read_text()
     assert "://" not in text
     assert all("--hash=sha256:" in entry for entry in re.split(r"\n(?=[a-z0-9])", text)[1:])

@@ -4,7 +4,7 @@ import { loadFile } from "./files.js";
 import { readFragment, writeFragment } from "./packing.js";
 import { createRace } from "./race.js";
 import recordings from "./recordings.js";
-import { describeRace, drawLatency, drawTimeline, listRuns, priceSaving } from "./results.js";
+import { describeRace, drawLatency, drawTimeline, listDefinitions, listRuns, priceSaving } from "./results.js";
 import { setValue } from "./store.js";
 
 const SIDES = ["streamed", "whole"];
@@ -148,6 +148,7 @@ async function record(ended, run, recording) {
   setValue("latency", JSON.stringify(drawLatency(runs)));
   setValue("table", JSON.stringify(listRuns(runs)));
   showSaving();
+  if (trace) setValue("definitions", JSON.stringify(listDefinitions(race)));
   if (results.example) setValue("example", JSON.stringify(results.example));
   setValue("run", trace && JSON.stringify({ number: race.number, trace, fragment: await writeFragment(trace) }));
 }

@@ -76,6 +76,11 @@ export function listRuns(runs) {
   return { ...recordings.table, rows };
 }
 
+// Each tool's definitions, with the numbers of this run.
+export function listDefinitions({ number, results: { definitions } }) {
+  return { ...definitions, caption: definitions.caption.replace("{number}", number) };
+}
+
 // What stopping saved, at a price; the file's is `recordings.price`.
 export function priceSaving({ results: { saved } }, price) {
   const convert = (cell) => cell.replace(/\$([\d.]+)$/, (_, dollars) => `$${((dollars * price) / recordings.price).toFixed(dollars.split(".")[1].length)}`);

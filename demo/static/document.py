@@ -103,6 +103,7 @@ class Document:
             "table": page.table,
             "run": page.trace,
             "saved": page.lesson.saved,
+            "definitions": page.lesson.definitions,
             "example": page.lesson.example,
             "link": page.lesson.link,
             **{f"{pane.side}-run": pane.run for pane in page.panes},

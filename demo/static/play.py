@@ -17,7 +17,7 @@ from demo.ui.race import UPDATE_SECONDS
 from demo.ui.view.options import GenerationOptions
 from demo.ui.view.panes import Reading, complete_views, view_reading
 from demo.ui.view.plots import describe_timeline, draw_latency, draw_timeline, list_rows
-from demo.ui.view.tables import list_example, list_saved
+from demo.ui.view.tables import Table, list_definitions, list_example, list_saved
 from demo.ui.view.turn import Question, Turn
 from demo.ui.view.words import SIDES, Side, describe_recording
 
@@ -140,6 +140,7 @@ class Play:
             "summary": describe_timeline(turn),
             "rows": dict(zip(SIDES, map(_mark_number, list_rows((turn,))), strict=True)),
             "saved": list_saved((turn,), PRICE),
+            "definitions": _mark_caption(list_definitions((turn,))),
             "example": None if self.example is None else list_example(self.example, (turn,), turn),
             "notes": {view.side: view.note for view in (turn.streamed, turn.whole)},
         }
@@ -171,6 +172,7 @@ class Play:
             "ranges": {name: latency[name]["range"] for name in ("xaxis", "yaxis")},
             "rows": shown["rows"],
             "saved": shown["saved"],
+            "definitions": shown["definitions"],
             "example": shown["example"],
             "notes": shown["notes"],
         }
@@ -195,6 +197,10 @@ class Play:
 
 def _mark_number(row: Sequence[str]) -> list[str]:
     return [NUMBER + row[0].removeprefix(str(FIRST)), *row[1:]]
+
+
+def _mark_caption(table: Table) -> Table:
+    return {**table, "caption": str(table["caption"]).replace(f"run {FIRST}", f"run {NUMBER}")}
 
 
 def find_changes(before: Json, after: Json) -> Json:

@@ -1,11 +1,6 @@
 """The page without a server: opened from disk, and through a file server."""
 
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,32 +9,13 @@ from playwright.sync_api import expect
 
 from demo.static.play import Play
 from demo.static.recordings import read_all
-from demo.ui.view.tables import list_saved
+from demo.ui.view.tables import list_definitions, list_saved
 from tests.browser.tab import Tab, Tabs, read_seconds
+from tests.file_server import serve_files
 from tests.static.building import build_small
 from tests.static.test_folder import MAX_BYTES
 
 QUESTION = "List three benefits of reading books"
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    """Logs nothing."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def serve_files(folder: Path) -> Iterator[str]:
-    """A file server that knows nothing of the page."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +61,7 @@ def test_a_race_from_disk_is_played_slowed_stopped_and_charted(open_tab: Tabs, f
     tab.expect_both("stopped")
     expect(tab.page.locator("#numbers tbody tr")).to_have_count(4)
     expect(tab.find("saved")).to_contain_text("saved up to")
+    expect(tab.find("definitions").locator("caption")).to_contain_text("with the numbers of run 2, streamed")
 
     tab.prompt.fill("What nobody has recorded")
     tab.prompt.press("Enter")
@@ -116,15 +93,18 @@ def test_a_file_server_sends_a_first_race_in_400_kb_and_its_link_plays_again(ope
         open_tab.close()
 
 
-def test_a_saving_costs_what_the_server_says_at_every_price(open_tab: Tabs, folder: Path) -> None:
+def test_a_saving_costs_and_a_definition_measures_what_the_server_says(open_tab: Tabs, folder: Path) -> None:
     tab = open_tab(f"{folder.as_uri()}/index.html", speed="30 tokens/s")
     tab.ask(QUESTION)
     tab.expect_some_text("streamed")
     tab.find("stop").click()
     expect(tab.find("saved").locator("tbody td")).to_have_count(16)
+    defined = tab.find("definitions").locator("tbody tr").all_inner_texts()
     count = int(tab.read("streamed-tokens"))
     trace = next(each for each in read_all().races if each.question == QUESTION)
     stop = next(stop / 10 for stop in range(1, 99) if len(Play(trace, 30).list_until(stop / 10)) - 1 == count)
+    told = list_definitions((Play(trace, 30).make_turn(stop, stop),))["rows"]
+    assert defined == ["\t".join(row) for row in told]  # type: ignore[attr-defined]
     for price in (0.1, 7.7, 100.0):
         tab.find("price").locator("input").fill(str(price))
         cells = tab.find("saved").locator("tbody td:last-child").all_inner_texts()

@@ -5,20 +5,24 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.readme import ROOT
+
 HERE: Final = Path(__file__).parent
-PATIENCE: Final = 90.0
+PATIENCE: Final = 180.0
 FEWEST_WORDS: Final = 5  # in twelve tokens
 COMMANDS: Final = {
     "python": (sys.executable, "-u", "-W", "error", "-c"),  # a terminal shows each line at once; a pipe would not
     "js": ("node", "--no-warnings", "--input-type=module", "--eval"),  # Node 18 warns of its own fetch
     "sh": ("sh", "-c"),
 }
+INTERPRETERS: Final = {".py": str(ROOT / ".venv-clients" / "bin" / "python"), ".mjs": "node"}
+NO_MESSAGES_HOME: Final = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}  # else LiteLLM fetches prices when it is imported
 
 
 @dataclass(slots=True)
@@ -43,12 +47,15 @@ class Program:
         assert self.process.returncode == 0, self.complaints
 
 
-@contextmanager
-def start_program(language: str, source: str, folder: Path = HERE) -> Iterator[Program]:
+def start_program(language: str, source: str, folder: Path = HERE) -> AbstractContextManager[Program]:
     """Start it in `folder`, where Node looks for packages. It is ended with the block, or when patience is."""
+    return _start([*COMMANDS[language], source], folder)
+
+
+@contextmanager
+def _start(command: Sequence[str], folder: Path) -> Iterator[Program]:
     # The hub's client refuses every address while it is told to be offline, this machine's too.
-    environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
-    command = [*COMMANDS[language], source]
+    environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"} | NO_MESSAGES_HOME
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -64,6 +71,13 @@ def start_program(language: str, source: str, folder: Path = HERE) -> Iterator[P
 def run_program(language: str, source: str, folder: Path = HERE) -> Program:
     """Run to the end."""
     with start_program(language, source, folder) as program:
+        program.follow()
+    return program
+
+
+def run_file(path: Path, argument: str) -> Program:
+    """Run a program that is in a file, with the Python or the Node whose packages it imports, to its end."""
+    with _start([INTERPRETERS[path.suffix], path.name, argument], path.parent) as program:
         program.follow()
     return program
 

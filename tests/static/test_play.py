@@ -12,6 +12,7 @@ from demo.trace import Trace
 from demo.ui.components.pane import write_run
 from demo.ui.view.panes import Reading, view_reading
 from demo.ui.view.plots import step_points
+from demo.ui.view.tables import list_definitions
 from demo.ui.view.words import SIDES, Side
 from tests.traces import make_trace
 
@@ -83,6 +84,8 @@ def test_every_stop_is_what_the_servers_page_shows_of_it(pace: float | None) -> 
         alone = play.make_turn(stop["at"], None)
         assert stop["results"]["streamed"]["notes"]["streamed"] == alone.streamed.note
         assert "of waiting saved" in alone.streamed.note
+        both = play.make_turn(stop["at"], stop["at"])
+        assert stop["results"]["both"]["definitions"]["rows"] == list_definitions((both,))["rows"]
 
 
 def test_the_chart_of_a_stopped_side_is_a_beginning_of_the_whole_runs() -> None:

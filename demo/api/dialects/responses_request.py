@@ -123,7 +123,8 @@ class ResponsesRequest(BaseModel):
     text: TextOptions | None = None
     tools: Annotated[Any, Unavailable(([],))] = None
     tool_choice: Annotated[Any, Unavailable(("none", "auto"))] = None
-    include: Annotated[Any, Unavailable(([],))] = None
+    # Agents ask for it so that they can send reasoning back: here its text itself is in the item, and read from it.
+    include: Annotated[Any, Unavailable(([], ["reasoning.encrypted_content"]))] = None
     reasoning: ReasoningOptions | None = None
     chat_template_kwargs: Options | None = Field(
         default=None, description="vLLM's: variables for the model's chat template, such as `enable_thinking`."

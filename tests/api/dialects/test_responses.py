@@ -203,6 +203,7 @@ REFUSED: Sequence[tuple[dict[str, Any], str]] = [
     ({"text": {"format": {"type": "json_schema", "name": "x"}}}, "`text.format` of type `json_schema`"),
     ({"reasoning": {"effort": "high", "summary": "detailed"}}, "`summary` is not available"),
     ({"truncation": "auto"}, "`truncation` is not available"),
+    ({"include": ["message.output_text.logprobs"]}, "`include` is not available"),
     ({"background": True, "store": False}, "`background` needs `store`"),
     ({"max_output_tokens": 0}, "`max_output_tokens`"),
     ({"input": ""}, "`input"),
@@ -213,6 +214,11 @@ REFUSED: Sequence[tuple[dict[str, Any], str]] = [
 def test_what_is_not_available_is_refused_in_one_sentence(fields: dict[str, Any], words: str) -> None:
     response = ask(open_api(AnsweringEngine()), "POST", "/v1/responses", json={"input": "hi", **fields})
     assert_refused(response, "/v1/responses", 422, "validation", words)
+
+
+def test_agents_that_ask_for_reasoning_to_send_back_are_answered() -> None:
+    body = {"input": "hi", "include": ["reasoning.encrypted_content"], "store": False}
+    assert ask(open_api(AnsweringEngine()), "POST", "/v1/responses", json=body).status_code == 200
 
 
 def test_it_asks_for_the_key_as_every_route_that_generates() -> None:
