@@ -97,7 +97,7 @@ async def test_an_unknown_job_is_404_and_so_is_an_expired_one(jobs: JobClient, m
 
 
 async def test_the_memory_of_results_is_bounded(jobs: JobClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "KEEP_BYTES", 2 * end_job(JobStore(), "192.0.2.7").size)
+    monkeypatch.setattr(store, "KEEP_BYTES", int(2.5 * end_job(JobStore(), "192.0.2.7").size))
     ids = []
     for _ in range(4):
         ids.append((await jobs.begin())["id"])
