@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 
-from demo.engine import Engine
+from demo.engine import Engine, Ticket
 from demo.events import Done, Event, Failed
 from demo.loop_waker import find_waker
 from demo.request import Request
@@ -25,8 +25,7 @@ class Run:
     # Way 8: The run submits the request, which is accepted or refused here
     def __init__(self, engine: Engine, request: Request) -> None:
         self._prepare(request)
-        self._ticket = engine.submit(request, self._append)
-        self.admitted = time.perf_counter()
+        self._keep(engine.submit(request, self._append))
 
     @classmethod
     def start_all(cls, engine: Engine, requests: Sequence[Request]) -> "list[Run]":
@@ -35,8 +34,8 @@ class Run:
         for run, request in zip(runs, requests, strict=True):
             run._prepare(request)
         tickets = engine.submit_all(requests, [run._append for run in runs])
-        for run, run._ticket in zip(runs, tickets, strict=True):
-            run.admitted = time.perf_counter()
+        for run, ticket in zip(runs, tickets, strict=True):
+            run._keep(ticket)
         return runs
 
     def _prepare(self, request: Request) -> None:
@@ -45,6 +44,13 @@ class Run:
         self._lock = threading.Lock()
         self._events: list[Event] = []
         self._readers: set[Reader] = set()
+        self._ticket: Ticket | None = None
+
+    def _keep(self, ticket: Ticket) -> None:
+        """Keep the ticket while there is work to cancel: it refers to all that the engine holds of the request."""
+        self.admitted = time.perf_counter()
+        with self._lock:
+            self._ticket = ticket if self._find_end() is None else None
 
     @property
     def events(self) -> Sequence[Event]:
@@ -67,12 +73,14 @@ class Run:
         """A new reader, at the beginning of the log; `waits_for_end`: woken at the end only. Close it when done."""
         reader = Reader(self, waits_for_end)
         with self._lock:
-            self._readers.add(reader)
+            if self._find_end() is None:
+                self._readers.add(reader)
         return reader
 
     def cancel(self) -> None:
-        """Stop the work for all readers: each still receives a final event."""
-        self._ticket.cancel()
+        """Stop the work for all readers: each still receives a final event. Harmless when it has ended."""
+        if (ticket := self._ticket) is not None:
+            ticket.cancel()
 
     # Way 12: The engine's thread appends the sampled token to the log and wakes the readers
     def _append(self, *events: Event) -> None:
@@ -81,6 +89,9 @@ class Run:
             ended = self._find_end() is not None
             awake = [reader for reader in self._readers if ended or not reader.waits_for_end]
             wakers = [waker for reader in awake if (waker := reader._take_waker()) is not None]
+            if ended:  # a log that has ended refers to nobody, and is freed with its last reader
+                self._ticket = None
+                self._readers.clear()
         for wake in wakers:
             wake()
 

@@ -40,6 +40,7 @@ class Trace:
     """One run: its request, the model, device and date of its answer, and its events, the last a Done.
 
     `elsewhere`: its engine was another server, its times are arrivals, and it began at an unknown time.
+    `machine`: how the machine that recorded it is called; empty where only its device is known.
     """
 
     request: Request
@@ -49,6 +50,12 @@ class Trace:
     recorded_on: date
     events: tuple[Event, ...]
     elsewhere: bool = False
+    machine: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it was recorded: the machine, or the device of one without a name."""
+        return self.machine or self.device
 
     @property
     def pace(self) -> float | None:
@@ -130,6 +137,7 @@ def write_trace(trace: Trace) -> dict[str, Any]:
         "end": _round(done.time),
         "finish_reason": done.finish_reason,
         **({"elsewhere": True} if trace.elsewhere else {}),
+        **({"machine": trace.machine} if trace.machine else {}),
     }
 
 
@@ -158,6 +166,7 @@ def read_trace(text: str) -> Trace:
         _read_date(_take(document, "made", str)),
         _read_events(document),
         _take_or_none(document, "elsewhere", bool) or False,
+        _take_or_none(document, "machine", str) or "",
     )
 
 

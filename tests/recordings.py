@@ -10,6 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from demo.engine import Broken, Engine, Loading, Ready
@@ -24,6 +25,7 @@ from demo.trace import Trace, trace_run, write_trace
 from demo.ui.files import LESSON
 from demo.ui.listeners.lesson import EXAMPLE, EXAMPLE_SAMPLING
 from demo.ui.view.options import DEFAULTS, read_options
+from tests.comparison.machine import name_machine
 
 STORY: Request = Request(
     "-", 300, Sampling(do_sample=True, temperature=0.7, top_p=0.9, repetition_penalty=1.1, seed=1), cache_prompt=False
@@ -40,7 +42,7 @@ def record(engine: Engine, request: Request) -> Trace:
         pass
     trace = trace_run(run, status.card)
     assert trace is not None, f"the run of {request.prompt!r} broke"
-    return trace
+    return replace(trace, machine=name_machine())
 
 
 def ask(question: str) -> Request:

@@ -64,7 +64,7 @@ class FairEngine(EngineWrapper):
                 place.give_back()
             raise
         for place, ticket in zip(places, tickets, strict=True):
-            place.ticket = ticket
+            place.keep(ticket)
         return tickets
 
     def find_wait(self, client: str, places: int = 1) -> float | None:
@@ -163,16 +163,20 @@ class _Place(LogWrapper):
     def __init__(self, log: Log, client: str | None, give_back: "Callable[[_Place], None]") -> None:
         super().__init__(log)
         self.client = client
-        self.ticket: Ticket | None = None
+        self._ticket: Ticket | None = None
         self._give_back = give_back
         self._given_back = False
 
     def find_remaining(self) -> float | None:
-        return None if (ticket := self.ticket) is None else ticket.find_remaining()
+        return None if (ticket := self._ticket) is None else ticket.find_remaining()
+
+    def keep(self, ticket: Ticket) -> None:
+        """Ask `ticket` from now on, until the end: the two refer to each other."""
+        self._ticket = None if self._given_back else ticket
 
     def give_back(self) -> None:
         if not self._given_back:
-            self._given_back = True
+            self._given_back, self._ticket = True, None
             self._give_back(self)
 
     def observe(self, events: Sequence[Event]) -> None:

@@ -50,7 +50,7 @@ class Play:
     def label(self) -> str:
         """What marks the run as recorded, with the machine and what its weights are."""
         trace = self.played
-        return describe_recording(replace(trace, device=f"{trace.device}, {trace.dtype}"))
+        return describe_recording(replace(trace, machine=f"{trace.place}, {trace.dtype}"))
 
     def write(self) -> Json:
         """What the page needs to play it to its end."""

@@ -1,7 +1,7 @@
 """The recorded runs by machine and model: what each offers, and the names of its files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ class Machine:
     def name(self) -> str:
         """What tells it from the others."""
         first = self.traces[0]
-        return f"{first.model_id.rpartition('/')[2]}, {first.dtype}, on {first.device}"
+        return f"{first.model_id.rpartition('/')[2]}, {first.dtype}, on {first.place}"
 
     @property
     def rate(self) -> float | None:
@@ -47,11 +47,12 @@ class Machine:
         """What the page needs before a race."""
         status = Replay(self.traces).status
         assert isinstance(status, Ready)
+        named = Ready(replace(status.card, device=self.traces[0].place))
         offered = {REAL_SPEED, *(pace for pace in self.paces if pace)}
         default = choose_pace(self.rate)
         return {
             "name": self.name,
-            "line": describe_status(status),
+            "line": describe_status(named),
             "speeds": [each for each in list_speeds(self.rate) if each[1] in offered],
             "pace": default if default in offered else REAL_SPEED,
             "runs": {trace.question: self.name_run(trace) for trace in self.traces},
@@ -62,7 +63,7 @@ def group_by_machine(traces: Sequence[Trace]) -> tuple[Machine, ...]:
     """The machines in the order of their first runs; of several runs of a prompt the first."""
     found: dict[tuple[str, str, str], dict[str, Trace]] = {}
     for trace in traces:
-        key = (trace.model_id, trace.device, trace.dtype)
+        key = (trace.model_id, trace.place, trace.dtype)
         found.setdefault(key, {}).setdefault(trace.question, trace)
     return tuple(Machine(number, tuple(runs.values())) for number, runs in enumerate(found.values(), start=1))
 

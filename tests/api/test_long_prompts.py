@@ -2,10 +2,14 @@
 
 import json
 import threading
+from collections.abc import Callable
 
 import pytest
 from fastapi import FastAPI
 
+from demo.api import json_route
+from demo.api.json_route import parse_json
+from demo.api.middleware.body_limit import LONG_BODY_BYTES
 from demo.engine import Piece
 from demo.engines.local.engine import LocalEngine
 from demo.json_size import MAX_ESCAPES, MAX_VALUES
@@ -114,3 +118,37 @@ def test_two_megabytes_are_refused_by_the_real_engine_for_their_bytes_and_a_shor
             client.sendall(short.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
             assert read_status(read_to_end(client)) == 200
     assert worker.load.running == worker.load.waiting == 0
+
+
+LONG = "x" * (LONG_BODY_BYTES + 1)
+BODIES = [
+    f'{{"a": "{LONG}", "b": [1, -0.0, 1e5, true, null], "b": "twice"}}',
+    f'{{"a": "{LONG}\\ud800"}}',
+    f'{{"a": "{LONG}", "b": [NaN, -Infinity, 1e400]}}',
+    f'{{"a": "{LONG}\\n\\u65e5\\ud83d\\uddfc日"}}',
+    f'{{"a": "{LONG}", }}',
+    f'{{"a": "{LONG}',
+]
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_long_body_is_parsed_as_a_short_one_is(body: str) -> None:
+    def parse(parser: Callable[[bytes], object]) -> str:
+        try:
+            return repr(parser(body.encode()))
+        except json.JSONDecodeError as error:
+            return repr((error.msg, error.pos))
+
+    assert parse(parse_json) == parse(json.loads)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/generate", "/", "/v1/chat/completions", "/v1/completions", "/v1/responses", "/tokenize", "/jobs", "/crowds"],
+)
+def test_every_route_that_takes_a_text_parses_it_so(app: FastAPI, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[int] = []
+    monkeypatch.setattr(json_route, "parse_json", lambda body: parsed.append(len(body)))
+    content = json.dumps({"inputs": LONG}).encode()
+    assert ask(app, "POST", path, content=content, headers={"content-type": "application/json"}).status_code == 422
+    assert parsed == [len(content)]

@@ -36,6 +36,11 @@ def describe_machine() -> Machine:
     return Machine(_read_processor(), cores, system, load, measure_bandwidth(cores))
 
 
+def name_machine() -> str:
+    """This machine as people call it: its processor, and the cores that this process may use."""
+    return f"{_read_processor()} ({count_cores()} cores)"
+
+
 def count_cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

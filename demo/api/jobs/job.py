@@ -2,16 +2,21 @@
 
 import secrets
 import time
+from functools import cached_property
+from typing import Final
 
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.errors import format_error
 from demo.api.dialects.native import write_stream_details, write_token
 from demo.api.jobs.report import DeliveryReport
+from demo.api.jobs.run_size import measure_run
 from demo.api.jobs.webhook import Webhook
 from demo.api.openapi import reports
 from demo.api.traffic import Traffic
 from demo.events import Failed
 from demo.run import Run
+
+REPORT_SHARE: Final = 2  # how much larger a run is with the reports of its delivery, at most
 
 
 class Job:
@@ -26,6 +31,11 @@ class Job:
         self.streamed = DeliveryReport(run.submitted)
         self._reader = run.attach()
         self.touch()
+
+    @cached_property
+    def size(self) -> int:
+        """The bytes that it takes, about, once it has ended."""
+        return REPORT_SHARE * measure_run(self.run)
 
     def read(self) -> Answer:
         return Answer.of(self.run)

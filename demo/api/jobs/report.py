@@ -3,10 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from demo.api.openapi.reports import WayReport
 from demo.api.traffic import Traffic
 from demo.events import Token
+
+MAX_OPEN: Final = 64  # requests whose connections may still add bytes; the earlier ones are added up
 
 
 @dataclass(slots=True)
@@ -32,6 +35,9 @@ class DeliveryReport:
         self.requests += 1
         if traffic is not None:
             self.traffic.append(traffic)
+            if len(self.traffic) > MAX_OPEN:
+                first, second, *rest = self.traffic
+                self.traffic = [Traffic(first.request + second.request, first.reply + second.reply), *rest]
 
     def record_arrival(self, tokens: Sequence[Token], at: float | None = None) -> None:
         """The reader has all of `tokens`, counted from the first, now or since `at`."""

@@ -8,16 +8,15 @@ from typing import Final
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.errors import Refused
 from demo.api.dialects.responses import ResponsesDialect
+from demo.api.jobs.run_size import measure_prompt, measure_run
 from demo.errors import BadRequest
-from demo.prompt_threads import measure_prompt
 from demo.request import Message
 from demo.run import Reader, Run
 
 KEEP_SECONDS: Final = 3600.0
 KEEP_RESPONSES: Final = 1000
 KEEP_OF_CLIENT: Final = 100
-KEEP_CHARACTERS: Final = 32 * 1024 * 1024  # of all: what a token costs in memory counts as TOKEN_COST
-TOKEN_COST: Final = 250
+KEEP_BYTES: Final = 32 * 1024 * 1024  # of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class ResponseStore:
 
     def __init__(self) -> None:
         self._stored: dict[str, StoredResponse] = {}
-        self._costs: dict[str, int] = {}  # of those that have ended
+        self._sizes: dict[str, int] = {}  # bytes of those that have ended
 
     def add(self, response: StoredResponse) -> None:
         self._stored[response.dialect.id] = response
@@ -62,24 +61,24 @@ class ResponseStore:
     def remove(self, response: StoredResponse) -> None:
         """Forget it, and stop it if it has not ended."""
         self._stored.pop(response.dialect.id, None)
-        self._costs.pop(response.dialect.id, None)
+        self._sizes.pop(response.dialect.id, None)
         response.run.cancel()
         if response.reader is not None:
             response.reader.close()
 
     def _expire(self) -> None:
-        oldest, kept, characters = time.perf_counter() - KEEP_SECONDS, Counter[str](), 0
+        oldest, kept, size = time.perf_counter() - KEEP_SECONDS, Counter[str](), 0
         for response in reversed(tuple(self._stored.values())):
             if (end := response.run.end) is None:
                 continue
             kept[response.client] += 1
-            characters += self._weigh(response)
+            size += self._measure(response)
             too_many = kept.total() > KEEP_RESPONSES or kept[response.client] > KEEP_OF_CLIENT
-            if too_many or characters > KEEP_CHARACTERS or end.time < oldest:
+            if too_many or size > KEEP_BYTES or end.time < oldest:
                 self.remove(response)
 
-    def _weigh(self, response: StoredResponse) -> int:
+    def _measure(self, response: StoredResponse) -> int:
         id = response.dialect.id
-        if id not in self._costs:
-            self._costs[id] = measure_prompt(response.conversation) + TOKEN_COST * len(response.run.events)
-        return self._costs[id]
+        if id not in self._sizes:
+            self._sizes[id] = measure_run(response.run) + measure_prompt(response.conversation)
+        return self._sizes[id]

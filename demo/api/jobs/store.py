@@ -1,10 +1,10 @@
-"""The jobs whose results can still be fetched. Results expire, their number is bounded, and forgotten jobs end.
+"""The jobs whose results can still be fetched. Results expire, their memory is bounded, and forgotten jobs end.
 
-The number is shared between addresses: nobody's results push out those of another who keeps fewer.
+The memory is shared between addresses: nobody's results push out those of another who keeps less.
 """
 
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -15,7 +15,7 @@ from demo.client_key import find_address_key
 from demo.run import Run
 
 KEEP_SECONDS: Final = 600.0  # how long a result can be fetched after the job's end
-KEEP_JOBS: Final = 1000
+KEEP_BYTES: Final = 32 * 1024 * 1024  # of all results
 UNASKED_SECONDS: Final = 60.0  # after which a job ends that nobody has asked about and that has no webhook
 
 
@@ -51,7 +51,7 @@ class JobStore:
         for job in [job for job, at in ended if at < limit]:
             self._drop(job)
         kept = [job for job, at in ended if at >= limit]
-        for job in choose_dropped(kept, len(kept) - KEEP_JOBS):
+        for job in choose_dropped(kept, sum(job.size for job in kept) - KEEP_BYTES):
             self._drop(job)
 
     def _drop(self, job: Job) -> None:
@@ -60,14 +60,18 @@ class JobStore:
 
 
 def choose_dropped(ended: Sequence[Job], excess: int) -> Iterator[Job]:
-    """So many of `ended`, oldest first: each time the oldest of the address that keeps the most.
+    """Those of `ended`, oldest first, that take `excess` bytes: each time the oldest of the address that keeps most.
 
     Thus whoever sends many jobs pushes out results of its own.
     """
-    if excess <= 0:
-        return
-    held: defaultdict[str, deque[Job]] = defaultdict(deque)
+    jobs, sizes = defaultdict[str, deque[Job]](deque), Counter[str]()
     for job in ended:
-        held[find_address_key(job.run.request.client or "")].append(job)
-    for _ in range(excess):
-        yield max(held.values(), key=len).popleft()
+        address = find_address_key(job.run.request.client or "")
+        jobs[address].append(job)
+        sizes[address] += job.size
+    while excess > 0:
+        ((address, _),) = sizes.most_common(1)
+        job = jobs[address].popleft()
+        sizes[address] -= job.size
+        excess -= job.size
+        yield job

@@ -18,6 +18,7 @@ from demo.api.crowd.stream import CrowdStream
 from demo.api.delivery.streamed import StreamedResponse
 from demo.api.dialects.native import NativeDialect
 from demo.api.dialects.native_request import GenerateRequest
+from demo.api.json_route import JsonRoute
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card, read_native, start_runs
 from demo.engine import Engine
@@ -25,7 +26,7 @@ from demo.engine import Engine
 
 def build_crowd_routes(engine: Engine, server_url: str) -> APIRouter:
     """POST /crowds, and the route that its clients request at `server_url`."""
-    crowds, router = CrowdRegistry(engine, server_url), APIRouter(tags=["crowd"])
+    crowds, router = CrowdRegistry(engine, server_url), APIRouter(route_class=JsonRoute, tags=["crowd"])
 
     @router.post("/crowds", **documents.crowd(reports.CrowdEvent))
     async def gather(client: Client, body: CrowdRequest) -> Response:

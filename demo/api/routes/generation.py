@@ -18,6 +18,7 @@ from demo.api.dialects.dialect import Dialect
 from demo.api.dialects.ignored import write_ignored
 from demo.api.dialects.native import NativeDialect
 from demo.api.dialects.native_request import CompatRequest, GenerateRequest
+from demo.api.json_route import JsonRoute
 from demo.api.openapi import documents, replies
 from demo.engine import Broken, Engine, Loading, ModelCard
 from demo.errors import NotReady
@@ -35,7 +36,7 @@ GENERATING_PATHS: Final = (*NATIVE_PATHS, "/v1/chat/completions", "/v1/completio
 
 def build_generation_routes(engine: Engine) -> APIRouter:
     """The routes of TGI and OpenAI."""
-    router, streams = APIRouter(tags=["generate"]), StreamStore()
+    router, streams = APIRouter(route_class=JsonRoute, tags=["generate"]), StreamStore()
 
     async def read_resumption(
         x_resumable: Annotated[bool, Header(description=RESUMABLE)] = False,

@@ -16,6 +16,7 @@ from demo.api.dialects.ignored import write_ignored
 from demo.api.dialects.native_request import MAX_BEST_OF, GenerateRequest
 from demo.api.dialects.openai import MAX_CHOICES
 from demo.api.dialects.template_options import write_options
+from demo.api.json_route import JsonRoute
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card
 from demo.bounds import MAX_STOP_SEQUENCES
@@ -35,7 +36,7 @@ def build_inspection_routes(
     engine: MeteredEngine, tabs: SharedLimit | None = None, drain: Drain | None = None
 ) -> APIRouter:
     """GET the state of the server; POST a text to see its tokens."""
-    router = APIRouter(tags=["inspect"])
+    router = APIRouter(route_class=JsonRoute, tags=["inspect"])
 
     async def health() -> reports.Health:
         """Whether requests can be answered. A busy server is healthy; a failed, stalled or draining one is not."""

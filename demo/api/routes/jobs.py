@@ -21,6 +21,7 @@ from demo.api.jobs.job import Job, write_result
 from demo.api.jobs.report import DeliveryReport
 from demo.api.jobs.store import JobStore
 from demo.api.jobs.webhook_sender import WebhookSender
+from demo.api.json_route import JsonRoute
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card, read_native, start_runs
 from demo.api.traffic import find_traffic
@@ -52,7 +53,7 @@ def build_job_routes(engine: Engine, sender: WebhookSender) -> APIRouter:
         for task in (cancelling, *deliveries):
             task.cancel()
 
-    router = APIRouter(prefix="/jobs", tags=["later"], lifespan=run_tasks)
+    router = APIRouter(route_class=JsonRoute, prefix="/jobs", tags=["later"], lifespan=run_tasks)
 
     @router.post("", status_code=202, **documents.job(202, 401, 413, 422, 429, 503))
     async def begin(http: Request, client: Client, body: JobRequest) -> JSONResponse:

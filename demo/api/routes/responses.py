@@ -13,6 +13,7 @@ from demo.api.dialects.number_fields import Place
 from demo.api.dialects.responses import ResponsesDialect, write_text
 from demo.api.dialects.responses_request import ResponsesRequest
 from demo.api.jobs.response_store import ResponseStore, StoredResponse
+from demo.api.json_route import JsonRoute
 from demo.api.openapi import documents
 from demo.api.openapi.response_replies import (
     DeletedResponse,
@@ -31,7 +32,7 @@ from demo.request import Message
 
 def build_response_routes(engine: Engine) -> APIRouter:
     """POST /v1/responses, and the routes of one response."""
-    router, store = APIRouter(prefix="/v1/responses", tags=["responses"]), ResponseStore()
+    router, store = APIRouter(route_class=JsonRoute, prefix="/v1/responses", tags=["responses"]), ResponseStore()
 
     @router.post("", **documents.response(ResponseObject, ResponseEvent))
     async def respond(client: Client, body: ResponsesRequest) -> Response:

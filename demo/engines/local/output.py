@@ -146,6 +146,7 @@ class Output:
             self.reason = events[-1].finish_reason if isinstance(events[-1], Done) else None
             events = (*self._flush(), *events)
             self._on_end()
+            del self._on_end  # it refers to the sequence, which refers to this
         if events:
             self._log(*events)
 

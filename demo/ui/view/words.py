@@ -65,9 +65,9 @@ def describe_reasoning(ttft: float | None, answered: float | None) -> str:
 def describe_recording(trace: Trace, from_link: bool = False) -> str:
     """The label of a run that is played from a recording: this server's, or one that a link brought."""
     slowed = f", slowed to {trace.pace:g} tokens/s" if trace.pace else ""
-    if from_link:  # device and date are the link's own words too
+    if from_link:  # machine and date are the link's own words too
         return f"{FROM_LINK}{slowed}"
-    return f"recorded {trace.recorded_on.isoformat()} on {trace.device}{slowed}"
+    return f"recorded {trace.recorded_on.isoformat()} on {trace.place}{slowed}"
 
 
 def describe_pace(pace: float | None, rate: float | None) -> str:

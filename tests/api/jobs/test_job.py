@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from demo.api.dialects.errors import Refused
-from demo.api.jobs import store
+from demo.api.jobs import run_size, store
 from demo.api.jobs.job import Job
+from demo.api.jobs.report import MAX_OPEN, DeliveryReport
 from demo.api.jobs.store import JobStore
 from demo.api.jobs.webhook_sender import WebhookSender
+from demo.api.traffic import Traffic
 from demo.client_key import make_client_key
 from demo.request import Request
 from demo.run import Run
@@ -94,8 +96,8 @@ async def test_an_unknown_job_is_404_and_so_is_an_expired_one(jobs: JobClient, m
         assert (await jobs.http.request(method, f"/jobs/{jobs.id}{path}")).status_code == 404
 
 
-async def test_the_number_of_results_is_bounded(jobs: JobClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "KEEP_JOBS", 2)
+async def test_the_memory_of_results_is_bounded(jobs: JobClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "KEEP_BYTES", int(2.5 * end_job(JobStore(), "192.0.2.7").size))
     ids = []
     for _ in range(4):
         ids.append((await jobs.begin())["id"])
@@ -103,10 +105,11 @@ async def test_the_number_of_results_is_bounded(jobs: JobClient, monkeypatch: py
     assert [(await jobs.http.get(f"/jobs/{id}")).status_code for id in ids] == [404, 404, 200, 200]
 
 
-def end_job(jobs: JobStore, address: str, key: str = "") -> Job:
+def end_job(jobs: JobStore, address: str, key: str = "", words: int = 0) -> Job:
     """A job of a client, which has ended."""
     engine = ScriptedEngine()
     job = jobs.add(Run(engine, Request("hi", client=make_client_key(address, "key", key))), None, False)
+    engine.tickets[0].write(*["word "] * words)
     engine.tickets[0].finish()
     return job
 
@@ -122,8 +125,8 @@ def list_kept(jobs: JobStore, ended: list[Job]) -> list[bool]:
 
 
 def test_whoever_sends_many_jobs_pushes_out_its_own_results_under_whatever_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "KEEP_JOBS", 8)
     jobs = JobStore()
+    monkeypatch.setattr(store, "KEEP_BYTES", 8 * end_job(JobStore(), "192.0.2.7").size)
     modest = [end_job(jobs, "192.0.2.7") for _ in range(3)]
     greedy = [end_job(jobs, "192.0.2.8", str(number)) for number in range(20)]
     assert list_kept(jobs, modest) == [True] * 3
@@ -131,6 +134,25 @@ def test_whoever_sends_many_jobs_pushes_out_its_own_results_under_whatever_key(m
     others = [end_job(jobs, f"198.51.100.{number}") for number in range(4)]
     assert list_kept(jobs, [*modest, *greedy[-5:], *others]).count(True) == 8
     assert list_kept(jobs, others) == [True] * 4
+
+
+def test_a_long_result_pushes_out_as_many_short_ones_as_take_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = JobStore()
+    short = [end_job(jobs, "192.0.2.7") for _ in range(8)]
+    long = end_job(jobs, "192.0.2.7", words=100)
+    monkeypatch.setattr(store, "KEEP_BYTES", long.size + 2 * short[0].size)
+    assert list_kept(jobs, [*short, long]) == [False] * 6 + [True] * 3
+    assert long.size > 2 * 100 * run_size.EVENT_BYTES
+
+
+def test_of_a_job_that_is_polled_without_end_the_requests_are_added_up() -> None:
+    report = DeliveryReport(submitted=0.0)
+    for number in range(1, 301):
+        report.record_request(Traffic(request=number, reply=1))
+    assert len(report.traffic) <= MAX_OPEN
+    report.traffic[-1].reply += 10  # of the last, which is still being sent
+    written = report.write()
+    assert (written["requests"], written["request_bytes"], written["reply_bytes"]) == (300, 300 * 301 // 2, 310)
 
 
 @pytest.mark.parametrize(
