@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from demo.embedded import find_embedded
 from demo.engines.local.loading.gguf import read_header
-from demo.engines.local.loading.gguf_tokenizer import ByteLevel, load_tokenizer
+from demo.engines.local.loading.gguf_tokenizer import GgufTokenizer, load_tokenizer
 from demo.engines.local.runners.transformers.tokenizer import Pretrained
 from demo.engines.local.tokenizer import Tokenizer
 from tests.engines.local.tiny import TEMPLATE
@@ -98,7 +98,7 @@ def test_bytes_are_merged_by_the_same_tokenizer_to_the_letter(
         change(writer)
 
     ours, theirs = load_both(write_vocabulary(tmp_path / "tiny.gguf", change_both, whole))
-    assert isinstance(ours, ByteLevel)
+    assert isinstance(ours, GgufTokenizer)
     assert ours.serialized == theirs.backend_tokenizer.to_str()
     assert (ours.eos_id, ours.special_ids) == (theirs.eos_token_id, frozenset(theirs.all_special_ids))
     assert ours.control_tokens == Pretrained(theirs).control_tokens >= {"<|user|>", "<|end|>"}
@@ -155,11 +155,11 @@ def load_with_template(path: Path, template: str) -> tuple[Tokenizer, PreTrained
 
 
 @cache
-def load_embedded() -> tuple[ByteLevel, Pretrained]:
+def load_embedded() -> tuple[GgufTokenizer, Pretrained]:
     file = find_embedded()
     assert file is not None, "the embedded model is missing: run `make test`"
     ours, theirs = load_both(file)
-    assert isinstance(ours, ByteLevel)
+    assert isinstance(ours, GgufTokenizer)
     assert ours.serialized == theirs.backend_tokenizer.to_str()
     return ours, Pretrained(theirs)
 
