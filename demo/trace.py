@@ -124,9 +124,7 @@ def write_trace(trace: Trace) -> dict[str, Any]:
         "cached_tokens": started.cached_tokens,
         "seed": started.seed,
         **({"reasoning": started.reasoning} if started.reasoning != "none" else {}),
-        "tokens": [
-            _write_token(token, started.reasoning) for token in trace.tokens
-        ],
+        "tokens": [_write_token(token, started.reasoning) for token in trace.tokens],
         "end": _round(done.time),
         "finish_reason": done.finish_reason,
         **({"elsewhere": True} if trace.elsewhere else {}),

@@ -112,7 +112,11 @@ def test_every_way_of_cutting_a_text_gives_the_ids_of_transformers(cut: str, tmp
 
 
 def test_tokenizers_of_other_kinds_are_transformers_own(tmp_path: Path) -> None:
-    ours, theirs = load_both(write_vocabulary(tmp_path / "pieces.gguf", frame, kind="llama"))
+    def change(writer: GGUFWriter) -> None:
+        frame(writer)
+        writer.add_tokenizer_pre("llama-bpe")
+
+    ours, theirs = load_both(write_vocabulary(tmp_path / "pieces.gguf", change, kind="llama"))
     assert isinstance(ours, Pretrained)
     assert (ours.eos_id, ours.special_ids) == (theirs.eos_token_id, frozenset(theirs.all_special_ids))
     compare(ours, Pretrained(theirs), TEXT)
