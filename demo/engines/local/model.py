@@ -58,9 +58,9 @@ class Model:
         """As PromptEncoder.encode."""
         return self._encoder.encode(prompt, truncate, options)
 
-    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+    def tokenize(self, prompt: Prompt, options: str = "{}") -> tuple[str, tuple[Piece, ...]]:
         """As PromptEncoder.locate."""
-        return self._encoder.locate(prompt)
+        return self._encoder.locate(prompt, options)
 
     @property
     def _encoder(self) -> PromptEncoder:

@@ -73,7 +73,7 @@ def _check_version(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Strings:
-    """The strings of an array, `nbytes` of a file with their lengths: an array for each would take 40 MB for 262,144."""
+    """The strings of an array, `nbytes` of a file with their lengths: 262,144 arrays would take 40 MB."""
 
     bytes: memoryview
     starts: Sequence[int]

@@ -14,7 +14,7 @@ def load_llama(file: GgufFile, rounded: bool = False, template: str | None = Non
     """The model of a supported file, `rounded` to 8 bits where it has more; `template` replaces its chat template.
 
     The tokenizer is built before the weights are read, since that takes 200 MB for a moment where there are 262,144
-    tokens; the file's own list of them is released.
+    tokens; the file's own list of them, 40 MB, is released.
     """
     shape = file.shape
     tokenizer = load_tokenizer(file.path, file.metadata, template)
