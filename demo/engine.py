@@ -117,9 +117,10 @@ class Engine(Protocol):
         """Seconds until `client` is expected to find so many places free; None where the engine does not know."""
         return None
 
-    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+    def tokenize(self, prompt: Prompt, options: str = "{}") -> tuple[str, tuple[Piece, ...]]:
         """The text that the model would read, with the chat template applied to a conversation, and its tokens.
 
+        `options` are variables for the template, as in a Request.
         Raises NotReady, or BadRequest where the template refuses the conversation.
         """
 

@@ -9,8 +9,9 @@ from typing import Literal, TypeAlias
 from demo.errors import DemoError
 
 FinishReason: TypeAlias = Literal["length", "eos_token", "stop_sequence", "repetition", "cancelled"]
-# How an answer begins: without reasoning, with tags if any, inside a tag that the prompt opened, or in harmony.
-ReasoningStart: TypeAlias = Literal["none", "tags", "open", "harmony"]
+# How an answer begins: without reasoning, with tags if any, inside a tag that the prompt opened, in harmony, inside one
+# of harmony's channels of reasoning, or as an engine elsewhere tells of each token.
+ReasoningStart: TypeAlias = Literal["none", "tags", "open", "harmony", "analysis", "told"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ class Token:
     token is special, or a stop string has begun before it. `top` holds the likeliest alternatives, if the request asks
     for them. `encoded` are its bytes of the answer's text where they are not `text` in UTF-8: those of all tokens,
     joined, are the text's. `own` is the token by itself where that is not `text`. A token of an engine elsewhere is
-    stamped when it arrives; `id` and `logprob` are None where that engine does not tell them.
+    stamped when it arrives; `id` and `logprob` are None where that engine does not tell them, and the first `reasoned`
+    characters of `text` are what it tells to be reasoning.
     """
 
     time: float
@@ -115,6 +117,7 @@ class Token:
     top: tuple[Candidate, ...] = ()
     encoded: bytes | None = None
     own: Candidate | None = None
+    reasoned: int = 0
 
     def encode(self) -> bytes:
         """Its bytes of the answer's text."""

@@ -1,7 +1,8 @@
 """A model's reasoning told apart from its answer, token by token: the one rule of the API and the page. Pure.
 
 Tags are `<think>…</think>` (Qwen3, SmolLM3, DeepSeek-R1); harmony is gpt-oss's channels, of which only `final` is the
-answer. Only who renders the chat template knows how an answer begins: `Started.reasoning` says it.
+answer. Only who renders the chat template knows how an answer begins: `Started.reasoning` says it. An engine elsewhere
+may have told them apart itself, without marks.
 """
 
 import re
@@ -24,7 +25,11 @@ MARKS: Final[dict[ReasoningStart, frozenset[str]]] = {
     "tags": frozenset((OPENING, CLOSING)),
     "open": frozenset((OPENING, CLOSING)),
     "harmony": frozenset((CHANNEL, MESSAGE, *ENDS)),
+    "analysis": frozenset((CHANNEL, MESSAGE, *ENDS)),
+    "told": frozenset(),
 }
+
+KNOWN: Final[dict[ReasoningStart, Kind]] = {"none": "answer", "analysis": "reasoning"}  # of the first text
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,10 @@ class ReasoningParser:
 
     def __init__(self, start: ReasoningStart) -> None:
         self._start = start
-        self._is_harmony = start == "harmony"
-        self._kind: Kind | None = "answer" if start == "none" else None  # None: before a text, or in a header
+        self._is_harmony = start in ("harmony", "analysis")
+        self._kind: Kind | None = KNOWN.get(start)  # None: before a text, or in a header
         self._default: Kind = "reasoning" if start == "open" else "answer"  # of what begins without a mark
-        self._begun = start == "open"
+        self._begun = start in ("open", "analysis")
         self._is_spaced = start == "open"  # whether the space at the beginning belongs to the mark before it
         self._held = ""
         self._before_answer = 0  # tokens, those between two parts of the reasoning included
@@ -62,7 +67,7 @@ class ReasoningParser:
         """The parts that this token completes: an end that may begin a mark is held back."""
         before = self._kind
         self._held += read_raw(token, self._start)
-        parts = tuple(self._take())
+        parts = tuple(self._take_told(token.reasoned) if self._start == "told" else self._take())
         self._before_answer += before != "answer" and all(part.kind != "answer" for part in parts)
         return parts
 
@@ -71,6 +76,14 @@ class ReasoningParser:
         held, self._held = self._held, ""
         kind: Kind = self._kind or ("mark" if self._begun and self._is_harmony else self._default)
         return (Part(kind, held),) if held else ()
+
+    def _take_told(self, reasoned: int) -> Iterable[Part]:
+        if self._held[:reasoned]:
+            self._begin("reasoning")
+            yield from self._cut(reasoned, "reasoning")
+        if self._held:
+            self._kind = "answer"
+            yield from self._cut(len(self._held), "answer")
 
     def _take(self) -> Iterable[Part]:
         while self._held:
@@ -146,6 +159,15 @@ def read_raw(token: Token, start: ReasoningStart) -> str:
     """The text of a token with that of a mark, which is a special token in some vocabularies."""
     own = token.candidate.text
     return own if token.special and own in MARKS[start] else token.text
+
+
+def continue_start(start: ReasoningStart, begun: str) -> ReasoningStart:
+    """How an answer goes on whose text so far is `begun`."""
+    parser = ReasoningParser(start)
+    parser.feed(Token(0.0, 1, None, begun, None, special=False))
+    if parser.kind == "reasoning":
+        return "analysis" if start == "harmony" else "open"
+    return "none" if parser.kind == "answer" else start
 
 
 def find_start(events: Sequence[Event]) -> ReasoningStart:

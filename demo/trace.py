@@ -20,6 +20,7 @@ from demo.engine import ModelCard
 from demo.errors import BadRequest
 from demo.events import Done, EngineReport, Event, FinishReason, ReasoningStart, Sent, Started, Token
 from demo.json_size import measure_json
+from demo.reasoning import read_raw
 from demo.request import Message, Request, Role, Sampling, TokenIds, find_question
 from demo.run import Run
 from demo.surrogates import has_lone_surrogate
@@ -27,7 +28,7 @@ from demo.surrogates import has_lone_surrogate
 VERSION: Final = 1
 MAX_BYTES: Final = 2 * 1024 * 1024
 MAX_TOKENS: Final = 8192
-MAX_VALUES: Final = 8 * MAX_TOKENS  # a token is a list of five
+MAX_VALUES: Final = 8 * MAX_TOKENS  # a token is a list of five or six
 MAX_SECONDS: Final = 3600.0
 INVALID: Final = "This is not a recorded run: "
 CHANGED: Final = "The link to this recorded run was cut off or changed: copy it again, whole."
@@ -108,7 +109,7 @@ def _complete_start(started: Started, events: Sequence[Event]) -> Started:
 
 
 def write_trace(trace: Trace) -> dict[str, Any]:
-    """As JSON. A token is [seconds, id, text, logprob, special]."""
+    """As JSON. A token is [seconds, id, text, logprob, special], and how much of its text is told to be reasoning."""
     started, *_, done = trace.events
     assert isinstance(started, Started)
     assert isinstance(done, Done)
@@ -130,10 +131,7 @@ def write_trace(trace: Trace) -> dict[str, Any]:
         "cached_tokens": started.cached_tokens,
         "seed": started.seed,
         **({"reasoning": started.reasoning} if started.reasoning != "none" else {}),
-        "tokens": [
-            [_round(token.time), token.id, token.text, token.logprob and _round(token.logprob), token.special]
-            for token in trace.tokens
-        ],
+        "tokens": [_write_token(token, started.reasoning) for token in trace.tokens],
         "end": _round(done.time),
         "finish_reason": done.finish_reason,
         **({"elsewhere": True} if trace.elsewhere else {}),
@@ -193,6 +191,13 @@ def _round(number: float) -> float:
     return round(number, 6)
 
 
+def _write_token(token: Token, start: ReasoningStart) -> list[Any]:
+    """The text is with a mark of reasoning that is a special token, since a trace has no tokens by themselves."""
+    text, logprob = read_raw(token, start), token.logprob and _round(token.logprob)
+    reasoned = [token.reasoned] if token.reasoned else []
+    return [_round(token.time), token.id, text, logprob, token.special, *reasoned]
+
+
 def _write_message(message: Message) -> dict[str, str]:
     return {name: text for name, text in asdict(message).items() if text is not None}
 
@@ -231,8 +236,8 @@ def _read_date(text: str) -> date:
 
 def _read_events(document: dict[str, Any]) -> tuple[Event, ...]:
     rows = _take(document, "tokens", list)
-    if len(rows) > MAX_TOKENS or not all(isinstance(row, list) and len(row) == 5 for row in rows):
-        raise BadRequest(f"{INVALID}`tokens` must be at most {MAX_TOKENS} rows of five.")
+    if len(rows) > MAX_TOKENS or not all(isinstance(row, list) and len(row) in (5, 6) for row in rows):
+        raise BadRequest(f"{INVALID}`tokens` must be at most {MAX_TOKENS} rows of five or six.")
     if document.get("finish_reason") not in get_args(FinishReason):
         raise BadRequest(f"{INVALID}`finish_reason` is unknown.")
     events: list[Event] = [
@@ -258,9 +263,11 @@ def _read_start(document: dict[str, Any]) -> Started:
 
 
 def _read_token(row: list[Any], index: int) -> Token:
-    kinds = {"time": float, "text": str, "special": bool}
-    token = dict(zip(("time", "id", "text", "logprob", "special"), row, strict=True))
+    kinds = {"time": float, "text": str, "special": bool, "reasoned": int}
+    token = dict(zip(("time", "id", "text", "logprob", "special", "reasoned"), [*row, 0], strict=False))
     known: dict[str, Any] = {name: _take(token, name, kind) for name, kind in kinds.items()}
+    if known["reasoned"] < 0:
+        raise BadRequest(f"{INVALID}`reasoned` must not be negative.")
     id, logprob = _take_or_none(token, "id", int), _take_or_none(token, "logprob", float)
     return Token(index=index, id=id, logprob=logprob, **known)
 

@@ -100,7 +100,7 @@ class ScriptedEngine(Engine):
         if self.refusal is not None:
             raise self.refusal
 
-    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+    def tokenize(self, prompt: Prompt, options: str = "{}") -> tuple[str, tuple[Piece, ...]]:
         text = "\n".join(list_texts(prompt))
         return text, tuple(Piece(ord(character), at, at + 1) for at, character in enumerate(text))
 

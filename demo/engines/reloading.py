@@ -79,8 +79,8 @@ class ReloadingEngine(Engine):
     def find_wait(self, client: str, places: int = 1) -> float | None:
         return None if (engine := self._engine) is None else engine.find_wait(client, places)
 
-    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
-        return self._find().tokenize(prompt)
+    def tokenize(self, prompt: Prompt, options: str = "{}") -> tuple[str, tuple[Piece, ...]]:
+        return self._find().tokenize(prompt, options)
 
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
         return [_WeakTicket(ticket) for ticket in self._find().submit_all(requests, logs)]

@@ -56,7 +56,7 @@ class Replay(Engine):
         with self._lock:
             self._check_limit()
 
-    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+    def tokenize(self, prompt: Prompt, options: str = "{}") -> tuple[str, tuple[Piece, ...]]:
         raise NotReady("This server plays recorded runs and has no tokenizer: start it without --replay-only.")
 
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:

@@ -43,7 +43,7 @@ class SimulatedFaults(Engine):
     def admit(self) -> None:
         self._check_limit()
 
-    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+    def tokenize(self, prompt: Prompt, options: str = "{}") -> tuple[str, tuple[Piece, ...]]:
         raise NO_MODEL
 
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:

@@ -28,8 +28,8 @@ class EngineWrapper(Engine):
     def find_wait(self, client: str, places: int = 1) -> float | None:
         return self._engine.find_wait(client, places)
 
-    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
-        return self._engine.tokenize(prompt)
+    def tokenize(self, prompt: Prompt, options: str = "{}") -> tuple[str, tuple[Piece, ...]]:
+        return self._engine.tokenize(prompt, options)
 
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
         return self._engine.submit_all(requests, logs)

@@ -76,9 +76,9 @@ class TokenizingEngine(AnsweringEngine):
         super().__init__()
         self.threads: list[threading.Thread] = []
 
-    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+    def tokenize(self, prompt: Prompt, options: str = "{}") -> tuple[str, tuple[Piece, ...]]:
         self.threads.append(threading.current_thread())
-        return super().tokenize(prompt)
+        return super().tokenize(prompt, options)
 
 
 def test_a_long_text_is_tokenized_and_its_tokens_are_written_beside_the_event_loop() -> None:

@@ -15,7 +15,6 @@ from demo.api.dialects.errors import Refused
 from demo.api.dialects.ignored import write_ignored
 from demo.api.dialects.native_request import MAX_BEST_OF, GenerateRequest
 from demo.api.dialects.openai import MAX_CHOICES
-from demo.api.dialects.template_options import write_options
 from demo.api.json_route import JsonRoute
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card
@@ -23,7 +22,7 @@ from demo.bounds import MAX_STOP_SEQUENCES
 from demo.drain import Drain
 from demo.engine import Engine, ModelCard, Piece, Ready
 from demo.engines.metered import MeteredEngine
-from demo.errors import BadRequest, NotReady
+from demo.errors import NotReady
 from demo.prompt_threads import run_beside
 from demo.request import Prompt
 from demo.shared_limit import SharedLimit
@@ -91,10 +90,8 @@ def _add_tokenizing_routes(router: APIRouter, engine: Engine) -> None:
 
     @router.post("/chat_tokenize", **documents.reply(reports.TokenizedChat, 413, 422, 429, 503))
     async def chat_tokenize(body: ChatRequest) -> Response:
-        """A conversation in the model's chat template, and its tokens."""
-        if body.template_options != write_options(None, None):
-            raise BadRequest("Variables of the chat template are not applied here: leave them out.")
-        return await _reply_beside(engine, body, lambda: reply_chat(engine, body.conversation()))
+        """A conversation in the model's chat template, with the variables of the request, and its tokens."""
+        return await _reply_beside(engine, body, lambda: reply_chat(engine, body.conversation(), body.template_options))
 
 
 async def _reply_beside(engine: Engine, body: GenerateRequest | ChatRequest, reply: Callable[[], Response]) -> Response:
@@ -156,9 +153,9 @@ def reply_text(engine: Engine, text: str) -> Response:
     return Response(write_pieces(*engine.tokenize(text)), media_type="application/json")
 
 
-def reply_chat(engine: Engine, conversation: Prompt) -> Response:
+def reply_chat(engine: Engine, conversation: Prompt, options: str) -> Response:
     """TGI's reply to /chat_tokenize."""
-    text, pieces = engine.tokenize(conversation)
+    text, pieces = engine.tokenize(conversation, options)
     body = b'{"tokenize_response":%b,"templated_text":%b}' % (write_pieces(text, pieces), orjson.dumps(text))
     return Response(body, media_type="application/json")
 

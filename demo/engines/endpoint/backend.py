@@ -45,6 +45,8 @@ class Backend(ABC):
 
     card: ModelCard
     model: str
+    tells_reasoning: bool = False  # apart from the answer
+    opens_reasoning: bool = False  # its chat template ends inside the reasoning, whose end it leaves in the text
 
     @abstractmethod
     def write(self, request: Request, seed: int | None) -> Call:
@@ -54,8 +56,13 @@ class Backend(ABC):
     def read(self, event: Json) -> Chunk:
         """What an event says."""
 
-    async def tokenize(self, connection: Connection, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
-        """The text that the model would read, and its tokens. Raises NotReady where this kind does not tell them."""
+    async def tokenize(
+        self, connection: Connection, prompt: Prompt, options: str = "{}"
+    ) -> tuple[str, tuple[Piece, ...]]:
+        """The text that the model would read, and its tokens, with `options` as variables of the chat template.
+
+        Raises NotReady where this kind does not tell them.
+        """
         raise NotReady(f"The engine behind this server, {self.title}, does not tell the tokens of a text.")
 
     def is_given_stops(self, request: Request) -> bool:
@@ -69,12 +76,15 @@ class Backend(ABC):
         self._refuse(request.ignore_eos and not self.ignores_eos, "`ignore_eos`")
         self._refuse(not request.cache_prompt and not self.chooses_cache, "`cache_prompt`")
         self._refuse(request.top_n_tokens > 0 and not self.card.has_logprobs, "the likeliest alternatives")
-        has_options = request.template_options != "{}"
-        self._refuse(has_options and not self.takes_template_options, "variables of the chat template")
+        self.check_options(request.template_options)
         self._refuse(is_continued(request.prompt) and not self.continues, "the continuation of an answer")
         self._check_seed(request.sampling.seed)
         if (most := self.card.max_new_tokens) is not None and (request.max_new_tokens or 0) > most:
             raise BadRequest(f"An answer has at most {most} tokens here: ask for fewer than {request.max_new_tokens}.")
+
+    def check_options(self, options: str) -> None:
+        """Raise BadRequest for variables of the chat template that this kind does not take."""
+        self._refuse(options != "{}" and not self.takes_template_options, "variables of the chat template")
 
     def write_sampling(self, sampling: Sampling) -> Json:
         """All sampling parameters, also those at their default: servers take another from a model's files."""

@@ -18,6 +18,7 @@ from demo.engines.endpoint.kinds.sglang import SglangBackend
 from demo.engines.endpoint.kinds.tgi import TgiBackend
 from demo.engines.endpoint.kinds.token_streaming import TokenStreamingBackend
 from demo.engines.endpoint.kinds.vllm import RayServeBackend, VllmBackend
+from demo.engines.endpoint.reasoning_start import can_open
 from demo.engines.endpoint.refusals import Unauthorized, WrongRoute
 from demo.errors import BadRequest, DemoError, NotReady, Overloaded, SettingError
 from demo.request import Message, Prompt, Request
@@ -154,7 +155,7 @@ async def warm_up(connection: Connection, backend: Backend) -> Backend:
     for greeting, logprobs in itertools.product(GREETINGS, {backend.has_logprobs: None, False: None}):
         tried = replace(backend, card=replace(backend.card, has_logprobs=logprobs))
         try:
-            await _ask_for_a_token(connection, tried, greeting)
+            tried = await _ask_for_a_token(connection, tried, greeting)
         except BadRequest as refusal:
             refusals.append(refusal)
         except (Overloaded, NotReady) as error:
@@ -167,10 +168,13 @@ async def warm_up(connection: Connection, backend: Backend) -> Backend:
     raise SettingError(f"--endpoint is {connection.url}, which refuses every request: {refusals[0]}") from refusals[0]
 
 
-async def _ask_for_a_token(connection: Connection, backend: Backend, greeting: Prompt) -> None:
+async def _ask_for_a_token(connection: Connection, backend: Backend, greeting: Prompt) -> Backend:
+    """The backend, with what the answer shows of the model's reasoning."""
     call = backend.write(Request(greeting, max_new_tokens=1), None)
-    async for _ in connection.stream(call.path, call.body):
-        pass
+    reasoned = [backend.read(event).reasoned async for event in connection.stream(call.path, call.body)]
+    if any(reasoned) or greeting == TEXT:
+        return replace(backend, tells_reasoning=any(reasoned))
+    return replace(backend, opens_reasoning=await can_open(backend, connection, greeting))
 
 
 def _note_refusals(backend: Backend, greeting: Prompt, refusals: list[BadRequest]) -> Backend:

@@ -71,10 +71,11 @@ class EndpointEngine(Engine):
         with self._lock:
             self._check_limit()
 
-    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+    def tokenize(self, prompt: Prompt, options: str = "{}") -> tuple[str, tuple[Piece, ...]]:
         """Waits for the engine's reply: not for an event loop."""
         backend, connection = self._find_backend()
-        return self._wait_for(backend.tokenize(connection, prompt), ASK_SECONDS)
+        backend.check_options(options)
+        return self._wait_for(backend.tokenize(connection, prompt, options), ASK_SECONDS)
 
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
         """Admit all or none, in one step. What the engine elsewhere refuses is the first event of its log."""

@@ -12,12 +12,24 @@ from demo.engine import Log, Ticket
 from demo.engines.endpoint.backend import Backend, Call
 from demo.engines.endpoint.chunk import Chunk, Entry
 from demo.engines.endpoint.connection import Connection, Cut, Unreachable
+from demo.engines.endpoint.reasoning_start import find_reasoning_start, is_opened
 from demo.engines.endpoint.refusals import drop_frames
 from demo.engines.endpoint.split import Part, Splitter
 from demo.engines.endpoint.stop_cutter import StopCutter
 from demo.engines.seed import choose_seed
 from demo.errors import DemoError, describe_failure
-from demo.events import Candidate, Done, EngineReport, Event, Failed, FinishReason, Sent, Started, Token
+from demo.events import (
+    Candidate,
+    Done,
+    EngineReport,
+    Event,
+    Failed,
+    FinishReason,
+    ReasoningStart,
+    Sent,
+    Started,
+    Token,
+)
 from demo.repetition import find_period
 from demo.request import Request
 
@@ -112,7 +124,8 @@ class Answer:
         top = sorted(entry.top, key=lambda each: -(each.logprob or 0.0))[:number] if entry is not None else ()
         logprob = None if entry is None else entry.logprob
         own = None if entry is None or entry.raw == part.text.encode() else name_entry(part, entry)
-        return Token(now, self.generated, part.id, part.text, logprob, part.special, tuple(top), part.encoded, own)
+        special, encoded, reasoned = part.special, part.encoded, part.reasoned
+        return Token(now, self.generated, part.id, part.text, logprob, special, tuple(top), encoded, own, reasoned)
 
 
 def name_entry(part: Part, entry: Entry) -> Candidate:
@@ -137,6 +150,9 @@ class EndpointRun(Ticket):
         self._backend = backend
         self._seed = seed
         self._answer = Answer(request, StopCutter(request.stop, request.keeps_stop))
+        self._early: list[Token] = []  # before the first text, which tells how the answer begins
+        self._opens = False
+        self._reasoning: ReasoningStart = "none"
         self._pace = 0.0 if request.pace is None else 1 / request.pace
         self._due = 0.0
         self._written = 0
@@ -166,6 +182,8 @@ class EndpointRun(Ticket):
 
     async def _read(self, connection: Connection) -> None:
         self._write(Sent(time.perf_counter()))
+        if self._backend.opens_reasoning and isinstance(prompt := self.request.prompt, tuple):
+            self._opens = await is_opened(self._backend, connection, prompt, self.request.template_options)
         answer = self._answer
         async with aclosing(connection.stream(self.call.path, self.call.body)) as events:
             async for event in events:
@@ -178,8 +196,8 @@ class EndpointRun(Ticket):
 
     async def _finish(self, answer: Answer) -> None:
         now, told = time.perf_counter(), answer.told
-        tokens = answer.complete(now)
-        await self._show(tokens[:-1])
+        tokens = self._decide_start([*self._early, *answer.complete(now)])
+        await self._write_tokens(tokens[:-1])
         last = [await self._hold(token) for token in tokens[-1:]]
         assert told.finish is not None
         end = Done(max([now, *(token.time for token in last)]), told.finish, answer.generated, told.stop)
@@ -187,6 +205,20 @@ class EndpointRun(Ticket):
         self._write(*self._begin(last), report, *last, end)
 
     async def _show(self, tokens: list[Token]) -> None:
+        """Write the tokens, but none before the first that has a text."""
+        self._early += tokens
+        if self.started or any(token.text for token in self._early):
+            tokens, self._early = self._early, []
+            await self._write_tokens(self._decide_start(tokens))
+
+    def _decide_start(self, tokens: list[Token]) -> list[Token]:
+        """The same tokens; how the answer begins is known with the first of them."""
+        if not self.started:
+            told = self._backend.tells_reasoning
+            self._reasoning = find_reasoning_start(self.request, told, self._opens, tokens)
+        return tokens
+
+    async def _write_tokens(self, tokens: list[Token]) -> None:
         if self._pace:
             for token in tokens:
                 held = await self._hold(token)
@@ -209,7 +241,7 @@ class EndpointRun(Ticket):
             return []
         told = self._answer.told
         moment = tokens[0].time if tokens else time.perf_counter()
-        return [Started(moment, told.input_tokens, self._seed, told.cached_tokens, told.prompt)]
+        return [Started(moment, told.input_tokens, self._seed, told.cached_tokens, told.prompt, self._reasoning)]
 
     def _write(self, *events: Event) -> None:
         with self._writing:

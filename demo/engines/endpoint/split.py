@@ -1,8 +1,9 @@
 """Splits a chunk, into which an engine elsewhere may have merged several tokens, into its tokens. Knows no dialect."""
 
 import codecs
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from demo.engines.endpoint.chunk import Chunk, Entry
@@ -19,6 +20,7 @@ class Part:
     entry: Entry | None
     special: bool
     encoded: bytes | None = None  # its bytes of the text, where they are not `text`
+    reasoned: int = 0  # characters at the beginning of the text that are reasoning
 
 
 class Splitter:
@@ -39,9 +41,13 @@ class Splitter:
         self.generated += number
         ids, entries = _align(chunk.ids, number), _align(chunk.entries, number)
         texts, inside = distribute(chunk.text, _align(self._decode(chunk.entries), number))
+        ends = itertools.accumulate(map(len, texts))
         return [
-            _make_part(id, text, entry, None if inside is None else place < inside)
-            for place, (id, text, entry) in enumerate(zip(ids, texts, entries, strict=True))
+            replace(
+                _make_part(id, text, entry, None if inside is None else place < inside),
+                reasoned=min(max(chunk.reasoned - end + len(text), 0), len(text)),
+            )
+            for place, (id, text, entry, end) in enumerate(zip(ids, texts, entries, ends, strict=True))
         ]
 
     def _decode(self, entries: Sequence[Entry]) -> list[str]:

@@ -54,4 +54,5 @@ class StopCutter:
 
 def _shorten(token: Token, length: int) -> Token:
     """The token with the beginning of its text, and what it is by itself."""
-    return replace(token, text=token.text[:length], encoded=None, own=token.candidate)
+    reasoned = min(token.reasoned, length)
+    return replace(token, text=token.text[:length], encoded=None, own=token.candidate, reasoned=reasoned)

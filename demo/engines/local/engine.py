@@ -84,8 +84,8 @@ class LocalEngine(Engine):
     def admit(self) -> None:
         self._admit()
 
-    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
-        return self._find_model().tokenize(prompt)
+    def tokenize(self, prompt: Prompt, options: str = "{}") -> tuple[str, tuple[Piece, ...]]:
+        return self._find_model().tokenize(prompt, options)
 
     # Way 10: The engine encodes the prompt and queues a sequence for its thread
     def submit_all(self, requests: Requests[Request], logs: Requests[Log]) -> Requests[Ticket]:

@@ -1,8 +1,6 @@
 """A loaded model: runner, tokenizer and limits; and how it is loaded from its source."""
 
-import ctypes
 import logging
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +17,7 @@ from demo.engine import Loading, ModelCard, Piece
 from demo.engines.local.chat_template import check_template, choose_template, list_gguf_templates
 from demo.engines.local.literal_text import isolate_text
 from demo.engines.local.loading.device import choose_device, choose_dtype, choose_threads
+from demo.engines.local.loading.free_memory import return_freed
 from demo.engines.local.loading.kv_memory import KVMemory, choose_kv_memory
 from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.loading.source import ModelSource, choose_source
@@ -59,9 +58,9 @@ class Model:
         """As PromptEncoder.encode."""
         return self._encoder.encode(prompt, truncate, options)
 
-    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+    def tokenize(self, prompt: Prompt, options: str = "{}") -> tuple[str, tuple[Piece, ...]]:
         """As PromptEncoder.locate."""
-        return self._encoder.locate(prompt)
+        return self._encoder.locate(prompt, options)
 
     @property
     def _encoder(self) -> PromptEncoder:
@@ -115,11 +114,11 @@ def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
     else:
         loaded = _load_with_transformers(source, settings, device, dtype, report)
     model = build_model(loaded, source, settings, report)
+    return_freed()
     report(Loading("warming up"))
     rate = _measure_rate(model)
     check_template(source.model_id, model.tokenizer)
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
-        libc.malloc_trim(0)  # glibc would keep what has been freed: 75 MB after loading the embedded model
+    return_freed()
     return replace(model, card=replace(model.card, rate=rate))
 
 

@@ -81,14 +81,14 @@ class PromptEncoder:
             "the text read `raw`."
         )
 
-    def locate(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
-        """The text that the model reads, and its tokens with their places in the text.
+    def locate(self, prompt: Prompt, options: str = "{}") -> tuple[str, tuple[Piece, ...]]:
+        """The text that the model reads, and its tokens with their places in the text; `options` are the template's.
 
         Raises TemplateRefused, or BadRequest for more than MAX_LISTED tokens or for ids.
         """
         if isinstance(prompt, TokenIds):
             raise BadRequest("Token ids are tokens already: send a text.")
-        text = self._apply_chat_template(prompt)
+        text = self._apply_chat_template(prompt, options)
         self._check_bytes(text)
         try:
             pieces = self.tokenizer.locate(text, isinstance(prompt, str), MAX_LISTED)

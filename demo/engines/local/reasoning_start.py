@@ -5,8 +5,8 @@ from itertools import islice
 from typing import Final, Literal, TypeAlias
 
 from demo.engines.local.spelling import Spell
-from demo.events import ReasoningStart, Token
-from demo.reasoning import CHANNEL, CLOSING, OPENING, ReasoningParser
+from demo.events import ReasoningStart
+from demo.reasoning import CHANNEL, CLOSING, OPENING, continue_start
 from demo.request import Prompt
 
 ReasoningFormat: TypeAlias = Literal["tags", "harmony"]
@@ -28,9 +28,9 @@ def find_reasoning_start(
         return "none"
     begun = prompt[-1].content if prompt[-1].role == "assistant" else ""
     if format == "harmony":
-        return "none" if begun else "harmony"  # what is continued stands in its channel
+        return continue_start("harmony", begun)
     is_open = _read_end(ids, begun, spell).rstrip().endswith(OPENING)
-    return _continue("open" if is_open else "tags", begun)
+    return continue_start("open" if is_open else "tags", begun)
 
 
 def _read_end(ids: Sequence[int], begun: str, spell: Spell) -> str:
@@ -38,11 +38,3 @@ def _read_end(ids: Sequence[int], begun: str, spell: Spell) -> str:
     tokens = islice(reversed(ids), ENDING + len(begun.encode()))
     text = b"".join(spell(id).encode() for id in reversed([*tokens])).decode(errors="replace")
     return text.removesuffix(begun)
-
-
-def _continue(start: ReasoningStart, begun: str) -> ReasoningStart:
-    """How an answer goes on that began so."""
-    parser = ReasoningParser(start)
-    parser.feed(Token(0.0, 1, None, begun, None, special=False))
-    kinds: dict[str | None, ReasoningStart] = {"answer": "none", "reasoning": "open"}
-    return kinds.get(parser.kind, start)

@@ -64,8 +64,8 @@ class ZeroGpuEngine(Engine):
         with self._lock:
             self._check_limit()
 
-    def tokenize(self, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
-        return self._find_model().tokenize(prompt)
+    def tokenize(self, prompt: Prompt, options: str = "{}") -> tuple[str, tuple[Piece, ...]]:
+        return self._find_model().tokenize(prompt, options)
 
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
         self.admit()

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from demo.engine import Piece
 from demo.engines.endpoint.backend import find_dict, locate_pieces
 from demo.engines.endpoint.connection import Connection, Json
-from demo.engines.endpoint.kinds.plain import OPENAI, PlainBackend, write_messages
+from demo.engines.endpoint.kinds.plain import OPENAI, PlainBackend, write_messages, write_options
 from demo.request import Prompt, Request
 
 # In the order of this server's own sampler; llama.cpp's default takes the temperature last.
@@ -54,14 +54,17 @@ class LlamaServerBackend(PlainBackend):
         count = find_dict(event, "timings").get("predicted_n", usage.get("completion_tokens"))
         return count if isinstance(count, int) else None
 
-    async def tokenize(self, connection: Connection, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
-        text = prompt if isinstance(prompt, str) else await self._apply_template(connection, prompt)
+    async def tokenize(
+        self, connection: Connection, prompt: Prompt, options: str = "{}"
+    ) -> tuple[str, tuple[Piece, ...]]:
+        text = prompt if isinstance(prompt, str) else await self._apply_template(connection, prompt, options)
         special = isinstance(prompt, str)
         asked = {"content": text, "with_pieces": True, "add_special": special, "parse_special": not special}
         tokens = (await connection.ask("/tokenize", asked))["tokens"]
         raws = [each["piece"].encode() if isinstance(each["piece"], str) else bytes(each["piece"]) for each in tokens]
         return locate_pieces([each["id"] for each in tokens], raws)
 
-    async def _apply_template(self, connection: Connection, prompt: Prompt) -> str:
-        reply = await connection.ask("/apply-template", {"messages": write_messages(prompt)})
+    async def _apply_template(self, connection: Connection, prompt: Prompt, options: str) -> str:
+        body = {"messages": write_messages(prompt), **write_options(options)}
+        reply = await connection.ask("/apply-template", body)
         return str(reply["prompt"])

@@ -63,9 +63,8 @@ class PlainBackend(Backend):
             return {"prompt": list(request.prompt.ids), **self.write_completion_logprobs(request.top_n_tokens)}
         continued = self.write_continuation() if is_continued(request.prompt) else {}
         logprobs = self.write_chat_logprobs(request.top_n_tokens)
-        options = json.loads(request.template_options)
-        variables = {"chat_template_kwargs": options} if options else {}
-        return {"messages": write_messages(request.prompt), **variables, **continued, **logprobs}
+        options = write_options(request.template_options)
+        return {"messages": write_messages(request.prompt), **options, **continued, **logprobs}
 
     def write_chat_logprobs(self, top: int) -> Json:
         return {"logprobs": True, "top_logprobs": top} if self.card.has_logprobs else {}
@@ -90,8 +89,10 @@ class PlainBackend(Backend):
         usage, logprobs = find_dict(event, "usage"), find_dict(choice, "logprobs")
         entries, ids = read_entries(logprobs)
         prompt_ids = event.get("prompt_token_ids") or choice.get("prompt_token_ids") or ()
+        reasoning, content = read_texts(choice)
         return Chunk(
-            text=read_text(choice),
+            text=reasoning + content,
+            reasoned=len(reasoning),
             ids=tuple(choice.get("token_ids") or ids),
             entries=entries,
             count=self.read_count(event, usage),
@@ -119,11 +120,17 @@ def write_messages(prompt: Prompt) -> list[Json]:
     return [turn | more for turn, more in zip(turns, reasoning, strict=True)]
 
 
-def read_text(choice: Json) -> str:
-    """The piece of text. What a server sorts out as the model's reasoning is text of the model too."""
+def write_options(options: str) -> Json:
+    """The field of variables for the chat template; none where there are none."""
+    variables = json.loads(options)
+    return {"chat_template_kwargs": variables} if variables else {}
+
+
+def read_texts(choice: Json) -> tuple[str, str]:
+    """The pieces of what the server sorts out as the model's reasoning, and of its answer, which follows it."""
     delta = find_dict(choice, "delta")
     reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
-    return str(reasoning) + (delta.get("content") or choice.get("text") or "")
+    return str(reasoning), str(delta.get("content") or choice.get("text") or "")
 
 
 def read_entries(logprobs: Json) -> tuple[tuple[Entry, ...], tuple[int, ...]]:

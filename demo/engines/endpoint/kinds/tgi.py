@@ -7,7 +7,7 @@ from demo.engine import Piece
 from demo.engines.endpoint.backend import Call, find_dict, read_numbers
 from demo.engines.endpoint.chunk import Chunk, Entry, Finish
 from demo.engines.endpoint.connection import Connection, Json
-from demo.engines.endpoint.kinds.plain import FINISHES, PlainBackend, write_messages
+from demo.engines.endpoint.kinds.plain import FINISHES, PlainBackend, write_messages, write_options
 from demo.events import Candidate
 from demo.request import Prompt, Request, Sampling
 
@@ -87,10 +87,12 @@ class TgiBackend(PlainBackend):
     def read_native_finish(self, reason: str) -> Finish | None:
         return FINISHES.get(reason)
 
-    async def tokenize(self, connection: Connection, prompt: Prompt) -> tuple[str, tuple[Piece, ...]]:
+    async def tokenize(
+        self, connection: Connection, prompt: Prompt, options: str = "{}"
+    ) -> tuple[str, tuple[Piece, ...]]:
         if isinstance(prompt, str):
             return prompt, read_pieces(await connection.ask("/tokenize", {"inputs": prompt}))
-        body = {"model": self.model, "messages": write_messages(prompt)}
+        body = {"model": self.model, "messages": write_messages(prompt), **write_options(options)}
         reply = await connection.ask("/chat_tokenize", body)
         return reply["templated_text"], read_pieces(reply["tokenize_response"])
 

@@ -24,6 +24,7 @@ class TokenStreamingBackend(TgiBackend):
     seed_bits: ClassVar[int] = 64
     ignores_eos: ClassVar[bool] = True
     chooses_cache: ClassVar[bool] = True
+    takes_template_options: ClassVar[bool] = True
     takes_ids: ClassVar[bool] = True
     fits_by_itself: ClassVar[bool] = True
 

@@ -1,5 +1,7 @@
-"""The free memory of a device, and whether a model's weights fit into it."""
+"""The free memory of a device, whether a model's weights fit into it, and what this process no longer needs."""
 
+import ctypes
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -42,3 +44,9 @@ def check_fits(model_id: str, size: int, dtype: str, device: str) -> None:
             f"{model_id} takes {size / 1e9:.3g} GB in {dtype}, and {free / 1e9:.3g} GB are free on {device}: give a "
             "smaller model, or a --dtype of fewer bits."
         )
+
+
+def return_freed() -> None:
+    """Return to the system what this process has freed: glibc would keep it, 75 MB after loading the embedded model."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)

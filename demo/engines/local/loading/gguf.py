@@ -2,6 +2,8 @@
 
 import math
 import struct
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -51,7 +53,13 @@ def read_header(path: Path) -> GgufHeader:
         for each in reader.tensors
     }
     fields = {name: field for name, field in reader.fields.items() if not name.startswith("GGUF.")}
-    return GgufHeader({name: field.contents() for name, field in fields.items()}, tensors)
+    return GgufHeader({name: read_field(field) for name, field in fields.items()}, tensors)
+
+
+def read_field(field: ReaderField) -> Any:
+    """The value of a field."""
+    strings: object = field.parts[-1]
+    return strings.decode() if isinstance(strings, Strings) else field.contents()
 
 
 def _check_version(path: Path) -> None:
@@ -61,6 +69,23 @@ def _check_version(path: Path) -> None:
         raise ValueError("it is no GGUF file")
     if len(version) == VERSION.size and (found := VERSION.unpack(version)[0]) & 0xFFFF and found not in VERSIONS:
         raise ValueError(f"it is of version {found} of the format, and {' and '.join(map(str, VERSIONS))} are read")
+
+
+@dataclass(frozen=True, slots=True)
+class Strings:
+    """The strings of an array, `nbytes` of a file with their lengths: 262,144 arrays would take 40 MB."""
+
+    bytes: memoryview
+    starts: Sequence[int]
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.bytes)
+
+    def decode(self) -> list[str]:
+        """The strings, read from UTF-8."""
+        texts = ((start, start + LENGTH.unpack_from(self.bytes, start - LENGTH.size)[0]) for start in self.starts)
+        return [str(self.bytes[start:end], "utf-8") for start, end in texts]
 
 
 class Reader(GGUFReader):
@@ -91,24 +116,21 @@ class Reader(GGUFReader):
         if kind == GGUFValueType.ARRAY:
             return super()._get_field_parts(orig_offs, raw_type)
         start = orig_offs + ARRAY_HEAD
-        if kind == GGUFValueType.STRING:
-            strings, size = self._get_strings(start, count)
-        else:
-            strings = [self._get(start, self.gguf_scalar_to_np[kind], count)]
-            size = strings[0].nbytes
-        return ARRAY_HEAD + size, strings, list(range(len(strings))), [GGUFValueType.ARRAY, kind]
+        values: Any = (
+            self._get_strings(start, count)
+            if kind == GGUFValueType.STRING
+            else self._get(start, self.gguf_scalar_to_np[kind], count)
+        )
+        return ARRAY_HEAD + values.nbytes, [values], [0], [GGUFValueType.ARRAY, kind]
 
-    def _get_strings(self, start: int, count: int) -> tuple[list[NDArray[np.uint8]], int]:
-        """The bytes of each string, and the size of all in the file."""
-        data, at, strings = np.asarray(self.data), start, []  # a plain array is sliced faster than a memmap
-        lengths = data.data
+    def _get_strings(self, begin: int, count: int) -> Strings:
+        data, at, starts = np.asarray(self.data).data[begin:], 0, array("Q")
         for _ in range(count):
             if at + LENGTH.size > len(data):
-                raise ValueError(f"it ends after {_format_sizes(len(data))}, before its weights do")
-            begin = at + LENGTH.size
-            at = begin + LENGTH.unpack_from(lengths, at)[0]
-            strings.append(data[begin:at])
-        return strings, at - start
+                raise ValueError(f"it ends after {_format_sizes(len(self.data))}, before its weights do")
+            starts.append(at + LENGTH.size)
+            at = starts[-1] + LENGTH.unpack_from(data, at)[0]
+        return Strings(data[:at], starts)
 
 
 def _find_end(tensor: ReaderField) -> int:

@@ -6,7 +6,7 @@ from typing import Final
 
 from gguf import GGUFValueType, GGUFWriter, Keys
 
-from demo.engines.local.loading.gguf import GgufHeader, Reader, read_header
+from demo.engines.local.loading.gguf import GgufHeader, Reader, read_field, read_header
 from demo.errors import ModelError
 
 PART: Final = re.compile(r"-\d{5}-of-(\d{5})\.gguf$")
@@ -67,7 +67,7 @@ def join_parts(parts: list[Path], target: Path) -> None:
     writer.data_alignment = int(readers[0].alignment)
     for name, field in fields.items():
         kind, *of = field.types
-        writer.add_key_value(name, field.contents(), kind, of[0] if kind == GGUFValueType.ARRAY else None)
+        writer.add_key_value(name, read_field(field), kind, of[0] if kind == GGUFValueType.ARRAY else None)
     tensors = [tensor for reader in readers for tensor in reader.tensors]
     for tensor in tensors:
         data = tensor.data

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from demo.embedded import find_embedded
 from demo.engines.local.loading.gguf import read_header
-from demo.engines.local.loading.gguf_tokenizer import ByteLevel, load_tokenizer
+from demo.engines.local.loading.gguf_tokenizer import GgufTokenizer, load_tokenizer
 from demo.engines.local.runners.transformers.tokenizer import Pretrained
 from demo.engines.local.tokenizer import Tokenizer
 from tests.engines.local.tiny import TEMPLATE
@@ -98,7 +98,7 @@ def test_bytes_are_merged_by_the_same_tokenizer_to_the_letter(
         change(writer)
 
     ours, theirs = load_both(write_vocabulary(tmp_path / "tiny.gguf", change_both, whole))
-    assert isinstance(ours, ByteLevel)
+    assert isinstance(ours, GgufTokenizer)
     assert ours.serialized == theirs.backend_tokenizer.to_str()
     assert (ours.eos_id, ours.special_ids) == (theirs.eos_token_id, frozenset(theirs.all_special_ids))
     assert ours.control_tokens == Pretrained(theirs).control_tokens >= {"<|user|>", "<|end|>"}
@@ -112,7 +112,11 @@ def test_every_way_of_cutting_a_text_gives_the_ids_of_transformers(cut: str, tmp
 
 
 def test_tokenizers_of_other_kinds_are_transformers_own(tmp_path: Path) -> None:
-    ours, theirs = load_both(write_vocabulary(tmp_path / "pieces.gguf", frame, kind="llama"))
+    def change(writer: GGUFWriter) -> None:
+        frame(writer)
+        writer.add_tokenizer_pre("llama-bpe")
+
+    ours, theirs = load_both(write_vocabulary(tmp_path / "pieces.gguf", change, kind="llama"))
     assert isinstance(ours, Pretrained)
     assert (ours.eos_id, ours.special_ids) == (theirs.eos_token_id, frozenset(theirs.all_special_ids))
     compare(ours, Pretrained(theirs), TEXT)
@@ -155,11 +159,11 @@ def load_with_template(path: Path, template: str) -> tuple[Tokenizer, PreTrained
 
 
 @cache
-def load_embedded() -> tuple[ByteLevel, Pretrained]:
+def load_embedded() -> tuple[GgufTokenizer, Pretrained]:
     file = find_embedded()
     assert file is not None, "the embedded model is missing: run `make test`"
     ours, theirs = load_both(file)
-    assert isinstance(ours, ByteLevel)
+    assert isinstance(ours, GgufTokenizer)
     assert ours.serialized == theirs.backend_tokenizer.to_str()
     return ours, Pretrained(theirs)
 

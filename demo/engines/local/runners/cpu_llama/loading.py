@@ -1,8 +1,7 @@
 """The network and the tokenizer of a GGUF file whose model runs from the weights as they are stored."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 from demo.engines.local.loading.end_tokens import find_end_ids, list_gguf_ends
+from demo.engines.local.loading.free_memory import return_freed
 from demo.engines.local.loading.gguf_tokenizer import load_tokenizer
 from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
@@ -12,14 +11,21 @@ from demo.settings import ROUNDED
 
 
 def load_llama(file: GgufFile, rounded: bool = False, template: str | None = None) -> Loaded:
-    """The model of a supported file, `rounded` to 8 bits where it has more; `template` replaces its chat template."""
-    with ThreadPoolExecutor(1) as pool:
-        tokenizer = pool.submit(load_tokenizer, file.path, file.metadata, template)
-        network = build_llama(file, rounded)
+    """The model of a supported file, `rounded` to 8 bits where it has more; `template` replaces its chat template.
+
+    The tokenizer is built before the weights are read, since that takes 200 MB for a moment where there are 262,144
+    tokens; the file's own list of them, 40 MB, is released.
+    """
+    shape = file.shape
+    tokenizer = load_tokenizer(file.path, file.metadata, template)
+    ends = find_end_ids(tokenizer, list_gguf_ends(file.metadata), shape.vocabulary)
+    file.release_vocabulary()
+    return_freed()
+    network = build_llama(file, rounded)
     return Loaded(
-        tokenizer=tokenizer.result(),
+        tokenizer=tokenizer,
         make_runner=lambda memory: CpuLlamaRunner(network, memory),
-        eos_ids=find_end_ids(tokenizer.result(), list_gguf_ends(file.metadata), network.shape.vocabulary),
+        eos_ids=ends,
         context=network.shape.context,
         device="cpu",
         dtype=ROUNDED.upper() if rounded and file.is_plain else file.find_dtype(),

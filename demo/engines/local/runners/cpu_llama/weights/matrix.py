@@ -14,7 +14,7 @@ from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
 from demo.engines.local.runners.cpu_llama.kernels.matmul import BFLOAT16, FLOAT16, FLOAT32, Q4, Q8, Q8_OFFSET
 from demo.engines.local.runners.cpu_llama.kernels.simd import LANES
 
-PACKED = 1 << 18  # numbers are packed at a time: what is made of them stays in the processor's cache
+PACKED = 1 << 17  # numbers are packed at a time: what is made of them stays in the processor's cache
 PLAIN_TYPES = {torch.float16: FLOAT16, torch.bfloat16: BFLOAT16, torch.float32: FLOAT32}
 
 

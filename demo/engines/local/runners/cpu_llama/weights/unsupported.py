@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
 from demo.engines.local.runners.cpu_llama.kernels.simd import LANES
@@ -11,7 +10,7 @@ from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 
 FREQUENCIES = {"rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"}
 HEAD_NORMS = ("attn_q_norm", "attn_k_norm")
-UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, SafetensorError, StrictDataclassError)
+UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, SafetensorError)
 
 
 def find_unsupported_reason(place: Path) -> str:
