@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from demo.api.dialects.ignored import write_ignored
 from demo.api.dialects.native import NativeDialect
 from demo.api.dialects.native_request import Parameters
-from demo.api.dialects.ignored import write_ignored
 from demo.api.openapi import documents, room_replies
 from demo.errors import BadRequest
 from demo.room.bodies import AnswerRequest, PhoneRequest
