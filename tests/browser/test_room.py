@@ -357,12 +357,17 @@ def test_the_phones_page_is_small_joins_at_once_and_loads_nothing_else(join: Joi
     assert not phone.scrolls
 
 
-def test_a_phone_speaks_its_languages_and_axe_is_content_with_it_in_light_and_dark(
-    projector: Projector, join: JoinPhones
+def test_a_phone_speaks_the_rooms_language_or_the_chosen_one_and_axe_is_content_in_light_and_dark(
+    projector: Projector, join: JoinPhones, browser: Browser
 ) -> None:
+    elsewhere = Phone(browser, f"{join.address.rsplit('/', 1)[0]}/zzzzzz", "de-DE")  # no room's language: the phone's
+    join.callback(elsewhere.context.close)
+    expect(elsewhere.find("headline")).to_have_text("Welcher Raum?")
     phone = join(language="de-DE")
-    expect(phone.find("headline")).to_have_text("Du bist dabei")
+    expect(phone.find("headline")).to_have_text("You are in")
     phone.find("language").select_option("fr")
+    expect(phone.find("headline")).to_have_text("C’est bon")
+    phone.page.reload()
     expect(phone.find("headline")).to_have_text("C’est bon")
     assert phone.find_violations() == []
     projector.start("predict")
