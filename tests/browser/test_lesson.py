@@ -197,7 +197,13 @@ def test_presenter_view_is_large_and_its_keys_run_the_lesson(tab: Tab, engine: S
     tab.find("presenter").click()
     assert size_of(tab.page, "#streamed-text") > 1.3 * before
     keys = tab.page.keyboard
-    for key, name in (("3", "station-sweep"), ("0", "station-call"), ("o", "station-room"), ("5", "station-perceived"), ("1", "intro")):
+    for key, name in (
+        ("3", "station-sweep"),
+        ("0", "station-call"),
+        ("o", "station-room"),
+        ("5", "station-perceived"),
+        ("1", "intro"),
+    ):
         keys.press(key)
         expect(tab.find(name)).to_be_in_viewport()
         focused = f"document.activeElement.closest('#{name}') !== null"
