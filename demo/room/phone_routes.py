@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from demo.api.dialects.native import NativeDialect
 from demo.api.dialects.native_request import Parameters
+from demo.api.dialects.ignored import write_ignored
 from demo.api.openapi import documents, room_replies
 from demo.errors import BadRequest
 from demo.room.bodies import AnswerRequest, PhoneRequest
@@ -43,14 +44,16 @@ def add_phone_routes(router: APIRouter, registry: Registry) -> None:
         return PhoneStream(room, last_seen, room.find_phone(phone))
 
     @router.post("/rooms/{code}/phones/{phone}/answers", status_code=204, **documents.nothing(*FOUND, 409, 413))
-    async def answer(request: Request, code: Code, phone: Secret, body: AnswerRequest) -> None:
+    async def answer(request: Request, response: Response, code: Code, phone: Secret, body: AnswerRequest) -> None:
         """Answer what is asked now: how long it felt, or when the first and the last word will come."""
+        response.headers.update(write_ignored(body))
         room = registry.find(code, find_origin(request)).room
         record_answer(room.require_round(body.round), room.find_phone(phone), body)
 
     @router.post("/rooms/{code}/phones/{phone}/stop", status_code=204, **documents.nothing(*FOUND, 409, 413))
-    async def stop(request: Request, code: Code, phone: Secret, body: PhoneRequest) -> None:
+    async def stop(request: Request, response: Response, code: Code, phone: Secret, body: PhoneRequest) -> None:
         """Stop this phone's own stream. When all have stopped, the run is cancelled."""
+        response.headers.update(write_ignored(body))
         runner = registry.find(code, find_origin(request))
         runner.stop(runner.room.find_phone(phone), body.round)
 
@@ -60,7 +63,9 @@ def add_phone_routes(router: APIRouter, registry: Registry) -> None:
         runner = registry.find(code, find_origin(request))
         asking, crowd = runner.room.find_phone(phone), runner.require_crowd(body.round)
         dialect = NativeDialect(Parameters(details=True), device="")
-        return CrowdStream(crowd, asking, crowd.request(asking), dialect)
+        stream = CrowdStream(crowd, asking, crowd.request(asking), dialect)
+        stream.early_headers |= write_ignored(body)
+        return stream
 
 
 def write_phone(phone: Phone) -> room_replies.PhoneJoined:

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
 from demo.api.client import Client
+from demo.api.dialects.ignored import write_ignored
 from demo.api.openapi import documents, room_replies
 from demo.room.bodies import RoomRequest, RoundRequest
 from demo.room.event_stream import TeacherStream
@@ -34,8 +35,11 @@ def add_teacher_routes(router: APIRouter, registry: Registry, address: PublicAdd
         }
 
     @router.post("/rooms", status_code=201, **documents.created(room_replies.RoomOpened, *OPENED))
-    async def open_room(request: Request, client: Client, body: RoomRequest) -> room_replies.RoomOpened:
+    async def open_room(
+        request: Request, response: Response, client: Client, body: RoomRequest
+    ) -> room_replies.RoomOpened:
         """Open a room: a whole class joins it by its code, and receives one run, at random streamed or whole."""
+        response.headers.update(write_ignored(body))
         return describe(registry.open(body.language, client).room, request)
 
     @router.get("/rooms/{code}", **documents.reply(room_replies.RoomOpened, *LED))
@@ -62,9 +66,10 @@ def _add_round_routes(router: APIRouter, registry: Registry) -> None:
         "/rooms/{code}/rounds", status_code=202, **documents.accepted(room_replies.RoundState, *LED, 409, 413, 503)
     )
     async def begin_round(
-        request: Request, client: Client, code: Code, body: RoundRequest, key: Key = ""
+        request: Request, response: Response, client: Client, code: Code, body: RoundRequest, key: Key = ""
     ) -> room_replies.RoundState:
         """Begin a round: a race, a race predicted first, an answer that may be stopped, or all ask at once."""
+        response.headers.update(write_ignored(body))
         runner = registry.find_as_teacher(code, key, find_origin(request))
         registry.require_open()
         return runner.begin(body, client)
