@@ -13,8 +13,8 @@ window.roomGuess = (() => {
     return Number(Math.max(0.1, Math.round(seconds / step) * step).toFixed(1));
   };
 
-  // Builds the guess in `host`; `onChange` is called when it moves. `words()` is the language of now.
-  return function createGuess(host, words, onChange) {
+  // Builds the guess in `host`. `words()` is the language of now.
+  return function createGuess(host, words) {
     let seconds = null;
     const title = add(host, "label");
     const row = add(host, "div");
@@ -38,7 +38,6 @@ window.roomGuess = (() => {
       seconds = next;
       if (seconds !== null) slider.value = toPosition(seconds);
       show();
-      onChange();
     }
 
     const nudge = (sign) => () => {

@@ -26,10 +26,12 @@
       if (state.me) { change(emptyState("closed")); return; }
       const reason = { 404: ["no_room", { code }], 429: ["wait_to_join", { seconds: retryAfter }], 409: ["full"] }[status];
       change({ view: "code", error: reason || ["no_room", { code }] });
+      if (status !== 404) find("code").value = code;
     },
     line(isUp) { find("lost").hidden = isUp; },
     state(snapshot) {
       const { round, text, tokens, answered, ended, stopped, results } = snapshot;
+      speak(state.me.language || snapshot.language);
       const before = state.round;
       const isSame = round && before && before.number === round.number;
       change({
@@ -56,33 +58,31 @@
 
   // --- what the phone's owner does ------------------------------------------------------------------------------------
 
-  const guesses = ["first", "last"].map((name) => roomGuess(find(`guess-${name}`), () => words, showReady));
-
-  // The button is open once each slider that is shown has been moved.
-  function showReady() {
-    const isSet = guesses.every((guess, at) => find(`guess-${["first", "last"][at]}`).hidden || guess.get() !== null);
-    find("guess").disabled = !isSet;
-  }
+  const guesses = ["first", "last"].map((name) => roomGuess(find(`guess-${name}`), () => words));
 
   function resetGuesses() { if (words) guesses.forEach((guess) => guess.reset()); }
+
+  const recallSaid = (round) => (state.me.said && state.me.said.round === round ? state.me.said : { round });
+  const keepSaid = (said) => line.keep({ said: Object.assign(recallSaid(state.round.number), said) });
 
   find("guess-form").addEventListener("submit", (event) => {
     event.preventDefault();
     const [first, last] = guesses.map((guess) => guess.get());
     const isPrediction = state.round.phase === "predicting";
+    if (last === null || (isPrediction && first === null)) { change({ error: ["move"] }); return; }
     if (isPrediction && last < first) { change({ error: ["order"] }); return; }
     const said = isPrediction ? { first, last } : { felt: last };
     change({ answered: true, error: null });
     line.answer(Object.assign({ round: state.round.number }, said), (status) => {
       if (status === 409) change({ error: ["too_late"] });
       else if (status !== 204) change({ answered: false, error: ["lost"] });
-      else line.keep(state.round.number, said);
+      else keepSaid(said);
     });
   });
 
   find("stop").addEventListener("click", () => {
     change({ stopped: true });
-    line.keep(state.round.number, { stopped: state.tokens });
+    keepSaid({ stopped: state.tokens });
     line.stop(state.round.number, (status) => { if (status === 0) change({ stopped: false }); });
   });
 
@@ -146,12 +146,13 @@
     const scene = roomScene(state);
     document.body.dataset.scene = scene.name;
     for (const part of PARTS) find(part).hidden = scene.parts.indexOf(part) < 0;
+    find("replayed").hidden = !state.round || !state.round.recorded;
     const headline = say(scene.headline);
     write("headline", headline);
     write("hint", say(scene.hint));
     write("question", state.round ? state.round.prompt : "");
     showMe();
-    showAnswer();
+    showAnswer(scene.name);
     if (scene.name === "results") showResults();
     if (scene.parts.indexOf("guess-form") >= 0) showGuesses();
     announce(scene, headline);
@@ -175,16 +176,19 @@
     find("me").setAttribute("aria-label", `${words.say("number", { number: me.number })}: ${words.nameOf(me)}`);
   }
 
-  // New text is added to the old, and its end stays in sight unless the reader has scrolled up.
-  function showAnswer() {
+  // New text is added to the old. Its end stays in sight unless the reader has scrolled up; what comes whole is read from its top.
+  function showAnswer(scene) {
     const host = find("answer");
     const before = shown.answer || "";
-    if (state.text === before) return;
     const isAtEnd = host.scrollHeight - host.scrollTop - host.clientHeight < 40;
-    if (state.text.slice(0, before.length) === before && host.firstChild) host.firstChild.appendData(state.text.slice(before.length));
-    else host.textContent = state.text;
-    shown.answer = state.text;
-    if (isAtEnd) host.scrollTop = host.scrollHeight;
+    if (state.text !== before) {
+      if (state.text.slice(0, before.length) === before && host.firstChild) host.firstChild.appendData(state.text.slice(before.length));
+      else host.textContent = state.text;
+      shown.answer = state.text;
+    } else if (scene === shown.scene) return;
+    shown.scene = scene;
+    const isWhole = state.round && state.round.arm === "whole";
+    if (isAtEnd && !isWhole) host.scrollTop = host.scrollHeight;
   }
 
   function showGuesses() {
@@ -193,12 +197,11 @@
     guesses[0].name(words.say("when_first"));
     guesses[1].name(words.say(isPrediction ? "when_last" : "until_last"));
     write("guess", words.say(isPrediction ? "say_predicted" : "say_felt"));
-    showReady();
   }
 
   function showResults() {
     const host = find("results");
-    const lines = [...describeOwn(line.recall(state.results.round), state.results), ...words.describe(state.results)];
+    const lines = [...describeOwn(recallSaid(state.results.round), state.results), ...words.describe(state.results)];
     const key = lines.join("\n");
     if (shown.results === key) return;
     shown.results = key;
@@ -217,6 +220,13 @@
   }
 
   // --- beginning ------------------------------------------------------------------------------------------------------
+
+  // The room's language, unless the phone's owner has chosen another.
+  function speak(language) {
+    if (language === words.language || !texts[language]) return;
+    find("language").value = language;
+    setLanguage(language);
+  }
 
   function setLanguage(language) {
     words = roomWords.speak(texts, language);
@@ -238,7 +248,10 @@
       option.textContent = texts[language].name;
     }
     select.value = roomWords.chooseLanguage(texts);
-    select.addEventListener("change", () => setLanguage(select.value));
+    select.addEventListener("change", () => {
+      if (state.me) line.keep({ language: select.value });
+      setLanguage(select.value);
+    });
     if (!code) state.view = "code";
     setLanguage(select.value);
     resetGuesses();

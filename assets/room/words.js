@@ -2,7 +2,7 @@
 // module can import it: it sets `window.roomWords`. Knows no page.
 
 window.roomWords = (() => {
-  const MIN_N = 5; // answers, below which nothing is said of what most expected: demo/room/results.py
+  const MIN_N = 5; // answers of a group, below which nothing is said of it: demo/room/results.py
   const WHITE = "#fff";
   // By the keys of the texts' colours: the background of a phone's badge, and its number upon it.
   const COLOURS = {
@@ -35,7 +35,8 @@ window.roomWords = (() => {
       language,
       say,
       nameOf: ({ animal, colour }) => `${own.animals[animal]}, ${own.colours[colour]}`,
-      describe: (results) => describe(results, say),
+      describe: (results) => describe(results, say, true),
+      summarize: (results) => describe(results, say, false),
     };
   }
 
@@ -44,30 +45,30 @@ window.roomWords = (() => {
     return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
   };
 
-  // The results of a round in sentences: what was true, what each group felt, and what follows.
-  function describe(results, say) {
+  // The results of a round in sentences: what was true, what each group felt (unless a table says it), and what follows.
+  function describe(results, say, withGroups) {
     const describeKind = { race: describeRace, predict: describePrediction, stop: describeStops, crowd: describeCrowd }[results.kind];
     const cut = results.finish === "cancelled" && results.kind !== "crowd" && results.seconds ? [say("cancelled", results)] : [];
-    return cut.concat(describeKind(results, say));
+    return cut.concat(describeKind(results, say, withGroups));
   }
 
-  function describeRace(results, say) {
+  function describeRace(results, say, withGroups) {
     const { seconds, finish } = results;
     const took = seconds !== null && finish !== "cancelled" ? [say("took", { seconds })] : [];
-    return took.concat(describeFelt(results, say));
+    return took.concat(describeFelt(results, say, withGroups));
   }
 
-  function describePrediction(results, say) {
+  function describePrediction(results, say, withGroups) {
     const { seconds, ttft, predictions } = results;
-    if (seconds === null || ttft === null) return describeFelt(results, say);
+    if (seconds === null || ttft === null) return describeFelt(results, say, withGroups);
     const came = [say("first_came", { ttft, seconds })];
     const { first, last } = predictions;
     if (first.length >= MIN_N) came.push(say("predicted", { first: median(first), ttft, last: median(last), seconds }));
-    return came.concat(describeFelt(results, say));
+    return came.concat(describeFelt(results, say, withGroups));
   }
 
-  function describeFelt({ arms, sentence }, say) {
-    const felt = ["streamed", "whole"].filter((arm) => arms[arm].low !== null);
+  function describeFelt({ arms, sentence }, say, withGroups) {
+    const felt = ["streamed", "whole"].filter((arm) => withGroups && arms[arm].n >= MIN_N);
     const lines = felt.map((arm) => `${say(arm)}: ${say("felt", arms[arm])}, n = ${arms[arm].n}.`);
     if (felt.length) lines.push(say("interval"));
     return lines.concat(sentence ? describeDifference(sentence, say) : say("too_few"));
@@ -86,5 +87,5 @@ window.roomWords = (() => {
 
   const describeCrowd = (results, say) => [say(results.refused ? "served" : "served_at_once", results)];
 
-  return { COLOURS, chooseLanguage, formatSeconds, speak };
+  return { COLOURS, MIN_N, chooseLanguage, formatSeconds, speak };
 })();

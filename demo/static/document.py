@@ -18,7 +18,7 @@ from demo.ui.components.layout import Layout
 
 RUN_IT: Final = "README.md#run-it"
 STATION: Final = re.compile(
-    r'<section class="station" id="station-(?P<name>[a-z]+)".*?(?P<heading><h3.*?</h3>).*?(?P<paragraph><p>.*?</p>)',
+    r'<section class="station" id="station-(?P<name>[a-z]+)".*?(?P<heading><h3.*?</h3>).*?(?P<paragraph><p\b.*?</p>)',
     re.DOTALL,
 )
 KEY: Final = re.compile(r'<span class="key">(\d+)</span>')  # of a station: its number in the list of contents
@@ -31,6 +31,7 @@ ON_A_SERVER: Final = {
     "ways": "Its job is run by a server and read in three ways",
     "enough": "It overloads a server",
     "call": "Its programs call a server",
+    "room": "Its phones join a server",
 }
 RECORDED_STORY: Final = "a recorded story is continued, at 30 tokens/s"
 REMAINDER: Final = (

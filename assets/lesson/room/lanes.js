@@ -4,6 +4,7 @@ import "../../room/words.js";
 
 const SETTLE_SECONDS = 0.12; // in which a dot makes most of its way to where its phone is
 const STILL = 0.3; // pixels
+const PADDING = 12; // pixels, before the lanes' names
 const { COLOURS } = window.roomWords;
 
 // A painter of {runners, arms, length, isOver}; `say` writes the lanes' names. It remembers where each dot is.
@@ -12,7 +13,7 @@ export function createLanes(read, say) {
   return (pen, seconds) => {
     const { runners, arms, length } = read();
     const lanes = arms.map((arm, at) => createLane(pen, arm, at, arms.length, runners.filter((each) => laneOf(each, arms) === arm)));
-    const left = 24 + Math.max(...lanes.map(({ arm }) => measure(pen, say(arm)))) + Math.max(...lanes.map(({ columns, pitch }) => columns * pitch));
+    const left = PADDING + 24 + Math.max(...lanes.map(({ arm }) => measure(pen, say(arm)))) + Math.max(...lanes.map(({ columns, pitch }) => columns * pitch));
     const toX = (tokens) => left + (pen.width - left - 16 - lanes[0].radius) * Math.min(tokens / length, 1);
     drawTicks(pen, toX, length);
     const moves = lanes.map((lane) => drawLane(pen, lane, { toX, places, seconds, say }));
@@ -60,9 +61,9 @@ function drawLane(pen, lane, { toX, places, seconds, say }) {
   context.textAlign = "left";
   context.textBaseline = "middle";
   context.font = font(size, 650);
-  context.fillText(say(arm), 2, top + height / 2 - size * 0.6);
+  context.fillText(say(arm), PADDING, top + height / 2 - size * 0.6);
   context.font = font(size * 0.85);
-  context.fillText(`n = ${runners.length}`, 2, top + height / 2 + size * 0.7);
+  context.fillText(`n = ${runners.length}`, PADDING, top + height / 2 + size * 0.7);
   const first = top + (height - (rows - 1) * pitch) / 2;
   const moves = runners.map((phone, at) => {
     const goal = toX(phone.tokens) - Math.floor(at / rows) * pitch;

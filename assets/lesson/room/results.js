@@ -14,12 +14,12 @@ const JITTER = 0.3; // of a row's height, by which guesses are spread so that eq
 export async function showResults(host, results, words) {
   const { say } = words;
   const title = say("results_round", { number: results.round, name: say(NAMES[results.kind]) });
-  const lines = words.describe(results);
+  const lines = words.summarize(results);
   const table = element("div", {});
   const chart = element("div", {});
   host.replaceChildren(
-    element("h4", {}, title), element("p", { class: "asked", dir: "auto" }, results.prompt),
-    ...lines.map((line, at) => element("p", { class: at === 0 || at === lines.length - 1 ? "verdict" : "" }, line)), table, chart);
+    element("h4", {}, title, " ", element("span", { class: "asked", dir: "auto" }, results.prompt)),
+    ...lines.map((line) => element("p", { class: "verdict" }, line)), chart, table);
   if (!results.arms) return;
   fillTable(table, say("felt_caption"), ["group", "n_column", "felt_mean", "interval_column", "true_wait"].map((key) => say(key)),
     ARMS.map((arm) => writeRow(results, arm, words)));
@@ -31,13 +31,16 @@ export async function showResults(host, results, words) {
 
 function writeRow({ arms, seconds }, arm, { say, language }) {
   const format = (value) => (value === null ? MISSING : `${window.roomWords.formatSeconds(value, language)} s`);
-  const { n, mean, low, high } = arms[arm];
+  const { n, mean, low, high } = summarize(arms[arm]);
   return [say(arm), n, format(mean), low === null ? MISSING : `${format(low)} – ${format(high)}`, format(seconds)];
 }
 
+// Without a mean where the guesses are too few.
+const summarize = (arm) => (arm.n < window.roomWords.MIN_N ? { ...arm, mean: null, low: null, high: null } : arm);
+
 // What the chart has, from the top: each with its guesses, what was true, and the mean where there is one.
 function listRows({ kind, arms, predictions, seconds, ttft }, say) {
-  const felt = ARMS.map((arm) => ({ name: say("felt_axis", { arm: say(arm) }), values: arms[arm].guesses, truth: seconds, colour: COLOURS[arm], ...arms[arm] }));
+  const felt = ARMS.map((arm) => ({ name: say("felt_axis", { arm: say(arm) }), values: arms[arm].guesses, truth: seconds, colour: COLOURS[arm], ...summarize(arms[arm]) }));
   if (kind !== "predict") return felt;
   const expected = (key, values, truth) => ({ name: say(key), values, truth, colour: COLOURS.neutral, mean: null, low: null, high: null });
   return [expected("expected_first", predictions.first, ttft), expected("expected_last", predictions.last, seconds), ...felt];
@@ -68,7 +71,7 @@ function plot(rows, say) {
   return {
     data: [truth, ...dots, means],
     layout: createLayout(say("seconds_axis"), "", {
-      height: 110 + rows.length * (presenting() ? 100 : 80), font, legend: { ...LEGEND_ABOVE, itemsizing: "constant" },
+      height: 110 + rows.length * 80, font, legend: { ...LEGEND_ABOVE, itemsizing: "constant" },
       yaxis: { tickvals: rows.map((_, at) => y(at)), ticktext: rows.map(({ name }) => name), range: [-0.6, rows.length - 0.4], showgrid: false, rangemode: "normal" },
       xaxis: { rangemode: "tozero", title: { text: say("seconds_axis"), font: { size: font.size } } },
     }),

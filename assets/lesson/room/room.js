@@ -3,6 +3,7 @@
 import "../../room/words.js";
 import { copy, describeError, download } from "../shared/dom.js";
 import { bindQuota } from "../shared/quota.js";
+import { presenting } from "../contents/presenter.js";
 import { createLink } from "../exports/exports.js";
 import { bindPlan } from "./plan.js";
 import { showResults } from "./results.js";
@@ -15,6 +16,7 @@ const CLOSE_MS = 5000; // for the second press
 
 export async function mount(root) {
   const find = (name) => root.querySelector(`#room-${name}`);
+  find("open").disabled = true;
   const words = await loadWords();
   for (const node of root.querySelectorAll("[data-text]")) node.textContent = words.say(node.dataset.text);
   const page = { root, find, words, room: null, view: EMPTY, plan: null, stage: null, shown: 0 };
@@ -23,6 +25,7 @@ export async function mount(root) {
   bindOrders(page);
   bindFiles(page);
   show(page);
+  find("open").disabled = false;
   if (isKept()) await enter(page, resumeRoom);
   else await showLink(page);
 }
@@ -50,10 +53,14 @@ async function enter(page, getRoom) {
     showDoor(page);
     await followRoom(room, {
       onEvent(name, data) {
+        const before = page.view.round?.phase;
         page.view = fold(page.view, name, data);
         show(page);
+        const isNew = page.view.round?.phase !== before && page.view.round?.phase !== "ended";
+        if (name === "end" && data.error) report(page, words.say("failed", data), true);
+        if (name === "results" || (name === "round" && isNew)) keepInSight(page);
       },
-      onLine(isUp) { if (page.room) report(page, isUp ? describeReach(page) : words.say("back"), !isUp); },
+      onLine(isUp) { if (page.room) reportLine(page, isUp); },
       signal: control.signal,
     });
     leave(page, words.say("closed"));
@@ -66,7 +73,10 @@ async function enter(page, getRoom) {
   }
 }
 
-const describeReach = ({ room, words }) => (room.reachable === false ? words.say("unreachable_url") : "");
+function reportLine(page, isUp) {
+  const isBeyondReach = page.room.reachable === false;
+  report(page, !isUp ? page.words.say("back") : isBeyondReach ? page.words.say("unreachable_url") : "", !isUp || isBeyondReach);
+}
 
 function leave(page, sentence, isWrong = false) {
   page.room = null;
@@ -81,9 +91,10 @@ function report({ find }, sentence, isWrong = false) {
 }
 
 function showDoor({ find, room, words }) {
-  find("qr").src = `data:image/svg+xml,${encodeURIComponent(room.qr)}`;
-  find("qr").alt = words.say("qr", { url: room.url });
-  find("address").textContent = room.url.replace(/^https?:\/\//, "");
+  find("qr").replaceChildren(new DOMParser().parseFromString(room.qr, "text/html").querySelector("svg"));
+  find("qr").setAttribute("aria-label", words.say("qr", { url: room.url }));
+  find("address").firstElementChild.textContent = room.url.replace(/^https?:\/\//, "").slice(0, -room.code.length);
+  find("code").textContent = room.code;
 }
 
 // --- what the teacher orders ------------------------------------------------------------------------------------------------
@@ -91,7 +102,7 @@ function showDoor({ find, room, words }) {
 function bindOrders(page) {
   const { find, words, plan } = page;
   const status = find("status");
-  const confirm = bindQuota(status, () => Math.max(page.view.present, 1));
+  const confirm = bindQuota(status, () => (plan.read().kind === "crowd" ? page.view.present : 1));
   const send = async (path, options) => {
     find("status").classList.remove("wrong");
     try {
@@ -152,11 +163,12 @@ function bindFiles(page) {
 function show(page) {
   const { find, room, view, plan, stage } = page;
   const phase = view.round?.phase ?? "lobby";
-  find("stage").hidden = !room;
+  find("stage").hidden = find("bar").hidden = !room;
   find("begin").hidden = Boolean(room);
   page.root.toggleAttribute("data-open", Boolean(room));
   find("stage").dataset.phase = phase;
   find("present").textContent = view.present;
+  find("phones").textContent = page.words.say(view.present === 1 ? "here_one" : "here");
   const isIdle = phase === "lobby" || phase === "ended";
   find("start").hidden = find("plan").hidden = !isIdle;
   find("next").hidden = isIdle;
@@ -171,11 +183,20 @@ function show(page) {
   }
 }
 
+// What a new phase shows is scrolled to, unless its teacher has gone elsewhere on the page.
+function keepInSight({ root, find, view }) {
+  const { top, bottom } = root.getBoundingClientRect();
+  if (bottom < 0 || top > innerHeight) return;
+  if (presenting()) root.scrollIntoView({ block: "start" });
+  else find(view.round.phase === "ended" ? "results" : "now").scrollIntoView({ block: "start" });
+}
+
 // The last round's results, and those of earlier rounds in a closed box.
-function showRounds({ find, words }, rounds) {
+function showRounds({ find, words, room }, rounds) {
   find("results").hidden = rounds.length === 0;
   find("link-label").hidden = true;
   find("earlier").hidden = rounds.length < 2;
+  find("earlier").open = !room;
   if (!rounds.length) return;
   const hosts = rounds.slice(0, -1).reverse().map((results) => {
     const host = document.createElement("div");
