@@ -4,111 +4,23 @@ import csv
 import re
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Final
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, Locator, Page, Response, ViewportSize, expect
+from playwright.sync_api import Browser, expect
 
-from demo.ui.files import PLACE
 from tests.browser.bad_line import open_line
+from tests.browser.room import SET_SLIDER, JoinPhones, Phone, Projector
 from tests.browser.serving import serve
-from tests.browser.tab import RUN_AXE, Tab, open_tabs
+from tests.browser.tab import RUN_AXE, open_tabs
 from tests.scripted import TypingEngine
 
 WORDS: Final = [f"word{index} " for index in range(60)]
 ANSWER: Final = "".join(WORDS).strip()
-SMALL: Final[ViewportSize] = {"width": 360, "height": 640}
 PAGE_BYTES: Final = 60_000
 JOIN_SECONDS: Final = 2.0
 REFUSED: Final = "status of 429"  # Chromium's own line in the console for a response that the page deals with
-SET_SLIDER: Final = "(slider, at) => { slider.value = at; slider.dispatchEvent(new Event('input')); }"
-
-
-class Phone:
-    """A phone's browser; remembers what its console complained of and what it asked for."""
-
-    def __init__(self, browser: Browser, address: str, language: str = "en-US") -> None:
-        self.context = browser.new_context(viewport=SMALL, has_touch=True, locale=language)
-        self.page = self.context.new_page()
-        self.complaints: list[str] = []
-        self.responses: list[Response] = []
-        self.page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("response", lambda response: self.responses.append(response))
-        self.page.goto(address)
-
-    def find(self, name: str) -> Locator:
-        return self.page.locator(f"#{name}")
-
-    def expect_scene(self, *names: str) -> None:
-        """Wait until the page shows one of these moments."""
-        expect(self.page.locator("body")).to_have_attribute("data-scene", re.compile(f"^({'|'.join(names)})$"))
-
-    @property
-    def scene(self) -> str | None:
-        return self.page.locator("body").get_attribute("data-scene")
-
-    @property
-    def scrolls(self) -> bool:
-        """Whether the page is larger than its window."""
-        size = "[document.scrollingElement.scrollWidth, document.scrollingElement.scrollHeight]"
-        return bool(self.page.evaluate(size) != [SMALL["width"], SMALL["height"]])
-
-    def guess(self, **positions: int) -> None:
-        """Move the sliders to these places and send."""
-        for name, at in positions.items():
-            self.find(f"guess-{name}-slider").evaluate(SET_SLIDER, at)
-        self.find("guess").click()
-        self.expect_scene("thanks")
-
-    def find_violations(self) -> list[str]:
-        """What axe has to say about the page as it is."""
-        self.page.evaluate(AXE_SCRIPT)
-        return [rule for rule, _ in self.page.evaluate(RUN_AXE)]
-
-
-class Projector:
-    """The station in presenter view, run by its keys."""
-
-    def __init__(self, tab: Tab, engine: TypingEngine) -> None:
-        self.tab, self.engine = tab, engine
-        tab.find("presenter").click()
-
-    def press(self, key: str) -> None:
-        self.tab.page.evaluate("document.activeElement.blur()")
-        self.tab.page.keyboard.press(key)
-
-    def open(self) -> str:
-        """A new room; returns the address that phones are told."""
-        if self.tab.find("room-close").is_visible():
-            self.close()
-        self.press("o")
-        expect(self.tab.find("room-code")).to_be_visible()
-        expect(self.tab.find("room-present")).to_have_text("0")
-        return f"http://{self.tab.find('room-address').inner_text()}".replace("\n", "")
-
-    def close(self) -> None:
-        self.press("x")
-        expect(self.tab.find("room-status")).to_contain_text("Press again")
-        self.press("x")
-        expect(self.tab.find("room-open")).to_be_visible()
-
-    def start(self, kind: str) -> None:
-        """Choose a round that is as long as the engine's answer, and start it."""
-        self.tab.page.locator(f"#room-kinds [value={kind}]").check(force=True)
-        self.tab.find("room-tokens").select_option("60")
-        self.tab.find("room-speed").select_option("100")
-        self.press("s")
-        expect(self.tab.find("room-next")).to_be_visible()
-
-    def expect_phase(self, phase: str) -> None:
-        expect(self.tab.find("room-stage")).to_have_attribute("data-phase", phase)
-
-    def read_rows(self) -> list[list[str]]:
-        rows = self.tab.page.locator("#room-latest tbody tr").all()
-        return [row.locator("td").all_text_contents() for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -127,23 +39,9 @@ def address(projector: Projector) -> str:
 
 
 @pytest.fixture
-def join(browser: Browser, address: str) -> "Iterator[JoinPhones]":
+def join(browser: Browser, address: str) -> Iterator[JoinPhones]:
     with JoinPhones(browser, address) as phones:
         yield phones
-
-
-class JoinPhones(ExitStack):
-    """Opens phones that join the room, and closes them."""
-
-    def __init__(self, browser: Browser, address: str) -> None:
-        super().__init__()
-        self._browser, self.address = browser, address
-
-    def __call__(self, address: str | None = None, language: str = "en-US") -> Phone:
-        phone = Phone(self._browser, address or self.address, language)
-        self.callback(phone.context.close)
-        phone.expect_scene("lobby", "waiting", "reading")
-        return phone
 
 
 # --- all rounds ------------------------------------------------------------------------------------------------------
@@ -357,12 +255,17 @@ def test_the_phones_page_is_small_joins_at_once_and_loads_nothing_else(join: Joi
     assert not phone.scrolls
 
 
-def test_a_phone_speaks_its_languages_and_axe_is_content_with_it_in_light_and_dark(
-    projector: Projector, join: JoinPhones
+def test_a_phone_speaks_the_rooms_language_or_the_chosen_one_and_axe_is_content_in_light_and_dark(
+    projector: Projector, join: JoinPhones, browser: Browser
 ) -> None:
+    elsewhere = Phone(browser, f"{join.address.rsplit('/', 1)[0]}/zzzzzz", "de-DE")  # no room's language: the phone's
+    join.callback(elsewhere.context.close)
+    expect(elsewhere.find("headline")).to_have_text("Welcher Raum?")
     phone = join(language="de-DE")
-    expect(phone.find("headline")).to_have_text("Du bist dabei")
+    expect(phone.find("headline")).to_have_text("You are in")
     phone.find("language").select_option("fr")
+    expect(phone.find("headline")).to_have_text("C’est bon")
+    phone.page.reload()
     expect(phone.find("headline")).to_have_text("C’est bon")
     assert phone.find_violations() == []
     projector.start("predict")
@@ -377,36 +280,3 @@ def test_axe_is_content_with_the_projector(projector: Projector, address: str) -
     projector.start("predict")
     projector.tab.page.evaluate(AXE_SCRIPT)
     assert projector.tab.page.evaluate(RUN_AXE, "#station-room") == []
-
-
-# --- links -----------------------------------------------------------------------------------------------------------
-
-READ_BACK: Final = """async ([folder, rounds]) => {
-  const { readResults, writeResults } = await import(`${folder}/saved.js`);
-  return readResults(writeResults(rounds));
-}"""
-ARM: Final = {"n": 2, "mean": 5.5, "low": -1.25, "high": 12.25, "guesses": [5, 6]}
-RACE: Final = {
-    **{"round": 1, "kind": "race", "prompt": "Mähen & säen?", "finish": None, "at_least": False, "seconds": 6.123},
-    **{"ttft": 0.1, "tokens": 60, "stopped": None, "tokens_saved": None, "seconds_saved": None, "served": None},
-    **{"refused": None, "retries": None, "arms": {"streamed": ARM, "whole": ARM}},
-    "sentence": {"key": "no_difference", "values": {"difference": -0.5, "low": -1, "high": 0.5}},
-}
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {},
-        {"kind": "other"},
-        {"seconds": -1},
-        {"seconds": "<b>1</b>"},
-        {"prompt": None},
-        {"arms": {"streamed": ARM}},
-        {"arms": {"streamed": ARM, "whole": {**ARM, "guesses": ["6"]}}},
-        {"sentence": {"key": "constructor", "values": {"difference": 1, "low": 1, "high": 1}}},
-    ],
-)
-def test_a_link_holds_results_or_nothing(modules: Page, changed: dict[str, object]) -> None:
-    read = modules.evaluate(READ_BACK, [f"{PLACE}/lesson/room", [{**RACE, **changed}]])
-    assert read == (None if changed else [RACE])

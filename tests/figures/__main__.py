@@ -21,6 +21,7 @@ from tests.figures.kv_pages import measure_kv_pages
 from tests.figures.page import measure_page, measure_paint
 from tests.figures.prompts import measure_prompts
 from tests.figures.quality import measure_quality
+from tests.figures.room import measure_room
 from tests.figures.speed import NEW_TOKENS, measure_speed
 from tests.figures.start import measure_start
 from tests.figures.streams import measure_streams
@@ -52,6 +53,7 @@ def measure_all() -> Iterator[Figure]:
         yield from measure()
     yield from measure_kv_pages()
     yield from measure_tabs()
+    yield from measure_room()
 
 
 def main() -> None:

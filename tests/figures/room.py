@@ -73,7 +73,7 @@ def measure_room(phones: int = PHONES) -> Iterator[Figure]:
     yield from _measure("scripted, 250 tokens/s", TypingEngine(WORDS, GAP), phones)
     with open_engine() as engine:
         yield from _measure("model", engine, phones)
-        yield from _measure("model at 30 tokens/s", engine, phones, tokens_per_second=30.0)
+        yield from _measure("model at 30 tokens/s", engine, phones, tokens_per_second=30.0, max_new_tokens=128)
 
 
 def _measure(name: str, engine: Engine, phones: int, **asked: Any) -> list[Figure]:
@@ -100,14 +100,8 @@ def race(engine: StampingEngine, phones: int, asked: Mapping[str, Any]) -> Measu
     with _keep_open(engine) as kept, serve_api(kept) as url, httpx2.Client(base_url=url, trust_env=False) as teacher:
         room = teacher.post("/rooms", json={}).json()
         path, key = f"/rooms/{room['code']}", {"X-Room-Key": room["key"]}
-        command = [
-            sys.executable,
-            "-m",
-            "tests.figures.room_phones",
-            url.rpartition(":")[-1],
-            room["code"],
-            str(phones),
-        ]
+        program = [sys.executable, "-m", "tests.figures.room_phones"]
+        command = [*program, url.rpartition(":")[-1], room["code"], str(phones)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as clients, _project(url, path, key):
             assert clients.stdout is not None
             joining = float(clients.stdout.readline().split()[1])

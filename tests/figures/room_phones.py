@@ -79,7 +79,8 @@ class Phone(asyncio.Protocol):
     def _read_events(self) -> Iterator[tuple[float, str, Any]]:
         """Each event with the moment at which its last byte arrived."""
         received = b"".join(piece for _, piece in self._pieces)
-        ends, times = [], [at for at, _ in self._pieces]
+        ends: list[int] = []
+        times = [at for at, _ in self._pieces]
         for _, piece in self._pieces:
             ends.append((ends[-1] if ends else 0) + len(piece))
         position = received.index(b"\r\n\r\n") + 4

@@ -8,8 +8,8 @@ import pytest
 
 from demo.room.phone import ANIMALS, COLOURS
 from demo.room.results import MIN_N
-from demo.ui.components.lesson import LESSON, fill_texts
-from demo.ui.files import ASSETS
+from demo.ui.components.lesson import fill_texts
+from demo.ui.files import ASSETS, LESSON
 
 ROOM: Final = ASSETS / "room"
 SENTENCES: Final = {"felt_shorter", "felt_longer", "no_difference"}  # whose keys the server sends
