@@ -107,7 +107,7 @@ def test_the_settings_that_they_name_exist() -> None:
 def test_the_readme_of_the_api_names_its_every_route() -> None:
     table = TEXTS[ROOT / "demo" / "api" / "README.md"].split("## ")[1]
     named = set(re.findall(r"`(?:[A-Z]+ )?(/[^`]*)`", table))
-    assert set(open_api(AnsweringEngine()).openapi()["paths"]) | {"/docs", "/openapi.json"} == named
+    assert set(open_api(AnsweringEngine(), has_rooms=True).openapi()["paths"]) | {"/docs", "/openapi.json"} == named
 
 
 def test_every_program_and_configuration_is_shown() -> None:

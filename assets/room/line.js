@@ -112,12 +112,11 @@ window.roomLine = (() => {
 
     return {
       join,
-      // What its owner has answered in a round, which no server tells again.
-      keep(round, said) {
-        me.said = me.said && me.said.round === round ? Object.assign(me.said, said) : Object.assign({ round }, said);
+      // What its owner has said, which no server tells again: answers by round, and the language.
+      keep(values) {
+        Object.assign(me, values);
         kept.write(code, me);
       },
-      recall: (round) => (me.said && me.said.round === round ? me.said : {}),
       answer: (body, done) => send("POST", `${own()}/answers`, body, done),
       stop: (round, done) => send("POST", `${own()}/stop`, { round }, done),
       // A request of round 4: `onEvent(event)` for each event of its stream, then `done(status, reply, request)`.

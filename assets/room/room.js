@@ -26,10 +26,12 @@
       if (state.me) { change(emptyState("closed")); return; }
       const reason = { 404: ["no_room", { code }], 429: ["wait_to_join", { seconds: retryAfter }], 409: ["full"] }[status];
       change({ view: "code", error: reason || ["no_room", { code }] });
+      if (status !== 404) find("code").value = code;
     },
     line(isUp) { find("lost").hidden = isUp; },
     state(snapshot) {
       const { round, text, tokens, answered, ended, stopped, results } = snapshot;
+      speak(state.me.language || snapshot.language);
       const before = state.round;
       const isSame = round && before && before.number === round.number;
       change({
@@ -60,6 +62,9 @@
 
   function resetGuesses() { if (words) guesses.forEach((guess) => guess.reset()); }
 
+  const recallSaid = (round) => (state.me.said && state.me.said.round === round ? state.me.said : { round });
+  const keepSaid = (said) => line.keep({ said: Object.assign(recallSaid(state.round.number), said) });
+
   find("guess-form").addEventListener("submit", (event) => {
     event.preventDefault();
     const [first, last] = guesses.map((guess) => guess.get());
@@ -71,13 +76,13 @@
     line.answer(Object.assign({ round: state.round.number }, said), (status) => {
       if (status === 409) change({ error: ["too_late"] });
       else if (status !== 204) change({ answered: false, error: ["lost"] });
-      else line.keep(state.round.number, said);
+      else keepSaid(said);
     });
   });
 
   find("stop").addEventListener("click", () => {
     change({ stopped: true });
-    line.keep(state.round.number, { stopped: state.tokens });
+    keepSaid({ stopped: state.tokens });
     line.stop(state.round.number, (status) => { if (status === 0) change({ stopped: false }); });
   });
 
@@ -141,6 +146,7 @@
     const scene = roomScene(state);
     document.body.dataset.scene = scene.name;
     for (const part of PARTS) find(part).hidden = scene.parts.indexOf(part) < 0;
+    find("replayed").hidden = !state.round || !state.round.recorded;
     const headline = say(scene.headline);
     write("headline", headline);
     write("hint", say(scene.hint));
@@ -195,7 +201,7 @@
 
   function showResults() {
     const host = find("results");
-    const lines = [...describeOwn(line.recall(state.results.round), state.results), ...words.describe(state.results)];
+    const lines = [...describeOwn(recallSaid(state.results.round), state.results), ...words.describe(state.results)];
     const key = lines.join("\n");
     if (shown.results === key) return;
     shown.results = key;
@@ -214,6 +220,13 @@
   }
 
   // --- beginning ------------------------------------------------------------------------------------------------------
+
+  // The room's language, unless the phone's owner has chosen another.
+  function speak(language) {
+    if (language === words.language || !texts[language]) return;
+    find("language").value = language;
+    setLanguage(language);
+  }
 
   function setLanguage(language) {
     words = roomWords.speak(texts, language);
@@ -235,7 +248,10 @@
       option.textContent = texts[language].name;
     }
     select.value = roomWords.chooseLanguage(texts);
-    select.addEventListener("change", () => setLanguage(select.value));
+    select.addEventListener("change", () => {
+      if (state.me) line.keep({ language: select.value });
+      setLanguage(select.value);
+    });
     if (!code) state.view = "code";
     setLanguage(select.value);
     resetGuesses();

@@ -14,7 +14,7 @@ window.roomScene = (() => {
     if (!round) return scene("lobby", "you_are_in", "begins_there", "recorded");
     if (round.phase === "ended") return chooseEnd(state);
     if (round.phase === "predicting") return chooseForm(state, "predicting", "your_guess", error);
-    if (round.phase === "guessing") return chooseForm(state, "guessing", "how_long", error || "no_clock");
+    if (round.phase === "guessing" && round.arm) return chooseForm(state, "guessing", "how_long", error || "no_clock");
     if (round.kind === "crowd") return chooseRequest(state);
     if (round.kind === "stop") return chooseStop(state);
     if (!round.arm) return scene("lobby", "you_are_in", "begins_there", "recorded");
@@ -26,8 +26,8 @@ window.roomScene = (() => {
     return scene("lobby", "you_are_in", "begins_there", "recorded");
   }
 
-  function chooseForm({ answered }, name, headline, hint) {
-    if (answered) return scene("thanks", "thanks", name === "predicting" ? "begins_there" : "results_come", "waiting");
+  function chooseForm({ answered, error }, name, headline, hint) {
+    if (answered) return scene("thanks", "thanks", error || (name === "predicting" ? "begins_there" : "results_come"), "waiting");
     return scene(name, headline, hint, "question", ...(name === "guessing" ? ["answer"] : []), "guess-form");
   }
 

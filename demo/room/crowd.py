@@ -9,7 +9,7 @@ from demo.api.delivery.streamed import StreamedResponse
 from demo.api.dialects.dialect import Dialect
 from demo.api.dialects.errors import Refused, find_status
 from demo.errors import DemoError, Overloaded
-from demo.events import Token
+from demo.events import Done, Token
 from demo.room.phone import Phone
 from demo.room.room import Room
 from demo.room.staging import Staged
@@ -52,9 +52,9 @@ class Crowd:
         self._record(phone, "first_token")
 
     def note_end(self, phone: Phone, run: Run) -> None:
-        """Its stream has ended: to the end of the answer, or because the phone left."""
+        """Its stream has ended: with the answer, or before, because the phone left or the run failed."""
         self._running.pop(phone.number, None)
-        is_left = run.end is None
+        is_left = not isinstance(run.end, Done) or run.end.finish_reason == "cancelled"
         if not is_left:
             self._served.add(phone.number)
             self._round.tally.served = len(self._served)

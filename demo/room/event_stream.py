@@ -3,8 +3,10 @@
 However it ends, the room knows that its reader is gone.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from starlette.datastructures import Headers
@@ -12,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from demo.api.delivery.client_tasks import run_until_first_ends, wait_for_disconnect
+from demo.api.delivery.run_response import STALL_SECONDS
 from demo.api.dialects import sse
 from demo.room.feed import Entry
 from demo.room.phone import Phone
@@ -33,7 +36,8 @@ class EventStream(Response, ABC):
         self._send = send
         self._attach()
         try:
-            await run_until_first_ends(wait_for_disconnect(receive), self._deliver())
+            with suppress(TimeoutError):
+                await run_until_first_ends(wait_for_disconnect(receive), self._deliver())
         finally:
             self._detach()
 
@@ -60,12 +64,17 @@ class EventStream(Response, ABC):
         while True:
             if (body := self._catch_up()) or beats != feed.beats:
                 beats = feed.beats
-                await self._send({"type": "http.response.body", "body": body or PING, "more_body": True})
+                await self._write(body or PING)
             if self._position == feed.last:
                 if feed.is_ended:
                     break
                 await feed.wait()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _write(self, body: bytes) -> None:
+        # Raises TimeoutError at a client that reads nothing for so long: it is gone.
+        async with asyncio.timeout(STALL_SECONDS):
+            await self._send({"type": "http.response.body", "body": body, "more_body": True})
 
     def _catch_up(self) -> bytes:
         """All that this reader has not been sent yet."""
@@ -116,10 +125,10 @@ class PhoneStream(EventStream):
         return state
 
     def _choose(self, entry: Entry) -> bytes:
-        phone = self._phone
-        if entry.is_text and phone.stopped is not None:
+        phone, round = self._phone, self._room.round
+        if phone.number in entry.without:
             return b""
-        frame = entry.frames.get(phone.arm) or entry.frames.get(phone.secret, b"")
-        if frame and entry.tokens:
+        frame = entry.frames.get(entry.arms.get(phone.number)) or entry.frames.get(phone.secret, b"")
+        if frame and entry.tokens and round is not None and entry.arms is round.arms:
             phone.received = entry.tokens
         return frame

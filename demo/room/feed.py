@@ -4,33 +4,41 @@ One list, N cursors: an event costs its encoding once, and a reader no memory. K
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from demo.api.dialects import sse
-from demo.room.phone import ARMS
+from demo.room.phone import ARMS, Arm
 
 Audience: TypeAlias = str | None  # "teacher", an arm, None for a phone without an arm, or one phone by its secret
 PHONES: Final[tuple[Audience, ...]] = (*ARMS, None)
+NO_ARMS: Final[Mapping[int, Arm]] = {}
 EVERYBODY: Final[tuple[Audience, ...]] = ("teacher", *PHONES)
+
+
+def share(payload: Mapping[str, Any], audiences: Sequence[Audience]) -> dict[Audience, Mapping[str, Any]]:
+    """The same for all of them: it is encoded once."""
+    return {audience: payload for audience in audiences}  # noqa: C420  # dict.fromkeys of a dict looks like a mistake
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What happened at one moment, as each audience is told; an audience that is not in `frames` is told nothing.
 
-    `tokens` of the round are received with it. `is_text`: it is not for a phone that has stopped.
+    `arms` are those of its round, by the phones' numbers. `tokens` of that round are received with it. It is not for
+    the phones in `without`.
     """
 
     number: int
     frames: Mapping[Audience, bytes]
+    arms: Mapping[int, Arm]
     tokens: int = 0
-    is_text: bool = False
+    without: Container[int] = ()
 
 
 class Feed:
-    """Bounded by its rounds: `forget` drops what came before the present one. Used from one event loop."""
+    """Bounded by its rounds: `forget` drops the oldest. Used from one event loop."""
 
     def __init__(self) -> None:
         self.last = 0  # the number of the last event
@@ -44,8 +52,9 @@ class Feed:
         self,
         name: str,
         payloads: Mapping[Audience, Mapping[str, Any]],
+        arms: Mapping[int, Arm] = NO_ARMS,
         tokens: int = 0,
-        is_text: bool = False,
+        without: Container[int] = (),
     ) -> None:
         """Tell each audience of `payloads` its own; readers are woken. Equal payloads are encoded once."""
         self.last += 1
@@ -54,13 +63,13 @@ class Feed:
             if id(payload) not in framed:
                 framed[id(payload)] = sse.frame_named(name, payload, self.last)
         frames = {audience: framed[id(payload)] for audience, payload in payloads.items()}
-        self._entries.append(Entry(self.last, frames, tokens, is_text))
+        self._entries.append(Entry(self.last, frames, arms, tokens, without))
         self._wake()
 
-    def forget(self) -> None:
-        """Drop all entries: who has not read them gets the state instead."""
-        self._entries.clear()
-        self._first = self.last + 1
+    def forget(self, until: int) -> None:
+        """Drop the entries up to number `until`: who has not read them gets the state instead."""
+        del self._entries[: max(until - self._first + 1, 0)]
+        self._first = max(until + 1, self._first)
 
     def has_after(self, number: int) -> bool:
         """Whether a reader that has event `number` can go on with what is kept."""

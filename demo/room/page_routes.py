@@ -1,6 +1,6 @@
 """The routes of the phones' page. It says itself where there is no room with its code."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from demo.api.openapi import documents
@@ -16,11 +16,11 @@ def add_page_routes(router: APIRouter) -> None:
     page = PhonePage()
 
     @router.get("/room", **documents.text(PAGE, media=HTML))
-    async def ask_for_code() -> Response:
+    async def ask_for_code(request: Request) -> Response:
         """The page on which a phone enters a room's code."""
-        return page.respond()
+        return page.respond(request.headers.get("accept-encoding", ""))
 
     @router.get("/room/{code}", **documents.text(PAGE, 422, media=HTML))
-    async def open_page(code: Code) -> Response:
+    async def open_page(request: Request, code: Code) -> Response:
         """The page of a phone in a room."""
-        return page.respond()
+        return page.respond(request.headers.get("accept-encoding", ""))

@@ -1,4 +1,4 @@
-"""What a room's routes read from the path and the headers: the code, the teacher's key, a phone, the last event seen."""
+"""What a room's routes read from the path and the headers: code, key, phone, last event."""
 
 from typing import Annotated, TypeAlias
 

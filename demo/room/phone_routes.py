@@ -38,7 +38,7 @@ def add_phone_routes(router: APIRouter, registry: Registry) -> None:
 
     @router.get("/rooms/{code}/phones/{phone}/events", **documents.room_events(*FOUND))
     async def follow(request: Request, code: Code, phone: Secret, last_seen: LastSeen = None) -> Response:
-        """What a phone is told, as named events for an EventSource: the `state` first, or what follows `Last-Event-ID`."""
+        """What a phone is told, as an EventSource reads it: the `state` first, or what follows `Last-Event-ID`."""
         room = registry.find(code, find_origin(request)).room
         return PhoneStream(room, last_seen, room.find_phone(phone))
 

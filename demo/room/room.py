@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from demo.api.dialects.errors import Refused
 from demo.api.openapi.room_replies import RoundResults
-from demo.room.feed import EVERYBODY, PHONES, Audience, Feed
+from demo.room.feed import EVERYBODY, PHONES, Audience, Feed, share
 from demo.room.keys import make_secret
 from demo.room.phone import ARMS, Arm, Phone, shuffle_names
 from demo.room.results import write_results
@@ -40,6 +40,7 @@ class Room:
         self._clock = clock
         self._opened = self._read_at = clock()
         self._teachers = 0
+        self._last_before = 0  # the number of the last event before the present round
         self._names = list(shuffle_names())
         self._told: dict[str, Any] = {}  # by event: what the teacher was told last, of what is told at most so often
 
@@ -94,11 +95,12 @@ class Room:
     def begin_round(self, plan: Plan) -> Round:
         """A new round. Raises Refused (409) while there is another, or too many."""
         self.require_idle()
+        self.feed.forget(self._last_before)  # those of the round that has just ended are kept, for who is slow
+        self._last_before = self.feed.last
         self.round = Round(len(self.ended) + 1, plan)
         self.text, self.requests = "", []
         for phone in self.phones.values():
             phone.begin_round()
-        self.feed.forget()
         self._told.clear()
         self._announce_phase()
         return self.round
@@ -129,7 +131,7 @@ class Room:
         self.report_progress()
         ended = {"round": round.number, "finish": outcome.finish, "error": outcome.error}
         times = {"tokens": outcome.tokens, "seconds": outcome.seconds, "ttft": outcome.ttft}
-        self.feed.add("end", {"teacher": {**ended, **times}, **dict.fromkeys(PHONES, {**ended, "seconds": None})})
+        self.feed.add("end", {"teacher": {**ended, **times}, **share({**ended, "seconds": None}, PHONES)}, round.arms)
         self._announce_phase()
 
     def finish_round(self) -> None:
@@ -147,7 +149,7 @@ class Room:
             payloads["streamed"] = grown
         if is_last:
             payloads["whole"] = {**grown, "text": self.text}
-        self.feed.add("text", payloads, tokens, is_text=True)
+        self.feed.add("text", payloads, round.arms, tokens, without=round.stops)
 
     def stop_phone(self, phone: Phone, number: int, seconds: float) -> bool:
         """A phone needs no more of this round. Whether all that are present have stopped."""
@@ -169,16 +171,14 @@ class Room:
             return
         if round.has_arms:
             self._tell("positions", {"round": round.number, "at": self.write_positions()})
-        given, asked = round.count_answers()
         if round.phase in ("predicting", "guessing"):
-            of = len(self.present) if round.phase == "predicting" else asked
-            self._tell("answers", {"round": round.number, "given": given, "of": of})
+            self._tell("answers", {"round": round.number, **self.count_answers()})
         if round.stops:
             self._tell("stops", {"round": round.number, **self.write_savings()})
 
     def close(self, why: ClosedWhy) -> None:
         """Tell everybody; their streams end."""
-        self.feed.add("closed", dict.fromkeys(EVERYBODY, {"why": why}))
+        self.feed.add("closed", share({"why": why}, EVERYBODY))
         self.feed.end()
 
     def write_presence(self) -> dict[str, Any]:
@@ -197,6 +197,11 @@ class Room:
         outcome = round.outcome
         return add_savings(round.stops.values(), outcome.tokens, outcome.seconds or 0.0, outcome.finish == "cancelled")
 
+    def count_answers(self) -> dict[str, int]:
+        """How many have answered what is asked now, and of how many."""
+        given, of = self.require_round().count_answers(phone.number for phone in self.present)
+        return {"given": given, "of": of}
+
     def _tell(self, name: str, payload: dict[str, Any]) -> None:
         if self._told.get(name) != payload:
             self._told[name] = payload
@@ -209,7 +214,7 @@ class Room:
         state = round.write()
         own = {name: value for name, value in state.items() if name != "arms"}
         arms: tuple[Arm | None, ...] = (*ARMS, None)
-        self.feed.add("round", {"teacher": state, **{arm: {**own, "arm": arm} for arm in arms}})
+        self.feed.add("round", {"teacher": state, **{arm: {**own, "arm": arm} for arm in arms}}, round.arms)
         if round.phase == "ended":
             self._end_round(round)
 
@@ -217,7 +222,7 @@ class Room:
         results = write_results(round)
         self.ended.append(round)
         self.results.append(results)
-        self.feed.add("results", dict.fromkeys(EVERYBODY, results))
+        self.feed.add("results", share(results, EVERYBODY))
 
     def _draw(self, phone: Phone) -> None:
         if self.round is not None:

@@ -1,5 +1,6 @@
 """A round as a state machine: what is asked in which phase, and what was answered. Knows no run and no HTTP."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -126,10 +127,10 @@ class Round:
             raise Refused("conflict", "There is nothing to stop now, or you have stopped it already.")
         self.stops[phone] = Stop(tokens, seconds)
 
-    def count_answers(self) -> tuple[int, int]:
-        """How many have answered what is asked now; and how many may, of those that were there when the run was."""
-        given = sum(map(self.has_answered, self.answers))
-        return given, len(self.arms)
+    def count_answers(self, present: Iterable[int]) -> tuple[int, int]:
+        """How many have answered what is asked now; and of how many: those, and the phones `present` that may."""
+        given = {phone for phone in self.answers if self.has_answered(phone)}
+        return len(given), len(given.union(phone for phone in present if self.find_asked(phone)))
 
     def write(self) -> RoundState:
         """As JSON, for the teacher."""
@@ -143,7 +144,7 @@ class Round:
             "max_new_tokens": plan.max_new_tokens,
             "tokens_per_second": plan.tokens_per_second,
             "limit": plan.limit,
-            "arms": self._draw.count() if self.arms else None,  # type: ignore[typeddict-item]  # its keys are ARMS
+            "arms": self._draw.count() if self.has_arms and self.phase != "predicting" else None,  # type: ignore[typeddict-item]  # its keys are ARMS
         }
 
     def _admit(self, phone: int, asked: Asked) -> None:

@@ -26,7 +26,7 @@ def write_teacher_state(room: Room, url: str) -> dict[str, Any]:
 def _write_run(room: Room, round: Round | None) -> Mapping[str, Any]:
     if round is None:
         return {"round": None, "text": "", "tokens": 0, "seconds": None, "ttft": None, "finish": None}
-    outcome, (given, of) = round.outcome, round.count_answers()
+    outcome = round.outcome
     return {
         "round": round.write(),
         "text": room.text,
@@ -35,8 +35,7 @@ def _write_run(room: Room, round: Round | None) -> Mapping[str, Any]:
         "ttft": outcome.ttft,
         "finish": outcome.finish,
         "positions": room.write_positions(),
-        "given": given,
-        "of": len(room.present) if round.phase == "predicting" else of,
+        **room.count_answers(),
         "stops": room.write_savings() if round.stops else None,
     }
 

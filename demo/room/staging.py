@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from demo.engine import Engine, ModelCard, Ready
 from demo.engines.replay import Replay, choose_recording
 from demo.engines.sandbox import Sandbox
+from demo.errors import NotReady
 from demo.examples import read_examples
 from demo.request import Message, Request, Sampling, find_question
 from demo.room.bodies import RoundRequest
@@ -34,16 +35,18 @@ def stage_round(engine: Engine, recordings: Sequence[Trace], asked: RoundRequest
             trace.request, max_new_tokens=asked.max_new_tokens, pace=asked.tokens_per_second, client=client
         )
         return _stage(Replay((trace,), asked.limit or engine.load.limit), request, asked)
+    if card is None:
+        raise NotReady("the model does not answer yet, and there is no recorded run: try again in a moment.")
     request = make_request(prompt, asked, client, card)
     limited = Sandbox(engine, asked.limit) if asked.kind == "crowd" and asked.limit else engine
     return _stage(limited, request, asked, is_recorded=False)
 
 
-def make_request(prompt: str, asked: RoundRequest, client: str, card: ModelCard | None) -> Request:
+def make_request(prompt: str, asked: RoundRequest, client: str, card: ModelCard) -> Request:
     """The prompt as a user's message, where the model has a chat template, as the page sends it."""
-    most = (card.max_new_tokens if card else None) or asked.max_new_tokens
+    most = card.max_new_tokens or asked.max_new_tokens
     return Request(
-        prompt if card is not None and not card.has_chat_template else (Message("user", prompt),),
+        prompt if not card.has_chat_template else (Message("user", prompt),),
         min(asked.max_new_tokens, most),
         SAMPLING,
         pace=asked.tokens_per_second,

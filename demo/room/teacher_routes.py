@@ -1,4 +1,4 @@
-"""The routes of a room's teacher: open it, lead its rounds, read its results, close it. All but the first need the key."""
+"""The routes of a room's teacher: open it; with its key lead its rounds, read results, close it."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response

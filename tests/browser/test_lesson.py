@@ -169,10 +169,10 @@ def test_a_link_restores_prompt_dials_and_section_in_a_fresh_browser(open_tab: T
     link = tab.find("shared-link")
     expect(link).to_have_value(re.compile("seed=42"))
     fragment = "#" + link.input_value().split("#")[1]
-    assert "station=10" in fragment
+    assert "station=11" in fragment
     assert "temperature=0.7" in fragment
     other = open_tab(typing_url, fragment=fragment, speed=None)  # choosing a speed would scroll up to it
-    expect(other.find("station-call")).to_be_in_viewport()
+    expect(other.find("station-room")).to_be_in_viewport()
     expect(other.prompt).to_have_value("Why & how?")
     other.page.locator("#dials > button").first.click()
     expect(other.find("temperature").locator("input[type=number]")).to_have_value("0.7")
@@ -197,7 +197,13 @@ def test_presenter_view_is_large_and_its_keys_run_the_lesson(tab: Tab, engine: S
     tab.find("presenter").click()
     assert size_of(tab.page, "#streamed-text") > 1.3 * before
     keys = tab.page.keyboard
-    for key, name in (("3", "station-sweep"), ("0", "station-call"), ("5", "station-perceived"), ("1", "intro")):
+    for key, name in (
+        ("3", "station-sweep"),
+        ("0", "station-call"),
+        ("o", "station-room"),
+        ("5", "station-perceived"),
+        ("1", "intro"),
+    ):
         keys.press(key)
         expect(tab.find(name)).to_be_in_viewport()
         focused = f"document.activeElement.closest('#{name}') !== null"
@@ -263,7 +269,7 @@ def test_before_the_first_interaction_little_of_ours_is_loaded_and_no_charts(ope
 def test_every_section_of_the_contents_is_there(typing_tab: Tab) -> None:
     tab = typing_tab
     links = tab.page.locator("#contents a")
-    expect(links).to_have_count(10)
+    expect(links).to_have_count(11)
     for number, link in enumerate(links.all(), start=1):
         target = tab.page.locator(link.get_attribute("href") or "")
         if number > 1:

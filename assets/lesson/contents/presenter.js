@@ -39,7 +39,7 @@ export function currentSection() {
 }
 
 function handleKey(event) {
-  const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
+  const typing = event.target.closest?.("input:not([type=radio]), textarea, select, [contenteditable]");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   const key = event.key.toLowerCase();
   if (/^[0-9]$/.test(key)) goTo(document.querySelectorAll("#contents a")[(Number(key) || 10) - 1]); // 0 is the tenth

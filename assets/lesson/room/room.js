@@ -3,6 +3,7 @@
 import "../../room/words.js";
 import { copy, describeError, download } from "../shared/dom.js";
 import { bindQuota } from "../shared/quota.js";
+import { presenting } from "../contents/presenter.js";
 import { createLink } from "../exports/exports.js";
 import { bindPlan } from "./plan.js";
 import { showResults } from "./results.js";
@@ -52,8 +53,12 @@ async function enter(page, getRoom) {
     showDoor(page);
     await followRoom(room, {
       onEvent(name, data) {
+        const before = page.view.round?.phase;
         page.view = fold(page.view, name, data);
         show(page);
+        const isNew = page.view.round?.phase !== before && page.view.round?.phase !== "ended";
+        if (name === "end" && data.error) report(page, words.say("failed", data), true);
+        if (name === "results" || (name === "round" && isNew)) keepInSight(page);
       },
       onLine(isUp) { if (page.room) reportLine(page, isUp); },
       signal: control.signal,
@@ -97,7 +102,7 @@ function showDoor({ find, room, words }) {
 function bindOrders(page) {
   const { find, words, plan } = page;
   const status = find("status");
-  const confirm = bindQuota(status, () => Math.max(page.view.present, 1));
+  const confirm = bindQuota(status, () => (plan.read().kind === "crowd" ? page.view.present : 1));
   const send = async (path, options) => {
     find("status").classList.remove("wrong");
     try {
@@ -163,6 +168,7 @@ function show(page) {
   page.root.toggleAttribute("data-open", Boolean(room));
   find("stage").dataset.phase = phase;
   find("present").textContent = view.present;
+  find("phones").textContent = page.words.say(view.present === 1 ? "here_one" : "here");
   const isIdle = phase === "lobby" || phase === "ended";
   find("start").hidden = find("plan").hidden = !isIdle;
   find("next").hidden = isIdle;
@@ -175,6 +181,14 @@ function show(page) {
     plan.choose(view.results.length);
     showRounds(page, view.results);
   }
+}
+
+// What a new phase shows is scrolled to, unless its teacher has gone elsewhere on the page.
+function keepInSight({ root, find, view }) {
+  const { top, bottom } = root.getBoundingClientRect();
+  if (bottom < 0 || top > innerHeight) return;
+  if (presenting()) root.scrollIntoView({ block: "start" });
+  else find(view.round.phase === "ended" ? "results" : "now").scrollIntoView({ block: "start" });
 }
 
 // The last round's results, and those of earlier rounds in a closed box.

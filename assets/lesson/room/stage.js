@@ -36,7 +36,7 @@ export function createStage(find, words) {
     write(find("headline"), describePhase(round, say));
     write(find("asks"), round.phase === "ended" ? "" : round.prompt);
     write(find("counts"), describeCounts(view, say));
-    write(find("legend"), `${round.recorded ? `${say("is_recorded")} ` : ""}${say(hasRequests() ? "stage_requests" : "positions")}`);
+    write(find("legend"), describeLegend(round, say));
     canvas.hidden = find("legend").hidden = !isVisible;
     canvas.setAttribute("aria-label", describeStage(view, say));
     showText(find("text"), view, say);
@@ -58,6 +58,14 @@ function describePhase({ kind, phase }, say) {
   return say({ stop: "running_stop", crowd: "running_crowd" }[kind] ?? "running");
 }
 
+// What is recorded or slowed says so.
+function describeLegend({ kind, recorded, tokens_per_second: pace }, say) {
+  const parts = [say(kind === "crowd" ? "stage_requests" : "positions")];
+  if (pace) parts.push(say("slowed", { pace }));
+  if (recorded) parts.push(say("is_recorded"));
+  return parts.join(" ");
+}
+
 function describeCounts(view, say) {
   const { round, answers, stops } = view;
   if (round.kind === "crowd") return say("requests", countRequests(view));
@@ -75,7 +83,7 @@ function describeStage({ round, phones }, say) {
 // Where everybody sees the text arrive, the projector shows it too. In a race it would tell those who wait.
 function showText(host, { round, text }, say) {
   host.hidden = round.kind !== "stop" || round.phase !== "running" || !text;
-  host.setAttribute("aria-label", say("answer_title"));
+  host.setAttribute("aria-label", say("answer"));
   if (host.hidden) return;
   const isAtEnd = host.scrollHeight - host.scrollTop - host.clientHeight < 60;
   write(host, text);

@@ -17,7 +17,7 @@ const FOLDS = {
   round: ({ round: before }, round) => ({ ...(before?.number === round.number ? {} : NEW_ROUND), round }),
   text: ({ text: before }, { text, tokens }) => ({ text: before + text, tokens }),
   positions: (view, { at }) => ({ positions: at }),
-  end: (view, { tokens, error }) => ({ isOver: true, tokens, error: error ?? null }),
+  end: (view, { tokens }) => ({ isOver: true, tokens }),
   answers: (view, { given, of }) => ({ answers: { given, of } }),
   stops: (view, stops) => ({ stops }),
   request: ({ requests }, request) => ({ requests: [...requests, request] }),
@@ -39,7 +39,8 @@ export function listVisits({ requests }) {
   for (const { phone, event, seconds } of requests) {
     if (!visits.has(phone)) visits.set(phone, { number: phone, sent: seconds, refused: [], first: null, end: null });
     const visit = visits.get(phone);
-    if (event === "refused") visit.refused.push(seconds);
+    if (event === "retry") Object.assign(visit, { first: null, end: null }); // also after a line that broke off
+    else if (event === "refused") visit.refused.push(seconds);
     else if (event === "first_token") visit.first = seconds;
     else if (event === "ended") visit.end = seconds;
   }

@@ -97,5 +97,5 @@ def _build_station(name: str, script: str | None = None) -> None:
 
 
 def fill_texts(markup: str) -> str:
-    """The markup with the room's words, in English, in the elements that name a text; scripts put other languages there."""
+    """The markup with the room's words in the elements that name one: in English, until a script speaks another."""
     return TEXT.sub(lambda found: f"{found[0]}{html.escape(TEXTS[found[1]], quote=False)}", markup)

@@ -7,24 +7,21 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from demo.api.application import create_api
-from demo.api.openapi import replies, reports, response_replies
+from demo.api.openapi import replies, reports, response_replies, room_replies
 from demo.api.openapi.documents import EXAMPLES
-from demo.engines.metered import MeteredEngine
-from demo.settings import Settings
+from tests.api.script import open_api
 from tests.scripted import ScriptedEngine
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return create_api(MeteredEngine(ScriptedEngine()), Settings()).openapi()
+    return open_api(ScriptedEngine(), has_rooms=True).openapi()
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_has_the_fields_of_its_schema_and_no_others(name: str) -> None:
-    (shape,) = [
-        TypeAdapter(getattr(each, name)) for each in (replies, reports, response_replies) if hasattr(each, name)
-    ]
+    modules = (replies, reports, response_replies, room_replies)
+    (shape,) = [TypeAdapter(getattr(each, name)) for each in modules if hasattr(each, name)]
     assert shape.validate_python(EXAMPLES[name], strict=True) == EXAMPLES[name]
 
 
