@@ -4,16 +4,18 @@
 // which `texts/` holds. What people, models and programs wrote is in elements with translate="no" and stays.
 
 import constants from "../constants.js";
+import { parseMarkup } from "../lesson/shared/dom.js";
 import { createTranslator } from "./translator.js";
 
 const ATTRIBUTES = ["title", "aria-label", "placeholder", "label", "data-idle", "data-waiting"];
 const KEPT = "[translate], script, style, pre, code";
 const BLOCKS = "p, li, td, th, dt, dd, h2, h3, h4, caption, summary";
-const INLINE = "strong, em, code, q, i, b, kbd, br, a:not([id])";
+const INLINE = "strong, em, code, q, i, b, kbd, a:not([id])";
 const ONLY_ENGLISH = "This part is in English only.";
 
 export const language = chooseLanguage();
 export const marks = constants.languages[language]; // of a number: {decimal, group}
+let texts = {}; // translations by their English
 let current = (text) => text;
 
 // For texts that are composed before they are put on the page, once the texts are `loaded`.
@@ -33,7 +35,7 @@ async function loadTexts() {
   // Gradio's client chooses the language of its own texts, and the document's, by this.
   Object.defineProperty(navigator, "language", { value: language, configurable: true });
   if (language === "en") return;
-  const { default: texts } = await import(`../texts/${language}.js`);
+  texts = (await import(`../texts/${language}.js`)).default;
   const look = createTranslator(texts, marks);
   current = (text) => {
     const english = text.replace(/\s+/g, " ");
@@ -77,11 +79,19 @@ function translateNode(node) {
 function translateMarkup(node) {
   const inner = [...node.querySelectorAll("*")];
   if (!inner.length || !inner.every((each) => each.matches(INLINE))) return false;
-  const english = node.innerHTML.trim();
-  const text = translate(english);
-  if (text === english) return false;
-  node.innerHTML = text;
-  return true;
+  const text = texts[writeMarkup(node).replace(/\s+/g, " ").trim()];
+  if (text) node.replaceChildren(...parseMarkup(text));
+  return Boolean(text);
+}
+
+// The markup of an element's content, as it is written in our files.
+function writeMarkup(node) {
+  const inner = Array.from(node.childNodes, (child) => {
+    if (child.nodeType === Node.TEXT_NODE) return child.data;
+    const attributes = Array.from(child.attributes, ({ name, value }) => ` ${name}="${value}"`).join("");
+    return `<${child.localName}${attributes}>${writeMarkup(child)}</${child.localName}>`;
+  });
+  return inner.join("");
 }
 
 function translateText(node) {

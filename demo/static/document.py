@@ -31,7 +31,7 @@ ON_A_SERVER: Final = {
     "ways": "Its job is run by a server and read in three ways",
     "enough": "It overloads a server",
     "call": "Its programs call a server",
-    "room": "It brings the phones of a class together",
+    "room": "Its phones join a server",
 }
 RECORDED_STORY: Final = "a recorded story is continued, at 30 tokens/s"
 REMAINDER: Final = (

@@ -48,9 +48,9 @@ def write_folder(folder: Path, recordings: Recordings, server: str | None = None
     (folder / "theme.js").write_text((ASSETS / "static" / "theme.js").read_text("utf-8"), "utf-8")
     (folder / "page.css").write_text(write_styles(), "utf-8")
     (folder / "README.md").write_text(write_readme(machines), "utf-8")
-    for path, text in ON_DEMAND.items():
-        (folder / path).parent.mkdir(exist_ok=True)
-        (folder / path).write_text(write_file(path, text), "utf-8")
+    for name, text in ON_DEMAND.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(write_file(name, text), "utf-8")
     for machine in machines:
         _write_runs(folder, machine)
     _write_file(folder, "example-trace", write_trace(recordings.example))

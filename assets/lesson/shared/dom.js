@@ -13,6 +13,9 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+// The nodes of markup that is our own: nobody else's text may be in it.
+export const parseMarkup = (markup) => [...new DOMParser().parseFromString(markup, "text/html").body.childNodes];
+
 // Shows a table in `host`: `columns` are names, `rows` arrays of text. When it is filled again, scroll position and focus stay.
 export function fillTable(host, caption, columns, rows) {
   const cells = (kind, row) => row.map((cell) => (

@@ -2,7 +2,7 @@
 
 import { language, loaded } from "../../page/language.js";
 import { marked } from "../../vendor/marked-18.2.1.js";
-import { element } from "../shared/dom.js";
+import { element, parseMarkup } from "../shared/dom.js";
 import { listQuestions, mountQuiz } from "./quiz.js";
 
 const DEPTH = 3; // the station's heading
@@ -40,8 +40,8 @@ export async function mount(root) {
 
 // Our own Markdown, in the page's language; its headings are `deeper` than in the text.
 function render(text, deeper = 0) {
-  const host = element("div", { translate: "no" });
-  host.innerHTML = marked.parse(text, { walkTokens(token) { if (token.type === "heading") token.depth += deeper; } });
+  const markup = marked.parse(text, { walkTokens(token) { if (token.type === "heading") token.depth += deeper; } });
+  const host = element("div", { translate: "no" }, ...parseMarkup(markup));
   for (const table of host.querySelectorAll("table")) {
     const frame = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": findHeading(table) });
     table.replaceWith(frame);
