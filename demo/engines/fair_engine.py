@@ -70,6 +70,10 @@ class FairEngine(EngineWrapper):
     def find_wait(self, client: str, places: int = 1) -> float | None:
         with self._lock:
             limits, held = self._limits.copy(), list(self._places)
+            away = self._returning.list_away(time.monotonic())
+        for other in away:
+            if other != client and not limits.clients.is_full:  # it will hold a place again when the client asks again
+                limits.add(other)
         waits = [(seconds, place.client) for place in held if (seconds := place.find_remaining()) is not None]
         for seconds, holder in sorted(waits, key=lambda wait: wait[0]):
             limits.give_back(holder)

@@ -37,3 +37,9 @@ class ReturningClients:
     def returns(self, client: Hashable) -> bool:
         """Whether it is more likely than not that the client asks again soon after its answer."""
         return client is not None and self._seen.get(client, (0.0, 0.0))[1] > LIKELY
+
+    def list_away(self, now: float) -> list[Hashable]:
+        """The clients whose answer has just ended, and that are likely to ask again in a moment."""
+        return [
+            client for client, (ended, _) in self._seen.items() if 0 <= now - ended <= SOON and self.returns(client)
+        ]

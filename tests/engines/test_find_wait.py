@@ -76,6 +76,18 @@ def test_a_client_that_always_asks_again_is_not_expected_to_leave_its_place() ->
     assert engine.find_wait(make_client("mine")) == 9.0
 
 
+def test_a_client_that_always_asks_again_is_expected_back_after_an_answer() -> None:
+    engine, inner = open_held(5, ("loop", 0.5))
+    for _ in range(2):
+        inner.tickets[-1].finish()
+        Run(engine, Request("hi", client=make_client("loop")))
+    inner.tickets[-1].finish()
+    for seconds in (9.0, 9.5, 9.8):
+        Run(engine, Request("hi", client=make_client("mine")))
+        inner.tickets[-1].remaining = seconds
+    assert engine.find_wait(make_client("mine")) == 9.5
+
+
 def test_who_asks_soon_after_its_answer_returns_and_who_stays_away_does_not() -> None:
     clients = ReturningClients()
     clients.note_request("a", 0.0)
