@@ -99,7 +99,7 @@ lock: | .venv/test.stamp
 	@mkdir -p .venv-tools
 	@ln -sfn ../.venv-vllm .venv-tools/vllm
 	-@$(PYTHON) -m venv .venv-tools/guidellm && .venv-tools/guidellm/bin/python -m pip install --quiet guidellm==0.8.1
-	-@$(PYTHON) -m venv .venv-tools/aiperf && .venv-tools/aiperf/bin/python -m pip install --quiet aiperf
+	-@$(PYTHON) -m venv .venv-tools/aiperf && .venv-tools/aiperf/bin/python -m pip install --quiet aiperf==0.13.0
 	@touch $@
 
 .venv/bench.stamp: requirements-bench.txt .venv/run.stamp

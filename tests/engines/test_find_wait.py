@@ -76,6 +76,18 @@ def test_a_client_that_always_asks_again_is_not_expected_to_leave_its_place() ->
     assert engine.find_wait(make_client("mine")) == 9.0
 
 
+def test_a_client_that_always_asks_again_is_expected_back_after_an_answer() -> None:
+    engine, inner = open_held(5, ("loop", 0.5))
+    for _ in range(2):
+        inner.tickets[-1].finish()
+        Run(engine, Request("hi", client=make_client("loop")))
+    inner.tickets[-1].finish()
+    for seconds in (9.0, 9.5, 9.8):
+        Run(engine, Request("hi", client=make_client("mine")))
+        inner.tickets[-1].remaining = seconds
+    assert engine.find_wait(make_client("mine")) == 9.5
+
+
 def test_who_asks_soon_after_its_answer_returns_and_who_stays_away_does_not() -> None:
     clients = ReturningClients()
     clients.note_request("a", 0.0)
@@ -85,6 +97,12 @@ def test_who_asks_soon_after_its_answer_returns_and_who_stays_away_does_not() ->
         clients.note_end("a", now)
         clients.note_request("a", now + SOON / 2)
     assert clients.returns("a")
+    assert clients.find_pause("a") == SOON / 2
+    clients.note_end("a", 3.0)
+    assert [*clients.list_away(3.0)] == [("a", SOON / 2)]
+    assert [*clients.list_away(3.0 + 2 * SOON)] == []
+    clients.note_request("a", 3.0 + SOON / 2)
+    assert [*clients.list_away(4.0)] == []
     for now in (10.0, 20.0):
         clients.note_end("a", now)
         clients.note_request("a", now + 2 * SOON)

@@ -6,6 +6,7 @@ which of two waiting clients is quicker, no server can foretell.
 """
 
 import http.client
+import itertools
 import json
 import random
 import threading
@@ -26,7 +27,8 @@ MAX_TTFT: Final = 1.5
 GRAIN: Final = 0.1  # seconds between two requests of the client that waits
 TOLERANCE: Final = 0.3
 ARRIVAL: Final = 0.4  # seconds in which others' prompts arrive
-HABIT: Final = 3.0  # seconds after which others have been seen to come again and again
+HABIT: Final = 4  # answers of each of the others, after which it has been seen to come again and again
+OTHERS: Final = 3  # clients that come and go
 TIMEOUT: Final = 60.0
 WORDS: Final = ("the", "sea", "a", "small", "village", "boat", "wind", "stone", "house", "under", "old", "tree")
 ARGUMENTS: Final = ("--no-ui", "--max-concurrent-requests", str(LIMIT), "--trusted-proxies", "127.0.0.0/8")
@@ -174,7 +176,6 @@ def _wait_beside_returning(url: str, number: int) -> list[Refusal]:
     """The client holds its share, while others ask again and again."""
     visitor = Visitor(url, 6, number)
     with _come_and_go(url, number):
-        time.sleep(HABIT)
         _take_share(visitor)
         return visitor.wait(visitor.write(20, 4))
 
@@ -217,18 +218,24 @@ def _wait_for_ttft(url: str, number: int) -> list[Refusal]:
 
 @contextmanager
 def _come_and_go(url: str, number: int) -> Iterator[None]:
-    """Other clients ask for short answers, one after the other each."""
-    stopped = threading.Event()
+    """Other clients ask for short answers, one after the other each; all have done so `HABIT` times."""
+    stopped, answered = threading.Event(), threading.Semaphore(0)
 
     def ask(client: int) -> None:
         visitor = Visitor(url, 400 + client, number)
-        while not stopped.wait(visitor.random.uniform(0.1, 0.4)):
+        for count in itertools.count(1):
+            if stopped.wait(visitor.random.uniform(0.1, 0.4)):
+                return
             if (thread := visitor.hold(visitor.write(visitor.random.randint(5, 100), 40))) is not None:
                 thread.join()
+            if count == HABIT:
+                answered.release()
 
-    threads = [threading.Thread(target=ask, args=(client,), daemon=True) for client in range(3)]
+    threads = [threading.Thread(target=ask, args=(client,), daemon=True) for client in range(OTHERS)]
     for thread in threads:
         thread.start()
+    for _ in threads:
+        answered.acquire()
     yield
     stopped.set()
     for thread in threads:

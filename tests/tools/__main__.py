@@ -17,13 +17,15 @@ from typing import Any, Final
 from demo.bench.__main__ import PROMPT
 from demo.bench.client import Client
 from demo.bench.target import choose_model
+from demo.embedded import find_embedded
 from demo.metric_definitions import Latencies
+from tests.tools.hub_cache import write_hub_cache
 from tests.tools.tool import NEW_TOKENS, REQUESTS, TOOLS, Plan, Tool
 
 SHARE: Final = 0.05
 SECONDS: Final = 0.002
 TIMEOUT: Final = 600.0
-_OFFLINE: Final = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+_SILENT: Final = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 
 
 def main(url: str, environments: str) -> int:
@@ -55,7 +57,9 @@ def run_tool(tool: Tool, program: Path, url: str) -> Latencies:
     """The tool's own medians."""
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(url, choose_model(Client(url, None, TIMEOUT)), PROMPT, Path(folder))
-        command, environment = [str(program), *tool.write(plan)], {**os.environ, **_OFFLINE}
+        command, gguf = [str(program), *tool.write(plan)], find_embedded()
+        assert gguf is not None, "the embedded model's package is missing"
+        environment = {**os.environ, **_SILENT, **write_hub_cache(plan.folder / "hub", plan.model, gguf)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT)
         if done.returncode:
             raise SystemExit(f"{tool.name} failed: {(done.stderr or done.stdout)[-2000:]}")

@@ -5,9 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import snapshot_download
+from transformers import AutoTokenizer
 
+from demo.embedded import find_embedded
 from demo.metric_definitions import DEFINITIONS, Latencies
 from tests.tools.__main__ import compare
+from tests.tools.hub_cache import write_hub_cache
 from tests.tools.tool import REQUESTS, TOOLS, Plan
 
 REPORTS: dict[str, Any] = {
@@ -40,6 +44,16 @@ def test_each_tool_gets_the_same_prompt_so_many_times_and_its_medians_are_read(t
     assert tool.name in {each.tool for each in DEFINITIONS}
     tpot = None if tool.package == "aiperf" else 0.02
     assert tool.read(REPORTS[tool.package]) == Latencies(0.1, 0.01, tpot)
+
+
+def test_tools_find_the_tokenizer_by_the_models_name_without_a_connection(tmp_path: Path) -> None:
+    gguf = find_embedded()
+    assert gguf is not None
+    told = write_hub_cache(tmp_path, "org/a-model", gguf)
+    folder = snapshot_download("org/a-model", cache_dir=told["HF_HUB_CACHE"], local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert tokenizer.decode(tokenizer.encode("Once upon")) == "Once upon"
+    assert "<|im_start|>user" in tokenizer.apply_chat_template([{"role": "user", "content": "hi"}], tokenize=False)
 
 
 def test_numbers_agree_within_five_per_cent_or_two_milliseconds() -> None:

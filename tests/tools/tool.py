@@ -1,6 +1,6 @@
 """The tools: how each is asked for the same requests, and where its report has its medians. Runs nothing.
 
-guidellm's command was run with 0.8.1. vLLM's and aiperf's follow their documentation and were not run here.
+guidellm's command was run with 0.8.1, aiperf's with 0.13.0. vLLM's was compared with its source, not run.
 """
 
 import json
@@ -81,13 +81,14 @@ def read_vllm(report: Any) -> Latencies:
 
 
 def write_aiperf(plan: Plan) -> list[str]:
-    """`aiperf profile`; the model's name is that of its tokenizer too."""
+    """`aiperf profile`; tokens are those that the server counts, as the definitions count them."""
     prompts = plan.write_prompts({"text": plan.prompt})
     return [
         *("profile", "--model", plan.model, "--url", plan.url, "--endpoint-type", "chat", "--streaming"),
         *("--input-file", str(prompts), "--custom-dataset-type", "single_turn", "--concurrency", "1"),
         *("--request-count", str(REQUESTS), "--extra-inputs", f"max_tokens:{NEW_TOKENS}"),
-        *("--extra-inputs", "temperature:0", "--ui", "none", "--artifact-dir", str(plan.folder)),
+        *("--extra-inputs", "temperature:0", "--use-server-token-count", "--no-server-metrics", "--no-gpu-telemetry"),
+        *("--ui", "none", "--artifact-dir", str(plan.folder)),
     ]
 
 
