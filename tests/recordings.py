@@ -82,7 +82,8 @@ def _name(text: str) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """Record the example prompts."""
-    name, *flags = arguments if arguments and not arguments[0].startswith("--") else (None, *arguments)
+    is_named = bool(arguments) and not arguments[0].startswith("--")
+    name, flags = (arguments[0], arguments[1:]) if is_named else (None, arguments)
     numbers = {int(each) for each in takewhile(str.isdigit, flags)}
     settings = read_settings(list(dropwhile(str.isdigit, flags)))
     engine = open_engine(settings, on_broken=lambda: None)
