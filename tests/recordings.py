@@ -1,8 +1,9 @@
-"""Recorded runs for `assets/traces`: `python -m tests.recordings [NAME] [--dtype float32 …]`.
+"""Recorded runs for `assets/traces`: `python -m tests.recordings [NAME [PROMPT …]] [--dtype float32 …]`.
 
 Real runs of the example prompts, as the page asks, by whatever model the settings choose, one after the other on an
 idle machine, after a warm-up. With a NAME they go to `assets/traces/machines/NAME`, from where the static page offers
-them beside the others. Without one they are those that a server plays too, and the static page's example and stories.
+them beside the others; PROMPT are the numbers of those to record, all by default. Without a NAME they are those that a
+server plays too, and the static page's example and stories.
 """
 
 import json
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 from demo.engine import Broken, Engine, Loading, Ready
@@ -79,15 +81,19 @@ def _name(text: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Record every example prompt."""
-    name = arguments[0] if arguments and not arguments[0].startswith("--") else None
-    engine = open_engine(read_settings(arguments[1:] if name else arguments), on_broken=lambda: None)
+    """Record the example prompts."""
+    is_named = bool(arguments) and not arguments[0].startswith("--")
+    name, flags = (arguments[0], arguments[1:]) if is_named else (None, arguments)
+    numbers = {int(each) for each in takewhile(str.isdigit, flags)}
+    settings = read_settings(list(dropwhile(str.isdigit, flags)))
+    engine = open_engine(settings, on_broken=lambda: None)
     while isinstance(engine.status, Loading):
         time.sleep(0.1)
     assert not isinstance(engine.status, Broken), engine.status
     record(engine, ask("Hello"))
-    others = [] if name else list_others(engine)
-    for path, request in [*list_questions(MACHINES / name if name else RECORDINGS), *others]:
+    questions = enumerate(list_questions(MACHINES / name if name else RECORDINGS), start=1)
+    chosen = [each for number, each in questions if not numbers or number in numbers]
+    for path, request in [*chosen, *([] if name else list_others(engine))]:
         trace = record(engine, request)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(write_trace(trace), ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")

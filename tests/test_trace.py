@@ -61,8 +61,9 @@ def round_times(trace: Trace) -> Trace:
     return replace(trace, events=tuple(replace(event, time=round(event.time, 6)) for event in trace.events))
 
 
-@given(TRACES)
-def test_what_is_written_is_read_again_as_json_and_as_a_link(trace: Trace) -> None:
+@given(TRACES, st.sampled_from(["", "AMD EPYC (2 cores)", "机器"]))
+def test_what_is_written_is_read_again_as_json_and_as_a_link(trace: Trace, machine: str) -> None:
+    trace = replace(trace, machine=machine)
     assert read_trace(json.dumps(write_trace(trace))) == round_times(trace)
     assert read_fragment(write_fragment(trace)) == round_times(trace)
 

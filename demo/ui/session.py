@@ -20,6 +20,7 @@ from demo.ui.view.turn import Question, Turn, join_begun, join_messages
 from demo.ui.view.words import ARRIVALS, SIDES, Side, describe_pace, describe_recording
 
 MAX_RUNS: Final = 100  # that a session keeps for its charts and tables
+MAX_RUN_TOKENS: Final = 50_000  # of these together: 20 MB
 HIDDEN_UPDATE_SECONDS = 1.0  # seconds between two updates of a tab that another tab hides
 MAX_UPDATES_PER_SECOND = 40  # a second, of all tabs together: each takes the server some 2 ms
 
@@ -132,6 +133,8 @@ class Session:
         turn = Turn(self.question, *race.last_views, race.trace, self.runs[-1].number + 1 if self.runs else 1)
         self.turns.append(turn)
         self.runs.append(turn)
+        while len(self.runs) > 1 and sum(each.tokens for each in self.runs) > MAX_RUN_TOKENS:
+            self.runs.popleft()
         return True
 
     def reset(self) -> None:

@@ -3,21 +3,23 @@
 import json
 import subprocess
 import sys
+import time
 import urllib.request
 from typing import Final
 
 from fastapi import FastAPI
 
-from demo.metrics import percentile
 from demo.prompt_threads import LONG_PROMPT
 from tests.api.serving import serve_api, write_post
 from tests.figures.figure import Figure, summarise
 from tests.figures.speed import open_engine
-from tests.figures.streams import LoopLag
+from tests.figures.streams import Late, LoopLag, find_held, find_late
 
 SECONDS: Final = 2.0
 ROUNDS: Final = 3
 TEXT: Final = "The first step in making cheese is to heat the milk. "
+IDLE: Final = "nothing"
+HELD: Final = "late by, without waits for a core"
 FLOODS: Final = {
     "prompts of 2 MB": ("/generate", {"inputs": TEXT * 39_000}, 1),
     "four times prompts of 2 MB": ("/generate", {"inputs": TEXT * 39_000}, 4),
@@ -31,17 +33,20 @@ def measure_prompts() -> list[Figure]:
     """The lag during each flood, in rounds."""
     lag = LoopLag()
     with open_engine(16) as engine, serve_api(engine, mount_page=lambda _: FastAPI(lifespan=lag.watch)) as url:
-        late: dict[str, list[list[float]]] = {name: [] for name in FLOODS}
+        late: dict[str, list[list[Late]]] = {name: [] for name in (IDLE, *FLOODS)}
         urllib.request.urlopen(f"{url}/health").close()  # once it answers, its loop runs
         for _ in range(ROUNDS):
+            with lag.record() as lags:
+                time.sleep(SECONDS)
+            late[IDLE].append(lags)
             for name, (path, body, clients) in FLOODS.items():
                 with lag.record() as lags:
                     _flood(url, path, body, clients)
                 late[name].append(lags)
     return [
-        summarise(f"event loop beside {name}: late by (p{q})", "ms", [percentile(each, q) or 0 for each in rounds])
+        summarise(f"event loop beside {name}: {what} (p{q})", "ms", [find(lags, q) for lags in rounds])
         for name, rounds in late.items()
-        for q in (50, 99)
+        for what, find, q in (("late by", find_late, 50), ("late by", find_late, 99), (HELD, find_held, 99))
     ]
 
 
@@ -60,3 +65,8 @@ def _flood(url: str, path: str, body: object, clients: int) -> None:
         each.stdout.close()
         assert each.wait() == 0
         assert answered > 0
+
+
+if __name__ == "__main__":
+    for figure in measure_prompts():
+        print(figure, flush=True)

@@ -8,6 +8,7 @@ import pytest
 
 from demo.events import Event
 from demo.static.play import Json, Play, find_changes
+from demo.static.recordings import group_by_machine, read_all
 from demo.trace import Trace
 from demo.ui.components.pane import write_run
 from demo.ui.view.panes import Reading, view_reading
@@ -19,6 +20,7 @@ from tests.traces import make_trace
 WORDS = [f"word{index} 🧀 " for index in range(60)]
 TRACE = make_trace(WORDS, gap=0.021)
 PACES = (None, 30.0)
+NAMED = replace(TRACE, machine="A machine (2 cores)")
 
 
 def merge(before: Json, change: Json) -> Json:
@@ -102,6 +104,14 @@ def test_the_chart_of_a_stopped_side_is_a_beginning_of_the_whole_runs() -> None:
 def test_a_run_is_marked_with_its_machine_and_only_a_slowed_one_as_slowed() -> None:
     assert Play(TRACE, None).label == "recorded 2026-11-23 on cpu, float32"
     assert Play(TRACE, 30).label.endswith("on cpu, float32, slowed to 30 tokens/s")
+    assert Play(NAMED, None).label == "recorded 2026-11-23 on A machine (2 cores), float32"
+
+
+def test_the_runs_of_one_model_on_two_machines_are_offered_apart() -> None:
+    machines = group_by_machine((TRACE, NAMED))
+    assert [each.name for each in machines] == ["a-model, float32, on cpu", "a-model, float32, on A machine (2 cores)"]
+    assert "of a-model on A machine (2 cores), float32" in machines[1].describe()["line"]
+    assert all(trace.machine for trace in read_all().races)
 
 
 def test_a_run_at_another_speed_or_length_keeps_its_tokens() -> None:

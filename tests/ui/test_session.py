@@ -9,6 +9,7 @@ import pytest
 from demo.engine import Ready
 from demo.errors import BadRequest, EngineFailed, Overloaded
 from demo.request import Message
+from demo.ui import session as ui_session
 from demo.ui.race import UPDATE_SECONDS, Race
 from demo.ui.session import MAX_RUNS, MAX_UPDATES_PER_SECOND, Session, Sessions
 from demo.ui.view.options import GenerationOptions
@@ -208,6 +209,17 @@ async def test_a_session_keeps_its_last_100_runs_and_the_whole_conversation(
     assert isinstance(prompt, tuple)
     assert len(prompt) == 2 * (MAX_RUNS + 2) + 1
     assert prompt[0] == Message("user", "Question 1")
+
+
+async def test_a_session_keeps_as_many_runs_as_have_so_many_tokens_and_always_the_last(
+    session: Session, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ui_session, "MAX_RUN_TOKENS", 5)
+    for length in (1, 2, 3):
+        await play(session, engine, "Hello", *["Yes "] * length)
+    assert [turn.tokens for turn in session.runs] == [2, 3]
+    await play(session, engine, "Hello", *["Yes "] * 9)
+    assert [(turn.number, turn.tokens) for turn in session.runs] == [(4, 9)]
 
 
 async def test_sessions_share_nothing(engine: ScriptedEngine) -> None:

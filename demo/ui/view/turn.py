@@ -45,6 +45,11 @@ class Turn:
         return (*asked, Message("assistant", view.join("answer"), view.join("reasoning") or None))
 
     @property
+    def tokens(self) -> int:
+        """How many tokens its readers have received, each of which is kept with its times."""
+        return max(self.streamed.tokens or 0, self.whole.tokens or 0)
+
+    @property
     def written(self) -> str:
         """The answer as the model wrote it, the marks of its reasoning included."""
         return self._longer.text
