@@ -24,6 +24,7 @@ CASES: list[tuple[ReasoningStart, str, str, str]] = [
     ("harmony", HARMONY, "Hm", "Yes."),
     ("harmony", "Yes, <|plainly", "", "Yes, <|plainly"),
     ("analysis", HARMONY.removeprefix("<|channel|>analysis<|message|>"), "Hm", "Yes."),
+    ("inside", " so\n</think>\n\nYes.", " so\n", "Yes."),
     ("analysis", "Hm <|en", "Hm <|en", ""),
     ("harmony", "<|channel|>commentary to=f<|message|>C<|channel|>final <|constrain|>json<|message|>1", "C", "1"),
 ]

@@ -130,4 +130,4 @@ def test_where_the_template_opens_the_tag_the_engine_is_asked_how_each_prompt_en
 def test_an_answer_that_was_begun_goes_on_where_it_stood() -> None:
     begun = Request((Message("user", "Hello"), Message("assistant", "<think>Hm")), max_new_tokens=20)
     with open_scripted(peers.make_vllm(GREETED, Stream((peers.chat(" so</think>Yes."), END, DONE)))) as (engine, _):
-        assert read(ask(engine, begun)) == ("open", " so", "Yes.")
+        assert read(ask(engine, begun)) == ("inside", " so", "Yes.")

@@ -39,8 +39,8 @@ CASES: dict[str, tuple[str, tuple[Message, ...] | str, str, ReasoningStart]] = {
     "gpt-oss, continued behind its reasoning": (
         *(GPT_OSS, (HELLO, Message("assistant", f"{ANALYSIS}<|end|>")), "{}", "harmony"),
     ),
-    "continued within its reasoning": (QWEN3, (HELLO, Message("assistant", BEGUN)), "{}", "open"),
-    "continued within what the prompt opened": (R1, (HELLO, Message("assistant", "Hm")), "{}", "open"),
+    "continued within its reasoning": (QWEN3, (HELLO, Message("assistant", BEGUN)), "{}", "inside"),
+    "continued within what the prompt opened": (R1, (HELLO, Message("assistant", "Hm")), "{}", "inside"),
     "continued in its answer": (QWEN3, (HELLO, Message("assistant", f"{BEGUN}</think>Yes")), "{}", "none"),
     "continued in its answer, opened": (R1, (HELLO, Message("assistant", "Hm</think>Yes")), "{}", "none"),
 }
