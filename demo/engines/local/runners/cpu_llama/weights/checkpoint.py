@@ -80,7 +80,7 @@ class Checkpoint(Protocol):
 def find_unsupported_choice(checkpoint: Checkpoint) -> str:
     """Why a family's choices cannot be read of a checkpoint; empty where they can."""
     try:
-        assert checkpoint.choices
+        _ = checkpoint.choices
     except Unsupported as error:
         return str(error)
     return ""
