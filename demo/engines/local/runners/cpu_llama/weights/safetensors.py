@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import safe_open
 from torch import Tensor
 from transformers import PreTrainedConfig
@@ -55,9 +56,12 @@ class LlamaFolder(Checkpoint):
 
     @cached_property
     def config(self) -> Any:
-        """A PreTrainedConfig, with transformers' defaults for what the folder does not say."""
+        """A PreTrainedConfig, with transformers' defaults for what the folder does not say. Raises ValueError."""
         kind: type[PreTrainedConfig] = getattr(transformers, self.architecture.config)
-        return kind.from_dict(dict(self._config))
+        try:
+            return kind.from_dict(dict(self._config))
+        except StrictDataclassError as error:
+            raise ValueError(str(error)) from error
 
     @property
     def architecture(self) -> Architecture:
