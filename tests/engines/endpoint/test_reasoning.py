@@ -27,7 +27,7 @@ def read(events: Sequence[Event]) -> tuple[str, str, str]:
     """How the answer begins, its reasoning, and the answer."""
     start = find_start(events).reasoning
     split = split_tokens(start, list_tokens(events), is_complete=True)
-    reasoning, answer = ("".join(join_kind(parts, kind) for parts in split) for kind in ("reasoning", "answer"))  # type: ignore[arg-type]
+    reasoning, answer = ("".join(join_kind(parts, kind) for parts in split) for kind in ("reasoning", "answer"))
     return start, reasoning, answer
 
 
