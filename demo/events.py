@@ -9,9 +9,9 @@ from typing import Literal, TypeAlias
 from demo.errors import DemoError
 
 FinishReason: TypeAlias = Literal["length", "eos_token", "stop_sequence", "repetition", "cancelled"]
-# How an answer begins: without reasoning, with tags if any, inside a tag that the prompt opened, in harmony, inside one
-# of harmony's channels of reasoning, or as an engine elsewhere tells of each token.
-ReasoningStart: TypeAlias = Literal["none", "tags", "open", "harmony", "analysis", "told"]
+# How an answer begins: without reasoning, with tags if any, inside a tag that the prompt opened, inside reasoning that
+# is continued, in harmony, inside a channel of reasoning of harmony's, or as an engine elsewhere tells of each token.
+ReasoningStart: TypeAlias = Literal["none", "tags", "open", "inside", "harmony", "analysis", "told"]
 
 
 @dataclass(frozen=True, slots=True)

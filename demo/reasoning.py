@@ -24,12 +24,17 @@ MARKS: Final[dict[ReasoningStart, frozenset[str]]] = {
     "none": frozenset(),
     "tags": frozenset((OPENING, CLOSING)),
     "open": frozenset((OPENING, CLOSING)),
+    "inside": frozenset((OPENING, CLOSING)),
     "harmony": frozenset((CHANNEL, MESSAGE, *ENDS)),
     "analysis": frozenset((CHANNEL, MESSAGE, *ENDS)),
     "told": frozenset(),
 }
 
-KNOWN: Final[dict[ReasoningStart, Kind]] = {"none": "answer", "analysis": "reasoning"}  # of the first text
+KNOWN: Final[dict[ReasoningStart, Kind]] = {
+    "none": "answer",
+    "inside": "reasoning",
+    "analysis": "reasoning",
+}  # of the first text
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class ReasoningParser:
         self._is_harmony = start in ("harmony", "analysis")
         self._kind: Kind | None = KNOWN.get(start)  # None: before a text, or in a header
         self._default: Kind = "reasoning" if start == "open" else "answer"  # of what begins without a mark
-        self._begun = start in ("open", "analysis")
+        self._begun = start in ("open", "inside", "analysis")
         self._is_spaced = start == "open"  # whether the space at the beginning belongs to the mark before it
         self._held = ""
         self._before_answer = 0  # tokens, those between two parts of the reasoning included
@@ -166,7 +171,7 @@ def continue_start(start: ReasoningStart, begun: str) -> ReasoningStart:
     parser = ReasoningParser(start)
     parser.feed(Token(0.0, 1, None, begun, None, special=False))
     if parser.kind == "reasoning":
-        return "analysis" if start == "harmony" else "open"
+        return "analysis" if start == "harmony" else "inside"
     return "none" if parser.kind == "answer" else start
 
 

@@ -23,6 +23,9 @@ CASES: list[tuple[ReasoningStart, str, str, str]] = [
     ("open", "</think>Yes.", "", "Yes."),
     ("harmony", HARMONY, "Hm", "Yes."),
     ("harmony", "Yes, <|plainly", "", "Yes, <|plainly"),
+    ("analysis", HARMONY.removeprefix("<|channel|>analysis<|message|>"), "Hm", "Yes."),
+    ("inside", " so\n</think>\n\nYes.", " so\n", "Yes."),
+    ("analysis", "Hm <|en", "Hm <|en", ""),
     ("harmony", "<|channel|>commentary to=f<|message|>C<|channel|>final <|constrain|>json<|message|>1", "C", "1"),
 ]
 
@@ -67,6 +70,18 @@ def test_of_any_text_nothing_is_lost_and_the_cut_does_not_matter(
         assert "".join(part.text for parts in split for part in parts) == text
         told.append(["".join(join_kind(parts, kind) for parts in split) for kind in ("reasoning", "answer")])
     assert told[0] == told[1]
+
+
+def test_what_an_engine_elsewhere_tells_of_a_token_is_what_is_told_of_it() -> None:
+    told = [("", 0), ("Hm <", 4), ("a", 1), ("", 0), ("b</think>Yes", 1), (" <think>", 0)]
+    tokens = [Token(0.0, at, at, text, None, False, reasoned=reasoned) for at, (text, reasoned) in enumerate(told)]
+    parser = ReasoningParser("told")
+    split = [[(part.kind, part.text) for part in parser.feed(token)] for token in tokens]
+    assert split == [
+        *([], [("reasoning", "Hm <")], [("reasoning", "a")], []),
+        *([("reasoning", "b"), ("answer", "</think>Yes")], [("answer", " <think>")]),
+    ]
+    assert (parser.reasoning_tokens, parser.end()) == (4, ())
 
 
 def test_what_can_be_no_mark_is_told_at_once() -> None:

@@ -27,7 +27,6 @@ class Chunk:
     """
 
     text: str = ""
-    reasoned: int = 0
     ids: tuple[int, ...] = ()
     entries: tuple[Entry, ...] = ()
     count: int | None = None
@@ -37,3 +36,4 @@ class Chunk:
     finish: Finish | None = None
     stop: str | None = None  # the stop string that ended it
     figures: tuple[tuple[str, float], ...] = ()
+    reasoned: int = 0

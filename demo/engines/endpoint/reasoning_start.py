@@ -21,10 +21,10 @@ async def is_opened(backend: Backend, connection: Connection, prompt: Prompt, op
 
 
 async def can_open(backend: Backend, connection: Connection, greeting: Prompt) -> bool:
-    """Whether the template opens a tag of reasoning for a greeting; False where that is not told."""
+    """Whether the template opens a tag of reasoning for a greeting; False where that is not told as documented."""
     try:
         return await is_opened(backend, connection, greeting)
-    except DemoError:
+    except (DemoError, LookupError, TypeError, ValueError, AttributeError):
         return False
 
 

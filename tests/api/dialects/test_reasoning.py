@@ -135,6 +135,13 @@ def test_a_bad_value_is_refused_in_one_sentence(fields: dict[str, Any], words: s
     assert_refused(response, CHAT, 422, "validation", words)
 
 
-def test_the_tokens_of_a_conversation_with_variables_are_refused_not_guessed() -> None:
-    body = {"messages": HELLO, "chat_template_kwargs": {"a": 1}}
-    assert "not applied" in send(open_api(), "/chat_tokenize", **body).json()["error"]
+def test_the_tokens_of_a_conversation_are_those_with_the_variables_that_a_chat_would_have() -> None:
+    engine = AnsweringEngine()
+    told = []
+    engine.tokenize = lambda prompt, options="{}": told.append((prompt, options)) or ("", ())  # type: ignore[method-assign, func-returns-value]
+    body = {"messages": HELLO, "chat_template_kwargs": {"a": 1}, "reasoning_effort": "low"}
+    assert send(open_api(engine), "/chat_tokenize", **body).status_code == 200
+    send(open_api(engine), CHAT, **body)
+    assert told == [(engine.requests[0].prompt, engine.requests[0].template_options)]
+    refused = {"messages": HELLO, "chat_template_kwargs": {"add_generation_prompt": False}}
+    assert "can't set" in send(open_api(engine), "/chat_tokenize", **refused).json()["error"]

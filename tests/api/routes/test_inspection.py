@@ -105,7 +105,7 @@ class UntokenizedEngine(AnsweringEngine):
         super().__init__()
         self.error = error
 
-    def tokenize(self, prompt: object) -> tuple[str, tuple[()]]:
+    def tokenize(self, prompt: object, options: str = "{}") -> tuple[str, tuple[()]]:
         raise self.error
 
 

@@ -6,6 +6,8 @@ from typing import Any
 from tests.engines.endpoint.scripted_server import DONE, Reply, ScriptedServer, Stream, frame
 
 MODEL = "org/model"
+# Routes that tell a prompt's tokens, where a test does not say what they reply.
+UNTOLD = dict.fromkeys(("/tokenize", "/apply-template", "/chat_tokenize"), Reply(404, {"detail": "Not Found"}))
 
 
 def models(*names: str, **facts: Any) -> Reply:
@@ -72,7 +74,7 @@ VLLM_ANSWER: Sequence[bytes] = (
 
 
 def make_vllm(*streams: Stream | Reply) -> ScriptedServer:
-    routes = {"/v1/models": models(MODEL, max_model_len=512), "/version": Reply(200, {"version": "0.32.0"})}
+    routes = UNTOLD | {"/v1/models": models(MODEL, max_model_len=512), "/version": Reply(200, {"version": "0.32.0"})}
     return ScriptedServer(routes, list(streams), default=Stream(VLLM_ANSWER))
 
 
@@ -91,7 +93,7 @@ def make_sglang(*streams: Stream | Reply) -> ScriptedServer:
 
 def make_llama(*streams: Stream | Reply) -> ScriptedServer:
     props = {"default_generation_settings": {"n_ctx": 256}, "build_info": "b7000", "total_slots": 4}
-    routes = {"/v1/models": models("model.gguf"), "/props": Reply(200, props)}
+    routes = UNTOLD | {"/v1/models": models("model.gguf"), "/props": Reply(200, props)}
     return ScriptedServer(routes, list(streams), default=Stream(LLAMA_ANSWER))
 
 
@@ -115,7 +117,7 @@ def make_tgi(*streams: Stream | Reply) -> ScriptedServer:
         "router": "text-generation-router",
         "version": "3.3.7",
     }
-    routes = {"/v1/models": models(MODEL), "/info": Reply(200, info)}
+    routes = UNTOLD | {"/v1/models": models(MODEL), "/info": Reply(200, info)}
     answer = Stream((chat("Hi", logprobs=logprobs(("Hi", -0.5))), chat("", finish="stop"), usage(7, 2), DONE))
     return ScriptedServer(routes, list(streams), default=answer)
 

@@ -23,6 +23,8 @@ GPT_OSS = (
 )
 HELLO = Message("user", "Hello <think>")
 BEGUN = "<think>Hm"
+ANALYSIS = "<|channel|>analysis<|message|>Hm"
+FINAL = f"{ANALYSIS}<|end|><|start|>assistant<|channel|>final<|message|>Yes"
 CASES: dict[str, tuple[str, tuple[Message, ...] | str, str, ReasoningStart]] = {
     "no marks": (TEMPLATE, (HELLO,), "{}", "none"),
     "Qwen3": (QWEN3, (HELLO,), "{}", "tags"),
@@ -31,8 +33,14 @@ CASES: dict[str, tuple[str, tuple[Message, ...] | str, str, ReasoningStart]] = {
     "R1": (R1, (HELLO,), "{}", "open"),
     "R1, raw text": (R1, "Hello <think>", "{}", "none"),
     "gpt-oss": (GPT_OSS, (HELLO,), '{"reasoning_effort": "high"}', "harmony"),
-    "continued within its reasoning": (QWEN3, (HELLO, Message("assistant", BEGUN)), "{}", "open"),
-    "continued within what the prompt opened": (R1, (HELLO, Message("assistant", "Hm")), "{}", "open"),
+    "gpt-oss, continued within its reasoning": (GPT_OSS, (HELLO, Message("assistant", ANALYSIS)), "{}", "analysis"),
+    "gpt-oss, continued in its answer": (GPT_OSS, (HELLO, Message("assistant", FINAL)), "{}", "none"),
+    "gpt-oss, continued without marks": (GPT_OSS, (HELLO, Message("assistant", "Yes")), "{}", "none"),
+    "gpt-oss, continued behind its reasoning": (
+        *(GPT_OSS, (HELLO, Message("assistant", f"{ANALYSIS}<|end|>")), "{}", "harmony"),
+    ),
+    "continued within its reasoning": (QWEN3, (HELLO, Message("assistant", BEGUN)), "{}", "inside"),
+    "continued within what the prompt opened": (R1, (HELLO, Message("assistant", "Hm")), "{}", "inside"),
     "continued in its answer": (QWEN3, (HELLO, Message("assistant", f"{BEGUN}</think>Yes")), "{}", "none"),
     "continued in its answer, opened": (R1, (HELLO, Message("assistant", "Hm</think>Yes")), "{}", "none"),
 }

@@ -13,7 +13,12 @@ from typing import Any, Final, Protocol
 import torch
 from torch import Tensor
 
-from demo.engines.local.runners.cpu_llama.architectures.architecture import Architecture, Choices, interleave_halves
+from demo.engines.local.runners.cpu_llama.architectures.architecture import (
+    Architecture,
+    Choices,
+    Unsupported,
+    interleave_halves,
+)
 from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
 from demo.engines.local.runners.cpu_llama.model import Layer, Llama
 from demo.engines.local.runners.cpu_llama.shape import Shape
@@ -70,6 +75,15 @@ class Checkpoint(Protocol):
 
         With `rounded`, one of 16 or 32 bits per number is rounded to 8.
         """
+
+
+def find_unsupported_choice(checkpoint: Checkpoint) -> str:
+    """Why a family's choices cannot be read of a checkpoint; empty where they can."""
+    try:
+        _ = checkpoint.choices
+    except Unsupported as error:
+        return str(error)
+    return ""
 
 
 def find_head(checkpoint: Checkpoint) -> str:

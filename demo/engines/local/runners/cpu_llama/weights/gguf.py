@@ -15,13 +15,18 @@ from demo.engines.local.runners.cpu_llama.architectures.architecture import (
     Architecture,
     Choices,
     GgufNumbers,
-    Unsupported,
 )
 from demo.engines.local.runners.cpu_llama.architectures.families import BY_GGUF
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.cpu_llama.shape import Shape
 from demo.engines.local.runners.cpu_llama.weights.blocks import PLAIN, choose_packing, is_readable, unpack
-from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, find_stored, interleave, is_of_heads
+from demo.engines.local.runners.cpu_llama.weights.checkpoint import (
+    Checkpoint,
+    find_stored,
+    find_unsupported_choice,
+    interleave,
+    is_of_heads,
+)
 from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix, pack_rows
 
 WHOLE: Final = slice(None)
@@ -89,11 +94,7 @@ class GgufFile(Checkpoint):
         types = {tensor.quantization for tensor in self.tensors.values()}
         if unread := sorted(each.name for each in types if not is_readable(each)):
             return f"it holds tensors of type {', '.join(unread)}, which is not read here"
-        try:
-            self.choices  # noqa: B018 - they are read here, to be refused
-        except Unsupported as error:
-            return str(error)
-        return find_missing_kernels()
+        return find_unsupported_choice(self) or find_missing_kernels()
 
     def list_quantizations(self) -> list[str]:
         """GGML's name of the type of each matrix."""

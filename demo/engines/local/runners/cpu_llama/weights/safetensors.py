@@ -9,17 +9,24 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import safe_open
 from torch import Tensor
 from transformers import PreTrainedConfig
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
-from demo.engines.local.runners.cpu_llama.architectures.architecture import Architecture, Choices, Unsupported
+from demo.engines.local.runners.cpu_llama.architectures.architecture import Architecture, Choices
 from demo.engines.local.runners.cpu_llama.architectures.families import BY_MODEL_TYPE
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.cpu_llama.kernels.operations import GELU, SILU
 from demo.engines.local.runners.cpu_llama.shape import Shape
-from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, find_stored, interleave, is_of_heads
+from demo.engines.local.runners.cpu_llama.weights.checkpoint import (
+    Checkpoint,
+    find_stored,
+    find_unsupported_choice,
+    interleave,
+    is_of_heads,
+)
 from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix, pack_plain, pack_rows, round_to_eight_bits
 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}  # by safetensors' names
@@ -49,9 +56,12 @@ class LlamaFolder(Checkpoint):
 
     @cached_property
     def config(self) -> Any:
-        """A PreTrainedConfig, with transformers' defaults for what the folder does not say."""
+        """A PreTrainedConfig, with transformers' defaults for what the folder does not say. Raises ValueError."""
         kind: type[PreTrainedConfig] = getattr(transformers, self.architecture.config)
-        return kind.from_dict(dict(self._config))
+        try:
+            return kind.from_dict(dict(self._config))
+        except StrictDataclassError as error:
+            raise ValueError(str(error)) from error
 
     @property
     def architecture(self) -> Architecture:
@@ -95,11 +105,7 @@ class LlamaFolder(Checkpoint):
         activation = getattr(self.config, "hidden_activation", None) or self.config.hidden_act
         if activation != ACTIVATIONS[self.architecture.activation]:
             return f"its activation is {activation}"
-        try:
-            self.choices  # noqa: B018 - they are read here, to be refused
-        except Unsupported as error:
-            return str(error)
-        return ""
+        return find_unsupported_choice(self)
 
     def _find_unsupported_weights(self) -> str:
         if not self._files:
