@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from demo.client_key import find_address_key
 from demo.engine import Engine, Log, Ticket
@@ -70,17 +70,16 @@ class FairEngine(EngineWrapper):
     def find_wait(self, client: str, places: int = 1) -> float | None:
         with self._lock:
             limits, held = self._limits.copy(), list(self._places)
-            pauses = {place.client: self._returning.find_pause(place.client) for place in held}
-            away = [*self._returning.list_away(time.monotonic())]
-        changes: list[_Change] = [(seconds, other, True) for other, seconds in away if other != client]
-        for place in held:  # without the lock: an engine that forecasts has one of its own
-            changes += _foresee(place, pauses[place.client] if place.client != client else None)
-        for seconds, holder, returns in sorted(changes, key=lambda change: change[0]):
-            if not returns:
-                limits.give_back(holder)
-                if limits.take_all(client, places) is None:
-                    return seconds
-            elif not limits.clients.is_full:
+            away = self._returning.list_away(time.monotonic())
+        for other in away:
+            if other != client and not limits.clients.is_full:  # it will hold a place again when the client asks again
+                limits.add(other)
+        waits = [(seconds, place.client) for place in held if (seconds := place.find_remaining()) is not None]
+        for seconds, holder in sorted(waits, key=lambda wait: wait[0]):
+            limits.give_back(holder)
+            if limits.take_all(client, places) is None:
+                return seconds
+            if holder != client and self._returning.returns(holder):
                 limits.add(holder)
         return None
 
@@ -187,14 +186,3 @@ class _Place(LogWrapper):
     def observe(self, events: Sequence[Event]) -> None:
         if isinstance(events[-1], Done | Failed):
             self.give_back()
-
-
-_Change: TypeAlias = tuple[float, str | None, bool]  # in how many seconds, whose place, whether it is taken again
-
-
-def _foresee(place: _Place, pause: float | None) -> Iterator[_Change]:
-    """The place's end, where it is known, and that its client takes one again after its usual pause, if it has one."""
-    if (seconds := place.find_remaining()) is not None:
-        yield seconds, place.client, False
-        if pause is not None:
-            yield seconds + pause, place.client, True
