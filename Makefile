@@ -134,7 +134,7 @@ browser:
 proxy: browser
 	@sh tests/browser/install-nginx.sh
 
-clients: proxy
+clients: proxy .venv/test.stamp
 	@sh tests/clients/install.sh
 
 .PHONY: run test test-vllm test-models compare-tools bench figures figures-gpu space space-check mutants lock prepared browser proxy clients
