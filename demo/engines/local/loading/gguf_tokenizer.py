@@ -1,6 +1,6 @@
 """The tokenizer of a GGUF file, with the same ids as transformers' own.
 
-The kinds of most files are built here by the same library in a tenth of the time and a third of the memory that
+The kinds of most files are built here by the same library in less time and a third of the memory that
 transformers takes. transformers builds every other kind, and renders the chat template.
 """
 

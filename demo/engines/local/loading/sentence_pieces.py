@@ -1,6 +1,6 @@
 """SentencePiece's BPE with bytes for unknown characters (Llama's, Phi's, Gemma's) of a GGUF file's vocabulary.
 
-It is equal to what transformers makes of it, in a sixth of the memory: of 262,144 pieces follow half a million merges.
+It is equal to what transformers makes of it, in a third of the memory: of 262,144 pieces follow half a million merges.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
