@@ -31,7 +31,7 @@ class FairEngine(EngineWrapper):
         self._lock = threading.Lock()
         self._limits = _Limits(engine.load.limit)
         self._places: set[_Place] = set()
-        self._returning = ReturningClients()
+        self._returning = ReturningClients[str | None]()
 
     def admit(self) -> None:
         try:

@@ -89,7 +89,7 @@ def test_a_client_that_always_asks_again_is_expected_back_after_an_answer() -> N
 
 
 def test_who_asks_soon_after_its_answer_returns_and_who_stays_away_does_not() -> None:
-    clients = ReturningClients()
+    clients = ReturningClients[str | None]()
     clients.note_request("a", 0.0)
     assert not clients.returns("a")
     for now in (1.0, 2.0):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from demo.engines.local.loading.gguf_split import read_model
-from demo.engines.local.loading.gguf_tokenizer import ByteLevel, load_tokenizer
+from demo.engines.local.loading.gguf_tokenizer import GgufTokenizer, load_tokenizer
 
 REVISION: Final = "embedded"
 CONFIG: Final = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>"}
@@ -22,7 +22,7 @@ def write_hub_cache(folder: Path, model: str, gguf: Path) -> dict[str, str]:
     (place / "refs").mkdir()
     (place / "refs" / "main").write_text(REVISION)
     tokenizer = load_tokenizer(gguf, read_model(gguf).metadata)
-    assert isinstance(tokenizer, ByteLevel), "the embedded model has another tokenizer"
+    assert isinstance(tokenizer, GgufTokenizer), "the embedded model has another tokenizer"
     config = {**CONFIG, "chat_template": tokenizer.chat_template}
     (snapshot / "tokenizer.json").write_text(tokenizer.serialized)
     (snapshot / "tokenizer_config.json").write_text(json.dumps(config))

@@ -30,7 +30,7 @@ class Forecaster:
         self, scheduler: Scheduler, list_open: Callable[[], Iterable[Sequence]], clock: Callable[[], float]
     ) -> None:
         self.lengths = AnswerLengths()
-        self.returning = ReturningClients()
+        self.returning = ReturningClients[str | None]()
         self._scheduler = scheduler
         self._list_open = list_open
         self._clock = clock
