@@ -21,6 +21,12 @@ window.asked = window.given = 0;
 const ask = () => { asked++; requestAnimationFrame(() => { given++; if (asked < 200) ask(); }); };
 ask();"""
 
+# How many frames anybody asked for in half a second: each takes the next handle.
+COUNT_FRAMES = """() => new Promise((told) => {
+  const before = requestAnimationFrame(() => {});
+  setTimeout(() => told(requestAnimationFrame(() => {}) - before - 1), 500);
+})"""
+
 # Notes when one of the streaming side's numbers changes while its text grows, and whether the text does with it.
 WATCH_NUMBERS = """() => {
   window.changes = [];
@@ -127,6 +133,10 @@ def test_frames_that_somebody_asks_for_are_never_cancelled(open_tab: Tabs, stage
     tab.wait_until_ready()
     tab.ask("Hello")
     tab.page.wait_for_function("given === 200")
+
+
+def test_a_page_at_rest_asks_for_no_frames(typing_tab: Tab) -> None:
+    typing_tab.page.wait_for_function(f"async () => (await ({COUNT_FRAMES})()) === 0")
 
 
 def test_while_text_grows_its_numbers_change_only_together_with_it_and_slowed_it_offers_no_slow_motion(
