@@ -24,7 +24,8 @@ SERVED = ["--port", "0", "--replay-only", "--no-ui"]
 
 def open_stream(url: str) -> HTTPResponse:
     """Twelve tokens, eight a second; the first has come."""
-    parameters = {"max_new_tokens": 12, "max_tokens_per_second": 8, "repetition_penalty": 1.1, "details": True}
+    sampling = {"do_sample": True, "temperature": 0.2, "top_p": 0.9, "repetition_penalty": 1.1, "seed": 1}
+    parameters = {"max_new_tokens": 12, "max_tokens_per_second": 8, "details": True, **sampling}
     body = json.dumps({"inputs": PROMPT, "parameters": parameters}).encode()
     request = urllib.request.Request(f"{url}/generate_stream", body, {"Content-Type": "application/json"})
     stream: HTTPResponse = urllib.request.urlopen(request, timeout=PATIENCE)
