@@ -30,8 +30,10 @@ from demo.setting_parsers import (
 
 STORED = "stored"  # the weights as their file packs them
 ROUNDED = "q8_0"  # weights of 16 and 32 bits rounded to 8 at load, 32 numbers per scale
+FOUR_BITS = "q4_1"  # rounded to 4, 32 numbers per scale and offset
+PACKED = (STORED, ROUNDED, FOUR_BITS)  # what the CPU kernels multiply
 DEFAULT_MAX_TOTAL_TOKENS = 4096
-DTYPES = ("auto", STORED, ROUNDED, "float32", "bfloat16", "float16")
+DTYPES = ("auto", *PACKED, "float32", "bfloat16", "float16")
 ENVIRONMENT_PREFIX = "DEMO_"
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
@@ -79,7 +81,7 @@ class Settings:
     dtype: str = _setting(
         "auto",
         match("|".join(DTYPES), f"one of {', '.join(DTYPES)}"),
-        "dtype of the weights; stored: as in their file; q8_0: rounded to 8 bits",
+        "dtype of the weights; stored: as in their file; q8_0, q4_1: rounded to 8 or 4 bits",
     )
     device: str = _setting(
         "auto", match("auto|cpu|mps|cuda(:[0-9]+)?", "auto, cpu, cuda, cuda:N or mps"), "device that runs the model"

@@ -22,7 +22,9 @@ from demo.engines.local.runners.cpu_llama.loading import load_llama
 from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import build_llama
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
+from demo.engines.local.runners.cpu_llama.weights.rounding import ROUNDINGS
 from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder
+from demo.settings import FOUR_BITS, ROUNDED
 from tests.engines.local.following import MEMORY, open_sequence, step
 from tests.figures.figure import Figure, summarise
 from tests.figures.speed import load_network
@@ -47,9 +49,10 @@ class Quality:
 
 
 def measure_quality() -> Iterator[Figure]:
-    """The embedded model's quality, as figures: as stored in 4 bits; and in 16 bits, rounded to 8."""
-    for name, rounded in (("as stored", False), ("float16 rounded to 8 bits", True)):
-        quality = compare_weights(rounded=rounded)
+    """The embedded model's quality, as figures: as stored in 4 bits; and in 16 bits, rounded to 8 and to 4."""
+    names = {None: "as stored", ROUNDED: "float16 rounded to 8 bits", FOUR_BITS: "float16 rounded to 4 bits"}
+    for rounding, name in names.items():
+        quality = compare_weights(rounding=rounding)
         yield summarise(f"perplexity of {quality.tokens} tokens: {name}", "", [quality.stored])
         yield summarise(f"perplexity of {quality.tokens} tokens: in float32", "", [quality.exact])
         yield summarise(f"perplexity: {name}, above float32", "%", [quality.rise * 100])
@@ -63,23 +66,52 @@ def _load_embedded() -> Loaded:
     return load_llama(GgufFile(file))
 
 
-def _load_rounded(network: PreTrainedModel) -> Loaded:
-    """A network in float16, as a hub has it, rounded to 8 bits at load."""
+def _load_rounded(network: PreTrainedModel, rounding: str) -> Loaded:
+    """A network in float16, as a hub has it, rounded at load."""
     embedded = _load_embedded()
     with TemporaryDirectory() as folder:
-        copy.deepcopy(network).half().save_pretrained(folder)
-        rounded = build_llama(LlamaFolder(Path(folder)), rounded=True)
+        _rescale(copy.deepcopy(network)).half().save_pretrained(folder)
+        rounded = build_llama(LlamaFolder(Path(folder)), ROUNDINGS[rounding])
     return replace(embedded, make_runner=lambda memory: CpuLlamaRunner(rounded, memory))
 
 
+def _rescale(network: PreTrainedModel) -> PreTrainedModel:
+    """The same function by other weights: each input of a matrix is multiplied by a random factor and its weights are
+    divided by it. The embedded model's own lie on a grid of 4 bits, and would be rounded to it without any loss.
+    """
+    random = torch.Generator().manual_seed(0)
+    for layer in cast(Any, network).model.layers:
+        attention, mlp = layer.self_attn, layer.mlp
+        entrances = (
+            (layer.input_layernorm, (attention.q_proj, attention.k_proj, attention.v_proj)),
+            (layer.post_attention_layernorm, (mlp.gate_proj, mlp.up_proj)),
+            (mlp.up_proj, (mlp.down_proj,)),
+        )
+        for entrance, matrices in entrances:
+            factors = 0.9 + 0.2 * torch.rand(len(entrance.weight), generator=random)
+            entrance.weight.mul_(factors.view(-1, *[1] * (entrance.weight.dim() - 1)))
+            for matrix in matrices:
+                matrix.weight.div_(factors)
+        _rescale_values(attention, random)
+    return network
+
+
+def _rescale_values(attention: Any, random: torch.Generator) -> None:
+    """The values of a head, which several query heads read."""
+    factors = 0.9 + 0.2 * torch.rand(len(attention.v_proj.weight), generator=random)
+    attention.v_proj.weight.mul_(factors[:, None])
+    heads = factors.view(-1, attention.head_dim).repeat_interleave(attention.num_key_value_groups, dim=0)
+    attention.o_proj.weight.div_(heads.flatten())
+
+
 @torch.inference_mode()
-def compare_weights(context: int = CONTEXT, rows: int | None = None, rounded: bool = False) -> Quality:
+def compare_weights(context: int = CONTEXT, rows: int | None = None, rounding: str | None = None) -> Quality:
     """Score `rows` contexts of the text, or all, with both weights, by decode steps as in generation.
 
-    With `rounded`, the model is compared as a hub has it in float16 and a CPU runs it, rounded to 8 bits at load.
+    With a `rounding`, the model is compared as a hub has it in float16 and a CPU runs it, rounded at load.
     """
     network = load_network()
-    loaded = _load_rounded(network) if rounded else _load_embedded()
+    loaded = _load_rounded(network, rounding) if rounding else _load_embedded()
     contexts = _cut(loaded.tokenizer.encode(TEXT.read_text(), raw=True), context)[:rows]
     hidden = _read_exactly(network, contexts[:, :-1])
     sequences = Sequences(loaded.make_runner(MEMORY), len(contexts))

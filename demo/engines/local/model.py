@@ -28,12 +28,13 @@ from demo.engines.local.runner import Chunk, Runner
 from demo.engines.local.runners.cpu_llama.loading import load_llama
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, can_round
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
+from demo.engines.local.runners.cpu_llama.weights.rounding import ROUNDINGS, Rounding
 from demo.engines.local.runners.cpu_llama.weights.unsupported import open_checkpoint
 from demo.engines.local.spelling import spell_tokens
 from demo.engines.local.tokenizer import Tokenizer
 from demo.errors import BadRequest, ContextExceeded, SettingError
 from demo.request import Prompt
-from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, ROUNDED, STORED, Settings
+from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, PACKED, Settings
 
 if TYPE_CHECKING:
     from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder
@@ -109,8 +110,8 @@ def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
     checkpoint, reason = _open_stored(source, settings, device)
     roundable = checkpoint is not None and can_round(checkpoint)
     dtype = _announce(choose_dtype(settings, device, reason, roundable))
-    if checkpoint is not None and dtype in (STORED, ROUNDED):
-        loaded = _load_with_kernels(source, checkpoint, dtype == ROUNDED)
+    if checkpoint is not None and dtype in PACKED:
+        loaded = _load_with_kernels(source, checkpoint, ROUNDINGS.get(dtype))
     else:
         loaded = _load_with_transformers(source, settings, device, dtype, report)
     model = build_model(loaded, source, settings, report)
@@ -128,19 +129,19 @@ def _is_gguf(source: ModelSource) -> bool:
 
 def _open_stored(source: ModelSource, settings: Settings, device: str) -> tuple[Checkpoint | None, str]:
     """The model for the CPU kernels; or None, and why it is not for them."""
-    if device != "cpu" or settings.dtype not in ("auto", STORED, ROUNDED):
+    if device != "cpu" or settings.dtype not in ("auto", *PACKED):
         return None, f"that is for a CPU, not for {device}"
     return open_checkpoint(Path(source.place))
 
 
-def _load_with_kernels(source: ModelSource, checkpoint: Checkpoint, rounded: bool) -> Loaded:
+def _load_with_kernels(source: ModelSource, checkpoint: Checkpoint, rounding: Rounding | None) -> Loaded:
     if isinstance(checkpoint, GgufFile):
         _require_template(source, checkpoint.metadata)
-        loaded = load_llama(checkpoint, rounded, source.template)
+        loaded = load_llama(checkpoint, rounding, source.template)
     else:
         from demo.engines.local.runners.cpu_llama.weights.snapshot import load_saved
 
-        loaded = load_saved(source, cast("LlamaFolder", checkpoint), rounded)
+        loaded = load_saved(source, cast("LlamaFolder", checkpoint), rounding)
     torch.set_num_threads(1)  # the kernels have their own threads: torch's would spin beside them
     return loaded
 

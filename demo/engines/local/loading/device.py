@@ -8,7 +8,7 @@ import torch
 from demo.choice import Choice
 from demo.engines.local.loading.control_group import read_cpu_quota
 from demo.errors import SettingError
-from demo.settings import ROUNDED, STORED, Settings
+from demo.settings import FOUR_BITS, PACKED, ROUNDED, STORED, Settings
 
 ASKED = "as set"
 
@@ -30,15 +30,16 @@ def choose_device(settings: Settings) -> Choice[str]:
 
 
 def choose_dtype(settings: Settings, device: str, unsupported: str, roundable: bool = False) -> Choice[str]:
-    """The name of the weights' torch dtype, or STORED, or ROUNDED: the last two unless something is `unsupported`.
+    """The name of the weights' torch dtype, or one of PACKED unless something is `unsupported`.
 
-    `roundable`: whether weights have more than 8 bits, and can be rounded. Raises SettingError where STORED or ROUNDED
-    is set and not possible.
+    `roundable`: whether weights have more than 8 bits, and can be rounded. Raises SettingError where one of
+    PACKED is set and not possible.
     """
-    if settings.dtype in (STORED, ROUNDED) and unsupported:
+    if settings.dtype in PACKED and unsupported:
         raise SettingError(f"--dtype is '{settings.dtype}', but {unsupported}: use auto.")
-    if settings.dtype == ROUNDED and not roundable:
-        raise SettingError("--dtype is 'q8_0', but no weights of 16 or 32 bits in rows of whole groups: use stored.")
+    if settings.dtype in (ROUNDED, FOUR_BITS) and not roundable:
+        unfit = "the model has no weights of 16 or 32 bits in rows of whole groups"
+        raise SettingError(f"--dtype is '{settings.dtype}', but {unfit}: use stored.")
     if settings.dtype != "auto":
         return Choice("dtype", settings.dtype, ASKED)
     if device == "cpu" and not unsupported and roundable:

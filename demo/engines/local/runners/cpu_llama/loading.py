@@ -7,11 +7,11 @@ from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import build_llama
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
-from demo.settings import ROUNDED
+from demo.engines.local.runners.cpu_llama.weights.rounding import Rounding
 
 
-def load_llama(file: GgufFile, rounded: bool = False, template: str | None = None) -> Loaded:
-    """The model of a supported file, `rounded` to 8 bits where it has more; `template` replaces its chat template.
+def load_llama(file: GgufFile, rounding: Rounding | None = None, template: str | None = None) -> Loaded:
+    """The model of a supported file, rounded where a `rounding` is given; `template` replaces its chat template.
 
     The tokenizer is built before the weights are read, since that takes 200 MB for a moment where there are 262,144
     tokens; the file's own list of them, 40 MB, is released.
@@ -21,12 +21,12 @@ def load_llama(file: GgufFile, rounded: bool = False, template: str | None = Non
     ends = find_end_ids(tokenizer, list_gguf_ends(file.metadata), shape.vocabulary)
     file.release_vocabulary()
     return_freed()
-    network = build_llama(file, rounded)
+    network = build_llama(file, rounding)
     return Loaded(
         tokenizer=tokenizer,
         make_runner=lambda memory: CpuLlamaRunner(network, memory),
         eos_ids=ends,
         context=network.shape.context,
         device="cpu",
-        dtype=ROUNDED.upper() if rounded and file.is_plain else file.find_dtype(),
+        dtype=rounding.dtype.upper() if rounding and file.is_plain else file.find_dtype(),
     )

@@ -17,8 +17,8 @@ from demo.engines.local.runners.cpu_llama.weights.matrix import (
     pack_four_bits,
     pack_offset_bytes,
     pack_plain,
-    round_to_eight_bits,
 )
+from demo.engines.local.runners.cpu_llama.weights.rounding import Round, round_to_eight_bits
 
 PLAIN: Final = {
     GGMLQuantizationType.F32: torch.float32,
@@ -46,13 +46,13 @@ def unpack(stored: Tensor, quantization: GGMLQuantizationType) -> Tensor:
     return torch.from_numpy(dequantize(stored.numpy(), quantization))
 
 
-def choose_packing(quantization: GGMLQuantizationType, rounded: bool) -> Packing:
+def choose_packing(quantization: GGMLQuantizationType, round: Round | None) -> Packing:
     """How stored rows are packed: as they are where the kernels have such values, else rounded to 8 bits.
 
-    With `rounded`, numbers of 16 or 32 bits are rounded too.
+    With `round`, numbers of 16 or 32 bits are rounded too.
     """
     if quantization in PLAIN:
-        return (lambda rows: round_to_eight_bits(rows.float())) if rounded else pack_plain
+        return pack_plain if round is None else lambda rows: round(rows.float())
     size = GGML_QUANT_SIZES[quantization][1]
     for pack, readers in ((pack_four_bits, FOUR_BITS), (pack_offset_bytes, FIVE_BITS), (pack_eight_bits, EIGHT_BITS)):
         if quantization in readers:

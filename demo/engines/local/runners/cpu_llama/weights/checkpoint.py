@@ -23,6 +23,7 @@ from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
 from demo.engines.local.runners.cpu_llama.model import Layer, Llama
 from demo.engines.local.runners.cpu_llama.shape import Shape
 from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix
+from demo.engines.local.runners.cpu_llama.weights.rounding import Round, Rounding
 
 MATRICES: Final = {  # by the names of a Layer's fields
     "q": "attn_q",
@@ -70,10 +71,10 @@ class Checkpoint(Protocol):
     def embed(self, name: str) -> Callable[[Tensor], Tensor]:
         """From ids [tokens] to rows of a matrix, float32 [tokens, columns]. The matrix stays in the file."""
 
-    def pack(self, name: str, rounded: bool = False) -> Matrix:
+    def pack(self, name: str, round: Round | None = None) -> Matrix:
         """A matrix in the quantization type in which it is stored, or in the nearest that the kernels support.
 
-        With `rounded`, one of 16 or 32 bits per number is rounded to 8.
+        With `round`, one of 16 or 32 bits per number is rounded.
         """
 
 
@@ -99,8 +100,8 @@ def can_round(checkpoint: Checkpoint) -> bool:
     )
 
 
-def build_llama(checkpoint: Checkpoint, rounded: bool = False) -> Llama:
-    """The network of a supported checkpoint, `rounded` to 8 bits where it has more.
+def build_llama(checkpoint: Checkpoint, rounding: Rounding | None = None) -> Llama:
+    """The network of a supported checkpoint; its weights of 16 and 32 bits are rounded where a `rounding` is given.
 
     As many layers are packed at a time as torch has threads.
     """
@@ -108,9 +109,10 @@ def build_llama(checkpoint: Checkpoint, rounded: bool = False) -> Llama:
     torch.set_num_threads(1)  # each layer is packed by one thread
     try:
         with ThreadPoolExecutor(threads) as pool:
-            head = pool.submit(checkpoint.pack, find_head(checkpoint), rounded)
+            head = pool.submit(checkpoint.pack, find_head(checkpoint), rounding.head if rounding else None)
+            round = rounding.layers if rounding else None
             layers = list(
-                pool.map(lambda number: _build_layer(checkpoint, number, rounded), range(checkpoint.shape.layers))
+                pool.map(lambda number: _build_layer(checkpoint, number, round), range(checkpoint.shape.layers))
             )
     finally:
         torch.set_num_threads(threads)
@@ -125,13 +127,13 @@ def _embed(checkpoint: Checkpoint, scale: float) -> Callable[[Tensor], Tensor]:
     return embed if scale == 1 else lambda ids: embed(ids) * scale
 
 
-def _build_layer(checkpoint: Checkpoint, number: int, rounded: bool) -> Layer:
+def _build_layer(checkpoint: Checkpoint, number: int, round: Round | None) -> Layer:
     architecture, choice, block = checkpoint.architecture, checkpoint.choices.layers[number], f"blk.{number}"
     weights: dict[str, Any] = {
         field: checkpoint.read(f"{block}.{part}.weight") for field, part in architecture.list_norms().items()
     }
     for field, part in MATRICES.items():
-        weights[field] = checkpoint.pack(f"{block}.{part}.weight", rounded)
+        weights[field] = checkpoint.pack(f"{block}.{part}.weight", round)
         if part in architecture.biases:
             weights[field] = weights[field].add_bias(checkpoint.read(f"{block}.{part}.bias"))
     return Layer(**weights, rotation=choice.rotation, window=choice.window, activation=architecture.activation)

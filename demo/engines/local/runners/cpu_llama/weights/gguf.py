@@ -28,6 +28,7 @@ from demo.engines.local.runners.cpu_llama.weights.checkpoint import (
     is_of_heads,
 )
 from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix, pack_rows
+from demo.engines.local.runners.cpu_llama.weights.rounding import Round
 
 WHOLE: Final = slice(None)
 
@@ -125,8 +126,8 @@ class GgufFile(Checkpoint):
         stored, quantization = self._view(name), self._find_quantization(name)
         return lambda ids: unpack(stored[ids], quantization)
 
-    def pack(self, name: str, rounded: bool = False) -> Matrix:
-        shape, pack = self.tensor_shape(name), choose_packing(self._find_quantization(name), rounded)
+    def pack(self, name: str, round: Round | None = None) -> Matrix:
+        shape, pack = self.tensor_shape(name), choose_packing(self._find_quantization(name), round)
         assert shape is not None, f"a supported file has {name}"
         return pack_rows(shape, lambda part: self._view(name, part), pack)
 

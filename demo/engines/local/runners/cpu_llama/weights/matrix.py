@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
 from demo.engines.local.runners.cpu_llama.kernels.matmul import BFLOAT16, FLOAT16, FLOAT32, Q4, Q8, Q8_OFFSET
 from demo.engines.local.runners.cpu_llama.kernels.simd import LANES
 
@@ -73,14 +72,6 @@ def pack_eight_bits(values: Tensor, scales: Tensor) -> Matrix:
     rows, columns = values.shape
     parts = [_tile_bytes(values.view(torch.uint8) ^ 128), _halves(scales)]  # q + 128
     return Matrix(Q8, rows, columns, torch.cat(parts, dim=2).flatten(1))
-
-
-def round_to_eight_bits(weights: Tensor) -> Matrix:
-    """Round `weights`, float32 [rows, columns], to 8 bits; the largest of each group becomes 127."""
-    groups = weights.unflatten(-1, (-1, GROUP))
-    scales = (groups.abs().amax(dim=-1) / 127).clamp(min=1e-7).half()
-    values = (groups / scales.float()[..., None]).round_().clamp_(-127, 127)
-    return pack_eight_bits(values.to(torch.int8).flatten(1), scales)
 
 
 def pack_plain(weights: Tensor) -> Matrix:

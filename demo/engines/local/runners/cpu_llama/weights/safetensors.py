@@ -27,7 +27,8 @@ from demo.engines.local.runners.cpu_llama.weights.checkpoint import (
     interleave,
     is_of_heads,
 )
-from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix, pack_plain, pack_rows, round_to_eight_bits
+from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix, pack_plain, pack_rows
+from demo.engines.local.runners.cpu_llama.weights.rounding import Round
 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}  # by safetensors' names
 ACTIVATIONS = {SILU: "silu", GELU: "gelu_pytorch_tanh"}
@@ -148,9 +149,9 @@ class LlamaFolder(Checkpoint):
         stored: Tensor = self._shards[self._files[stored_name]].get_tensor(stored_name)
         return lambda ids: stored[ids].float()
 
-    def pack(self, name: str, rounded: bool = False) -> Matrix:
+    def pack(self, name: str, round: Round | None = None) -> Matrix:
         weights = self._copy(name)
-        pack = (lambda rows: round_to_eight_bits(rows.float())) if rounded else pack_plain
+        pack = pack_plain if round is None else lambda rows: round(rows.float())
         return pack_rows(weights.shape, weights.__getitem__, pack)
 
     @cached_property

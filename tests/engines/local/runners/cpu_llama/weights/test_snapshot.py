@@ -59,15 +59,18 @@ def test_on_a_cpu_weights_of_16_bits_are_rounded_to_8_unless_set_and_the_log_say
     assert any(message.startswith("dtype=q8_0 (on a CPU: ") for message in caplog.messages)
 
 
-@pytest.mark.parametrize("dtype", ["float", "half", "bfloat16"])
+@pytest.mark.parametrize(
+    ("dtype", "rounding", "off"),
+    [*((dtype, "q8_0", 0.05) for dtype in ("float", "half", "bfloat16")), ("bfloat16", "q4_1", 0.4)],
+)
 def test_rounded_weights_answer_nearly_as_the_stored_ones_do(
-    dtype: str, tmp_path: Path, open_worker: OpenWorker
+    dtype: str, rounding: str, off: float, tmp_path: Path, open_worker: OpenWorker
 ) -> None:
     folder = save_folder(tmp_path / "tiny", getattr(make_network(), dtype)())
-    rounded, stored = (open_worker(load(folder, each)) for each in ("q8_0", "stored"))
+    rounded, stored = (open_worker(load(folder, each)) for each in (rounding, "stored"))
     request = Request("abc", 1, Sampling(), top_n_tokens=5, ignore_eos=True)
     (ours,), (theirs,) = ask(rounded, request), ask(stored, request)
-    assert ours.logprobs == pytest.approx(theirs.logprobs, abs=0.05)
+    assert ours.logprobs == pytest.approx(theirs.logprobs, abs=off)
     assert ours.logprobs != theirs.logprobs
 
 
@@ -76,9 +79,14 @@ def test_a_gguf_file_of_16_bits_is_rounded_too_and_one_of_4_bits_is_not(tmp_path
         assert load(write_gguf(tmp_path / f"{form}.gguf", Recipe(form=form))).card.dtype == dtype
 
 
-def test_weights_of_4_bits_are_not_rounded_up(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"--dtype is 'q8_0', but .*: use stored\."):
-        load(write_gguf(tmp_path / "4.gguf", Recipe(form="Q4_0")), "q8_0")
+@pytest.mark.parametrize("rounding", ["q8_0", "q4_1"])
+def test_weights_of_4_bits_are_not_rounded_again(rounding: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=rf"--dtype is '{rounding}', but .*: use stored\."):
+        load(write_gguf(tmp_path / "4.gguf", Recipe(form="Q4_0")), rounding)
+
+
+def test_a_gguf_file_of_16_bits_may_be_rounded_to_4(tmp_path: Path) -> None:
+    assert load(write_gguf(tmp_path / "16.gguf", Recipe(form="F16")), "q4_1").card.dtype == "Q4_1"
 
 
 def test_answers_are_those_of_transformers_in_float32(folder: Path, open_worker: OpenWorker) -> None:
