@@ -1,6 +1,7 @@
 """The results of a round: felt against true seconds for each arm, and what can be said of the difference. Pure."""
 
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Final
 
 from demo.api.openapi.room_replies import ArmResults, Difference, RoundResults, Sentence
@@ -87,8 +88,8 @@ def choose_sentence(
     if difference is None or seconds is None:
         return None
     values = {
-        "streamed": estimate_mean(streamed).mean,
-        "whole": estimate_mean(whole).mean,
+        "streamed": fmean(streamed),
+        "whole": fmean(whole),
         "difference": difference["mean"],
         "low": difference["low"],
         "high": difference["high"],

@@ -183,7 +183,7 @@ class Room:
 
     def write_presence(self) -> dict[str, Any]:
         """Which phones there are, and how many are there now."""
-        arms = None if self.round is None else self.round.write()["arms"]
+        arms = None if self.round is None else self.round.count_arms()
         phones = [phone.describe() for phone in self.phones.values()]
         return {"present": len(self.present), "joined": len(phones), "arms": arms, "phones": phones}
 
@@ -211,10 +211,8 @@ class Room:
         round = self.require_round()
         for phone in self.present:
             self._draw(phone)
-        state = round.write()
-        own = {name: value for name, value in state.items() if name != "arms"}
         arms: tuple[Arm | None, ...] = (*ARMS, None)
-        self.feed.add("round", {"teacher": state, **{arm: {**own, "arm": arm} for arm in arms}}, round.arms)
+        self.feed.add("round", {"teacher": round.write(), **{arm: round.write_for(arm) for arm in arms}}, round.arms)
         if round.phase == "ended":
             self._end_round(round)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from demo.api.dialects.errors import Refused
 from demo.api.openapi.room_replies import Kind, Phase, RoundState
@@ -144,8 +144,16 @@ class Round:
             "max_new_tokens": plan.max_new_tokens,
             "tokens_per_second": plan.tokens_per_second,
             "limit": plan.limit,
-            "arms": self._draw.count() if self.has_arms and self.phase != "predicting" else None,  # type: ignore[typeddict-item]  # its keys are ARMS
+            "arms": self.count_arms(),  # type: ignore[typeddict-item]  # its keys are ARMS
         }
+
+    def write_for(self, arm: Arm | None) -> dict[str, Any]:
+        """As JSON, for a phone in this arm: it is not told how many others there are."""
+        return {name: value for name, value in self.write().items() if name != "arms"} | {"arm": arm}
+
+    def count_arms(self) -> dict[Arm, int] | None:
+        """The phones of each arm; None where none is drawn, or not yet."""
+        return self._draw.count() if self.has_arms and self.phase != "predicting" else None
 
     def _admit(self, phone: int, asked: Asked) -> None:
         if self.find_asked(phone) != asked:

@@ -60,9 +60,8 @@ def _write_own_round(room: Room, round: Round | None, phone: Phone) -> Mapping[s
             **{"asked": None, "answered": False, "results": None},
         }
     is_over, text = round.outcome.finish is not None, find_text(room, round, phone)
-    own = {name: value for name, value in round.write().items() if name != "arms"}
     return {
-        "round": {**own, "arm": phone.arm},
+        "round": round.write_for(phone.arm),
         "text": text,
         "tokens": count_tokens(round, phone) if text else 0,
         "ended": is_over,

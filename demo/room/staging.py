@@ -13,7 +13,7 @@ from demo.room.bodies import RoundRequest
 from demo.room.round import Plan
 from demo.trace import Trace
 
-SAMPLING = Sampling(repetition_penalty=1.1)  # the page's default: without it small models fall into loops
+SAMPLING = Sampling(repetition_penalty=1.1)  # without it small models fall into loops
 
 
 @dataclass(frozen=True, slots=True)
