@@ -129,6 +129,11 @@ def find_question(prompt: Prompt) -> str:
     return next(reversed(list_texts(prompt)), "")
 
 
+def find_begun(prompt: Prompt) -> str:
+    """The answer that a conversation ends with, to be continued; empty where there is none."""
+    return prompt[-1].content if isinstance(prompt, tuple) and prompt[-1].role == "assistant" else ""
+
+
 def _require(holds: bool, name: str, value: object, allowed: str) -> None:
     if not holds:
         raise BadRequest(f"{name} is {value}: it must be {allowed}.")

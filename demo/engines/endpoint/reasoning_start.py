@@ -11,13 +11,13 @@ from demo.engines.endpoint.connection import Connection
 from demo.errors import DemoError
 from demo.events import ReasoningStart, Token
 from demo.reasoning import OPENING, continue_start, read_raw
-from demo.request import Prompt, Request
+from demo.request import Prompt, Request, find_begun
 
 
 async def is_opened(backend: Backend, connection: Connection, prompt: Prompt, options: str = "{}") -> bool:
     """Whether the template ends inside a tag of reasoning. Raises what `tokenize` raises."""
     text, _ = await backend.tokenize(connection, prompt, options)
-    return text.removesuffix(_read_begun(prompt)).rstrip().endswith(OPENING)
+    return text.removesuffix(find_begun(prompt)).rstrip().endswith(OPENING)
 
 
 async def can_open(backend: Backend, connection: Connection, greeting: Prompt) -> bool:
@@ -36,13 +36,8 @@ def find_reasoning_start(
         return "none"
     if tells_reasoning or any(token.reasoned for token in tokens):
         return "told"
-    if (begun := _read_begun(request.prompt)) or is_open:
+    if (begun := find_begun(request.prompt)) or is_open:
         return continue_start("open" if is_open else "tags", begun)
     text = "".join(read_raw(token, "tags") for token in tokens)
     start = text.lstrip()
     return "tags" if text and (start.startswith(OPENING) or OPENING.startswith(start)) else "none"
-
-
-def _read_begun(prompt: Prompt) -> str:
-    """The answer that is continued."""
-    return prompt[-1].content if isinstance(prompt, tuple) and prompt[-1].role == "assistant" else ""

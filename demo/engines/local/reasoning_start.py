@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 from demo.engines.local.spelling import Spell
 from demo.events import ReasoningStart
 from demo.reasoning import CHANNEL, CLOSING, OPENING, continue_start
-from demo.request import Prompt
+from demo.request import Prompt, find_begun
 
 ReasoningFormat: TypeAlias = Literal["tags", "harmony"]
 
@@ -26,7 +26,7 @@ def find_reasoning_start(
     """How the answer to `prompt`, which the model reads as `ids`, begins. A completed text has no reasoning."""
     if format is None or not isinstance(prompt, tuple):
         return "none"
-    begun = prompt[-1].content if prompt[-1].role == "assistant" else ""
+    begun = find_begun(prompt)
     if format == "harmony":
         return continue_start("harmony", begun)
     is_open = _read_end(ids, begun, spell).rstrip().endswith(OPENING)

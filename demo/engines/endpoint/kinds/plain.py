@@ -61,10 +61,13 @@ class PlainBackend(Backend):
         if isinstance(request.prompt, TokenIds):
             self._refuse(not self.takes_ids, "token ids as a prompt")
             return {"prompt": list(request.prompt.ids), **self.write_completion_logprobs(request.top_n_tokens)}
-        continued = self.write_continuation() if is_continued(request.prompt) else {}
-        logprobs = self.write_chat_logprobs(request.top_n_tokens)
-        options = write_options(request.template_options)
-        return {"messages": write_messages(request.prompt), **options, **continued, **logprobs}
+        conversation = self.write_conversation(request.prompt, request.template_options)
+        return {**conversation, **self.write_chat_logprobs(request.top_n_tokens)}
+
+    def write_conversation(self, prompt: Prompt, options: str) -> Json:
+        """The messages, with what the chat template is given beside them."""
+        continued = self.write_continuation() if is_continued(prompt) else {}
+        return {"messages": write_messages(prompt), **write_options(options), **continued}
 
     def write_chat_logprobs(self, top: int) -> Json:
         return {"logprobs": True, "top_logprobs": top} if self.card.has_logprobs else {}

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from demo.engine import Piece
-from demo.engines.endpoint.backend import is_continued, locate_pieces
+from demo.engines.endpoint.backend import locate_pieces
 from demo.engines.endpoint.connection import Connection, Json
-from demo.engines.endpoint.kinds.plain import OPENAI, PlainBackend, write_messages, write_options
+from demo.engines.endpoint.kinds.plain import OPENAI, PlainBackend
 from demo.engines.token_form import decode_form
 from demo.errors import NotReady
 from demo.request import Prompt, Request
@@ -47,17 +47,13 @@ class VllmBackend(PlainBackend):
             "cache_salt": make_salt(request),
         }
 
-    def _write_conversation(self, prompt: Prompt, options: str) -> Json:
-        continued = self.write_continuation() if is_continued(prompt) else {}
-        return {"messages": write_messages(prompt), **write_options(options), **continued}
-
     def write_stream_options(self) -> Json:
         return {"include_usage": True, "continuous_usage_stats": True}
 
     async def tokenize(
         self, connection: Connection, prompt: Prompt, options: str = "{}"
     ) -> tuple[str, tuple[Piece, ...]]:
-        text = {"prompt": prompt} if isinstance(prompt, str) else self._write_conversation(prompt, options)
+        text = {"prompt": prompt} if isinstance(prompt, str) else self.write_conversation(prompt, options)
         reply = await connection.ask("/tokenize", {"model": self.model, "return_token_strs": True, **text})
         strings = reply.get("token_strs")
         if strings is None:
