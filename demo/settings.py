@@ -31,9 +31,9 @@ from demo.setting_parsers import (
 STORED = "stored"  # the weights as their file packs them
 ROUNDED = "q8_0"  # weights of 16 and 32 bits rounded to 8 at load, 32 numbers per scale
 FOUR_BITS = "q4_1"  # rounded to 4, 32 numbers per scale and offset
-PACKED = (STORED, ROUNDED, FOUR_BITS)  # what the CPU kernels multiply
+KERNEL_DTYPES = (STORED, ROUNDED, FOUR_BITS)  # what the CPU kernels multiply
 DEFAULT_MAX_TOTAL_TOKENS = 4096
-DTYPES = ("auto", *PACKED, "float32", "bfloat16", "float16")
+DTYPES = ("auto", *KERNEL_DTYPES, "float32", "bfloat16", "float16")
 ENVIRONMENT_PREFIX = "DEMO_"
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 

@@ -34,7 +34,7 @@ from demo.engines.local.spelling import spell_tokens
 from demo.engines.local.tokenizer import Tokenizer
 from demo.errors import BadRequest, ContextExceeded, SettingError
 from demo.request import Prompt
-from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, PACKED, Settings
+from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, KERNEL_DTYPES, Settings
 
 if TYPE_CHECKING:
     from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder
@@ -110,7 +110,7 @@ def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
     checkpoint, reason = _open_stored(source, settings, device)
     roundable = checkpoint is not None and can_round(checkpoint)
     dtype = _announce(choose_dtype(settings, device, reason, roundable))
-    if checkpoint is not None and dtype in PACKED:
+    if checkpoint is not None and dtype in KERNEL_DTYPES:
         loaded = _load_with_kernels(source, checkpoint, ROUNDINGS.get(dtype))
     else:
         loaded = _load_with_transformers(source, settings, device, dtype, report)
@@ -129,7 +129,7 @@ def _is_gguf(source: ModelSource) -> bool:
 
 def _open_stored(source: ModelSource, settings: Settings, device: str) -> tuple[Checkpoint | None, str]:
     """The model for the CPU kernels; or None, and why it is not for them."""
-    if device != "cpu" or settings.dtype not in ("auto", *PACKED):
+    if device != "cpu" or settings.dtype not in ("auto", *KERNEL_DTYPES):
         return None, f"that is for a CPU, not for {device}"
     return open_checkpoint(Path(source.place))
 

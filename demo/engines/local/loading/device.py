@@ -8,7 +8,7 @@ import torch
 from demo.choice import Choice
 from demo.engines.local.loading.control_group import read_cpu_quota
 from demo.errors import SettingError
-from demo.settings import FOUR_BITS, PACKED, ROUNDED, STORED, Settings
+from demo.settings import FOUR_BITS, KERNEL_DTYPES, ROUNDED, STORED, Settings
 
 ASKED = "as set"
 
@@ -30,12 +30,12 @@ def choose_device(settings: Settings) -> Choice[str]:
 
 
 def choose_dtype(settings: Settings, device: str, unsupported: str, roundable: bool = False) -> Choice[str]:
-    """The name of the weights' torch dtype, or one of PACKED unless something is `unsupported`.
+    """The name of the weights' torch dtype, or one of KERNEL_DTYPES unless something is `unsupported`.
 
     `roundable`: whether weights have more than 8 bits, and can be rounded. Raises SettingError where one of
-    PACKED is set and not possible.
+    KERNEL_DTYPES is set and not possible.
     """
-    if settings.dtype in PACKED and unsupported:
+    if settings.dtype in KERNEL_DTYPES and unsupported:
         raise SettingError(f"--dtype is '{settings.dtype}', but {unsupported}: use auto.")
     if settings.dtype in (ROUNDED, FOUR_BITS) and not roundable:
         unfit = "the model has no weights of 16 or 32 bits in rows of whole groups"

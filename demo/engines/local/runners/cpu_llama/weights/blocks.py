@@ -16,9 +16,8 @@ from demo.engines.local.runners.cpu_llama.weights.matrix import (
     pack_eight_bits,
     pack_four_bits,
     pack_offset_bytes,
-    pack_plain,
 )
-from demo.engines.local.runners.cpu_llama.weights.rounding import Round, round_to_eight_bits
+from demo.engines.local.runners.cpu_llama.weights.rounding import Round, choose_plain_packing, round_to_eight_bits
 
 PLAIN: Final = {
     GGMLQuantizationType.F32: torch.float32,
@@ -52,7 +51,7 @@ def choose_packing(quantization: GGMLQuantizationType, round: Round | None) -> P
     With `round`, numbers of 16 or 32 bits are rounded too.
     """
     if quantization in PLAIN:
-        return pack_plain if round is None else lambda rows: round(rows.float())
+        return choose_plain_packing(round)
     size = GGML_QUANT_SIZES[quantization][1]
     for pack, readers in ((pack_four_bits, FOUR_BITS), (pack_offset_bytes, FIVE_BITS), (pack_eight_bits, EIGHT_BITS)):
         if quantization in readers:

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP
-from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix, pack_eight_bits, pack_four_bits
+from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix, pack_eight_bits, pack_four_bits, pack_plain
 from demo.settings import FOUR_BITS, ROUNDED
 
-Round: TypeAlias = Callable[[Tensor], Matrix]  # of float32 [rows, columns]
+Round: TypeAlias = Callable[[Tensor], Matrix]  # of [rows, columns]
+Rounded: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]  # values, scales, offsets, squared error of each group
 RANGES: Final = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75)  # of a group, that 16 values are spread over
 LARGEST: Final = 15
 
@@ -23,6 +24,11 @@ class Rounding:
     dtype: str
     layers: Round
     head: Round
+
+
+def choose_plain_packing(round: Round | None) -> Round:
+    """How rows of 16 or 32 bits are packed: rounded, or as they are."""
+    return pack_plain if round is None else lambda rows: round(rows.float())
 
 
 def round_to_eight_bits(weights: Tensor) -> Matrix:
@@ -55,9 +61,6 @@ def find_four_bits(weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return values.to(torch.uint8).flatten(1), scales[..., 0], offsets[..., 0]
 
 
-Rounded: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]  # values, scales, offsets, squared error of each group
-
-
 def _round_within(groups: Tensor, least: Tensor, greatest: Tensor) -> Rounded:
     scales = ((greatest - least) / LARGEST).clamp(min=1e-7).half().float()
     offsets = least.half().float()
@@ -71,8 +74,11 @@ def _choose(one: Rounded, other: Rounded) -> Rounded:
     return values, scales, offsets, error
 
 
-# Four bits in the head would cost more than in all layers: each token is chosen by it.
+# With four bits the head keeps eight: each token is chosen by it.
 ROUNDINGS: Final[Mapping[str, Rounding]] = {
-    ROUNDED: Rounding(ROUNDED, round_to_eight_bits, round_to_eight_bits),
-    FOUR_BITS: Rounding(FOUR_BITS, round_to_four_bits, round_to_eight_bits),
+    each.dtype: each
+    for each in (
+        Rounding(ROUNDED, round_to_eight_bits, round_to_eight_bits),
+        Rounding(FOUR_BITS, round_to_four_bits, round_to_eight_bits),
+    )
 }

@@ -27,8 +27,8 @@ from demo.engines.local.runners.cpu_llama.weights.checkpoint import (
     interleave,
     is_of_heads,
 )
-from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix, pack_plain, pack_rows
-from demo.engines.local.runners.cpu_llama.weights.rounding import Round
+from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix, pack_rows
+from demo.engines.local.runners.cpu_llama.weights.rounding import Round, choose_plain_packing
 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}  # by safetensors' names
 ACTIVATIONS = {SILU: "silu", GELU: "gelu_pytorch_tanh"}
@@ -151,8 +151,7 @@ class LlamaFolder(Checkpoint):
 
     def pack(self, name: str, round: Round | None = None) -> Matrix:
         weights = self._copy(name)
-        pack = pack_plain if round is None else lambda rows: round(rows.float())
-        return pack_rows(weights.shape, weights.__getitem__, pack)
+        return pack_rows(weights.shape, weights.__getitem__, choose_plain_packing(round))
 
     @cached_property
     def _shards(self) -> dict[Path, Any]:
