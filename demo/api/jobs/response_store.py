@@ -8,7 +8,7 @@ from typing import Final
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.errors import Refused
 from demo.api.dialects.responses import ResponsesDialect
-from demo.api.jobs.run_size import measure_prompt, measure_run
+from demo.api.jobs.run_size import measure_run, measure_texts
 from demo.errors import BadRequest
 from demo.request import Message
 from demo.run import Reader, Run
@@ -80,5 +80,5 @@ class ResponseStore:
     def _measure(self, response: StoredResponse) -> int:
         id = response.dialect.id
         if id not in self._sizes:
-            self._sizes[id] = measure_run(response.run) + measure_prompt(response.conversation)
+            self._sizes[id] = measure_run(response.run) + measure_texts(response.conversation)
         return self._sizes[id]

@@ -16,10 +16,10 @@ ID_BYTES: Final = 40
 
 def measure_run(run: Run) -> int:
     """The bytes of a run with its prompt, about."""
-    return RUN_BYTES + measure_prompt(run.request.prompt) + sum(map(_measure_event, run.events))
+    return RUN_BYTES + measure_texts(run.request.prompt) + sum(map(_measure_event, run.events))
 
 
-def measure_prompt(prompt: Prompt) -> int:
+def measure_texts(prompt: Prompt) -> int:
     """The bytes of a prompt."""
     if isinstance(prompt, TokenIds):
         return ID_BYTES * len(prompt)
