@@ -1,13 +1,9 @@
 // Values as text: JSON, gzip, base64. A run in a link is packed as the server packs it, with the letters of base64url.
 
-export async function pack(value) {
-  const bytes = await pass(new TextEncoder().encode(JSON.stringify(value)), new CompressionStream("gzip"));
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-}
+import { decode, encode } from "../lesson/shared/base64url.js";
 
 export async function unpack(text) {
-  const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
-  return JSON.parse(new TextDecoder().decode(await pass(bytes, new DecompressionStream("gzip"))));
+  return JSON.parse(new TextDecoder().decode(await pass(decode(text), new DecompressionStream("gzip"))));
 }
 
 async function pass(bytes, stream) {
@@ -15,7 +11,7 @@ async function pass(bytes, stream) {
 }
 
 export async function writeFragment(trace) {
-  return `trace=${(await pack(trace)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "")}`;
+  return `trace=${encode(await pass(new TextEncoder().encode(JSON.stringify(trace)), new CompressionStream("gzip")))}`;
 }
 
 // The run of an address's fragment; null where it holds none, an Error where it was cut off or changed.
@@ -23,7 +19,7 @@ export async function readFragment(fragment) {
   const text = new URLSearchParams(fragment).get("trace");
   if (text === null) return null;
   try {
-    return await unpack(text.replaceAll("-", "+").replaceAll("_", "/"));
+    return await unpack(text);
   } catch {
     throw new Error("The link to this recorded run was cut off or changed: copy it again, whole.");
   }

@@ -1,5 +1,7 @@
 // The results of a room in a link, which shows them again wherever this page is served. What a link holds is checked.
 
+import { decode, encode } from "../shared/base64url.js";
+
 export const FIELD = "room"; // of the fragment
 const KINDS = ["race", "predict", "stop", "crowd"];
 const SENTENCES = ["felt_shorter", "felt_longer", "no_difference"];
@@ -11,15 +13,13 @@ const DIGITS = 1000; // a thousandth of a second is kept
 // The fragment's value: JSON in UTF-8, as base64url.
 export function writeResults(rounds) {
   const round = (key, value) => (typeof value === "number" ? Math.round(value * DIGITS) / DIGITS : value);
-  const bytes = new TextEncoder().encode(JSON.stringify(rounds, round));
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return encode(new TextEncoder().encode(JSON.stringify(rounds, round)));
 }
 
 // The rounds in a fragment's value; null where it holds none, or anything that results can't be.
 export function readResults(value) {
   try {
-    const text = atob(value.replaceAll("-", "+").replaceAll("_", "/"));
-    const rounds = JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (character) => character.charCodeAt(0))));
+    const rounds = JSON.parse(new TextDecoder().decode(decode(value)));
     if (!Array.isArray(rounds) || rounds.length === 0 || rounds.length > MAX_ROUNDS) return null;
     return rounds.map(readRound);
   } catch {

@@ -1,12 +1,9 @@
 // What the projector shows of a room: its events folded into one value. Pure.
 
-// Before the first event.
-export const EMPTY = {
-  present: 0, joined: 0, phones: [], round: null, text: "", tokens: 0, positions: [], isOver: false, answers: null, stops: null,
-  requests: [], results: [],
-};
-
 const NEW_ROUND = { text: "", tokens: 0, positions: [], isOver: false, answers: null, stops: null, requests: [] };
+
+// Before the first event.
+export const EMPTY = { present: 0, joined: 0, phones: [], round: null, results: [], ...NEW_ROUND };
 
 const FOLDS = {
   state(view, { given, of, finish, positions, stops, ...state }) {
