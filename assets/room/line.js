@@ -2,7 +2,7 @@
 // Knows no words and nothing of what is shown. A plain script for old browsers: it sets `window.roomLine`.
 
 window.roomLine = (() => {
-  const EVENTS = ["state", "round", "text", "end", "results", "closed", "ping"];
+  const EVENTS = ["state", "round", "text", "end", "stopped", "results", "closed", "ping"];
   const RETRY_MS = 2000;
   const QUIET_MS = 40000; // the server says something every 15 s
   const ASLEEP_MS = 3000; // hidden for so long, a phone may have lost its line without a sign

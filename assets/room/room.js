@@ -39,6 +39,7 @@
         results, round, complete: ended, request: isSame ? state.request : null,
       });
       if (!isSame) resetGuesses();
+      if (stopped) keepSaid({ stopped: tokens });
     },
     round(round) {
       const isNew = !state.round || state.round.number !== round.number;
@@ -51,6 +52,7 @@
       if (!state.round || state.round.number !== round) return;
       change({ text: state.text + text, tokens: tokens || state.tokens });
     },
+    stopped({ tokens }) { keepSaid({ stopped: tokens }); }, // what was on its way when the owner stopped included
     end() { if (!state.stopped) change({ complete: true }); },
     results: (results) => change({ results, round: Object.assign({}, state.round, { phase: "ended" }), text: "" }),
     closed() { change(emptyState("closed")); },
@@ -82,7 +84,6 @@
 
   find("stop").addEventListener("click", () => {
     change({ stopped: true });
-    keepSaid({ stopped: state.tokens });
     line.stop(state.round.number, (status) => { if (status === 0) change({ stopped: false }); });
   });
 

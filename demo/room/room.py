@@ -156,7 +156,7 @@ class Room:
         round = self.require_round(number)
         round.stop(phone.number, phone.received, seconds)
         phone.stopped = len(self.text)
-        self.feed.add("stopped", {phone.secret: {"round": number}})
+        self.feed.add("stopped", {phone.secret: {"round": number, "tokens": phone.received}})
         return all(each.number in round.stops for each in self.present)
 
     def record_request(self, event: Mapping[str, Any]) -> None:

@@ -54,7 +54,7 @@ async def test_a_phone_that_stops_gets_no_more_and_the_others_go_on() -> None:
     ticket.write("The ")
     await stopping.stream.until("text")
     assert [await stopping.stop(), await stopping.stop()] == [204, 409]
-    await stopping.stream.until("stopped")
+    assert (await stopping.stream.until("stopped"))["tokens"] == 1
     ticket.write("sky ")
     stops = await room.teacher.until("stops", lambda stops: stops["tokens_saved"] == 1)
     assert (stops["stopped"], stops["at_least"]) == (1, False)
