@@ -72,7 +72,7 @@ class Tab:
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self.complaints.append(message.text)
+            self.complaints.append(f"{message.text} {message.location['url']}")
 
     def _see(self, request: Request) -> None:
         parts = urlsplit(request.url)

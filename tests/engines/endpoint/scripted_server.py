@@ -89,6 +89,9 @@ class ScriptedServer:
                 else:
                     await self._wait(piece, gone)
             writer.write(b"0\r\n\r\n")
+        except ConnectionError:
+            self.left.set()
+            raise
         finally:
             gone.cancel()
             await asyncio.wait([gone])
@@ -97,7 +100,6 @@ class ScriptedServer:
         while not event.is_set():
             done, _ = await asyncio.wait([gone], timeout=0.005)
             if done:
-                self.left.set()
                 raise ConnectionResetError
 
 
