@@ -102,7 +102,8 @@ class Runner:
 
     async def _wait_for_crowd(self, crowd: Crowd) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(crowd.ended.wait(), MAX_SECONDS)
+            async with asyncio.timeout(MAX_SECONDS):
+                await crowd.ended.wait()
         self.crowd = None
         crowd.cancel()
         self.room.end_run()

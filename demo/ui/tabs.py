@@ -93,7 +93,8 @@ class Tabs:
     async def _read(self, name: str, tab: OpenTab) -> AsyncIterator[bytes]:
         while self._open.get(name) is tab:
             with suppress(TimeoutError):
-                await asyncio.wait_for(tab.news.wait(), KEEP_ALIVE_SECONDS)
+                async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                    await tab.news.wait()
             tab.news.clear()
             unsent, tab.unsent, tab.unsent_bytes = tab.unsent, [], 0
             yield b"".join(unsent) or KEEP_ALIVE

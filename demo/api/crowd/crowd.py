@@ -54,7 +54,7 @@ class Crowd:
 
     @property
     def ended(self) -> bool:
-        return self._task is not None and self._task.done()
+        return self._task is not None and self._log.ended
 
     async def close(self) -> None:
         """Stop all clients and free the sandbox. Harmless after the end."""
@@ -73,7 +73,7 @@ class Crowd:
         assert self._task is not None, "the load test has not started"
         async for batch in self._log.follow(silence):
             yield batch
-        self._task.result()
+        await self._task
 
     async def _run(self) -> None:
         async with run_tasks(*(client.request_until_served() for client in self._clients)) as tasks:
@@ -81,3 +81,4 @@ class Crowd:
         self.sandbox.close()
         clients = [client.record for client in self._clients]
         self._log.record("ended", self._log.now(), in_time=not late, clients=clients, refusal=self._log.refusal)
+        self._log.end()

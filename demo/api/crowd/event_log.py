@@ -15,10 +15,10 @@ class EventLog:
 
     def __init__(self) -> None:
         self.refusal: CrowdRefusal | None = None  # the first one, as it was received
+        self.ended = False
         self._began = time.perf_counter()
         self._events: list[CrowdEvent] = []
         self._news = asyncio.Event()
-        self._ended = False
 
     def since_start(self, moment: float) -> float:
         """A time of the clock, in seconds since the load test began."""
@@ -33,17 +33,18 @@ class EventLog:
 
     def end(self) -> None:
         """No event follows."""
-        self._ended = True
+        self.ended = True
         self._news.set()
 
     async def follow(self, silence: float) -> AsyncIterator[Sequence[CrowdEvent]]:
         """The events as they happen, to the end; an empty batch after `silence` seconds without one."""
         position = 0
-        while position < len(self._events) or not self._ended:
+        while position < len(self._events) or not self.ended:
             if position == len(self._events):
                 self._news.clear()
-                with suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), silence)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(silence):
+                        await self._news.wait()
             batch = self._events[position:]
             position += len(batch)
             yield batch

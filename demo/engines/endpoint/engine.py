@@ -218,7 +218,8 @@ class EndpointEngine(Engine):
         while True:
             self._missed.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._missed.wait(), SECOND_LOOK_SECONDS if failures else WATCH_SECONDS)
+                async with asyncio.timeout(SECOND_LOOK_SECONDS if failures else WATCH_SECONDS):
+                    await self._missed.wait()
             if self._open and not failures and not self._missed.is_set():
                 continue
             try:
