@@ -11,7 +11,6 @@ const ATTRIBUTES = ["title", "aria-label", "placeholder", "label", "data-idle", 
 const KEPT = "[translate], script, style, pre, code";
 const BLOCKS = "p, li, td, th, dt, dd, h2, h3, h4, caption, summary";
 const INLINE = "strong, em, code, q, i, b, kbd, a:not([id])";
-const ONLY_ENGLISH = "This part is in English only.";
 
 export const language = chooseLanguage();
 export const marks = constants.languages[language]; // of a number: {decimal, group}
@@ -67,7 +66,6 @@ function isKept(node) {
 function translateNode(node) {
   if (node.nodeType === Node.TEXT_NODE && !isKept(node)) translateText(node);
   if (node.nodeType !== Node.ELEMENT_NODE) return;
-  if (node.matches("[data-english]")) keepEnglish(node);
   if (!isKept(node)) {
     for (const name of ATTRIBUTES) if (node.hasAttribute(name)) translateAttribute(node, name);
     if (node.matches(BLOCKS) && translateMarkup(node)) return;
@@ -104,19 +102,6 @@ function translateAttribute(node, name) {
   const english = node.getAttribute(name);
   const text = translate(english);
   if (text !== english) node.setAttribute(name, text);
-}
-
-// A station that is not translated yet: its heading is, and it says so.
-function keepEnglish(station) {
-  if (station.translate === false) return;
-  const heading = station.querySelector("h3");
-  translateNode(heading);
-  heading.lang = language;
-  const note = document.createElement("p");
-  Object.assign(note, { className: "note only-english", lang: language, textContent: translate(ONLY_ENGLISH) });
-  heading.after(note);
-  station.lang = "en";
-  station.translate = false;
 }
 
 // The links to the page in each language: in the same theme, with the same prompt or run.

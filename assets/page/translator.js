@@ -2,7 +2,7 @@
 // a number, or sentence by sentence. Knows no document.
 
 const PLACE = /\{(#?\w+)\}/g;
-const NUMBER = "[+−-]?(?:\\d{1,3}(?:,\\d{3})+|\\d+)(?:\\.\\d+)?(?: (?:ms|s)|%)?";
+const NUMBER = "[+−-]?(?:\\d{1,3}(?:,\\d{3})+|\\d+)(?:\\.\\d+)?(?: (?:ms|s)| ?%)?";
 const WITHIN_A_SENTENCE = "(?:(?![.!?…] [A-Z]).)+?";
 const IS_NUMBER = new RegExp(`^${NUMBER}$`);
 const JOINT = " · "; // between parts of a line, which may break before it
@@ -11,7 +11,7 @@ const END = /([.!?…]) (?=[A-Z])/g;
 // `texts` are translations by their English; `marks` are those of a number: {decimal, group}.
 export function createTranslator(texts, marks) {
   const patterns = Object.keys(texts).filter((english) => english.search(PLACE) >= 0).map(createPattern).sort((one, other) => other.weight - one.weight);
-  const writeNumber = (text) => text.replace(/[.,]/g, (mark) => (mark === "." ? marks.decimal : marks.group)).replace("%", "\u00a0%");
+  const writeNumber = (text) => text.replace(/[.,]/g, (mark) => (mark === "." ? marks.decimal : marks.group)).replace(/ ?%/, "\u00a0%");
 
   return function translate(text) {
     if (Object.hasOwn(texts, text)) return texts[text];

@@ -121,8 +121,7 @@ class Document:
         place = f"/#station={number[1]}" if number else "/"
         where = self._link(place, "open it on one") if self._server else self._link("", "run one")
         sentence = f'<p class="note needs-server">{ON_A_SERVER[name]}: this needs a server; {where}.</p>'
-        english = " data-english" if "data-english" in found[0] else ""
-        section = f'<section class="station" id="station-{name}"{english} aria-labelledby="title-{name}">'
+        section = f'<section class="station" id="station-{name}" aria-labelledby="title-{name}">'
         props["value"], props["js_on_load"] = f"{section}\n{about}\n{sentence}\n</section>", None
 
     def _replace_how_it_works(self, found: re.Match[str]) -> str:

@@ -50,7 +50,7 @@ function mountPrograms(find, programs) {
   const [panel, output] = [find("panel"), find("output")];
 
   const tabs = programs.map((program) => element("button", {
-    type: "button", role: "tab", id: `call-tab-${program.name}`, "aria-controls": "call-panel", onclick: () => show(program),
+    type: "button", role: "tab", id: `call-tab-${program.name}`, "aria-controls": "call-panel", translate: "no", onclick: () => show(program),
   }, LABELS[program.name]?.[0] ?? program.name));
   find("tabs").append(...tabs);
   find("tabs").addEventListener("keydown", (event) => {

@@ -1,5 +1,6 @@
 // The tokens of an answer: their text coloured by log-probability, and everything that the API reports of each.
 
+import { translate } from "../../page/language.js";
 import { element, fillTable, bindOutput, bindRun } from "../shared/dom.js";
 import { MISSING } from "../shared/format.js";
 import { generateStreamed, applyChatTemplate } from "../shared/stream.js";
@@ -52,6 +53,7 @@ function parse({ index, token, top_tokens: top = [] }) {
 const formatPercent = (logprob) => `${Number((Math.exp(logprob) * 100).toPrecision(3))} %`;
 const formatLogprob = (logprob) => logprob.toFixed(4);
 const quote = (token) => token.spelled ?? (token.special ? "(special)" : JSON.stringify(token.text));
+const quoteAsCode = (token) => element("code", {}, quote(token));
 const colourOf = (logprob) => `${(Math.min(-logprob / MAX_SURPRISAL, 1) * MAX_PERCENT).toFixed(1)}%`;
 
 // Spaces and new lines as symbols; a line may still break before a space.
@@ -82,9 +84,9 @@ function createStrip(host, facts) {
   function add(token) {
     list ??= begin();
     const option = element("span", {
-      role: "option", tabindex: list.children.length ? "-1" : "0", "aria-selected": "false",
+      role: "option", translate: "no", tabindex: list.children.length ? "-1" : "0", "aria-selected": "false",
       class: token.special ? "token special" : "token", "data-text": token.text, "data-logprob": token.logprob,
-      "aria-label": `Token ${token.index}: ${quote(token)}, log-probability ${formatLogprob(token.logprob)}, ${formatPercent(token.logprob)}`,
+      "aria-label": translate(`Token ${token.index}: ${quote(token)}, log-probability ${formatLogprob(token.logprob)}, ${formatPercent(token.logprob)}`),
     }, ...showSpaces(token));
     option.style.setProperty("--heat", colourOf(token.logprob));
     tokens.set(option, token);
@@ -129,7 +131,7 @@ function createStrip(host, facts) {
 
 function showFacts(token) {
   const facts = [
-    ["token", token.index], ["id", token.id], ["text", quote(token)], ["log-probability", formatLogprob(token.logprob)],
+    ["token", String(token.index)], ["id", String(token.id)], ["text", quoteAsCode(token)], ["log-probability", formatLogprob(token.logprob)],
     ["probability", formatPercent(token.logprob)], ["special", token.special ? "yes" : "no"],
   ];
   const others = token.top.map((each) => {
@@ -139,7 +141,7 @@ function showFacts(token) {
     return element("li", { class: each.id === token.id ? "taken" : null }, text, bar, element("span", {}, formatPercent(each.logprob)));
   });
   return [
-    element("dl", {}, ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, String(value))])),
+    element("dl", {}, ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])),
     element("p", {}, "The most likely tokens here; the chosen one is bold:"), element("ol", {}, ...others),
   ];
 }
@@ -151,7 +153,7 @@ function createTable(button, host) {
     button.setAttribute("aria-pressed", String(!host.hidden));
   });
   const write = (token) => [
-    token.index, token.id, quote(token), formatLogprob(token.logprob), formatPercent(token.logprob), token.special ? "yes" : "no",
+    token.index, token.id, quoteAsCode(token), formatLogprob(token.logprob), formatPercent(token.logprob), token.special ? "yes" : "no",
   ];
   return { fill: (tokens) => fillTable(host, "Every token of the answer", columns, tokens.map(write)) };
 }

@@ -1,6 +1,7 @@
 // A token's journey: the durations of the last race, one line for each side.
 
 import constants from "../../constants.js";
+import { translate } from "../../page/language.js";
 import { COLOURS, createLayout, draw } from "../shared/charts.js";
 import { formatSeconds } from "../shared/format.js";
 
@@ -44,8 +45,9 @@ function measureParts(side, trace, marks) {
 }
 
 function describeJourney([side, parts]) {
-  const durations = PARTS.filter((part) => parts[part] > 0).map((part) => `${nameOf(part)} ${formatSeconds(parts[part])}`);
-  return `${SIDES[side]}, to the ${side === "streamed" ? "first text" : "whole text"} on the screen: ${durations.join(", ")}.`;
+  const durations = PARTS.filter((part) => parts[part] > 0).map((part) => translate(`${nameOf(part)} ${formatSeconds(parts[part])}`));
+  const reached = side === "streamed" ? "to the first text on the screen" : "to the whole text on the screen";
+  return `${SIDES[side]}, ${reached}: ${durations.join(", ")}.`;
 }
 
 function drawJourneys(host, journeys, trace) {

@@ -46,17 +46,18 @@ export async function draw(host, figure, { name, summary }) {
 
 // In the page's language: plotly measures its texts before it shows them.
 function translateFigure({ data, layout }) {
-  const named = data.map(({ name, hovertemplate, ...trace }) => ({
-    ...trace, ...(name && { name: translate(name) }), ...(hovertemplate && { hovertemplate: translate(hovertemplate) }),
-  }));
   const write = (part) => ({ ...part, text: translate(part.text) });
+  const named = data.map((trace) => ({ ...trace, ...translateAll(trace, ["name", "text", "hovertemplate"]) }));
   const axes = Object.entries(layout).filter(([key, { title } = {}]) => /^[xy]axis/.test(key) && title?.text);
   return { data: named, layout: {
     ...layout, separators: marks.decimal + marks.group,
     ...Object.fromEntries(axes.map(([key, axis]) => [key, { ...axis, title: write(axis.title) }])),
+    ...(layout.title && { title: write(layout.title) }),
     ...(layout.annotations && { annotations: layout.annotations.map(write) }),
   } };
 }
+
+const translateAll = (trace, names) => Object.fromEntries(names.filter((name) => trace[name]).map((name) => [name, translate(trace[name])]));
 
 function saveButtons(Plotly, plot, name) {
   const save = (format) => async () => {

@@ -16,10 +16,10 @@ export function element(tag, attributes = {}, ...children) {
 // The nodes of markup that is our own: nobody else's text may be in it.
 export const parseMarkup = (markup) => [...new DOMParser().parseFromString(markup, "text/html").body.childNodes];
 
-// Shows a table in `host`: `columns` are names, `rows` arrays of text. When it is filled again, scroll position and focus stay.
+// Shows a table in `host`: `columns` are names, `rows` arrays of text or nodes. When it is filled again, scroll position and focus stay.
 export function fillTable(host, caption, columns, rows) {
   const cells = (kind, row) => row.map((cell) => (
-    kind === "th" && cell !== "" ? element("th", { scope: "col" }, String(cell)) : element("td", {}, String(cell))));
+    kind === "th" && cell !== "" ? element("th", { scope: "col" }, String(cell)) : element("td", {}, cell instanceof Node ? cell : String(cell))));
   const body = rows.map((row) => element("tr", {}, ...cells("td", row)));
   const region = host.querySelector(":scope > .scroll") ?? element("div", { class: "scroll", tabindex: "0", role: "region" });
   region.setAttribute("aria-label", caption);

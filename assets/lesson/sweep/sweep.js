@@ -48,9 +48,9 @@ async function sweep(find, chosen, plan, signal) {
 async function selectLengths(host, chosen, signal) {
   const { limit, prompt, available } = await fetchTokenLimits(signal);
   const left = chosen.filter((length) => length > available);
-  const why = `with the prompt's ${formatCount(prompt)} tokens that is more than the ${formatCount(limit)} this server takes in all`;
   host.hidden = left.length === 0;
-  host.textContent = left.length ? `Left out: ${left.join(", ")} tokens, since ${why} (max_total_tokens).` : "";
+  host.textContent = host.hidden ? "" : `Left out: ${left.join(", ")} tokens, since with the prompt's ${formatCount(prompt)} tokens that is more than the `
+    + `${formatCount(limit)} this server takes in all (max_total_tokens).`;
   const lengths = chosen.filter((length) => length <= available);
   if (!lengths.length) throw new Error("This server takes none of these lengths: start it with a larger --max-total-tokens.");
   return lengths;

@@ -43,8 +43,8 @@ function describeReport(report, polling, texts) {
 }
 
 function describeCosts({ requests, request_bytes: asked, reply_bytes: replied }) {
-  const bytes = asked === null ? "" : ` and ${formatPlural(asked + replied, "byte")}`;
-  return `${formatPlural(requests, "request")}${bytes}`;
+  const count = formatPlural(requests, "request");
+  return asked === null ? count : `${count} and ${formatCount(asked + replied)} bytes`;
 }
 
 async function drawArrivals(host, { name, title, of }, report) {

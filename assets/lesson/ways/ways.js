@@ -1,7 +1,7 @@
 // One job and three readers of its run: server-sent events, polling, a webhook. The page shows each reader's text; requests,
 // bytes and staleness are from the server's report (ways-report.js), on the engine's clock.
 
-import { bindRun } from "../shared/dom.js";
+import { bindRun, element } from "../shared/dom.js";
 import { formatPlural } from "../shared/format.js";
 import { RefusedError, address, ask } from "../shared/stream.js";
 import { WAYS, showReport } from "./ways-report.js";
@@ -146,7 +146,8 @@ async function waitForDelivery(job, inbox, pane, signal) {
 // --- what is shown ---------------------------------------------------------------------------------------------------
 
 function createPane(box, now) {
-  const node = box.appendChild(document.createTextNode(""));
+  const node = document.createTextNode("");
+  box.append(element("span", { translate: "no" }, node));
   let [tokens, pieces] = [0, 0];
   const markEmpty = () => box.classList.toggle("idle", node.data === "");
   markEmpty();
@@ -165,7 +166,7 @@ function createPane(box, now) {
       markEmpty();
       if (atEnd) box.scrollTop = box.scrollHeight;
       [tokens, pieces] = [tokens + count, pieces + (added.length > 0)];
-      now.textContent = `${formatPlural(tokens, "token")} in ${formatPlural(pieces, "piece")}`;
+      now.textContent = `${formatPlural(tokens, "token")} · ${formatPlural(pieces, "piece")}`;
     },
   };
 }

@@ -3,6 +3,7 @@
 Pure ASGI, in front of the page alone: the API's routes are not the page's.
 """
 
+import json
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,8 @@ from demo.api.dialects.errors import Refused, respond
 from demo.api.middleware.root_path import find_route_path
 from demo.api.page_sessions import PageSessions
 
-FORM: Final = (Path(__file__).resolve().parents[3] / "assets" / "login.html").read_text("utf-8")
+ASSETS: Final = Path(__file__).resolve().parents[3] / "assets"
+WRONG_PASSWORD: Final = "This is not the password: try again, or ask whoever runs this page."
 REFUSAL: Final = "The page asks for a password: open it in a browser and enter it there."
 
 
@@ -26,14 +28,15 @@ class PageGuardMiddleware:
     def __init__(self, app: ASGIApp, sessions: PageSessions) -> None:
         self._app = app
         self._sessions = sessions
-        self._policy = write_policy(FORM)
+        self._form = write_form()
+        self._policy = write_policy(self._form)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         opens = scope["type"] == "http" and find_route_path(scope) == "/" and scope["method"] in ("GET", "HEAD")
         if scope["type"] == "http" and self._sessions.ask_password and not self._sessions.admit_visitor(scope):
             headers = {"Content-Security-Policy": self._policy, "Cache-Control": "no-store"}
             refusal = respond(find_route_path(scope), Refused("authentication", REFUSAL))
-            await (HTMLResponse(FORM, 401, headers) if opens else refusal)(scope, receive, send)
+            await (HTMLResponse(self._form, 401, headers) if opens else refusal)(scope, receive, send)
         elif opens and self._sessions.open_page:
             await self._app(scope, receive, self._add_session(scope, send))
         else:
@@ -53,6 +56,21 @@ def find_root_path(scope: Scope) -> str:
     """The path below which a proxy serves this server; also within a mounted app."""
     root: str = scope.get("app_root_path", scope.get("root_path", ""))
     return root
+
+
+def write_form() -> str:
+    """The form's document, with its texts in the page's other languages."""
+    form = (ASSETS / "login.html").read_text("utf-8")
+    texts = {path.stem: json.loads(path.read_text("utf-8")) for path in (ASSETS / "texts").glob("*.json")}
+    used = {
+        language: {
+            english: text
+            for english, text in translated.items()
+            if english == WRONG_PASSWORD or f">{english}<" in form or f'"{english}"' in form
+        }
+        for language, translated in texts.items()
+    }
+    return form.replace("TEXTS = {}", f"TEXTS = {json.dumps(used, ensure_ascii=False)}")
 
 
 def write_policy(document: str) -> str:

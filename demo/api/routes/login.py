@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from demo.api.dialects.errors import Refused
-from demo.api.middleware.page_guard import find_root_path
+from demo.api.middleware.page_guard import WRONG_PASSWORD, find_root_path
 from demo.api.page_sessions import PageSessions
 
 
@@ -25,7 +25,7 @@ def build_login_routes(sessions: PageSessions) -> APIRouter:
     async def log_in(request: Request, login: Login) -> Response:
         """Start a session of the page."""
         if not sessions.judge_password(request.scope, login.password):
-            raise Refused("authentication", "This is not the password: try again, or ask whoever runs this page.")
+            raise Refused("authentication", WRONG_PASSWORD)
         response = Response(status_code=204)
         for cookie in sessions.issue(find_root_path(request.scope)):
             response.headers.append("Set-Cookie", cookie)
