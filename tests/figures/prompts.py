@@ -1,5 +1,6 @@
 """The event loop's lag while clients send much text at once."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -35,6 +36,7 @@ def measure_prompts() -> list[Figure]:
     with open_engine(16) as engine, serve_api(engine, mount_page=lambda _: FastAPI(lifespan=lag.watch)) as url:
         late: dict[str, list[list[Late]]] = {name: [] for name in (IDLE, *FLOODS)}
         urllib.request.urlopen(f"{url}/health").close()  # once it answers, its loop runs
+        gc.freeze()  # as the app does once its model is loaded
         for _ in range(ROUNDS):
             with lag.record() as lags:
                 time.sleep(SECONDS)
