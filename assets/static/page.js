@@ -45,9 +45,9 @@ export function bindPage() {
 const machine = () => recordings.machines[find("machine").querySelector("select").value];
 const chosenPace = () => Number(find("speed").querySelector("input:checked").value);
 
-// The speeds of the chosen machine, and its line.
+// The speeds of the chosen machine, its line, and its examples.
 function showMachine() {
-  const { line, speeds, pace } = machine();
+  const { line, speeds, pace, runs: own } = machine();
   setValue("model", { text: line });
   const labels = speeds.map(([text, value]) => {
     const input = Object.assign(document.createElement("input"), { type: "radio", name: "speed", value, checked: value === pace });
@@ -57,6 +57,16 @@ function showMachine() {
   });
   find("speed").querySelector(".wrap").replaceChildren(...labels);
   markSpeed();
+  showExamples(own);
+}
+
+// Those of which there is a run; the prompt box never offers another.
+function showExamples(own) {
+  const isRecorded = (text) => Object.hasOwn(own, text);
+  const chips = [...find("examples").children];
+  for (const chip of chips) chip.hidden = !isRecorded(chip.textContent);
+  const entered = prompt().value.trim();
+  if (!isRecorded(entered) && chips.some((chip) => chip.textContent === entered)) enter(Object.keys(own)[0]);
 }
 
 // Returns the pace that is chosen then: another where the machine has not this one.

@@ -87,9 +87,11 @@ def test_a_file_server_sends_a_first_race_in_400_kb_and_its_link_plays_again(ope
 
         again.find("machine").locator("select").select_option(label="slow-model, float32, on cpu")
         expect(again.find("model")).to_contain_text("a/slow-model on cpu, float32")
-        again.ask("How do you make cheese?")
+        expect(again.prompt).to_have_value("Why is the sky blue?")  # the one that this machine has answered
+        expect(again.page.locator(".chip:visible")).to_have_text(["Why is the sky blue?"])
+        again.find("generate").click()
         again.expect_both("done")
-        assert again.read("streamed-text") == "Cheese is slow."
+        assert again.read("streamed-text") == "Skies are slow."
         open_tab.close()
 
 
