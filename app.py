@@ -7,6 +7,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 
 if __name__ == "__main__":
     # Ctrl-C during the imports ends without a traceback. Once the server runs, it shuts down in order.
@@ -70,9 +71,15 @@ def main(arguments: Sequence[str]) -> int:
     address = PublicAddress.choose(settings.public_url, server.port, server.is_reached, os.environ)
     rooms = build_room_routes(engine, recordings, address, drain) if mount_page else None
     api = create_api(engine, settings, page, server.url, server.allowed_hosts, reload, drain, rooms)
-    server.serve(serve_visitors(api) if is_zerogpu() else api, on_exit=engine.close, ending=Ending(drain, engine))
+    served = serve_visitors(api) if is_zerogpu() else api
+    server.serve(served, on_exit=partial(_end, drain, engine), ending=Ending(drain, engine))
     status = engine.status
     return _report(status.error) if isinstance(status, Broken) and not keeps_serving(settings) else 0
+
+
+def _end(drain: Drain, engine: Engine) -> None:
+    drain.begin()  # after SIGINT too: it is what closes the rooms
+    engine.close()
 
 
 def choose_engine(settings: Settings, recordings: Sequence[Trace], server: Server) -> Engine:

@@ -103,6 +103,26 @@ def test_without_time_and_by_ctrl_c_it_ends_at_once(
     assert process.returncode == -by
 
 
+def test_by_ctrl_c_a_phone_is_told_that_its_room_is_closed(environment: dict[str, str]) -> None:
+    with start(["--port", "0", "--replay-only"], environment) as process:
+        url = url_in(read_until(process, "Listening on"))
+        room = post(f"{url}/rooms")
+        phone = post(f"{url}/rooms/{room['code']}/phones")
+        with urllib.request.urlopen(
+            f"{url}/rooms/{room['code']}/phones/{phone['phone']}/events", timeout=PATIENCE
+        ) as events:
+            assert events.readline() == b"event: state\n"
+            process.send_signal(signal.SIGINT)
+            assert b'event: closed\nid: 1\ndata: {"why":"server"}' in events.read()
+        process.communicate(timeout=PATIENCE)
+
+
+def post(url: str) -> Any:
+    request = urllib.request.Request(url, b"{}", {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
+        return json.load(reply)
+
+
 def test_a_drain_tells_how_long_it_still_takes_and_begins_once() -> None:
     now = [100.0]
     drain = Drain(30, lambda: now[0])

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import Counter
 from typing import Any, Final
 
 from demo.api.delivery.streamed import StreamedResponse
@@ -12,6 +11,7 @@ from demo.errors import DemoError, Overloaded
 from demo.events import Done, Token
 from demo.room.phone import Phone
 from demo.room.room import Room
+from demo.room.round import Requests
 from demo.room.staging import Staged
 from demo.run import Run
 
@@ -26,18 +26,15 @@ class Crowd:
         self._room, self._staged = room, staged
         self._round = room.require_round()
         self._began = time.perf_counter()
-        self._attempts: Counter[int] = Counter()
         self._running: dict[int, Run] = {}
-        self._served: set[int] = set()
         self.ended = asyncio.Event()  # everybody who is there has been served
 
     def request(self, phone: Phone) -> Run:
         """Ask for `phone`. Raises Overloaded as generation does; Refused (409) while it is answered, or afterwards."""
         self._check(phone)
-        self._attempts[phone.number] += 1
-        is_retry = self._attempts[phone.number] > 1
-        self._round.tally.retries += is_retry
-        self._record(phone, "retry" if is_retry else "sent")
+        own = self._round.requests.setdefault(phone.number, Requests())
+        own.sent += 1
+        self._record(phone, "sent" if own.sent == 1 else "retry")
         try:
             run = Run(self._staged.engine, self._staged.request)
         except DemoError as error:
@@ -49,17 +46,16 @@ class Crowd:
         return run
 
     def note_first_token(self, phone: Phone) -> None:
-        self._record(phone, "first_token")
+        self._round.requests[phone.number].first_token = self._record(phone, "first_token")
 
     def note_end(self, phone: Phone, run: Run) -> None:
         """Its stream has ended: with the answer, or before, because the phone left or the run failed."""
         self._running.pop(phone.number, None)
         is_left = not isinstance(run.end, Done) or run.end.finish_reason == "cancelled"
+        seconds = self._record(phone, "ended", status=200, left=is_left)
         if not is_left:
-            self._served.add(phone.number)
-            self._round.tally.served = len(self._served)
-        self._record(phone, "ended", status=200, left=is_left)
-        if all(each.number in self._served for each in self._room.present):
+            self._round.requests[phone.number].served = seconds
+        if all(map(self._is_served, self._room.present)):
             self.ended.set()
 
     def cancel(self) -> None:
@@ -70,19 +66,26 @@ class Crowd:
     def _check(self, phone: Phone) -> None:
         if self._round.phase != "running":
             raise Refused("conflict", "This is not asked now: wait for the next round.")
-        if phone.number in self._running or phone.number in self._served:
+        if phone.number in self._running or self._is_served(phone):
             raise Refused("conflict", "You are being answered, or have been: one answer for each phone.")
-        if self._attempts[phone.number] >= MAX_ATTEMPTS:
+        if self._find(phone).sent >= MAX_ATTEMPTS:
             raise Refused("conflict", f"You have asked {MAX_ATTEMPTS} times in this round: wait for the next.")
 
+    def _find(self, phone: Phone) -> Requests:
+        return self._round.requests.get(phone.number, Requests())
+
+    def _is_served(self, phone: Phone) -> bool:
+        return self._find(phone).served is not None
+
     def _refuse(self, phone: Phone, error: DemoError) -> None:
-        self._round.tally.refused += 1
+        self._find(phone).refused += 1
         self._record(phone, "refused", status=find_status(error), retry_after=error.retry_after)
 
-    def _record(self, phone: Phone, event: str, **more: Any) -> None:
+    def _record(self, phone: Phone, event: str, **more: Any) -> float:
         seconds = round(time.perf_counter() - self._began, 6)
         named = {"round": self._round.number, "phone": phone.number, "event": event, "seconds": seconds}
         self._room.record_request({**named, **more})
+        return seconds
 
 
 class CrowdStream(StreamedResponse):

@@ -17,7 +17,7 @@ from demo.api.delivery.client_tasks import run_until_first_ends, wait_for_discon
 from demo.api.delivery.run_response import STALL_SECONDS
 from demo.api.dialects import sse
 from demo.room.feed import Entry
-from demo.room.phone import Phone
+from demo.room.phone import Phone, Progress
 from demo.room.room import Room
 from demo.room.snapshot import write_phone_state, write_teacher_state
 
@@ -121,7 +121,7 @@ class PhoneStream(EventStream):
 
     def _write_state(self) -> Mapping[str, Any]:
         state = write_phone_state(self._room, self._phone)
-        self._phone.received = state["tokens"]
+        self._phone.received = Progress(state["tokens"], len(state["text"]))
         return state
 
     def _choose(self, entry: Entry) -> bytes:
@@ -129,6 +129,6 @@ class PhoneStream(EventStream):
         if phone.number in entry.without:
             return b""
         frame = entry.frames.get(entry.arms.get(phone.number)) or entry.frames.get(phone.secret, b"")
-        if frame and entry.tokens and round is not None and entry.arms is round.arms:
-            phone.received = entry.tokens
+        if frame and entry.reached and round is not None and entry.arms is round.arms:
+            phone.received = entry.reached
         return frame

@@ -10,17 +10,8 @@ from demo.room.round import Answers, Round
 
 COLUMNS: Final = (
     *("round", "kind", "prompt", "recorded", "seconds", "ttft", "tokens", "finish"),
-    *(
-        "phone",
-        "animal",
-        "colour",
-        "arm",
-        "predicted_first",
-        "predicted_last",
-        "felt",
-        "stopped_at_token",
-        "stopped_at",
-    ),
+    *("phone", "animal", "colour", "arm", "predicted_first", "predicted_last", "felt"),
+    *("stopped_at_token", "stopped_at", "requests", "refusals", "first_token_at", "served_at"),
 )
 
 
@@ -39,12 +30,15 @@ def _list_rows(round: Round, phones: Sequence[Phone]) -> Iterator[Sequence[objec
     head = (round.number, plan.kind, _defuse(plan.prompt), plan.recorded)
     run = (outcome.seconds, outcome.ttft, outcome.tokens, outcome.finish)
     for phone in phones:
-        arm, given, stop = round.arms.get(phone.number), round.answers.get(phone.number), round.stops.get(phone.number)
-        if arm is None and given is None:
+        arm, given = round.arms.get(phone.number), round.answers.get(phone.number)
+        stop, asked = round.stops.get(phone.number), round.requests.get(phone.number)
+        if arm is None and given is None and asked is None:
             continue
         answers = given or Answers()
         own = (phone.number, phone.animal, phone.colour, arm, answers.first, answers.last, answers.felt)
-        yield (*head, *run, *own, stop and stop.tokens, stop and stop.seconds)
+        stopped = (stop and stop.tokens, stop and stop.seconds)
+        requests = (asked.sent, asked.refused, asked.first_token, asked.served) if asked else (None, None, None, None)
+        yield (*head, *run, *own, *stopped, *requests)
 
 
 def _defuse(text: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from demo.api.dialects import sse
-from demo.room.phone import ARMS, Arm
+from demo.room.phone import ARMS, Arm, Progress
 
 Audience: TypeAlias = str | None  # "teacher", an arm, None for a phone without an arm, or one phone by its secret
 PHONES: Final[tuple[Audience, ...]] = (*ARMS, None)
@@ -26,14 +26,14 @@ def share(payload: Mapping[str, Any], audiences: Sequence[Audience]) -> dict[Aud
 class Entry:
     """What happened at one moment, as each audience is told; an audience that is not in `frames` is told nothing.
 
-    `arms` are those of its round, by the phones' numbers. `tokens` of that round are received with it. It is not for
-    the phones in `without`.
+    `arms` are those of its round, by the phones' numbers. With it a phone has `reached` so much of its answer.
+    It is not for the phones in `without`.
     """
 
     number: int
     frames: Mapping[Audience, bytes]
     arms: Mapping[int, Arm]
-    tokens: int = 0
+    reached: Progress | None = None
     without: Container[int] = ()
 
 
@@ -53,7 +53,7 @@ class Feed:
         name: str,
         payloads: Mapping[Audience, Mapping[str, Any]],
         arms: Mapping[int, Arm] = NO_ARMS,
-        tokens: int = 0,
+        reached: Progress | None = None,
         without: Container[int] = (),
     ) -> None:
         """Tell each audience of `payloads` its own; readers are woken. Equal payloads are encoded once."""
@@ -63,7 +63,7 @@ class Feed:
             if id(payload) not in framed:
                 framed[id(payload)] = sse.frame_named(name, payload, self.last)
         frames = {audience: framed[id(payload)] for audience, payload in payloads.items()}
-        self._entries.append(Entry(self.last, frames, arms, tokens, without))
+        self._entries.append(Entry(self.last, frames, arms, reached, without))
         self._wake()
 
     def forget(self, until: int) -> None:

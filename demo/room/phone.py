@@ -4,7 +4,7 @@ import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from demo.room.keys import make_secret
 
@@ -19,6 +19,16 @@ ANIMALS: Final = (
 COLOURS: Final = ("red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "brown", "grey")
 
 
+class Progress(NamedTuple):
+    """How far an answer has come, or a phone in it."""
+
+    tokens: int = 0
+    characters: int = 0
+
+
+NOTHING: Final = Progress()
+
+
 @dataclass(slots=True, eq=False)
 class Phone:
     """One phone. `connections` are its open event streams; `arm` is that of the present round."""
@@ -30,7 +40,7 @@ class Phone:
     secret: str = field(default_factory=make_secret)
     connections: int = 0
     arm: Arm | None = None
-    received: int = 0  # tokens of the present round that have been written to its connection
+    received: Progress = NOTHING  # of the present round: what has been written to its connection
     stopped: int | None = None  # the characters that it had of the present round's text when it stopped that
 
     @property
@@ -49,7 +59,7 @@ class Phone:
         }
 
     def begin_round(self) -> None:
-        self.arm, self.received, self.stopped = None, 0, None
+        self.arm, self.received, self.stopped = None, NOTHING, None
 
 
 def shuffle_names() -> Sequence[tuple[str, str]]:

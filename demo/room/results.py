@@ -36,8 +36,7 @@ def write_results(round: Round) -> RoundResults:
     elif plan.kind == "stop":
         _add_stops(results, round)
     elif plan.kind == "crowd":
-        tally = round.tally
-        results |= {"served": tally.served, "refused": tally.refused, "retries": tally.retries}
+        _add_requests(results, round)
     return results
 
 
@@ -54,6 +53,13 @@ def _add_stops(results: RoundResults, round: Round) -> None:
     saved = add_savings(round.stops.values(), outcome.tokens, outcome.seconds or 0.0, is_cut)
     results["stopped"], results["at_least"] = saved["stopped"], saved["at_least"]
     results["tokens_saved"], results["seconds_saved"] = saved["tokens_saved"], saved["seconds_saved"]
+
+
+def _add_requests(results: RoundResults, round: Round) -> None:
+    of_phones = round.requests.values()
+    results["served"] = sum(each.served is not None for each in of_phones)
+    results["refused"] = sum(each.refused for each in of_phones)
+    results["retries"] = sum(each.sent - 1 for each in of_phones)
 
 
 def list_guesses(round: Round, arm: Arm) -> list[float]:

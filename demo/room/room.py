@@ -11,7 +11,7 @@ from demo.api.dialects.errors import Refused
 from demo.api.openapi.room_replies import RoundResults
 from demo.room.feed import EVERYBODY, PHONES, Audience, Feed, share
 from demo.room.keys import make_secret
-from demo.room.phone import ARMS, Arm, Phone, shuffle_names
+from demo.room.phone import ARMS, Arm, Phone, Progress, shuffle_names
 from demo.room.results import write_results
 from demo.room.round import Plan, Round
 from demo.room.savings import Savings, add_savings
@@ -149,14 +149,15 @@ class Room:
             payloads["streamed"] = grown
         if is_last:
             payloads["whole"] = {**grown, "text": self.text}
-        self.feed.add("text", payloads, round.arms, tokens, without=round.stops)
+        self.feed.add("text", payloads, round.arms, Progress(tokens, len(self.text)), round.stops)
 
     def stop_phone(self, phone: Phone, number: int, seconds: float) -> bool:
         """A phone needs no more of this round. Whether all that are present have stopped."""
         round = self.require_round(number)
-        round.stop(phone.number, phone.received, seconds)
-        phone.stopped = len(self.text)
-        self.feed.add("stopped", {phone.secret: {"round": number, "tokens": phone.received}})
+        tokens, characters = phone.received
+        round.stop(phone.number, tokens, seconds)
+        phone.stopped = characters
+        self.feed.add("stopped", {phone.secret: {"round": number, "tokens": tokens}})
         return all(each.number in round.stops for each in self.present)
 
     def record_request(self, event: Mapping[str, Any]) -> None:
@@ -189,7 +190,7 @@ class Room:
 
     def write_positions(self) -> Sequence[tuple[int, int]]:
         """The tokens that have been sent to each phone that is present and has an arm."""
-        return [(phone.number, phone.received) for phone in self.present if phone.arm is not None]
+        return [(phone.number, phone.received.tokens) for phone in self.present if phone.arm is not None]
 
     def write_savings(self) -> Savings:
         """What the phones that stopped have saved so far."""

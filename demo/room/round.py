@@ -40,12 +40,13 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Tally:
-    """The requests of a round in which all phones ask."""
+class Requests:
+    """What became of one phone's requests, where all phones ask. Times in seconds since the round began."""
 
-    served: int = 0
+    sent: int = 0
     refused: int = 0
-    retries: int = 0
+    first_token: float | None = None
+    served: float | None = None
 
 
 @dataclass(slots=True)
@@ -64,8 +65,8 @@ class Round:
     number: int
     plan: Plan
     outcome: Outcome = field(default_factory=Outcome)
-    tally: Tally = field(default_factory=Tally)
     answers: dict[int, Answers] = field(default_factory=dict)
+    requests: dict[int, Requests] = field(default_factory=dict)
     arms: dict[int, Arm] = field(default_factory=dict)
     stops: dict[int, Stop] = field(default_factory=dict)
 

@@ -1,5 +1,7 @@
 """The other kinds of rounds: predicted first, stopped when it goes wrong, and everybody asks at once."""
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -7,6 +9,10 @@ import pytest
 
 from demo.errors import Overloaded
 from demo.room import runner
+from demo.room.phone import Progress
+from demo.room.room import Room
+from demo.room.round import Plan
+from demo.room.snapshot import write_phone_state
 from tests.api.script import TicketEngine
 from tests.api.visit import Visit
 from tests.room.classroom import Classroom
@@ -68,6 +74,19 @@ async def test_a_phone_that_stops_gets_no_more_and_the_others_go_on() -> None:
     assert (state["text"], state["tokens"], state["stopped"]) == ("The ", 1, True)
 
 
+def test_a_phone_that_lags_has_when_it_comes_back_what_it_had_when_it_stopped() -> None:
+    room = Room("CODE42", "en", "teacher")
+    phone = room.join("network")
+    room.attach(phone)
+    room.begin_round(Plan("stop", "hi", recorded=False, max_new_tokens=8))
+    room.add_text("The ", 1, 0.1, is_last=False)
+    phone.received = Progress(1, len("The "))
+    room.add_text("sky ", 2, 0.2, is_last=False)  # still on its way
+    room.stop_phone(phone, 1, 0.2)
+    state = write_phone_state(room, phone)
+    assert (state["text"], state["tokens"], state["stopped"]) == ("The ", 1, True)
+
+
 async def test_when_all_have_stopped_the_run_is_cancelled() -> None:
     room = await Classroom().open(2)
     await room.begin("stop")
@@ -121,6 +140,9 @@ async def test_phones_ask_for_themselves_and_are_refused_beyond_the_limit_until_
     )
     refused = next(event for event in room.teacher.pick("request") if event["event"] == "refused")
     assert refused["status"] == 429
+    rows = list(csv.DictReader(io.StringIO((await room.lead("GET", "results.csv")).content.decode())))
+    assert [(row["phone"], row["requests"], row["refusals"]) for row in rows] == [("1", "1", "0"), ("2", "2", "1")]
+    assert all(0 < float(row["first_token_at"]) < float(row["served_at"]) for row in rows)
 
 
 async def test_all_of_them_are_one_client_the_teacher() -> None:
