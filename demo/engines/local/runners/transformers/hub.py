@@ -1,6 +1,5 @@
 """The folder of a model of the hub: the local snapshot where it is complete, else a download. Loads no weights."""
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,11 +8,11 @@ from typing import Final
 
 from huggingface_hub import HfApi, constants, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
-from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, WEIGHTS_INDEX_NAME, WEIGHTS_NAME
 from transformers.utils import logging as transformers_logging
 
 from demo.choice import Choice
 from demo.engines.local.loading.source import ModelSource
+from demo.engines.local.loading.weight_files import PICKLED, SAFETENSORS, list_weight_files
 from demo.engines.local.runners.transformers.loading import explained, load_tokenizer
 from demo.errors import ModelError
 
@@ -21,8 +20,7 @@ logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS: Final = 10.0  # for the hub to say what a repository holds
 TEXTS: Final = (".json", ".jinja", ".model", ".txt", ".tiktoken")  # configs and tokenizers
-# Of one file, and the index of several: the first pair of which a repository has one is loaded.
-WEIGHTS: Final = ((SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME), (WEIGHTS_NAME, WEIGHTS_INDEX_NAME))
+KINDS: Final = (SAFETENSORS, PICKLED)  # of files with weights: the first that a repository has is loaded
 
 
 def fetch(source: ModelSource, revision: str | None) -> ModelSource:
@@ -60,17 +58,12 @@ def _find_local(model_id: str, revision: str | None) -> Path | None:
 def is_complete(folder: Path) -> bool:
     """Whether config, tokenizer and all weights are there."""
     has = {path.name for path in folder.iterdir()}
-    weights = next((names for names in map(_list_weights, [folder] * 2, WEIGHTS) if names), None)
+    weights = next((names for kind in KINDS if (names := _name_weights(folder, kind))), None)
     return {"config.json", "tokenizer_config.json"} <= has and weights is not None and weights <= has
 
 
-def _list_weights(folder: Path, names: tuple[str, str]) -> set[str]:
-    single, index = names
-    if (folder / single).exists():
-        return {single}
-    if (folder / index).exists():
-        return set(json.loads((folder / index).read_text("utf-8"))["weight_map"].values())
-    return set()
+def _name_weights(folder: Path, kind: tuple[str, str]) -> set[str]:
+    return {path.name for path in list_weight_files(folder, kind)}
 
 
 def _download(source: ModelSource, revision: str | None) -> Path:
@@ -81,7 +74,7 @@ def _download(source: ModelSource, revision: str | None) -> Path:
         # By its name, so that the cache remembers which commit a branch had.
         folder = _fetch(source, revision, [name for name in held if name.endswith(TEXTS)])
     load_tokenizer(source, str(folder))
-    weights = next((names for pair in WEIGHTS if (names := _list_weights(folder, pair) or {pair[0]} & set(held))), None)
+    weights = next((names for kind in KINDS if (names := _name_weights(folder, kind) or {kind[0]} & set(held))), None)
     if weights is None:
         raise ModelError(f"{source.model_id} holds no weights in safetensors: give another model, or a .gguf file.")
     with explained(source):

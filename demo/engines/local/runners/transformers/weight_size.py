@@ -7,10 +7,12 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
+from demo.engines.local.loading.weight_files import list_weight_files
+
 
 def count_weight_bytes(folder: Path, dtype: torch.dtype) -> int:
     """Bytes of all weights in `dtype`; quantized ones as they are stored. 0 where there is no file of safetensors."""
-    files = list(folder.glob("model*.safetensors"))
+    files = list_weight_files(folder)
     config = json.loads((folder / "config.json").read_text("utf-8"))
     if config.get("quantization_config"):
         return sum(path.stat().st_size for path in files)

@@ -13,8 +13,8 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import safe_open
 from torch import Tensor
 from transformers import PreTrainedConfig
-from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
+from demo.engines.local.loading.weight_files import list_weight_files
 from demo.engines.local.runners.cpu_llama.architectures.architecture import Architecture, Choices
 from demo.engines.local.runners.cpu_llama.architectures.families import BY_MODEL_TYPE
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
@@ -156,20 +156,12 @@ class LlamaFolder(Checkpoint):
     @cached_property
     def _shards(self) -> dict[Path, Any]:
         """The files that hold the weights, mapped into memory."""
-        return {path: _open(path) for path in self._list_paths()}
+        return {path: _open(path) for path in list_weight_files(self.folder)}
 
     @cached_property
     def _files(self) -> dict[str, Path]:
         """The file that holds a tensor, by the tensor's name."""
         return {name: path for path, shard in self._shards.items() for name in shard.offset_keys()}
-
-    def _list_paths(self) -> list[Path]:
-        """The files that transformers would load."""
-        if (single := self.folder / SAFE_WEIGHTS_NAME).exists():
-            return [single]
-        if not (index := self.folder / SAFE_WEIGHTS_INDEX_NAME).exists():
-            return []
-        return sorted({self.folder / name for name in json.loads(index.read_text("utf-8"))["weight_map"].values()})
 
     def _copy(self, name: str) -> Tensor:
         """A tensor that is to be copied: its file's mapping is closed with it, and leaves the memory.
