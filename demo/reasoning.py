@@ -156,8 +156,11 @@ class ReasoningParser:
 
 def measure_overlap(text: str, mark: str) -> int:
     """How many characters at the end of `text` are a beginning of `mark`, and not all of it."""
-    lengths = range(min(len(text), len(mark) - 1), 0, -1)
-    return next((length for length in lengths if text.endswith(mark[:length])), 0)
+    at = max(len(text) - len(mark), -1)
+    while (at := text.find(mark[0], at + 1)) >= 0:
+        if mark.startswith(text[at:]):
+            return len(text) - at
+    return 0
 
 
 def read_raw(token: Token, start: ReasoningStart) -> str:
