@@ -164,7 +164,8 @@ def check_files(projector: Projector) -> None:
     with page.expect_download() as saved:
         projector.tab.find("room-csv").click()
     rows = list(csv.DictReader(saved.value.path().read_text().splitlines()))
-    assert {row["round"] for row in rows} == {"1", "2", "3"}  # of the fourth there are no answers
+    assert {row["round"] for row in rows} == {"1", "2", "3", "4"}
+    assert all(row["served_at"] for row in rows if row["round"] == "4")
     with page.expect_download() as saved:
         projector.tab.find("room-picture").click()
     assert saved.value.path().read_bytes().startswith(b"\x89PNG")
