@@ -55,11 +55,12 @@ def test_the_pairs_ask_before_they_spend_and_the_second_press_begins(costly: tup
     engine, tab = costly
     engine.tickets.clear()
     tab.find("station-pairs").scroll_into_view_if_needed()
+    expect(tab.find("pairs-plan")).not_to_be_empty()  # its script is there
     tab.find("pairs-count").fill("4")
     button = press(tab, "pairs-begin")
     expect(tab.find("pairs-status")).to_contain_text("Press again to spend it.")
     expect(button).to_be_enabled()
     assert not engine.tickets
     button.click()
-    engine.wait_for_ticket(10)
-    tab.find("pairs-stop").click()
+    expect(tab.find("pairs-status")).to_contain_text("Done: 4 pairs")
+    assert len(engine.tickets) == 10
