@@ -20,6 +20,7 @@ CHANNEL: Final = "<|channel|>"
 MESSAGE: Final = "<|message|>"
 FINAL: Final = "final"
 ENDS: Final = ("<|end|>", "<|return|>", "<|call|>", "<|start|>", CHANNEL)  # of a harmony message
+MARK_BEGINNING: Final = "<"  # of all of them
 MARKS: Final[dict[ReasoningStart, frozenset[str]]] = {
     "none": frozenset(),
     "tags": frozenset((OPENING, CLOSING)),
@@ -51,6 +52,7 @@ class ReasoningParser:
     def __init__(self, start: ReasoningStart) -> None:
         self._start = start
         self._is_harmony = start in ("harmony", "analysis")
+        self._is_told = start == "told"
         self._kind: Kind | None = KNOWN.get(start)  # None: before a text, or in a header
         self._default: Kind = "reasoning" if start == "open" else "answer"  # of what begins without a mark
         self._begun = start in ("open", "inside", "analysis")
@@ -70,9 +72,12 @@ class ReasoningParser:
 
     def feed(self, token: Token) -> tuple[Part, ...]:
         """The parts that this token completes: an end that may begin a mark is held back."""
-        before = self._kind
-        self._held += read_raw(token, self._start)
-        parts = tuple(self._take_told(token.reasoned) if self._start == "told" else self._take())
+        before, text = self._kind, read_raw(token, self._start)
+        if before is not None and MARK_BEGINNING not in text and not (self._held or self._is_spaced or self._is_told):
+            self._before_answer += before != "answer"
+            return (Part(before, text),) if text else ()
+        self._held += text
+        parts = tuple(self._take_told(token.reasoned) if self._is_told else self._take())
         self._before_answer += before != "answer" and all(part.kind != "answer" for part in parts)
         return parts
 

@@ -84,6 +84,14 @@ def test_what_an_engine_elsewhere_tells_of_a_token_is_what_is_told_of_it() -> No
     assert (parser.reasoning_tokens, parser.end()) == (4, ())
 
 
+def test_an_engine_elsewhere_ends_its_reasoning_without_a_mark() -> None:
+    parser = ReasoningParser("told")
+    tokens = [
+        Token(0.0, at, at, text, None, False, reasoned=len(text) * (at == 0)) for at, text in enumerate(("Hm", "Yes"))
+    ]
+    assert [parser.feed(token)[0].kind for token in tokens] == ["reasoning", "answer"]
+
+
 def test_what_can_be_no_mark_is_told_at_once() -> None:
     parser = ReasoningParser("tags")
     told = [parser.feed(token) for token in cut("<think>ab</c", set(range(20)))]
