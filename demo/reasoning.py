@@ -170,8 +170,7 @@ def measure_overlap(text: str, mark: str) -> int:
 
 def read_raw(token: Token, start: ReasoningStart) -> str:
     """The text of a token with that of a mark, which is a special token in some vocabularies."""
-    own = token.candidate.text
-    return own if token.special and own in MARKS[start] else token.text
+    return own if token.special and (own := token.candidate.text) in MARKS[start] else token.text
 
 
 def continue_start(start: ReasoningStart, begun: str) -> ReasoningStart:

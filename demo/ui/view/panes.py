@@ -158,7 +158,7 @@ def write_parts(parts: Sequence[Part]) -> str:
 
 def measure_utf16(text: str) -> int:
     """The length of a text in the browser."""
-    return len(text.encode("utf-16-le")) // 2
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
 def measure_reading(reading: Reading) -> Timeline:
