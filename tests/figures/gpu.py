@@ -54,6 +54,7 @@ class Scale:
     rounds: int = 5
     buffer: int = BUFFER
     paged_memory: float = 0.5  # share of what is free, for continuous batching
+    paged_tokens: int | None = None  # of one of its steps: memory is kept for so many; None: as transformers chooses
 
 
 def make_network(shape: dict[str, Any], device: str, dtype: torch.dtype) -> PreTrainedModel:
@@ -116,7 +117,9 @@ def rate_continuous_batching(network: PreTrainedModel, rows: int, scale: Scale) 
     answers = cast(Any, network).generate_batch(
         [[5] * scale.short] * rows,
         generation_config=GenerationConfig(max_new_tokens=scale.tokens, do_sample=False, eos_token_id=-1),
-        continuous_batching_config=ContinuousBatchingConfig(max_memory_percent=scale.paged_memory),
+        continuous_batching_config=ContinuousBatchingConfig(
+            max_memory_percent=scale.paged_memory, max_batch_tokens=scale.paged_tokens
+        ),
         persistent_manager=True,
     )
     seconds = time.perf_counter() - begin

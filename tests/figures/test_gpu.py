@@ -7,7 +7,7 @@ from tests.engines.local.tiny import LLAMA
 from tests.figures import gpu
 from tests.figures.gpu import Scale, count_bytes, make_network, measure
 
-TINY = Scale(rows=(1, 2), short=4, tokens=6, long=12, rounds=1, buffer=1 << 20, paged_memory=0.05)
+TINY = Scale(rows=(1, 2), short=4, tokens=6, long=12, rounds=1, buffer=1 << 20, paged_memory=0.02, paged_tokens=64)
 
 
 def test_every_figure_is_measured_for_every_number_of_rows() -> None:
