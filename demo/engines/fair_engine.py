@@ -16,7 +16,7 @@ from demo.request import Request
 from demo.shared_limit import SharedLimit
 
 PER_ADDRESS: Final = 3  # places that all clients of an address hold, for each that is left free
-SOMEBODY: Final = "?"  # who was refused before it was known who it is
+SOMEBODY: Final = "?"  # a client that was refused before it was identified
 
 
 class FairEngine(EngineWrapper):
@@ -93,7 +93,7 @@ class FairEngine(EngineWrapper):
             require_fit(places, self._limits.count_most(), "one client gets at most", f" of this server's {limit}")
             if self._limits.clients.is_full:
                 self._limits.note(client)
-                # The engine frees a place a moment before this does: it must not go to whoever asks the most often.
+                # The engine frees a place a moment before this does: the most frequent client must not always get it.
                 self._engine.admit()
                 raise Overloaded("All places have just been taken: try again in a few seconds.")
             self._take_for(client, places)

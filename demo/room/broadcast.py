@@ -16,7 +16,7 @@ WRITES_PER_SECOND: Final = 2000  # of all phones together: two hundred get ten u
 
 
 class Broadcast:
-    """Follows `run` for the present round of `room`, until its last event. The run goes on whoever leaves."""
+    """Follows `run` for the present round of `room`, until its last event. The run goes on, whichever phones leave."""
 
     def __init__(self, room: Room, run: Run) -> None:
         self.run = run

@@ -67,7 +67,7 @@ class Feed:
         self._wake()
 
     def forget(self, until: int) -> None:
-        """Drop the entries up to number `until`: who has not read them gets the state instead."""
+        """Drop the entries up to number `until`: a reader that has not read them gets the state instead."""
         del self._entries[: max(until - self._first + 1, 0)]
         self._first = max(until + 1, self._first)
 

@@ -25,7 +25,7 @@ class PhonePage:
         self._compressed = gzip.compress(self.text.encode(), mtime=0)  # a third, which a slow line feels
 
     def respond(self, accepted: str) -> HTMLResponse:
-        """The page, for who takes the codings `accepted`. It is sent anew each time: no phone keeps an old one."""
+        """The page, in the best content coding `accepted`. It is sent anew each time: no phone keeps an old one."""
         headers = {
             "Content-Security-Policy": self.policy,
             "Cache-Control": "no-cache",

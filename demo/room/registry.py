@@ -76,7 +76,7 @@ class Registry:
         return runner
 
     def find_as_teacher(self, text: str, key: str, network: str) -> Runner:
-        """As `find`, for who has the key. Raises Refused (403) as well."""
+        """As `find`, for a request with the room's key. Raises Refused (403) as well."""
         runner = self.find(text, network)
         if not is_secret(key, runner.room.key):
             self._guesses.judge(network, is_right=False)

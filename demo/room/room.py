@@ -95,7 +95,7 @@ class Room:
     def begin_round(self, plan: Plan) -> Round:
         """A new round. Raises Refused (409) while there is another, or too many."""
         self.require_idle()
-        self.feed.forget(self._last_before)  # those of the round that has just ended are kept, for who is slow
+        self.feed.forget(self._last_before)  # those of the round that has just ended are kept, for slow readers
         self._last_before = self.feed.last
         self.round = Round(len(self.ended) + 1, plan)
         self.text, self.requests = "", []

@@ -1,10 +1,10 @@
 """What stands in for Gradio's queue: the same messages to the same client, for hundreds of tabs in one process.
 
 Gradio's queue polls, tells each waiting listener its rank, changes threads with each value and keeps copies of all
-components for each tab; and whoever joins it and never listens stays in it for ever. Here a listener runs at once, in a
-task that ends with its tab, and its values are sent as they are, since no component of the page changes them. The event
-stream lasts as long as the tab: Gradio closes it whenever no listener runs, and its client then loses what a click has
-just started.
+components for each tab; and a client that joins it and never listens stays in it for ever. Here a listener runs at
+once, in a task that ends with its tab, and its values are sent as they are, since no component of the page changes
+them. The event stream lasts as long as the tab: Gradio closes it whenever no listener runs, and its client then loses
+what a click has just started.
 """
 
 import inspect

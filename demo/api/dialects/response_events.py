@@ -15,7 +15,7 @@ TEXT_EVENTS: Final[dict[Side, str]] = {"reasoning": "response.reasoning_text", "
 
 
 class ResponseEvents:
-    """Numbers the events of one response, from 0 for whoever reads its run from the beginning."""
+    """Numbers the events of one response, from 0 for a reader of its run from the beginning."""
 
     def __init__(self, dialect: ResponsesDialect) -> None:
         self._dialect = dialect

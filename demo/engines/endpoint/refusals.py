@@ -54,7 +54,7 @@ def is_context_exceeded(body: object) -> bool:
 
 
 def drop_frames(error: DemoError) -> DemoError:
-    """The error without its traceback and causes: whoever keeps it would keep the engine in their frames with it."""
+    """The error without its traceback and causes: an object that keeps it would keep the engine in their frames."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 

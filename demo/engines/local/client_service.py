@@ -1,4 +1,4 @@
-"""Recent service of clients and addresses, in tokens: the scheduler prefers who has had the least (fair queueing)."""
+"""Recent service of clients and addresses, in tokens: the client with the least comes first (fair queueing)."""
 
 import math
 from collections.abc import Hashable

@@ -121,7 +121,7 @@ class Output:
         """Take a sampled token, and the end if it is the last. Returns the time of the events."""
         now = self._clock()
         self.generated += 1
-        with self._writing:  # also while tokens move, which the one who closes the engine flushes
+        with self._writing:  # also while tokens move: the thread that closes the engine flushes them
             if not self.ended:
                 self._append(*self._read(sampled, now))
         return now

@@ -40,7 +40,7 @@ class Generator:
         output = Output(
             asked.request, asked.prompt, self.vocabulary, lambda *new: events.extend(new), self.clock, lambda: None
         )
-        # At full speed: whoever receives the events slows them down, and the GPU is given back meanwhile.
+        # At full speed: the receiver of the events slows them down, and the GPU is given back meanwhile.
         request = replace(asked.request, pace=None)
         sequence = RunningSequence(request, asked.prompt, asked.seed, output, self.clock(), lambda: None)
         yielded = -math.inf

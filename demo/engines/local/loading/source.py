@@ -87,5 +87,5 @@ def _is_gguf(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(len(MAGIC)) == MAGIC
-    except OSError:  # whoever loads it says why it can't be read
+    except OSError:  # its loader says why it can't be read
         return path.suffix.lower() == GGUF
