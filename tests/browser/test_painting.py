@@ -96,6 +96,8 @@ def test_slow_motion_plays_the_run_again_in_both_panes_and_asks_no_model(tab: Ta
         tab.expect_text("streamed", shown)
     ticket.finish("eos_token")
     tab.expect_results(1)
+    for number in ("streamed-first", "whole-first"):
+        expect(tab.find(number)).to_contain_text("s")  # the heads are set with the next frame
     before = {name: tab.read(name) for name in ("streamed-first", "whole-first", "whole-clock", "streamed-label")}
     requests: list[str] = []
     tab.page.on("request", lambda request: requests.append(request.url))
