@@ -78,7 +78,7 @@ class Crowd:
         return self._find(phone).served is not None
 
     def _refuse(self, phone: Phone, error: DemoError) -> None:
-        self._find(phone).refused += 1
+        self._round.requests[phone.number].refused += 1
         self._record(phone, "refused", status=find_status(error), retry_after=error.retry_after)
 
     def _record(self, phone: Phone, event: str, **more: Any) -> float:

@@ -5,6 +5,7 @@ Pure ASGI, in front of the page alone: the API's routes are not the page's.
 
 import json
 from base64 import b64encode
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -28,19 +29,22 @@ class PageGuardMiddleware:
     def __init__(self, app: ASGIApp, sessions: PageSessions) -> None:
         self._app = app
         self._sessions = sessions
-        self._form = write_form()
-        self._policy = write_policy(self._form)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         opens = scope["type"] == "http" and find_route_path(scope) == "/" and scope["method"] in ("GET", "HEAD")
         if scope["type"] == "http" and self._sessions.ask_password and not self._sessions.admit_visitor(scope):
-            headers = {"Content-Security-Policy": self._policy, "Cache-Control": "no-store"}
             refusal = respond(find_route_path(scope), Refused("authentication", REFUSAL))
-            await (HTMLResponse(self._form, 401, headers) if opens else refusal)(scope, receive, send)
+            await (self._form if opens else refusal)(scope, receive, send)
         elif opens and self._sessions.open_page:
             await self._app(scope, receive, self._add_session(scope, send))
         else:
             await self._app(scope, receive, send)
+
+    @cached_property
+    def _form(self) -> HTMLResponse:
+        document = write_form()
+        headers = {"Content-Security-Policy": write_policy(document), "Cache-Control": "no-store"}
+        return HTMLResponse(document, 401, headers)
 
     def _add_session(self, scope: Scope, send: Send) -> Send:
         async def send_with_session(message: Message) -> None:
