@@ -1,8 +1,10 @@
 """An Engine wrapper that shares the places of an engine, the requests that it admits at once, between clients."""
 
+import heapq
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from demo.client_key import find_address_key
@@ -16,6 +18,7 @@ from demo.request import Request
 from demo.shared_limit import SharedLimit
 
 PER_ADDRESS: Final = 3  # places that all clients of an address hold, for each that is left free
+RETURNS_PER_PLACE: Final = 24  # that are foreseen, at most
 SOMEBODY: Final = "?"  # a client that was refused before it was identified
 
 
@@ -26,12 +29,13 @@ class FairEngine(EngineWrapper):
     a client come from this process, and are only counted.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(engine)
+        self._clock = clock
         self._lock = threading.Lock()
         self._limits = _Limits(engine.load.limit)
         self._places: set[_Place] = set()
-        self._returning = ReturningClients[str | None]()
+        self._returning = ReturningClients[None]()
 
     def admit(self) -> None:
         try:
@@ -56,7 +60,7 @@ class FairEngine(EngineWrapper):
     def _submit(self, requests: Sequence[Request], places: "Sequence[_Place]") -> Sequence[Ticket]:
         with self._lock:
             self._places.update(places)
-            self._returning.note_request(places[0].client, time.monotonic())
+        self._returning.note_request(places[0].client, None, self._clock())
         try:
             tickets = super().submit_all(requests, places)
         except BaseException:
@@ -68,20 +72,33 @@ class FairEngine(EngineWrapper):
         return tickets
 
     def find_wait(self, client: str, places: int = 1) -> float | None:
+        """Until then each client is expected to ask again and again if it always does so."""
         with self._lock:
             limits, held = self._limits.copy(), list(self._places)
-            away = self._returning.list_away(time.monotonic())
-        for other in away:
-            if other != client and not limits.clients.is_full:  # it will hold a place again when the client asks again
-                limits.add(other)
-        waits = [(seconds, place.client) for place in held if (seconds := place.find_remaining()) is not None]
-        for seconds, holder in sorted(waits, key=lambda wait: wait[0]):
-            limits.give_back(holder)
-            if limits.take_all(client, places) is None:
-                return seconds
-            if holder != client and self._returning.returns(holder):
-                limits.add(holder)
+        for change in self._foresee(client, held):
+            if change.takes and not limits.clients.is_full:
+                limits.add(change.client)
+            elif not change.takes:
+                limits.give_back(change.client)
+                if limits.take_all(client, places) is None:
+                    return change.seconds
         return None
+
+    def _foresee(self, client: str, held: "Sequence[_Place]") -> "Iterator[_Change]":
+        """Who gives back or takes a place when, in order, but for what `client` takes."""
+        now = self._clock()
+        away = self._returning.list_away(now)
+        changes = [_Change(habit.find_back(now), other, takes=True) for other, habit in away if other != client]
+        waits = ((place.find_remaining(), place.client) for place in held)
+        changes += [_Change(seconds, holder, takes=False) for seconds, holder in waits if seconds is not None]
+        heapq.heapify(changes)
+        left = RETURNS_PER_PLACE * (len(held) + 1)
+        while changes:
+            yield (change := heapq.heappop(changes))
+            habit = self._returning.find(change.client) if change.client != client else None
+            if habit is not None and (left := left - 1) > 0:
+                seconds = change.seconds + (habit.seconds if change.takes else habit.pause)
+                heapq.heappush(changes, _Change(seconds, change.client, not change.takes))
 
     def _take(self, client: str | None, places: int) -> None:
         with self._lock:
@@ -115,7 +132,7 @@ class FairEngine(EngineWrapper):
     def _give_back(self, place: "_Place") -> None:
         with self._lock:
             self._places.discard(place)
-            self._returning.note_end(place.client, time.monotonic())
+            self._returning.note_end(place.client, self._clock())
             self._limits.give_back(place.client)
 
 
@@ -159,6 +176,15 @@ class _Limits:
         """Free a place of this client."""
         self.clients.give_back(client or "")
         self.addresses.give_back(find_address_key(client or ""))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Change:
+    """That a client is expected to take a place or to give one back, in so many seconds."""
+
+    seconds: float
+    client: str | None = field(compare=False)
+    takes: bool = field(compare=False)
 
 
 class _Place(LogWrapper):

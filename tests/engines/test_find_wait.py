@@ -23,9 +23,14 @@ def open_held(limit: int, *held: tuple[str, float | None]) -> tuple[FairEngine, 
     inner.limit = limit
     engine = FairEngine(inner)
     for name, seconds in held:
-        Run(engine, Request("hi", client=make_client(name)))
-        inner.tickets[-1].remaining = seconds
+        ask(engine, inner, name, seconds)
     return engine, inner
+
+
+def ask(engine: FairEngine, inner: LimitedEngine, name: str, seconds: float | None) -> None:
+    """A request that ends after so many seconds."""
+    Run(engine, Request("hi", client=make_client(name)))
+    inner.tickets[-1].remaining = seconds
 
 
 def refuse(engine: FairEngine | MeteredEngine, name: str, places: int = 1) -> Overloaded:
@@ -77,31 +82,67 @@ def test_a_client_that_always_asks_again_is_not_expected_to_leave_its_place() ->
 
 
 def test_a_client_that_always_asks_again_is_expected_back_after_an_answer() -> None:
-    engine, inner = open_held(5, ("loop", 0.5))
-    for _ in range(2):
+    now = [100.0]
+    inner = LimitedEngine()
+    inner.limit = 5
+    engine = FairEngine(inner, lambda: now[0])
+    for _ in range(3):
+        ask(engine, inner, "loop", 20.0)
+        now[0] += 20.0
         inner.tickets[-1].finish()
-        Run(engine, Request("hi", client=make_client("loop")))
-    inner.tickets[-1].finish()
+        now[0] += 0.5
     for seconds in (9.0, 9.5, 9.8):
-        Run(engine, Request("hi", client=make_client("mine")))
-        inner.tickets[-1].remaining = seconds
+        ask(engine, inner, "mine", seconds)
     assert engine.find_wait(make_client("mine")) == 9.5
 
 
-def test_who_asks_soon_after_its_answer_returns_and_who_stays_away_does_not() -> None:
-    clients = ReturningClients[str | None]()
-    clients.note_request("a", 0.0)
-    assert not clients.returns("a")
+def test_a_place_is_free_in_the_usual_pause_of_a_client_that_always_asks_again() -> None:
+    now = [100.0]
+    inner = LimitedEngine()
+    inner.limit = 6
+    engine = FairEngine(inner, lambda: now[0])
+    for name, seconds in (("mine", 4.0), ("mine", 9.0), ("mine", 9.5)):
+        ask(engine, inner, name, seconds)
+    for _ in range(3):
+        for name in ("one", "two"):
+            ask(engine, inner, name, 2.0)
+        now[0] += 2.0
+        for ticket in inner.tickets[-2:]:
+            ticket.finish()
+        now[0] += 0.5
+    # Both are expected now, until 2.0, and from 2.5 to 4.5: after 4.0 there are two places of mine, and two are free.
+    assert engine.find_wait(make_client("mine")) == 4.5
+
+
+def test_a_client_in_a_hurry_hides_no_end() -> None:
+    engine, inner = open_held(4, ("mine", 9.0), ("mine", 9.5))
+    for _ in range(3):
+        ask(engine, inner, "loop", 0.0)
+        inner.tickets[-1].finish()
+    ask(engine, inner, "other", 7.0)
+    assert engine.find_wait(make_client("mine")) == 9.0
+
+
+def test_a_client_that_asks_soon_after_its_answer_returns_and_one_that_stays_away_does_not() -> None:
+    clients = ReturningClients[str]()
+    clients.note_request("a", "first", 0.0)
     for now in (1.0, 2.0):
-        assert not clients.returns("a")
+        assert clients.find("a") is None
         clients.note_end("a", now)
-        clients.note_request("a", now + SOON / 2)
-    assert clients.returns("a")
+        clients.note_request("a", f"at {now}", now + SOON / 2)
+    habit = clients.find("a")
+    assert habit is not None
+    assert (habit.asked, habit.pause) == ("at 2.0", SOON / 2)
+    clients.note_end("a", 3.0)
+    ((client, habit),) = clients.list_away(3.1)
+    assert (client, habit.seconds) == ("a", 0.5)
+    assert habit.find_back(3.1) == pytest.approx(SOON / 2 - 0.1)
+    assert not clients.list_away(3.0 + 2 * SOON)
     for now in (10.0, 20.0):
-        clients.note_end("a", now)
-        clients.note_request("a", now + 2 * SOON)
-    assert not clients.returns("a")
-    assert not clients.returns(None)
+        clients.note_request("a", "late", now)
+        clients.note_end("a", now + 1.0)
+    assert clients.find("a") is None
+    assert clients.find(None) is None
 
 
 def test_a_sandbox_says_when_its_own_slots_are_expected_to_be_free() -> None:

@@ -103,7 +103,7 @@ class LocalEngine(Engine):
             self._open.update(sequences)
             self._new += sequences
             if self._forecaster is not None:
-                self._forecaster.returning.note_request(requests[0].client, self._clock())
+                self._forecaster.note_request(sequences[0])
         self._wake()
         return sequences
 
@@ -157,12 +157,8 @@ class LocalEngine(Engine):
     def _forget(self, sequence: Sequence) -> None:
         with self._changed:
             self._open.discard(sequence)
-        output, forecaster = sequence.output, self._forecaster
-        if forecaster is not None:
-            forecaster.returning.note_end(sequence.request.client, self._clock())
-        may_end = output.reason not in (None, "cancelled") and not sequence.request.ignore_eos
-        if forecaster is not None and may_end:
-            forecaster.lengths.note(sequence.request.client, output.generated, output.reason == "length")
+        if self._forecaster is not None:
+            self._forecaster.note_end(sequence)
 
     def _list_open(self) -> list[Sequence]:
         with self._changed:

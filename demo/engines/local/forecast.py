@@ -4,15 +4,16 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 from collections.abc import Sequence as Requests
+from dataclasses import replace
 from typing import Final
 
 from demo.engines.local.answer_lengths import AnswerLengths
 from demo.engines.local.scheduler import Scheduler
 from demo.engines.local.sequence import Sequence
 from demo.engines.local.ttft_prediction import Situation, Times, Unknown, Work, predict
-from demo.engines.returning_clients import ReturningClients
+from demo.engines.returning_clients import Habit, ReturningClients
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class Forecaster:
         self, scheduler: Scheduler, list_open: Callable[[], Iterable[Sequence]], clock: Callable[[], float]
     ) -> None:
         self.lengths = AnswerLengths()
-        self.returning = ReturningClients[str | None]()
+        self._returning = ReturningClients[Work]()
         self._scheduler = scheduler
         self._list_open = list_open
         self._clock = clock
@@ -38,6 +39,19 @@ class Forecaster:
         self._times: dict[Sequence, Times] = {}
         self._made = -math.inf  # when the last forecast was made
         self._good_for = 0.0
+
+    def note_request(self, sequence: Sequence) -> None:
+        """A client asks for one or more answers like `sequence`, and is admitted."""
+        client, prompt = sequence.request.client, sequence.prompt_length
+        asked = Work(client, 0.0, prompt, self._expect_length(sequence), prompt, runs=False)
+        self._returning.note_request(client, asked, self._clock())
+
+    def note_end(self, sequence: Sequence) -> None:
+        """An answer has ended, or nobody reads it any more."""
+        request, output = sequence.request, sequence.output
+        self._returning.note_end(request.client, self._clock())
+        if output.reason not in (None, "cancelled") and not request.ignore_eos:
+            self.lengths.note(request.client, output.generated, output.reason == "length")
 
     def find_remaining(self, sequence: Sequence) -> float | None:
         """Seconds until the sequence is expected to end; None where nothing is known."""
@@ -66,32 +80,36 @@ class Forecaster:
         `alone`: if the engine had nothing else to do.
         """
         present = [] if alone else list(self._list_open())
-        times = self.predict([*present, *new])
+        times = self.predict([*present, *new], alone)
         if times is None:
             return None
         latest = max(each.first for each in times[-len(new) :])
         rest = self._scheduler.rates.latest / 2 if present else 0.0  # of the step that is being computed
         return latest + rest if math.isfinite(latest) else None
 
-    def predict(self, sequences: Requests[Sequence]) -> list[Times] | None:
-        """The times of `sequences`, which are all that the engine has to do; None until its rates are known."""
+    def predict(self, sequences: Requests[Sequence], alone: bool = False) -> list[Times] | None:
+        """The times of `sequences`, which are all that the engine has to do; None until its rates are known.
+
+        `alone`: without the clients that are expected to ask again.
+        """
         scheduler, now = self._scheduler, self._clock()
         rates = scheduler.rates.read()
         if rates is None:
             return None
         works = [self._measure(number, sequence) for number, sequence in enumerate(sequences)]
+        works += [] if alone else self._list_away(now, {work.client for work in works})
         limits = scheduler.limits
-        alone, beside = scheduler.chunks
+        chunk_alone, chunk_beside = scheduler.chunks
         situation = Situation(
             rates,
-            alone,
-            beside,
+            chunk_alone,
+            chunk_beside,
             limits.efficient_decodes,
             math.inf if limits.max_num_seqs is None else limits.max_num_seqs,
             math.inf if limits.capacity is None else limits.capacity,
             {work.client: scheduler.find_service(work.client, now) for work in works},
         )
-        return predict(works, situation)
+        return predict(works, situation)[: len(sequences)]
 
     def _renew(self, now: float) -> None:
         begun, sequences = time.thread_time(), list(self._list_open())
@@ -109,11 +127,9 @@ class Forecaster:
         generated = sequence.output.generated + sequence.in_flight
         missing = known - (handle.length if handle is not None else sequence.expected_cached)
         decodes = handle is not None and (sequence.in_flight or (missing <= 1 and known > sequence.prompt_length))
-        most = request.max_new_tokens or 1
-        length = most if request.ignore_eos else self.lengths.expect(request.client, generated, most, sequence.rank)
+        length = self._expect_length(sequence)
         client = Unknown(number) if request.client is None else request.client
-        prompt = sequence.prompt_length
-        again = Work(client, self._clock(), prompt, max(length, 1), prompt, runs=False)
+        habit = self._returning.find(request.client)
         return Work(
             client,
             sequence.arrival,
@@ -124,5 +140,22 @@ class Forecaster:
             request.pace or math.inf,
             sequence.overtaken,
             sequence.prefilled,
-            again if self.returning.returns(request.client) else None,
+            again=None if habit is None else _make_again(habit, self._clock()),
         )
+
+    def _list_away(self, now: float, present: Container[Hashable]) -> Iterator[Work]:
+        """What the clients ask for that have just been answered and are expected to ask again."""
+        for client, habit in self._returning.list_away(now):
+            if client not in present:
+                back, again = habit.find_back(now), _make_again(habit, now)
+                yield replace(again, arrival=now + back, delay=back, again=again)
+
+    def _expect_length(self, sequence: Sequence) -> int:
+        request, generated = sequence.request, sequence.output.generated + sequence.in_flight
+        most = request.max_new_tokens or 1
+        return most if request.ignore_eos else self.lengths.expect(request.client, generated, most, sequence.rank)
+
+
+def _make_again(habit: Habit[Work], now: float) -> Work:
+    """What a client asks for again and again, after its usual pause."""
+    return replace(habit.asked, arrival=now, delay=habit.pause)

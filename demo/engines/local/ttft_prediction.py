@@ -19,7 +19,8 @@ from demo.engines.local.step_rates import Rates
 SINGLE: Final = "single"  # stands for all clients with one request each: they get their token in each step
 SHORTEST: Final = 1e-9  # seconds: a clock may stand still
 FAR: Final = 500.0  # half-lives of service, beyond which a float overflows
-STEPS_PER_REQUEST: Final = 24  # of a prediction, which ends without an answer where it takes more
+STEPS_PER_REQUEST: Final = 32  # of a prediction, which ends without an answer where it takes more
+RETURNS_PER_REQUEST: Final = 6  # of clients that ask again, which a prediction foresees at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Work:
     pace: float = math.inf  # tokens/s at most
     overtaken: int = 0
     prefilled: int = 0
+    delay: float = 0.0  # seconds until it is asked for
     again: "Work | None" = None  # what its client asks for when it has ended
 
 
@@ -105,26 +107,31 @@ class _Plan:
     def __init__(self, works: Sequence[Work], situation: Situation) -> None:
         self.times = [Times()] * len(works)
         self._works = list(works)
+        self._returns_left = RETURNS_PER_REQUEST * (len(works) + 1)
         self._requests = Counter(work.client for work in works)
         self._expected = len(works)  # that have not ended
         self._situation = situation
         self._now = 0.0
         self._read = 0  # prompts so far
         self._service = dict(situation.service)
+        self._coming: list[tuple[float, int]] = []  # (when it is asked for, index): a heap
         self._prompts: dict[int, _Prompt] = {}
         self._rows: dict[_Key, _Rows] = {}
         self._running = sum(work.runs for work in works)
         self._held = float(sum(work.length for work in works if work.runs))
         for index, work in enumerate(works):
-            if work.missing > 0:
+            if work.delay > 0:
+                heapq.heappush(self._coming, (work.delay, index))
+            elif work.missing > 0:
                 self._prompts[index] = _Prompt(work, work.missing, work.runs, work.overtaken, work.prefilled)
             else:
                 self._decode(index, work.tokens)
 
     def advance(self) -> bool:
         """Go on to the next event; False where there is none."""
+        self._ask()
         head = self._choose_head()
-        if not self._expected or (head is None and not self._rows):
+        if not self._expected or (head is None and not self._rows and not self._coming):
             return False
         token_seconds = self._find_rates(head)
         chunk = self._find_chunk(head)
@@ -132,9 +139,16 @@ class _Plan:
         seconds = min(
             chunk * token_seconds if head is not None else math.inf,
             ending.seconds_left if ending is not None else math.inf,
+            self._coming[0][0] - self._now if self._coming else math.inf,
         )
         self._pass(seconds, head, seconds / token_seconds if head is not None else 0.0)
         return True
+
+    def _ask(self) -> None:
+        """Let the requests come whose time it is."""
+        while self._coming and self._coming[0][0] <= self._now + SHORTEST:
+            index = heapq.heappop(self._coming)[1]
+            self._prompts[index] = _Prompt(self._works[index], self._works[index].missing, False, 0.0, 0.0)
 
     def _choose_head(self) -> int | None:
         """The prompt that is read now, as in Scheduler._order."""
@@ -165,7 +179,8 @@ class _Plan:
         for (client, _), rows in self._rows.items():
             counts[client] += len(rows.ends)
         if not counts:
-            assert head is not None
+            if head is None:
+                return math.inf
             prompt = min(max(self._prompts[head].missing, 1.0), self._situation.chunk_alone)
             return max(rates.token + rates.step / prompt, SHORTEST)
         shares = find_shares(counts, self._situation.efficient_decodes)
@@ -243,9 +258,11 @@ class _Plan:
         if index < len(self.times):
             self.times[index] = replace(self.times[index], end=self._now)
             self._expected -= 1
-        if (again := work.again) is not None:
-            self._prompts[len(self._works)] = _Prompt(again, again.missing, False, 0.0, 0.0)
-            self._works.append(replace(again, arrival=again.arrival + self._now, again=again))
+        if (again := work.again) is not None and self._returns_left > 0:
+            self._returns_left -= 1
+            asked = self._now + again.delay
+            heapq.heappush(self._coming, (asked, len(self._works)))
+            self._works.append(replace(again, arrival=again.arrival + asked, again=again))
 
     def _serve(self, client: Hashable, tokens: float) -> None:
         if client is not SINGLE and not isinstance(client, Unknown):

@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -133,6 +134,35 @@ def test_a_client_that_always_asks_again_keeps_its_part_of_the_steps() -> None:
     again = Work("b", 0.0, missing=1, tokens=10, length=10, runs=False)
     returning = Work("b", 0.0, missing=0, tokens=10, length=10, runs=True, again=again)
     assert predict([mine, other], SITUATION)[0].end < predict([mine, returning], SITUATION)[0].end < 2.0
+
+
+def test_between_its_answers_such_a_client_pauses() -> None:
+    mine = Work("a", 0.0, missing=0, tokens=100, length=10, runs=True)
+    again = Work("b", 0.0, missing=1, tokens=10, length=10, runs=False, delay=0.5)
+    hurried = replace(again, delay=0.0)
+    ends = [predict([mine, replace(first, again=again)], SITUATION)[0].end for first in (again, hurried)]
+    assert 1.0 < ends[0] < predict([mine, replace(hurried, again=hurried)], SITUATION)[0].end
+
+
+def test_a_request_that_is_expected_later_is_read_then() -> None:
+    (times,) = predict([Work("a", 0.0, missing=100, tokens=11, length=100, runs=False, delay=2.0)], SITUATION)
+    assert (times.first, times.end) == pytest.approx((2.1, 2.2))
+
+
+def test_a_client_that_was_just_answered_is_expected_again() -> None:
+    scene, forecaster = open_scene()
+    mine = scene.ask(20, 200, "mine")
+    for _ in range(3):
+        loop = scene.ask(60, 60, "loop")
+        forecaster.note_request(loop)
+        while not loop.output.ended:
+            scene.step()
+        forecaster.note_end(loop)
+        scene.now += 0.1
+    with_loop, alone = (forecaster.predict([mine], alone) for alone in (False, True))
+    assert with_loop is not None
+    assert alone is not None
+    assert with_loop[0].end > 1.05 * alone[0].end
 
 
 def test_a_pace_lengthens_an_answer() -> None:
