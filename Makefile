@@ -39,7 +39,7 @@ test-models: .venv/test.stamp
 	MODELS=.models $(BIN)/pytest --capture=no --numprocesses 0 tests/engines/local/real_models.py
 
 compare-tools: .venv/test.stamp .venv-tools/tools.stamp
-	@$(BIN)/python app.py --port 7993 --no-prefix-cache & server=$$!; trap "kill $$server" EXIT; \
+	@$(BIN)/python app.py --port 7993 --no-prefix-cache --threads 1 & server=$$!; trap "kill $$server; wait $$server" EXIT; \
 		until $(BIN)/python -c "import urllib.request as r; r.urlopen('http://127.0.0.1:7993/health')" 2>/dev/null; \
 		do kill -0 $$server || exit 2; sleep 1; done; \
 		$(BIN)/python -m tests.tools http://127.0.0.1:7993 .venv-tools

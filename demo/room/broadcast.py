@@ -12,7 +12,7 @@ from demo.room.room import Room
 from demo.run import Run
 
 UPDATES_PER_SECOND: Final = 20  # of the text; the first token and the end never wait
-WRITES_PER_SECOND: Final = 2000  # of all phones together: two hundred get ten updates a second
+WRITES_PER_SECOND: Final = 1500  # of all phones together: two hundred get seven updates a second
 
 
 class Broadcast:

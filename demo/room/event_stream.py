@@ -3,10 +3,8 @@
 However it ends, the room knows that its reader is gone.
 """
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Final
 
 from starlette.datastructures import Headers
@@ -14,9 +12,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from demo.api.delivery.client_tasks import run_until_first_ends, wait_for_disconnect
-from demo.api.delivery.run_response import STALL_SECONDS
+from demo.api.delivery.stall_watch import StallWatch
 from demo.api.dialects import sse
-from demo.room.feed import Entry
+from demo.room.feed import Audience, Entry
 from demo.room.phone import Phone, Progress
 from demo.room.room import Room
 from demo.room.snapshot import write_phone_state, write_teacher_state
@@ -33,11 +31,10 @@ class EventStream(Response, ABC):
         self._room, self._feed, self._position = room, room.feed, last_seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._send = send
+        watch = StallWatch(send)
         self._attach()
         try:
-            with suppress(TimeoutError):
-                await run_until_first_ends(wait_for_disconnect(receive), self._deliver())
+            await run_until_first_ends(wait_for_disconnect(receive), watch.wait(), self._deliver(watch.send))
         finally:
             self._detach()
 
@@ -49,6 +46,11 @@ class EventStream(Response, ABC):
     def _detach(self) -> None:
         """Its reader is gone."""
 
+    @property
+    @abstractmethod
+    def _audience(self) -> Audience:
+        """The one that its reader belongs to now."""
+
     @abstractmethod
     def _write_state(self) -> Mapping[str, Any]:
         """The state, for this reader."""
@@ -57,24 +59,19 @@ class EventStream(Response, ABC):
     def _choose(self, entry: Entry) -> bytes:
         """An entry, as this reader is told it; empty where it is not."""
 
-    async def _deliver(self) -> None:
+    async def _deliver(self, send: Send) -> None:
         headers = Headers({"Content-Type": sse.CONTENT_TYPE, **sse.HEADERS}).raw
-        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         feed, beats = self._feed, self._feed.beats
         while True:
             if (body := self._catch_up()) or beats != feed.beats:
                 beats = feed.beats
-                await self._write(body or PING)
+                await send({"type": "http.response.body", "body": body or PING, "more_body": True})
             if self._position == feed.last:
                 if feed.is_ended:
                     break
-                await feed.wait()
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _write(self, body: bytes) -> None:
-        # Raises TimeoutError at a client that reads nothing for so long: it is gone.
-        async with asyncio.timeout(STALL_SECONDS):
-            await self._send({"type": "http.response.body", "body": body, "more_body": True})
+                await feed.wait(self._audience)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _catch_up(self) -> bytes:
         """All that this reader has not been sent yet."""
@@ -99,6 +96,10 @@ class TeacherStream(EventStream):
     def _detach(self) -> None:
         self._room.detach_teacher()
 
+    @property
+    def _audience(self) -> Audience:
+        return "teacher"
+
     def _write_state(self) -> Mapping[str, Any]:
         return write_teacher_state(self._room, self._url)
 
@@ -118,6 +119,11 @@ class PhoneStream(EventStream):
 
     def _detach(self) -> None:
         self._room.detach(self._phone)
+
+    @property
+    def _audience(self) -> Audience:
+        round = self._room.round
+        return None if round is None else round.arms.get(self._phone.number)
 
     def _write_state(self) -> Mapping[str, Any]:
         state = write_phone_state(self._room, self._phone)

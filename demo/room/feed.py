@@ -4,7 +4,7 @@ One list, N cursors: an event costs its encoding once, and a reader no memory. K
 """
 
 import asyncio
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -45,7 +45,7 @@ class Feed:
         self.beats = 0
         self._entries: list[Entry] = []
         self._first = 1  # the number of the first entry that is kept
-        self._news = asyncio.Event()
+        self._news: dict[Audience, asyncio.Event] = {}  # what the readers of each audience wait for
         self.is_ended = False
 
     def add(
@@ -56,7 +56,7 @@ class Feed:
         reached: Progress | None = None,
         without: Container[int] = (),
     ) -> None:
-        """Tell each audience of `payloads` its own; readers are woken. Equal payloads are encoded once."""
+        """Tell each audience of `payloads` its own, and wake its readers. Equal payloads are encoded once."""
         self.last += 1
         framed: dict[int, bytes] = {}
         for payload in payloads.values():
@@ -64,7 +64,8 @@ class Feed:
                 framed[id(payload)] = sse.frame_named(name, payload, self.last)
         frames = {audience: framed[id(payload)] for audience, payload in payloads.items()}
         self._entries.append(Entry(self.last, frames, arms, reached, without))
-        self._wake()
+        is_for_one = any(audience not in EVERYBODY for audience in payloads)
+        self._wake(EVERYBODY if is_for_one else payloads)
 
     def forget(self, until: int) -> None:
         """Drop the entries up to number `until`: a reader that has not read them gets the state instead."""
@@ -89,10 +90,11 @@ class Feed:
         self.is_ended = True
         self._wake()
 
-    async def wait(self) -> None:
-        """Until something is added, or the feed ends."""
-        await self._news.wait()
+    async def wait(self, audience: Audience) -> None:
+        """Until this audience or one phone is told something, or the feed ends."""
+        await self._news.setdefault(audience, asyncio.Event()).wait()
 
-    def _wake(self) -> None:
-        self._news.set()  # each reader that waits holds this one
-        self._news = asyncio.Event()
+    def _wake(self, audiences: Iterable[Audience] = EVERYBODY) -> None:
+        for audience in audiences:
+            if (news := self._news.pop(audience, None)) is not None:
+                news.set()

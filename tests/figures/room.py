@@ -32,7 +32,7 @@ from tests.scripted import TypingEngine
 
 PHONES: Final = 200
 TOKENS: Final = 256
-ROUNDS: Final = 3
+ROUNDS: Final = 10
 WORDS: Final = [f"word{number} " for number in range(TOKENS)]
 GAP: Final = 0.004  # seconds between two tokens of the scripted engine
 

@@ -1,5 +1,7 @@
 """Scripted phones of a room: EventSource clients on raw sockets in one process, with nothing parsed before the end.
 
+They share the cores with the engine that they measure, so they are as cheap as can be: no event loop but `epoll`.
+
     python -m tests.figures.room_phones PORT CODE PHONES
 
 prints `joined SECONDS` once every phone has its first event, and after the round's run has ended one line of JSON: for
@@ -7,16 +9,18 @@ each phone its arm, its text, and when it had how many tokens. Times are of `tim
 clock for all processes.
 """
 
-import asyncio
 import json
+import selectors
+import socket
 import sys
 import time
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypedDict
 
 END: Final = b"event: end\n"
 STATE: Final = b"event: state\n"
+LONGEST_SILENCE: Final = 60.0  # seconds
 
 
 class Report(TypedDict):
@@ -27,34 +31,28 @@ class Report(TypedDict):
     arrivals: list[tuple[float, int]]
 
 
-class Phone(asyncio.Protocol):
+class Phone:
     """Joins when it has connected, then reads its events."""
 
-    def __init__(self, code: str) -> None:
-        loop = asyncio.get_running_loop()
-        self.joined: asyncio.Future[None] = loop.create_future()
-        self.ended: asyncio.Future[None] = loop.create_future()
+    def __init__(self, port: int, code: str) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.joined = self.ended = False
         self._code, self._reply = code, b""
         self._follows = False
         self._pieces: list[tuple[float, bytes]] = []
+        self.socket.sendall(f"POST /rooms/{code}/phones HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(f"POST /rooms/{self._code}/phones HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
-
-    def data_received(self, data: bytes) -> None:
+    def read(self) -> None:
+        """Take what has arrived. Raises ConnectionError where the server has closed the connection before the end."""
+        data = self.socket.recv(1 << 16)
+        if not data:
+            raise ConnectionError("A phone's connection was closed.")
         if not self._follows:
             self._read_place(data)
             return
         self._pieces.append((time.perf_counter(), data))
-        if not self.joined.done() and STATE in data:
-            self.joined.set_result(None)
-        if END in data and not self.ended.done():
-            self.ended.set_result(None)
-
-    def close(self) -> None:
-        self._transport.close()
+        self.joined = self.joined or STATE in data
+        self.ended = self.ended or END in data
 
     def report(self) -> Report:
         """What it has received."""
@@ -74,7 +72,7 @@ class Phone(asyncio.Protocol):
             assert b" 201 " in head, self._reply
             self._follows = True
             path = f"/rooms/{self._code}/phones/{json.loads(body)['phone']}/events"
-            self._transport.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode())
+            self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode())
 
     def _read_events(self) -> Iterator[tuple[float, str, Any]]:
         """Each event with the moment at which its last byte arrived."""
@@ -93,23 +91,34 @@ class Phone(asyncio.Protocol):
                     yield at, fields["event"], json.loads(fields["data"])
 
 
-async def follow(port: int, code: str, count: int) -> list[Report]:
+def follow(port: int, code: str, count: int) -> list[Report]:
     """All phones, until each has been told of the run's end."""
-    loop, begin = asyncio.get_running_loop(), time.perf_counter()
-    connecting = [loop.create_connection(lambda: Phone(code), "127.0.0.1", port) for _ in range(count)]
-    phones = [phone for _, phone in await asyncio.gather(*connecting)]
-    await asyncio.gather(*(phone.joined for phone in phones))
-    print("joined", time.perf_counter() - begin, flush=True)
-    await asyncio.gather(*(phone.ended for phone in phones))
+    begin = time.perf_counter()
+    phones = [Phone(port, code) for _ in range(count)]
+    with selectors.DefaultSelector() as selector:
+        for phone in phones:
+            selector.register(phone.socket, selectors.EVENT_READ, phone)
+        read_until(selector, lambda: all(phone.joined for phone in phones))
+        print("joined", time.perf_counter() - begin, flush=True)
+        read_until(selector, lambda: all(phone.ended for phone in phones))
     for phone in phones:
-        phone.close()
+        phone.socket.close()
     return [phone.report() for phone in phones]
+
+
+def read_until(selector: selectors.BaseSelector, is_over: Callable[[], bool]) -> None:
+    """Have every phone read what arrives. Raises TimeoutError where nothing does for long."""
+    while not is_over():
+        if not (ready := selector.select(LONGEST_SILENCE)):
+            raise TimeoutError("The phones are told nothing any more.")
+        for key, _ in ready:
+            key.data.read()
 
 
 def main() -> None:
     """Print when all have joined, and then what they received."""
     port, code, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    print(json.dumps(asyncio.run(follow(port, code, count))), flush=True)
+    print(json.dumps(follow(port, code, count)), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from demo.api.delivery import stall_watch
 from tests.room.classroom import Classroom
 
 pytestmark = pytest.mark.anyio
@@ -110,6 +111,21 @@ async def test_a_phone_that_does_not_read_holds_up_nobody() -> None:
     room.ticket().write_last("d", "length")
     await slow.stream.until("end")
     assert slow.stream.text == quick.stream.text == "a b c d"
+
+
+async def test_a_phone_that_reads_nothing_for_long_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stall_watch, "STALL_SECONDS", 0.03)
+    room = await Classroom().open(2)
+    await room.begin("race", arms="streamed")
+    stalled, reading = room.phones
+    stalled.stream.visit.hold()
+    room.ticket().start()
+    room.ticket().write("a ")
+    await stalled.stream.visit.until_ended()
+    await room.teacher.until("phones", lambda phones: [phone["present"] for phone in phones["phones"]] == [False, True])
+    room.ticket().write_last("b", "length")
+    await reading.stream.until("end")
+    assert reading.stream.text == "a b"
 
 
 async def test_an_events_bytes_are_written_once_for_all() -> None:

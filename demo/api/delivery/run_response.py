@@ -3,24 +3,21 @@
 Knows no dialect: a `Dialect` writes tokens and answers as JSON.
 """
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
-from typing import Any, Final
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from demo.api.delivery.client_tasks import run_until_first_ends, wait_for_disconnect
+from demo.api.delivery.stall_watch import StallWatch
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.dialect import Dialect
 from demo.api.dialects.errors import make_error_response
 from demo.errors import DemoError
 from demo.run import Run
-
-STALL_SECONDS: Final = 30.0  # a client that reads nothing for so long is disconnected
-TICK_SECONDS: Final = 1.0
 
 
 class RunResponse(Response, ABC):
@@ -31,14 +28,11 @@ class RunResponse(Response, ABC):
         self._dialect = dialect
         self._readers = [run.attach() for run in runs]
         self._answers = [Answer(run) for run in runs]
-        self._sending_since: float | None = None
         self.early_headers: dict[str, str] = {}  # those that are known before the first token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope.setdefault("state", {})["answers"] = self._answers
-        self._scope, self._receive, self._send = scope, receive, send
-        self._clock = asyncio.get_running_loop().time
-        self._sent_at = self._clock()
+        self._scope, self._receive, self._watch = scope, receive, StallWatch(send)
         try:
             await run_until_first_ends(*self._make_tasks())
         finally:
@@ -50,14 +44,7 @@ class RunResponse(Response, ABC):
         """Read the runs and send them."""
 
     def _make_tasks(self) -> Sequence[Coroutine[Any, Any, None]]:
-        return wait_for_disconnect(self._receive), self._wait_for_stall(), self._deliver()
-
-    async def _wait_for_stall(self) -> None:
-        while self._sending_since is None or self._clock() - self._sending_since <= STALL_SECONDS:
-            await self._tick()
-
-    async def _tick(self) -> None:
-        await asyncio.sleep(TICK_SECONDS)
+        return wait_for_disconnect(self._receive), self._watch.wait(), self._deliver()
 
     async def _refuse(self, error: DemoError) -> None:
         await self._respond(make_error_response(error, self._dialect.error(error)))
@@ -66,8 +53,6 @@ class RunResponse(Response, ABC):
         await response(self._scope, self._receive, self._transmit)
 
     async def _transmit(self, message: Message) -> None:
-        self._sending_since = self._clock()
         if self.early_headers and message["type"] == "http.response.start":
             message["headers"] = [*message["headers"], *Headers(self.early_headers).raw]
-        await self._send(message)
-        self._sending_since, self._sent_at = None, self._clock()
+        await self._watch.send(message)

@@ -1,5 +1,6 @@
 """Streamed delivery: each token is sent when it is generated, as a Server-Sent Event."""
 
+import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from demo.events import Done, Event, PromptProgress, Queued, Token
 from demo.run import Run
 
 KEEP_ALIVE_SECONDS: Final = 15.0
+TICK_SECONDS: Final = 1.0  # between two looks at the silence
 
 
 class StreamedResponse(RunResponse):
@@ -83,6 +85,6 @@ class StreamedResponse(RunResponse):
 
     async def _send_keep_alives(self) -> None:
         while True:
-            await self._tick()
-            if self._sending_since is None and self._clock() - self._sent_at > self._keep_alive_seconds:
+            await asyncio.sleep(TICK_SECONDS)
+            if self._watch.silence > self._keep_alive_seconds:
                 await self._write(sse.KEEP_ALIVE)

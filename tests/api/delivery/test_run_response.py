@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from demo.api.delivery import run_response, streamed
+from demo.api.delivery import stall_watch, streamed
 from demo.engine import Log, Ticket
 from demo.errors import EngineFailed, Overloaded
 from demo.request import Request
@@ -29,8 +29,8 @@ streams = pytest.mark.parametrize(("path", "body"), STREAMED)
 @pytest.fixture
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Checks often for a stalled client, and soon calls one stalled."""
-    monkeypatch.setattr(run_response, "TICK_SECONDS", 0.005)
-    monkeypatch.setattr(run_response, "STALL_SECONDS", 0.03)
+    monkeypatch.setattr(streamed, "TICK_SECONDS", 0.005)
+    monkeypatch.setattr(stall_watch, "STALL_SECONDS", 0.03)
     return monkeypatch
 
 

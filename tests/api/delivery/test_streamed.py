@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from demo.api.delivery import merge, run_response, streamed
+from demo.api.delivery import merge, streamed
 from demo.errors import EngineFailed
 from tests.api.client import STREAMED
 from tests.api.visit import begin
@@ -17,7 +17,7 @@ STREAM = STREAMED[0]
 @pytest.fixture
 def keeps_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     """Soon sends a comment."""
-    monkeypatch.setattr(run_response, "TICK_SECONDS", 0.005)
+    monkeypatch.setattr(streamed, "TICK_SECONDS", 0.005)
     monkeypatch.setattr(streamed, "KEEP_ALIVE_SECONDS", 0.01)
 
 

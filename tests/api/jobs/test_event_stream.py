@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from demo.api.delivery import run_response, streamed
+from demo.api.delivery import streamed
 from demo.errors import EngineFailed
 from tests.api.client import parse
 from tests.api.jobs.conftest import JobClient
@@ -121,7 +121,7 @@ async def test_a_disconnect_does_not_stop_the_job_and_deleting_the_job_ends_its_
 async def test_the_report_has_an_arrival_for_each_write_with_a_token(
     job: JobClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_response, "TICK_SECONDS", 0.005)
+    monkeypatch.setattr(streamed, "TICK_SECONDS", 0.005)
     monkeypatch.setattr(streamed, "KEEP_ALIVE_SECONDS", 0.01)
     visit = await job.follow()
     await visit.until(lambda: len(visit.writes) >= 1)

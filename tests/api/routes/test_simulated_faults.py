@@ -3,7 +3,7 @@
 import pytest
 from fastapi import FastAPI
 
-from demo.api.delivery import run_response
+from demo.api.delivery import streamed
 from demo.api.dialects.sse import KEEP_ALIVE
 from demo.api.routes import simulated_faults as route
 from demo.engine import Loading
@@ -17,7 +17,7 @@ from tests.scripted import ScriptedEngine
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same scripts, with short pauses."""
-    monkeypatch.setattr(run_response, "TICK_SECONDS", 0.005)
+    monkeypatch.setattr(streamed, "TICK_SECONDS", 0.005)
     monkeypatch.setattr(route, "KEEP_ALIVE_SECONDS", 0.02)
     monkeypatch.setattr(simulated_faults, "PAUSE_SECONDS", 0.2)
     monkeypatch.setattr(simulated_faults, "GAP_SECONDS", 0.001)
