@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
+from demo.engine import Log, Ticket
+from demo.events import Event, Sent, Started
+from demo.request import Request
 from demo.settings import Settings
 from demo.ui.view.words import format_seconds
 from tests.browser.serving import Served, serve
@@ -16,6 +19,18 @@ from tests.scripted import ScriptedEngine, TypingEngine
 
 WORDS = [f"word{index} " for index in range(64)]
 FINISHED = re.compile(r"^All finished after [\d.]+ m?s\.$")
+
+
+class DistantEngine(TypingEngine):
+    """Tells that a request was sent, as an engine elsewhere does, and its start with the first token."""
+
+    def submit(self, request: Request, log: Log) -> Ticket:
+        def tell(*events: Event) -> None:
+            if isinstance(events[0], Started):
+                log(Sent(events[0].time))
+            log(*events)
+
+        return super().submit(request, tell)
 
 
 class Station:
@@ -157,6 +172,17 @@ def test_the_dials_say_how_many_come_and_how_many_are_served(station: Station) -
     station.click("once")
     expect(station.verdict("once")).to_have_text("5 of 5 were served at once, and none was refused.")
     assert len(station.rows("once")) == 5
+
+
+def test_the_queue_of_an_engine_elsewhere_is_not_made_up(open_tab: Tabs) -> None:
+    with serve(DistantEngine(WORDS, 0.01)) as served:
+        station = Station(open_tab(served.url))
+        ended = station.click("once")
+        assert {visit["started"] for visit in ended["clients"]} == {None}
+        chart = station.charts("once").first
+        expect(chart.locator(".legendtext").filter(has_text="waiting for the engine")).to_be_visible()
+        expect(chart.locator(".legendtext").filter(has_text="queue")).to_have_count(0)
+        open_tab.close()
 
 
 def test_the_chart_is_drawn_while_it_happens_and_stop_sends_everyone_home(tab: Tab, engine: ScriptedEngine) -> None:

@@ -21,6 +21,7 @@ export function applyEvent(visits, { event, at, client, started }) {
 }
 
 // A row for each client: a thin line while it waits, a cross at each refusal, then queue, prefill and streaming as bars.
+// An engine elsewhere does not tell its queue from its prefill.
 export function plotGantt(visits) {
   const ends = ({ end, latest }) => end ?? latest;
   const bars = (name, color, from, to) => {
@@ -31,13 +32,14 @@ export function plotGantt(visits) {
       hovertemplate: `client %{y}: ${name}, %{x:.3f} s<extra></extra>`,
     };
   };
+  const isElsewhere = visits.some((visit) => visit.first !== null && visit.started === null);
   const waiting = visits.filter((visit) => visit.asked !== null);
   const marks = visits.flatMap((visit) => visit.refused.map((at) => [at, visit.client]));
   const line = { type: "scatter", mode: "lines", name: "asking, backing off", line: { color: COLOURS.neutral, width: 1 }, hoverinfo: "skip" };
   const cross = { type: "scatter", mode: "markers", name: "429", marker: { symbol: "x-thin", size: 7, line: { color: COLOURS.neutral, width: 1.5 } } };
   const data = [
     { ...line, x: waiting.flatMap((visit) => [visit.asked, visit.admitted ?? ends(visit), null]), y: waiting.flatMap((visit) => [visit.client, visit.client, null]) },
-    bars("queue", pale(COLOURS.neutral), (visit) => visit.admitted, (visit) => visit.started ?? ends(visit)),
+    bars(isElsewhere ? "waiting for the engine" : "queue", pale(COLOURS.neutral), (visit) => visit.admitted, (visit) => visit.started ?? visit.first ?? ends(visit)),
     bars("prefill", pale(COLOURS.streamed), (visit) => visit.started, (visit) => visit.first),
     bars("streaming", COLOURS.streamed, (visit) => visit.first, ends),
     { ...cross, x: marks.map(([at]) => at), y: marks.map(([, client]) => client), hovertemplate: "client %{y}: refused at %{x:.3f} s<extra></extra>" },

@@ -15,7 +15,7 @@ from demo.api.crowd.request import CrowdRequest
 from demo.api.dialects.errors import RETRY_AFTER_MS
 from demo.api.openapi.replies import NativeError, NativeEvent
 from demo.api.openapi.reports import CrowdAttempt, CrowdEventFields, CrowdEventName, CrowdRefusal, CrowdVisit
-from demo.events import Started
+from demo.events import Sent, Started
 from demo.run import Run
 
 FIRST_PAUSE_SECONDS: Final = 0.25
@@ -111,7 +111,10 @@ class CrowdClient:
             record.timings = event["details"]["timings"]
 
     def _find_start(self) -> float | None:
+        """When it left the engine's queue; None where an engine elsewhere does not tell it."""
         events = self._run.events if self._run is not None else ()
+        if any(isinstance(event, Sent) for event in events):
+            return None
         return next((self._log.since_start(event.time) for event in events if isinstance(event, Started)), None)
 
     async def _back_off(self, attempt: int) -> None:

@@ -208,7 +208,10 @@ class CrowdVisit:
     outcome: Outcome = "unfinished"
     attempts: list[CrowdAttempt] = field(default_factory=list)
     admitted: Annotated[float | None, Field(description="when the sandbox admitted it")] = None
-    started: Annotated[float | None, Field(description="when it left the engine's queue")] = None
+    started: Annotated[
+        float | None,
+        Field(description="when it left the engine's queue; null where an engine elsewhere does not tell it"),
+    ] = None
     first_token: Annotated[float | None, Field(description="when its client received its first text")] = None
     end: float | None = None
     tokens: int = 0
