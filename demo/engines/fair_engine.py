@@ -75,17 +75,17 @@ class FairEngine(EngineWrapper):
         """Until then each client is expected to ask again and again if it always does so."""
         with self._lock:
             limits, held = self._limits.copy(), list(self._places)
-        for change in self._foresee(client, held):
-            if change.takes and not limits.clients.is_full:
+        for change in self._foresee(client, held, limits):
+            if change.takes:
                 limits.add(change.client)
-            elif not change.takes:
+            else:
                 limits.give_back(change.client)
                 if limits.take_all(client, places) is None:
                     return change.seconds
         return None
 
-    def _foresee(self, client: str, held: "Sequence[_Place]") -> "Iterator[_Change]":
-        """Who gives back or takes a place when, in order, but for what `client` takes."""
+    def _foresee(self, client: str, held: "Sequence[_Place]", limits: "_Limits") -> "Iterator[_Change]":
+        """Who gives back or takes a place when, in order, but for what `client` takes. The caller keeps `limits`."""
         now = self._clock()
         away = self._returning.list_away(now)
         changes = [_Change(habit.find_back(now), other, takes=True) for other, habit in away if other != client]
@@ -94,7 +94,10 @@ class FairEngine(EngineWrapper):
         heapq.heapify(changes)
         left = RETURNS_PER_PLACE * (len(held) + 1)
         while changes:
-            yield (change := heapq.heappop(changes))
+            change = heapq.heappop(changes)
+            if change.takes and limits.clients.is_full:
+                continue
+            yield change
             habit = self._returning.find(change.client) if change.client != client else None
             if habit is not None and (left := left - 1) > 0:
                 seconds = change.seconds + (habit.seconds if change.takes else habit.pause)

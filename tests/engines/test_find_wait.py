@@ -114,6 +114,21 @@ def test_a_place_is_free_in_the_usual_pause_of_a_client_that_always_asks_again()
     assert engine.find_wait(make_client("mine")) == 4.5
 
 
+def test_a_client_that_finds_no_place_gives_none_back() -> None:
+    now = [100.0]
+    inner = LimitedEngine()
+    inner.limit = 2
+    engine = FairEngine(inner, lambda: now[0])
+    for _ in range(3):
+        ask(engine, inner, "loop", 1.0)
+        now[0] += 1.0
+        inner.tickets[-1].finish()
+        now[0] += 0.5
+    ask(engine, inner, "one", 2.0)
+    ask(engine, inner, "two", 9.0)
+    assert engine.find_wait(make_client("new")) == 2.0
+
+
 def test_a_client_in_a_hurry_hides_no_end() -> None:
     engine, inner = open_held(4, ("mine", 9.0), ("mine", 9.5))
     for _ in range(3):
