@@ -42,9 +42,9 @@ class Forecaster:
 
     def note_request(self, sequence: Sequence) -> None:
         """A client asks for one or more answers like `sequence`, and is admitted."""
-        client, prompt = sequence.request.client, sequence.prompt_length
-        asked = Work(client, 0.0, prompt, self._expect_length(sequence), prompt, runs=False)
-        self._returning.note_request(client, asked, self._clock())
+        request, prompt, length = sequence.request, sequence.prompt_length, self._expect_length(sequence)
+        asked = Work(request.client, 0.0, prompt, length, prompt, runs=False, pace=request.pace or math.inf)
+        self._returning.note_request(request.client, asked, self._clock())
 
     def note_end(self, sequence: Sequence) -> None:
         """An answer has ended, or nobody reads it any more."""
