@@ -3,6 +3,7 @@
 Every `time` is `time.perf_counter()` of this process, in seconds.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -161,3 +162,8 @@ class Failed:
 
 
 Event: TypeAlias = Queued | Sent | Started | PromptProgress | PromptRead | Token | EngineReport | Done | Failed
+
+
+def is_elsewhere(events: Iterable[Event]) -> bool:
+    """Whether these are of a run of an engine elsewhere, whose queue and prefill can't be told apart."""
+    return any(isinstance(event, Sent) for event in events)

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar, get_args
 
 from demo.engine import ModelCard
 from demo.errors import BadRequest
-from demo.events import Done, EngineReport, Event, FinishReason, ReasoningStart, Sent, Started, Token
+from demo.events import Done, EngineReport, Event, FinishReason, ReasoningStart, Started, Token, is_elsewhere
 from demo.json_size import measure_json
 from demo.reasoning import read_raw
 from demo.request import Message, Request, Role, Sampling, TokenIds, find_question
@@ -78,8 +78,7 @@ def trace_run(run: Run, card: ModelCard) -> Trace | None:
     events, today = _shift_events(run), datetime.now(UTC).date()
     if events is None:
         return None
-    elsewhere = any(isinstance(event, Sent) for event in run.events)
-    return Trace(run.request, card.model_id, card.device, card.dtype, today, events, elsewhere)
+    return Trace(run.request, card.model_id, card.device, card.dtype, today, events, is_elsewhere(run.events))
 
 
 def retrace_run(trace: Trace, run: Run) -> Trace | None:

@@ -15,7 +15,7 @@ from demo.api.crowd.request import CrowdRequest
 from demo.api.dialects.errors import RETRY_AFTER_MS
 from demo.api.openapi.replies import NativeError, NativeEvent
 from demo.api.openapi.reports import CrowdAttempt, CrowdEventFields, CrowdEventName, CrowdRefusal, CrowdVisit
-from demo.events import Sent, Started
+from demo.events import Started, is_elsewhere
 from demo.run import Run
 
 FIRST_PAUSE_SECONDS: Final = 0.25
@@ -113,7 +113,7 @@ class CrowdClient:
     def _find_start(self) -> float | None:
         """When it left the engine's queue; None where an engine elsewhere does not tell it."""
         events = self._run.events if self._run is not None else ()
-        if any(isinstance(event, Sent) for event in events):
+        if is_elsewhere(events):
             return None
         return next((self._log.since_start(event.time) for event in events if isinstance(event, Started)), None)
 

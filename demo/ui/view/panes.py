@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from demo.events import Done, EngineReport, Event, Failed, PromptProgress, Queued, Sent, Started, Token
+from demo.events import Done, EngineReport, Event, Failed, PromptProgress, Queued, Started, Token, is_elsewhere
 from demo.metrics import Timeline, measure_streamed, measure_whole
 from demo.reasoning import Kind, Part, find_start, join_kind, read_raw, split_tokens
 from demo.request import Request
@@ -87,7 +87,7 @@ def view_reading(reading: Reading) -> PaneView:
         queue=(last.ahead, last.seconds) if isinstance(last := reading.last, Queued) else None,
         cached=find_cached(reading),
         parts=read_parts(reading, phase),
-        elsewhere=any(isinstance(event, Sent) for event in reading.events),
+        elsewhere=is_elsewhere(reading.events),
         cut=phase == "done" and _is_cut(reading.last),
     )
 
