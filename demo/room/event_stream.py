@@ -122,8 +122,7 @@ class PhoneStream(EventStream):
 
     @property
     def _audience(self) -> Audience:
-        round = self._room.round
-        return None if round is None else round.arms.get(self._phone.number)
+        return self._phone.arm
 
     def _write_state(self) -> Mapping[str, Any]:
         state = write_phone_state(self._room, self._phone)

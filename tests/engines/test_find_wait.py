@@ -1,5 +1,7 @@
 """A client is told to try again when so many places are expected to be free for it."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from demo.client_key import make_client_key
@@ -24,6 +26,21 @@ def open_held(limit: int, *held: tuple[str, float | None]) -> tuple[FairEngine, 
     engine = FairEngine(inner)
     for name, seconds in held:
         ask(engine, inner, name, seconds)
+    return engine, inner
+
+
+def open_after_returns(limit: int, lasting: Mapping[str, float]) -> tuple[FairEngine, LimitedEngine]:
+    """An engine that each client has asked three times, half a second after its answer of so many seconds."""
+    now, inner = [100.0], LimitedEngine()
+    inner.limit = limit
+    engine = FairEngine(inner, lambda: now[0])
+    for _ in range(3):
+        for name, seconds in lasting.items():
+            ask(engine, inner, name, seconds)
+        now[0] += max(lasting.values())
+        for ticket in inner.tickets[-len(lasting) :]:
+            ticket.finish()
+        now[0] += 0.5
     return engine, inner
 
 
@@ -82,48 +99,22 @@ def test_a_client_that_always_asks_again_is_not_expected_to_leave_its_place() ->
 
 
 def test_a_client_that_always_asks_again_is_expected_back_after_an_answer() -> None:
-    now = [100.0]
-    inner = LimitedEngine()
-    inner.limit = 5
-    engine = FairEngine(inner, lambda: now[0])
-    for _ in range(3):
-        ask(engine, inner, "loop", 20.0)
-        now[0] += 20.0
-        inner.tickets[-1].finish()
-        now[0] += 0.5
+    engine, inner = open_after_returns(5, {"loop": 20.0})
     for seconds in (9.0, 9.5, 9.8):
         ask(engine, inner, "mine", seconds)
     assert engine.find_wait(make_client("mine")) == 9.5
 
 
 def test_a_place_is_free_in_the_usual_pause_of_a_client_that_always_asks_again() -> None:
-    now = [100.0]
-    inner = LimitedEngine()
-    inner.limit = 6
-    engine = FairEngine(inner, lambda: now[0])
-    for name, seconds in (("mine", 4.0), ("mine", 9.0), ("mine", 9.5)):
-        ask(engine, inner, name, seconds)
-    for _ in range(3):
-        for name in ("one", "two"):
-            ask(engine, inner, name, 2.0)
-        now[0] += 2.0
-        for ticket in inner.tickets[-2:]:
-            ticket.finish()
-        now[0] += 0.5
+    engine, inner = open_after_returns(6, {"one": 2.0, "two": 2.0})
+    for seconds in (4.0, 9.0, 9.5):
+        ask(engine, inner, "mine", seconds)
     # Both are expected now, until 2.0, and from 2.5 to 4.5: after 4.0 there are two places of mine, and two are free.
     assert engine.find_wait(make_client("mine")) == 4.5
 
 
 def test_a_client_that_finds_no_place_gives_none_back() -> None:
-    now = [100.0]
-    inner = LimitedEngine()
-    inner.limit = 2
-    engine = FairEngine(inner, lambda: now[0])
-    for _ in range(3):
-        ask(engine, inner, "loop", 1.0)
-        now[0] += 1.0
-        inner.tickets[-1].finish()
-        now[0] += 0.5
+    engine, inner = open_after_returns(2, {"loop": 1.0})
     ask(engine, inner, "one", 2.0)
     ask(engine, inner, "two", 9.0)
     assert engine.find_wait(make_client("new")) == 2.0

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -54,15 +54,17 @@ def main(environments: str) -> int:
 @contextmanager
 def serve() -> Iterator[str]:
     """The URL of this server on the first core; this process and those that it starts have the others, on Linux."""
-    cores = os.sched_getaffinity(0) if sys.platform == "linux" else set[int]()
-    if len(cores) < 2:
-        with start_api(*ARGUMENTS) as url:
-            yield url
-        return
-    os.sched_setaffinity(0, {min(cores)})
+    cores = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
+    pin(cores[:1])
     with start_api(*ARGUMENTS) as url:
-        os.sched_setaffinity(0, cores - {min(cores)})
+        pin(cores[1:])
         yield url
+
+
+def pin(cores: Sequence[int]) -> None:
+    """Keep this process, and those that it starts from now on, on these cores; where none is given, change nothing."""
+    if cores:
+        os.sched_setaffinity(0, cores)
 
 
 def measure_here(url: str) -> dict[str, Latencies]:

@@ -6,7 +6,6 @@ from typing import Final
 from starlette.types import Message, Send
 
 STALL_SECONDS: Final = 30.0  # a client that reads nothing for so long is disconnected
-LOOKS: Final = 6  # in that time
 
 
 class StallWatch:
@@ -31,5 +30,9 @@ class StallWatch:
 
     async def wait(self) -> None:
         """Until a message has not been taken for STALL_SECONDS."""
-        while self._since is None or self._clock() - self._since <= STALL_SECONDS:
-            await asyncio.sleep(STALL_SECONDS / LOOKS)
+        while (left := STALL_SECONDS - self._pending) > 0:
+            await asyncio.sleep(left)
+
+    @property
+    def _pending(self) -> float:
+        return 0.0 if self._since is None else self._clock() - self._since
