@@ -1,7 +1,6 @@
 """`python -m tests.tools VENVS`: each tool's medians beside this project's, by the tool's own definitions.
 
-The server has one core and the clients have the others. On a shared core a client reads when the scheduler lets it:
-vLLM's saw two tokens every 10 ms where one came every 6.
+The server has one core and the clients have the others: on shared cores a tool slows the engine that it measures.
 
 VENVS holds a virtual environment for each tool, named as its package. A tool that is missing is named. The exit code
 is 1 where a tool and this project's client differ by more than 5 % and 2 ms.
