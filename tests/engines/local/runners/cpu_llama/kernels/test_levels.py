@@ -1,4 +1,5 @@
-import importlib.util
+import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +10,22 @@ from demo.engines.local.runners.cpu_llama.kernels import NEEDED, levels
 from demo.engines.local.runners.cpu_llama.kernels.levels import LEVELS, AheadOfTime, Level, find_level, level_dir
 
 
-def compile_double(folder: Path) -> Any:
-    """A compiled function from a source file in `folder`."""
-    spec = importlib.util.spec_from_file_location("double", folder / "double.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    compiled = numba.njit(cache=True)(module.double)
+def compile_double() -> Any:
+    """A compiled function from the source file that was placed.
+
+    Numba imports the function's module by its name where it loads machine code.
+    """
+    compiled = numba.njit(cache=True)(importlib.import_module("double").double)
     assert compiled(21) == 42
     return compiled
 
 
 def place_source(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A source in `folder`, whose machine code is beside it."""
+    """A source in `folder` that can be imported, whose machine code is beside it."""
     folder.mkdir(exist_ok=True)
     (folder / "double.py").write_text("def double(x):\n    return 2 * x\n")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "double", raising=False)
     monkeypatch.setattr(levels, "HERE", folder)
     monkeypatch.setattr(AheadOfTime, "folder", folder / "compiled")
     monkeypatch.setattr(numba.config, "CACHE_LOCATOR_CLASSES", f"{levels.__name__}.AheadOfTime")
@@ -53,10 +54,10 @@ def test_compiled_code_is_found_where_its_folder_was_moved_to_and_nothing_is_wri
 ) -> None:
     place_source(tmp_path / "built", monkeypatch)
     (tmp_path / "built" / "compiled").mkdir()
-    assert compile_double(tmp_path / "built").stats.cache_misses
+    assert compile_double().stats.cache_misses
     (tmp_path / "built").rename(tmp_path / "installed")
     place_source(tmp_path / "installed", monkeypatch)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "installed" / "compiled").iterdir()}
     assert before
-    assert compile_double(tmp_path / "installed").stats.cache_hits
+    assert compile_double().stats.cache_hits
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "installed" / "compiled").iterdir()} == before
