@@ -32,7 +32,7 @@ def _list_rows(round: Round, phones: Sequence[Phone]) -> Iterator[Sequence[objec
     for phone in phones:
         arm, given = round.arms.get(phone.number), round.answers.get(phone.number)
         stop, asked = round.stops.get(phone.number), round.requests.get(phone.number)
-        if arm is None and given is None and asked is None:
+        if not round.has_part_of(phone.number):
             continue
         answers = given or Answers()
         own = (phone.number, phone.animal, phone.colour, arm, answers.first, answers.last, answers.felt)

@@ -3,6 +3,7 @@
 Knows no HTTP and no engine. Used from one event loop.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
@@ -41,7 +42,7 @@ class Room:
         self._opened = self._read_at = clock()
         self._teachers = 0
         self._last_before = 0  # the number of the last event before the present round
-        self._names = list(shuffle_names())
+        self._numbers, self._names = itertools.count(1), list(shuffle_names())
         self._told: dict[str, Any] = {}  # by event: what the teacher was told last, of what is told at most so often
 
     @property
@@ -60,10 +61,13 @@ class Room:
         return [phone for phone in self.phones.values() if phone.is_present]
 
     def join(self, network: str) -> Phone:
-        """A new phone. Raises Refused (409) where the room is full."""
+        """A new phone. In a full room it gets the place of one that is absent and has taken part in no round.
+
+        Raises Refused (409) where there is none.
+        """
         if len(self.phones) >= MAX_PHONES:
-            raise Refused("conflict", f"This room is full: it takes {MAX_PHONES} phones.")
-        phone = Phone(len(self.phones) + 1, *self._names[len(self.phones)], network)
+            self._free_place()
+        phone = Phone(next(self._numbers), *self._names.pop(), network)
         self.phones[phone.secret] = phone
         return phone
 
@@ -222,6 +226,15 @@ class Room:
         self.ended.append(round)
         self.results.append(results)
         self.feed.add("results", share(results, EVERYBODY))
+
+    def _free_place(self) -> None:
+        rounds = self.ended if self.round is None else [*self.ended, self.round]
+        for phone in self.phones.values():
+            if not phone.is_present and not any(round.has_part_of(phone.number) for round in rounds):
+                self._names.append((phone.animal, phone.colour))
+                del self.phones[phone.secret]
+                return
+        raise Refused("conflict", f"This room is full: it takes {MAX_PHONES} phones.")
 
     def _draw(self, phone: Phone) -> None:
         if self.round is not None:

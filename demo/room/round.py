@@ -79,6 +79,10 @@ class Round:
         """Whether its phones receive one run, each in its arm."""
         return self.plan.kind != "crowd"
 
+    def has_part_of(self, phone: int) -> bool:
+        """Whether the results tell of it."""
+        return any(phone in told for told in (self.answers, self.requests, self.arms))
+
     def draw(self, phone: int) -> Arm | None:
         """The arm of a phone that is there while the run is; None where there is none to have."""
         if phone not in self.arms and self.has_arms and self.phase == "running":

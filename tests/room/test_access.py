@@ -88,6 +88,26 @@ async def test_a_room_is_full_at_some_time(monkeypatch: pytest.MonkeyPatch) -> N
     assert (await opened.ask("POST", f"{opened.path}/phones")).status == 409
 
 
+async def test_a_full_room_gives_the_places_of_absent_phones_that_took_part_in_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(room, "MAX_PHONES", 3)
+    opened = await Classroom().open(2)
+    idle, active = opened.phones
+    never_came = (await opened.ask("POST", f"{opened.path}/phones")).body
+    newcomer = await opened.join()
+    assert newcomer.number == 4
+    assert (await opened.ask("GET", f"{opened.path}/phones/{never_came['phone']}")).status == 404
+    await opened.begin("predict")
+    await active.answer(first=1.0, last=2.0)
+    await active.stream.leave()
+    assert (await opened.ask("POST", f"{opened.path}/phones")).status == 409
+    await idle.stream.leave()
+    await opened.join()
+    assert (await opened.ask("GET", idle.path)).status == 404
+    assert (await opened.ask("GET", active.path)).status == 200
+
+
 @pytest.mark.parametrize("bound", ["MAX_ROOMS", "MAX_OF_ADDRESS"])
 async def test_rooms_are_bounded(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, bound, 1)

@@ -120,6 +120,11 @@ class PromptEncoder:
         # An assistant's message at the end is continued (TGI's chat template, vLLM's `continue_final_message`).
         is_begun = turns[-1]["role"] == "assistant"
         if is_begun and len(turns) > 1:
+            if prompt[-1].reasoning:
+                raise BadRequest(
+                    "The last message is continued, and its reasoning would be lost: send the reasoning in `content`, "
+                    "before the answer and as the model writes it."
+                )
             begun = turns.pop()["content"]
             return render(self.tokenizer, turns, variables) + begun
         text = render(self.tokenizer, turns, variables)

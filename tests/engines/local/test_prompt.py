@@ -154,6 +154,12 @@ def test_an_empty_answer_at_the_end_is_a_new_one() -> None:
     )
 
 
+@pytest.mark.parametrize("begun", ["Once upon", ""])
+def test_an_answer_whose_reasoning_would_be_lost_is_not_continued(begun: str) -> None:
+    with pytest.raises(BadRequest, match="its reasoning would be lost"):
+        make_model().tokenize((Message("user", "hi"), Message("assistant", begun, "A story.")))
+
+
 def test_token_ids_are_read_as_they_are_and_logged(open_worker: OpenWorker) -> None:
     model = make_model()
     ids = tuple(model.encode("hello"))
