@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from plotly.graph_objects import Figure
 
 from demo.ui.view import plots
 from demo.ui.view.panes import PaneView
@@ -37,6 +38,24 @@ def test_the_timeline_marks_both_first_texts() -> None:
     assert [note["text"] for note in layout["annotations"]] == labels
 
 
+def test_a_label_stands_on_that_side_of_its_mark_where_there_is_room_and_one_above_the_other() -> None:
+    streamed, whole = plots.draw_timeline(*race(10))["layout"]["annotations"]
+    assert (streamed["x"], whole["x"]) == (pytest.approx(0.6), pytest.approx(1.6))
+    assert (streamed["xanchor"], whole["xanchor"]) == ("left", "right")
+    assert streamed["yshift"] > whole["yshift"] == 0
+    late = plots.draw_timeline(*race(5))["layout"]["annotations"]  # after 0.6 of 1.1 s: no room to its right
+    assert [note["xanchor"] for note in late] == ["right", "right"]
+
+
+@pytest.mark.parametrize("runs", [[], [1], [1, 2]])
+def test_the_figures_are_plotlys(runs: list[int]) -> None:
+    """Plotly refuses a property or a value that it does not know."""
+    for figure in plots.draw_latency([turn(5, run) for run in runs]), plots.draw_timeline(*race(5)):
+        drawn = Figure(figure)
+        assert len(drawn.data) == len(figure["data"])
+        assert all(trace.type == "scatter" for trace in drawn.data)
+
+
 def test_a_stopped_side_stays_at_the_level_it_had_reached() -> None:
     stopped = view("streamed", write_log(["a"] * 5, reason=None), detached=11.1)
     assert plots.step_points(stopped.timeline, until=3.0)[1] == [0, 1, 2, 3, 4, 5, 5]
@@ -48,7 +67,20 @@ def test_every_run_is_a_point_of_ttft_above_its_total_and_the_whole_side_lies_on
     assert streamed["x"] == whole["x"] == whole["y"] == [pytest.approx(1.1), pytest.approx(2.6)]
     assert streamed["y"] == [pytest.approx(0.6)] * 2
     assert diagonal["x"] == diagonal["y"]
-    assert plots.DIAGONAL in [note["text"] for note in figure["layout"]["annotations"]]
+    (note,) = figure["layout"]["annotations"]
+    assert (note["text"], note["xref"], note["x"], note["showarrow"]) == (plots.DIAGONAL, "paper", 0, False)
+
+
+def test_the_axes_of_latency_have_the_same_length_which_is_little_more_than_the_longest_run() -> None:
+    figure = plots.draw_latency([turn(20, 1), turn(5, 2)])
+    (left, right), (bottom, top) = (figure["layout"][axis]["range"] for axis in ("xaxis", "yaxis"))
+    assert left == 0
+    assert 2.6 < right == top < 3
+    assert -0.2 < bottom < 0  # a point on the axis is drawn whole
+    diagonal = figure["data"][0]
+    assert diagonal["x"] == diagonal["y"] == [0, right]
+    assert (diagonal["mode"], diagonal["hoverinfo"], diagonal["showlegend"]) == ("lines", "skip", False)
+    assert plots.draw_latency([])["layout"]["xaxis"]["range"][1] > 0
 
 
 def test_the_axes_are_named_for_what_they_measure() -> None:

@@ -1,5 +1,7 @@
 """What stopping early saved."""
 
+from dataclasses import replace
+
 import pytest
 
 from demo.events import FinishReason
@@ -34,22 +36,42 @@ def test_the_saving_is_exact_where_the_run_ended_and_else_at_most_the_requested_
 
 def test_money_is_tokens_times_the_price_and_waiting_saves_nothing() -> None:
     saving = Saving(Amount(10, 1.0), Amount(40, 4.0), exact=True)
-    rows = list_savings(saving, price=10)
-    assert rows[2] == ("Saved by streaming", "30", "3.00 s", "$0.000300")
-    assert rows[3][1:] == ("0", "0 ms", "$0.000000")
+    assert list_savings(saving, price=10) == [
+        ("Streaming: read until you stopped", "10", "1.00 s", "$0.000100"),
+        ("The whole answer", "40", "4.00 s", "$0.000400"),
+        ("Saved by streaming", "30", "3.00 s", "$0.000300"),
+        ("Saved without streaming: you can only decide at the end", "0", "0 ms", "$0.000000"),
+    ]
     assert list_savings(saving, price=100)[2][3] == "$0.003000"
 
 
 def test_an_upper_bound_is_marked_as_one() -> None:
     rows = list_savings(Saving(Amount(10, 1.0), Amount(40, 4.0), exact=False), price=10)
+    assert rows[1] == (
+        "The whole answer, at the requested length",
+        *("at most 40", "at most 4.00 s", "at most $0.000400"),
+    )
     assert rows[2][1:] == ("at most 30", "at most 3.00 s", "at most $0.000300")
+
+
+def test_a_reader_later_than_the_engine_has_not_saved_less_than_no_time() -> None:
+    assert list_savings(Saving(Amount(10, 4.2), Amount(40, 4.0), exact=True), price=10)[2][2] == "0 ms"
 
 
 def test_an_answer_read_to_its_end_saved_nothing() -> None:
     turn = Turn(Question("Why?"), PaneView("streamed", "done"), PaneView("whole", "done"), make_trace())
     assert measure_saving(turn) is None
+    assert measure_saving(replace(stop(10, 40, "eos_token"), trace=None)) is None
     assert "nothing was saved" in describe_saving(turn)
     assert "press Stop" in describe_saving(None)
+
+
+def test_a_cancelled_run_without_a_length_or_a_rate_tells_nothing_of_the_rest() -> None:
+    stopped = stop(10, 10, "cancelled")
+    assert stopped.trace is not None
+    endless = replace(stopped.trace, request=replace(stopped.trace.request, max_new_tokens=None))
+    assert measure_saving(replace(stopped, trace=endless)) is None
+    assert measure_saving(stop(1, 1, "cancelled")) is None
 
 
 def test_the_saving_is_told_in_a_sentence() -> None:
