@@ -17,62 +17,35 @@ from tokenizers import Tokenizer as Backend
 
 from demo.engine import Piece
 from demo.engines.local import backend as library
-from demo.engines.local.longest_token import LongestToken, find_longest_token
+from demo.engines.local.longest_token import find_longest_token
 from demo.engines.local.tokenizer import NO_OPTIONS, Tokenizer
 from demo.errors import BadRequest, SettingError
 
 PRIVATE: Final = 0xF0000  # where Unicode's second area for private use begins
 
 
-def isolate_text(tokenizer: Tokenizer) -> Tokenizer:
-    """The tokenizer that encodes special tokens in messages as plain text. Raises SettingError where it can't."""
-    if tokenizer.backend is None:
-        raise SettingError(
-            "--no-special-tokens-in-text needs a tokenizer of the `tokenizers` library, and this model has another: "
-            "leave it out."
-        )
-    return LiteralText(tokenizer, tokenizer.backend)
-
-
 class LiteralText(Tokenizer):
-    """`tokenizer`, except for the text of conversations, in which special tokens have secret names."""
+    """`tokenizer`, except for the text of conversations, in which special tokens are plain text and have secret names.
 
-    def __init__(self, tokenizer: Tokenizer, backend: Backend) -> None:
+    Raises SettingError where the tokenizer does not allow that.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        if tokenizer.backend is None:
+            raise SettingError(
+                "--no-special-tokens-in-text needs a tokenizer of the `tokenizers` library, and this model has "
+                "another: leave it out."
+            )
         self._tokenizer = tokenizer
         self._secrets = {token: secrets.token_hex(16) for token in tokenizer.control_tokens}
         self._control = _match_any(self._secrets)
         self._secret = _match_any(self._secrets.values())
         self._names = {secret: token for token, secret in self._secrets.items()}
-        self._backend = rename_tokens(backend, self._secrets)
-        self._longest = find_longest_token(self._backend, self._backend.get_vocab())
-
-    @property
-    def longest(self) -> LongestToken | None:
-        return self._longest
-
-    @property
-    def eos_id(self) -> int | None:
-        return self._tokenizer.eos_id
-
-    @property
-    def special_ids(self) -> frozenset[int]:
-        return self._tokenizer.special_ids
-
-    @property
-    def control_tokens(self) -> frozenset[str]:
-        return self._tokenizer.control_tokens
-
-    @property
-    def size(self) -> int:
-        return self._tokenizer.size
-
-    @property
-    def backend(self) -> Backend | None:
-        return self._tokenizer.backend
-
-    @property
-    def chat_template(self) -> str | None:
-        return self._tokenizer.chat_template
+        self._renamed = rename_tokens(tokenizer.backend, self._secrets)
+        self.longest = find_longest_token(self._renamed, self._renamed.get_vocab())
+        self.backend, self.size, self.chat_template = tokenizer.backend, tokenizer.size, tokenizer.chat_template
+        self.eos_id, self.special_ids = tokenizer.eos_id, tokenizer.special_ids
+        self.control_tokens = tokenizer.control_tokens
 
     def token_id(self, token: str) -> int | None:
         return self._tokenizer.token_id(token)
@@ -86,12 +59,12 @@ class LiteralText(Tokenizer):
     def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
         if raw:
             return self._tokenizer.encode(text, raw, limit)
-        return library.encode(self._backend, text, raw, limit)
+        return library.encode(self._renamed, text, raw, limit)
 
     def locate(self, text: str, raw: bool, limit: int | None = None, first: int = 0) -> tuple[Piece, ...]:
         if raw:
             return self._tokenizer.locate(text, raw, limit, first)
-        return library.locate(self._backend, text, raw, limit, first)
+        return library.locate(self._renamed, text, raw, limit, first)
 
     def apply_chat_template(self, turns: Sequence[Mapping[str, str]], options: Mapping[str, Any] = NO_OPTIONS) -> str:
         """The text of a conversation, with secret names for the template's own special tokens.

@@ -15,7 +15,7 @@ from demo.choice import Choice
 from demo.embedded import find_embedded
 from demo.engine import Loading, ModelCard, Piece
 from demo.engines.local.chat_template import check_template, choose_template, list_gguf_templates
-from demo.engines.local.literal_text import isolate_text
+from demo.engines.local.literal_text import LiteralText
 from demo.engines.local.loading.device import choose_device, choose_dtype, choose_threads
 from demo.engines.local.loading.free_memory import return_freed
 from demo.engines.local.loading.kv_memory import KVMemory, choose_kv_memory
@@ -176,7 +176,7 @@ def build_model(
     max_input = settings.max_input_tokens or max_total - 1
     if max_input >= max_total:
         raise SettingError(f"--max-input-tokens is {max_input}: it must be less than {max_total}, the total possible.")
-    tokenizer = isolate_text(loaded.tokenizer) if settings.no_special_tokens_in_text else loaded.tokenizer
+    tokenizer = LiteralText(loaded.tokenizer) if settings.no_special_tokens_in_text else loaded.tokenizer
     card = ModelCard(
         model_id=source.model_id,
         revision=loaded.revision,

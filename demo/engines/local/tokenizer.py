@@ -26,25 +26,13 @@ class Tokenizer(Protocol):
     A text of `backend.LONG_TEXT` characters is encoded without the GIL, where the tokenizer allows it.
     """
 
-    @property
-    def longest(self) -> LongestToken | None:
-        """How many bytes of a text one token can stand for; None where that has no bound."""
-
-    @property
-    def eos_id(self) -> int | None:
-        """The id of the end-of-sequence token; None where there is none."""
-
-    @property
-    def special_ids(self) -> frozenset[int]:
-        """The ids with a special role, such as the end of a sequence."""
-
-    @property
-    def control_tokens(self) -> frozenset[str]:
-        """The texts of the special tokens, which are encoded as one token each, as the chat template's marks are."""
-
-    @property
-    def size(self) -> int:
-        """The number of ids: they are those below it."""
+    backend: Backend | None  # the library's tokenizer that gives the same ids
+    longest: LongestToken | None  # how many bytes of a text one token can stand for; None where that has no bound
+    size: int  # the number of ids: they are those below it
+    eos_id: int | None  # of the end-of-sequence token
+    special_ids: frozenset[int]  # those with a special role, such as the end of a sequence
+    control_tokens: frozenset[str]  # the texts that are encoded as one token each, as the chat template's marks are
+    chat_template: str | None  # what writes a conversation as a text
 
     def token_id(self, token: str) -> int | None:
         """The id of the token with this text in the vocabulary; None where there is none."""
@@ -63,14 +51,6 @@ class Tokenizer(Protocol):
 
     def decode(self, ids: Sequence[int], special: bool = True) -> str:
         """The text of ids, with or without that of the `special` ones."""
-
-    @property
-    def backend(self) -> Backend | None:
-        """The library's tokenizer that gives the same ids; None where there is none."""
-
-    @property
-    def chat_template(self) -> str | None:
-        """What writes a conversation as a text; None where there is none."""
 
     def apply_chat_template(self, turns: Sequence[Mapping[str, str]], options: Mapping[str, Any] = NO_OPTIONS) -> str:
         """The text of a conversation of roles and contents, with `options` as variables of the template.

@@ -18,7 +18,7 @@ from demo.engines.local.chat_template import DEFAULT, list_gguf_templates
 from demo.engines.local.loading.byte_level import build_byte_level, is_byte_level
 from demo.engines.local.loading.sentence_pieces import build_sentence_pieces, is_sentence_pieces
 from demo.engines.local.loading.vocabulary_tokens import Vocabulary, read_roles
-from demo.engines.local.longest_token import LongestToken, find_longest_token
+from demo.engines.local.longest_token import find_longest_token
 from demo.engines.local.tokenizer import NO_OPTIONS, Tokenizer
 
 PREFIX: Final = "tokenizer.ggml."
@@ -46,44 +46,28 @@ class GgufTokenizer(Tokenizer):
     """The library's tokenizer that `build` makes of a file's vocabulary."""
 
     def __init__(self, vocabulary: Vocabulary, build: Callable[[Vocabulary], Backend], template: str | None) -> None:
-        self._template = template
         self._renderer = None if template is None else _import_renderer_beside()
-        self._backend = build(vocabulary)
-        self._longest = find_longest_token(self._backend, vocabulary["tokens"])
         self._roles = read_roles(vocabulary)
+        self._backend = self.backend = build(vocabulary)
+        self.longest = find_longest_token(self._backend, vocabulary["tokens"])
+        self.size = self._backend.get_vocab_size()
+        ids = {role: self._backend.token_to_id(token) for role, token in self._roles.items()}
+        self.eos_id = ids.get("eos_token")
+        self.special_ids = frozenset(id for id in ids.values() if id is not None)
+        added = self._backend.get_added_tokens_decoder().values()
+        self.control_tokens = frozenset(token.content for token in added if token.special)
+        self.chat_template = template
 
     @property
     def serialized(self) -> str:
         """The tokenizer as JSON, as `tokenizers` saves it."""
         return self._backend.to_str()
 
-    @property
-    def eos_id(self) -> int | None:
-        return self._backend.token_to_id(self._roles["eos_token"]) if "eos_token" in self._roles else None
-
-    @property
-    def special_ids(self) -> frozenset[int]:
-        ids = map(self._backend.token_to_id, self._roles.values())
-        return frozenset(id for id in ids if id is not None)
-
-    @property
-    def control_tokens(self) -> frozenset[str]:
-        added = self._backend.get_added_tokens_decoder().values()
-        return frozenset(token.content for token in added if token.special)
-
-    @property
-    def size(self) -> int:
-        return self._backend.get_vocab_size()
-
     def token_id(self, token: str) -> int | None:
         return self._backend.token_to_id(token)
 
     def token(self, id: int) -> str | bytes | None:
         return self._backend.id_to_token(id)
-
-    @property
-    def longest(self) -> LongestToken | None:
-        return self._longest
 
     def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
         return library.encode(self._backend, text, raw, limit)
@@ -94,18 +78,10 @@ class GgufTokenizer(Tokenizer):
     def decode(self, ids: Sequence[int], special: bool = True) -> str:
         return self._backend.decode(ids, skip_special_tokens=not special)
 
-    @property
-    def backend(self) -> Backend:
-        return self._backend
-
-    @property
-    def chat_template(self) -> str | None:
-        return self._template
-
     def apply_chat_template(self, turns: Sequence[Mapping[str, str]], options: Mapping[str, Any] = NO_OPTIONS) -> str:
         assert self._renderer is not None, "there is a template"
         conversation = [dict(turn) for turn in turns]
-        known: dict[str, Any] = {"chat_template": self._template, "add_generation_prompt": True, **self._roles}
+        known: dict[str, Any] = {"chat_template": self.chat_template, "add_generation_prompt": True, **self._roles}
         return str(self._renderer.result()([conversation], **(dict(options) | known))[0][0])
 
 

@@ -43,7 +43,7 @@ def test_what_could_be_text_ends_an_answer_as_a_control_token_only() -> None:
 
 def test_the_end_of_one_message_of_several_ends_no_answer() -> None:
     tokenizer = make_tokenizer_with("<|return|>", "<|call|>")
-    tokenizer._tokenizer.eos_token = None
+    tokenizer.eos_id = None
     assert spell_ends(tokenizer) == {"<|return|>", "<|call|>"}
 
 

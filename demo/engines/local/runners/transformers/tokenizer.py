@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from demo.engine import Piece
 from demo.engines.local import backend as library
-from demo.engines.local.longest_token import LongestToken, find_longest_token
+from demo.engines.local.longest_token import find_longest_token
 from demo.engines.local.tokenizer import NO_OPTIONS, Tokenizer, TooManyTokens
 
 
@@ -18,26 +18,14 @@ class Pretrained(Tokenizer):
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
         self._vocabulary = tokenizer.get_vocab()
-        self._backend = find_backend(tokenizer)
-        self._longest = None if self._backend is None else find_longest_token(self._backend, self._vocabulary)
-
-    @property
-    def eos_id(self) -> int | None:
-        id: int | None = self._tokenizer.eos_token_id
-        return id
-
-    @property
-    def special_ids(self) -> frozenset[int]:
-        return frozenset(self._tokenizer.all_special_ids)
-
-    @property
-    def control_tokens(self) -> frozenset[str]:
-        added = self._tokenizer.added_tokens_decoder.values()
-        return frozenset(token.content for token in added if token.special)
-
-    @property
-    def size(self) -> int:
-        return len(self._tokenizer)
+        self.backend = find_backend(tokenizer)
+        self.longest = None if self.backend is None else find_longest_token(self.backend, self._vocabulary)
+        self.size = len(tokenizer)
+        self.eos_id = tokenizer.eos_token_id
+        self.special_ids = frozenset(tokenizer.all_special_ids)
+        added = tokenizer.added_tokens_decoder.values()
+        self.control_tokens = frozenset(token.content for token in added if token.special)
+        self.chat_template = str(tokenizer.chat_template) if tokenizer.chat_template else None
 
     def token_id(self, token: str) -> int | None:
         id: int | None = self._vocabulary.get(token)
@@ -47,20 +35,16 @@ class Pretrained(Tokenizer):
         form = self._tokenizer.convert_ids_to_tokens(id)
         return None if isinstance(form, list) else form
 
-    @property
-    def longest(self) -> LongestToken | None:
-        return self._longest
-
     def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
-        if self._backend is not None:
-            return library.encode(self._backend, text, raw, limit)
+        if self.backend is not None:
+            return library.encode(self.backend, text, raw, limit)
         ids = list(self._tokenize(text, raw)["input_ids"])
         _check_count(len(ids), limit)
         return ids
 
     def locate(self, text: str, raw: bool, limit: int | None = None, first: int = 0) -> tuple[Piece, ...]:
-        if self._backend is not None:
-            return library.locate(self._backend, text, raw, limit, first)
+        if self.backend is not None:
+            return library.locate(self.backend, text, raw, limit, first)
         encoding = self._tokenize(text, raw, return_offsets_mapping=True)
         _check_count(len(encoding["input_ids"]), limit)
         places = zip(encoding["input_ids"], encoding["offset_mapping"], strict=True)
@@ -68,14 +52,6 @@ class Pretrained(Tokenizer):
 
     def decode(self, ids: Sequence[int], special: bool = True) -> str:
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=not special))
-
-    @property
-    def backend(self) -> Backend | None:
-        return self._backend
-
-    @property
-    def chat_template(self) -> str | None:
-        return str(self._tokenizer.chat_template) if self._tokenizer.chat_template else None
 
     def apply_chat_template(self, turns: Sequence[Mapping[str, str]], options: Mapping[str, Any] = NO_OPTIONS) -> str:
         conversation = [dict(turn) for turn in turns]
