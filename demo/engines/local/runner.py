@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 if TYPE_CHECKING:  # the scheduler is imported before torch
     from torch import Tensor
 
-    from demo.engines.local.output import SampledToken
-    from demo.engines.local.sampler import Sampler
+    from demo.engines.local.sampler import Sampler, SamplerOutput
 
 Outputs: TypeAlias = Literal["none", "last", "all"]
 
@@ -32,12 +31,10 @@ class Chunk:
 
     @property
     def tokens(self) -> int:
-        """How many tokens the step computes."""
         return len(self.ids) or 1
 
     @property
     def rows(self) -> int:
-        """How many rows of logits the step returns."""
         return {"none": 0, "last": 1, "all": self.tokens}[self.outputs]
 
 
@@ -53,16 +50,6 @@ class Limits:
     whole_prompts: bool = False  # a prompt cannot be split into chunks
     looks_ahead: bool = False  # a step can be launched before the last one's tokens are read
     capacity: int | None = None  # tokens of all sequences together; None where they are not limited
-
-
-class Sampled(Protocol):
-    """Sampled tokens, on their way from the device."""
-
-    def wait(self) -> None:
-        """Return when they have been sampled. Raises the step's error."""
-
-    def read(self) -> "Sequence[SampledToken | Exception]":
-        """The token of every sequence, or the error of its sampling."""
 
 
 class Runner(Protocol):
@@ -89,7 +76,7 @@ class Runner(Protocol):
         Raises the error of the forward pass; the handles of the chunks can then only be freed.
         """
 
-    def sample(self, handles: Sequence[Handle], samplers: "Sequence[Sampler]", logits: "Tensor") -> Sampled:
+    def sample(self, handles: Sequence[Handle], samplers: "Sequence[Sampler]", logits: "Tensor") -> "SamplerOutput":
         """Start to sample the next token of each sequence from `logits` [handles, vocabulary]."""
 
     def free(self, handle: Handle, ids: Sequence[int]) -> None:

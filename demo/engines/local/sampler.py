@@ -12,7 +12,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from demo.engines.local.async_copy import DeviceToHostCopy, send
+from demo.engines.local.async_copy import send
 from demo.engines.local.logits_processors import RANKED_FIRST, REMOVED, apply_penalties, process_logits
 from demo.engines.local.output import SampledToken
 from demo.engines.local.sampling_parameters import Feature, find_features, split_columns, stack_parameters
@@ -61,7 +61,6 @@ class Past:
         self.add(send(torch.tensor(generated, dtype=torch.long), device))
 
     def add(self, ids: Tensor) -> None:
-        """Count sampled ids."""
         self.seen.index_fill_(0, ids, True)
         self.counts.index_add_(0, ids, self.counts.new_ones(len(ids)))
 
@@ -136,19 +135,30 @@ def read_outcome(numbers: Sequence[float]) -> Outcome:
 
 
 class SamplerOutput:
-    """Sampled tokens, on their way from the device; `parse` turns the report on the CPU into an outcome per row."""
+    """Sampled tokens, on their way from the device; `parse` turns the report on the CPU into an outcome per row.
+
+    The copy of the report waits for earlier operations of the device only.
+    """
 
     def __init__(self, report: Tensor, parse: Callable[[Tensor], list[Outcome]]) -> None:
-        self._report = DeviceToHostCopy(report)
         self._parse = parse
+        self._copied: torch.cuda.Event | None = None
+        if report.device.type != "cuda":
+            self._report = report.cpu()
+            return
+        self._report = torch.empty(report.shape, dtype=report.dtype, pin_memory=True).copy_(report, non_blocking=True)
+        self._copied = torch.cuda.Event()
+        self._copied.record(torch.cuda.current_stream(report.device))
 
     def wait(self) -> None:
-        """Return when they have been sampled."""
-        self._report.wait()
+        """Return when they have been sampled. Raises the step's error."""
+        if self._copied is not None:
+            self._copied.synchronize()
 
     def read(self) -> list[Outcome]:
         """The token of every row, or the error of its sampling."""
-        return self._parse(self._report.read())
+        self.wait()
+        return self._parse(self._report)
 
 
 class BatchSampler:

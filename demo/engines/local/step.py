@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from demo.engines.local.async_copy import send
-from demo.engines.local.output import SampledToken
-from demo.engines.local.runner import Runner, Sampled
+from demo.engines.local.runner import Runner
+from demo.engines.local.sampler import Outcome, SamplerOutput
 from demo.engines.local.scheduler import Scheduled, StepPlan
 from demo.engines.local.sequence import Sequence
 
@@ -20,14 +20,14 @@ class InFlightStep:
 
     plan: StepPlan
     sampled: tuple[Sequence, ...]  # in the order of the rows that are sampled
-    output: Sampled | None  # None where nothing is sampled
+    output: SamplerOutput | None  # None where nothing is sampled
 
     def wait(self) -> None:
         """Return when the device has completed it. Raises the step's error."""
         if self.output is not None:
             self.output.wait()
 
-    def read(self) -> list[tuple[Sequence, SampledToken | Exception]]:
+    def read(self) -> list[tuple[Sequence, Outcome]]:
         """The sampled token of each sequence, or the error of its sampling."""
         return [] if self.output is None else list(zip(self.sampled, self.output.read(), strict=True))
 

@@ -2,28 +2,22 @@
 
 import threading
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import TypeVar
 
 from torch import Tensor
 
-from demo.engines.local.output import SampledToken
-from demo.engines.local.runner import Chunk, Handle, Runner, Sampled
-from demo.engines.local.sampler import Sampler
+from demo.engines.local.model import Model
+from demo.engines.local.runner import Chunk, Handle, Runner
+from demo.engines.local.sampler import Outcome, Sampler, SamplerOutput
+
+Watched = TypeVar("Watched", bound="WatchedRunner")
 
 
-@dataclass(frozen=True)
-class SpoiledTokens(Sampled):
-    """Sampled tokens, of which one could not be sampled."""
-
-    sampled: Sampled
-    place: int
-
-    def wait(self) -> None:
-        self.sampled.wait()
-
-    def read(self) -> Sequence[SampledToken | Exception]:
-        outcomes = self.sampled.read()
-        return [ValueError("no number") if place == self.place else each for place, each in enumerate(outcomes)]
+def watch(model: Model, kind: type[Watched]) -> tuple[Model, Watched]:
+    """The model, its runner under watch."""
+    runner = kind(model.runner)
+    return replace(model, runner=runner), runner
 
 
 class WatchedRunner(Runner):
@@ -56,9 +50,15 @@ class WatchedRunner(Runner):
         self.executed.append(tuple(chunk.tokens for chunk in chunks))
         return self._runner.execute(chunks)
 
-    def sample(self, handles: Sequence[Handle], samplers: Sequence[Sampler], logits: Tensor) -> Sampled:
+    def sample(self, handles: Sequence[Handle], samplers: Sequence[Sampler], logits: Tensor) -> SamplerOutput:
         sampled = self._runner.sample(handles, samplers, logits)
-        return sampled if self.spoiled is None else SpoiledTokens(sampled, self.spoiled)
+        parse = sampled._parse
+
+        def spoil(report: Tensor) -> list[Outcome]:
+            return [ValueError("no number") if at == self.spoiled else each for at, each in enumerate(parse(report))]
+
+        sampled._parse = spoil
+        return sampled
 
     def free(self, handle: Handle, ids: Sequence[int]) -> None:
         self._runner.free(handle, ids)
@@ -87,3 +87,10 @@ class PausingRunner(WatchedRunner):
         for _ in range(steps):
             self.permits.release()
             assert self.arrived.acquire(timeout=30)
+
+
+class UnfreeableRunner(WatchedRunner):
+    """Breaks the engine when the first sequence ends."""
+
+    def free(self, handle: Handle, ids: Sequence[int]) -> None:
+        raise RuntimeError("a bug of our own")
