@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import torch
 
@@ -14,25 +14,19 @@ T = TypeVar("T")
 _FAILED: Final[list[torch.cuda.CUDAGraph]] = []
 
 
-class Capturer(Protocol):
-    """Captures computations whose inputs and outputs have fixed addresses."""
-
-    def capture(self, compute: Callable[[], T]) -> Callable[[], T]:
-        """Run and capture `compute`. Each launch returns the same tensors with new values, valid until the next launch.
-
-        Raises the error of `compute`, and RuntimeError where it cannot be captured.
-        """
-
-
 class GraphCapturer:
-    """Captures CUDA graphs that share a memory pool. On a CPU it returns the computation itself."""
+    """Captures computations whose inputs and outputs have fixed addresses, as CUDA graphs that share a memory pool."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
 
     def capture(self, compute: Callable[[], T]) -> Callable[[], T]:
-        """See `Capturer`. After a failed capture, stream and allocator are restored."""
+        """Run and capture `compute`. Each launch returns the same tensors with new values, valid until the next launch.
+
+        Raises the error of `compute`, and RuntimeError where it cannot be captured; stream and allocator are restored
+        then. On a CPU it returns the computation itself.
+        """
         if self._pool is None:
             return compute
         # torch leaves the stream of a failed capture current; the second context makes this one current again.

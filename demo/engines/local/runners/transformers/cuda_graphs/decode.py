@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from demo.engines.local.runners.transformers.cuda_graphs.capture import Capturer
+from demo.engines.local.runners.transformers.cuda_graphs.capture import GraphCapturer
 from demo.engines.local.runners.transformers.cuda_graphs.grouped_attention import use_grouped_attention
 from demo.engines.local.runners.transformers.cuda_graphs.static_kv import StaticCache
 from demo.engines.local.runners.transformers.cuda_graphs.torch_private import mark_dynamic
@@ -37,7 +37,7 @@ class Step:
         vocabulary = len(network.get_output_embeddings().weight)
         self.logits = torch.zeros((cache.slots, vocabulary), device=network.device)
 
-    def capture(self, capturer: Capturer, rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    def capture(self, capturer: GraphCapturer, rows: Sequence[int]) -> Iterator[tuple[int, int]]:
         """Capture it for these numbers of slots, and all columns. Yields each size before it is captured."""
         for size in order_sizes(list_sizes(rows, self.cache)):
             yield size

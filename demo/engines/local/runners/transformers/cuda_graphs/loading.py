@@ -10,7 +10,7 @@ from transformers.cache_utils import get_layer_types_and_kwargs
 
 from demo.engine import Loading
 from demo.engines.local.runner import Runner
-from demo.engines.local.runners.transformers.cuda_graphs.capture import Capturer, GraphCapturer
+from demo.engines.local.runners.transformers.cuda_graphs.capture import GraphCapturer
 from demo.engines.local.runners.transformers.cuda_graphs.decode import Step, list_sizes
 from demo.engines.local.runners.transformers.cuda_graphs.grouped_attention import name_attention
 from demo.engines.local.runners.transformers.cuda_graphs.prefill import LENGTHS, PromptReader
@@ -80,7 +80,7 @@ def capture(
 
 @torch.inference_mode()
 def capture_parts(
-    network: PreTrainedModel, plan: Plan, report: Callable[[Loading], None], capturer: Capturer
+    network: PreTrainedModel, plan: Plan, report: Callable[[Loading], None], capturer: GraphCapturer
 ) -> Captured:
     """Capture all parts, and check their logits before and after. Raises CannotCapture."""
     if reason := find_unsupported_reason(network, plan.columns):
@@ -108,7 +108,7 @@ def _prepare(network: PreTrainedModel, plan: Plan, report: Callable[[Loading], N
     return Captured(reader, step, SlotSampler(step))
 
 
-def _capture(parts: Captured, plan: Plan, report: Callable[[Loading], None], capturer: Capturer) -> None:
+def _capture(parts: Captured, plan: Plan, report: Callable[[Loading], None], capturer: GraphCapturer) -> None:
     total = len(list_sizes(plan.captured, parts.step.cache))
     for done, (rows, columns) in enumerate(parts.step.capture(capturer, plan.captured), start=1):
         report(Loading(f"capturing the step for {rows} rows of {columns} tokens, {done} of {total}"))

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from demo.engines.local.async_copy import send
-from demo.engines.local.runners.transformers.cuda_graphs.capture import Capturer
+from demo.engines.local.runners.transformers.cuda_graphs.capture import GraphCapturer
 from demo.engines.local.runners.transformers.forward import Forward
 from demo.engines.local.runners.transformers.padded_kv import RowsCache
 
@@ -31,7 +31,7 @@ class PromptReader:
         self._last = torch.zeros(1, dtype=torch.long, device=network.device)  # index of the prompt's last token
         self._captured: dict[int, Callable[[], Read]] = {}
 
-    def capture(self, capturer: Capturer, lengths: Sequence[int]) -> Iterator[int]:
+    def capture(self, capturer: GraphCapturer, lengths: Sequence[int]) -> Iterator[int]:
         """Capture the prefill for prompts of up to each of `lengths`. Yields each length before it is captured."""
         for length in sorted(lengths, reverse=True):
             yield length

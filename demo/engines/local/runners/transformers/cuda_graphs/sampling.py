@@ -16,7 +16,7 @@ from torch import Tensor
 from demo.bounds import TOP_N
 from demo.engines.local.async_copy import send
 from demo.engines.local.logits_processors import apply_penalties, process_logits
-from demo.engines.local.runners.transformers.cuda_graphs.capture import Capturer
+from demo.engines.local.runners.transformers.cuda_graphs.capture import GraphCapturer
 from demo.engines.local.runners.transformers.cuda_graphs.decode import Step
 from demo.engines.local.sampler import (
     Outcome,
@@ -69,7 +69,7 @@ class SlotSampler:
         self._selection: Selection | None = None
         self._captured: dict[tuple[int, Feature], Callable[[], Tensor]] = {}
 
-    def capture(self, capturer: Capturer, rows: Sequence[int]) -> Iterator[int]:
+    def capture(self, capturer: GraphCapturer, rows: Sequence[int]) -> Iterator[int]:
         """Capture it for these numbers of slots. Yields each number before it is captured."""
         for count in sorted({min(count, self._cache.slots) for count in rows}, reverse=True):
             yield count
@@ -88,11 +88,9 @@ class SlotSampler:
             self._seen[slot], self._counts[slot] = past.seen, past.counts
 
     def has(self, slot: int) -> bool:
-        """Whether a slot has joined."""
         return slot in self._samplers
 
     def leave(self, slot: int) -> None:
-        """Free a slot."""
         self._samplers.pop(slot, None)
         self._selection = None
 
@@ -114,7 +112,6 @@ class SlotSampler:
         return SamplerOutput(report.index_select(0, chosen.index), parse)
 
     def clear(self) -> None:
-        """Free all slots."""
         self._samplers = {}
         self._selection = None
 

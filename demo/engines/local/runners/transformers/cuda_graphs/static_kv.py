@@ -24,17 +24,15 @@ class SlotState:
     """
 
     def __init__(self, rows: int, columns: int, device: torch.device) -> None:
-        self._ids = torch.zeros(rows, dtype=torch.long, device=device)
-        self._positions = torch.zeros(rows, dtype=torch.long, device=device)
-        self._chosen = torch.zeros(
-            rows, dtype=torch.long, device=device
-        )  # 1 for each slot that a step advances, else 0
+        # `chosen` is 1 for each slot that a step advances, else 0.
+        self._ids, self._positions, self._chosen = (
+            torch.zeros(rows, dtype=torch.long, device=device) for _ in range(3)
+        )
         self._rows = torch.arange(rows, device=device)
         self._columns = torch.arange(columns, device=device)
         self.narrow(rows, columns)
 
     def narrow(self, rows: int, columns: int) -> None:
-        """See the first `rows` and `columns`."""
         self.ids = self._ids[:rows]  # the token that each slot appends next
         self.positions = self._positions[:rows]  # the column in which it belongs
         self.chosen = self._chosen[:rows]
@@ -65,7 +63,6 @@ class SlotState:
         self._ids[: len(ids)] = ids
 
     def clear(self) -> None:
-        """Empty all slots."""
         self._positions.zero_()
         self._chosen.zero_()
 
@@ -177,7 +174,6 @@ class StaticCache(Cache):
         self._tokens[self._index] += 1
 
     def clear(self) -> None:
-        """Free all slots."""
         self.state.clear()
         self._used.clear()
         self._chosen, self._index = frozenset(), self._index[:0]

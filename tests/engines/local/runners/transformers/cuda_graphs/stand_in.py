@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
+from demo.engines.local.runners.transformers.cuda_graphs.capture import GraphCapturer
+
 T = TypeVar("T")
 
 # They wait for a result, or their output's size depends on one: no stream that is being captured allows that.
@@ -135,7 +137,7 @@ class Recording(TorchDispatchMode):
 
 
 @dataclass
-class StandInCapturer:
+class StandInCapturer(GraphCapturer):
     """Captures as `GraphCapturer` does on a GPU; all its graphs share one pool."""
 
     pool: Pool = field(default_factory=Pool)

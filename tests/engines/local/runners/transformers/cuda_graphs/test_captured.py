@@ -1,5 +1,6 @@
 """What a GPU would replay gives the tokens of eager computation, whatever the allocator lets a replay write over."""
 
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import pytest
@@ -7,11 +8,11 @@ import torch
 from transformers import PreTrainedModel
 
 from demo.engine import Loading
+from demo.engines.local.output import SampledToken
 from demo.engines.local.runners.transformers.cuda_graphs.loading import CannotCapture, Captured, Plan, capture_parts
 from demo.engines.local.sampler import Sampler
 from demo.request import Request, Sampling
 from tests.engines.local.answers import choose, naive_ids
-from tests.engines.local.runners.transformers.cuda_graphs.captured_loop import CapturedLoop
 from tests.engines.local.runners.transformers.cuda_graphs.stand_in import StandInCapturer
 from tests.engines.local.tiny import make_network
 
@@ -42,6 +43,55 @@ def llama() -> Parts:
 
 def make_prompt(length: int) -> list[int]:
     return [1 + 7 * place % 200 for place in range(length)]
+
+
+@dataclass
+class CapturedLoop:
+    """A minimal engine: sequences join and leave between steps. `tokens` by slot, of those that are there."""
+
+    parts: Captured
+    tokens: dict[int, list[SampledToken]] = field(default_factory=dict)
+
+    @torch.inference_mode()
+    def step(self, *joining: tuple[list[int], Sampler], skipped: int | None = None) -> list[int]:
+        """One token more for each sequence but that in `skipped`, and the first of each joining one. Their slots."""
+        running = [slot for slot in self.tokens if slot != skipped]
+        if running:
+            self.parts.step(running)
+        joined = [self._read(prompt, sampler, []) for prompt, sampler in joining]
+        self._draw(running + joined)
+        return joined
+
+    @torch.inference_mode()
+    def resume(self, prompt: list[int], sampler: Sampler, generated: list[int]) -> list[int]:
+        """Continue a sequence of which some tokens are `generated`."""
+        slot = self._read(prompt, sampler, generated)
+        self._draw([slot])
+        return [slot]
+
+    def _draw(self, slots: list[int]) -> None:
+        outcomes = self.parts.sampler.draw(slots).read()
+        for slot, outcome in zip(slots, outcomes, strict=True):
+            assert isinstance(outcome, SampledToken), outcome
+            self.tokens[slot].append(outcome)
+
+    def _read(self, prompt: list[int], sampler: Sampler, generated: list[int]) -> int:
+        ids = prompt + generated
+        read = self.parts.reader.read(torch.tensor([ids]))
+        assert read is not None, "no prefill of that length is captured"
+        logits, cache = read
+        slot = self.parts.step.cache.join(cache.filled(), len(ids))
+        self.parts.step.place(slot, logits[0, 0])
+        self.parts.sampler.join(slot, sampler, generated)
+        self.tokens[slot] = []
+        return slot
+
+    @torch.inference_mode()
+    def leave(self, slot: int) -> list[int]:
+        """Free a slot: the ids sampled for it."""
+        self.parts.step.cache.leave(slot)
+        self.parts.sampler.leave(slot)
+        return [token.id for token in self.tokens.pop(slot)]
 
 
 class Compared:

@@ -24,12 +24,6 @@ def refusal(architecture: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("architecture", ["llama", "fused QKV"])
-def test_models_that_attend_to_everything_are_captured(architecture: str) -> None:
-    runner = capture(make_network(architecture), PLAN, lambda loading: None)
-    assert runner.limits.max_num_seqs == PLAN.rows
-
-
 @pytest.mark.parametrize(("window", "captured"), [(PLAN.columns, True), (PLAN.columns - 1, False)])
 def test_a_window_as_long_as_every_sequence_is_no_reason_against_capture(window: int, captured: bool) -> None:
     network = build_network(MistralConfig(**GROUPED, sliding_window=window))
