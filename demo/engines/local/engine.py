@@ -211,9 +211,7 @@ class LocalEngine(Engine):
         self._on_broken()
 
     def _fail_all(self, error: DemoError) -> None:
-        with self._changed:
-            unfinished = list(self._open)
-        for sequence in unfinished:
+        for sequence in self._list_open():
             sequence.output.fail(error)
 
 

@@ -98,17 +98,10 @@ class Forecaster:
             return None
         works = [self._measure(number, sequence) for number, sequence in enumerate(sequences)]
         works += [] if alone else self._list_away(now, {work.client for work in works})
-        limits = scheduler.limits
-        chunk_alone, chunk_beside = scheduler.chunks
-        situation = Situation(
-            rates,
-            chunk_alone,
-            chunk_beside,
-            limits.efficient_decodes,
-            math.inf if limits.max_num_seqs is None else limits.max_num_seqs,
-            math.inf if limits.capacity is None else limits.capacity,
-            {work.client: scheduler.find_service(work.client, now) for work in works},
-        )
+        limits, (alone_chunk, beside_chunk) = scheduler.limits, scheduler.chunks
+        most, capacity = limits.max_num_seqs or math.inf, limits.capacity or math.inf
+        service = {work.client: scheduler.find_service(work.client, now) for work in works}
+        situation = Situation(rates, alone_chunk, beside_chunk, limits.efficient_decodes, most, capacity, service)
         return predict(works, situation)[: len(sequences)]
 
     def _renew(self, now: float) -> None:

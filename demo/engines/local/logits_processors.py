@@ -38,28 +38,14 @@ def apply_penalties(
     logits: Tensor, seen: Tensor, counts: Tensor, parameters: SamplingParameters, features: Feature
 ) -> Tensor:
     """Penalise tokens that are `seen` in prompt or answer, by their `counts` in the answer; both [rows, vocabulary]."""
-    if Feature.REPETITION in features:
-        logits = penalise_repetition(logits, seen, parameters.repetition_penalty)
-    if Feature.FREQUENCY in features:
-        logits = penalise_frequency(logits, counts, parameters.frequency_penalty)
+    if Feature.REPETITION in features:  # CTRL, arXiv:1909.05858
+        penalty = parameters.repetition_penalty
+        logits = torch.where(seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
+    if Feature.FREQUENCY in features:  # this one and the next by OpenAI's definition
+        logits = logits - counts * parameters.frequency_penalty
     if Feature.PRESENCE in features:
-        logits = penalise_presence(logits, counts, parameters.presence_penalty)
+        logits = torch.where(counts > 0, logits - parameters.presence_penalty, logits)
     return logits
-
-
-def penalise_repetition(logits: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
-    """Divide positive logits of seen ids by `penalty` and multiply negative ones (CTRL, arXiv:1909.05858)."""
-    return torch.where(seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
-
-
-def penalise_frequency(logits: Tensor, counts: Tensor, penalty: Tensor) -> Tensor:
-    """Subtract `penalty` for each occurrence in the answer (OpenAI's definition)."""
-    return logits - counts * penalty
-
-
-def penalise_presence(logits: Tensor, counts: Tensor, penalty: Tensor) -> Tensor:
-    """Subtract `penalty` once from each id that occurs in the answer (OpenAI's definition)."""
-    return torch.where(counts > 0, logits - penalty, logits)
 
 
 def apply_temperature(logits: Tensor, temperature: Tensor) -> Tensor:

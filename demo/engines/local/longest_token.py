@@ -49,7 +49,8 @@ def find_longest_token(backend: Tokenizer, vocabulary: Iterable[str]) -> Longest
     added = backend.get_added_tokens_decoder().values()
     takes_spaces = any(token.lstrip or token.rstrip for token in added)
     shrinking = _multiply_shrinking(normalizers)
-    if shrinking is None or takes_spaces or backend.truncation or not all(map(_keeps_all, cuts)):
+    keeps_all = all(cut["type"] in KEEPING and cut.get("behavior") != "Removed" for cut in cuts)
+    if shrinking is None or takes_spaces or backend.truncation or not keeps_all:
         return None
     # An added token is matched in the text as it is, before bytes become letters of the byte-level alphabet.
     longest = max((len(token.content.encode()) for token in added), default=0)
@@ -66,10 +67,6 @@ def _list_parts(component: Any) -> Iterator[Mapping[str, Any]]:
             described += each.get("normalizers") or each.get("pretokenizers") or ()
         else:
             yield each
-
-
-def _keeps_all(cut: Mapping[str, Any]) -> bool:
-    return cut["type"] in KEEPING and cut.get("behavior") != "Removed"
 
 
 def _find_dropped(backend: Tokenizer, parts: Sequence[Mapping[str, Any]]) -> bytes | None:

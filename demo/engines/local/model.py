@@ -72,24 +72,20 @@ class Model:
 
         Raises BadRequest, with the numbers, where a request has more tokens than the model takes.
         """
-        self._check_length(input_tokens, max_new_tokens or 1)
-        rest = self.card.max_total_tokens - input_tokens
-        return max_new_tokens or min(rest, self.card.max_new_tokens or rest)
-
-    def _check_length(self, input_tokens: int, max_new_tokens: int) -> None:
-        card = self.card
-        if card.max_new_tokens is not None and max_new_tokens > card.max_new_tokens:
+        card, asked = self.card, max_new_tokens or 1
+        if card.max_new_tokens is not None and asked > card.max_new_tokens:
             raise BadRequest(
-                f"An answer has at most {card.max_new_tokens} tokens here, and {max_new_tokens} are asked for: ask for "
-                "fewer."
+                f"An answer has at most {card.max_new_tokens} tokens here, and {asked} are asked for: ask for fewer."
             )
         if input_tokens > card.max_input_tokens:
             raise self._encoder.describe_excess(input_tokens)
-        if input_tokens + max_new_tokens > card.max_total_tokens:
+        if input_tokens + asked > card.max_total_tokens:
             raise ContextExceeded(
-                f"{limit_total(card.max_total_tokens)}, and {input_tokens} + {max_new_tokens} are "
-                f"{input_tokens + max_new_tokens}: ask for fewer or shorten the prompt."
+                f"{limit_total(card.max_total_tokens)}, and {input_tokens} + {asked} are {input_tokens + asked}: "
+                "ask for fewer or shorten the prompt."
             )
+        rest = card.max_total_tokens - input_tokens
+        return max_new_tokens or min(rest, card.max_new_tokens or rest)
 
 
 def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
@@ -123,10 +119,6 @@ def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
     return replace(model, card=replace(model.card, rate=rate))
 
 
-def _is_gguf(source: ModelSource) -> bool:
-    return source.kind in ("embedded", "gguf")
-
-
 def _open_stored(source: ModelSource, settings: Settings, device: str) -> tuple[Checkpoint | None, str]:
     """The model for the CPU kernels; or None, and why it is not for them."""
     if device != "cpu" or settings.dtype not in ("auto", *KERNEL_DTYPES):
@@ -153,7 +145,7 @@ def _load_with_transformers(
     from demo.engines.local.runners.transformers.loading import load_transformers
 
     place = source.place
-    if _is_gguf(source):
+    if source.kind in ("embedded", "gguf"):
         _require_template(source, read_gguf(Path(place)).metadata)
         place = str(convert_once(Path(place), lambda step: report(Loading(f"{source.model_id}: {step}"))))
     return load_transformers(source, place, device, getattr(torch, dtype))

@@ -32,7 +32,6 @@ class Feature(Flag):
 
 
 def find_features(sampling: Sampling, top_n: int = 0) -> Feature:
-    """The operations that one request needs."""
     needed = {
         Feature.REPETITION: sampling.repetition_penalty != 1.0,
         Feature.FREQUENCY: sampling.frequency_penalty != 0.0,

@@ -71,7 +71,6 @@ class Scheduler:
         return self._service.find(client, now)
 
     def add(self, sequence: Sequence) -> None:
-        """Add a waiting sequence."""
         self.waiting.append(sequence)
 
     def remove(self, sequence: Sequence) -> None:
@@ -86,7 +85,6 @@ class Scheduler:
             self._address_service.forget(self._clock())
 
     def remove_cancelled(self) -> list[Sequence]:
-        """Remove and return the cancelled sequences."""
         cancelled = [each for each in (*self.running, *self.waiting) if each.cancelled]
         for sequence in cancelled:
             self.remove(sequence)

@@ -49,7 +49,6 @@ class Sequence(Ticket):
 
     @cached_property
     def sampler(self) -> "Sampler":
-        """The state of its sampling."""
         from demo.engines.local.sampler import Sampler  # it imports torch
 
         prompt = self.ids[: self.prompt_length]

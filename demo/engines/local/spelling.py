@@ -19,7 +19,6 @@ class Spelling:
     encoded: bytes | None = None
 
     def encode(self) -> bytes:
-        """Its bytes."""
         return self.text.encode() if self.encoded is None else self.encoded
 
 

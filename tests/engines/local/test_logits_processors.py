@@ -1,9 +1,12 @@
 """Logits processors equal transformers' own, with each row's own parameters, and no row changes another."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 from transformers import (
     LogitsProcessor,
     MinPLogitsWarper,
@@ -22,9 +25,6 @@ from demo.engines.local.logits_processors import (
     keep_top_k,
     keep_top_p,
     keep_typical_p,
-    penalise_frequency,
-    penalise_presence,
-    penalise_repetition,
     process_logits,
 )
 from demo.engines.local.sampling_parameters import NO_TOP_K, Feature, split_columns, stack_parameters
@@ -36,15 +36,20 @@ seeds = st.integers(0, 2**32)
 probabilities = st.lists(st.integers(3, 61).map(lambda number: number / 64), min_size=1, max_size=4)
 
 
-def random_logits(seed: int, rows: int) -> torch.Tensor:
+def random_logits(seed: int, rows: int) -> Tensor:
     return torch.randn(rows, VOCABULARY, generator=torch.Generator().manual_seed(seed)) * 3
 
 
-def column(values: list[float] | list[int]) -> torch.Tensor:
+def column(values: list[float] | list[int]) -> Tensor:
     return torch.tensor(values)[:, None]
 
 
-def refer(processors: list[LogitsProcessor], logits: torch.Tensor) -> torch.Tensor:
+def penalise(logits: Tensor, seen: Tensor, counts: Tensor, sampling: Sampling) -> Tensor:
+    parameters = split_columns(stack_parameters([sampling] * len(logits), logits.device))
+    return apply_penalties(logits, seen, counts, parameters, Feature.PENALTIES)
+
+
+def refer(processors: list[LogitsProcessor], logits: Tensor) -> Tensor:
     """What transformers makes of each row alone."""
     none = torch.zeros(1, 1, dtype=torch.long)
     return torch.cat([each(none, row[None].clone()) for each, row in zip(processors, logits, strict=True)])
@@ -57,25 +62,17 @@ def test_top_k_equals_transformers(seed: int, ks: list[int]) -> None:
     assert torch.equal(keep_top_k(logits, column(ks), max(ks)), refer([TopKLogitsWarper(k) for k in ks], logits))
 
 
+@pytest.mark.parametrize(
+    ("keep", "warper"),
+    [(keep_top_p, TopPLogitsWarper), (keep_typical_p, TypicalLogitsWarper), (keep_min_p, MinPLogitsWarper)],
+)
 @settings(max_examples=30)
-@given(seeds, probabilities)
-def test_top_p_equals_transformers(seed: int, ps: list[float]) -> None:
+@given(seed=seeds, ps=probabilities)
+def test_what_keeps_a_share_of_the_probability_equals_transformers(
+    keep: Callable[[Tensor, Tensor], Tensor], warper: Callable[[float], LogitsProcessor], seed: int, ps: list[float]
+) -> None:
     logits = random_logits(seed, len(ps))
-    assert torch.equal(keep_top_p(logits, column(ps)), refer([TopPLogitsWarper(p) for p in ps], logits))
-
-
-@settings(max_examples=30)
-@given(seeds, probabilities)
-def test_typical_p_equals_transformers(seed: int, ps: list[float]) -> None:
-    logits = random_logits(seed, len(ps))
-    assert torch.equal(keep_typical_p(logits, column(ps)), refer([TypicalLogitsWarper(p) for p in ps], logits))
-
-
-@settings(max_examples=30)
-@given(seeds, probabilities)
-def test_min_p_equals_transformers(seed: int, ps: list[float]) -> None:
-    logits = random_logits(seed, len(ps))
-    assert torch.equal(keep_min_p(logits, column(ps)), refer([MinPLogitsWarper(p) for p in ps], logits))
+    assert torch.equal(keep(logits, column(ps)), refer([warper(p) for p in ps], logits))
 
 
 @pytest.mark.parametrize(("p", "kept"), [(0.49, 1), (0.5, 1), (0.51, 2), (0.75, 2), (0.76, 3), (0.999, 4)])
@@ -108,23 +105,24 @@ def test_repetition_penalty_equals_transformers(seed: int, penalty: float, ids: 
     logits, seen = random_logits(seed, 1), torch.zeros(1, VOCABULARY, dtype=torch.bool)
     seen[0, ids] = True
     expected = RepetitionPenaltyLogitsProcessor(penalty)(torch.tensor([ids]), logits.clone())
-    assert torch.equal(penalise_repetition(logits, seen, column([penalty])), expected)
+    assert torch.equal(penalise(logits, seen, seen.float(), Sampling(repetition_penalty=penalty)), expected)
 
 
-COUNTS = torch.tensor([[0.0, 2.0, 0.0, 1.0]])
-
-
-def test_frequency_penalty_counts_what_was_generated() -> None:
-    assert penalise_frequency(torch.zeros(1, 4), COUNTS, column([0.5])).tolist() == [[0.0, -1.0, 0.0, -0.5]]
-
-
-def test_presence_penalty_counts_each_token_once() -> None:
-    assert penalise_presence(torch.zeros(1, 4), COUNTS, column([0.5])).tolist() == [[0.0, -0.5, 0.0, -0.5]]
+@pytest.mark.parametrize(
+    ("sampling", "expected"),
+    [
+        (Sampling(frequency_penalty=0.5), [0.0, -1.0, 0.0, -0.5]),
+        (Sampling(presence_penalty=0.5), [0.0, -0.5, 0.0, -0.5]),
+    ],
+    ids=["frequency counts what was generated", "presence counts each token once"],
+)
+def test_openais_penalties_are_subtracted(sampling: Sampling, expected: list[float]) -> None:
+    counts = torch.tensor([[0.0, 2.0, 0.0, 1.0]])
+    assert penalise(torch.zeros(1, 4), counts > 0, counts, sampling).tolist() == [expected]
 
 
 def test_a_default_parameter_changes_no_bit() -> None:
     logits, seen = random_logits(0, 3), torch.ones(3, VOCABULARY, dtype=torch.bool)
     neutral = split_columns(stack_parameters([Sampling()] * 3, logits.device))
-    penalised = apply_penalties(logits, seen, seen.float(), neutral, Feature.PENALTIES)
-    every = ~Feature.NONE
-    assert torch.equal(process_logits(penalised, neutral, every, NO_TOP_K, VOCABULARY), logits)
+    penalised = penalise(logits, seen, seen.float(), Sampling())
+    assert torch.equal(process_logits(penalised, neutral, ~Feature.NONE, NO_TOP_K, VOCABULARY), logits)

@@ -33,14 +33,10 @@ def build_byte_level(vocabulary: Vocabulary) -> Tokenizer:
     }
     merges = [tuple(merge.split(" ")) for merge in vocabulary["merges"]]
     built = Tokenizer(models.BPE(vocab=ids, merges=merges, continuing_subword_prefix="", end_of_word_suffix=""))
-    built.pre_tokenizer = _choose_cuts(vocabulary.get("pre"))
+    built.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    if vocabulary.get("pre") == QWEN2:
+        built.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(QWEN2_CUTS), "isolated"), BYTES])
     built.decoder = decoders.ByteLevel()
     add_tokens(built, vocabulary, [GPT2_END], ALPHABET.issuperset)
     built.post_processor = write_frame(built, vocabulary)
     return built
-
-
-def _choose_cuts(cut: str | None) -> pre_tokenizers.PreTokenizer:
-    if cut != QWEN2:
-        return pre_tokenizers.ByteLevel(add_prefix_space=False)
-    return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(QWEN2_CUTS), "isolated"), BYTES])

@@ -57,7 +57,6 @@ def read_header(path: Path) -> GgufHeader:
 
 
 def read_field(field: ReaderField) -> Any:
-    """The value of a field."""
     strings: object = field.parts[-1]
     return strings.decode() if isinstance(strings, Strings) else field.contents()
 
@@ -83,7 +82,6 @@ class Strings:
         return len(self.bytes)
 
     def decode(self) -> list[str]:
-        """The strings, read from UTF-8."""
         texts = ((start, start + LENGTH.unpack_from(self.bytes, start - LENGTH.size)[0]) for start in self.starts)
         return [str(self.bytes[start:end], "utf-8") for start, end in texts]
 

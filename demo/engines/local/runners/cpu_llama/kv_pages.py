@@ -36,14 +36,9 @@ class PagePool:
     def __init__(self, shape: Shape, budget: int) -> None:
         self.page_bytes = measure_page(shape.layers, shape.kv_heads, shape.head_size)
         self.most = max(budget // self.page_bytes, 1)
-        self.count = 0
+        self.count = 0  # those in memory: a page is unmapped with the last reference to it
         self.idle = 0  # pages without users that a cache keeps
         self.evict: Callable[[], bool] = lambda: False
-
-    @property
-    def capacity(self) -> int:
-        """Tokens of all sequences together."""
-        return self.most * PAGE
 
     def has_room(self, pages: int) -> bool:
         """Whether so many pages can be taken."""
@@ -56,10 +51,6 @@ class PagePool:
         area = mmap.mmap(-1, self.page_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.count += 1
         return Page(np.frombuffer(area, np.float16))
-
-    def drop(self) -> None:
-        """Count a page as returned: its memory is unmapped with the last reference to it."""
-        self.count -= 1
 
     def copy(self, page: Page) -> Page | None:
         """Another page with the same content, of which attention reads no more tokens than a sequence has; or None."""
@@ -103,12 +94,7 @@ class KVCache:
         for page in self.pages:
             page.users -= 1
             if not page.users and page.key is None:
-                self._pool.drop()
+                self._pool.count -= 1
             elif not page.users:
                 self._pool.idle += 1
         self.pages, self.addresses, self.length, self.ids = [], np.empty(0, np.int64), 0, []
-
-
-def count_pages(tokens: int) -> int:
-    """Pages for so many tokens."""
-    return -(-tokens // PAGE)

@@ -6,7 +6,7 @@ salt: clients with different salts share nothing. Eviction is least recently use
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 
@@ -26,28 +26,26 @@ class PrefixCache:
 
     def share(self, ids: Sequence[int], cache: KVCache) -> None:
         """Give an empty `cache` the full pages that begin `ids`; the last id is always left to be computed."""
-        key, most = _hash_salt(cache.salt), len(ids) - 1
-        while cache.length + PAGE <= most:
-            page = self._children.get(key, {}).get(tuple(ids[cache.length : cache.length + PAGE]))
-            if page is None or page.key is None:
-                break
+        for page in self._find_full_pages(ids, cache.salt):
             self._pool.idle -= not page.users
             page.users += 1
             cache.append(page)
             cache.extend(page.ids)
             cache.kept += 1
-            key = page.key
         self._touch(cache.pages)
 
     def count(self, ids: Sequence[int], salt: Hashable) -> int:
         """How many of `ids` the full pages hold that `share` would find. From any thread."""
-        key, most, length = _hash_salt(salt), len(ids) - 1, 0
-        while length + PAGE <= most:
-            page = self._children.get(key, {}).get(tuple(ids[length : length + PAGE]))
+        return PAGE * sum(1 for _ in self._find_full_pages(ids, salt))
+
+    def _find_full_pages(self, ids: Sequence[int], salt: Hashable) -> Iterator[Page]:
+        key = _hash_salt(salt)
+        for start in range(0, len(ids) - PAGE, PAGE):
+            page = self._children.get(key, {}).get(tuple(ids[start : start + PAGE]))
             if page is None or (found := page.key) is None:
-                break
-            key, length = found, length + PAGE
-        return length
+                return
+            key = found
+            yield page
 
     def keep_full_pages(self, cache: KVCache) -> None:
         """Register the pages of a cache that have become full."""
@@ -62,7 +60,6 @@ class PrefixCache:
         self._touch(cache.pages)
 
     def clear(self) -> None:
-        """Drop all pages."""
         while self._recent:
             self._forget(next(iter(self._recent.values())))
 
@@ -116,7 +113,7 @@ class PrefixCache:
         page.parent = page.key = None
         if not page.users:
             self._pool.idle -= 1
-            self._pool.drop()
+            self._pool.count -= 1
 
 
 def _hash_salt(salt: Hashable) -> bytes:

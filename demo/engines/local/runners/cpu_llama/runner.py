@@ -8,7 +8,8 @@ from torch import Tensor
 
 from demo.engines.local.loading.kv_memory import KVMemory
 from demo.engines.local.runner import Chunk, Handle, Limits, Runner
-from demo.engines.local.runners.cpu_llama.kv_pages import KVCache, PagePool, count_pages
+from demo.engines.local.runners.cpu_llama.kernels.attention import PAGE
+from demo.engines.local.runners.cpu_llama.kv_pages import KVCache, PagePool
 from demo.engines.local.runners.cpu_llama.model import Llama
 from demo.engines.local.runners.cpu_llama.prefix_cache import PrefixCache
 from demo.engines.local.sampler import BatchSampler, Sampler, SamplerOutput
@@ -25,13 +26,13 @@ class CpuLlamaRunner(Runner):
         self._pool = PagePool(model.shape, memory.bytes)
         self._prefixes = PrefixCache(self._pool) if memory.keeps_prefixes else None
         # The kernels unpack weights once for four tokens.
-        self.limits = Limits(max_prefill_tokens=MAX_TOKENS, min_prefill_tokens=4, capacity=self._pool.capacity)
+        self.limits = Limits(max_prefill_tokens=MAX_TOKENS, min_prefill_tokens=4, capacity=self._pool.most * PAGE)
 
     def allocate(self, ids: Sequence[int], salt: Hashable, reuse: bool) -> Handle | None:
         cache, prefixes = KVCache(self._pool, salt), self._prefixes if reuse else None
         if prefixes is not None:
             prefixes.share(ids, cache)
-        if not self._pool.has_room(count_pages(len(ids) + 1) - len(cache.pages)):
+        if not self._pool.has_room(1 + len(ids) // PAGE - len(cache.pages)):
             cache.release()
             return None
         if prefixes is not None:

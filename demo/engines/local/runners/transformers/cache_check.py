@@ -30,20 +30,17 @@ class CacheCheck:
         self._whole = self._read(PROMPT, self._make_cache(), 0)
 
     @torch.inference_mode()
-    def works_in_turns(self) -> bool:
-        """Whether a sequence is continued as it was, after another has been read."""
-        cache = self._make_cache()
-        self._read(PROMPT[:-1], cache, 0)
+    def works(self, in_turns: bool) -> bool:
+        """Whether a sequence is continued as it was, where another has been read before it, or `in_turns` within it."""
+        cache, begun = self._make_cache(), len(PROMPT) - 1
+        if in_turns:
+            self._read(PROMPT[:begun], cache, 0)
         self._read(OTHER, self._make_cache(), 0)
-        return self._is_close(self._read(PROMPT[-1:], cache, len(PROMPT) - 1))
-
-    @torch.inference_mode()
-    def works_alone(self) -> bool:
-        """Whether a sequence is continued as it was, and another one before it left nothing behind."""
-        self._read(OTHER, self._make_cache(), 0)
-        cache = self._make_cache()
-        self._read(PROMPT[:-1], cache, 0)
-        return self._is_close(self._read(PROMPT[-1:], cache, len(PROMPT) - 1))
+        if not in_turns:
+            self._read(PROMPT[:begun], cache, 0)
+        logits = self._read(PROMPT[begun:], cache, begun)
+        spread = float(self._whole.max() - self._whole.min())
+        return float((logits - self._whole).abs().max()) <= self._tolerance * spread
 
     def _make_cache(self) -> Cache:
         return DynamicCache(config=self._config)
@@ -52,10 +49,6 @@ class CacheCheck:
     def _read(self, ids: tuple[int, ...], cache: Cache, length: int) -> Tensor:
         return self._forward(torch.tensor([ids]), cache, [length])[0, -1].float()
 
-    def _is_close(self, logits: Tensor) -> bool:
-        spread = float(self._whole.max() - self._whole.min())
-        return float((logits - self._whole).abs().max()) <= self._tolerance * spread
-
 
 def find_max_num_seqs(network: PreTrainedModel) -> int | None:
     """None where sequences may be computed in turns, 1 where only one after the other.
@@ -63,9 +56,9 @@ def find_max_num_seqs(network: PreTrainedModel) -> int | None:
     Raises ModelError where not even that gives the logits of a whole prompt.
     """
     check = CacheCheck(network)
-    if check.works_in_turns():
+    if check.works(in_turns=True):
         return None
-    if check.works_alone():
+    if check.works(in_turns=False):
         return 1
     raise ModelError(
         f"A {network.config.model_type} model cannot be continued token by token here: its cache does not hold what it "

@@ -42,8 +42,6 @@ class SeparateRunner(Runner):
     Such a cache can be neither cut nor continued in chunks: prompts are read as a whole, and nothing is reused.
     """
 
-    limits: Limits
-
     def __init__(self, network: PreTrainedModel, max_num_seqs: int | None = None) -> None:
         self.limits = Limits(max_num_seqs, whole_prompts=True)
         self._forward = Forward(network)

@@ -24,26 +24,16 @@ KINDS: Final = (SAFETENSORS, PICKLED)  # of files with weights: the first that a
 
 
 def fetch(source: ModelSource, revision: str | None) -> ModelSource:
-    """A hub's model, its files on this machine. Raises ModelError."""
-    folder = find_snapshot(source, revision)
-    return replace(source, place=str(folder), commit=folder.name)
-
-
-def find_snapshot(source: ModelSource, revision: str | None) -> Path:
-    """The folder of a hub's model, named by its commit. Raises ModelError.
+    """A hub's model, its files on this machine in a folder that is named by its commit. Raises ModelError.
 
     A complete local snapshot is used without asking the hub, also where a branch has moved since.
     """
-    if (local := _find_local(source.place, revision)) is not None:
-        _announce(local, "in the local cache; the hub was not asked whether there is a newer one")
-        return local
-    folder = _download(source, revision)
-    _announce(folder, "downloaded from the hub")
-    return folder
-
-
-def _announce(folder: Path, reason: str) -> None:
+    folder = _find_local(source.place, revision)
+    reason = "in the local cache; the hub was not asked whether there is a newer one"
+    if folder is None:
+        folder, reason = _download(source, revision), "downloaded from the hub"
     logger.info("%s", Choice("commit", folder.name, reason))
+    return replace(source, place=str(folder), commit=folder.name)
 
 
 def _find_local(model_id: str, revision: str | None) -> Path | None:

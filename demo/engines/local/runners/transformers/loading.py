@@ -40,9 +40,9 @@ from demo.engines.local.loading.end_tokens import find_end_ids, flatten_ids
 from demo.engines.local.loading.free_memory import check_fits
 from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.loading.source import ModelSource
+from demo.engines.local.loading.weight_files import count_weight_bytes
 from demo.engines.local.runners.transformers.eager import make_runner
 from demo.engines.local.runners.transformers.tokenizer import Pretrained
-from demo.engines.local.runners.transformers.weight_size import count_weight_bytes
 from demo.errors import ModelError, is_out_of_memory, list_causes
 
 logger = logging.getLogger(__name__)
@@ -101,13 +101,10 @@ def load_tokenizer(source: ModelSource, place: str) -> PreTrainedTokenizerBase:
         )
     with explained(source):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place)
-    tokenizer.chat_template = source.template or _choose_template(source, tokenizer.chat_template)
-    return tokenizer
-
-
-def _choose_template(source: ModelSource, templates: str | dict[str, str] | None) -> str | None:
+    templates: str | dict[str, str] | None = tokenizer.chat_template
     by_name = {DEFAULT: templates} if isinstance(templates, str) else templates or {}
-    return choose_template(source.model_id, by_name, source.needs_template)
+    tokenizer.chat_template = source.template or choose_template(source.model_id, by_name, source.needs_template)
+    return tokenizer
 
 
 def load_network(source: ModelSource, place: str, device: str | None, dtype: torch.dtype) -> PreTrainedModel:

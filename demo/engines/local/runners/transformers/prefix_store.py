@@ -52,5 +52,4 @@ class PrefixStore:
             self._kept.pop(0)
 
     def clear(self) -> None:
-        """Drop all caches."""
         self._kept = []

@@ -42,7 +42,6 @@ def test_a_model_that_keeps_state_in_its_modules_answers_one_request_after_the_o
 
 
 def test_a_model_whose_cache_forgets_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CacheCheck, "works_in_turns", lambda check: False)
-    monkeypatch.setattr(CacheCheck, "works_alone", lambda check: False)
+    monkeypatch.setattr(CacheCheck, "works", lambda check, in_turns: False)
     with pytest.raises(ModelError, match="its cache does not hold what it has read"):
         find_max_num_seqs(make_network())

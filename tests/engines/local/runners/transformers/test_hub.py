@@ -14,7 +14,7 @@ from transformers import BertConfig
 from transformers.utils import logging as transformers_logging
 
 from demo.engines.local.loading.source import ModelSource
-from demo.engines.local.runners.transformers.hub import find_snapshot
+from demo.engines.local.runners.transformers.hub import fetch
 from demo.errors import ModelError
 from tests.engines.local.tiny import make_network
 from tests.engines.local.tiny_files import save_folder
@@ -88,13 +88,17 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     transformers_logging.disable_progress_bar()  # which a download shows
 
 
+def find_snapshot(revision: str | None = None) -> Path:
+    return Path(fetch(SOURCE, revision).place)
+
+
 def change_endpoint(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", url)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
 
 
 def test_what_is_needed_is_downloaded_and_no_more(hub: Hub) -> None:
-    folder = find_snapshot(SOURCE, None)
+    folder = find_snapshot()
     assert folder.name == COMMIT
     needed = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
     assert needed <= hub.sent
@@ -102,10 +106,10 @@ def test_what_is_needed_is_downloaded_and_no_more(hub: Hub) -> None:
 
 
 def test_a_complete_snapshot_is_used_without_asking_the_hub(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
-    folder = find_snapshot(SOURCE, None)
+    folder = find_snapshot()
     hub.asked.clear()
     caplog.set_level("INFO", logger="demo")
-    assert find_snapshot(SOURCE, None) == find_snapshot(SOURCE, COMMIT) == folder
+    assert find_snapshot() == find_snapshot(COMMIT) == folder
     assert hub.asked == []
     assert (
         f"commit={COMMIT} (in the local cache; the hub was not asked whether there is a newer one)" in caplog.messages
@@ -114,9 +118,9 @@ def test_a_complete_snapshot_is_used_without_asking_the_hub(hub: Hub, caplog: py
 
 @pytest.mark.parametrize("absent", ["model.safetensors", "tokenizer_config.json", "config.json"])
 def test_what_a_snapshot_lacks_is_downloaded(absent: str, hub: Hub) -> None:
-    (find_snapshot(SOURCE, None) / absent).unlink()
+    (find_snapshot() / absent).unlink()
     hub.asked.clear()
-    assert (find_snapshot(SOURCE, None) / absent).exists()
+    assert (find_snapshot() / absent).exists()
     assert absent in hub.sent
 
 
@@ -124,14 +128,14 @@ def test_a_part_of_the_weights_that_a_snapshot_lacks_is_downloaded(hub: Hub) -> 
     shutil.rmtree(hub.folder)
     save_folder(hub.folder, make_network(), max_shard_size="30KB")
     absent = max(path.name for path in hub.folder.glob("model-*"))
-    (find_snapshot(SOURCE, None) / absent).unlink()
-    assert (find_snapshot(SOURCE, None) / absent).exists()
+    (find_snapshot() / absent).unlink()
+    assert (find_snapshot() / absent).exists()
 
 
 def test_what_cannot_be_served_is_refused_before_its_weights_are_downloaded(hub: Hub) -> None:
     BertConfig().save_pretrained(hub.folder)
     with pytest.raises(ModelError, match="is a bert model"):
-        find_snapshot(SOURCE, None)
+        find_snapshot()
     assert "model.safetensors" not in hub.sent
 
 
@@ -139,17 +143,17 @@ def test_a_repository_without_weights_is_refused(hub: Hub) -> None:
     for path in (hub.folder / "model.safetensors", hub.folder / "pytorch_model.bin"):
         path.unlink()
     with pytest.raises(ModelError, match=r"org/tiny holds no weights in safetensors: give another model"):
-        find_snapshot(SOURCE, None)
+        find_snapshot()
 
 
 def test_a_hub_that_refuses_connections_is_one_sentence(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     change_endpoint(monkeypatch, "http://127.0.0.1:9")
     with pytest.raises(ModelError, match=r"org/tiny is not in the local cache and the hub can't be reached: "):
-        find_snapshot(SOURCE, None)
+        find_snapshot()
 
 
 def test_a_hub_that_never_answers_is_given_up(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("demo.engines.local.runners.transformers.hub.ANSWER_SECONDS", 0.05)
     monkeypatch.setattr(_Handler, "do_GET", lambda handler: threading.Event().wait(1))
     with pytest.raises(ModelError, match="the hub can't be reached"):
-        find_snapshot(SOURCE, None)
+        find_snapshot()

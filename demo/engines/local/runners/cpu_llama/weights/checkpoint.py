@@ -118,13 +118,10 @@ def build_llama(checkpoint: Checkpoint, rounding: Rounding | None = None) -> Lla
         torch.set_num_threads(threads)
     choices = checkpoint.choices
     shape = replace(checkpoint.shape, context=min(checkpoint.shape.context, choices.context or sys.maxsize))
-    norm = checkpoint.read("output_norm.weight")
-    return Llama(shape, _embed(checkpoint, choices.embedding_scale), layers, norm, head.result(), choices.rotary)
-
-
-def _embed(checkpoint: Checkpoint, scale: float) -> Callable[[Tensor], Tensor]:
-    embed = checkpoint.embed("token_embd.weight")
-    return embed if scale == 1 else lambda ids: embed(ids) * scale
+    embed, norm = checkpoint.embed("token_embd.weight"), checkpoint.read("output_norm.weight")
+    scale = choices.embedding_scale
+    scaled = embed if scale == 1 else lambda ids: embed(ids) * scale
+    return Llama(shape, scaled, layers, norm, head.result(), choices.rotary)
 
 
 def _build_layer(checkpoint: Checkpoint, number: int, round: Round | None) -> Layer:

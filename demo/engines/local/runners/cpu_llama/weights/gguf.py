@@ -11,11 +11,7 @@ from gguf import GGMLQuantizationType
 from torch import Tensor
 
 from demo.engines.local.loading.gguf_split import read_model
-from demo.engines.local.runners.cpu_llama.architectures.architecture import (
-    Architecture,
-    Choices,
-    GgufNumbers,
-)
+from demo.engines.local.runners.cpu_llama.architectures.architecture import Architecture, Choices, GgufNumbers
 from demo.engines.local.runners.cpu_llama.architectures.families import BY_GGUF
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.cpu_llama.shape import Shape
@@ -97,17 +93,14 @@ class GgufFile(Checkpoint):
             return f"it holds tensors of type {', '.join(unread)}, which is not read here"
         return find_unsupported_choice(self) or find_missing_kernels()
 
-    def list_quantizations(self) -> list[str]:
-        """GGML's name of the type of each matrix."""
-        return [tensor.quantization.name for tensor in self.tensors.values() if len(tensor.shape) > 1]
-
     @property
     def is_plain(self) -> bool:
         return GGMLQuantizationType[self.find_dtype()] in PLAIN
 
     def find_dtype(self) -> str:
         """GGML's name of the type of most matrices."""
-        return Counter(self.list_quantizations()).most_common(1)[0][0]
+        types = Counter(tensor.quantization.name for tensor in self.tensors.values() if len(tensor.shape) > 1)
+        return types.most_common(1)[0][0]
 
     def tensor_name(self, name: str) -> str:
         return find_stored(self.architecture, self.shape, name)[0]
