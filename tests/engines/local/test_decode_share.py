@@ -7,14 +7,12 @@ import pytest
 from demo.client_key import make_client_key
 from demo.engine import Load, Log, Ticket
 from demo.engines.fair_engine import FairEngine
-from demo.engines.local.output import Output
 from demo.engines.local.runner import Limits
-from demo.engines.local.sequence import Sequence
 from demo.errors import Overloaded
-from demo.events import Token
 from demo.request import Request
 from demo.run import Run
-from tests.engines.local.test_scheduler import VOCABULARY, Scene
+from tests.engines.local.answers import count_tokens
+from tests.engines.local.test_scheduler import Scene
 from tests.scripted import ScriptedEngine
 
 LIMIT = 64
@@ -33,17 +31,10 @@ class SteppedEngine(ScriptedEngine):
     def load(self) -> Load:
         return Load(0, 0, LIMIT, 0.0)
 
-    def _read_clock(self) -> float:
-        return self.scene.now
-
     def submit(self, request: Request, log: Log) -> Ticket:
         scheduler = self.scene.scheduler
         assert len(scheduler.running) + len(scheduler.waiting) < LIMIT
-        ids = list(range(20))
-        output = Output(request, ids, VOCABULARY, log, self._read_clock, lambda: None)
-        sequence = Sequence(request, ids, 0, output, self._read_clock(), lambda: None)
-        scheduler.add(sequence)
-        return sequence
+        return self.scene.add(request, 20, log)
 
 
 class Visitor:
@@ -72,10 +63,6 @@ class Visitor:
     def tokens(self) -> int:
         """How many it has been served."""
         return self._read + sum(map(count_tokens, self._open))
-
-
-def count_tokens(run: Run) -> int:
-    return sum(isinstance(event, Token) for event in run.events)
 
 
 def serve(limits: Limits, visitors: list[Visitor]) -> list[int]:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from demo.engines.local.detokenizer import INCOMPLETE, Detokenizer
+from tests.engines.local.test_spelling import FIRST_BYTE, make_sentencepiece
 from tests.engines.local.tiny import make_tokenizer
 
 BYTES = make_tokenizer()
@@ -114,22 +114,12 @@ def test_a_character_cut_off_at_the_end_is_flushed_as_one_replacement(script: st
     assert pieces_of(decode_bytes, ids) == [""] * len(ids) + [INCOMPLETE]
 
 
-def sentencepiece_like() -> Tokenizer:
-    """Words that carry their leading space, which decoding strips at the start of a text."""
-    words = ["<unk>", "▁Hello", "▁world", "▁again", "!", "<0xE2>", "<0x82>", "<0xAC>"]
-    tokenizer = Tokenizer(models.BPE(vocab={word: id for id, word in enumerate(words)}, merges=[], byte_fallback=True))
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
-    )
-    return tokenizer
-
-
 def test_a_leading_space_is_kept_after_a_prompt_and_between_words() -> None:
-    tokenizer = sentencepiece_like()
+    tokenizer = make_sentencepiece()
 
     def decode(ids: Sequence[int]) -> str:
         return str(tokenizer.decode(list(ids)))
 
-    assert pieces_of(decode, [2, 3, 4, 5, 6, 7], context=[1]) == [" world", " again", "!", "", "", "€", ""]
-    assert "".join(pieces_of(decode, [1, 2])) == "Hello world"
+    euro = [FIRST_BYTE + byte for byte in "€".encode()]
+    assert pieces_of(decode, [1, 1, 2, *euro], context=[1]) == [" Hello", " Hello", "Hello", "", "", "€", ""]
+    assert "".join(pieces_of(decode, [1, 1])) == "Hello Hello"

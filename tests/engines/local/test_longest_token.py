@@ -9,13 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
-from demo.embedded import find_embedded
 from demo.engines.local.backend import LONG_TEXT, encode, locate
-from demo.engines.local.loading.gguf import read_header
-from demo.engines.local.loading.gguf_tokenizer import load_tokenizer
 from demo.engines.local.longest_token import FORMS, SHRINKING, LongestToken, find_longest_token
 from demo.engines.local.tokenizer import TooManyTokens
 from demo.engines.token_form import BYTES, LETTERS
+from tests.engines.local.test_spelling import load_embedded
 
 Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
 
@@ -111,9 +109,7 @@ def test_what_may_take_any_number_of_characters_has_no_bound(build: Callable[[],
 
 
 def test_the_embedded_models_longest_token_is_a_line_end_with_80_spaces() -> None:
-    file = find_embedded()
-    assert file is not None
-    longest = load_tokenizer(file, read_header(file).metadata).longest
+    longest = load_embedded().longest
     assert longest is not None
     assert (longest.in_ascii, longest.in_any, longest.dropped[-1:]) == (81, 81, b"\x1d")
 
@@ -128,10 +124,8 @@ def test_the_letters_are_the_byte_level_alphabet() -> None:
 )
 def test_no_normal_form_shrinks_a_text_more_than_is_assumed(composed: Form, decomposed: Form) -> None:
     """A text and its form have the same decomposition: the largest characters that have its parts are the worst."""
-    parts = {
-        letter: unicodedata.normalize(decomposed, letter) for letter in map(chr, range(0x30000))
-    }  # those beyond have none
-    parts = {letter: part for letter, part in parts.items() if part != letter}
+    letters = map(chr, range(0x30000))  # those beyond have no parts
+    parts = {letter: part for letter in letters if (part := unicodedata.normalize(decomposed, letter)) != letter}
     largest: dict[str, int] = {}
     for letter, part in parts.items():
         if len(part) == 1:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from demo.engines.local.reasoning_start import find_reasoning_format
 from demo.events import ReasoningStart, Started
 from demo.request import Message, Request
 from tests.engines.local.answers import ask
@@ -66,9 +65,3 @@ def test_variables_and_reasoning_reach_the_template() -> None:
     turns = (HELLO, Message("assistant", "Yes", "Hm"), HELLO)
     assert "<think>Hm</think>Yes" in write(QWEN3, *turns)
     assert "<|channel|>analysis<|message|>Hm<|end|>" in write(GPT_OSS, *turns)
-
-
-def test_the_format_is_that_of_the_marks_in_the_template() -> None:
-    assert [find_reasoning_format(each) for each in (None, TEMPLATE, QWEN3, R1, GPT_OSS)] == [
-        *(None, None, "tags", "tags", "harmony")
-    ]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from demo.engine import Log
 from demo.engines.local.client_service import KEPT, ClientService
 from demo.engines.local.output import Output, SampledToken, Vocabulary
 from demo.engines.local.runner import Chunk, Handle, Limits
@@ -59,9 +60,6 @@ class CountingRunner:
         self.used -= handle.reserved
         handle.reserved = 0
 
-    def reset(self) -> None:
-        """Nothing is kept."""
-
 
 class Scene:
     """A scheduler, its clock, and what was planned."""
@@ -75,9 +73,11 @@ class Scene:
         self._ids = count()
 
     def ask(self, prompt: int, tokens: int = 1, client: str | None = None) -> Sequence:
-        request = Request("x", tokens, client=client, ignore_eos=True)
+        return self.add(Request("x", tokens, client=client, ignore_eos=True), prompt, lambda *events: None)
+
+    def add(self, request: Request, prompt: int, log: Log) -> Sequence:
         ids = [next(self._ids) for _ in range(prompt)]
-        output = Output(request, ids, VOCABULARY, lambda *events: None, lambda: self.now, lambda: None)
+        output = Output(request, ids, VOCABULARY, log, lambda: self.now, lambda: None)
         sequence = Sequence(request, ids, 0, output, self.now, lambda: None)
         self.scheduler.add(sequence)
         self.now += 1e-6  # no two come at once

@@ -1,7 +1,5 @@
 """Each token reads as it does inside a text, and a part of a character has its own bytes."""
 
-from pathlib import Path
-
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
@@ -14,6 +12,7 @@ from demo.engines.local.runners.transformers.tokenizer import Pretrained
 from demo.engines.local.spelling import Spelling, read_form, spell_tokens
 from tests.engines.local.tiny import EOS, make_tokenizer
 
+FIRST_BYTE = 5  # of the ids of the 256 bytes
 TEXT = "a 日本 é 🙂 \N{REPLACEMENT CHARACTER}"
 
 
@@ -31,8 +30,7 @@ def make_sentencepiece() -> Tokenizer:
 def load_embedded() -> protocol.Tokenizer:
     embedded = find_embedded()
     assert embedded is not None
-    path = Path(embedded)
-    return load_tokenizer(path, read_header(path).metadata)
+    return load_tokenizer(embedded, read_header(embedded).metadata)
 
 
 @pytest.mark.parametrize("kind", ["GGUF", "transformers"])
@@ -49,7 +47,7 @@ def test_sentencepieces_tokens_keep_their_leading_space_and_their_byte() -> None
     tokenizer = Pretrained(PreTrainedTokenizerFast(tokenizer_object=make_sentencepiece(), eos_token="</s>"))
     spell = spell_tokens(tokenizer.decode, tokenizer.token)
     assert [spell(id).text for id in (1, 2, 3, 4)] == [" Hello", "Hello", " ", "  "]
-    byte = {byte: spell(5 + byte) for byte in range(256)}
+    byte = {byte: spell(FIRST_BYTE + byte) for byte in range(256)}
     assert byte[0x41] == Spelling("A")
     assert byte[0xE2] == Spelling("\N{REPLACEMENT CHARACTER}", b"\xe2")
     assert [byte[number].encode() for number in range(256)] == [bytes([number]) for number in range(256)]

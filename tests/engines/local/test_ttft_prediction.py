@@ -16,10 +16,7 @@ from tests.engines.local.test_scheduler import LIMITS, Scene
 
 RATES = Rates(((1, 0.01), (11, 0.02)), step=0.0, token=0.001, beside=0.001)
 SITUATION = Situation(RATES, chunk_alone=100, chunk_beside=10, efficient_decodes=8)
-KINDS = {
-    "plain": LIMITS,
-    "four rows": Limits(max_prefill_tokens=128, min_prefill_tokens=4, max_num_seqs=4),
-}
+KINDS = {"plain": LIMITS, "four rows": Limits(max_prefill_tokens=128, min_prefill_tokens=4, max_num_seqs=4)}
 
 
 def open_scene(limits: Limits = LIMITS) -> tuple[Scene, Forecaster]:
@@ -107,9 +104,10 @@ def test_nothing_is_predicted_before_enough_steps_have_been_seen() -> None:
     assert forecaster.find_remaining(sequence) is None
 
 
-def test_a_prompt_alone_takes_its_tokens_and_an_answer_its_steps() -> None:
-    (times,) = predict([Work("a", 0.0, missing=100, tokens=11, length=100, runs=False)], SITUATION)
-    assert (times.first, times.end) == pytest.approx((0.1, 0.2))
+@pytest.mark.parametrize("delay", [0.0, 2.0])
+def test_a_prompt_alone_takes_its_tokens_and_an_answer_its_steps_from_when_it_is_asked_for(delay: float) -> None:
+    (times,) = predict([Work("a", 0.0, missing=100, tokens=11, length=100, runs=False, delay=delay)], SITUATION)
+    assert (times.first, times.end) == pytest.approx((delay + 0.1, delay + 0.2))
 
 
 def test_whoever_has_been_served_the_most_waits() -> None:
@@ -142,11 +140,6 @@ def test_between_its_answers_such_a_client_pauses() -> None:
     hurried = replace(again, delay=0.0)
     ends = [predict([mine, replace(first, again=again)], SITUATION)[0].end for first in (again, hurried)]
     assert 1.0 < ends[0] < predict([mine, replace(hurried, again=hurried)], SITUATION)[0].end
-
-
-def test_a_request_that_is_expected_later_is_read_then() -> None:
-    (times,) = predict([Work("a", 0.0, missing=100, tokens=11, length=100, runs=False, delay=2.0)], SITUATION)
-    assert (times.first, times.end) == pytest.approx((2.1, 2.2))
 
 
 def test_a_client_that_was_just_answered_is_expected_again() -> None:

@@ -1,11 +1,13 @@
-"""Free memory within the limits of control groups, and models that do not fit into it."""
+"""Free memory within the limits of control groups, models that do not fit into it, and the KV cache's share of it."""
 
 from pathlib import Path
 
 import pytest
 
 from demo.engines.local.loading.free_memory import check_fits, find_free, list_left
+from demo.engines.local.loading.kv_memory import choose_kv_memory
 from demo.errors import ModelError
+from demo.settings import Settings
 from tests.engines.local.loading.test_control_group import Machine
 
 
@@ -30,3 +32,10 @@ def test_version_1_has_files_of_its_own(tmp_path: Path) -> None:
     machine.write("memory/box/memory.limit_in_bytes", "900")
     machine.write("memory/box/memory.usage_in_bytes", "100")
     assert list(list_left(machine.place_in("4:memory:/box\n"))) == [800]
+
+
+def test_the_kv_caches_memory_is_as_set_or_a_share_of_the_free_memory() -> None:
+    assert choose_kv_memory(Settings(kv_cache_memory=12345), "cpu").value == 12345
+    choice = choose_kv_memory(Settings(), "cpu")
+    assert choice.value > 0
+    assert choice.reason == "0.125 of what is free"

@@ -42,29 +42,25 @@ def test_a_folder_that_is_asked_for_is_known_by_its_name(tmp_path: Path, monkeyp
     assert (here.model_id, here.kind, here.place) == ("mine", "folder", ".")
 
 
-def test_a_gguf_file_that_is_asked_for_is_known_by_its_stem(tmp_path: Path) -> None:
-    file = tmp_path / "tiny.Q4_1.gguf"
-    file.write_bytes(b"GGUF")
-    source = choose_source(Settings(model_id=str(file)), "cpu", EMBEDDED)
-    assert (source.model_id, source.kind, source.place) == ("tiny.Q4_1", "gguf", str(file))
-
-
-@pytest.mark.parametrize("name", ["Tiny.GGUF", "blobs/0f3a9c"])
-def test_a_file_is_known_by_its_first_bytes_whatever_its_name_is(name: str, tmp_path: Path) -> None:
-    file = tmp_path / name
-    file.parent.mkdir(exist_ok=True)
-    file.write_bytes(b"GGUF")
-    assert choose_source(Settings(model_id=str(file)), "cpu", EMBEDDED).kind == "gguf"
-
-
 @pytest.mark.parametrize(
-    "names", [["a.gguf"], ["A.GGUF", "README.md"], ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"]]
+    ("names", "asked", "kind", "place"),
+    [
+        (["tiny.Q4_1.gguf"], "tiny.Q4_1.gguf", "gguf", "tiny.Q4_1.gguf"),
+        (["Tiny.GGUF"], "Tiny.GGUF", "gguf", "Tiny.GGUF"),
+        (["0f3a9c"], "0f3a9c", "gguf", "0f3a9c"),  # by its first bytes: the hub's cache names files by their hash
+        (["a.gguf"], "", "gguf", "a.gguf"),
+        (["A.GGUF", "README.md"], "", "gguf", "A.GGUF"),
+        (["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"], "", "gguf", "m-00001-of-00002.gguf"),
+        (["config.json", "q4.gguf"], "", "folder", ""),  # a saved model comes before a GGUF file in the same folder
+    ],
 )
-def test_a_folder_with_one_gguf_model_means_that_file(names: list[str], tmp_path: Path) -> None:
+def test_a_file_that_is_asked_for_or_the_only_one_of_a_folder_is_known_by_its_stem(
+    names: list[str], asked: str, kind: str, place: str, tmp_path: Path
+) -> None:
     for name in names:
         (tmp_path / name).write_bytes(b"GGUF")
-    source = choose_source(Settings(model_id=str(tmp_path)), "cpu", EMBEDDED)
-    assert (source.kind, source.place) == ("gguf", str(tmp_path / names[0]))
+    source = choose_source(Settings(model_id=str(tmp_path / asked)), "cpu", EMBEDDED)
+    assert (source.model_id, source.kind, source.place) == ((tmp_path / place).stem, kind, str(tmp_path / place))
 
 
 def test_a_folder_with_several_gguf_models_is_one_sentence_with_their_names(tmp_path: Path) -> None:
@@ -72,12 +68,6 @@ def test_a_folder_with_several_gguf_models_is_one_sentence_with_their_names(tmp_
         (tmp_path / name).write_bytes(b"GGUF")
     with pytest.raises(ModelError, match=r"holds several GGUF files \(q4\.gguf, q8\.gguf\): name one\."):
         choose_source(Settings(model_id=str(tmp_path)), "cpu", None)
-
-
-def test_a_saved_model_comes_before_a_gguf_file_in_the_same_folder(tmp_path: Path) -> None:
-    for name in ("config.json", "q4.gguf"):
-        (tmp_path / name).write_bytes(b"GGUF")
-    assert choose_source(Settings(model_id=str(tmp_path)), "cpu", None).kind == "folder"
 
 
 def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
