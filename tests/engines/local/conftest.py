@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager
 from typing import TypeAlias
 
 import pytest
@@ -14,7 +14,7 @@ from demo.engines.local.engine import LocalEngine
 from demo.engines.local.model import Model, load_model
 from demo.settings import Settings
 from tests.engines.local.tiny import make_kind, make_model
-from tests.engines.local.watched import PausingRunner
+from tests.engines.local.watched import PausingRunner, watch
 
 torch.set_num_threads(1)  # several workers share the cores, and threads that wait for each other spin
 
@@ -31,28 +31,27 @@ def exact() -> Model:
 
 @pytest.fixture
 def open_worker() -> Iterator[OpenWorker]:
-    """`open_worker(model, limit, clock)` returns a ready engine."""
-    workers: list[LocalEngine] = []
+    """`open_worker(model, limit, clock)` returns an engine as `opened` does."""
+    with ExitStack() as stack:
+        yield lambda *args, **options: stack.enter_context(opened(*args, **options))
 
-    def open_one(
-        model: Model | None = None, limit: int = 64, clock: Callable[[], float] = time.perf_counter
-    ) -> LocalEngine:
-        worker = LocalEngine(lambda report: model or make_model(), limit, clock=clock)
-        workers.append(worker)
-        wait_until_loaded(worker)
-        return worker
 
-    yield open_one
-    for worker in workers:
-        worker.close()
+@contextmanager
+def opened(
+    model: Model | None = None, limit: int = 64, clock: Callable[[], float] = time.perf_counter
+) -> Iterator[LocalEngine]:
+    """A ready engine, closed at the end."""
+    engine = LocalEngine(lambda report: model or make_model(), limit, clock=clock)
+    wait_until_loaded(engine)
+    yield engine
+    engine.close()
 
 
 @pytest.fixture(params=["llama", "captured"])
 def paused(request: pytest.FixtureRequest, open_worker: OpenWorker) -> Paused:
     """An engine whose decode steps wait for the test."""
-    model = make_kind(request.param)
-    runner = PausingRunner(model.runner)
-    return open_worker(replace(model, runner=runner)), runner
+    model, runner = watch(make_kind(request.param), PausingRunner)
+    return open_worker(model), runner
 
 
 def wait_until_loaded(worker: LocalEngine) -> None:

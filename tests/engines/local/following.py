@@ -9,16 +9,19 @@ from torch import Tensor
 
 from demo.engines.local.loading.kv_memory import KVMemory
 from demo.engines.local.runner import Chunk, Handle, Runner
-from demo.engines.local.runners.cpu_llama.loading import load_llama
-from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
+from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
+from demo.engines.local.runners.cpu_llama.weights.checkpoint import build_llama
+from demo.engines.local.runners.cpu_llama.weights.unsupported import open_checkpoint
 
 CHUNK: Final = 128
 MEMORY: Final = KVMemory(bytes=1 << 30, keeps_prefixes=True)
 
 
-def open_runner(gguf: Path, memory: KVMemory = MEMORY) -> Runner:
-    """A CPU runner of a GGUF file."""
-    return load_llama(GgufFile(gguf)).make_runner(memory)
+def open_runner(place: Path, memory: KVMemory = MEMORY) -> Runner:
+    """A CPU runner of a GGUF file or of a folder, which the kernels can run as it is."""
+    checkpoint, reason = open_checkpoint(place)
+    assert checkpoint is not None, reason
+    return CpuLlamaRunner(build_llama(checkpoint), memory)
 
 
 @torch.inference_mode()

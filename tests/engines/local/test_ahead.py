@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.engines.local.engine import LocalEngine
 from demo.engines.local.sampler import SamplerOutput
 from demo.request import Request, Sampling
 from demo.run import Run
 from tests.engines.local.answers import ask, count_tokens, read
-from tests.engines.local.conftest import OpenWorker, Paused, wait_until_loaded
+from tests.engines.local.conftest import OpenWorker, Paused, opened
 from tests.engines.local.test_engine import GREEDY, PENALISED, RANDOM
 from tests.engines.local.tiny import make_captured, make_network
 
@@ -31,10 +30,8 @@ def test_tokens_are_the_same_as_without_looking_ahead(schedule: list[tuple[int, 
     answers = []
     for looks_ahead in (False, True):
         model.runner.limits = replace(model.runner.limits, looks_ahead=looks_ahead)
-        engine = LocalEngine(lambda report: model, 64)
-        wait_until_loaded(engine)
-        answers.append([answer.ids for answer in ask(engine, *requests)])
-        engine.close()
+        with opened(model) as engine:
+            answers.append([answer.ids for answer in ask(engine, *requests)])
     assert answers[0] == answers[1]
 
 
@@ -51,9 +48,7 @@ def test_a_step_is_launched_before_the_last_one_is_read(paused: Paused) -> None:
 
 
 @captured
-def test_a_request_that_is_cancelled_while_a_step_runs_is_not_in_the_next(
-    paused: Paused, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_request_cancelled_during_a_step_is_not_in_the_next(paused: Paused, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, runner = paused
     run = Run(engine, request("hello", 100))
     assert runner.arrived.acquire(timeout=30)

@@ -4,20 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import PreTrainedTokenizerFast
 
 from demo.engines.local.chat_template import check_template, choose_template, list_gguf_templates, read_template
 from demo.engines.local.loading.source import ModelSource
-from demo.engines.local.model import load_model
-from demo.engines.local.runners.cpu_llama.loading import load_llama
-from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from demo.engines.local.runners.transformers.loading import load_tokenizer
 from demo.engines.local.runners.transformers.tokenizer import Pretrained
 from demo.errors import ModelError, SettingError, TemplateRefused
 from demo.request import Message
-from demo.settings import Settings
-from tests.engines.local.tiny import TEMPLATE, make_model, make_network, make_tokenizer
-from tests.engines.local.tiny_files import Recipe, write_gguf
+from tests.engines.local.tiny import TEMPLATE, make_model, make_tokenizer
+from tests.engines.local.tiny_files import Recipe, load, save_folder, write_gguf
 
 FAILING = {
     "its own words": ("{{ raise_exception('Only one system message.') }}", "Only one system message"),
@@ -47,9 +42,7 @@ def test_a_template_that_cannot_render_a_greeting_is_known_at_load(template: str
 
 
 def test_a_conversation_is_refused_where_there_is_no_template_and_a_text_is_not() -> None:
-    tokenizer = make_tokenizer()
-    tokenizer.chat_template = None
-    model = make_model(tokenizer=tokenizer)
+    model = make_model(tokenizer=make_tokenizer(None))
     assert not model.card.has_chat_template
     assert model.encode("Hello")
     with pytest.raises(TemplateRefused, match="has no chat template: send plain text"):
@@ -75,29 +68,20 @@ def test_the_default_of_several_templates_in_a_gguf_file_is_the_unnamed_one() ->
     assert list_gguf_templates(metadata) == {"default": "a", "rag": "b"}
 
 
-def write_model(folder: Path, templates: Any) -> ModelSource:
-    make_network().save_pretrained(folder)
-    tokenizer: PreTrainedTokenizerFast = make_tokenizer()
-    tokenizer.chat_template = templates
-    tokenizer.save_pretrained(folder)
-    return ModelSource("tiny", "folder", str(folder), "made by a test")
-
-
 @pytest.mark.parametrize(
     ("templates", "said"), [(None, "tiny has no chat template"), ({"rag": TEMPLATE}, "has the chat templates rag")]
 )
 def test_a_folder_without_a_default_template_is_refused(templates: Any, said: str, tmp_path: Path) -> None:
-    source = write_model(tmp_path, templates)
+    folder = save_folder(tmp_path / "tiny", template=templates)
     with pytest.raises(ModelError, match=said):
-        load_tokenizer(source, source.place)
+        load_tokenizer(ModelSource("tiny", "folder", str(folder), "made by a test"), str(folder))
 
 
-def test_a_templates_file_replaces_the_one_of_a_folder(tmp_path: Path) -> None:
-    write_model(tmp_path, None)
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_a_templates_file_replaces_the_models_own(is_folder: bool, tmp_path: Path) -> None:
+    place = save_folder(tmp_path / "tiny", template=None) if is_folder else write_gguf(tmp_path / "tiny.gguf")
     (tmp_path / "chat.jinja").write_text("{{ messages[0].content }}!")
-    model = load_model(
-        Settings(model_id=str(tmp_path), chat_template=str(tmp_path / "chat.jinja")), lambda loading: None
-    )
+    model = load(place, chat_template=str(tmp_path / "chat.jinja"))
     assert model.tokenize((Message("user", "Hello"),))[0] == "Hello!"
 
 
@@ -108,17 +92,11 @@ def test_a_gguf_file_without_a_template_is_refused_before_any_conversion_and_com
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     file = write_gguf(tmp_path / "base.gguf", Recipe(template=""))
     with pytest.raises(ModelError, match=r"^base has no chat template: give one with --chat-template"):
-        load_model(Settings(model_id=str(file), dtype=dtype), lambda loading: None)
+        load(file, dtype)
     assert not (tmp_path / "cache").exists()
-    model = load_model(Settings(model_id=str(file), plain_prompts="raw", dtype=dtype), lambda loading: None)
+    model = load(file, dtype, plain_prompts="raw")
     assert not model.card.has_chat_template
     assert model.encode("Hello")
-
-
-def test_a_templates_file_replaces_the_one_of_a_gguf_file(tmp_path: Path) -> None:
-    file = GgufFile(write_gguf(tmp_path / "tiny.gguf"))
-    tokenizer = load_llama(file, template="{{ messages[0].content }}?").tokenizer
-    assert tokenizer.apply_chat_template([{"role": "user", "content": "Hello"}]) == "Hello?"
 
 
 @pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe\x80"])

@@ -41,9 +41,7 @@ def test_pieces_joined_are_the_text(text: str) -> None:
 
 
 @given(byte_ids, byte_ids)
-def test_pieces_joined_are_what_the_tokenizer_decodes_for_any_bytes_after_any_prompt(
-    prompt: list[int], ids: list[int]
-) -> None:
+def test_pieces_joined_are_what_the_tokenizer_decodes_after_any_prompt(prompt: list[int], ids: list[int]) -> None:
     # A prompt is whole text; only what follows it may be cut anywhere.
     prompt = BYTES.encode(decode_bytes(prompt))
     assert "".join(pieces_of(decode_bytes, ids, prompt)) == decode_bytes(ids)
@@ -80,9 +78,7 @@ runs = st.lists(st.tuples(st.sampled_from(PARTS), st.sampled_from([1, 1, 2, 25])
 @settings(max_examples=50)
 @given(runs)
 @example([(PARTS[0], 1), (END, 25), (PARTS[2], 25)])
-def test_long_runs_of_incomplete_characters_give_the_pieces_that_decoding_everything_gives(
-    runs: list[tuple[int, int]],
-) -> None:
+def test_long_runs_of_incomplete_characters_give_the_pieces_of_decoding_all(runs: list[tuple[int, int]]) -> None:
     ids = [id for id, count in runs for _ in range(count)]
     assert pieces_of(decode_bytes, ids) == read_by_decoding_all(ids)
 

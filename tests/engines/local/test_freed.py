@@ -36,9 +36,7 @@ def without_collector() -> Iterator[None]:
     gc.enable()
 
 
-def test_a_run_that_has_ended_keeps_its_log_and_nothing_of_the_engine(
-    open_worker: OpenWorker, without_collector: None
-) -> None:
+def test_an_ended_run_keeps_its_log_and_nothing_of_the_engine(open_worker: OpenWorker, without_collector: None) -> None:
     watching = WatchingEngine(open_worker())
     engine = MeteredEngine(FairEngine(watching))
     kept = [ask(engine), ask(engine, stopped=True)]

@@ -15,7 +15,7 @@ from demo.errors import BadRequest, SettingError, TemplateRefused
 from demo.request import Message
 from demo.settings import Settings
 from tests.engines.local.tiny import LLAMA, build_network, make_model, make_network, make_tokenizer
-from tests.engines.local.tiny_files import save_folder
+from tests.engines.local.tiny_files import load, save_folder
 
 CONTEXT = 512
 
@@ -23,10 +23,6 @@ CONTEXT = 512
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_folder(tmp_path_factory.mktemp("models") / "tiny")
-
-
-def load(folder: Path, **settings: int | str) -> Model:
-    return load_model(Settings(model_id=str(folder), device="cpu", **settings), lambda loading: None)  # type: ignore[arg-type]
 
 
 def test_a_saved_folder_loads_and_says_what_it_is(folder: Path) -> None:
@@ -69,29 +65,11 @@ def test_on_a_gpu_there_are_no_more_rows_than_the_memory_for_keys_and_values_hol
     assert build_for_gpu("llama", Settings(kv_cache_memory=3 * row)).runner.limits.max_num_seqs == 3
 
 
-def test_a_model_that_cannot_be_captured_runs_eagerly_and_the_log_says_why(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_model_that_cannot_be_captured_runs_eagerly_and_the_log_says_why(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="demo")
     model = build_for_gpu("sliding window")
     assert model.runner.limits.max_num_seqs is None
     assert "cuda_graphs=0 (the model has layers of type sliding_attention)" in caplog.messages
-
-
-def test_no_cuda_graphs_means_eager_mode() -> None:
-    assert build_for_gpu("llama", Settings(cuda_graphs=())).runner.limits.max_num_seqs is None
-
-
-def test_raw_text_is_encoded_as_it_is() -> None:
-    model = make_model()
-    assert model.tokenizer.decode(model.encode("hé 🧀")) == "hé 🧀"
-
-
-def test_a_conversation_is_encoded_in_the_models_template() -> None:
-    model = make_model()
-    ids = model.encode((Message("user", "hi"), Message("assistant", "yo"), Message("user", "ok")))
-    text = "<|user|>hi<|end|><|assistant|>yo<|end|><|user|>ok<|end|><|assistant|>"
-    assert model.tokenizer.decode(ids) == text
 
 
 def test_a_conversation_that_the_template_refuses_is_refused_with_its_reason() -> None:
@@ -116,9 +94,7 @@ def test_the_longest_answer_is_the_operators_and_a_request_for_more_is_refused()
         model.choose_length(10, 6)
 
 
-def test_a_prompt_longer_than_the_tokenizer_expects_is_refused_without_a_warning(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_a_prompt_longer_than_the_tokenizer_expects_is_read_without_warning(capfd: pytest.CaptureFixture[str]) -> None:
     tokenizer = make_tokenizer()
     tokenizer.model_max_length = 20
     model = make_model(tokenizer=tokenizer)

@@ -1,14 +1,14 @@
 """Answers with a pace: no token is computed before it is due, and no other answer is slower."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count, pairwise
+from typing import TypeAlias
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.engines.local.engine import LocalEngine
 from demo.engines.local.model import Model
 from demo.engines.local.pace import CATCH_UP, Pace
 from demo.errors import Incomplete
@@ -16,9 +16,9 @@ from demo.events import Event, Failed, Started, Token
 from demo.request import Request, Sampling
 from demo.run import Reader, Run
 from tests.engines.local.answers import ask, count_tokens, read
-from tests.engines.local.conftest import wait_until_loaded
+from tests.engines.local.conftest import OpenWorker, opened
 from tests.engines.local.tiny import KINDS, make_captured, make_kind, make_model, make_network
-from tests.engines.local.watched import WatchedRunner
+from tests.engines.local.watched import WatchedRunner, watch
 
 RANDOM = Sampling(do_sample=True, temperature=1.3, top_k=50, seed=7)
 
@@ -30,10 +30,9 @@ def request(tokens: int, pace: float | None = None, prompt: str = "hello") -> Re
 class Scene:
     """An engine whose clock stands still until a test moves it."""
 
-    def __init__(self, model: Model, limit: int = 64) -> None:
+    def __init__(self, model: Model, open_worker: OpenWorker) -> None:
         self.now = 1000.0
-        self.engine = LocalEngine(lambda report: model, limit, clock=lambda: self.now)
-        wait_until_loaded(self.engine)
+        self.engine = open_worker(model, clock=lambda: self.now)
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
@@ -44,17 +43,12 @@ class Scene:
         assert len(ask(self.engine, request(4))[0].ids) == 4
 
 
+OpenScene: TypeAlias = Callable[[Model], Scene]
+
+
 @pytest.fixture
-def open_scene() -> Iterator[Callable[[Model], Scene]]:
-    scenes: list[Scene] = []
-
-    def open_one(model: Model) -> Scene:
-        scenes.append(Scene(model))
-        return scenes[-1]
-
-    yield open_one
-    for scene in scenes:
-        scene.engine.close()
+def open_scene(open_worker: OpenWorker) -> OpenScene:
+    return lambda model: Scene(model, open_worker)
 
 
 def read_until(reader: Reader, tokens: int) -> None:
@@ -69,9 +63,7 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 @kinds
-def test_a_token_is_computed_when_it_is_due_and_not_before_also_while_others_are_answered(
-    kind: str, open_scene: Callable[[Model], Scene]
-) -> None:
+def test_a_token_is_computed_when_it_is_due_and_not_before_also_beside_others(kind: str, open_scene: OpenScene) -> None:
     scene = open_scene(make_kind(kind))
     run = Run(scene.engine, request(5, pace=2))
     reader = run.attach()
@@ -95,21 +87,17 @@ schedules = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 12), st.boolea
 def test_a_pace_changes_no_token_of_its_answer_or_of_another(
     kind: str, schedule: list[tuple[int, int, bool, float | None]]
 ) -> None:
-    model, ticks = make_kind(kind), count()
-    engine = LocalEngine(lambda report: model, 64, clock=lambda: next(ticks) * 3e-4)
-    wait_until_loaded(engine)
+    ticks = count()
     asked = [
         (Request("x" * size, tokens, RANDOM if drawn else Sampling(), ignore_eos=True, pace=pace))
         for size, tokens, drawn, pace in schedule
     ]
-    together = [answer.ids for answer in ask(engine, *asked)]
-    plain = [Request(each.prompt, each.max_new_tokens, each.sampling, ignore_eos=True) for each in asked]
-    alone = [ask(engine, each)[0].ids for each in plain]
-    engine.close()
-    assert together == alone
+    with opened(make_kind(kind), clock=lambda: next(ticks) * 3e-4) as engine:
+        together = [answer.ids for answer in ask(engine, *asked)]
+        assert together == [ask(engine, replace(each, pace=None))[0].ids for each in asked]
 
 
-def test_a_run_that_waits_for_its_next_token_is_cancelled_at_once(open_scene: Callable[[Model], Scene]) -> None:
+def test_a_run_that_waits_for_its_next_token_is_cancelled_at_once(open_scene: OpenScene) -> None:
     scene = open_scene(make_model())
     run = Run(scene.engine, request(100, pace=1))
     reader = run.attach()
@@ -121,9 +109,7 @@ def test_a_run_that_waits_for_its_next_token_is_cancelled_at_once(open_scene: Ca
     assert scene.engine.load.running == 0
 
 
-def test_a_run_that_waits_for_its_next_token_counts_as_running_and_keeps_its_row(
-    open_scene: Callable[[Model], Scene],
-) -> None:
+def test_a_run_that_waits_for_its_next_token_counts_as_running_and_keeps_its_row(open_scene: OpenScene) -> None:
     scene = open_scene(make_captured(make_network(), rows=2))
     paced = [Run(scene.engine, request(100, pace=1)) for _ in range(2)]
     for run in paced:
@@ -136,17 +122,8 @@ def test_a_run_that_waits_for_its_next_token_counts_as_running_and_keeps_its_row
     assert count_tokens(paced[1]) == 1
 
 
-def watch_captured() -> tuple[Model, WatchedRunner]:
-    """A captured model whose steps are counted."""
-    model = make_captured(make_network())
-    runner = WatchedRunner(model.runner)
-    return replace(model, runner=runner), runner
-
-
-def test_no_token_of_a_paced_row_is_computed_ahead_while_those_of_others_are(
-    open_scene: Callable[[Model], Scene],
-) -> None:
-    model, runner = watch_captured()
+def test_no_token_of_a_paced_row_is_computed_ahead_while_those_of_others_are(open_scene: OpenScene) -> None:
+    model, runner = watch(make_captured(make_network()), WatchedRunner)
     scene = open_scene(model)
     slow = Run(scene.engine, request(3, pace=1))
     read_until(slow.attach(), 1)
@@ -158,19 +135,16 @@ def test_no_token_of_a_paced_row_is_computed_ahead_while_those_of_others_are(
     assert (runner.decode_steps, runner.followed) == (100, 99)
 
 
-def test_a_row_slower_than_its_pace_lets_all_look_ahead(open_scene: Callable[[Model], Scene]) -> None:
-    (model, runner), ticks = watch_captured(), count()
-    engine = LocalEngine(lambda report: model, 4, clock=lambda: float(next(ticks)))
-    wait_until_loaded(engine)
+def test_a_row_slower_than_its_pace_lets_all_look_ahead(open_worker: OpenWorker) -> None:
+    (model, runner), ticks = watch(make_captured(make_network()), WatchedRunner), count()
+    engine = open_worker(model, clock=lambda: float(next(ticks)))
     assert len(ask(engine, request(50, pace=1e6))[0].ids) == 50
-    engine.close()
     assert runner.followed > 40
 
 
-def test_a_failed_step_does_not_end_the_sequences_outside_it(open_scene: Callable[[Model], Scene]) -> None:
-    model = make_model()
-    runner = WatchedRunner(model.runner)
-    scene = open_scene(replace(model, runner=runner))
+def test_a_failed_step_does_not_end_the_sequences_outside_it(open_scene: OpenScene) -> None:
+    model, runner = watch(make_model(), WatchedRunner)
+    scene = open_scene(model)
     expected = ask(scene.engine, request(4))[0].ids
     slow = Run(scene.engine, request(4, pace=1))
     reader = slow.attach()
@@ -183,7 +157,7 @@ def test_a_failed_step_does_not_end_the_sequences_outside_it(open_scene: Callabl
     assert read(slow).ids == expected
 
 
-def test_closing_ends_a_run_that_waits_for_its_next_token(open_scene: Callable[[Model], Scene]) -> None:
+def test_closing_ends_a_run_that_waits_for_its_next_token(open_scene: OpenScene) -> None:
     scene = open_scene(make_model())
     run = Run(scene.engine, request(100, pace=0.01))
     read_until(run.attach(), 1)

@@ -4,8 +4,6 @@ import gc
 import sys
 import threading
 import weakref
-from collections.abc import Sequence
-from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 from typing import cast
 
@@ -15,21 +13,13 @@ from demo.engine import Ready
 from demo.engines.backoff import Backoff
 from demo.engines.local.engine import LocalEngine, release_memory
 from demo.engines.local.model import Model
-from demo.engines.local.runner import Handle
 from demo.engines.reloading import ReloadingEngine
 from demo.events import Done, Failed
 from demo.request import Request
 from demo.run import Run
 from tests.engines.local.answers import read
 from tests.engines.local.tiny import make_model
-from tests.engines.local.watched import WatchedRunner
-
-
-class Unfreeable(WatchedRunner):
-    """Breaks the engine when the first sequence ends."""
-
-    def free(self, handle: Handle, ids: Sequence[int]) -> None:
-        raise RuntimeError("a bug of our own")
+from tests.engines.local.watched import UnfreeableRunner, WatchedRunner, watch
 
 
 def test_a_model_that_broke_is_out_of_memory_before_it_is_loaded_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -39,12 +29,11 @@ def test_a_model_that_broke_is_out_of_memory_before_it_is_loaded_again(caplog: p
 
     def load(report: object) -> Model:
         alive.append(any(each() is not None for each in models))
-        model = make_model()
-        runner = WatchedRunner(model.runner) if models else Unfreeable(model.runner)
+        model, runner = watch(make_model(), WatchedRunner if models else UnfreeableRunner)
         models.append(weakref.ref(runner))
         gc.freeze()  # as the program does
         loaded.release()
-        return replace(model, runner=runner)
+        return model
 
     def release() -> None:
         for record in caplog.records:

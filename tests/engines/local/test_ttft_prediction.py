@@ -184,9 +184,8 @@ def test_rates_follow_recent_steps_and_pass_over_an_outlier() -> None:
 
 
 def test_rates_of_other_numbers_of_rows_lie_between() -> None:
-    assert [RATES.find_decode_seconds(rows) for rows in (0.5, 1, 6, 11, 21)] == pytest.approx(
-        [0.005, 0.01, 0.015, 0.02, 0.03]
-    )
+    seconds = [RATES.find_decode_seconds(rows) for rows in (0.5, 1, 6, 11, 21)]
+    assert seconds == pytest.approx([0.005, 0.01, 0.015, 0.02, 0.03])
 
 
 def test_few_steps_are_too_few() -> None:

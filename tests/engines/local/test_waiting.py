@@ -1,5 +1,6 @@
 """Requests of the local engine that are refused together, wait in its queue, or ask how long another takes."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from demo.run import Run
 from tests.engines.local.answers import read
 from tests.engines.local.conftest import OpenWorker, Paused
 from tests.engines.local.tiny import make_model
-from tests.engines.local.watched import PausingRunner
+from tests.engines.local.watched import PausingRunner, watch
 
 
 class Clock:
@@ -53,10 +54,9 @@ def test_one_prompt_that_is_too_long_refuses_all_and_holds_no_place(open_worker:
 
 def open_one_row(open_worker: OpenWorker, clock: Clock) -> tuple[LocalEngine, PausingRunner]:
     """An engine that answers one request at a time."""
-    model = make_model()
-    runner = PausingRunner(model.runner)
+    model, runner = watch(make_model(), PausingRunner)
     runner.limits = replace(runner.limits, max_num_seqs=1)
-    return open_worker(replace(model, runner=runner), clock=clock), runner
+    return open_worker(model, clock=clock), runner
 
 
 def test_requests_that_wait_are_told_how_many_are_before_them(open_worker: OpenWorker) -> None:
@@ -80,8 +80,7 @@ def test_requests_that_wait_are_told_how_many_are_before_them(open_worker: OpenW
         assert kinds == [Queued] * len(list_places(run.events)) + [Started, Done]
 
 
-def list_places(events: "tuple[Event, ...] | object") -> list[int]:
-    assert isinstance(events, tuple)
+def list_places(events: Sequence[Event]) -> list[int]:
     return [event.ahead for event in events if isinstance(event, Queued)]
 
 

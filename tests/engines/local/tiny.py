@@ -34,7 +34,7 @@ VOCABULARY = 260
 SMALL: dict[str, Any] = {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 
 
-def make_tokenizer(template: str = TEMPLATE) -> PreTrainedTokenizerFast:
+def make_tokenizer(template: Any = TEMPLATE) -> PreTrainedTokenizerFast:
     """256 ids for the bytes, then the special tokens."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE(vocab={letter: id for id, letter in enumerate(alphabet)}, merges=[]))
@@ -74,7 +74,6 @@ def make_network(architecture: str = "llama", seed: int = 0) -> PreTrainedModel:
 
 
 def build_network(config: PreTrainedConfig, seed: int = 0) -> PreTrainedModel:
-    """A random network of this config."""
     config.eos_token_id = VOCABULARY - 4
     torch.manual_seed(seed)
     network: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
@@ -103,7 +102,6 @@ def make_captured(network: PreTrainedModel, rows: int = 64) -> Model:
 
 
 def make_kind(kind: str, network: PreTrainedModel | None = None) -> Model:
-    """A model of one of KINDS."""
     if kind == "captured":
         return make_captured(network or make_network())
     return make_model(network or make_network(kind))

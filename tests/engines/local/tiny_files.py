@@ -4,11 +4,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, TokenType
 from transformers import PreTrainedModel
 
+from demo.engines.local.model import Model, load_model
+from demo.settings import Settings
 from tests.engines.local.tiny import EOS, TEMPLATE, make_network, make_tokenizer
 from tests.engines.local.tiny_weights import make_weights
 
@@ -44,21 +47,29 @@ class Recipe:
 
 
 def save_folder(
-    folder: Path, network: PreTrainedModel | None = None, with_template: bool = True, max_shard_size: str = "1GB"
+    folder: Path, network: PreTrainedModel | None = None, template: Any = TEMPLATE, max_shard_size: str = "1GB"
 ) -> Path:
     """A folder as `save_pretrained` writes it, of a random Llama if no network is given."""
-    tokenizer = make_tokenizer()
-    if not with_template:
-        tokenizer.chat_template = None
+    tokenizer = make_tokenizer(template)
     (network or make_network()).save_pretrained(folder, max_shard_size=max_shard_size)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def load(model_id: Path | str, dtype: str = "auto", **settings: Any) -> Model:
+    """The model of a file, a folder or the hub, on a CPU."""
+    return load_model(Settings(model_id=str(model_id), device="cpu", dtype=dtype, **settings), lambda loading: None)
 
 
 def change_json(file: Path, **changes: object) -> None:
     """Set some names in a file of JSON; None removes a name."""
     held = json.loads(file.read_text()) | changes
     file.write_text(json.dumps({name: value for name, value in held.items() if value is not None}))
+
+
+def keep(share: float) -> Callable[[bytes], bytes]:
+    """The beginning of a file's content."""
+    return lambda whole: whole[: int(len(whole) * share)]
 
 
 def damage_file(path: Path, damage: Callable[[bytes], bytes] | None) -> None:
@@ -70,7 +81,6 @@ def damage_file(path: Path, damage: Callable[[bytes], bytes] | None) -> None:
 
 
 def write_gguf(path: Path, recipe: Recipe | None = None) -> Path:
-    """Write the file."""
     recipe = recipe or Recipe()
     writer = GGUFWriter(path, recipe.architecture, split_max_tensors=recipe.max_tensors)
     _add_shape(writer, recipe)

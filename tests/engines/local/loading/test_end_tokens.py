@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 from gguf import GGUFValueType, GGUFWriter
 from tokenizers import AddedToken
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from demo.engines.local.loading.end_tokens import find_end_ids
-from demo.engines.local.model import Model, load_model
+from demo.engines.local.model import Model
 from demo.engines.local.runners.transformers.tokenizer import Pretrained
-from demo.settings import Settings
-from tests.engines.local.tiny import VOCABULARY, make_network, make_tokenizer
-from tests.engines.local.tiny_files import Recipe, change_json, save_folder, write_gguf
+from tests.engines.local.tiny import VOCABULARY, make_tokenizer
+from tests.engines.local.tiny_files import Recipe, change_json, load, save_folder, write_gguf
 
 END = VOCABULARY - 4  # `<|end|>`, which llama.cpp knows
 PLAIN = 65
@@ -52,8 +51,7 @@ def test_ids_outside_of_the_vocabulary_are_left_out() -> None:
 
 
 def load_both(model_id: Path) -> list[Model]:
-    settings = [Settings(model_id=str(model_id), device="cpu", dtype=dtype) for dtype in ("stored", "float32")]
-    return [load_model(each, lambda loading: None) for each in settings]
+    return [load(model_id, dtype) for dtype in ("stored", "float32")]
 
 
 def name_ends(**ids: int | list[int]) -> Callable[[GGUFWriter], None]:
@@ -73,13 +71,8 @@ def test_every_end_that_a_gguf_file_names_ends_an_answer(tmp_path: Path, monkeyp
         assert model.vocabulary.eos_ids == {1, 2, 3, 4, END}
 
 
-@pytest.fixture
-def network() -> PreTrainedModel:
-    return make_network()
-
-
-def test_every_end_that_a_folder_names_ends_an_answer(network: PreTrainedModel, tmp_path: Path) -> None:
-    folder = save_folder(tmp_path, network)
+def test_every_end_that_a_folder_names_ends_an_answer(tmp_path: Path) -> None:
+    folder = save_folder(tmp_path)
     change_json(folder / "generation_config.json", eos_token_id=[1, 2])
     change_json(folder / "config.json", eos_token_id=3)
     for model in load_both(folder):

@@ -12,11 +12,9 @@ from safetensors.torch import load_file
 from demo.engines.local.loading.conversion import convert_once
 from demo.engines.local.loading.gguf import read_header
 from demo.engines.local.loading.gguf_split import join_parts, read_model
-from demo.engines.local.model import Model, load_model
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from demo.errors import ModelError
-from demo.settings import Settings
-from tests.engines.local.tiny_files import Recipe, write_gguf
+from tests.engines.local.tiny_files import Recipe, load, write_gguf
 
 RECIPE = Recipe(form="Q4_1", forms={"token_embd": "Q8_0", "attn_v": "F16"})
 
@@ -39,10 +37,6 @@ def parts(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "parts").iterdir())
 
 
-def load(path: Path, dtype: str) -> Model:
-    return load_model(Settings(model_id=str(path), device="cpu", dtype=dtype), lambda loading: None)
-
-
 @pytest.mark.parametrize("given", [0, 2])
 def test_a_split_model_is_the_whole_one_whichever_part_is_given(whole: Path, parts: list[Path], given: int) -> None:
     assert [part.name for part in parts] == [f"tiny-0000{number}-of-00003.gguf" for number in (1, 2, 3)]
@@ -53,9 +47,7 @@ def test_a_split_model_is_the_whole_one_whichever_part_is_given(whole: Path, par
     assert expected.metadata.items() <= joined.metadata.items()
 
 
-def test_parts_joined_in_one_file_have_the_content_of_the_whole_one(
-    whole: Path, parts: list[Path], tmp_path: Path
-) -> None:
+def test_parts_joined_in_one_file_hold_what_the_whole_one_holds(whole: Path, parts: list[Path], tmp_path: Path) -> None:
     join_parts(parts, tmp_path / "joined.gguf")
     joined, expected = read_header(tmp_path / "joined.gguf"), read_header(whole)
     assert joined.metadata == expected.metadata
@@ -88,7 +80,7 @@ def test_parts_that_are_missing_are_named(parts: list[Path], missing: int, dtype
 def test_a_part_with_another_name_is_refused(parts: list[Path], tmp_path: Path) -> None:
     renamed = parts[0].rename(tmp_path / "renamed.gguf")
     with pytest.raises(ModelError, match="the names of the others cannot be derived"):
-        load(renamed, "auto")
+        load(renamed)
 
 
 def test_a_part_under_the_name_of_another_is_refused(parts: list[Path]) -> None:

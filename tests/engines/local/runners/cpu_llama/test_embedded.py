@@ -13,18 +13,16 @@ from demo.engines.local.engine import LocalEngine
 from demo.engines.local.model import Model, load_model
 from demo.engines.local.runner import Chunk
 from demo.engines.local.runners.cpu_llama.runner import MAX_TOKENS
-from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
 from demo.request import Message, Request, Sampling
 from demo.settings import Settings
 from tests.engines.local.answers import ask
-from tests.engines.local.conftest import OpenWorker, wait_until_loaded
+from tests.engines.local.conftest import OpenWorker, opened
 from tests.engines.local.following import open_sequence
+from tests.engines.local.tiny_files import load
 
 CHEESE = (Message("user", "How do you make cheese?"),)
 LONG = "The quick brown fox jumps over the lazy dog, and the dog sleeps on. " * 10
 TEXTS = ["Hello 100 worlds, 2024!", "  a\n\n\tb  c", "日本語 ไทย عربي 🙂", "<|im_start|>user\nHi<|im_end|>", LONG]
-
-embedded_file = find_embedded()
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +32,8 @@ def stored() -> Model:
 
 @pytest.fixture(scope="module")
 def engine(stored: Model) -> Iterator[LocalEngine]:
-    worker = LocalEngine(lambda report: stored, 64)
-    wait_until_loaded(worker)
-    yield worker
-    worker.close()
-
-
-def test_the_embedded_model_is_supported() -> None:
-    assert embedded_file is not None
-    assert find_unsupported_reason(embedded_file) == ""
+    with opened(stored) as engine:
+        yield engine
 
 
 def test_it_answers_how_to_make_cheese(engine: LocalEngine, stored: Model) -> None:
@@ -53,13 +44,14 @@ def test_it_answers_how_to_make_cheese(engine: LocalEngine, stored: Model) -> No
 
 
 def test_it_stops_after_its_turn_though_its_file_names_another_end(tmp_path: Path, open_worker: OpenWorker) -> None:
-    assert embedded_file is not None
+    embedded = find_embedded()
+    assert embedded is not None
     name, kind = b"tokenizer.ggml.eos_token_id", struct.pack("<I", GGUFValueType.UINT32)
     told, other = (name + kind + struct.pack("<I", id) for id in (2, 0))
-    content = embedded_file.read_bytes()
+    content = embedded.read_bytes()
     assert told in content
     (tmp_path / "other.gguf").write_bytes(content.replace(told, other))
-    model = load_model(Settings(model_id=str(tmp_path / "other.gguf"), dtype="stored"), lambda loading: None)
+    model = load(tmp_path / "other.gguf", "stored")
     (answer,) = ask(open_worker(model), Request((Message("user", "Say only: yes"),), max_new_tokens=100))
     assert answer.done.finish_reason == "eos_token"
     assert "<|im_" not in answer.text

@@ -12,18 +12,17 @@ from torch import Tensor
 
 from demo.engines.local.engine import LocalEngine
 from demo.engines.local.loading.kv_memory import KVMemory
-from demo.engines.local.model import Model, load_model
+from demo.engines.local.model import Model
 from demo.engines.local.runner import Chunk, Handle, Outputs, Runner
 from demo.engines.local.runners.cpu_llama.kernels.attention import PAGE
 from demo.engines.local.runners.cpu_llama.kv_pages import PagePool
 from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from demo.request import Request, Sampling
-from demo.settings import Settings
 from tests.engines.local.answers import ask
 from tests.engines.local.conftest import OpenWorker
 from tests.engines.local.following import MEMORY, follow, make_ids, open_runner, open_sequence, read_prompt, step
-from tests.engines.local.tiny_files import Recipe, write_gguf
+from tests.engines.local.tiny_files import Recipe, load, write_gguf
 
 LENGTHS = [1, 2, 33, 64, 127, 128, 129, 255, 384, 385, 513, 700]
 CONTEXT = 2048
@@ -79,9 +78,8 @@ def follow_together(runner: Runner, plans: Sequence[Plan]) -> list[Tensor]:
 
 def equal_alone(runner: Runner, plans: Sequence[Plan]) -> bool:
     together = follow_together(runner, plans)
-    return all(
-        torch.equal(follow(runner, plan.prompt, plan.ids), found) for plan, found in zip(plans, together, strict=True)
-    )
+    alone = [follow(runner, plan.prompt, plan.ids) for plan in plans]
+    return all(map(torch.equal, together, alone))
 
 
 def test_prompts_of_every_length_decode_together_as_alone(runner: Runner) -> None:
@@ -248,7 +246,7 @@ def test_a_sequence_without_room_is_refused_and_leaves_nothing_behind(file: Path
 
 @pytest.fixture(scope="module")
 def model(file: Path) -> Model:
-    return load_model(Settings(model_id=str(file), dtype="stored", device="cpu"), lambda loading: None)
+    return load(file, "stored")
 
 
 @pytest.mark.parametrize("seed", [1, 11])

@@ -36,9 +36,8 @@ def test_a_model_that_keeps_state_in_its_modules_answers_one_request_after_the_o
     assert model.runner.limits.max_num_seqs == 1
     requests = [Request(prompt, 8, ignore_eos=True) for prompt in ("first", "another one", "the third")]
     answers = ask(open_worker(model), *requests)
-    assert [answer.ids for answer in answers] == [
-        naive_ids(network, model.encode(request.prompt), request) for request in requests
-    ]
+    expected = [naive_ids(network, model.encode(request.prompt), request) for request in requests]
+    assert [answer.ids for answer in answers] == expected
 
 
 def test_a_model_whose_cache_forgets_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,12 +8,11 @@ import torch
 from demo.embedded import find_embedded
 from demo.engines.local.engine import LocalEngine
 from demo.engines.local.loading.conversion import convert_once
-from demo.engines.local.model import Model, load_model
+from demo.engines.local.model import Model
 from demo.request import Message, Request, Sampling
-from demo.settings import Settings
 from tests.engines.local.answers import ask, generate
 from tests.engines.local.conftest import OpenWorker
-from tests.engines.local.tiny_files import change_json
+from tests.engines.local.tiny_files import change_json, load
 from tests.figures.speed import load_network
 
 CHEESE = (Message("user", "How do you make cheese?"),)
@@ -56,7 +55,7 @@ def test_it_stops_after_its_turn_though_its_files_name_another_end(tmp_path: Pat
     change_json(tmp_path / "config.json", eos_token_id=0)
     change_json(tmp_path / "generation_config.json", eos_token_id=0)
     change_json(tmp_path / "tokenizer_config.json", eos_token="<|endoftext|>")
-    model = load_model(Settings(model_id=str(tmp_path), device="cpu", dtype="float32"), lambda loading: None)
+    model = load(tmp_path, "float32")
     (answer,) = ask(open_worker(model), Request((Message("user", "Say only: yes"),), max_new_tokens=100))
     assert answer.done.finish_reason == "eos_token"
     assert "<|im_" not in answer.text

@@ -1,6 +1,5 @@
 """GGUF files of which transformers would ignore or invent a part are refused, and never enter the cache."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +11,10 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from demo.engines.local.loading.cache_dir import cache_dir
 from demo.engines.local.loading.conversion import convert_once
-from demo.engines.local.model import load_model
 from demo.errors import ModelError
-from demo.settings import Settings
 from tests.engines.local.tiny import LLAMA, LLAMA_3
-from tests.engines.local.tiny_files import CONTEXT, Recipe, write_gguf
+from tests.engines.local.tiny_files import CONTEXT, Recipe, load, write_gguf
 
-PLAIN = Recipe()
 WIDE = LLAMA | {"hidden_size": 64}
 
 
@@ -29,7 +25,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def refuse(path: Path, dtype: str) -> str:
     with pytest.raises(ModelError) as refusal:
-        load_model(Settings(model_id=str(path), device="cpu", dtype=dtype), lambda loading: None)
+        load(path, dtype)
     assert [each for each in cache_dir().glob("*") if each.is_dir()] == []
     return str(refusal.value)
 
@@ -43,10 +39,8 @@ def refuse(path: Path, dtype: str) -> str:
         ("blk.0.attn_k", "model.layers.0.self_attn.k_proj.weight"),
     ],
 )
-def test_a_file_without_one_of_its_tensors_is_refused_with_its_name(
-    lost: str, named: str, dtype: str, tmp_path: Path
-) -> None:
-    file = write_gguf(tmp_path / "partial.gguf", replace(PLAIN, left_out=lost))
+def test_a_file_that_lacks_a_tensor_is_refused_with_its_name(lost: str, named: str, dtype: str, tmp_path: Path) -> None:
+    file = write_gguf(tmp_path / "partial.gguf", Recipe(left_out=lost))
     assert refuse(file, dtype) == (
         f"{file} lacks 1 of the weights that its configuration asks for, {named} first: "
         "download it again, or give another model."
@@ -57,16 +51,15 @@ def add_a_norm(writer: GGUFWriter) -> None:
     writer.add_tensor("blk.1.attn_q_norm.weight", np.ones(8, np.float32))
 
 
-def scale_rope(writer: GGUFWriter) -> None:
-    writer.add_rope_scaling_type(RopeScalingType.YARN)
-
-
 @pytest.mark.parametrize(
     ("recipe", "said"),
     [
-        (replace(PLAIN, biases=True), "does not read from GGUF files (16, blk.0.attn_k.bias first)"),
-        (replace(PLAIN, change=add_a_norm), "does not read from GGUF files (1, blk.1.attn_q_norm.weight first)"),
-        (replace(PLAIN, change=scale_rope), "scales its rotary embeddings (yarn)"),
+        (Recipe(biases=True), "does not read from GGUF files (16, blk.0.attn_k.bias first)"),
+        (Recipe(change=add_a_norm), "does not read from GGUF files (1, blk.1.attn_q_norm.weight first)"),
+        (
+            Recipe(change=lambda writer: writer.add_rope_scaling_type(RopeScalingType.YARN)),
+            "scales its rotary embeddings (yarn)",
+        ),
     ],
 )
 def test_what_transformers_would_leave_out_is_refused(recipe: Recipe, said: str, tmp_path: Path) -> None:

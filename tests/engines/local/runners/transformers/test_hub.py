@@ -111,9 +111,8 @@ def test_a_complete_snapshot_is_used_without_asking_the_hub(hub: Hub, caplog: py
     caplog.set_level("INFO", logger="demo")
     assert find_snapshot() == find_snapshot(COMMIT) == folder
     assert hub.asked == []
-    assert (
-        f"commit={COMMIT} (in the local cache; the hub was not asked whether there is a newer one)" in caplog.messages
-    )
+    reason = "in the local cache; the hub was not asked whether there is a newer one"
+    assert f"commit={COMMIT} ({reason})" in caplog.messages
 
 
 @pytest.mark.parametrize("absent", ["model.safetensors", "tokenizer_config.json", "config.json"])

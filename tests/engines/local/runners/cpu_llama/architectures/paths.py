@@ -5,12 +5,12 @@ from typing import Final
 
 from transformers import PreTrainedModel
 
-from demo.engines.local.model import Model, load_model
+from demo.engines.local.model import Model
 from demo.engines.local.runners.transformers.cuda_graphs.loading import CannotCapture, Plan, capture
-from demo.settings import STORED, Settings
+from demo.settings import STORED
 from tests.engines.local.runners.cpu_llama.architectures.tiny_families import WINDOW, make_family
 from tests.engines.local.tiny import make_captured, make_model
-from tests.engines.local.tiny_files import save_folder
+from tests.engines.local.tiny_files import load, save_folder
 
 GRAPHS: Final = "CUDA graphs"
 WITHIN_WINDOW: Final = f"{GRAPHS} where no sequence is longer than its window, else eager"
@@ -36,8 +36,7 @@ def can_capture(network: PreTrainedModel, columns: int) -> bool:
 
 def open_on_cpu(network: PreTrainedModel, folder: Path) -> Model:
     """As a CPU serves a folder of this network."""
-    settings = Settings(model_id=str(save_folder(folder, network)), device="cpu", dtype=STORED)
-    return load_model(settings, lambda loading: None)
+    return load(save_folder(folder, network), STORED)
 
 
 def open_as_on_gpu(family: str, network: PreTrainedModel) -> Model:

@@ -5,14 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from demo.engines.local.loading.kv_memory import KVMemory
-from demo.engines.local.runner import Runner
-from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
-from demo.engines.local.runners.cpu_llama.weights.checkpoint import build_llama
-from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
-from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder
-from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
-from tests.engines.local.following import follow, make_ids
+from tests.engines.local.following import follow, make_ids, open_runner
 from tests.engines.local.runners.cpu_llama.architectures.tiny_families import (
     CONFIGS,
     MISTRAL,
@@ -25,11 +18,6 @@ from tests.engines.local.tiny_files import save_folder
 LENGTHS = [20, 200]  # within a window, and beyond it and a page
 
 
-def open_runner(place: Path) -> Runner:
-    checkpoint = LlamaFolder(place) if place.is_dir() else GgufFile(place)
-    return CpuLlamaRunner(build_llama(checkpoint), KVMemory(1 << 28, keeps_prefixes=True))
-
-
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize(
     ("family", "form"),
@@ -37,11 +25,8 @@ def open_runner(place: Path) -> Runner:
 )
 def test_logits_are_those_of_transformers(family: str, form: str, length: int, tmp_path: Path) -> None:
     network = make_family(family)
-    if form == "folder":
-        place = save_folder(tmp_path / "folder", network)
-    else:
-        place = write_family(tmp_path / "file.gguf", network)
-    assert find_unsupported_reason(place) == ""
+    save = save_folder if form == "folder" else write_family
+    place = save(tmp_path / "model.gguf", network)
     prompt = make_ids(length)
     assert_alike(follow(open_runner(place), prompt, NEW), follow_exactly(network, prompt))
 

@@ -11,15 +11,7 @@ from torch.nn.functional import linear
 
 from demo.engines.local.runners.cpu_llama.kernels import entry
 from demo.engines.local.runners.cpu_llama.kernels.activations import GROUP, GROUP_BYTES, quantize_q8
-from demo.engines.local.runners.cpu_llama.kernels.matmul import (
-    BFLOAT16,
-    FLOAT16,
-    FLOAT32,
-    Q4,
-    Q8,
-    Q8_OFFSET,
-    matmul,
-)
+from demo.engines.local.runners.cpu_llama.kernels.matmul import BFLOAT16, FLOAT16, FLOAT32, Q4, Q8, Q8_OFFSET, matmul
 from demo.engines.local.runners.cpu_llama.kernels.simd import LANES
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix

@@ -6,7 +6,6 @@ import pytest
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
 from tests.engines.local.following import follow, make_ids, open_runner
 from tests.engines.local.runners.cpu_llama.weights.exact import NEW, assert_alike, follow_exactly, read_exactly
 from tests.engines.local.tiny import LLAMA_3
@@ -20,7 +19,6 @@ LIKELIEST = 24
 def follow_both(path: Path, length: int, exact: PreTrainedModel | None = None) -> tuple[Tensor, Tensor]:
     """Logits of the CPU kernels and of transformers after the same tokens."""
     prompt = make_ids(length)
-    assert find_unsupported_reason(path) == ""
     return follow(open_runner(path), prompt, NEW), follow_exactly(exact or read_exactly(path), prompt)
 
 

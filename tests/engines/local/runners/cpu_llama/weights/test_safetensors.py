@@ -7,12 +7,8 @@ import pytest
 import torch
 from transformers import LlamaConfig, MistralConfig
 
-from demo.engines.local.runner import Runner
-from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
-from demo.engines.local.runners.cpu_llama.weights.checkpoint import build_llama
 from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder
-from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
-from tests.engines.local.following import MEMORY, follow, make_ids
+from tests.engines.local.following import follow, make_ids, open_runner
 from tests.engines.local.runners.cpu_llama.weights.exact import NEW, assert_alike, follow_exactly, read_exactly
 from tests.engines.local.tiny import GROUPED, LLAMA, LLAMA_3, build_network
 from tests.engines.local.tiny_files import change_json, save_folder
@@ -26,14 +22,9 @@ def save_llama(folder: Path, dtype: str = "float32", max_shard_size: str = "1GB"
     return save_folder(folder, network.to(getattr(torch, dtype)), max_shard_size=max_shard_size)
 
 
-def open_folder(folder: Path) -> Runner:
-    assert find_unsupported_reason(folder) == ""
-    return CpuLlamaRunner(build_llama(LlamaFolder(folder)), MEMORY)
-
-
 def assert_same_logits(folder: Path, length: int = 20) -> None:
     prompt = make_ids(length)
-    assert_alike(follow(open_folder(folder), prompt, NEW), follow_exactly(read_exactly(folder), prompt))
+    assert_alike(follow(open_runner(folder), prompt, NEW), follow_exactly(read_exactly(folder), prompt))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -59,9 +50,7 @@ def test_one_file_comes_before_several_as_it_does_for_transformers(tmp_path: Pat
 @pytest.mark.parametrize(
     "changes", [{"head_dim": 4}, {"head_dim": 16}, {"num_key_value_heads": 1}, {"num_key_value_heads": 4}], ids=str
 )
-def test_the_size_of_heads_and_the_number_of_kv_heads_are_those_of_the_config(
-    changes: dict[str, Any], tmp_path: Path
-) -> None:
+def test_the_size_of_heads_and_the_number_of_kv_heads_are_the_configs(changes: dict[str, Any], tmp_path: Path) -> None:
     assert_same_logits(save_llama(tmp_path, "bfloat16" if "head_dim" in changes else "float32", **changes))
 
 
@@ -76,10 +65,10 @@ def test_frequencies_are_scaled_as_the_config_says(rope: dict[str, Any], tmp_pat
 
 def test_a_config_of_transformers_4_says_the_same(tmp_path: Path) -> None:
     folder = save_llama(tmp_path, hidden_size=64, rope_parameters={**LLAMA_3, "rope_theta": 500.0})
-    new = follow(open_folder(folder), make_ids(200), NEW)
+    new = follow(open_runner(folder), make_ids(200), NEW)
     scaling = {name: value for name, value in LLAMA_3.items() if name != "rope_theta"}
     change_json(folder / "config.json", rope_parameters=None, rope_scaling=scaling, rope_theta=500.0)
-    assert torch.equal(follow(open_folder(folder), make_ids(200), NEW), new)
+    assert torch.equal(follow(open_runner(folder), make_ids(200), NEW), new)
 
 
 def test_a_mistral_without_a_sliding_window_is_a_llama(tmp_path: Path) -> None:

@@ -9,14 +9,12 @@ import pytest
 from huggingface_hub import constants
 from transformers.utils import logging as transformers_logging
 
-from demo.engines.local.model import Model, load_model
-from demo.errors import ModelError, SettingError
+from demo.errors import SettingError
 from demo.request import Request, Sampling
-from demo.settings import Settings
 from tests.engines.local.answers import ask
 from tests.engines.local.conftest import OpenWorker
 from tests.engines.local.tiny import make_network
-from tests.engines.local.tiny_files import Recipe, change_json, save_folder, write_gguf
+from tests.engines.local.tiny_files import Recipe, change_json, load, save_folder, write_gguf
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 HUB_ID = "org/tiny"
@@ -39,11 +37,6 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     snapshot.mkdir(parents=True)
     yield snapshot
     transformers_logging.disable_progress_bar()  # which a download shows
-
-
-def load(model_id: Path | str, dtype: str = "auto", revision: str | None = None) -> Model:
-    settings = Settings(model_id=str(model_id), device="cpu", dtype=dtype, revision=revision)
-    return load_model(settings, lambda loading: None)
 
 
 def test_a_folder_is_run_from_its_weights_as_stored_where_that_is_set(folder: Path) -> None:
@@ -140,20 +133,3 @@ def test_an_unsupported_model_is_run_by_transformers_and_the_log_says_why(
     with pytest.raises(SettingError) as refusal:
         load(folder, "stored")
     assert str(refusal.value) == "--dtype is 'stored', but gpt_neox is not of the Llama family: use auto."
-
-
-def test_a_model_of_the_hub_that_is_no_llama_is_run_by_transformers(hub: Path) -> None:
-    save_folder(hub, make_network("fused QKV"))
-    assert load(HUB_ID).card.dtype == "float32"
-
-
-@pytest.mark.parametrize("dtype", ["auto", "stored"])
-def test_a_model_of_the_hub_that_cannot_be_downloaded_is_one_sentence_with_the_remedy(dtype: str, hub: Path) -> None:
-    with pytest.raises(ModelError) as refusal:
-        load(HUB_ID, dtype)
-    assert str(refusal.value).startswith(f"{HUB_ID} is not in the local cache and the hub can't be reached: ")
-
-
-def test_a_folder_without_a_chat_template_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="has no chat template: give one with --chat-template"):
-        load(save_folder(tmp_path, with_template=False), "stored")

@@ -1,7 +1,6 @@
 """Models that the CPU kernels cannot run have a reason of one sentence, and others have none."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,28 +11,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import LlamaConfig
 
-from demo.engines.local.model import load_model
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
-from demo.errors import SettingError
-from demo.settings import Settings
 from tests.engines.local.tiny import LLAMA, build_network, make_network
-from tests.engines.local.tiny_files import Recipe, change_json, damage_file, save_folder, write_gguf
+from tests.engines.local.tiny_files import Recipe, change_json, damage_file, keep, save_folder, write_gguf
 
-PLAIN = Recipe()
 MISFIT = ".weight is not the one that its metadata name"
-
-
-def scale_rope(writer: GGUFWriter) -> None:
-    writer.add_string("llama.rope.scaling.type", "yarn")
-
-
-def add_experts(writer: GGUFWriter) -> None:
-    writer.add_expert_count(8)
-
-
-def count_kv_heads_by_layer(writer: GGUFWriter) -> None:
-    writer.add_array("llama.attention.head_count_kv", [2, 1])
 
 
 def add_an_unread_type(writer: GGUFWriter) -> None:
@@ -47,18 +30,21 @@ def add_an_unknown_tensor(writer: GGUFWriter) -> None:
 @pytest.mark.parametrize(
     ("recipe", "said"),
     [
-        (replace(PLAIN, architecture="gpt2"), "gpt2 is not of the Llama family"),
-        (replace(PLAIN, biases=True), "its projections have biases"),
-        (replace(PLAIN, change=scale_rope), "it scales its rotary embeddings"),
-        (replace(PLAIN, change=add_experts), "it is a mixture of experts"),
-        (replace(PLAIN, change=count_kv_heads_by_layer), f"the shape of its blk.0.attn_k{MISFIT}"),
+        (Recipe(architecture="gpt2"), "gpt2 is not of the Llama family"),
+        (Recipe(biases=True), "its projections have biases"),
         (
-            replace(PLAIN, change=add_an_unknown_tensor),
-            "it has blk.1.attn_q_norm.weight, which is no part of a plain ll",
+            Recipe(change=lambda writer: writer.add_string("llama.rope.scaling.type", "yarn")),
+            "it scales its rotary embeddings",
         ),
-        (replace(PLAIN, change=add_an_unread_type), "it holds tensors of type Q8_1, which is not read here"),
-        (replace(PLAIN, rotated=4), "it rotates a part of each head"),
-        (replace(PLAIN, left_out="blk.1.ffn_up"), "it has no blk.1.ffn_up.weight"),
+        (Recipe(change=lambda writer: writer.add_expert_count(8)), "it is a mixture of experts"),
+        (
+            Recipe(change=lambda writer: writer.add_array("llama.attention.head_count_kv", [2, 1])),
+            f"the shape of its blk.0.attn_k{MISFIT}",
+        ),
+        (Recipe(change=add_an_unknown_tensor), "it has blk.1.attn_q_norm.weight, which is no part of a plain ll"),
+        (Recipe(change=add_an_unread_type), "it holds tensors of type Q8_1, which is not read here"),
+        (Recipe(rotated=4), "it rotates a part of each head"),
+        (Recipe(left_out="blk.1.ffn_up"), "it has no blk.1.ffn_up.weight"),
     ],
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
 )
@@ -70,10 +56,6 @@ def test_numbers_that_are_missing_are_named(tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "nameless.gguf")
     file.write_bytes(file.read_bytes().replace(b"llama.embedding_length", b"llama.embedding_depth_"))
     assert find_unsupported_reason(file) == "the file has no llama.embedding_length"
-
-
-def keep(share: float) -> Callable[[bytes], bytes]:
-    return lambda whole: whole[: int(len(whole) * share)]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +87,7 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     assert find_unsupported_reason(tmp_path / "nowhere.gguf").startswith("the file can't be read as it is (")
 
 
-def test_what_the_processor_lacks_is_the_reason_for_files_and_folders(
+def test_what_the_processor_lacks_is_the_reason_for_either_kind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, folder = write_gguf(tmp_path / "plain.gguf"), save_folder(tmp_path / "saved")
@@ -177,17 +159,8 @@ PARTIAL = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor
         (damage("model.safetensors", lambda whole: b"text"), "the file can't be read as it is ("),
     ],
 )
-def test_a_folder_that_is_no_plain_llama_has_its_reason(
-    change: Callable[[Path], None], said: str, tmp_path: Path
-) -> None:
+def test_a_folder_of_no_plain_llama_has_its_reason(change: Callable[[Path], None], said: str, tmp_path: Path) -> None:
     folder = save_folder(tmp_path / "stranger")
     assert find_unsupported_reason(folder) == ""
     change(folder)
     assert_short(find_unsupported_reason(folder), said)
-
-
-def test_stored_weights_that_are_set_and_unsupported_are_refused_with_reason_and_remedy(tmp_path: Path) -> None:
-    file = write_gguf(tmp_path / "biased.gguf", replace(PLAIN, biases=True))
-    with pytest.raises(SettingError) as refusal:
-        load_model(Settings(model_id=str(file), dtype="stored", device="cpu"), lambda loading: None)
-    assert str(refusal.value) == "--dtype is 'stored', but its projections have biases: use auto."
