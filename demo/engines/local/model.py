@@ -72,11 +72,9 @@ class Model:
 
         Raises BadRequest, with the numbers, where a request has more tokens than the model takes.
         """
-        card, asked = self.card, max_new_tokens or 1
-        if card.max_new_tokens is not None and asked > card.max_new_tokens:
-            raise BadRequest(
-                f"An answer has at most {card.max_new_tokens} tokens here, and {asked} are asked for: ask for fewer."
-            )
+        card, asked, most = self.card, max_new_tokens or 1, self.card.max_new_tokens
+        if most is not None and asked > most:
+            raise BadRequest(f"An answer has at most {most} tokens here, and {asked} are asked for: ask for fewer.")
         if input_tokens > card.max_input_tokens:
             raise self._encoder.describe_excess(input_tokens)
         if input_tokens + asked > card.max_total_tokens:
@@ -85,7 +83,7 @@ class Model:
                 "ask for fewer or shorten the prompt."
             )
         rest = card.max_total_tokens - input_tokens
-        return max_new_tokens or min(rest, card.max_new_tokens or rest)
+        return max_new_tokens or min(rest, most or rest)
 
 
 def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:

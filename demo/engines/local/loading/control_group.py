@@ -17,9 +17,7 @@ def list_groups(controller: str, proc: Path = PROC) -> Iterator[Path]:
         return
     for line in mounts.splitlines():
         fields, _, filesystem = line.partition(" - ")
-        root, mount = (
-            re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), each) for each in fields.split(" ")[3:5]
-        )
+        root, mount = (re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), each) for each in fields.split(" ")[3:5])
         kind, *options = re.split("[ ,]", filesystem)
         version = "v1" if kind == "cgroup" and controller in options else "v2" if kind == "cgroup2" else None
         if version in groups:

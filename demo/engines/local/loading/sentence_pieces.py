@@ -61,10 +61,8 @@ def _build_bpe(
     vocabulary: Vocabulary, tokens: Sequence[str], scores: Mapping[str, float], **options: Any
 ) -> models.BPE:
     ids = {token: id for id, token in enumerate(tokens)}
-    stored = vocabulary.get("merges")
-    merges = (
-        list(derive_merges(tokens, ids, scores)) if stored is None else [tuple(merge.split(" ")) for merge in stored]
-    )
+    known = vocabulary.get("merges")
+    merges = list(derive_merges(tokens, ids, scores)) if known is None else [tuple(each.split(" ")) for each in known]
     return models.BPE(vocab=ids, merges=merges, fuse_unk=True, byte_fallback=True, **options)
 
 

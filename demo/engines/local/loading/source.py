@@ -41,10 +41,8 @@ def choose_source(settings: Settings, device: str, embedded: Path | None) -> Mod
     Raises ModelError where the setting is a path and there is no such file or folder, SettingError for a template that
     can't be read.
     """
-    source = _choose_place(settings, device, embedded)
-    return replace(
-        source, template=read_template(settings.chat_template), needs_template=settings.plain_prompts != "raw"
-    )
+    template, needs_template = read_template(settings.chat_template), settings.plain_prompts != "raw"
+    return replace(_choose_place(settings, device, embedded), template=template, needs_template=needs_template)
 
 
 def _choose_place(settings: Settings, device: str, embedded: Path | None) -> ModelSource:

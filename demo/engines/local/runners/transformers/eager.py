@@ -69,10 +69,8 @@ class SeparateRunner(Runner):
 
     def _prefill(self, chunk: Chunk) -> Tensor:
         """Logits [rows asked for, vocabulary] after a chunk that is read alone, into the sequence's own cache."""
-        sequence = cast(SequenceCache, chunk.handle)
-        logits = self._forward(
-            torch.tensor([list(chunk.ids)]), sequence.cache, [sequence.length], keep=max(chunk.rows, 1)
-        )
+        sequence, ids = cast(SequenceCache, chunk.handle), torch.tensor([list(chunk.ids)])
+        logits = self._forward(ids, sequence.cache, [sequence.length], keep=max(chunk.rows, 1))
         sequence.length += chunk.tokens
         return logits[0, logits.shape[1] - chunk.rows :]
 

@@ -64,12 +64,11 @@ def wrap_network(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, r
     """A transformers network with its tokenizer, as a loaded model; `revision` is its commit on the hub."""
     wrapped = Pretrained(tokenizer)
     text_config = network.config.get_text_config(decoder=True)
+    ends = list_configured_ends(text_config, network.generation_config)
     return Loaded(
         tokenizer=wrapped,
         make_runner=lambda memory: make_runner(network, memory),
-        eos_ids=find_end_ids(
-            wrapped, list_configured_ends(text_config, network.generation_config), text_config.vocab_size
-        ),
+        eos_ids=find_end_ids(wrapped, ends, text_config.vocab_size),
         context=getattr(text_config, "max_position_embeddings", None),
         device=str(network.device),
         dtype=str(network.dtype).removeprefix("torch."),

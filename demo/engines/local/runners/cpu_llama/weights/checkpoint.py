@@ -111,9 +111,7 @@ def build_llama(checkpoint: Checkpoint, rounding: Rounding | None = None) -> Lla
         with ThreadPoolExecutor(threads) as pool:
             head = pool.submit(checkpoint.pack, find_head(checkpoint), rounding.head if rounding else None)
             round = rounding.layers if rounding else None
-            layers = list(
-                pool.map(lambda number: _build_layer(checkpoint, number, round), range(checkpoint.shape.layers))
-            )
+            layers = list(pool.map(lambda at: _build_layer(checkpoint, at, round), range(checkpoint.shape.layers)))
     finally:
         torch.set_num_threads(threads)
     choices = checkpoint.choices
