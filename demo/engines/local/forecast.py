@@ -100,7 +100,7 @@ class Forecaster:
         works += [] if alone else self._list_away(now, {work.client for work in works})
         limits, (alone_chunk, beside_chunk) = scheduler.limits, scheduler.chunks
         most, capacity = limits.max_num_seqs or math.inf, limits.capacity or math.inf
-        service = {work.client: scheduler.find_service(work.client, now) for work in works}
+        service = {work.client: scheduler.service.find(work.client, now) for work in works}
         situation = Situation(rates, alone_chunk, beside_chunk, limits.efficient_decodes, most, capacity, service)
         return predict(works, situation)[: len(sequences)]
 

@@ -7,7 +7,7 @@ recomputed later.
 """
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,7 +53,7 @@ class Scheduler:
         self._noted = -math.inf  # when the last step was noted
         self._clock = clock
         self._budget = PrefillBudget(self._limits)
-        self._service, self._address_service = ClientService(), ClientService()
+        self.service, self._address_service = ClientService(), ClientService()  # they decide whose prompt is read first
         self._steps = 0
 
     @property
@@ -66,10 +66,6 @@ class Scheduler:
         """Prompt tokens of a step of prefill only, and of a step that also decodes."""
         return self._budget.choose(0, paced=False), self._budget.choose(1, paced=False)
 
-    def find_service(self, client: Hashable, now: float) -> float:
-        """The client's recent service, which decides whose prompt is read first."""
-        return self._service.find(client, now)
-
     def add(self, sequence: Sequence) -> None:
         self.waiting.append(sequence)
 
@@ -81,7 +77,7 @@ class Scheduler:
         self.running.remove(sequence)
         self._free(sequence)
         if not self.running:
-            self._service.forget(self._clock())
+            self.service.forget(self._clock())
             self._address_service.forget(self._clock())
 
     def remove_cancelled(self) -> list[Sequence]:
@@ -163,7 +159,7 @@ class Scheduler:
 
         def rank(sequence: Sequence) -> tuple[bool, float, float]:
             client = sequence.request.client
-            service = self._service.find(client, now)
+            service = self.service.find(client, now)
             if has_others and client is not None:
                 service = max(service, self._address_service.find(find_address(client), now) / PER_ADDRESS)
             return sequence is not overdue, service + sequence.missing, sequence.arrival
@@ -173,7 +169,7 @@ class Scheduler:
         return sorted(candidates, key=rank)
 
     def _note_service(self, client: str | None, tokens: int, now: float) -> None:
-        self._service.note(client, tokens, now)
+        self.service.note(client, tokens, now)
         self._address_service.note(None if client is None else find_address(client), tokens, now)
 
     def _is_overdue(self, sequence: Sequence) -> bool:

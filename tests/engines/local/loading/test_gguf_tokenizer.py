@@ -136,7 +136,7 @@ def test_tokenizers_of_other_kinds_are_transformers_own(tmp_path: Path) -> None:
     ],
 )
 def test_a_conversation_is_written_as_transformers_writes_it(template: str, tmp_path: Path) -> None:
-    ours, theirs = load_with_template(tmp_path / "tiny.gguf", template)
+    ours, theirs = load_both(write_vocabulary(tmp_path / "tiny.gguf", name_roles, template=template))
     assert ours.apply_chat_template(TURNS) == theirs.apply_chat_template(TURNS)
 
 
@@ -153,13 +153,9 @@ def test_a_conversation_is_written_as_transformers_writes_it(template: str, tmp_
     ],
 )
 def test_what_a_template_may_not_do_is_a_template_error(template: str, tmp_path: Path) -> None:
-    ours, _ = load_with_template(tmp_path / "tiny.gguf", template)
+    ours, _ = load_both(write_vocabulary(tmp_path / "tiny.gguf", name_roles, template=template))
     with pytest.raises(TemplateError):
         ours.apply_chat_template(TURNS)
-
-
-def load_with_template(path: Path, template: str) -> tuple[Tokenizer, Pretrained]:
-    return load_both(write_vocabulary(path, name_roles, template=template))
 
 
 @cache

@@ -1,16 +1,13 @@
 """The path that each family takes on a CPU and on a GPU, found with tiny random networks."""
 
-from pathlib import Path
 from typing import Final
 
 from transformers import PreTrainedModel
 
 from demo.engines.local.model import Model
 from demo.engines.local.runners.transformers.cuda_graphs.loading import CannotCapture, Plan, capture
-from demo.settings import STORED
 from tests.engines.local.runners.cpu_llama.architectures.tiny_families import WINDOW, make_family
 from tests.engines.local.tiny import make_captured, make_model
-from tests.engines.local.tiny_files import load, save_folder
 
 GRAPHS: Final = "CUDA graphs"
 WITHIN_WINDOW: Final = f"{GRAPHS} where no sequence is longer than its window, else eager"
@@ -32,11 +29,6 @@ def can_capture(network: PreTrainedModel, columns: int) -> bool:
     except CannotCapture:
         return False
     return True
-
-
-def open_on_cpu(network: PreTrainedModel, folder: Path) -> Model:
-    """As a CPU serves a folder of this network."""
-    return load(save_folder(folder, network), STORED)
 
 
 def open_as_on_gpu(family: str, network: PreTrainedModel) -> Model:

@@ -1,6 +1,5 @@
 """Every family on the paths that it takes: greedy tokens, batches, seeds, and the end of a cancelled run."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,12 @@ from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
 from demo.events import Token
 from demo.request import Request, Sampling, TokenIds
 from demo.run import Run
-from tests.engines.local.answers import Answer, ask, generate, read
+from tests.engines.local.answers import ask, generate, read
 from tests.engines.local.conftest import OpenWorker
 from tests.engines.local.following import make_ids
-from tests.engines.local.runners.cpu_llama.architectures.paths import open_as_on_gpu, open_on_cpu
+from tests.engines.local.runners.cpu_llama.architectures.paths import open_as_on_gpu
 from tests.engines.local.runners.cpu_llama.architectures.tiny_families import CONFIGS, make_family
+from tests.engines.local.tiny_files import load, save_folder
 
 LENGTH = 12
 PROMPTS = [TokenIds(tuple(make_ids(length))) for length in (3, 20, 60)]  # beyond a window, too
@@ -26,18 +26,15 @@ DRAWN = Sampling(do_sample=True, temperature=1.2, top_p=0.9, seed=5)
 @pytest.mark.parametrize("family", CONFIGS)
 def test_a_family_is_right_on_its_path(family: str, device: str, tmp_path: Path, open_worker: OpenWorker) -> None:
     network = make_family(family)
-    model = open_on_cpu(network, tmp_path / "model") if device == "cpu" else open_as_on_gpu(family, network)
+    folder = save_folder(tmp_path / "model", network)
+    model = load(folder, "stored") if device == "cpu" else open_as_on_gpu(family, network)
     assert isinstance(model.runner, CpuLlamaRunner) == (device == "cpu")
     engine = open_worker(model)
     answers = [answer.ids for answer in ask(engine, *(Request(prompt, LENGTH) for prompt in PROMPTS))]
     assert answers == [generate(network, torch.tensor([prompt.ids]), LENGTH) for prompt in PROMPTS]
     requests = [Request(prompt, LENGTH, sampling) for prompt in PROMPTS for sampling in (DRAWN, Sampling())]
-    assert list_chosen(ask(engine, *requests)) == list_chosen([ask(engine, each)[0] for each in requests])
+    assert [answer.ids for answer in ask(engine, *requests)] == [ask(engine, each)[0].ids for each in requests]
     assert_cancelled(engine)
-
-
-def list_chosen(answers: Sequence[Answer]) -> list[list[int]]:
-    return [answer.ids for answer in answers]
 
 
 def assert_cancelled(engine: LocalEngine) -> None:

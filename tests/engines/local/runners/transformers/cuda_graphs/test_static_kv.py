@@ -61,13 +61,13 @@ def test_slots_hold_what_a_table_of_sequences_would(happenings: list[tuple[str, 
             gone = rows.pop(slot)
             if what == "park":
                 rows[cache.join(list(copy.filled()), length)] = gone
-        elif what == "grow" and max(map(length_of, rows.values()), default=COLUMNS) + number <= COLUMNS:
+        elif what == "grow" and max((row.shape[1] for row in rows.values()), default=COLUMNS) + number <= COLUMNS:
             for _ in range(number):
                 new, keys, hidden = grow(cache)
                 rows = {slot: torch.cat([row, new[slot]], dim=1) for slot, row in rows.items()}
                 for slot, expected in rows.items():
                     assert torch.equal(keys[slot, :, ~hidden[slot]], expected)
-        assert cache.lengths == {slot: length_of(row) for slot, row in rows.items()}
+        assert cache.lengths == {slot: row.shape[1] for slot, row in rows.items()}
     assert place == first_keys(cache).data_ptr()
 
 
@@ -75,10 +75,6 @@ def first_keys(cache: StaticCache) -> torch.Tensor:
     layer = cache.layers[0]
     assert isinstance(layer, StaticLayer)
     return layer.keys
-
-
-def length_of(row: torch.Tensor) -> int:
-    return row.shape[1]
 
 
 def test_the_content_of_a_row_is_erased_when_another_takes_its_slot() -> None:
