@@ -27,11 +27,15 @@ _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a client leaves: `wait` returns once it shall, with what had arrived or with how many tokens there were."""
+    """How a client leaves: after `delay` seconds, which follow from the times of a streamed answer's tokens.
+
+    `received` tokens have been computed by then. Without a delay it leaves once some tokens have arrived.
+    """
 
     name: str
     mode: Mode
-    wait: Callable[["Leaver", socket.socket], bytes | int]
+    delay: Callable[[Sequence[float]], float] | None = None
+    received: int = 0
     repeats: int = 1  # of the prompt
     resets: bool = False
 
@@ -71,17 +75,21 @@ class Leaver:
         request = replace(request, prompt=" ".join([request.prompt] * way.repeats))
         with closing(client.connect().sock) as connection:
             connection.sendall(client.write_post(dialect.path(way.mode), dialect.body(request, way.mode)))
-            arrived = way.wait(self, connection)
+            arrived = b""
+            if way.delay is None:
+                arrived = _wait_for_tokens(connection)
+            else:
+                time.sleep(way.delay(self.arrivals))
             if way.resets:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        received = arrived if isinstance(arrived, int) else self._count_tokens(arrived)
+        received = self._count_tokens(arrived) if arrived else way.received
         time.sleep(way.repeats**0.5 * self._whole + self._settle)
         return Departure(way.name, received, self._count()[1] - before)
 
     def _count_tokens(self, raw: bytes) -> int:
         response = parse_response(0.0, 0.0, [(0.0, raw)], is_cut=True)
         if isinstance(response, MeasurementError):
-            return 0  # not even the headers have come
+            raise response
         events = [event for _, event in read_events(response)]
         return sum(self.target.dialect.read_event(event) is not None for event in events)
 
@@ -96,7 +104,7 @@ class Leaver:
         return found
 
 
-def _wait_for_tokens(leaver: Leaver, connection: socket.socket) -> bytes:
+def _wait_for_tokens(connection: socket.socket) -> bytes:
     """What has arrived once there are some tokens: counted later, so that nothing is computed meanwhile."""
     raw = b""
     while raw.count(b"data:") <= RECEIVED:
@@ -106,27 +114,13 @@ def _wait_for_tokens(leaver: Leaver, connection: socket.socket) -> bytes:
     return raw
 
 
-def _wait_for_nothing(leaver: Leaver, connection: socket.socket) -> int:
-    return 0
-
-
-def _wait_while_reading(leaver: Leaver, connection: socket.socket) -> int:
-    """Half the time that the short prompt takes: the long one takes longer."""
-    time.sleep(leaver.arrivals[0] / 2)
-    return 0
-
-
-def _wait_in_whole(leaver: Leaver, connection: socket.socket) -> int:
-    time.sleep((leaver.arrivals[RECEIVED - 1] + leaver.arrivals[RECEIVED]) / 2)
-    return RECEIVED
-
-
 WAYS: Final = (
-    Way("before the headers", "streamed", _wait_for_nothing),
-    Way("while the prompt is read", "streamed", _wait_while_reading, repeats=16),
-    Way("in the middle of a stream", "streamed", _wait_for_tokens),
-    Way("in the middle, reset (RST)", "streamed", _wait_for_tokens, resets=True),
-    Way("in a whole reply", "whole", _wait_in_whole),
+    Way("before the headers", "streamed", lambda times: 0.0),
+    # Half the time that the short prompt takes: the long one takes longer.
+    Way("while the prompt is read", "streamed", lambda times: times[0] / 2, repeats=16),
+    Way("in the middle of a stream", "streamed"),
+    Way("in the middle, reset (RST)", "streamed", resets=True),
+    Way("in a whole reply", "whole", lambda times: (times[RECEIVED - 1] + times[RECEIVED]) / 2, RECEIVED),
 )
 
 
@@ -136,18 +130,16 @@ def measure_leaving(target: Target, server: str, settle: float) -> str:
     departures = [leaver.leave(way) for way in WAYS]
     asked = f"dialect {target.dialect.name} · model {target.request.model}"
     title = f"{target.client.url} · {server} · {asked} · {leaver.counter}"
-    return "\n".join([title, "", *write_departures(departures, len(leaver.arrivals))])
-
-
-def write_departures(departures: Sequence[Departure], whole: int) -> list[str]:
-    """The table, the sentence and the JSON; `whole`: the tokens of an answer that is not left."""
     head = f"{'the client left':<30}{'received':>10}{'computed':>10}{'after it left':>15}"
     rows = [f"{each.way:<30}{each.received:>10}{each.computed:>10g}{_write(each.after):>15}" for each in departures]
+    whole = len(leaver.arrivals)
     document = {"departures": [{**asdict(each), "after": each.after} for each in departures], "whole_answer": whole}
-    return [head, *rows, "", _describe(departures, whole), "", json.dumps(document, allow_nan=False)]
+    lines = [title, "", head, *rows, "", _describe(departures, whole), "", json.dumps(document, allow_nan=False)]
+    return "\n".join(lines)
 
 
 def _describe(departures: Sequence[Departure], whole: int) -> str:
+    """A sentence; `whole`: the tokens of an answer that is not left."""
     counted = [each.after for each in departures if each.after is not None]
     uncounted = len(departures) - len(counted)
     most = (
