@@ -79,7 +79,6 @@ def measure_own_bias(options: Namespace) -> Bias | None:
 
 
 def describe_conditions(target: Target, prefix_caching: str, measured: str) -> Conditions:
-    """The conditions of the measurement."""
     return Conditions(
         url=target.client.url,
         dialect=target.dialect.name,

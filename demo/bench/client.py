@@ -50,13 +50,16 @@ class Client:
         return body.decode(errors="replace") if 200 <= response.status < 300 else ""
 
     def post(self, path: str, body: Json) -> TimedResponse:
-        """The response to one request."""
         return self.post_together(path, [body])[0]
 
     def post_together(self, path: str, bodies: Sequence[Json], stagger: float = 0.0) -> list[TimedResponse]:
         """The responses to concurrent requests, each sent `stagger` seconds after the one before."""
-        responses = self.post_on_schedule(path, bodies, [index * stagger for index in range(len(bodies))])
-        return [_raise_error(response) for response in responses]
+        responses = []
+        for response in self.post_on_schedule(path, bodies, [index * stagger for index in range(len(bodies))]):
+            if isinstance(response, MeasurementError):
+                raise response
+            responses.append(response)
+        return responses
 
     def post_on_schedule(
         self, path: str, bodies: Sequence[Json], starts: Sequence[float]
@@ -74,7 +77,6 @@ class Client:
         return f"POST {parts.path}{path} HTTP/1.1\r\n{head}\r\n".encode() + payload
 
     def connect(self) -> HTTPConnection:
-        """A new connection, open."""
         parts = urlsplit(self.url)
         make = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         connection = make(parts.hostname or "", parts.port, timeout=self._timeout)
@@ -83,12 +85,6 @@ class Client:
         except (OSError, UnicodeError) as error:
             raise MeasurementError(f"{self.url} can't be reached ({error}): is the server running?") from error
         return connection
-
-
-def _raise_error(response: TimedResponse | MeasurementError) -> TimedResponse:
-    if isinstance(response, MeasurementError):
-        raise response
-    return response
 
 
 def check_url(url: str) -> str:

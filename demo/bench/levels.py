@@ -28,13 +28,11 @@ class Level:
 
 
 def measure_level(measure_together: Callable[[int], Samples], concurrency: int) -> Level:
-    """Measure that many streams at once."""
     rounds = [measure_together(concurrency) for _ in range(1 + ROUNDS)]
     return summarize_level(concurrency, rounds[1:])
 
 
 def summarize_level(concurrency: int, rounds: Sequence[Samples]) -> Level:
-    """The level's numbers, from each round's samples."""
     answered = [[sample for sample in samples if sample is not None] for samples in rounds]
     streams = [sample for samples in answered for sample in samples]
     ttfts = [sample.timeline.ttft for sample in streams if sample.timeline.ttft is not None]

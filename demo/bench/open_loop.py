@@ -5,7 +5,7 @@ or failed are not among them.
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,7 +65,6 @@ def schedule_arrivals(requests: int, rate: float, seed: int) -> list[float]:
 
 
 def summarize_open_loop(rate: float, seed: int, limits: Mapping[str, float], outcomes: Sequence[Outcome]) -> OpenLoop:
-    """The numbers of a run, from each request's outcome."""
     samples = [each for each in outcomes if isinstance(each, Sample)]
     failures = [each for each in outcomes if isinstance(each, MeasurementError)]
     met = [{name: _meets(sample, name, limit) for name, limit in limits.items()} for sample in samples]
@@ -110,19 +109,18 @@ def parse_limits(text: str) -> dict[str, float]:
 
 
 def _list_values(samples: Sequence[Sample], name: str) -> list[float]:
-    return [value for sample in samples for value in _measure(sample, name) if value is not None]
+    return [value for sample in samples for value in _measure(sample, name)]
 
 
-def _measure(sample: Sample, name: str) -> Iterator[float | None]:
-    """The request's values of a metric: each of its gaps for ITL, else one."""
+def _measure(sample: Sample, name: str) -> Sequence[float]:
+    """The request's values of a metric: each of its gaps for ITL, else one, if it exists."""
     if name == "itl":
-        yield from sample.timeline.gaps
-    else:
-        yield {"ttft": sample.timeline.ttft, "tpot": sample.timeline.tpot, "total": sample.total}[name]
+        return sample.timeline.gaps
+    value = {"ttft": sample.timeline.ttft, "tpot": sample.timeline.tpot, "total": sample.total}[name]
+    return () if value is None else (value,)
 
 
 def _meets(sample: Sample, name: str, limit: float) -> bool:
     """Whether every value is within the limit. A request of one token has no TPOT to exceed it with."""
-    return all(value is None or value <= limit for value in _measure(sample, name)) and (
-        name != "ttft" or sample.timeline.ttft is not None
-    )
+    values = _measure(sample, name)
+    return max(values, default=0.0) <= limit and (name != "ttft" or bool(values))

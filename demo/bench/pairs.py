@@ -47,7 +47,6 @@ def order_pairs(count: int, seed: int) -> list[tuple[Mode, Mode]]:
 
 
 def measure_pairs(measure: Callable[[Mode], Sample], order: Iterable[tuple[Mode, Mode]]) -> list[Pair]:
-    """The pairs, one request after the other."""
     return [Pair(**{mode: measure(mode) for mode in modes}) for modes in order]
 
 
@@ -59,7 +58,6 @@ def compare_pairs(pairs: Sequence[Pair]) -> Comparison:
 
 
 def format_comparison(comparison: Comparison) -> str:
-    """The comparison as one sentence."""
     percent = comparison.percent
     if percent.holds_zero:
         bound = math.ceil(10 * max(-percent.low, percent.high)) / 10  # a bound is rounded up

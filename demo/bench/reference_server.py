@@ -21,12 +21,10 @@ class Connection(asyncio.Protocol):
     """One request, which fits into one read; then the connection is closed. A protocol stamps earlier than streams."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by asyncio."""
         assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Called by asyncio."""
         self._answering = asyncio.ensure_future(answer(self._transport, time.perf_counter()))
 
 

@@ -3,22 +3,18 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from demo.bench.levels import Level
 from demo.bench.open_loop import OpenLoop
 from demo.bench.pairs import Pair, compare_pairs, format_comparison, format_texts
 from demo.bench.sample import Sample
-from demo.bench.sections import (
-    make_common_document,
-    make_load_document,
-    write_bias,
-    write_definitions,
-    write_open_loop,
-)
+from demo.bench.sections import make_common_document, write_bias, write_definitions, write_open_loop
 from demo.bench.self_test import Bias
 from demo.metric_definitions import Chunk
 from demo.metrics import percentile
+
+_TABLE_HEAD: Final = f"{'':<34}{'median':>10}{'p5':>10}{'p95':>10}{'n':>7}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,7 @@ def spread(values: Iterable[float | None]) -> Spread:
 
 def tabulate_pairs(pairs: Sequence[Pair]) -> list[Row]:
     """Both modes' latencies, by the client's clock."""
-    streamed, whole = _split(pairs)
+    streamed, whole = [pair.streamed for pair in pairs], [pair.whole for pair in pairs]
     gaps = [gap for sample in streamed for gap in sample.timeline.gaps]
     return [
         Row("streamed_headers", "streamed: headers, ms", 1e3, spread(sample.headers for sample in streamed)),
@@ -83,9 +79,10 @@ def tabulate_pairs(pairs: Sequence[Pair]) -> list[Row]:
 
 def tabulate_http(pairs: Sequence[Pair]) -> list[Row]:
     """What HTTP adds: the client's durations minus the server's, where the server reports them."""
-    streamed, whole = _split(pairs)
+    streamed, whole = [pair.streamed for pair in pairs], [pair.whole for pair in pairs]
+    ttfts = [_subtract(sample.timeline.ttft, sample.server.ttft) for sample in streamed]
     return [
-        Row("streamed_ttft", "HTTP adds to streamed TTFT, ms", 1e3, spread(map(_add_ttft, streamed))),
+        Row("streamed_ttft", "HTTP adds to streamed TTFT, ms", 1e3, spread(ttfts)),
         Row("streamed_total", "HTTP adds to streamed total, ms", 1e3, spread(map(_add_total, streamed))),
         Row("streamed_total_percent", "  in % of that total", 1, spread(map(_add_percent, streamed))),
         Row("whole_total", "HTTP adds to whole total, ms", 1e3, spread(map(_add_total, whole))),
@@ -99,8 +96,8 @@ def write_report(conditions: Conditions, pairs: Sequence[Pair], levels: Sequence
     document = {**make_document(conditions, pairs, levels), **make_common_document(bias, streams)}
     sections = [
         [_write_conditions(conditions), ""],
-        _write_rows([*tabulate_pairs(pairs), *tabulate_http(pairs)]),
-        ["", *(_capitalize(sentence) for sentence in list_findings(pairs))],
+        [_TABLE_HEAD, *map(_write_row, [*tabulate_pairs(pairs), *tabulate_http(pairs)])],
+        ["", *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in list_findings(pairs))],
         _write_levels(levels),
         write_definitions(streams),
         write_bias(bias),
@@ -113,7 +110,8 @@ def write_load_report(
     conditions: Conditions, loop: OpenLoop, streams: Sequence[Sequence[Chunk]], bias: Bias | None
 ) -> str:
     """The open loop's conditions, tables and sentences and, as the last line, one JSON document."""
-    document = {"conditions": asdict(conditions), **make_load_document(loop, bias, streams)}
+    measured = {"open_loop": {**asdict(loop), "goodput": loop.goodput}, **make_common_document(bias, streams)}
+    document = {"conditions": asdict(conditions), **measured}
     sections = [
         [_write_conditions(conditions)],
         write_open_loop(loop),
@@ -129,7 +127,6 @@ def _join(sections: Sequence[Sequence[str]]) -> str:
 
 
 def list_findings(pairs: Sequence[Pair]) -> Iterator[str]:
-    """The findings, one sentence each."""
     yield format_comparison(compare_pairs(pairs))
     yield format_texts(pairs)
     if any(pair.whole.count not in {None, pair.streamed.count} for pair in pairs):
@@ -152,14 +149,6 @@ def make_document(conditions: Conditions, pairs: Sequence[Pair], levels: Sequenc
     }
 
 
-def _split(pairs: Sequence[Pair]) -> tuple[list[Sample], list[Sample]]:
-    return [pair.streamed for pair in pairs], [pair.whole for pair in pairs]
-
-
-def _add_ttft(sample: Sample) -> float | None:
-    return _subtract(sample.timeline.ttft, sample.server.ttft)
-
-
 def _add_total(sample: Sample) -> float | None:
     return _subtract(sample.total, sample.server.total)
 
@@ -173,8 +162,7 @@ def _subtract(client: float | None, server: float | None) -> float | None:
     return None if client is None or server is None else client - server
 
 
-def _write_conditions(conditions: Conditions) -> str:
-    c = conditions
+def _write_conditions(c: Conditions) -> str:
     return (
         f"{c.url} · dialect {c.dialect} · model {c.model} · prompt of {c.prompt_characters} characters · "
         f"{c.new_tokens} new tokens · {c.measured} · prefix caching: {c.prefix_caching} · {c.date} · client: "
@@ -182,16 +170,9 @@ def _write_conditions(conditions: Conditions) -> str:
     )
 
 
-def _write_rows(rows: Sequence[Row]) -> list[str]:
-    head = f"{'':<34}{'median':>10}{'p5':>10}{'p95':>10}{'n':>7}"
-    return [head, *(_write_row(row) for row in rows)]
-
-
 def _write_row(row: Row) -> str:
-    numbers = "".join(
-        f"{_write(value, row.factor):>10}" for value in (row.spread.median, row.spread.p5, row.spread.p95)
-    )
-    return f"{row.label:<34}{numbers}{row.spread.n:>7}"
+    median, p5, p95 = (_write(value, row.factor) for value in (row.spread.median, row.spread.p5, row.spread.p95))
+    return f"{row.label:<34}{median:>10}{p5:>10}{p95:>10}{row.spread.n:>7}"
 
 
 def _write_levels(levels: Sequence[Level]) -> list[str]:
@@ -210,7 +191,3 @@ def _write_level(level: Level) -> str:
 
 def _write(value: float | None, factor: float) -> str:
     return "—" if value is None else f"{value * factor:.2f}"
-
-
-def _capitalize(sentence: str) -> str:
-    return f"{sentence[0].upper()}{sentence[1:]}."

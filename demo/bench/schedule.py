@@ -95,7 +95,6 @@ class _Schedule:
                 )
 
     def close(self) -> None:
-        """Close what is still open."""
         self._give_up("The measurement was interrupted.")
         for future in self._opening:
             with suppress(MeasurementError):

@@ -12,7 +12,6 @@ _LABELS = {"ttft": "TTFT (first text)", "itl": "ITL (each gap)", "tpot": "TPOT (
 
 
 def write_open_loop(loop: OpenLoop) -> list[str]:
-    """The open loop as lines."""
     head = f"{'from the intended start, ms':<34}{'p50':>10}{'p90':>10}{'p99':>10}{'n':>7}"
     rows = [_write_row(_LABELS[name], percentiles) for name, percentiles in loop.metrics.items()]
     late = _write_row("  of which the client sent late", loop.lag)
@@ -45,11 +44,6 @@ def write_bias(bias: Bias | None) -> list[str]:
         f"TTFT is {ttft} ms more than that server's own (p50; p99 {_write(bias.ttft.p99, 3)}): the request's way "
         "to it, and the time until this machine lets it run, are in that.",
     ]
-
-
-def make_load_document(loop: OpenLoop, bias: Bias | None, streams: Sequence[Sequence[Chunk]]) -> dict[str, Any]:
-    """The open loop as JSON, in seconds."""
-    return {"open_loop": {**asdict(loop), "goodput": loop.goodput}, **make_common_document(bias, streams)}
 
 
 def make_common_document(bias: Bias | None, streams: Sequence[Sequence[Chunk]]) -> dict[str, Any]:

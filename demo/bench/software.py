@@ -5,6 +5,7 @@ Knows no connection: it is given a function that gets a path's JSON.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import uuid4
 
 from demo.bench.dialects import Json
@@ -39,15 +40,10 @@ _SALTED = "of all prompts; each request has a cache_salt of its own, for which n
 _OPTIONAL = "of all prompts, if the server was started with it; no request parameter switches it off"
 
 
-def _write_cache_prompt() -> Mapping[str, Json]:
-    return {"cache_prompt": False}
-
-
+_NO_CACHE = partial(dict[str, Json], cache_prompt=False)
 _ROUTER = {"router": "token-streaming"}
-OURS = Software("token-streaming", "/info", "version", f"of all prompts; {_OFF}", _write_cache_prompt, _ROUTER)
-LLAMA_SERVER = Software(
-    "llama-server", "/props", "build_info", f"of each slot's last prompt; {_OFF}", _write_cache_prompt
-)
+OURS = Software("token-streaming", "/info", "version", f"of all prompts; {_OFF}", _NO_CACHE, _ROUTER)
+LLAMA_SERVER = Software("llama-server", "/props", "build_info", f"of each slot's last prompt; {_OFF}", _NO_CACHE)
 VLLM = Software("vLLM", "/version", "version", _SALTED, lambda: {"cache_salt": uuid4().hex})
 TGI = Software("text-generation-inference", "/info", "version", _OPTIONAL)
 UNKNOWN = Software("unknown", "", "", "not known; no parameter is sent")
