@@ -10,18 +10,8 @@ from demo.bench.report import Conditions, Spread, make_document, spread, write_r
 from demo.bench.sections import make_common_document
 from tests.bench.samples import make_pair, make_sample
 
-CONDITIONS = Conditions(
-    "http://x",
-    "native",
-    "none",
-    "m",
-    5,
-    8,
-    "2 pairs after 1 warm-up pairs, dropped",
-    "2026-01-01",
-    "3.10.0",
-    "a machine",
-)
+MEASURED = "2 pairs after 1 warm-up pairs, dropped"
+CONDITIONS = Conditions("http://x", "native", "none", "m", 5, 8, MEASURED, "2026-01-01", "3.10.0", "a machine")
 LEVEL = Level(4, 3, 10, 2, 123.4, 0.1, 0.2)
 
 
