@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from demo.bench.sample import MeasurementError
-from tests.comparison.systems.system import Answer, Identity, Question
+from tests.comparison.systems.system import Answer, Identity, Question, SystemUnderTest
 
 TEXT = (
     "To make cheese you warm the milk, add rennet, cut the curd, drain it, press it, salt it and wait for some weeks."
@@ -25,7 +25,7 @@ def make_answer(
 
 
 @dataclass
-class ScriptedSystem:
+class ScriptedSystem(SystemUnderTest):
     """`log`: the calls, in order. `fails_at`: the number of the request that fails."""
 
     identity: Identity = field(default_factory=make_identity)

@@ -8,13 +8,13 @@ from demo.bench.dialects import DIALECTS, Json, read_count
 from demo.bench.sample import MeasurementError, TimedResponse, describe_error, read_events, read_sample
 from demo.bench.software import UNKNOWN, Software
 from tests.comparison.systems.process import Process
-from tests.comparison.systems.system import Answer, Identity, Question
+from tests.comparison.systems.system import Answer, Identity, Question, SystemUnderTest
 
 _CHAT = DIALECTS["chat"]
 
 
 @dataclass(frozen=True, slots=True)
-class HttpSystem:
+class HttpSystem(SystemUnderTest):
     """A server, and its process where the comparison started it.
 
     Every request has the parameters `extras`, and those that switch prefix caching off.
@@ -31,14 +31,6 @@ class HttpSystem:
         bodies = [self._write(question) for question in questions]
         responses = self.client.post_together(_CHAT.path("streamed"), bodies, stagger)
         return [read_answer(response) for response in responses]
-
-    def pause(self) -> None:
-        if self.process is not None:
-            self.process.pause()
-
-    def resume(self) -> None:
-        if self.process is not None:
-            self.process.resume()
 
     def _write(self, question: Question) -> Json:
         return {

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from demo.bench.client import TIMEOUT
 from demo.bench.dialects import Json
 from tests.comparison.systems.process import Process
-from tests.comparison.systems.system import Answer, Identity, Question
+from tests.comparison.systems.system import Answer, Identity, Question, SystemUnderTest
 
 
 @dataclass(frozen=True, slots=True)
-class SubprocessSystem:
+class SubprocessSystem(SystemUnderTest):
     """A program of ours around a library. It answers one question at a time."""
 
     identity: Identity
@@ -24,12 +24,6 @@ class SubprocessSystem:
 
     def ask(self, questions: Sequence[Question], stagger: float = 0.0) -> list[Answer]:
         return [self._ask(question) for question in questions]
-
-    def pause(self) -> None:
-        self.process.pause()
-
-    def resume(self) -> None:
-        self.process.resume()
 
     def _ask(self, question: Question) -> Answer:
         reply = exchange(self.process, asdict(question), self.timeout)

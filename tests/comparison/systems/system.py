@@ -1,9 +1,9 @@
-"""A system under test: the protocol, its questions and its timed answers."""
+"""A system under test, its questions and its timed answers."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 from demo.bench.software import UNKNOWN
 from tests.comparison.systems.process import Process
@@ -65,21 +65,25 @@ class Identity:
         return self.name.removesuffix(f" {self.weights}")
 
 
-class SystemUnderTest(Protocol):
-    """Anything that answers questions. The methods raise MeasurementError where it fails."""
+class SystemUnderTest(ABC):
+    """Anything that answers questions. `process`: its own, where the comparison started it."""
 
-    @property
-    def identity(self) -> Identity: ...
+    identity: Identity
+    process: Process | None
 
-    @property
-    def process(self) -> Process | None:
-        """Its process, where the comparison started it."""
-
+    @abstractmethod
     def ask(self, questions: Sequence[Question], stagger: float = 0.0) -> list[Answer]:
-        """The answers to questions sent `stagger` seconds after each other; 0 sends all at once."""
+        """The answers to questions sent `stagger` seconds after each other; 0 sends all at once.
+
+        Raises MeasurementError where it fails.
+        """
 
     def pause(self) -> None:
         """Use no CPU until `resume`."""
+        if self.process is not None:
+            self.process.pause()
 
     def resume(self) -> None:
         """Be ready for questions."""
+        if self.process is not None:
+            self.process.resume()
