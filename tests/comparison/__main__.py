@@ -6,25 +6,30 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
 
+from demo.bench.__main__ import at_least
 from demo.bench.sample import MeasurementError
 from demo.examples import read_examples
 from tests.comparison.curves import MAX_TOTAL_TOKENS, ROWS, Curves, measure_curves
-from tests.comparison.examples import Example, answer_all
 from tests.comparison.machine import describe_machine
-from tests.comparison.options import parse_arguments
+from tests.comparison.prompts import EXAMPLE_TOKENS, make_plain
 from tests.comparison.report import Report, write_report
-from tests.comparison.results import summarize
+from tests.comparison.results import Example, summarize
 from tests.comparison.rounds import Comparison
 from tests.comparison.systems import registry
-from tests.comparison.systems.environment import Environment
+from tests.comparison.systems.environment import DTYPES, Environment
 from tests.comparison.systems.process import SIGNALS
-from tests.comparison.systems.registry import OURS, OURS_IN_Q4_0, PEERS
-from tests.comparison.systems.requantize import Q4_0, require_embedded
+from tests.comparison.systems.registry import OURS, OURS_IN_Q4_0, PEERS, Running
+from tests.comparison.systems.requantize import FOLDER, Q4_0, require_embedded
 from tests.comparison.systems.system import SystemUnderTest
 
 _BEGIN = time.perf_counter()
+_PEER_HELP = (
+    "a server that runs already, or NAME=URL,dtype=D,api_key=K; D: the data type of its weights, one of "
+    f"{', '.join(DTYPES)}; K: sent as a bearer token"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +74,7 @@ def start_all(
     absent = {peer.name: registry.describe_missing(peer) for peer in PEERS if peer.missing}
     openings: dict[str, AbstractContextManager[SystemUnderTest]] = {
         OURS: registry.open_ours(environment),
-        OURS_IN_Q4_0: registry.open_ours_in_q4_0(environment),
+        OURS_IN_Q4_0: registry.open_ours(environment, name=OURS_IN_Q4_0, dtype=Q4_0),
         **{peer.name: registry.open_peer(peer, environment) for peer in PEERS if not peer.missing},
         **{running.name: registry.open_running(running, environment) for running in options.peer},
     }
@@ -107,13 +112,52 @@ def measure_own_curves(environment: Environment, left_out: dict[str, str]) -> Cu
 def compare_own_answers(environment: Environment, left_out: dict[str, str]) -> list[Example] | None:
     """This server's answers from the weights as stored and in float32. Where it fails, as with the curves."""
     prompts, answers = read_examples(), []
+    questions = [make_plain(prompt, EXAMPLE_TOKENS) for prompt in prompts]
     with _left_out_on_error("the example prompts", left_out):
         for dtype in ("stored", "float32"):
             report_progress(f"example prompts: {dtype} weights")
             with registry.open_ours(environment, "--dtype", dtype, name=f"{OURS} in {dtype}") as server:
-                answers.append(answer_all(server, prompts))
+                answers.append([answer.text for answer in server.ask(questions)])
         return [Example(*each) for each in zip(prompts, *answers, strict=True)]
     return None
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options; exits with 2 and a sentence where one is wrong."""
+    names = [OURS, OURS_IN_Q4_0, *(peer.name for peer in PEERS)]
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.comparison",
+        description="Measure this project's server beside its peers, on the same weights, in rounds of one run.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add, switch = parser.add_argument, argparse.BooleanOptionalAction
+    add("--peer", action="append", default=[], type=_parse_peer, metavar="NAME=URL", help=_PEER_HELP)
+    add("--without", action="append", default=[], choices=names, help="leave this one out, with both data types")
+    add("--rounds", type=at_least(1), default=3, help="how often everything is measured")
+    add("--seed", type=int, default=0, help="seed of the order within the rounds")
+    add("--curves", action=switch, default=True, help="measure this server's cost curves, too")
+    examples = "compare this server's answers to the page's prompts, with the weights as stored and in float32, too"
+    add("--examples", action=switch, default=True, help=examples)
+    output = "where report.md, report.html, report.json and the logs are written"
+    add("--output", type=Path, default=FOLDER, metavar="DIR", help=output)
+    return parser.parse_args(arguments)
+
+
+def _parse_peer(text: str) -> Running:
+    first, *rest = text.split(",")
+    name, _, url = first.partition("=")
+    if not (name and url):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=URL, as in llama-server=http://localhost:8080")
+    details = dict(_parse_detail(each) for each in rest)
+    return Running(name, url, details.get("dtype"), details.get("api_key"))
+
+
+def _parse_detail(text: str) -> tuple[str, str]:
+    key, _, value = text.partition("=")
+    if (key == "dtype" and value in DTYPES) or (key == "api_key" and value):
+        return key, value
+    dtypes = ", ".join(DTYPES)
+    raise argparse.ArgumentTypeError(f"{text!r} is neither api_key=K nor dtype=D, where D is one of {dtypes}")
 
 
 def report_progress(sentence: str) -> None:

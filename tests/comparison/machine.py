@@ -29,7 +29,6 @@ class Machine:
 
 
 def describe_machine() -> Machine:
-    """This machine now."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     cores = count_cores()

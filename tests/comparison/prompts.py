@@ -7,6 +7,7 @@ from tests.comparison.systems.system import Question
 QUESTION = "How do you make cheese?"
 TOPIC = ("cheese", "milk", "curd")
 NEW_TOKENS = 128
+EXAMPLE_TOKENS = 48  # of an answer to one of the page's example prompts
 LONG_WORDS = 960  # with the template about 1,000 tokens
 _WORDS = """
 time year people way day man thing woman life child world school state family student group country problem hand part
@@ -16,9 +17,9 @@ story fact month lot right study book eye job word business issue side kind head
 WORDS = _WORDS.split()
 
 
-def make_plain(new_tokens: int = NEW_TOKENS) -> Question:
+def make_plain(question: str = QUESTION, new_tokens: int = NEW_TOKENS) -> Question:
     """The question alone, whose answers are compared."""
-    return Question(({"role": "user", "content": QUESTION},), new_tokens)
+    return Question(({"role": "user", "content": question},), new_tokens)
 
 
 def make_unique(key: str, new_tokens: int = NEW_TOKENS) -> Question:

@@ -8,16 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.comparison import table
-from tests.comparison.claims import write_claims, write_prefix_caching
 from tests.comparison.curves import Curves
-from tests.comparison.examples import Example
 from tests.comparison.figures import draw_curves, draw_results, write_page
 from tests.comparison.machine import Machine
-from tests.comparison.results import Result
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+from tests.comparison.results import Example, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +26,7 @@ class Report:
     client: Mapping[str, float]
     curves: Curves | None
     examples: Sequence[Example] | None
-    date: str = field(default_factory=_now)
+    date: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 def write_report(report: Report, folder: Path) -> str:
@@ -47,14 +41,13 @@ def write_report(report: Report, folder: Path) -> str:
 
 
 def write_markdown(report: Report) -> list[str]:
-    """The lines of the text."""
     findings = table.write_findings(report.results, report.left_out, report.client.get("many"), report.machine)
     sections = [
         table.write_table(report.results),
         [table.write_conditions(report.machine, report.rounds, report.date)],
         table.write_list(findings),
-        list(write_claims(report.results)),
-        list(write_prefix_caching(report.results)),
+        list(table.write_claims(report.results)),
+        list(table.write_prefix_caching(report.results)),
         list(table.write_answers(report.results)),
         list(table.write_curves(report.curves)) if report.curves else [],
         list(table.write_examples(report.examples)) if report.examples else [],

@@ -44,6 +44,15 @@ class Result:
     oddity: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One of the page's example prompts, and the answers to it with the weights as stored and in float32."""
+
+    prompt: str
+    stored: str
+    exact: str
+
+
 def summarize(
     identities: Sequence[Identity], outcome: Outcome, bandwidth: float, memories: Mapping[str, int | None]
 ) -> list[Result]:

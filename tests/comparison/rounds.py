@@ -5,7 +5,7 @@ A system that fails is left out from then on, with the reason.
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -36,16 +36,10 @@ class Outcome:
 class Comparison:
     """The systems that are not left out. A system is paused unless it is being asked."""
 
-    def __init__(
-        self,
-        systems: Iterable[SystemUnderTest],
-        report_progress: Callable[[str], None],
-        measures: Sequence[Measure] = MEASURES,
-    ) -> None:
+    def __init__(self, systems: Iterable[SystemUnderTest], report_progress: Callable[[str], None]) -> None:
         self._systems = {system.identity.name: system for system in systems}
         self._report_progress = report_progress
-        self._measures = measures
-        self._outcome = Outcome(rounds={measure.key: [] for measure in measures})
+        self._outcome = Outcome(rounds={measure.key: [] for measure in MEASURES})
 
     def run(self, rounds: int, seed: int) -> Outcome:
         """A warm-up, which is dropped, and every measure `rounds` times."""
@@ -54,7 +48,7 @@ class Comparison:
             self._try(name, self._warm_up)
         rng = random.Random(seed)
         for number in range(rounds):
-            for measure in self._measures:
+            for measure in MEASURES:
                 self._report_progress(f"round {number + 1} of {rounds}: {measure.key}")
                 self._outcome.rounds[measure.key].append(self._run_round(measure, number, rng))
         return self._outcome
@@ -68,7 +62,7 @@ class Comparison:
     def _warm_up(self, system: SystemUnderTest) -> None:
         """The plain question, of which only the text is kept, and each measure's questions with short answers."""
         self._outcome.plain[system.identity.name] = system.ask([make_plain()])[0]
-        for measure in self._measures:
+        for measure in MEASURES:
             if measure.applies_to(system.identity):
                 system.ask([replace(question, new_tokens=WARM_UP_TOKENS) for question in measure.write(-1)])
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tests.comparison.curves import Curves, Point, fit_growth, format_growth
-from tests.comparison.examples import EXAMPLE_TOKENS, Example
 from tests.comparison.machine import Machine
 from tests.comparison.measures import STAGGER, STREAMS
-from tests.comparison.prompts import NEW_TOKENS, QUESTION
-from tests.comparison.results import Result, count_shared_words
+from tests.comparison.prompts import EXAMPLE_TOKENS, NEW_TOKENS, QUESTION
+from tests.comparison.results import Example, Result, count_shared_words, find_best
 
 BUSY = 0.5  # load average from which other processes may have disturbed the measurement
 COLUMNS = (
@@ -64,6 +63,24 @@ def write_findings(
         yield f"left out: {name}. {why}"
 
 
+def write_claims(results: Sequence[Result]) -> Iterator[str]:
+    """For each peer, this server's numbers over those of the peer's better data type."""
+    peers = dict.fromkeys(each.identity.peer for each in results if each.ratios and not each.identity.is_ours)
+    if peers:
+        yield "This server, with the weights as stored, over each peer with the data type that is better for it:"
+    for peer in peers:
+        yield f"- {peer}: {'; '.join(_list_claims([each for each in results if each.identity.peer == peer]))}."
+
+
+def write_prefix_caching(results: Sequence[Result]) -> Iterator[str]:
+    yield "Prefix caching, and how it is switched off:"
+    names: dict[str, list[str]] = {}
+    for result in results:
+        names.setdefault(result.identity.prefix_caching, []).append(result.identity.name)
+    for prefix_caching, those in names.items():
+        yield f"- {', '.join(those)}: {prefix_caching}."
+
+
 def write_answers(results: Sequence[Result]) -> Iterator[str]:
     """Each system's greedy answer to the plain question, and how many words of it are the same as this server's."""
     yield f"Greedy answers to “{QUESTION}” (a faster different answer is not faster):"
@@ -101,13 +118,21 @@ def write_curves(curves: Curves) -> Iterator[str]:
 
 
 def write_list(sentences: Iterable[str]) -> list[str]:
-    """The sentences as items of a list."""
     return [f"- {each[0].upper()}{each[1:]}{'' if each.endswith(('.', '?', '!')) else '.'}" for each in sentences]
 
 
 def format_value(value: float) -> str:
     """About three digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _list_claims(results: Sequence[Result]) -> Iterator[str]:
+    """One for each column of the table."""
+    for title, key, _ in COLUMNS:
+        best = find_best(results, key)
+        if best is not None:
+            name = title.rpartition(", ")[0]  # without its unit
+            yield f"{name} {format_value(best.ratios[key].median)} times ({best.identity.weights})"
 
 
 def _list_growths(curves: Curves) -> Iterator[str]:

@@ -8,18 +8,16 @@ illegal instruction. The kernel lists what there is.
 from collections.abc import Set
 from pathlib import Path
 
+# The options that are named like the kernel's flags.
+_NAMED = (
+    *("avx", "avx2", "bmi2", "fma", "f16c", "avx_vnni", "avx512_vnni", "avx512_bf16"),
+    *("amx_tile", "amx_int8", "amx_bf16"),
+)
 _OPTIONS = {
     "GGML_SSE42": {"sse4_2"},
     "GGML_AVX512_VBMI": {"avx512vbmi"},
     "GGML_AVX512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"},
-    # The other options are named like the kernel's flags.
-    **{
-        f"GGML_{flag.upper()}": {flag}
-        for flag in (
-            *("avx", "avx2", "bmi2", "fma", "f16c", "avx_vnni", "avx512_vnni", "avx512_bf16"),
-            *("amx_tile", "amx_int8", "amx_bf16"),
-        )
-    },
+    **{f"GGML_{flag.upper()}": {flag} for flag in _NAMED},
 }
 _NO_IMAGES = "-DLLAVA_BUILD=OFF"
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,11 @@ class Process:
             if time.monotonic() > deadline:
                 raise self.make_error(f"was not ready after {seconds:.0f} s")
             time.sleep(_POLL)
+
+    def wait_for_address(self, mark: str, seconds: float) -> str:
+        """The address that a server of this project logs, once its log has `mark` too."""
+        self.wait_until(lambda: mark in self.read_log(), seconds)
+        return self.read_log().partition("Listening on ")[2].split()[0]
 
     def read_log(self) -> str:
         return self.log.read_text(errors="replace")
@@ -89,6 +95,12 @@ class Process:
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self.popen.pid, number)
+
+
+def find_port() -> int:
+    """A port that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """The systems that can be measured: this server, the peers that are installed, and servers that run already."""
 
 import shutil
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,7 +16,7 @@ from demo.bench.software import UNKNOWN, Software, recognise_software
 from demo.bench.target import choose_model
 from tests.comparison.systems.environment import Environment, Weights
 from tests.comparison.systems.http_system import HttpSystem
-from tests.comparison.systems.process import start
+from tests.comparison.systems.process import find_port, start
 from tests.comparison.systems.requantize import Q4_0
 from tests.comparison.systems.subprocess_system import SubprocessSystem, exchange
 from tests.comparison.systems.system import Identity, SystemUnderTest
@@ -102,7 +101,6 @@ PEERS: Final = (
 
 
 def describe_missing(peer: Peer) -> str:
-    """Why a peer is left out, and how to install it."""
     if not peer.packages:
         return f"{peer.missing} is not on the PATH: build it (llama.cpp), or name one that runs by --peer."
     return f"{peer.missing} is not installed: `make bench` installs it, or `pip install -r requirements-bench.txt`."
@@ -129,7 +127,7 @@ def find_version(package: str) -> str | None:
 @contextmanager
 def open_peer(peer: Peer, environment: Environment) -> Iterator[SystemUnderTest]:
     """The peer, started and ready; ended on leaving."""
-    weights, port = environment.prepare(peer.dtype), _find_port()
+    weights, port = environment.prepare(peer.dtype), find_port()
     values = {"model": weights.path, "port": port, "threads": environment.threads}
     command = [argument.format(**values) for argument in peer.command]
     with ExitStack() as stack:
@@ -157,31 +155,22 @@ def _identify(peer: Peer, weights: Weights, client: Client | None = None) -> Ide
 
 @contextmanager
 def open_ours(
-    environment: Environment, *options: str, name: str = OURS, weights: Weights | None = None
+    environment: Environment, *options: str, name: str = OURS, dtype: str | None = None
 ) -> Iterator[HttpSystem]:
-    """This project's own server, without its page. `weights`: other than its default."""
-    model = () if weights is None else ("--model-id", str(weights.path))
+    """This project's own server, without its page. `dtype`: of its weights' file, if another than the embedded one."""
+    model = () if dtype is None else ("--model-id", str(environment.prepare(dtype).path))
     command = [sys.executable, "app.py", "--no-ui", "--port", "0", *model, *options]
     with start(name, command, environment.logs) as process:
-        process.wait_until(lambda: "Ready to answer" in process.read_log(), _START_TIMEOUT)
-        log = process.read_log()
-        loaded = (weights or environment.prepare("stored")) if "dtype=stored" in log else environment.prepare("float32")
+        client = Client(process.wait_for_address("Ready to answer", _START_TIMEOUT))
+        is_stored = "dtype=stored" in process.read_log()
+        loaded = environment.prepare((dtype or "stored") if is_stored else "float32")
         version, caching = f"{demo.__version__}, torch {find_version('torch')}", software.OURS.prefix_caching
         identity = Identity(name, version, loaded.dtype, loaded.size, "HTTP", is_ours=True, prefix_caching=caching)
-        client = Client(log.partition("Listening on ")[2].split()[0])
         yield HttpSystem(identity, client, choose_model(client), _FULL_LENGTH, software.OURS, process)
 
 
 @contextmanager
-def open_ours_in_q4_0(environment: Environment) -> Iterator[HttpSystem]:
-    """This project's own server on the Q4_0 weights."""
-    with open_ours(environment, name=OURS_IN_Q4_0, weights=environment.prepare(Q4_0)) as system:
-        yield system
-
-
-@contextmanager
 def open_running(running: Running, environment: Environment) -> Iterator[HttpSystem]:
-    """A server that runs already."""
     client = Client(running.url, running.api_key)
     if not any(_answers(running.url, path, running.api_key) for path in ("/v1/models", "/health")):
         what = f"{running.name} does not answer at {running.url}: start it, or check its address and key."
@@ -197,9 +186,3 @@ def _answers(url: str, path: str, api_key: str | None = None) -> bool:
     with suppress(MeasurementError):
         return Client(url, api_key, _PROBE_TIMEOUT).get_json(path) is not None
     return False
-
-
-def _find_port() -> int:
-    """A port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
