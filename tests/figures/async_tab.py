@@ -68,7 +68,6 @@ class AsyncTab:
         return self.marks
 
     async def close(self) -> None:
-        """Close the tab."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -189,9 +188,9 @@ class AsyncTab:
                     self.marks.whole = self._time()
 
 
-def write_request(method: str, path: str, body: bytes = b"") -> bytes:
-    """An HTTP/1.1 request."""
-    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+def write_request(method: str, path: str, body: bytes = b"", fields: str = "") -> bytes:
+    """An HTTP/1.1 request, with more header fields if there are some."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n{fields}"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from demo.bench.client import Client
 from tests.figures.figure import Figure, Round, summarise_rounds
 from tests.figures.tab import JSON, Tab
-from tests.figures.wire import TIMEOUT, count_running, start_api, wait_until
+from tests.figures.wire import TIMEOUT, count_running, start_app, wait_until, wait_until_idle
 
 CROWD: Final = 16
 PROBES: Final = 8
@@ -27,7 +27,7 @@ TEXT: Final = "Once upon a time, in a small village by the sea,"
 
 def measure_crowd() -> list[Figure]:
     """TTFT of the API on an idle server, beside sixteen streams of the API, and beside sixteen tabs, in rounds."""
-    with start_api(*ARGUMENTS) as url:
+    with start_app(*ARGUMENTS) as (_, url):
         return summarise_rounds([_measure_round(url) for _ in range(ROUNDS + 1)][1:])
 
 
@@ -69,15 +69,14 @@ def _open_streams(url: str) -> Iterator[None]:
         if connection.sock is not None:
             connection.sock.shutdown(socket.SHUT_RDWR)
         thread.join()
-    _wait_until_idle(url)
+    wait_until_idle(url)
 
 
 def _read(connection: http.client.HTTPConnection) -> None:
     connection.request("POST", "/generate_stream", json.dumps({"inputs": TEXT, "parameters": LONG}), JSON)
     response = connection.getresponse()
     with suppress(ConnectionResetError, http.client.IncompleteRead):  # the shutdown
-        while response.readline():
-            pass
+        response.read()
 
 
 @contextmanager
@@ -94,8 +93,4 @@ def _open_tabs(url: str) -> Iterator[None]:
     for tab in tabs:
         assert tab.idle.wait(TIMEOUT), "a tab that was stopped did not come to its end"
         tab.close()
-    _wait_until_idle(url)
-
-
-def _wait_until_idle(url: str) -> None:
-    wait_until(lambda: count_running(url) == 0, "a request is still being answered")
+    wait_until_idle(url)

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.figures.figure import Figure, summarise
-from tests.figures.wire import count_running, start_api, wait_until
+from tests.figures.tab import JSON
+from tests.figures.wire import TIMEOUT, start_app, wait_until_idle
 
 LIMIT: Final = 16
 ROUNDS: Final = 3
@@ -29,10 +30,8 @@ TOLERANCE: Final = 0.3
 ARRIVAL: Final = 0.4  # seconds in which others' prompts arrive
 HABIT: Final = 4  # answers of each of the others, after which it has been seen to come again and again
 OTHERS: Final = 3  # clients that come and go
-TIMEOUT: Final = 60.0
 WORDS: Final = ("the", "sea", "a", "small", "village", "boat", "wind", "stone", "house", "under", "old", "tree")
 ARGUMENTS: Final = ("--no-ui", "--max-concurrent-requests", str(LIMIT), "--trusted-proxies", "127.0.0.0/8")
-JSON: Final = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,6 @@ class Refusal:
 
     @property
     def is_right(self) -> bool:
-        """Whether both agree."""
         return self.said is not None and abs(self.said - self.waited) <= max(TOLERANCE * self.waited, GRAIN)
 
 
@@ -105,13 +103,13 @@ def measure_retry_after() -> Iterator[Figure]:
         ("the server is full, answers end by themselves", _wait_for_natural_ends),
     ]
     everything: list[Refusal] = []
-    with start_api(*ARGUMENTS) as url:
+    with start_app(*ARGUMENTS) as (_, url):
         _warm_up(url)
         for name, measure in kinds:
             refusals = _measure_rounds(url, measure)
             yield from _summarise(name, refusals)
             everything += refusals if measure is not _wait_for_natural_ends else []
-    with start_api(*ARGUMENTS, "--max-ttft", str(MAX_TTFT)) as url:
+    with start_app(*ARGUMENTS, "--max-ttft", str(MAX_TTFT)) as (_, url):
         _warm_up(url)
         refusals = _measure_rounds(url, _wait_for_ttft)
         yield from _summarise(f"the first token is predicted after more than {MAX_TTFT} s", refusals)
@@ -123,7 +121,7 @@ def _measure_rounds(url: str, measure: Callable[[str, int], list[Refusal]]) -> l
     for number in range(ROUNDS + 1):
         found = measure(url, number)
         refusals += found if number else []  # the first round is a warm-up: rates and lengths are learned
-        wait_until(lambda: count_running(url) == 0, "a request is still being answered")
+        wait_until_idle(url)
     return refusals
 
 
@@ -144,7 +142,7 @@ def _warm_up(url: str) -> None:
         if (reading := visitor.hold(visitor.write(length, 2))) is not None:
             reading.join()
     _fill(url, ROUNDS)
-    wait_until(lambda: count_running(url) == 0, "a request is still being answered")
+    wait_until_idle(url)
 
 
 def _fill(url: str, number: int, places: int = LIMIT, **more: Any) -> None:
@@ -158,9 +156,9 @@ def _fill(url: str, number: int, places: int = LIMIT, **more: Any) -> None:
         list(threads.map(take, range(places)))
 
 
-def _wait_for_a_full_server(url: str, number: int) -> list[Refusal]:
-    visitor = Visitor(url, 1, number)
-    _fill(url, number)
+def _wait_for_a_full_server(url: str, number: int, name: int = 1, **more: Any) -> list[Refusal]:
+    visitor = Visitor(url, name, number)
+    _fill(url, number, **more)
     return visitor.wait(visitor.write(20, 4))
 
 
@@ -195,9 +193,7 @@ def _wait_for_three(url: str, number: int) -> list[Refusal]:
 
 
 def _wait_for_natural_ends(url: str, number: int) -> list[Refusal]:
-    visitor = Visitor(url, 4, number)
-    _fill(url, number, ignore_eos=False, raw=False, do_sample=True)
-    return visitor.wait(visitor.write(20, 4))
+    return _wait_for_a_full_server(url, number, name=4, ignore_eos=False, raw=False, do_sample=True)
 
 
 def _wait_for_ttft(url: str, number: int) -> list[Refusal]:

@@ -55,8 +55,7 @@ def start_server(*limits: float) -> Iterator[tuple[Process, str]]:
     """The page in front of an engine that answers at once, and its address; `limits` as tests.figures.tabs_app says."""
     command = [sys.executable, "-m", "tests.figures.tabs_app", *map(str, limits)]
     with TemporaryDirectory() as logs, start("page", command, Path(logs)) as process:
-        process.wait_until(lambda: "Listening on" in process.read_log(), TIMEOUT)
-        yield process, process.read_log().partition("Listening on ")[2].split()[0]
+        yield process, process.wait_for_address("Listening on", TIMEOUT)
 
 
 def read_config(url: str) -> dict[str, Any]:
@@ -67,9 +66,7 @@ def read_config(url: str) -> dict[str, Any]:
 
 
 async def _click_together(url: str, count: int) -> list[Marks]:
-    port = urlsplit(url).port
-    assert port is not None
-    config = read_config(url)
+    port, config = urlsplit(url).port or 0, read_config(url)
     tabs = [AsyncTab(port, config) for _ in range(count)]
     for begin in range(0, count, OPENING):
         await asyncio.gather(*(tab.open() for tab in tabs[begin : begin + OPENING]))

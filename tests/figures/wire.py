@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from demo.bench.client import Client
-from tests.comparison.systems.process import start
+from tests.comparison.systems.process import Process, start
 from tests.figures.figure import Figure, summarise
 
 PAIRS: Final = 40
@@ -23,32 +23,32 @@ LIMIT: Final = 4
 REFUSALS: Final = 100
 QUIET: Final = 3.0  # seconds of streams before the refusals
 TIMEOUT: Final = 60.0  # seconds
+START_SECONDS: Final = 120.0
 LONG: Final = {"inputs": "Once upon a time", "parameters": {"max_new_tokens": 1500, "ignore_eos": True}}
 
 
 def measure_wire() -> list[Figure]:
     """All figures. Prints the benchmark's sentence about streamed against whole."""
-    with start_api("--no-ui", "--max-concurrent-requests", str(LIMIT)) as url:
+    with start_app("--no-ui", "--max-concurrent-requests", str(LIMIT)) as (_, url):
         report = run_bench(url)
         print(report["sentence"])
         return [*read_bench(report), *measure_refusals(url)]
 
 
 @contextmanager
-def start_api(*arguments: str) -> Iterator[str]:
-    """The URL of the app, ready."""
+def start_app(*arguments: str) -> Iterator[tuple[Process, str]]:
+    """A process of the app with the embedded model, ready, and its URL."""
     command = [sys.executable, "app.py", "--port", "0", *arguments]
     with TemporaryDirectory() as logs, start("app", command, Path(logs)) as process:
-        process.wait_until(lambda: "\nReady" in process.read_log(), TIMEOUT)
-        yield process.read_log().partition("Listening on ")[2].split()[0]
+        yield process, process.wait_for_address("\nReady", START_SECONDS)
 
 
-def wait_until(is_reached: Callable[[], bool], error: str) -> None:
-    """Return once `is_reached`; fail with `error` where that takes too long."""
-    end = time.perf_counter() + TIMEOUT
+def wait_until(is_reached: Callable[[], bool], error: str, seconds: float = TIMEOUT, poll: float = 0.1) -> None:
+    """Return once `is_reached`; fail with `error` where that takes longer than `seconds`."""
+    end = time.perf_counter() + seconds
     while not is_reached():
         assert time.perf_counter() < end, error
-        time.sleep(0.1)
+        time.sleep(poll)
 
 
 def count_running(url: str) -> int:
@@ -56,6 +56,11 @@ def count_running(url: str) -> int:
     with urllib.request.urlopen(f"{url}/metrics") as response:
         lines = response.read().decode().splitlines()
     return next(int(float(line.split()[1])) for line in lines if line.startswith("tgi_batch_current_size "))
+
+
+def wait_until_idle(url: str) -> None:
+    """Return once the server is answering no request."""
+    wait_until(lambda: count_running(url) == 0, "a request is still being answered")
 
 
 def run_bench(url: str) -> dict[str, Any]:
@@ -67,7 +72,6 @@ def run_bench(url: str) -> dict[str, Any]:
 
 
 def read_bench(report: dict[str, Any]) -> list[Figure]:
-    """The figures in the benchmark's report."""
     rows = [
         ("wire: HTTP adds to TTFT (p5 to p95)", "ms", "http_adds", "streamed_ttft", 1e3),
         ("wire: HTTP adds to a stream's total (p5 to p95)", "%", "http_adds", "streamed_total_percent", 1.0),

@@ -22,7 +22,7 @@ from demo.bench.client import Client
 from demo.bench.target import choose_model
 from demo.embedded import find_embedded
 from demo.metric_definitions import Latencies
-from tests.figures.wire import start_api
+from tests.figures.wire import start_app
 from tests.tools.hub_cache import write_hub_cache
 from tests.tools.tool import NEW_TOKENS, REQUESTS, TOOLS, Plan, Tool
 
@@ -55,7 +55,7 @@ def serve() -> Iterator[str]:
     """The URL of this server on the first core; this process and those that it starts have the others, on Linux."""
     cores = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
     pin(cores[:1])
-    with start_api(*ARGUMENTS) as url:
+    with start_app(*ARGUMENTS) as (_, url):
         pin(cores[1:])
         yield url
 

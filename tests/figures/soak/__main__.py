@@ -12,22 +12,18 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import count
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import psutil
 
-from tests.comparison.systems.process import Process, start
 from tests.figures.soak.samples import Sample, compute_growth, take_sample
 from tests.figures.soak.tally import FAILED, HUNG, Refused, Tally, VisitFailed
 from tests.figures.soak.visits import VISITS, Visitor
 from tests.figures.tabs import read_config
+from tests.figures.wire import start_app
 
-START_SECONDS: Final = 120.0
 SAMPLE_SECONDS: Final = 5.0
 DEADLINE: Final = 120.0  # seconds; a visit that takes longer hangs
 SETTLED: Final = 300.0  # seconds after which memory shall not grow, or a third of the soak where that is less
@@ -39,12 +35,11 @@ KEPT_ADDRESSES: Final = 0.5  # of all visits: of a client that has been here; th
 
 
 def main() -> int:
-    """Run the soak and report."""
     options = argparse.ArgumentParser(prog="python -m tests.figures.soak", description=__doc__)
     options.add_argument("--minutes", type=float, default=60.0)
     options.add_argument("--clients", type=int, default=16)
     given = options.parse_args()
-    with start_app() as (process, url):
+    with start_app(*ARGUMENTS) as (process, url):
         server, before = psutil.Process(process.popen.pid), time.monotonic()
         first = take_sample(server, before)
         tally, samples = asyncio.run(visit_for(url, server, 60 * given.minutes, given.clients))
@@ -68,15 +63,6 @@ def main() -> int:
         print(f"BROKEN: {sentence}")
     print(json.dumps(write_summary(given, tally, [first, *samples, last], growth)))
     return int(any(broken.values()))
-
-
-@contextmanager
-def start_app() -> Iterator[tuple[Process, str]]:
-    """A process of the app with the embedded model, ready, and its address."""
-    command = [sys.executable, "app.py", "--port", "0", *ARGUMENTS]
-    with TemporaryDirectory() as logs, start("app", command, Path(logs)) as process:
-        process.wait_until(lambda: "\nReady" in process.read_log(), START_SECONDS)
-        yield process, process.read_log().partition("Listening on ")[2].split()[0]
 
 
 async def visit_for(url: str, server: psutil.Process, seconds: float, clients: int) -> tuple[Tally, list[Sample]]:
@@ -111,7 +97,6 @@ async def repeat_visits(client: Visitor, number: int, tally: Tally, addresses: I
 
 
 async def visit_once(kind: str, visitor: Visitor, tally: Tally) -> None:
-    """One visit, and its outcome."""
     try:
         async with asyncio.timeout(DEADLINE) as deadline:
             tally.count(kind, await VISITS[kind][0](visitor))
@@ -152,7 +137,6 @@ def report(tally: Tally, samples: list[Sample], growth: float, settled: float) -
 
 
 def write_line(sample: Sample, tally: Tally) -> str:
-    """The state of the soak in one line."""
     visits, refused = sum(tally.outcomes.values()), sum(tally.list_refusals().values())
     return (
         f"{sample.at / 60:5.1f} min  {visits:>6} visits, {refused} refused, {tally.sum(FAILED)} failed, "
@@ -161,7 +145,6 @@ def write_line(sample: Sample, tally: Tally) -> str:
 
 
 def write_summary(given: argparse.Namespace, tally: Tally, samples: list[Sample], growth: float) -> dict[str, Any]:
-    """The soak as JSON."""
     first, last = samples[0], samples[-1]
     return {
         "minutes": given.minutes,

@@ -21,7 +21,6 @@ class Sample:
 
 
 def take_sample(process: psutil.Process, begin: float) -> Sample:
-    """What `process` uses now."""
     with process.oneshot():
         memory = process.memory_info().rss / MIB
         return Sample(time.monotonic() - begin, memory, process.num_threads(), process.num_fds())

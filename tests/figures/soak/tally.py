@@ -25,21 +25,17 @@ class Tally:
         self.failures: list[str] = []
 
     def count(self, kind: str, outcome: str) -> None:
-        """One visit has come to its end."""
         self.outcomes[kind, outcome] += 1
 
     def note_failure(self, kind: str, outcome: str, sentence: str) -> None:
-        """One visit failed or hung."""
         self.count(kind, outcome)
         if self.outcomes[kind, outcome] <= 3:
             self.failures.append(f"{kind} {outcome}: {sentence}")
 
     def sum(self, outcome: str) -> int:
-        """The visits of all kinds with this outcome."""
         return sum(count for (_, each), count in self.outcomes.items() if each == outcome)
 
     def list_refusals(self) -> dict[str, int]:
-        """The number of refusals of each kind."""
         found: Counter[str] = Counter()
         for (_, outcome), count in self.outcomes.items():
             if outcome.startswith("refused: "):

@@ -5,16 +5,17 @@ whatever went wrong otherwise.
 """
 
 import asyncio
+import json
 import random
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from demo.ui.view.speed import REAL_SPEED
-from tests.figures.async_tab import AsyncTab
-from tests.figures.soak.request import Reply, send_request
+from tests.figures.async_tab import AsyncTab, read_head, write_request
 from tests.figures.soak.tally import Refused, VisitFailed, require_answer
 
 QUESTIONS: Final = ("How do you make cheese?", "Why is the sky blue?", "Tell me a story about a lighthouse. 🗼")
@@ -26,6 +27,21 @@ NO_LINGER: Final = struct.pack("ii", 1, 0)  # closing such a socket resets its c
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply whose head has been read."""
+
+    status: int
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def read(self) -> bytes:
+        """The rest, until the server closes the connection, with its chunk sizes. Raises as `require_answer` does."""
+        content = await self.reader.read()
+        require_answer(self.status, content)
+        return content
+
+
+@dataclass(frozen=True, slots=True)
 class Visitor:
     """Somebody at `address`; `config` is what Gradio's client reads of the page."""
 
@@ -33,6 +49,20 @@ class Visitor:
     config: dict[str, Any]
     address: str
     random: random.Random
+
+    @asynccontextmanager
+    async def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> AsyncIterator[Reply]:
+        """The reply to a request, whose connection is closed at the end of the block."""
+        content = b"" if body is None else json.dumps(body).encode()
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.port, limit=2**20, local_addr=(self.address, 0)
+        )
+        try:
+            writer.write(write_request(method, path, content, "Connection: close\r\n"))
+            status, _ = await read_head(reader)
+            yield Reply(status, reader, writer)
+        finally:
+            writer.close()
 
     def write_native(self, length: int | None = None) -> dict[str, Any]:
         """A body of text-generation-inference's."""
@@ -53,26 +83,26 @@ Visit = Callable[[Visitor], Awaitable[str]]
 
 async def stream_chat(visitor: Visitor) -> str:
     """A streamed answer, read to its end."""
-    async with _post(visitor, "/v1/chat/completions", visitor.write_chat(stream=True)) as reply:
-        return _require_end(await _read_answer(reply), b"[DONE]")
+    async with visitor.send("POST", "/v1/chat/completions", visitor.write_chat(stream=True)) as reply:
+        return _require_end(await reply.read(), b"[DONE]")
 
 
 async def read_whole(visitor: Visitor) -> str:
     """A whole answer."""
-    async with _post(visitor, "/v1/chat/completions", visitor.write_chat(stream=False)) as reply:
-        return _require_end(await _read_answer(reply), b'"finish_reason"')
+    async with visitor.send("POST", "/v1/chat/completions", visitor.write_chat(stream=False)) as reply:
+        return _require_end(await reply.read(), b'"finish_reason"')
 
 
 async def leave(visitor: Visitor) -> str:
     """A streamed answer whose reader closes the connection in the middle."""
-    async with _post(visitor, "/generate_stream", visitor.write_native(length=512)) as reply:
+    async with visitor.send("POST", "/generate_stream", visitor.write_native(length=512)) as reply:
         await _read_some(visitor, reply)
     return "left"
 
 
 async def reset(visitor: Visitor) -> str:
     """The same with a TCP reset."""
-    async with _post(visitor, "/generate_stream", visitor.write_native(length=512)) as reply:
+    async with visitor.send("POST", "/generate_stream", visitor.write_native(length=512)) as reply:
         await _read_some(visitor, reply)
         raw = reply.writer.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
@@ -84,8 +114,8 @@ async def leave_unread(visitor: Visitor) -> str:
     """A whole answer that nobody waits for."""
     try:
         async with asyncio.timeout(visitor.random.uniform(0.0, 0.5)):
-            async with _post(visitor, "/generate", visitor.write_native(length=512)) as reply:
-                await _read_answer(reply)
+            async with visitor.send("POST", "/generate", visitor.write_native(length=512)) as reply:
+                await reply.read()
     except TimeoutError:
         return "left"
     return "answered"
@@ -96,10 +126,8 @@ async def poll_job(visitor: Visitor) -> str:
     job = await _begin_job(visitor)
     while job["state"] in ("queued", "running"):
         await asyncio.sleep(POLL_SECONDS)
-        async with send_request(
-            visitor.port, visitor.address, "GET", f"/jobs/{job['id']}?since={job['next']}"
-        ) as reply:
-            job = await reply.read_json()
+        async with visitor.send("GET", f"/jobs/{job['id']}?since={job['next']}") as reply:
+            job = json.loads(await reply.read())
     if job["state"] != "done":
         raise VisitFailed(f"the job ended as {job['state']}: {job['error']}")
     return "answered"
@@ -110,8 +138,8 @@ async def cancel_job(visitor: Visitor) -> str:
     job = await _begin_job(visitor, length=512)
     if visitor.random.random() < 0.5:
         return "forgotten"
-    async with send_request(visitor.port, visitor.address, "DELETE", f"/jobs/{job['id']}") as reply:
-        require_answer(reply.status, await reply.read())
+    async with visitor.send("DELETE", f"/jobs/{job['id']}") as reply:
+        await reply.read()
     return "left"
 
 
@@ -119,17 +147,17 @@ async def follow_job(visitor: Visitor) -> str:
     """A job whose events are followed to their end, over two connections."""
     job = await _begin_job(visitor)
     path = f"/jobs/{job['id']}/events"
-    async with send_request(visitor.port, visitor.address, "GET", path) as reply:
+    async with visitor.send("GET", path) as reply:
         await _read_some(visitor, reply)
-    async with send_request(visitor.port, visitor.address, "GET", path) as reply:
-        return _require_end(await _read_answer(reply), b'"generated_text"')
+    async with visitor.send("GET", path) as reply:
+        return _require_end(await reply.read(), b'"generated_text"')
 
 
 async def gather_crowd(visitor: Visitor) -> str:
     """A load test of the page."""
     plan = {"clients": 8, "limit": 2, "retry": True, "max_new_tokens": 8}
-    async with _post(visitor, "/crowds", plan) as reply:
-        return _require_end(await _read_answer(reply), b'"ended"')
+    async with visitor.send("POST", "/crowds", plan) as reply:
+        return _require_end(await reply.read(), b'"ended"')
 
 
 async def open_page(visitor: Visitor) -> str:
@@ -165,31 +193,14 @@ async def _close_in_the_middle(visitor: Visitor, tab: AsyncTab) -> str:
     return "left"
 
 
-def _post(visitor: Visitor, path: str, body: dict[str, Any]) -> Any:
-    return send_request(visitor.port, visitor.address, "POST", path, body)
-
-
 async def _begin_job(visitor: Visitor, length: int | None = None) -> Any:
-    async with _post(visitor, "/jobs", visitor.write_native(length)) as reply:
-        content = await reply.read()
-        require_answer(reply.status, content)
-    async with send_request(visitor.port, visitor.address, "GET", f"/jobs/{_find_id(content)}") as reply:
-        return await reply.read_json()
-
-
-def _find_id(content: bytes) -> str:
-    return content.partition(b'"id":"')[2].partition(b'"')[0].decode()
-
-
-async def _read_answer(reply: Reply) -> bytes:
-    content = await reply.read()
-    require_answer(reply.status, content)
-    return content
+    async with visitor.send("POST", "/jobs", visitor.write_native(length)) as reply:
+        return json.loads(await reply.read())
 
 
 async def _read_some(visitor: Visitor, reply: Reply) -> None:
     if reply.status != 200:
-        require_answer(reply.status, await reply.read())
+        await reply.read()
     for _ in range(visitor.random.randint(0, 40)):
         await reply.reader.readline()
 
