@@ -81,8 +81,8 @@ def _measure_evenness(
         probes.wait_for_end(*others)
         begin, end = others[0].submitted, max(other.submitted + probes.read_ttft(other) for other in others)
         gaps = probes.list_gaps(stream)
-    before = [gap.seconds for gap in gaps if gap.end <= begin]
-    during = [gap.seconds for gap in gaps if gap.end > begin and gap.begin < end]
+    before = [later - earlier for earlier, later in gaps if later <= begin]
+    during = [later - earlier for earlier, later in gaps if later > begin and earlier < end]
     p95 = percentile(during, 95) or 0.0
     return {
         (f"ratio: {name}: p95 / median gap", "x"): p95 / median(during),
@@ -133,15 +133,14 @@ def _measure_greedy(engine: Engine, key: str) -> Round:
         probes.wait_for_tokens(run, 2)
     one = probes.start(engine, texts[1], ANSWER, client="one")
     probes.wait_for_end(one)
-    begin, end = one.submitted + probes.read_ttft(one), probes.list_gaps(one)[-1].end
-    theirs = sum(begin < gap.end <= end for run in many for gap in probes.list_gaps(run))
+    begin, end = one.submitted + probes.read_ttft(one), probes.list_gaps(one)[-1][1]
+    theirs = sum(begin < later <= end for run in many for _, later in probes.list_gaps(run))
     for run in many:
         run.cancel()
     probes.wait_for_end(*many)
     name = f"a stream beside another client's {GREEDY}"
     return {
-        (f"ratio: {name}: median gap / alone", "x"): median(gap.seconds for gap in probes.list_gaps(one))
-        / median(gap.seconds for gap in probes.list_gaps(alone)),
+        (f"ratio: {name}: median gap / alone", "x"): _find_median_gap(one) / _find_median_gap(alone),
         (f"ratio: {name}: their tokens / its tokens", "x"): theirs / (ANSWER - 1),
         (f"{name}: tokens of all", "tokens/s"): (theirs + ANSWER - 1) / (end - begin),
     }
@@ -165,6 +164,10 @@ def _measure_second_turn(engine: Engine, key: str) -> Round:
         ("ratio: second turn: with / without", "x"): warm / cold,
         ("second turn: reused of its prompt", "%"): 100 * probes.read_cached(runs[1]) / tokens,
     }
+
+
+def _find_median_gap(run: Run) -> float:
+    return median(later - earlier for earlier, later in probes.list_gaps(run))
 
 
 def _time_alone(engine: Engine, key: str, length: int) -> float:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -13,18 +12,16 @@ from typing import Final
 from playwright.sync_api import Page, sync_playwright
 
 from demo.engine import Log, Ticket
-from demo.engines.local.engine import LocalEngine
-from demo.engines.local.model import load_model
-from demo.events import Done, Event, Failed, Token
 from demo.request import Request
 from demo.run import Run
-from demo.settings import Settings
 from tests.browser.chromium import launch
 from tests.browser.paint_delay import TimedEngine, measure_delays
 from tests.browser.serving import serve
 from tests.browser.tab import LOOK_AWAY
 from tests.figures.figure import Figure, estimate, summarise
-from tests.figures.speed import PROMPT, ROWS, wait_until_ready
+from tests.figures.room import StampingEngine, measure_rate
+from tests.figures.speed import PROMPT, open_engine
+from tests.figures.wire import wait_until
 
 PAINTS: Final = 20
 PAIRS: Final = 16  # single ratios scatter by a tenth, more than the difference
@@ -42,43 +39,23 @@ def measure_paint() -> Figure:
     return summarise("browser: first text painted after it was made", "ms", [1e3 * delay for delay in delays])
 
 
-class _Paced(LocalEngine):
-    """The engine with a fixed request, and the times at which the tokens of the last run were sampled."""
-
-    def __init__(self) -> None:
-        super().__init__(lambda report: load_model(Settings(), report), ROWS)
-        self.tokens: list[float] = []
-        self.ended = threading.Event()
+class _Fixed(StampingEngine):
+    """Answers one fixed request, whatever is asked."""
 
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
-        (log,) = logs
-        tokens: list[float] = []
-        self.tokens = tokens
-
-        def note(*events: Event) -> None:
-            tokens.extend(event.time for event in events if isinstance(event, Token))
-            log(*events)
-            if isinstance(events[-1], Done | Failed):
-                self.ended.set()
-
-        return super().submit_all([Request(PROMPT, PAGE_TOKENS, ignore_eos=True, cache_prompt=False)], [note])
-
-    def rate(self) -> float:
-        """Tokens per second from the first token to the last."""
-        self.ended.wait()
-        return (PAGE_TOKENS - 1) / (self.tokens[-1] - self.tokens[0])
+        return super().submit_all([Request(PROMPT, PAGE_TOKENS, ignore_eos=True, cache_prompt=False)], logs)
 
 
 def measure_page() -> list[Figure]:
     """The page's cost for the engine: with a client that discards the updates, in a browser, and in a hidden tab."""
-    engine = _Paced()
-    wait_until_ready(engine)
-    with serve(engine) as served:
-        found = dict(_compare_readers(engine, served.url))
+    with open_engine() as local:
+        engine = _Fixed(local)
+        with serve(engine) as served:
+            found = dict(_compare_readers(engine, served.url))
     return [estimate(f"ratio: the engine's pace, {name} / no page", "x", ratios) for name, ratios in found.items()]
 
 
-def _compare_readers(engine: _Paced, url: str) -> Iterator[tuple[str, list[float]]]:
+def _compare_readers(engine: _Fixed, url: str) -> Iterator[tuple[str, list[float]]]:
     with _open_tab(url) as ask:
         yield "with a client that discards the updates", _compare(engine, ask, nullcontext)
     with sync_playwright() as playwright:
@@ -89,7 +66,7 @@ def _compare_readers(engine: _Paced, url: str) -> Iterator[tuple[str, list[float
         yield "behind another tab", _compare(engine, partial(_ask_away, page), visit)
 
 
-def _compare(engine: _Paced, ask: Callable[[], None], visit: Callable[[], AbstractContextManager[None]]) -> list[float]:
+def _compare(engine: _Fixed, ask: Callable[[], None], visit: Callable[[], AbstractContextManager[None]]) -> list[float]:
     """The engine's rate with a reader, over the mean of the rates without one just before and after."""
     alone, read = [_run_alone(engine)], []
     for _ in range(PAIRS + 1):
@@ -99,7 +76,7 @@ def _compare(engine: _Paced, ask: Callable[[], None], visit: Callable[[], Abstra
     return [2 * pace / sum(around) for pace, around in list(zip(read, pairwise(alone), strict=True))[1:]]
 
 
-def _run_alone(engine: _Paced) -> float:
+def _run_alone(engine: _Fixed) -> float:
     def ask() -> None:
         for _ in Run(engine, Request(PROMPT)).attach():
             pass
@@ -107,12 +84,13 @@ def _run_alone(engine: _Paced) -> float:
     return _run(engine, ask)
 
 
-def _run(engine: _Paced, ask: Callable[[], None]) -> float:
+def _run(engine: _Fixed, ask: Callable[[], None]) -> float:
     """The rate of a run, always after a pause: cores that have just worked are faster for a second."""
     time.sleep(SETTLING)
-    engine.ended.clear()
+    engine.tokens = []
     ask()
-    return engine.rate()
+    wait_until(lambda: len(engine.tokens) == PAGE_TOKENS, "the run does not end")
+    return measure_rate(engine.tokens)
 
 
 @contextmanager

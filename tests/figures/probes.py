@@ -1,8 +1,5 @@
 """Requests of a known length to an engine, and the times of their tokens."""
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 from typing import Any, Final
@@ -13,21 +10,11 @@ from demo.metrics import measure_streamed
 from demo.request import Prompt, Request
 from demo.run import Run
 from tests.comparison.prompts import WORDS
+from tests.figures.wire import wait_until
 
 TIMEOUT: Final = 300.0  # seconds
 _POLL: Final = 0.002  # seconds
-
-
-@dataclass(frozen=True)
-class Gap:
-    """The time between two tokens, by the engine's clock."""
-
-    begin: float
-    end: float
-
-    @property
-    def seconds(self) -> float:
-        return self.end - self.begin
+_SILENT: Final = "the engine is silent"
 
 
 def write_text(engine: Engine, key: str, tokens: int) -> str:
@@ -51,13 +38,12 @@ def wait_for_end(*runs: Run) -> None:
 
 
 def wait_for_tokens(run: Run, count: int) -> None:
-    """Return once it has that many tokens."""
-    _wait_until(lambda: sum(isinstance(event, Token) for event in run.events) >= count)
+    wait_until(lambda: sum(isinstance(event, Token) for event in run.events) >= count, _SILENT, TIMEOUT, _POLL)
 
 
 def wait_for_reading(run: Run) -> None:
     """Return once its prompt is being read: after the first chunk, where the engine reports progress."""
-    _wait_until(lambda: any(isinstance(event, PromptProgress | Token) for event in run.events))
+    wait_until(lambda: any(isinstance(event, PromptProgress | Token) for event in run.events), _SILENT, TIMEOUT, _POLL)
 
 
 def read_ttft(run: Run) -> float:
@@ -66,23 +52,13 @@ def read_ttft(run: Run) -> float:
 
 
 def read_cached(run: Run) -> int:
-    """The number of prompt tokens that were cached."""
     return next(event.cached_tokens or 0 for event in run.events if isinstance(event, Started))
 
 
 def read_text(run: Run) -> str:
-    """The text of its answer."""
     return "".join(event.text for event in run.events if isinstance(event, Token))
 
 
-def list_gaps(run: Run) -> list[Gap]:
-    """The gaps between its tokens, oldest first."""
-    times = [event.time for event in run.events if isinstance(event, Token)]
-    return [Gap(earlier, later) for earlier, later in pairwise(times)]
-
-
-def _wait_until(is_reached: Callable[[], bool]) -> None:
-    end = time.perf_counter() + TIMEOUT
-    while not is_reached():
-        assert time.perf_counter() < end, "the engine is silent"
-        time.sleep(_POLL)
+def list_gaps(run: Run) -> list[tuple[float, float]]:
+    """The beginning and the end of the gaps between its tokens, oldest first, by the engine's clock."""
+    return list(pairwise(event.time for event in run.events if isinstance(event, Token)))

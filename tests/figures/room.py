@@ -26,6 +26,7 @@ from demo.request import Request
 from demo.run import Run
 from tests.api.serving import serve_api
 from tests.figures.figure import Figure, Round, summarise_rounds
+from tests.figures.probes import wait_for_end
 from tests.figures.room_phones import Report
 from tests.figures.speed import open_engine
 from tests.scripted import TypingEngine
@@ -68,6 +69,13 @@ class _Stamps(LogWrapper):
         self._tokens += [event for event in events if isinstance(event, Token)]
 
 
+class _Kept(EngineWrapper):
+    """The engine, which the server's end does not close."""
+
+    def close(self) -> None:
+        pass
+
+
 def measure_room(phones: int = PHONES) -> Iterator[Figure]:
     """With a scripted engine that is fast, then with the embedded model, at its own speed and slowed to 30 tokens/s."""
     yield from _measure("scripted, 250 tokens/s", TypingEngine(WORDS, GAP), phones)
@@ -97,7 +105,7 @@ def _measure_round(name: str, engine: Engine, phones: int, asked: Mapping[str, A
 
 def race(engine: StampingEngine, phones: int, asked: Mapping[str, Any]) -> Measured:
     """One race of a room over real sockets. Every phone must receive every token, the whole arm in one message."""
-    with _keep_open(engine) as kept, serve_api(kept) as url, httpx2.Client(base_url=url, trust_env=False) as teacher:
+    with serve_api(_Kept(engine)) as url, httpx2.Client(base_url=url, trust_env=False) as teacher:
         room = teacher.post("/rooms", json={}).json()
         path, key = f"/rooms/{room['code']}", {"X-Room-Key": room["key"]}
         program = [sys.executable, "-m", "tests.figures.room_phones"]
@@ -139,22 +147,9 @@ def measure_rate(tokens: Sequence[Token]) -> float:
 
 
 def measure_alone(engine: Engine, request: Request) -> float:
-    """The same run without a room."""
     run = Run(engine, request)
-    for _ in run.attach(waits_for_end=True):
-        pass
+    wait_for_end(run)
     return measure_rate([event for event in run.events if isinstance(event, Token)])
-
-
-@contextmanager
-def _keep_open(engine: Engine) -> Iterator[Engine]:
-    """The engine, which the server's end does not close."""
-
-    class Kept(EngineWrapper):
-        def close(self) -> None:
-            pass
-
-    yield Kept(engine)
 
 
 @contextmanager
@@ -172,11 +167,6 @@ def _project(url: str, path: str, key: Mapping[str, str]) -> Iterator[None]:
     thread.join(20)
 
 
-def main() -> None:
-    """Print the figures."""
+if __name__ == "__main__":
     for figure in measure_room(*map(int, sys.argv[1:])):
         print(figure, flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -14,9 +14,11 @@ import selectors
 import socket
 import sys
 import time
-from bisect import bisect_left
-from collections.abc import Callable, Iterator
-from typing import Any, Final, TypedDict
+from collections.abc import Callable
+from typing import Final, TypedDict
+
+from demo.bench.recorded import parse_response
+from demo.bench.sample import TimedResponse, read_events
 
 END: Final = b"event: end\n"
 STATE: Final = b"event: state\n"
@@ -55,12 +57,14 @@ class Phone:
         self.ended = self.ended or END in data
 
     def report(self) -> Report:
-        """What it has received."""
+        """What it has received. The state at the beginning and each round have its arm."""
+        response = parse_response(0.0, 0.0, self._pieces, is_cut=True)
+        assert isinstance(response, TimedResponse), response
         arm, text, arrivals = "", "", []
-        for at, name, data in self._read_events():
-            if name == "round":
+        for at, data in read_events(response):
+            if "arm" in data:
                 arm = data["arm"]
-            elif name == "text":
+            elif "text" in data:
                 text += data["text"]
                 arrivals.append((at, data["tokens"]))
         return {"arm": arm, "text": text, "arrivals": arrivals}
@@ -73,22 +77,6 @@ class Phone:
             self._follows = True
             path = f"/rooms/{self._code}/phones/{json.loads(body)['phone']}/events"
             self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode())
-
-    def _read_events(self) -> Iterator[tuple[float, str, Any]]:
-        """Each event with the moment at which its last byte arrived."""
-        received = b"".join(piece for _, piece in self._pieces)
-        ends: list[int] = []
-        times = [at for at, _ in self._pieces]
-        for _, piece in self._pieces:
-            ends.append((ends[-1] if ends else 0) + len(piece))
-        position = received.index(b"\r\n\r\n") + 4
-        while (line := received.find(b"\r\n", position)) > 0 and (length := int(received[position:line], 16)):
-            position = line + 2 + length + 2
-            at = times[bisect_left(ends, position)] if position <= ends[-1] else times[-1]
-            for block in received[line + 2 : line + 2 + length].decode().split("\n\n"):
-                fields = dict(each.split(": ", 1) for each in block.split("\n") if ": " in each)
-                if "event" in fields:
-                    yield at, fields["event"], json.loads(fields["data"])
 
 
 def follow(port: int, code: str, count: int) -> list[Report]:
@@ -116,7 +104,6 @@ def read_until(selector: selectors.BaseSelector, is_over: Callable[[], bool]) ->
 
 
 def main() -> None:
-    """Print when all have joined, and then what they received."""
     port, code, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     print(json.dumps(follow(port, code, count)), flush=True)
 
