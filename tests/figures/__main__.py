@@ -4,19 +4,17 @@ Compared systems are measured in rounds of one run, after a warm-up that is drop
 figure's name says otherwise. The last line is one JSON document.
 """
 
-import json
 import platform
 from collections.abc import Iterator
-from dataclasses import asdict
 
 import torch
 import transformers
 
-from demo.embedded import find_embedded
 from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
+from tests.comparison.systems.requantize import require_embedded
 from tests.figures.crowd import measure_crowd
 from tests.figures.fairness import measure_fairness
-from tests.figures.figure import Figure
+from tests.figures.figure import Figure, print_all
 from tests.figures.kv_pages import measure_kv_pages
 from tests.figures.page import measure_page, measure_paint
 from tests.figures.prompts import measure_prompts
@@ -32,8 +30,7 @@ from tests.figures.wire import measure_wire
 
 def describe_conditions() -> str:
     """The conditions, on one line."""
-    file = find_embedded()
-    weights = "as stored" if file is not None and not find_unsupported_reason(file) else "in float32"
+    weights = "in float32" if find_unsupported_reason(require_embedded()) else "as stored"
     return (
         f"SmolLM2-135M-Instruct, cpu, weights {weights}, generate's in float32, {torch.get_num_threads()} threads, "
         f"36 prompt and {NEW_TOKENS} new tokens, greedy; Python {platform.python_version()}, "
@@ -56,15 +53,5 @@ def measure_all() -> Iterator[Figure]:
     yield from measure_room()
 
 
-def main() -> None:
-    """Measure and print all figures."""
-    conditions, figures = describe_conditions(), []
-    print(conditions)
-    for figure in measure_all():
-        print(figure, flush=True)
-        figures.append(figure)
-    print(json.dumps({"conditions": conditions, "figures": [asdict(each) for each in figures]}))
-
-
 if __name__ == "__main__":
-    main()
+    print_all(describe_conditions(), measure_all())

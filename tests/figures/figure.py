@@ -1,7 +1,8 @@
 """A figure: what was measured, how often, and its spread."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TypeAlias
 
@@ -26,7 +27,6 @@ class Figure:
 
 
 def summarise(name: str, unit: str, values: Sequence[float]) -> Figure:
-    """The figure of the values."""
     return Figure(name, unit, median(values), min(values), max(values), len(values))
 
 
@@ -39,3 +39,13 @@ def estimate(name: str, unit: str, values: Sequence[float]) -> Figure:
     """The mean and its 95 % interval, for values that scatter as much as the difference between them."""
     found = estimate_mean(values)
     return Figure(f"{name}: mean, 95 %", unit, found.mean, found.low, found.high, len(values))
+
+
+def print_all(conditions: str, figures: Iterable[Figure]) -> None:
+    """Print the conditions, each figure once it is measured, and all of it as one JSON document."""
+    print(conditions)
+    measured = []
+    for figure in figures:
+        print(figure, flush=True)
+        measured.append(asdict(figure))
+    print(json.dumps({"conditions": conditions, "figures": measured}))

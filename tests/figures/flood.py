@@ -10,7 +10,6 @@ from tests.api.serving import connect, read_to_end
 
 
 def main(port: str, seconds: str) -> None:
-    """Send and read until the time is over."""
     request, end, answered = sys.stdin.buffer.read(), time.perf_counter() + float(seconds), 0
     while time.perf_counter() < end:
         with connect(f"http://127.0.0.1:{port}") as client:

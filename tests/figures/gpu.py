@@ -5,12 +5,11 @@ warm-up that is dropped. The last line is one JSON document.
 """
 
 import copy
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final, cast
 
@@ -27,7 +26,7 @@ from demo.request import Request
 from demo.run import Run
 from demo.settings import Settings
 from tests.engines.local.tiny import make_tokenizer
-from tests.figures.figure import Figure, Round, summarise, summarise_rounds
+from tests.figures.figure import Figure, Round, print_all, summarise, summarise_rounds
 from tests.figures.speed import wait_until_ready
 
 SMOLLM2: Final = {  # SmolLM2-1.7B's shape
@@ -40,7 +39,6 @@ SMOLLM2: Final = {  # SmolLM2-1.7B's shape
     "max_position_embeddings": 8192,
     "tie_word_embeddings": True,
 }
-BUFFER: Final = 1 << 30  # bytes moved to measure bandwidth, more than any cache holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +50,12 @@ class Scale:
     tokens: int = 128
     long: int = 1024
     rounds: int = 5
-    buffer: int = BUFFER
+    buffer: int = 1 << 30  # bytes moved to measure bandwidth, more than any cache holds
     paged_memory: float = 0.5  # share of what is free, for continuous batching
     paged_tokens: int | None = None  # of one of its steps: memory is kept for so many; None: as transformers chooses
 
 
 def make_network(shape: dict[str, Any], device: str, dtype: torch.dtype) -> PreTrainedModel:
-    """A Llama of random weights."""
     with torch.device(device):
         network: PreTrainedModel = LlamaForCausalLM._from_config(LlamaConfig(**shape), dtype=dtype)
     network.generation_config = GenerationConfig(eos_token_id=None, pad_token_id=0)
@@ -219,7 +216,6 @@ def _time(work: Callable[[], object], device: torch.device) -> float:
 
 
 def main() -> None:
-    """Measure and print all figures."""
     if not torch.cuda.is_available():
         sys.exit("These figures need a GPU that CUDA can use: run them on a machine that has one.")
     device, scale = "cuda:0", Scale()
@@ -228,13 +224,7 @@ def main() -> None:
         f"Llama of 1.7 B random weights, bfloat16, {torch.cuda.get_device_name(device)}, {scale.short} prompt and "
         f"{scale.tokens} new tokens, greedy; torch {torch.__version__}, transformers {transformers.__version__}"
     )
-    print(conditions)
-    figures: list[Figure] = []
-    for torch_compile in (False, True):
-        for figure in measure(network, scale, torch_compile):
-            print(figure, flush=True)
-            figures.append(figure)
-    print(json.dumps({"conditions": conditions, "figures": [asdict(figure) for figure in figures]}))
+    print_all(conditions, (figure for compiled in (False, True) for figure in measure(network, scale, compiled)))
 
 
 if __name__ == "__main__":

@@ -12,31 +12,28 @@ from functools import cache
 from multiprocessing import get_context
 from tempfile import TemporaryDirectory
 from typing import Final
+from unittest.mock import patch
 
 import torch
 
-from demo.embedded import find_embedded
-from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.runner import Handle, Runner
 from demo.engines.local.runners.cpu_llama.kernels import attention, memory, simd
-from demo.engines.local.runners.cpu_llama.loading import load_llama
-from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from tests.engines.local.following import MEMORY, open_sequence, read_prompt, step
 from tests.figures.figure import Figure, Round, summarise, summarise_rounds
-from tests.figures.quality import TEXT, compare_weights
+from tests.figures.quality import TEXT, compare_weights, load_embedded
 
 LONG_CONTEXTS: Final = (4000, 8000)
 STEPS: Final = 16
 ROUNDS: Final = 5
 NAMES: Final = ("float16", "float32")
+_open_model: Final = cache(load_embedded)  # once in each process
 
 
-def measure_kv_pages(contexts: tuple[int, ...] = LONG_CONTEXTS, rounds: int = ROUNDS) -> Iterator[Figure]:
-    """Quality, then speed."""
+def measure_kv_pages() -> Iterator[Figure]:
     with _open_processes() as processes:
         yield from _compare_quality(*processes)
-        for context in contexts:
-            yield from summarise_rounds([_run_round(context, *processes) for _ in range(rounds + 1)][1:])
+        for context in LONG_CONTEXTS:
+            yield from summarise_rounds([_run_round(context, *processes) for _ in range(ROUNDS + 1)][1:])
 
 
 def _run_round(context: int, *processes: ProcessPoolExecutor) -> Round:
@@ -54,25 +51,15 @@ def _open_processes() -> Iterator[tuple[ProcessPoolExecutor, ProcessPoolExecutor
     spawn = get_context("spawn")
     with TemporaryDirectory() as folder, ProcessPoolExecutor(1, spawn) as half:
         half.submit(_load).result()
-        os.environ["NUMBA_CACHE_DIR"] = folder
-        try:
-            with ProcessPoolExecutor(1, spawn, _use_float32) as full:
-                full.submit(_load).result()
-                yield half, full
-        finally:
-            del os.environ["NUMBA_CACHE_DIR"]
+        environment = patch.dict(os.environ, NUMBA_CACHE_DIR=folder)
+        with environment, ProcessPoolExecutor(1, spawn, _use_float32) as full:
+            full.submit(_load).result()
+            yield half, full
 
 
 def _use_float32() -> None:
     attention.NUMBER, attention.VECTOR, attention.LARGEST = 4, 4 * simd.LANES, 3.4e38
     attention.load_numbers, attention.write_number = memory.load_floats, memory.write_float
-
-
-@cache
-def _open_model() -> Loaded:
-    file = find_embedded()
-    assert file is not None, "the embedded model is missing: make run installs it"
-    return load_llama(GgufFile(file))
 
 
 def _load() -> None:

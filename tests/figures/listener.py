@@ -30,7 +30,6 @@ def receive(port: int, streams: int, request: bytes) -> tuple[bytes, float]:
 
 
 def main() -> None:
-    """Print the number of events and the seconds."""
     received, seconds = receive(int(sys.argv[1]), int(sys.argv[2]), sys.stdin.buffer.read())
     print(received.count(b"data: "), seconds)
 

@@ -1,7 +1,6 @@
 """The event loop's lag while clients send much text at once."""
 
 import gc
-import json
 import subprocess
 import sys
 import time
@@ -10,8 +9,9 @@ from typing import Final
 
 from fastapi import FastAPI
 
+from demo.bench.client import Client
 from demo.prompt_threads import LONG_PROMPT
-from tests.api.serving import serve_api, write_post
+from tests.api.serving import serve_api
 from tests.figures.figure import Figure, summarise
 from tests.figures.speed import open_engine
 from tests.figures.streams import Late, LoopLag, find_held, find_late
@@ -31,7 +31,6 @@ FLOODS: Final = {
 
 
 def measure_prompts() -> list[Figure]:
-    """The lag during each flood, in rounds."""
     lag = LoopLag()
     with open_engine(16) as engine, serve_api(engine, mount_page=lambda _: FastAPI(lifespan=lag.watch)) as url:
         late: dict[str, list[list[Late]]] = {name: [] for name in (IDLE, *FLOODS)}
@@ -53,8 +52,7 @@ def measure_prompts() -> list[Figure]:
 
 
 def _flood(url: str, path: str, body: object, clients: int) -> None:
-    request = write_post(path, json.dumps(body).encode())
-    request = request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+    request = Client(url).write_post(path, body)
     command = [sys.executable, "-m", "tests.figures.flood", url.rpartition(":")[-1], str(SECONDS)]
     running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(clients)]
     for each in running:

@@ -6,6 +6,7 @@ The text, prose.txt, was written for this measurement and is not part of a corpu
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import exp
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,9 +16,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from demo.embedded import find_embedded
 from demo.engines.local.loading.loaded import Loaded
-from demo.engines.local.runner import Runner
 from demo.engines.local.runners.cpu_llama.loading import load_llama
 from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import build_llama
@@ -25,6 +24,7 @@ from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from demo.engines.local.runners.cpu_llama.weights.rounding import ROUNDINGS
 from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder
 from demo.settings import FOUR_BITS, ROUNDED
+from tests.comparison.systems.requantize import require_embedded
 from tests.engines.local.following import MEMORY, open_sequence, step
 from tests.figures.figure import Figure, summarise
 from tests.figures.speed import load_network
@@ -59,20 +59,17 @@ def measure_quality() -> Iterator[Figure]:
         yield summarise(f"mean KL(float32 || {name})", "nats", [quality.divergence])
 
 
-def _load_embedded() -> Loaded:
+def load_embedded() -> Loaded:
     """The embedded model with its weights as stored."""
-    file = find_embedded()
-    assert file is not None, "the embedded model is missing: make run installs it"
-    return load_llama(GgufFile(file))
+    return load_llama(GgufFile(require_embedded()))
 
 
 def _load_rounded(network: PreTrainedModel, rounding: str) -> Loaded:
     """A network in float16, as a hub has it, rounded at load."""
-    embedded = _load_embedded()
     with TemporaryDirectory() as folder:
         _rescale(copy.deepcopy(network)).half().save_pretrained(folder)
         rounded = build_llama(LlamaFolder(Path(folder)), ROUNDINGS[rounding])
-    return replace(embedded, make_runner=lambda memory: CpuLlamaRunner(rounded, memory))
+    return replace(load_embedded(), make_runner=lambda memory: CpuLlamaRunner(rounded, memory))
 
 
 def _rescale(network: PreTrainedModel) -> PreTrainedModel:
@@ -111,35 +108,23 @@ def compare_weights(context: int = CONTEXT, rows: int | None = None, rounding: s
     With a `rounding`, the model is compared as a hub has it in float16 and a CPU runs it, rounded at load.
     """
     network = load_network()
-    loaded = _load_rounded(network, rounding) if rounding else _load_embedded()
+    loaded = _load_rounded(network, rounding) if rounding else load_embedded()
     contexts = _cut(loaded.tokenizer.encode(TEXT.read_text(), raw=True), context)[:rows]
     hidden = _read_exactly(network, contexts[:, :-1])
-    sequences = Sequences(loaded.make_runner(MEMORY), len(contexts))
-    logits, losses, divergences = sequences.step(contexts[:, 0].tolist()), [], []
-    for place, followers in enumerate(contexts[:, 1:].T):
+    runner = loaded.make_runner(MEMORY)
+    handles = [open_sequence(runner, [0]) for _ in contexts]
+    losses, divergences = [], []
+    for place, (ids, followers) in enumerate(pairwise(contexts.T)):
+        stored = step(runner, dict(zip(handles, ids.tolist(), strict=True))).log_softmax(dim=-1)
         exact = _score(network, hidden[:, place])
-        stored = logits.log_softmax(dim=-1)
         losses.append(torch.stack([-each.gather(1, followers[:, None]).mean() for each in (stored, exact)]))
         divergences.append((exact.exp() * (exact - stored)).sum(dim=-1).mean())
-        logits = sequences.step(followers.tolist())
     stored_loss, exact_loss = torch.stack(losses).mean(dim=0).tolist()
     tokens = contexts[:, 1:].numel()
     return Quality(tokens, exp(stored_loss), exp(exact_loss), float(torch.stack(divergences).mean()))
 
 
-class Sequences:
-    """Sequences of a runner that decode one token each per step."""
-
-    def __init__(self, runner: Runner, count: int) -> None:
-        self._runner = runner
-        self._handles = [open_sequence(runner, [0]) for _ in range(count)]
-
-    def step(self, ids: Sequence[int]) -> Tensor:
-        """The logits [sequences, vocabulary] after one more id of each."""
-        return step(self._runner, dict(zip(self._handles, ids, strict=True)))
-
-
-def _cut(ids: Sequence[int], context: int = CONTEXT) -> Tensor:
+def _cut(ids: Sequence[int], context: int) -> Tensor:
     """Contexts [contexts, context + 1]; the remainder of the text is not scored."""
     count = len(ids) // (context + 1)
     return torch.tensor(ids[: count * (context + 1)]).view(count, context + 1)

@@ -13,7 +13,6 @@ from typing import Any, Final, cast
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from demo.embedded import find_embedded
 from demo.engine import Engine, Loading
 from demo.engines.local.engine import LocalEngine
 from demo.engines.local.loading.conversion import convert_once
@@ -23,6 +22,7 @@ from demo.request import Message, Request
 from demo.run import Run
 from demo.settings import Settings
 from tests.comparison.systems.generate import TokenStreamer
+from tests.comparison.systems.requantize import require_embedded
 from tests.figures.figure import Figure, Round, estimate, summarise_rounds
 
 PROMPT: Final = (Message("user", "How do you make cheese?"),)
@@ -43,9 +43,8 @@ class Sample:
 @cache
 def load_network() -> PreTrainedModel:
     """The embedded model in transformers, in this process."""
-    file = find_embedded()
-    assert file is not None, "the embedded model is missing: make run installs it"
-    network: PreTrainedModel = AutoModelForCausalLM.from_pretrained(convert_once(file, print), dtype=torch.float32)
+    folder = convert_once(require_embedded(), print)
+    network: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     return network
 
 
@@ -73,7 +72,6 @@ def time_engine(engine: LocalEngine, requests: int) -> Sample:
 
 
 def measure_speed() -> list[Figure]:
-    """The engine and `generate`, in rounds."""
     # `generate` in a process of its own: where two threads compute in one, OpenMP's helper threads sleep at every step.
     with open_engine() as engine, ProcessPoolExecutor(1, get_context("spawn")) as process:
         ids = [piece.id for piece in engine.tokenize(PROMPT)[1]]
@@ -106,6 +104,5 @@ def open_engine(rows: int = ROWS) -> Iterator[LocalEngine]:
 
 
 def wait_until_ready(engine: Engine) -> None:
-    """Return once the model is loaded."""
     while isinstance(engine.status, Loading):
         time.sleep(0.01)

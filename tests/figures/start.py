@@ -8,22 +8,17 @@ from typing import Final
 
 import psutil
 
-from tests.figures.figure import Figure, summarise
+from tests.figures.figure import Figure, Round, summarise_rounds
 
 STARTS: Final = 5
 
 
 def measure_start() -> list[Figure]:
     """Seconds until the page answers and until the model is ready, and the resident memory then."""
-    starts = [_time_start() for _ in range(STARTS)]
-    return [
-        summarise("start: until the page answers", "s", [page for page, _, _ in starts]),
-        summarise("start: until the model is ready", "s", [ready for _, ready, _ in starts]),
-        summarise("start: resident memory when ready", "MB", [memory for _, _, memory in starts]),
-    ]
+    return summarise_rounds([_time_start() for _ in range(STARTS)])
 
 
-def _time_start() -> tuple[float, float, float]:
+def _time_start() -> Round:
     begin, page = time.perf_counter(), 0.0
     command = [sys.executable, "app.py", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -37,4 +32,8 @@ def _time_start() -> tuple[float, float, float]:
         ready = time.perf_counter() - begin
         memory = psutil.Process(process.pid).memory_info().rss / 1e6
         process.terminate()
-    return page, ready, memory
+    return {
+        ("start: until the page answers", "s"): page,
+        ("start: until the model is ready", "s"): ready,
+        ("start: resident memory when ready", "MB"): memory,
+    }

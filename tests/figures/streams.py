@@ -1,7 +1,6 @@
 """Concurrent streams over HTTP, served from this process: the rate beside the engine's alone, and event-loop lag."""
 
 import asyncio
-import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -12,8 +11,9 @@ from typing import Final
 
 from fastapi import FastAPI
 
+from demo.bench.client import Client
 from demo.metrics import percentile
-from tests.api.serving import serve_api, write_post
+from tests.api.serving import serve_api
 from tests.figures.figure import Figure, summarise
 from tests.figures.speed import NEW_TOKENS, PROMPT, ROUNDS, ROWS, open_engine, time_engine
 
@@ -98,8 +98,7 @@ def find_held(lags: Sequence[Late], q: float) -> float:
 def _listen(url: str, prompt: str, streams: int) -> float:
     """The rate by a client in a process of its own."""
     body = {"inputs": prompt, "parameters": {"max_new_tokens": NEW_TOKENS, "ignore_eos": True, "cache_prompt": False}}
-    request = write_post("/generate_stream", json.dumps(body).encode())
-    request = request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+    request = Client(url).write_post("/generate_stream", body)
     command = [sys.executable, "-m", "tests.figures.listener", url.rpartition(":")[-1], str(streams)]
     events, seconds = subprocess.run(command, input=request, capture_output=True, check=True).stdout.split()
     assert int(events) == streams * NEW_TOKENS, events

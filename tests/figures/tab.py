@@ -49,17 +49,13 @@ class Tab:
                 self._run(listener)
 
     def close(self) -> None:
-        """Close the tab."""
         self._socket.shutdown(socket.SHUT_RDWR)
         self._reader.join()
         self._listening.close()
 
     def _find(self, event: str, target: int | None = None) -> list[Dependency]:
-        return [
-            each
-            for each in self._listeners.values()
-            if any(on == event and target in (None, of) for of, on in each["targets"])
-        ]
+        every = self._listeners.values()
+        return [each for each in every if any(on == event and target in (None, of) for of, on in each["targets"])]
 
     def _run(self, listener: Dependency) -> None:
         given = [self.values[each] for each in listener["inputs"]]
@@ -114,7 +110,6 @@ class Tab:
 
 
 def main(url: str, prompt: str) -> None:
-    """Click on Generate for each line of the input; print a line when all listeners have ended."""
     tab = Tab(url)
     tab.values[tab.ids["prompt"]] = prompt
     for _ in sys.stdin:
