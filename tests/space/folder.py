@@ -27,7 +27,6 @@ def build_folder(variant: Variant, folder: Path) -> None:
     if variant.has_server:
         folder.mkdir(parents=True)
         _copy_app(variant, folder)
-        _write_readme(variant, folder)
     else:
         write_folder(folder, read_all())
     patterns = (f"*{ending} filter=lfs diff=lfs merge=lfs -text\n" for ending in BINARIES)
@@ -38,6 +37,8 @@ def _copy_app(variant: Variant, folder: Path) -> None:
     for name in list_served():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
+    fields, body = split_readme((ROOT / "README.md").read_text("utf-8"))
+    (folder / "README.md").write_text(join_readme(write_fields(variant, fields), body), "utf-8")
     requirements = (ROOT / "requirements.txt").read_text("utf-8")
     (folder / "requirements.txt").write_text(write_requirements(variant, requirements), "utf-8")
     if can_compile(variant):
@@ -50,11 +51,6 @@ def list_served() -> list[str]:
     command = ["git", "ls-files", "-z", *SERVED, READMES]
     names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [name for name in names.split("\0") if name]
-
-
-def _write_readme(variant: Variant, folder: Path) -> None:
-    fields, body = split_readme((ROOT / "README.md").read_text("utf-8"))
-    (folder / "README.md").write_text(join_readme(write_fields(variant, fields), body), "utf-8")
 
 
 def check_folder(folder: Path) -> list[str]:

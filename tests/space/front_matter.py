@@ -18,6 +18,5 @@ def split_readme(text: str) -> tuple[dict[str, Any], str]:
 
 
 def join_readme(fields: Mapping[str, Any], body: str) -> str:
-    """The README of these fields and this text."""
     block = yaml.safe_dump(dict(fields), sort_keys=False, allow_unicode=True, width=200)
     return f"---\n{block}---\n{body}"

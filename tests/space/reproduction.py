@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from demo.engines.local.loading.source import HUB_ID_ON_CPU
 from tests.browser.chromium import launch
 from tests.browser.tab import SIZES
+from tests.comparison.systems.process import find_port
 from tests.space.front_matter import split_readme
 from tests.space.platform import UID, choose_user, install, write_environment
 from tests.space.snapshot import write_snapshot
@@ -95,13 +96,6 @@ def silent_hub() -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
-def find_port() -> int:
-    """A port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
-
-
 def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
     """Return once `url` answers 200. Raises AssertionError where the process ends or takes too long."""
     end = time.monotonic() + PATIENCE
@@ -132,6 +126,5 @@ def take_pictures(browser: Browser, url: str, folder: Path, name: str) -> Iterat
 
 
 def take(page: Page, path: Path) -> Path:
-    """A picture of what is in the window."""
     page.screenshot(path=path)
     return path

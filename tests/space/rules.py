@@ -77,23 +77,18 @@ def _is_emoji(text: str) -> bool:
 
 def _check_models(fields: Mapping[str, Any]) -> Iterator[str]:
     for name, pattern in (("models", REPOSITORY), ("datasets", REPOSITORY), ("preload_from_hub", PRELOADED)):
-        yield from (
-            f"{name}: {each!r} does not match {pattern}" for each in fields.get(name, []) if not _fits(each, pattern)
-        )
+        for each in fields.get(name, []):
+            if not re.fullmatch(pattern, str(each)):
+                yield f"{name}: {each!r} does not match {pattern}"
     # A repository without a list of files is downloaded whole: that of SmolLM2-1.7B-Instruct has 19 GB of ONNX.
     whole = [each for each in fields.get("preload_from_hub", []) if " " not in str(each)]
     yield from (f"preload_from_hub: {each!r} names no files, so that all of them are downloaded" for each in whole)
 
 
-def _fits(text: object, pattern: str) -> bool:
-    return re.fullmatch(pattern, str(text)) is not None
-
-
 def _check_together(fields: Mapping[str, Any]) -> Iterator[str]:
     if fields.get("sdk") == "gradio":
-        yield from (
-            f"{name} is missing" for name in ("sdk_version", "python_version", "app_file") if name not in fields
-        )
+        needed = ("sdk_version", "python_version", "app_file")
+        yield from (f"{name} is missing" for name in needed if name not in fields)
     else:
         yield from (f"{name} is for gradio alone" for name in GRADIO_ONLY if name in fields)
     if fields.get("suggested_hardware") == ZEROGPU and fields.get("python_version") not in ZEROGPU_PYTHONS:

@@ -3,27 +3,19 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from demo.embedded import find_embedded
 from demo.engines.local.loading.conversion import convert_once
-
-COMMIT: Final = "0123456789abcdef0123456789abcdef01234567"
+from tests.comparison.systems.requantize import require_embedded
+from tests.tools.hub_cache import make_snapshot
 
 
 def write_snapshot(hub: Path, model_id: str, files: Sequence[str]) -> None:
     """The named files of the model, as huggingface_hub lays them out below `hub`."""
-    source = find_embedded()
-    assert source is not None, "the embedded model is missing: make run installs it"
-    converted = convert_once(source, print)
-    repository = hub / f"models--{model_id.replace('/', '--')}"
-    folder = repository / "snapshots" / COMMIT
-    folder.mkdir(parents=True)
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text(COMMIT)
+    converted, folder = convert_once(require_embedded(), print), make_snapshot(hub, model_id)
     for name in files:
         _write_file(name, converted, folder / name)
 

@@ -16,12 +16,9 @@ from tests.space.variants import SERVED
 
 BUILD_SECONDS: Final = 1500
 # Each instruction with its arguments, lines that a backslash joins being one.
-INSTRUCTIONS: Final = [
-    (name, " ".join(rest.split()))
-    for name, rest in re.findall(
-        r"^([A-Z]+) (.*)$", (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " "), re.MULTILINE
-    )
-]
+DOCKERFILE: Final = (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " ")
+FOUND: Final = re.findall(r"^([A-Z]+) (.*)$", DOCKERFILE, re.MULTILINE)
+INSTRUCTIONS: Final = [(name, " ".join(rest.split())) for name, rest in FOUND]
 
 
 def find(name: str) -> list[str]:
@@ -30,16 +27,12 @@ def find(name: str) -> list[str]:
 
 
 def list_copied() -> list[str]:
-    """What is copied out of the repository."""
     return [name for each in find("COPY") if not each.startswith("--from=") for name in each.split()[:-1]]
 
 
 def has_docker() -> bool:
     """Whether a daemon answers; a client alone builds nothing."""
-    return (
-        bool(shutil.which("docker"))
-        and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
-    )
+    return bool(shutil.which("docker")) and subprocess.run(["docker", "info"], capture_output=True).returncode == 0
 
 
 def test_what_the_image_copies_is_there_and_is_not_ignored() -> None:
@@ -102,5 +95,4 @@ def test_the_image_is_built_and_becomes_healthy(tmp_path: Path) -> None:
 
 
 def run_docker(*arguments: str) -> str:
-    """What a command of docker prints."""
     return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout.strip()

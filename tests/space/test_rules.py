@@ -37,19 +37,16 @@ def test_a_front_matter_that_is_written_is_read_as_it_was() -> None:
         ("preload_from_hub", ["someone/model a.json main"], "does not match"),
         ("models", ["model"], "does not match"),
         ("colourFrom", "red", "not a parameter"),
+        ("sdk", "static", "python_version is for gradio alone"),
     ],
 )
 def test_what_the_hub_refuses_is_said(name: str, value: Any, words: str) -> None:
     assert any(words in fault for fault in list_faults({**FIELDS, name: value}))
 
 
-def test_a_missing_field_is_said() -> None:
-    assert list_faults({name: value for name, value in FIELDS.items() if name != "emoji"})
-    assert "sdk_version is missing" in list_faults({k: v for k, v in FIELDS.items() if k != "sdk_version"})
-
-
-def test_a_static_space_has_no_python() -> None:
-    assert "python_version is for gradio alone" in list_faults({**FIELDS, "sdk": "static"})
+@pytest.mark.parametrize("name", ["emoji", "sdk_version"])
+def test_a_missing_field_is_said(name: str) -> None:
+    assert f"{name} is missing" in list_faults({key: value for key, value in FIELDS.items() if key != name})
 
 
 def test_a_text_without_front_matter_is_refused() -> None:

@@ -20,7 +20,6 @@ from typing import Any, Final
 from demo.bench.__main__ import PROMPT
 from demo.bench.client import Client
 from demo.bench.target import choose_model
-from demo.embedded import find_embedded
 from demo.metric_definitions import Latencies
 from tests.figures.wire import start_app
 from tests.tools.hub_cache import write_hub_cache
@@ -34,7 +33,6 @@ _SILENT: Final = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 
 
 def main(environments: str) -> int:
-    """Measure and print."""
     agreed = True
     with serve() as url:
         print(f"{'median, ms':<24}{'':<6}{'the tool':>10}{'demo.bench':>12}{'differs':>10}")
@@ -76,12 +74,10 @@ def measure_here(url: str) -> dict[str, Latencies]:
 
 
 def run_tool(tool: Tool, program: Path, url: str) -> Latencies:
-    """The tool's own medians."""
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(url, choose_model(Client(url, None, TIMEOUT)), PROMPT, Path(folder))
-        command, gguf = [str(program), *tool.write(plan)], find_embedded()
-        assert gguf is not None, "the embedded model's package is missing"
-        environment = {**os.environ, **_SILENT, **write_hub_cache(plan.folder / "hub", plan.model, gguf)}
+        command = [str(program), *tool.write(plan)]
+        environment = {**os.environ, **_SILENT, **write_hub_cache(plan.folder / "hub", plan.model)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT)
         if done.returncode:
             raise SystemExit(f"{tool.name} failed: {(done.stderr or done.stdout)[-2000:]}")

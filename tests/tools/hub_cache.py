@@ -9,18 +9,15 @@ from typing import Final
 
 from demo.engines.local.loading.gguf_split import read_model
 from demo.engines.local.loading.gguf_tokenizer import GgufTokenizer, load_tokenizer
+from tests.comparison.systems.requantize import require_embedded
 
-REVISION: Final = "embedded"
+COMMIT: Final = "0123456789abcdef0123456789abcdef01234567"
 CONFIG: Final = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>"}
 
 
-def write_hub_cache(folder: Path, model: str, gguf: Path) -> dict[str, str]:
-    """Write the tokenizer of the file `gguf` under the name `model`; the environment in which it is found."""
-    place = folder / f"models--{model.replace('/', '--')}"
-    snapshot = place / "snapshots" / REVISION
-    snapshot.mkdir(parents=True)
-    (place / "refs").mkdir()
-    (place / "refs" / "main").write_text(REVISION)
+def write_hub_cache(folder: Path, model: str) -> dict[str, str]:
+    """Write the embedded model's tokenizer under the name `model`; the environment in which it is found."""
+    gguf, snapshot = require_embedded(), make_snapshot(folder, model)
     tokenizer = load_tokenizer(gguf, read_model(gguf).metadata)
     assert isinstance(tokenizer, GgufTokenizer), "the embedded model has another tokenizer"
     config = {**CONFIG, "chat_template": tokenizer.chat_template}
@@ -28,3 +25,13 @@ def write_hub_cache(folder: Path, model: str, gguf: Path) -> dict[str, str]:
     (snapshot / "tokenizer_config.json").write_text(json.dumps(config))
     (snapshot / "config.json").write_text(json.dumps({"model_type": "llama"}))
     return {"HF_HUB_CACHE": str(folder), "HF_HUB_OFFLINE": "1"}
+
+
+def make_snapshot(hub: Path, model_id: str) -> Path:
+    """An empty folder for a model's files, which huggingface_hub finds below `hub`."""
+    repository = hub / f"models--{model_id.replace('/', '--')}"
+    folder = repository / "snapshots" / COMMIT
+    folder.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(COMMIT)
+    return folder

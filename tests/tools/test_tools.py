@@ -8,27 +8,14 @@ import pytest
 from huggingface_hub import snapshot_download
 from transformers import AutoTokenizer
 
-from demo.embedded import find_embedded
 from demo.metric_definitions import DEFINITIONS, Latencies
 from tests.tools.__main__ import compare
 from tests.tools.hub_cache import write_hub_cache
 from tests.tools.tool import REQUESTS, TOOLS, Plan
 
+GUIDELLM = {"time_to_first_token_ms": 100, "inter_token_latency_ms": 10, "time_per_output_token_ms": 20}
 REPORTS: dict[str, Any] = {
-    "guidellm": {
-        "benchmarks": [
-            {
-                "metrics": {
-                    name: {"successful": {"median": value}}
-                    for name, value in (
-                        ("time_to_first_token_ms", 100),
-                        ("inter_token_latency_ms", 10),
-                        ("time_per_output_token_ms", 20),
-                    )
-                }
-            }
-        ]
-    },
+    "guidellm": {"benchmarks": [{"metrics": {name: {"successful": {"median": ms}} for name, ms in GUIDELLM.items()}}]},
     "vllm": {"median_ttft_ms": 100, "median_itl_ms": 10, "median_tpot_ms": 20},
     "aiperf": {"time_to_first_token": {"p50": 100}, "inter_token_latency": {"p50": 10}},
 }
@@ -47,9 +34,7 @@ def test_each_tool_gets_the_same_prompt_so_many_times_and_its_medians_are_read(t
 
 
 def test_tools_find_the_tokenizer_by_the_models_name_without_a_connection(tmp_path: Path) -> None:
-    gguf = find_embedded()
-    assert gguf is not None
-    told = write_hub_cache(tmp_path, "org/a-model", gguf)
+    told = write_hub_cache(tmp_path, "org/a-model")
     folder = snapshot_download("org/a-model", cache_dir=told["HF_HUB_CACHE"], local_files_only=True)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert tokenizer.decode(tokenizer.encode("Once upon")) == "Once upon"
