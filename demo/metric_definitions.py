@@ -48,8 +48,8 @@ def measure_ours(chunks: Sequence[Chunk]) -> Latencies:
     """This project: `demo/metrics.py`. TTFT ends with the first visible text, the gaps are between tokens."""
     tokens = [chunk for chunk in chunks if chunk.kind == "token"]
     first_text = next((chunk.time for chunk in tokens if chunk.text), None)
-    timeline = Timeline(ttft=first_text, tokens=tuple(chunk.time for chunk in tokens))
-    return Latencies(timeline.ttft, _mean(timeline.gaps), timeline.tpot)
+    times = tuple(chunk.time for chunk in tokens)
+    return Latencies(first_text, _mean_gap(times), Timeline(tokens=times).tpot)
 
 
 def measure_vllm(chunks: Sequence[Chunk]) -> Latencies:
@@ -72,21 +72,12 @@ def measure_guidellm(chunks: Sequence[Chunk]) -> Latencies:
     return Latencies(_first(times), _divide(_span(times), count - 1), _divide(_last(times), count))
 
 
-def measure_aiperf(chunks: Sequence[Chunk]) -> Latencies:
+def measure_without_tpot(chunks: Sequence[Chunk]) -> Latencies:
     """NVIDIA's aiperf, and genai-perf before it: `TTFTMetric`, `InterTokenLatencyMetric` in src/aiperf/metrics/types.
 
-    ITL is (request latency - TTFT) / (n - 1), both until chunks with content; the single gaps are named inter-chunk
-    latency. There is no TPOT.
-    """
-    times = _list_texts(chunks)
-    return Latencies(_first(times), _divide(_span(times), _count_tokens(chunks) - 1), None)
-
-
-def measure_inference_benchmarker(chunks: Sequence[Chunk]) -> Latencies:
-    """Hugging Face's inference-benchmarker: `TextGenerationAggregatedResponse` in src/requests.rs.
-
-    Chunks without text are skipped; ITL is the sum of the gaps / (n - 1). There is no TPOT. The tool counts n by
-    tokenizing the text again; here n is the server's count.
+    Hugging Face's inference-benchmarker computes the same: `TextGenerationAggregatedResponse` in src/requests.rs.
+    ITL is (last - first) / (n - 1), both with text; there is no TPOT. aiperf names the single gaps inter-chunk latency;
+    inference-benchmarker counts n by tokenizing the text again, where here n is the server's count.
     """
     times = _list_texts(chunks)
     return Latencies(_first(times), _divide(_span(times), _count_tokens(chunks) - 1), None)
@@ -116,57 +107,43 @@ NOT_REPORTED: Final = "not reported"
 DEFINITIONS: Final = (
     Definition(
         "this project",
-        "first visible text",
-        "gaps between tokens",
-        "(last − first token) / (n − 1)",
+        *("first visible text", "gaps between tokens", "(last − first token) / (n − 1)"),
         "demo/metrics.py",
         measure_ours,
     ),
     Definition(
         "vLLM bench serve",
-        "first chunk, even an empty one",
-        "gaps between all chunks",
-        "(last − first chunk) / (n − 1)",
+        *("first chunk, even an empty one", "gaps between all chunks", "(last − first chunk) / (n − 1)"),
         "https://github.com/vllm-project/vllm/blob/main/vllm/benchmarks/lib/endpoint_request_func.py",
         measure_vllm,
     ),
     Definition(
         "guidellm",
-        FIRST_TEXT,
-        "(last − first text) / (n − 1)",
-        "last text / n, prompt included",
+        *(FIRST_TEXT, "(last − first text) / (n − 1)", "last text / n, prompt included"),
         "https://github.com/vllm-project/guidellm/blob/main/src/guidellm/schemas/base/request_stats.py",
         measure_guidellm,
     ),
     Definition(
         "aiperf, genai-perf",
-        FIRST_TEXT,
-        "(last − first text) / (n − 1)",
-        NOT_REPORTED,
+        *(FIRST_TEXT, "(last − first text) / (n − 1)", NOT_REPORTED),
         "https://github.com/ai-dynamo/aiperf/tree/main/src/aiperf/metrics/types",
-        measure_aiperf,
+        measure_without_tpot,
     ),
     Definition(
         "inference-benchmarker",
-        FIRST_TEXT,
-        "(last − first text) / (n − 1)",
-        NOT_REPORTED,
+        *(FIRST_TEXT, "(last − first text) / (n − 1)", NOT_REPORTED),
         "https://github.com/huggingface/inference-benchmarker/blob/main/src/requests.rs",
-        measure_inference_benchmarker,
+        measure_without_tpot,
     ),
     Definition(
         "inference-perf",
-        FIRST_TEXT,
-        "gaps between chunks with text",
-        "(last − first text) / (n − 1)",
+        *(FIRST_TEXT, "gaps between chunks with text", "(last − first text) / (n − 1)"),
         "https://github.com/kubernetes-sigs/inference-perf/blob/main/inference_perf/reportgen/base.py",
         measure_inference_perf,
     ),
     Definition(
         "llmperf",
-        FIRST_TEXT,
-        "last text / n, prompt included",
-        NOT_REPORTED,
+        *(FIRST_TEXT, "last text / n, prompt included", NOT_REPORTED),
         "https://github.com/ray-project/llmperf/blob/main/src/llmperf/ray_clients/openai_chat_completions_client.py",
         measure_llmperf,
     ),
@@ -209,12 +186,9 @@ def _span(times: Sequence[float]) -> float | None:
     return times[-1] - times[0] if times else None
 
 
-def _mean(gaps: Sequence[float]) -> float | None:
-    return sum(gaps) / len(gaps) if gaps else None
-
-
 def _mean_gap(times: Sequence[float]) -> float | None:
-    return _mean([later - earlier for earlier, later in pairwise(times)])
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    return sum(gaps) / len(gaps) if gaps else None
 
 
 def _divide(seconds: float | None, count: int) -> float | None:

@@ -30,12 +30,8 @@ MARKS: Final[dict[ReasoningStart, frozenset[str]]] = {
     "analysis": frozenset((CHANNEL, MESSAGE, *ENDS)),
     "told": frozenset(),
 }
-
-KNOWN: Final[dict[ReasoningStart, Kind]] = {
-    "none": "answer",
-    "inside": "reasoning",
-    "analysis": "reasoning",
-}  # of the first text
+# The kind of the first text, where that is known.
+KNOWN: Final[dict[ReasoningStart, Kind]] = {"none": "answer", "inside": "reasoning", "analysis": "reasoning"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +49,12 @@ class ReasoningParser:
         self._start = start
         self._is_harmony = start in ("harmony", "analysis")
         self._is_told = start == "told"
-        self._kind: Kind | None = KNOWN.get(start)  # None: before a text, or in a header
+        self.kind: Kind | None = KNOWN.get(start)  # of the next text; None: undecided, before a text or in a header
         self._default: Kind = "reasoning" if start == "open" else "answer"  # of what begins without a mark
         self._begun = start in ("open", "inside", "analysis")
         self._is_spaced = start == "open"  # whether the space at the beginning belongs to the mark before it
         self._held = ""
         self._before_answer = 0  # tokens, those between two parts of the reasoning included
-
-    @property
-    def kind(self) -> Kind | None:
-        """What the next text is; None while that is undecided."""
-        return self._kind
 
     @property
     def reasoning_tokens(self) -> int:
@@ -72,7 +63,7 @@ class ReasoningParser:
 
     def feed(self, token: Token) -> tuple[Part, ...]:
         """The parts that this token completes: an end that may begin a mark is held back."""
-        before, text = self._kind, read_raw(token, self._start)
+        before, text = self.kind, read_raw(token, self._start)
         if before is not None and MARK_BEGINNING not in text and not (self._held or self._is_spaced or self._is_told):
             self._before_answer += before != "answer"
             return (Part(before, text),) if text else ()
@@ -84,7 +75,7 @@ class ReasoningParser:
     def end(self) -> tuple[Part, ...]:
         """The parts that are left when no token follows."""
         held, self._held = self._held, ""
-        kind: Kind = self._kind or ("mark" if self._begun and self._is_harmony else self._default)
+        kind: Kind = self.kind or ("mark" if self._begun and self._is_harmony else self._default)
         return (Part(kind, held),) if held else ()
 
     def _take_told(self, reasoned: int) -> Iterable[Part]:
@@ -92,7 +83,7 @@ class ReasoningParser:
             self._begin("reasoning")
             yield from self._cut(reasoned, "reasoning")
         if self._held:
-            self._kind = "answer"
+            self.kind = "answer"
             yield from self._cut(len(self._held), "answer")
 
     def _take(self) -> Iterable[Part]:
@@ -107,9 +98,9 @@ class ReasoningParser:
         if self._is_spaced and (space := self._held[: len(self._held) - len(self._held.lstrip())]):
             return self._cut(len(space), "mark")
         self._is_spaced = False
-        if self._kind is None:
+        if self.kind is None:
             return self._read_header() if self._is_harmony else self._read_beginning()
-        if self._kind == "answer" and not self._is_harmony:
+        if self.kind == "answer" and not self._is_harmony:
             return self._cut(len(self._held), "answer")
         return self._read_text(ENDS if self._is_harmony else (CLOSING,))
 
@@ -120,14 +111,14 @@ class ReasoningParser:
             self._begin("reasoning")
             return self._cut(len(self._held) - len(start) + len(OPENING), "mark", is_spaced=True)
         if not OPENING.startswith(start):
-            self._kind = self._default
-            return self._read_text((CLOSING,)) if self._kind == "reasoning" else self._cut(len(self._held), "answer")
+            self.kind = self._default
+            return self._read_text((CLOSING,)) if self.kind == "reasoning" else self._cut(len(self._held), "answer")
         return ()
 
     def _read_header(self) -> Iterable[Part]:
         """Harmony: the header of a message, up to its mark; a model may also answer without any."""
         if not self._begun and not CHANNEL.startswith(self._held[: len(CHANNEL)]):
-            self._kind = "answer"
+            self.kind = "answer"
             return self._read_text(ENDS)
         header, mark, _ = self._held.partition(MESSAGE)
         if not mark:
@@ -138,20 +129,20 @@ class ReasoningParser:
 
     def _read_text(self, marks: Sequence[str]) -> Iterable[Part]:
         """The text up to the first of `marks`, or to a possible beginning of one."""
-        assert self._kind is not None
+        assert self.kind is not None
         found = [at for mark in marks if (at := self._held.find(mark)) >= 0]
         if not found:
-            return self._cut(len(self._held) - max(measure_overlap(self._held, mark) for mark in marks), self._kind)
+            return self._cut(len(self._held) - max(measure_overlap(self._held, mark) for mark in marks), self.kind)
         if at := min(found):
-            return self._cut(at, self._kind)
+            return self._cut(at, self.kind)
         if self._is_harmony:
-            self._begun, self._kind = True, None
+            self._begun, self.kind = True, None
             return self._read_header()
-        self._kind = "answer"
+        self.kind = "answer"
         return self._cut(len(CLOSING), "mark", is_spaced=True)
 
     def _begin(self, kind: Kind) -> None:
-        self._begun, self._kind = True, kind
+        self._begun, self.kind = True, kind
 
     def _cut(self, length: int, kind: Kind, is_spaced: bool = False) -> Iterable[Part]:
         text, self._held = self._held[:length], self._held[length:]

@@ -51,9 +51,7 @@ class Settings:
     """What the operator may choose. None: chosen automatically, and logged with the reason."""
 
     model_id: str | None = _setting(
-        None,
-        line("a hub id, a folder or a .gguf file"),
-        "model to serve [embedded SmolLM2-135M, else the hub's]",
+        None, line("a hub id, a folder or a .gguf file"), "model to serve [embedded SmolLM2-135M, else the hub's]"
     )
     revision: str | None = _setting(None, line("a branch, tag or commit"), "revision of a hub model [main]")
     hostname: str | None = _setting(
@@ -182,16 +180,10 @@ class Settings:
     log_prompts: bool = _switch("write prompts into the access log")
 
     def __post_init__(self) -> None:
-        if self.max_input_tokens and self.max_total_tokens and self.max_input_tokens >= self.max_total_tokens:
-            raise SettingError(
-                f"--max-input-tokens is {self.max_input_tokens}: it must be less than "
-                f"--max-total-tokens, which is {self.max_total_tokens}."
-            )
-        if self.max_new_tokens and self.max_total_tokens and self.max_new_tokens >= self.max_total_tokens:
-            raise SettingError(
-                f"--max-new-tokens is {self.max_new_tokens}: it must be less than --max-total-tokens, which is "
-                f"{self.max_total_tokens}."
-            )
+        for flag, part in (("--max-input-tokens", self.max_input_tokens), ("--max-new-tokens", self.max_new_tokens)):
+            if part and self.max_total_tokens and part >= self.max_total_tokens:
+                whole = f"--max-total-tokens, which is {self.max_total_tokens}"
+                raise SettingError(f"{flag} is {part}: it must be less than {whole}.")
         _check_endpoint(self)
         if self.open_page and self.page_password:
             raise SettingError("--open-page and --page-password exclude each other: choose one of them.")
@@ -221,11 +213,10 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.
     flags = vars(_parser().parse_args(arguments))
     values: dict[str, Any] = {}
     for setting in fields(Settings):
-        flag, variable = format_flag(setting), format_variable(setting)
         if (text := flags[setting.name]) is not None:
-            values[setting.name] = _parse(setting, flag, text)
-        elif text := environment.get(variable):
-            values[setting.name] = _parse(setting, variable, text)
+            values[setting.name] = _parse(setting, format_flag(setting), text)
+        elif text := environment.get(format_variable(setting)):
+            values[setting.name] = _parse(setting, format_variable(setting), text)
     return Settings(**values)
 
 
@@ -271,9 +262,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog="A flag overrides its environment variable. [In brackets: the default.]",
     )
     for setting in fields(Settings):
-        options: dict[str, Any] = (
-            {"nargs": "?", "const": "true"} if setting.type in (bool, bool | None) else {}
-        )  # --flag alone: true
+        is_switch = setting.type in (bool, bool | None)
+        options: dict[str, Any] = {"nargs": "?", "const": "true"} if is_switch else {}  # --flag alone: true
         options["metavar"] = "NUMBER" if setting.type in (int, int | None) else "TEXT"
         options["help"] = f"{describe_setting(setting)}; {setting.metadata['allowed']}; ${format_variable(setting)}"
         parser.add_argument(format_flag(setting), **options)

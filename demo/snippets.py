@@ -8,20 +8,8 @@ FOLDER: Final = Path(__file__).resolve().parents[1] / "assets" / "snippets"
 LANGUAGES: Final = {".sh": "sh", ".py": "python", ".js": "js"}
 # The files in the order of the page's tabs.
 PROGRAMS: Final = (
-    "curl.sh",
-    "python.py",
-    "python-details.py",
-    "python-async.py",
-    "python-chat.py",
-    "openai.py",
-    "js.js",
-    "js-chat.js",
-    "js-old.js",
-    "fetch.js",
-    "python-retry.py",
-    "polling.py",
-    "eventsource.js",
-    "webhook.py",
+    *("curl.sh", "python.py", "python-details.py", "python-async.py", "python-chat.py", "openai.py"),
+    *("js.js", "js-chat.js", "js-old.js", "fetch.js", "python-retry.py", "polling.py", "eventsource.js", "webhook.py"),
 )
 
 
@@ -35,10 +23,6 @@ class Snippet:
 
 
 def read_snippets() -> list[Snippet]:
-    """All programs, in order."""
-    return [read_snippet(FOLDER / name) for name in PROGRAMS]
-
-
-def read_snippet(path: Path) -> Snippet:
-    """The program in one file, without the newline at its end."""
-    return Snippet(path.stem, LANGUAGES[path.suffix], path.read_text("utf-8").removesuffix("\n"))
+    """All programs, in order, without the newline at the end of each file."""
+    paths = [FOLDER / name for name in PROGRAMS]
+    return [Snippet(path.stem, LANGUAGES[path.suffix], path.read_text("utf-8").removesuffix("\n")) for path in paths]
