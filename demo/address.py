@@ -17,6 +17,11 @@ def read_address(request: Any) -> str:
     return str(request.client.host) if request.client else ""
 
 
+def read_network(request: Any) -> str:
+    """The network that a request comes from: what its client can't choose of its address."""
+    return find_network(read_address(request))
+
+
 def parse_address(text: str) -> IPAddress | None:
     """The address, or None for what is none: of a Unix socket, or what a proxy calls its client."""
     try:

@@ -11,25 +11,26 @@ from demo.room.arms import Draw
 MAX_PROMPT: Final = 2000  # characters
 MAX_TOKENS: Final = 1024
 MAX_LIMIT: Final = 64
-STRICT: Final = ConfigDict(strict=True, extra="allow")
 
 Number: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000, description="The round's number."), WHOLE]
 Seconds: TypeAlias = Annotated[float, Field(ge=0, le=3600)]
 Language: TypeAlias = Literal["en", "de", "fr"]
 
 
-class RoomRequest(BaseModel):
-    """The body of `/rooms`."""
+class Body(BaseModel):
+    """Strict; what it does not know is told in a header."""
 
-    model_config = STRICT
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class RoomRequest(Body):
+    """The body of `/rooms`."""
 
     language: Language = Field(default="en", description="Of the phones' pages.")
 
 
-class RoundRequest(BaseModel):
+class RoundRequest(Body):
     """The body that begins a round."""
-
-    model_config = STRICT
 
     kind: Kind
     prompt: str | None = Field(
@@ -45,20 +46,15 @@ class RoundRequest(BaseModel):
     )
 
 
-class AnswerRequest(BaseModel):
-    """What a phone answers: `felt` while guesses are asked for; `first` and `last` while predictions are."""
-
-    model_config = STRICT
+class PhoneRequest(Body):
+    """What a phone does in a round."""
 
     round: Number
+
+
+class AnswerRequest(PhoneRequest):
+    """What a phone answers: `felt` while guesses are asked for; `first` and `last` while predictions are."""
+
     felt: Seconds | None = Field(default=None, description="How long it felt.")
     first: Seconds | None = Field(default=None, description="When the first word will come.")
     last: Seconds | None = Field(default=None, description="When the last word will come.")
-
-
-class PhoneRequest(BaseModel):
-    """What a phone does in a round."""
-
-    model_config = STRICT
-
-    round: Number

@@ -5,6 +5,7 @@ However it ends, the room knows that its reader is gone.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from starlette.datastructures import Headers
@@ -26,25 +27,14 @@ PING: Final = b"event: ping\ndata: {}\n\n"
 class EventStream(Response, ABC):
     """What follows event `last_seen`; the state first where that is None or no longer kept."""
 
-    def __init__(self, room: Room, last_seen: int | None) -> None:
+    def __init__(self, room: Room, last_seen: int | None, presence: AbstractContextManager[None]) -> None:
         super().__init__()
-        self._room, self._feed, self._position = room, room.feed, last_seen
+        self._room, self._feed, self._position, self._presence = room, room.feed, last_seen, presence
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         watch = StallWatch(send)
-        self._attach()
-        try:
+        with self._presence:
             await run_until_first_ends(wait_for_disconnect(receive), watch.wait(), self._deliver(watch.send))
-        finally:
-            self._detach()
-
-    @abstractmethod
-    def _attach(self) -> None:
-        """Its reader is there."""
-
-    @abstractmethod
-    def _detach(self) -> None:
-        """Its reader is gone."""
 
     @property
     @abstractmethod
@@ -79,22 +69,15 @@ class EventStream(Response, ABC):
         self._position = feed.last
         if position is None or not feed.has_after(position):
             return sse.frame_named("state", self._write_state(), feed.last)
-        entries = feed.read(position)
-        return b"".join(self._choose(entry) for entry in entries)
+        return b"".join(map(self._choose, feed.read(position)))
 
 
 class TeacherStream(EventStream):
     """The projector's: everything."""
 
     def __init__(self, room: Room, last_seen: int | None, url: str) -> None:
-        super().__init__(room, last_seen)
+        super().__init__(room, last_seen, room.attach_teacher())
         self._url = url
-
-    def _attach(self) -> None:
-        self._room.attach_teacher()
-
-    def _detach(self) -> None:
-        self._room.detach_teacher()
 
     @property
     def _audience(self) -> Audience:
@@ -111,14 +94,8 @@ class PhoneStream(EventStream):
     """A phone's: what its arm is told."""
 
     def __init__(self, room: Room, last_seen: int | None, phone: Phone) -> None:
-        super().__init__(room, last_seen)
+        super().__init__(room, last_seen, room.attach(phone))
         self._phone = phone
-
-    def _attach(self) -> None:
-        self._room.attach(self._phone)
-
-    def _detach(self) -> None:
-        self._room.detach(self._phone)
 
     @property
     def _audience(self) -> Audience:

@@ -3,9 +3,7 @@
 from typing import Annotated, TypeAlias
 
 from fastapi import Header, Path
-from starlette.requests import Request
 
-from demo.address import find_network, read_address
 from demo.api.dialects.number_fields import Place
 
 Code: TypeAlias = Annotated[str, Path(max_length=32, description="The room's code, in any case.")]
@@ -16,8 +14,3 @@ Secret: TypeAlias = Annotated[str, Path(max_length=128, description="The phone's
 LastSeen: TypeAlias = Annotated[
     Place | None, Header(alias="Last-Event-ID", description="The `id` of the last event that you have.")
 ]
-
-
-def find_origin(request: Request) -> str:
-    """The network that a request comes from: what its client can't choose of its address."""
-    return find_network(read_address(request))

@@ -43,17 +43,13 @@ class Phone:
     received: Progress = NOTHING  # of the present round: what has been written to its connection
     stopped: int | None = None  # the characters that it had of the present round's text when it stopped that
 
-    @property
-    def is_present(self) -> bool:
-        return self.connections > 0
-
     def describe(self) -> dict[str, str | int | bool | None]:
         """As the projector shows it, without its secret."""
         return {
             "number": self.number,
             "animal": self.animal,
             "colour": self.colour,
-            "present": self.is_present,
+            "present": self.connections > 0,
             "arm": self.arm,
             "stopped": self.stopped is not None,
         }

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from demo.address import read_network
 from demo.api.dialects.ignored import write_ignored
 from demo.api.dialects.native import NativeDialect
 from demo.api.dialects.native_request import Parameters
@@ -11,7 +12,7 @@ from demo.errors import BadRequest
 from demo.room.bodies import AnswerRequest, PhoneRequest
 from demo.room.crowd import CrowdStream
 from demo.room.event_stream import PhoneStream
-from demo.room.path_parameters import Code, LastSeen, Secret, find_origin
+from demo.room.path_parameters import Code, LastSeen, Secret
 from demo.room.phone import Phone
 from demo.room.registry import Registry
 from demo.room.round import Round
@@ -27,40 +28,40 @@ def add_phone_routes(router: APIRouter, registry: Registry) -> None:
     )
     async def join(request: Request, code: Code) -> room_replies.PhoneJoined:
         """Join a room as a phone, under the name of an animal."""
-        origin = find_origin(request)
+        origin = read_network(request)
         runner = registry.find(code, origin)
-        registry.require_open()
+        registry.drain.require_open()
         return write_phone(runner.room.join(origin))
 
     @router.get("/rooms/{code}/phones/{phone}", **documents.reply(room_replies.PhoneJoined, *FOUND))
     async def find_phone(request: Request, code: Code, phone: Secret) -> room_replies.PhoneJoined:
         """A phone that has joined: whether its room is still there."""
-        return write_phone(registry.find(code, find_origin(request)).room.find_phone(phone))
+        return write_phone(registry.find(code, read_network(request)).room.find_phone(phone))
 
     @router.get("/rooms/{code}/phones/{phone}/events", **documents.room_events(*FOUND))
     async def follow(request: Request, code: Code, phone: Secret, last_seen: LastSeen = None) -> Response:
         """What a phone is told, as an EventSource reads it: the `state` first, or what follows `Last-Event-ID`."""
-        room = registry.find(code, find_origin(request)).room
+        room = registry.find(code, read_network(request)).room
         return PhoneStream(room, last_seen, room.find_phone(phone))
 
     @router.post("/rooms/{code}/phones/{phone}/answers", status_code=204, **documents.nothing(*FOUND, 409, 413))
     async def answer(request: Request, response: Response, code: Code, phone: Secret, body: AnswerRequest) -> None:
         """Answer what is asked now: how long it felt, or when the first and the last word will come."""
         response.headers.update(write_ignored(body))
-        room = registry.find(code, find_origin(request)).room
+        room = registry.find(code, read_network(request)).room
         record_answer(room.require_round(body.round), room.find_phone(phone), body)
 
     @router.post("/rooms/{code}/phones/{phone}/stop", status_code=204, **documents.nothing(*FOUND, 409, 413))
     async def stop(request: Request, response: Response, code: Code, phone: Secret, body: PhoneRequest) -> None:
         """Stop this phone's own stream. When all have stopped, the run is cancelled."""
         response.headers.update(write_ignored(body))
-        runner = registry.find(code, find_origin(request))
+        runner = registry.find(code, read_network(request))
         runner.stop(runner.room.find_phone(phone), body.round)
 
     @router.post("/rooms/{code}/phones/{phone}/requests", **documents.phone_stream())
     async def ask(request: Request, code: Code, phone: Secret, body: PhoneRequest) -> Response:
         """Ask the round's question for this phone alone: answered as `/generate_stream`, or refused with 429."""
-        runner = registry.find(code, find_origin(request))
+        runner = registry.find(code, read_network(request))
         asking, crowd = runner.room.find_phone(phone), runner.require_crowd(body.round)
         dialect = NativeDialect(Parameters(details=True), device="")
         stream = CrowdStream(crowd, asking, crowd.request(asking), dialect)

@@ -33,15 +33,16 @@ class TooManyRooms(Refused):
 class Registry:
     """Rooms by their codes, each with its runner. A task looks after them while there are any."""
 
-    def __init__(self, engine: Engine, recordings: Sequence[Trace], drain: Drain | None = None) -> None:
-        self._engine, self._recordings, self._drain = engine, recordings, drain
+    def __init__(self, engine: Engine, recordings: Sequence[Trace], drain: Drain) -> None:
+        self.drain = drain
+        self._engine, self._recordings = engine, recordings
         self._runners: dict[str, Runner] = {}
         self._guesses = GuessLimit(trusts_known=False, what="codes or keys of rooms")
         self._task: asyncio.Task[None] | None = None
 
     def open(self, language: str, client: str) -> Runner:
         """A new room. Raises Refused (429), or NotReady while the server drains."""
-        self.require_open()
+        self.drain.require_open()
         rooms = [runner.room for runner in self._runners.values()]
         address = find_address_key(client)
         own = [room for room in rooms if find_address_key(room.client) == address]
@@ -54,11 +55,6 @@ class Registry:
         if self._task is None or self._task.done():
             self._task = asyncio.ensure_future(self._look_after())
         return runner
-
-    def require_open(self) -> None:
-        """Raises NotReady once the server drains."""
-        if self._drain is not None:
-            self._drain.require_open()
 
     def find(self, text: str, network: str) -> Runner:
         """The room of a code that somebody typed, from `network`. Raises Refused (404), and TooManyGuesses (429).
@@ -97,7 +93,7 @@ class Registry:
         for runner in tuple(self._runners.values()):
             if runner.room.is_expired:
                 self.close(runner, "age")
-            elif self._drain is not None and self._drain.has_begun and not runner.is_running:
+            elif self.drain.has_begun and not runner.is_running:
                 self.close(runner, "server")
             else:
                 runner.room.report_progress()

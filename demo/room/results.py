@@ -8,7 +8,6 @@ from demo.api.openapi.room_replies import ArmResults, Difference, RoundResults, 
 from demo.interval import estimate_difference, estimate_mean
 from demo.room.phone import ARMS, Arm
 from demo.room.round import Round
-from demo.room.savings import add_savings
 
 MIN_N: Final = 5  # guesses of each arm, below which nothing is said of the difference
 MIN_MEAN: Final = 2  # guesses, below which there is no interval
@@ -34,7 +33,7 @@ def write_results(round: Round) -> RoundResults:
         first, last = [each.first or 0.0 for each in given], [each.last or 0.0 for each in given]
         results["predictions"] = {"first": first, "last": last}
     elif plan.kind == "stop":
-        _add_stops(results, round)
+        results = {**results, **round.write_savings()}
     elif plan.kind == "crowd":
         _add_requests(results, round)
     return results
@@ -47,14 +46,6 @@ def _add_guesses(results: RoundResults, round: Round) -> None:
     results["sentence"] = choose_sentence(difference, streamed, whole, round.outcome.seconds)
 
 
-def _add_stops(results: RoundResults, round: Round) -> None:
-    outcome = round.outcome
-    is_cut = outcome.finish == "cancelled"
-    saved = add_savings(round.stops.values(), outcome.tokens, outcome.seconds or 0.0, is_cut)
-    results["stopped"], results["at_least"] = saved["stopped"], saved["at_least"]
-    results["tokens_saved"], results["seconds_saved"] = saved["tokens_saved"], saved["seconds_saved"]
-
-
 def _add_requests(results: RoundResults, round: Round) -> None:
     of_phones = round.requests.values()
     results["served"] = sum(each.served is not None for each in of_phones)
@@ -63,7 +54,6 @@ def _add_requests(results: RoundResults, round: Round) -> None:
 
 
 def list_guesses(round: Round, arm: Arm) -> list[float]:
-    """What the phones of an arm felt."""
     return [
         answers.felt
         for phone, answers in round.answers.items()

@@ -5,7 +5,8 @@ Knows no HTTP and no engine. Used from one event loop.
 
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Literal, TypeAlias
 
 from demo.api.dialects.errors import Refused
@@ -15,7 +16,6 @@ from demo.room.keys import make_secret
 from demo.room.phone import ARMS, Arm, Phone, Progress, shuffle_names
 from demo.room.results import write_results
 from demo.room.round import Plan, Round
-from demo.room.savings import Savings, add_savings
 
 MAX_PHONES: Final = 250
 MAX_ROUNDS: Final = 200
@@ -58,7 +58,7 @@ class Room:
 
     @property
     def present(self) -> list[Phone]:
-        return [phone for phone in self.phones.values() if phone.is_present]
+        return [phone for phone in self.phones.values() if phone.connections]
 
     def join(self, network: str) -> Phone:
         """A new phone. In a full room it gets the place of one that is absent and has taken part in no round.
@@ -81,20 +81,25 @@ class Room:
         """Whether a phone has joined from there."""
         return any(phone.network == network for phone in self.phones.values())
 
-    def attach_teacher(self) -> None:
+    @contextmanager
+    def attach_teacher(self) -> Iterator[None]:
+        """While a teacher's page reads the events."""
         self._teachers += 1
+        try:
+            yield
+        finally:
+            self._teachers -= 1
+            self._read_at = self._clock()
 
-    def detach_teacher(self) -> None:
-        self._teachers -= 1
-        self._read_at = self._clock()
-
-    def attach(self, phone: Phone) -> None:
-        """One of its event streams begins. While a run is under way, a phone without an arm gets one."""
+    @contextmanager
+    def attach(self, phone: Phone) -> Iterator[None]:
+        """During one of its event streams. While a run is under way, a phone without an arm gets one."""
         phone.connections += 1
         self._draw(phone)
-
-    def detach(self, phone: Phone) -> None:
-        phone.connections -= 1
+        try:
+            yield
+        finally:
+            phone.connections -= 1
 
     def begin_round(self, plan: Plan) -> Round:
         """A new round. Raises Refused (409) while there is another, or too many."""
@@ -179,7 +184,7 @@ class Room:
         if round.phase in ("predicting", "guessing"):
             self._tell("answers", {"round": round.number, **self.count_answers()})
         if round.stops:
-            self._tell("stops", {"round": round.number, **self.write_savings()})
+            self._tell("stops", {"round": round.number, **round.write_savings()})
 
     def close(self, why: ClosedWhy) -> None:
         """Tell everybody; their streams end."""
@@ -196,16 +201,9 @@ class Room:
         """The tokens that have been sent to each phone that is present and has an arm."""
         return [(phone.number, phone.received.tokens) for phone in self.present if phone.arm is not None]
 
-    def write_savings(self) -> Savings:
-        """What the phones that stopped have saved so far."""
-        round = self.require_round()
-        outcome = round.outcome
-        return add_savings(round.stops.values(), outcome.tokens, outcome.seconds or 0.0, outcome.finish == "cancelled")
-
     def count_answers(self) -> dict[str, int]:
         """How many have answered what is asked now, and of how many."""
-        given, of = self.require_round().count_answers(phone.number for phone in self.present)
-        return {"given": given, "of": of}
+        return self.require_round().count_answers(phone.number for phone in self.present)
 
     def _tell(self, name: str, payload: dict[str, Any]) -> None:
         if self._told.get(name) != payload:

@@ -8,7 +8,7 @@ from demo.api.dialects.errors import Refused
 from demo.api.openapi.room_replies import Kind, Phase, RoundState
 from demo.room.arms import ArmDraw, Draw
 from demo.room.phone import Arm
-from demo.room.savings import Stop
+from demo.room.savings import Savings, Stop, add_savings
 
 Asked: TypeAlias = Literal["prediction", "felt"]
 # How each kind goes on from the end of its run.
@@ -132,10 +132,15 @@ class Round:
             raise Refused("conflict", "There is nothing to stop now, or you have stopped it already.")
         self.stops[phone] = Stop(tokens, seconds)
 
-    def count_answers(self, present: Iterable[int]) -> tuple[int, int]:
+    def count_answers(self, present: Iterable[int]) -> dict[str, int]:
         """How many have answered what is asked now; and of how many: those, and the phones `present` that may."""
         given = {phone for phone in self.answers if self.has_answered(phone)}
-        return len(given), len(given.union(phone for phone in present if self.find_asked(phone)))
+        return {"given": len(given), "of": len(given.union(phone for phone in present if self.find_asked(phone)))}
+
+    def write_savings(self) -> Savings:
+        """What the phones that stopped have saved so far."""
+        run = self.outcome
+        return add_savings(self.stops.values(), run.tokens, run.seconds or 0.0, run.finish == "cancelled")
 
     def write(self) -> RoundState:
         """As JSON, for the teacher."""

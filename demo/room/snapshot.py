@@ -36,7 +36,7 @@ def _write_run(room: Room, round: Round | None) -> Mapping[str, Any]:
         "finish": outcome.finish,
         "positions": room.write_positions(),
         **room.count_answers(),
-        "stops": room.write_savings() if round.stops else None,
+        "stops": round.write_savings() if round.stops else None,
     }
 
 

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from demo.address import find_network, read_address
+from demo.address import read_network
 from demo.ui.gradio_queue import FAILED, Call, TabQueue, write_output
 from demo.ui.tabs import BUSY, FULL, Tabs
 
@@ -77,7 +77,7 @@ async def admit(queue: TabQueue, request: Request) -> Call | Response:
     call = body and queue.make_call(body.fn_index, request, body.session_hash, body.data)
     if call is None or call.fn.queue != request.url.path.endswith("/join"):
         return JSONResponse(UNREADABLE, 422)
-    return call if queue.tabs.admit(body.session_hash, find_client(request)) else refuse(FULL)
+    return call if queue.tabs.admit(body.session_hash, read_network(request)) else refuse(FULL)
 
 
 def refuse(sentence: str) -> Response:
@@ -98,8 +98,3 @@ async def read_body(request: Request) -> Any:
         return None
     is_named = 0 < len(body.session_hash or "") <= MAX_NAME
     return body if is_named and body.fn_index is not None else None
-
-
-def find_client(request: Request) -> str:
-    """The network of a request's client."""
-    return find_network(read_address(request))

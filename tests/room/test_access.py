@@ -147,16 +147,15 @@ async def test_the_log_names_no_code_no_key_and_no_phone(caplog: pytest.LogCaptu
 async def test_a_room_closes_by_age_and_when_no_teacher_has_read_it_for_long() -> None:
     now = 0.0
     old = room.Room("K7M2QX", "en", "client", lambda: now)
-    old.attach_teacher()
-    now = room.LIFE_SECONDS - 1
-    assert (old.is_expired, old.expires_in) == (False, 1)
-    now = room.LIFE_SECONDS
-    assert old.is_expired
+    with old.attach_teacher():
+        now = room.LIFE_SECONDS - 1
+        assert (old.is_expired, old.expires_in) == (False, 1)
+        now = room.LIFE_SECONDS
+        assert old.is_expired
     left = room.Room("K7M2QX", "en", "client", lambda: now)
-    left.attach_teacher()
-    now += room.UNREAD_SECONDS + 1
-    assert not left.is_expired
-    left.detach_teacher()
+    with left.attach_teacher():
+        now += room.UNREAD_SECONDS + 1
+        assert not left.is_expired
     now += room.UNREAD_SECONDS
     assert not left.is_expired
     now += 1

@@ -77,13 +77,13 @@ async def test_a_phone_that_stops_gets_no_more_and_the_others_go_on() -> None:
 def test_a_phone_that_lags_has_when_it_comes_back_what_it_had_when_it_stopped() -> None:
     room = Room("CODE42", "en", "teacher")
     phone = room.join("network")
-    room.attach(phone)
-    room.begin_round(Plan("stop", "hi", recorded=False, max_new_tokens=8))
-    room.add_text("The ", 1, 0.1, is_last=False)
-    phone.received = Progress(1, len("The "))
-    room.add_text("sky ", 2, 0.2, is_last=False)  # still on its way
-    room.stop_phone(phone, 1, 0.2)
-    state = write_phone_state(room, phone)
+    with room.attach(phone):
+        room.begin_round(Plan("stop", "hi", recorded=False, max_new_tokens=8))
+        room.add_text("The ", 1, 0.1, is_last=False)
+        phone.received = Progress(1, len("The "))
+        room.add_text("sky ", 2, 0.2, is_last=False)  # still on its way
+        room.stop_phone(phone, 1, 0.2)
+        state = write_phone_state(room, phone)
     assert (state["text"], state["tokens"], state["stopped"]) == ("The ", 1, True)
 
 
