@@ -65,8 +65,7 @@ def main(arguments: Sequence[str]) -> int:
     chosen = choose_engine(settings, recordings, server)
     reload = chosen.reload if isinstance(chosen, ReloadingEngine) else None
     engine = MeteredEngine(DrainingEngine(FairEngine(chosen), drain))
-    access = read_access(settings)
-    options = {"recordings": recordings, "access": access, "reaches_hub": can_reach_hub}
+    options = {"recordings": recordings, "access": read_access(settings), "reaches_hub": can_reach_hub}
     page = mount_page(FastAPI(), engine, **options) if mount_page else None
     address = PublicAddress.choose(settings.public_url, server.port, server.is_reached, os.environ)
     rooms = build_room_routes(engine, recordings, address, drain) if mount_page else None

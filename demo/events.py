@@ -30,7 +30,6 @@ class Candidate:
     encoded: bytes | None = None
 
     def encode(self) -> bytes:
-        """Its bytes."""
         return self.text.encode() if self.encoded is None else self.encoded
 
 

@@ -24,7 +24,6 @@ class JsonSize:
         self._rest = b""  # a backslash whose character has not arrived
 
     def feed(self, piece: bytes) -> None:
-        """Count the next piece."""
         piece = self._rest + piece
         if b"\\" in piece:
             self.escapes += piece.count(b"\\") - len(self._rest)
@@ -47,7 +46,6 @@ class JsonSize:
 
 
 def measure_json(text: str) -> JsonSize:
-    """The size of a whole text."""
     size, encoded = JsonSize(), text.encode(errors="replace")
     for at in range(0, len(encoded), PIECE_BYTES):
         size.feed(encoded[at : at + PIECE_BYTES])

@@ -6,9 +6,7 @@ from typing import Final
 from demo.access import Access
 from demo.address import is_loopback
 
-FORWARDING: Final = frozenset(
-    {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"}
-)
+FORWARDING: Final = {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"}
 
 
 def is_operator(access: Access, has_key: bool, address: str, headers: Iterable[str]) -> bool:

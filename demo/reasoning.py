@@ -174,7 +174,6 @@ def continue_start(start: ReasoningStart, begun: str) -> ReasoningStart:
 
 
 def find_start(events: Sequence[Event]) -> ReasoningStart:
-    """How the answer of a run begins."""
     return next((event.reasoning for event in events if isinstance(event, Started)), "none")
 
 
@@ -188,7 +187,6 @@ def split_tokens(start: ReasoningStart, tokens: Sequence[Token], is_complete: bo
 
 
 def join_kind(parts: Iterable[Part], kind: Kind) -> str:
-    """The text of one kind."""
     return "".join(part.text for part in parts if part.kind == kind)
 
 

@@ -66,7 +66,6 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """Whether the last event has been logged."""
         return self.end is not None
 
     def attach(self, waits_for_end: bool = False) -> "Reader":

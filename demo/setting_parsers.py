@@ -16,36 +16,30 @@ class Parser:
     allowed: str
 
 
+def checked(read: Callable[[str], Any], holds: Callable[[Any], object], allowed: str) -> Parser:
+    """What `read` makes of the text, where that `holds`."""
+
+    def parse(text: str) -> Any:
+        value = read(text)
+        _require(bool(holds(value)))
+        return value
+
+    return Parser(parse, allowed)
+
+
 def number(low: int, high: int = 2**31 - 1, allowed: str = "") -> Parser:
     """A whole number from `low` to `high`."""
-
-    def parse(text: str) -> int:
-        number = int(text)
-        _require(low <= number <= high)
-        return number
-
-    return Parser(parse, allowed or f"a whole number from {low}")
+    return checked(int, lambda number: low <= number <= high, allowed or f"a whole number from {low}")
 
 
 def seconds() -> Parser:
     """A duration of more than nothing."""
-
-    def parse(text: str) -> float:
-        duration = float(text)
-        _require(0 < duration < math.inf)
-        return duration
-
-    return Parser(parse, "seconds, such as 2 or 0.5")
+    return checked(float, lambda duration: 0 < duration < math.inf, "seconds, such as 2 or 0.5")
 
 
 def match(pattern: str, allowed: str) -> Parser:
     """A text that the whole `pattern` matches."""
-
-    def parse(text: str) -> str:
-        _require(re.fullmatch(pattern, text) is not None)
-        return text
-
-    return Parser(parse, allowed)
+    return checked(str, re.compile(pattern).fullmatch, allowed)
 
 
 def separated(pattern: str, allowed: str) -> Parser:
@@ -65,7 +59,6 @@ def line(allowed: str) -> Parser:
 
 
 def parse_truth(text: str) -> bool:
-    """True or false, also as 1 or 0."""
     _require(text.lower() in ("true", "1", "false", "0"))
     return text.lower() in ("true", "1")
 

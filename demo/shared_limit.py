@@ -32,7 +32,6 @@ class SharedLimit:
 
     @property
     def free(self) -> int:
-        """Places that nobody has taken."""
         return self.limit - self.taken
 
     @property
@@ -41,7 +40,6 @@ class SharedLimit:
         return self.free <= 0
 
     def count(self, client: str) -> int:
-        """The places of this client."""
         return self._held.get(client, 0)
 
     def take(self, client: str) -> bool:
@@ -90,7 +88,6 @@ class SharedLimit:
         self.taken += 1
 
     def give_back(self, client: str) -> None:
-        """Free a place of this client."""
         self._held[client] -= 1
         self.taken -= 1
         if not self._held[client]:

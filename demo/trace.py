@@ -65,7 +65,6 @@ class Trace:
 
     @property
     def question(self) -> str:
-        """The text of the prompt, or of its last message."""
         return find_question(self.request.prompt)
 
     @property

@@ -21,13 +21,11 @@ class ArmDraw:
         self._counts: Counter[Arm] = Counter()
 
     def next(self) -> Arm:
-        """The arm of one more phone."""
         arm = self._choose()
         self._counts[arm] += 1
         return arm
 
     def count(self) -> dict[Arm, int]:
-        """The phones of each arm."""
         return {arm: self._counts[arm] for arm in ARMS}
 
     def _choose(self) -> Arm:

@@ -1,10 +1,11 @@
-"""The bodies that a room's routes read."""
+"""What a room's routes read: bodies; from the path and the headers the code, the key, the phone, the last event."""
 
 from typing import Annotated, Final, Literal, TypeAlias
 
+from fastapi import Header, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from demo.api.dialects.number_fields import WHOLE, Rate
+from demo.api.dialects.number_fields import WHOLE, Place, Rate
 from demo.api.openapi.room_replies import Kind
 from demo.room.arms import Draw
 
@@ -15,6 +16,14 @@ MAX_LIMIT: Final = 64
 Number: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000, description="The round's number."), WHOLE]
 Seconds: TypeAlias = Annotated[float, Field(ge=0, le=3600)]
 Language: TypeAlias = Literal["en", "de", "fr"]
+Code: TypeAlias = Annotated[str, Path(max_length=32, description="The room's code, in any case.")]
+Key: TypeAlias = Annotated[
+    str, Header(alias="X-Room-Key", max_length=128, description="The key that the room was opened with.")
+]
+Secret: TypeAlias = Annotated[str, Path(max_length=128, description="The phone's secret id.")]
+LastSeen: TypeAlias = Annotated[
+    Place | None, Header(alias="Last-Event-ID", description="The `id` of the last event that you have.")
+]
 
 
 class Body(BaseModel):

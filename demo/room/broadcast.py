@@ -5,6 +5,7 @@ Each update costs a write for each phone of the streamed arm, on cores that the 
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Final
 
 from demo.events import Done, Event, Failed, Token
@@ -26,20 +27,16 @@ class Broadcast:
 
     async def follow(self) -> None:
         """Tell the room what comes, to the end."""
-        try:
+        with closing(self._reader):
             async for batch in self._reader:
                 self._add(batch)
                 if any(isinstance(event, Token) for event in batch):
-                    await self._reader.coalesce(self._choose_interval())
-        finally:
-            self._reader.close()
+                    interval = max(1 / UPDATES_PER_SECOND, len(self._room.present) / WRITES_PER_SECOND)
+                    await self._reader.coalesce(interval)
 
     def measure(self) -> float:
         """Seconds since the run was asked for."""
         return time.perf_counter() - self.run.submitted
-
-    def _choose_interval(self) -> float:
-        return max(1 / UPDATES_PER_SECOND, len(self._room.present) / WRITES_PER_SECOND)
 
     def _add(self, batch: Sequence[Event]) -> None:
         outcome, end = self._outcome, batch[-1]

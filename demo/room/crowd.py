@@ -40,7 +40,8 @@ class Crowd:
         except DemoError as error:
             if isinstance(error, Overloaded):
                 error.expect(self._staged.engine.find_wait(self._staged.request.client or ""))
-            self._refuse(phone, error)
+            own.refused += 1
+            self._record(phone, "refused", status=find_status(error), retry_after=error.retry_after)
             raise
         self._running[phone.number] = run
         return run
@@ -76,10 +77,6 @@ class Crowd:
 
     def _is_served(self, phone: Phone) -> bool:
         return self._find(phone).served is not None
-
-    def _refuse(self, phone: Phone, error: DemoError) -> None:
-        self._round.requests[phone.number].refused += 1
-        self._record(phone, "refused", status=find_status(error), retry_after=error.retry_after)
 
     def _record(self, phone: Phone, event: str, **more: Any) -> float:
         seconds = round(time.perf_counter() - self._began, 6)

@@ -30,7 +30,6 @@ class Entry:
     It is not for the phones in `without`.
     """
 
-    number: int
     frames: Mapping[Audience, bytes]
     arms: Mapping[int, Arm]
     reached: Progress | None = None
@@ -63,7 +62,7 @@ class Feed:
             if id(payload) not in framed:
                 framed[id(payload)] = sse.frame_named(name, payload, self.last)
         frames = {audience: framed[id(payload)] for audience, payload in payloads.items()}
-        self._entries.append(Entry(self.last, frames, arms, reached, without))
+        self._entries.append(Entry(frames, arms, reached, without))
         is_for_one = any(audience not in EVERYBODY for audience in payloads)
         self._wake(EVERYBODY if is_for_one else payloads)
 

@@ -9,10 +9,9 @@ from demo.api.dialects.native import NativeDialect
 from demo.api.dialects.native_request import Parameters
 from demo.api.openapi import documents, room_replies
 from demo.errors import BadRequest
-from demo.room.bodies import AnswerRequest, PhoneRequest
+from demo.room.bodies import AnswerRequest, Code, LastSeen, PhoneRequest, Secret
 from demo.room.crowd import CrowdStream
 from demo.room.event_stream import PhoneStream
-from demo.room.path_parameters import Code, LastSeen, Secret
 from demo.room.phone import Phone
 from demo.room.registry import Registry
 from demo.room.round import Round
@@ -21,8 +20,6 @@ FOUND = (404, 422, 429)
 
 
 def add_phone_routes(router: APIRouter, registry: Registry) -> None:
-    """Add them to `router`."""
-
     @router.post(
         "/rooms/{code}/phones", status_code=201, **documents.created(room_replies.PhoneJoined, *FOUND, 409, 503)
     )
@@ -70,7 +67,6 @@ def add_phone_routes(router: APIRouter, registry: Registry) -> None:
 
 
 def write_phone(phone: Phone) -> room_replies.PhoneJoined:
-    """A phone's place, for the phone itself."""
     return {"phone": phone.secret, "number": phone.number, "animal": phone.animal, "colour": phone.colour}
 
 

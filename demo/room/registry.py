@@ -80,7 +80,6 @@ class Registry:
         return runner
 
     def close(self, runner: Runner, why: ClosedWhy) -> None:
-        """Close a room and forget it."""
         if self._runners.pop(runner.room.code, None) is not None:
             runner.close(why)
 

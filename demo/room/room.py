@@ -78,7 +78,6 @@ class Room:
         return self.phones[secret]
 
     def knows(self, network: str) -> bool:
-        """Whether a phone has joined from there."""
         return any(phone.network == network for phone in self.phones.values())
 
     @contextmanager
@@ -128,7 +127,6 @@ class Room:
         return self.round
 
     def begin_run(self) -> None:
-        """From predicting to running."""
         self.require_round().begin_run()
         self._announce_phase()
 
@@ -192,7 +190,6 @@ class Room:
         self.feed.end()
 
     def write_presence(self) -> dict[str, Any]:
-        """Which phones there are, and how many are there now."""
         arms = None if self.round is None else self.round.count_arms()
         phones = [phone.describe() for phone in self.phones.values()]
         return {"present": len(self.present), "joined": len(phones), "arms": arms, "phones": phones}

@@ -90,7 +90,6 @@ class Round:
         return self.arms.get(phone)
 
     def begin_run(self) -> None:
-        """From predicting to running."""
         self._require("predicting")
         self.phase = "running"
 
@@ -100,7 +99,6 @@ class Round:
         self.phase = "ended" if self.outcome.error else AFTER_RUN[self.plan.kind]
 
     def finish(self) -> None:
-        """From guessing to the end."""
         self._require("guessing")
         self.phase = "ended"
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from demo.api.openapi import documents
 from demo.drain import Drain
 from demo.engine import Engine
-from demo.room.path_parameters import Code
+from demo.room.bodies import Code
 from demo.room.phone_page import PhonePage
 from demo.room.phone_routes import add_phone_routes
 from demo.room.public_address import PublicAddress

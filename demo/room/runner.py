@@ -34,7 +34,6 @@ class Runner:
 
     @property
     def is_running(self) -> bool:
-        """Whether a run is under way."""
         return self._task is not None and not self._task.done()
 
     def begin(self, asked: RoundRequest, client: str) -> RoundState:
@@ -77,7 +76,6 @@ class Runner:
         return self.crowd
 
     def close(self, why: ClosedWhy) -> None:
-        """Close the room, and stop what runs."""
         self.room.close(why)
         if self._task is not None:
             self._task.cancel()

@@ -80,6 +80,5 @@ def find_text(room: Room, round: Round, phone: Phone) -> str:
 
 
 def count_tokens(round: Round, phone: Phone) -> int:
-    """Those of that text."""
     stop = round.stops.get(phone.number)
     return round.outcome.tokens if stop is None else stop.tokens

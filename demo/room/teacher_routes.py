@@ -7,10 +7,9 @@ from demo.address import read_network
 from demo.api.client import Client
 from demo.api.dialects.ignored import write_ignored
 from demo.api.openapi import documents, room_replies
-from demo.room.bodies import RoomRequest, RoundRequest
+from demo.room.bodies import Code, Key, LastSeen, RoomRequest, RoundRequest
 from demo.room.event_stream import TeacherStream
 from demo.room.export import write_csv
-from demo.room.path_parameters import Code, Key, LastSeen
 from demo.room.public_address import PublicAddress
 from demo.room.qr_code import draw_qr_code
 from demo.room.registry import Registry
@@ -21,8 +20,6 @@ LED = (403, 404, 422, 429)
 
 
 def add_teacher_routes(router: APIRouter, registry: Registry, address: PublicAddress) -> None:
-    """Add them to `router`."""
-
     def describe(room: Room, request: Request) -> room_replies.RoomOpened:
         base, is_reachable = address.find(request)
         return {
@@ -80,8 +77,7 @@ def _add_round_routes(router: APIRouter, registry: Registry) -> None:
     )
     async def advance(request: Request, code: Code, key: Key = "") -> room_replies.RoundState:
         """On to the round's next phase; a run that is under way ends."""
-        runner = registry.find_as_teacher(code, key, read_network(request))
-        return runner.advance()
+        return registry.find_as_teacher(code, key, read_network(request)).advance()
 
     @router.get("/rooms/{code}/results", **documents.reply(room_replies.RoomResults, *LED))
     async def read_results(request: Request, code: Code, key: Key = "") -> room_replies.RoomResults:

@@ -11,7 +11,10 @@ from demo.static.recordings import read_all
 
 def main() -> int:
     """The exit code: 2, after one sentence, where the folder can't be written."""
-    arguments = _read_arguments()
+    parser = argparse.ArgumentParser(prog="python -m demo.static", description=__doc__)
+    parser.add_argument("folder", metavar="OUT", type=Path, help="the folder to write; what was there is replaced")
+    parser.add_argument("--server", metavar="URL", help="a running instance, to which the page links [its README]")
+    arguments = parser.parse_args()
     try:
         write_folder(arguments.folder, read_all(), arguments.server)
     except (DemoError, OSError) as error:
@@ -19,13 +22,6 @@ def main() -> int:
         return 2
     print(f"{arguments.folder / 'index.html'}: open it from disk, or serve its folder with any file server")
     return 0
-
-
-def _read_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m demo.static", description=__doc__)
-    parser.add_argument("folder", metavar="OUT", type=Path, help="the folder to write; what was there is replaced")
-    parser.add_argument("--server", metavar="URL", help="a running instance, to which the page links [its README]")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -102,13 +102,8 @@ def _wrap(path: str, text: str) -> str:
         getters["default"] = "_default"
         return "const _default = "
 
-    for pattern, replace in (
-        (IMPORT, replace_import),
-        (DEFAULT, note_default),
-        (EXPORT, note_export),
-        (LIST, note_list),
-    ):
-        text = pattern.sub(replace, text)
+    text = DEFAULT.sub(note_default, IMPORT.sub(replace_import, text))
+    text = LIST.sub(note_list, EXPORT.sub(note_export, text))
     text = DYNAMIC.sub("_load(", text).replace("import.meta", "_meta")
     if left := LEFT.search(text):
         statement = text[left.start() :].splitlines()[0]

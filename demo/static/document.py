@@ -86,11 +86,11 @@ class Document:
             _tell_recorded(component["props"])
 
     def write(self, machines: Sequence[Machine]) -> str:
-        """The whole document."""
         markup = Markup(self._config["components"], self._name_components())
         body = "".join(map(markup.write, self._config["layout"]["children"]))
         body = HOW_IT_WORKS.sub(self._replace_how_it_works, body)
-        return DOCUMENT.format(body=body.replace(_SPEED, write_choice(machines) + _SPEED, 1))
+        speed = '<fieldset id="speed"'
+        return DOCUMENT.format(body=body.replace(speed, write_choice(machines) + speed, 1))
 
     def _name_components(self) -> dict[int, str]:
         page = self._page
@@ -145,9 +145,6 @@ def tell_recorded(markup: str) -> str:
     for pattern, text in TOLD:
         markup = re.sub(pattern, text, markup, flags=re.DOTALL)
     return markup
-
-
-_SPEED: Final = '<fieldset id="speed"'
 
 
 def write_choice(machines: Sequence[Machine]) -> str:

@@ -12,10 +12,9 @@ from typing import Final
 from demo.engines.replay import find_rate
 from demo.static.bundle import write_bundle, write_file
 from demo.static.document import Document
-from demo.static.play import Play
+from demo.static.play import Play, write_stories
 from demo.static.readme import write_readme
 from demo.static.recordings import Machine, Recordings, group_by_machine, list_paces
-from demo.static.stories import write_stories
 from demo.static.texts import write_texts
 from demo.trace import Trace, write_trace
 from demo.ui.files import ASSETS, GENERATED, STYLES
@@ -71,7 +70,6 @@ def _empty(folder: Path) -> None:
 
 
 def write_script(machines: Sequence[Machine], examples: Sequence[str]) -> str:
-    """The page's script."""
     data = {"machines": [machine.describe() for machine in machines], **write_texts(machines[0], examples)}
     replaced = {
         **REPLACED,

@@ -17,6 +17,7 @@ from demo.ui.race import UPDATE_SECONDS
 from demo.ui.view.options import GenerationOptions
 from demo.ui.view.panes import Reading, complete_views, view_reading
 from demo.ui.view.plots import describe_timeline, draw_latency, draw_timeline, list_rows
+from demo.ui.view.speed import DEFAULT_PACE
 from demo.ui.view.tables import Table, list_definitions, list_example, list_saved
 from demo.ui.view.turn import Question, Turn
 from demo.ui.view.words import SIDES, Side, describe_recording
@@ -167,14 +168,9 @@ class Play:
         """The results without the figures' traces: those of a stopped side are a beginning of the whole run's."""
         timeline, latency = shown["timeline"]["layout"], shown["latency"]["layout"]
         return {
+            **{name: value for name, value in shown.items() if name not in ("timeline", "latency")},
             "marks": {name: timeline[name] for name in ("shapes", "annotations")},
-            "summary": shown["summary"],
             "ranges": {name: latency[name]["range"] for name in ("xaxis", "yaxis")},
-            "rows": shown["rows"],
-            "saved": shown["saved"],
-            "definitions": shown["definitions"],
-            "example": shown["example"],
-            "notes": shown["notes"],
         }
 
     # --- values ---
@@ -193,6 +189,16 @@ class Play:
         value: Json = {**write_run(view_reading(reading)), "cut": False}
         del value["number"]
         return value
+
+
+def write_stories(traces: Sequence[Trace]) -> Json:
+    """The stories of the station about perceived latency at the pace that it asks for; tokens are [seconds, text]."""
+    plays = [Play(trace, DEFAULT_PACE) for trace in traces]
+    stories = [
+        {"prompt": play.trace.question, "tokens": [[round(each.time, 4), each.text] for each in play.played.tokens]}
+        for play in plays
+    ]
+    return {"pace": DEFAULT_PACE, "stories": stories}
 
 
 def _mark_number(row: Sequence[str]) -> list[str]:

@@ -16,11 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 API: Final = "/gradio_api"
 FILES: Final = (
-    "/",
-    "/config",
-    "/theme.css",
-    "/favicon.ico",
-    "/robots.txt",
+    *("/", "/config", "/theme.css", "/favicon.ico", "/robots.txt"),
     "/static/js/iframeResizer.contentWindow.min.js",
 )
 BUILT: Final = "/assets/[A-Za-z0-9_.@+-]+"  # files of Gradio's client
@@ -34,7 +30,7 @@ class AllowedRoutesMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or (scope["type"] == "http" and is_allowed(scope["method"], find_path(scope))):
+        if scope["type"] == "lifespan" or (scope["type"] == "http" and is_allowed(scope)):
             await self._app(scope, receive, send)
         else:
             sentence = "The page has no such route: see /docs for the API."
@@ -56,12 +52,6 @@ def share_with_no_site(page: FastAPI) -> None:
     page.add_middleware(CORSMiddleware)
 
 
-def is_allowed(method: str, path: str) -> bool:
-    """Whether the page uses this route."""
-    return method in ("GET", "HEAD") and ALLOWED.fullmatch(path) is not None
-
-
-def find_path(scope: Scope) -> str:
-    """The path as Gradio's routes are written."""
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
+def is_allowed(scope: Scope) -> bool:
+    path = scope["path"].removeprefix(scope.get("root_path", ""))  # as Gradio's routes are written
+    return scope["method"] in ("GET", "HEAD") and ALLOWED.fullmatch(path) is not None

@@ -84,7 +84,6 @@ def amend(app: ASGIApp) -> ASGIApp:
 
 
 def write_policy(document: bytes) -> str:
-    """The policy of Gradio's document."""
     hashes = [b64encode(sha256(script).digest()).decode() for script in INLINE.findall(document)]
     return RELAXED.format(hashes=" ".join(f"'sha256-{each}'" for each in dict.fromkeys(hashes)))
 
@@ -97,7 +96,6 @@ def write_links() -> str:
 
 
 def write_link(name: str) -> str:
-    """The link that preloads a script or a style sheet."""
     if Path(name).suffix == ".js":
         return f'<link rel="modulepreload" crossorigin href="./assets/{name}" />'
     return f'<link rel="preload" as="style" crossorigin href="./assets/{name}" />'

@@ -1,7 +1,7 @@
 """What the page loads of ours: scripts, style sheets and data, under one address that changes with their contents."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from hashlib import sha256
 from importlib.metadata import version
@@ -64,7 +64,6 @@ def build_files() -> ASGIApp:
 
 
 def mount_files(app: FastAPI) -> None:
-    """Serve the page's files."""
     app.mount(PLACE, build_files())
 
 
@@ -94,8 +93,6 @@ def _send(text: str, media_type: str) -> Callable[[Request], Response]:
 def _send_plotly(request: Request) -> StreamingResponse:
     from plotly.offline import get_plotlyjs  # takes 60 MB, which a page without charts does without
 
-    return StreamingResponse(_cut(get_plotlyjs()), media_type="text/javascript")
-
-
-def _cut(text: str) -> Iterator[str]:
-    return (text[start : start + CHUNK] for start in range(0, len(text), CHUNK))
+    text = get_plotlyjs()
+    pieces = (text[start : start + CHUNK] for start in range(0, len(text), CHUNK))
+    return StreamingResponse(pieces, media_type="text/javascript")

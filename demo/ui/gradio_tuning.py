@@ -90,13 +90,9 @@ def close_queue(blocks: gr.Blocks) -> None:
     """Let Gradio's queue do nothing: it would look for work a thousand times a second, and nothing joins it here."""
     queue: Any = getattr(blocks, "_queue", None)
     if hasattr(queue, "start") and hasattr(queue, "max_size"):
-        queue.start, queue.max_size = _do_nothing, 0
+        queue.start, queue.max_size = lambda: None, 0
     else:
         logger.warning("This version of Gradio has no queue that can be closed: the model is slower beside the page.")
-
-
-def _do_nothing() -> None:
-    """Start nothing."""
 
 
 def use_relative_urls() -> None:

@@ -1,7 +1,5 @@
 """How this works, to be read without a network: `demo/README.md` as a page, and the files that it links to as text."""
 
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
@@ -27,24 +25,19 @@ def mount_how_it_works(app: FastAPI) -> None:
 def build_how_it_works() -> ASGIApp:
     """What is served at `PLACE`."""
     sources = {path.relative_to(ROOT).as_posix(): path for kind in SOURCES for path in ROOT.glob(kind)}
-
-    async def send_source(request: Request) -> Response:
-        path = sources.get(request.path_params["name"])
-        return FileResponse(path, media_type="text/plain") if path else PlainTextResponse("Not Found", 404)
-
     (marked,) = (ASSETS / "vendor").glob("marked-*.js")
-    files = {
+    own = {
         "demo/": PAGE / "index.html",
         "show.js": PAGE / "show.js",
         "style.css": PAGE / "style.css",
         "marked.js": marked,
     }
-    routes = [Route(f"/{name}", _send(path)) for name, path in files.items()]
-    return GZipMiddleware(Router([*routes, Route("/{name:path}", send_source)]))
 
-
-def _send(path: Path) -> Callable[[Request], Awaitable[Response]]:
     async def send(request: Request) -> Response:
-        return FileResponse(path)
+        name = request.path_params["name"]
+        if name in own:
+            return FileResponse(own[name])
+        path = sources.get(name)
+        return FileResponse(path, media_type="text/plain") if path else PlainTextResponse("Not Found", 404)
 
-    return send
+    return GZipMiddleware(Router([Route("/{name:path}", send)]))

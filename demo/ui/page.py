@@ -112,7 +112,6 @@ def choose_first_step() -> dict[str, Any]:
 
 # Way 2: Gradio sends the prompt and the controls to a listener that starts a race
 def wire_race(blocks: gr.Blocks, page: Layout, listeners: RaceListeners) -> None:
-    """Connect the race's components to their listeners."""
     generate = gather(partial(gr.on, [page.generate.click, page.prompt.submit, page.examples.click]), page)
     follow(generate.then(listeners.generate, page.inputs, page.start, **choose_first_step()), page, listeners)
     retry = gather(page.retry.click(listeners.stop(), **QUICK).then, page)
@@ -132,7 +131,6 @@ def wire_race(blocks: gr.Blocks, page: Layout, listeners: RaceListeners) -> None
 
 
 def wire_lesson(blocks: gr.Blocks, page: Layout, race: RaceListeners, listeners: LessonListeners) -> None:
-    """Connect the lesson's components to their listeners."""
     lesson = page.lesson
     started = [*page.start, lesson.example]
     follow(lesson.example_run.click(listeners.start_example, lesson.example_inputs, started, **FREE), page, race)

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import closing, suppress
 
 from demo.engine import Engine
 from demo.errors import DemoError, NotReady, Overloaded
@@ -55,16 +56,11 @@ class Race:
 
     async def find_refusal(self, seconds: float) -> DemoError | None:
         """The error of a run that was refused after it had been admitted; waits at most `seconds` for an event."""
-        reader = self.run.attach()
-        try:
+        with closing(self.run.attach()) as reader, suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 async for first in reader:
                     error = first[0].error if isinstance(first[0], Failed) else None
                     return error if isinstance(error, Overloaded | NotReady) else None
-        except TimeoutError:
-            pass
-        finally:
-            reader.close()
         return None
 
     def detach(self, *sides: Side) -> None:

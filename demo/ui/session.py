@@ -103,7 +103,6 @@ class Session:
 
     # Way 6: The conversation and the prompt become a request
     def _make_race(self, engine: Engine, question: Question, turns: Sequence[Turn], options: GenerationOptions) -> Race:
-        """A race for a question after `turns`."""
         join = join_begun if question.kind == "rest" else join_messages
         messages = () if question.kind == "example" else join(turns)
         if question.kind != "rest":

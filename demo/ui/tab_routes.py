@@ -36,7 +36,6 @@ class TabStream(Response):
         self._tabs, self._name = tabs, name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream until the client leaves."""
         with self._tabs.attach(self._name) as messages:
             await StreamingResponse(messages, media_type=self.media_type)(scope, receive, send)
 

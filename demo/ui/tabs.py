@@ -26,12 +26,12 @@ class OpenTab:
     """One session: its client, its running tasks, its unsent messages."""
 
     client: str
+    timer: asyncio.TimerHandle  # which forgets it, unless a reader comes before
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
     unsent: list[bytes] = field(default_factory=list)
     unsent_bytes: int = 0
     news: asyncio.Event = field(default_factory=asyncio.Event)
     readers: int = 0
-    timer: asyncio.TimerHandle | None = None
 
 
 class Tabs:
@@ -52,8 +52,8 @@ class Tabs:
             return True
         if not self.places.take(client):
             return False
-        self._open[name] = OpenTab(client)
-        self._expect_reader(name)
+        timer = asyncio.get_running_loop().call_later(self._unread_seconds, self.forget, name)
+        self._open[name] = OpenTab(client, timer)
         return True
 
     def start(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
@@ -81,8 +81,7 @@ class Tabs:
         """The messages to an open session, all that wait in one piece. It is forgotten when its last reader leaves."""
         tab = self._open[name]
         tab.readers += 1
-        if tab.timer is not None:
-            tab.timer.cancel()
+        tab.timer.cancel()
         try:
             yield self._read(name, tab)
         finally:
@@ -102,14 +101,9 @@ class Tabs:
     def forget(self, name: str) -> None:
         """Cancel the session's work and free its place."""
         tab = self._open.pop(name)
-        if tab.timer is not None:
-            tab.timer.cancel()
+        tab.timer.cancel()
         for task in tuple(tab.tasks):
             task.cancel()
         tab.news.set()
         self.places.give_back(tab.client)
         self.on_close(name)
-
-    def _expect_reader(self, name: str) -> None:
-        loop = asyncio.get_running_loop()
-        self._open[name].timer = loop.call_later(self._unread_seconds, self.forget, name)

@@ -7,10 +7,9 @@ import gradio as gr
 from gradio.components import Component
 
 from demo.examples import read_examples
-from demo.ui.components.chart import build_chart
 from demo.ui.components.controls import build_controls
 from demo.ui.components.lesson import Lesson
-from demo.ui.components.markup import build_html, build_table
+from demo.ui.components.markup import build_chart, build_html, build_table
 from demo.ui.components.pane import Pane
 from demo.ui.files import LESSON
 from demo.ui.view.speed import DEFAULT_PACE, list_speeds

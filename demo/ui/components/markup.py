@@ -5,6 +5,8 @@ from typing import Any, Final
 
 import gradio as gr
 
+from demo.ui.view.plots import Figure
+
 TABLE: Final = '<div><p class="verdict" hidden></p><div></div></div>'
 
 
@@ -17,6 +19,17 @@ def build_html(script: str | None, value: Any = None, **options: Any) -> gr.HTML
 def build_table(name: str, value: str | None = None) -> gr.HTML:
     """A table of the page; its value is a view's `Table` as JSON."""
     return build_html("mountTable(element, props, watch)", value, html_template=TABLE, elem_id=name)
+
+
+def build_chart(name: str) -> gr.HTML:
+    """An empty chart with buttons that save it; `name` ends its element's id and names the saved files."""
+    place, script = f'<div data-name="{name}"></div>', "mountChart(element, props, watch)"
+    return build_html(script, html_template=place, elem_id=f"plot-{name}")
+
+
+def show_chart(figure: Figure, summary: str) -> str:
+    """The value of a chart, which the browser draws; `summary` describes it to those who can't see it."""
+    return write_json({"figure": figure, "summary": summary})
 
 
 def write_json(value: object) -> str:

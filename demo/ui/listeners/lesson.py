@@ -15,7 +15,7 @@ from demo.trace import Trace
 from demo.ui.components.layout import Layout
 from demo.ui.components.markup import write_json
 from demo.ui.components.pane import Updates
-from demo.ui.listeners.updates import show_sentence, show_start, skip
+from demo.ui.listeners.updates import SKIP, show_sentence, show_start
 from demo.ui.session import Sessions
 from demo.ui.view.links import PromptLink, read_link, write_link
 from demo.ui.view.options import ControlValue, GenerationOptions
@@ -75,7 +75,7 @@ class LessonListeners:
         except DemoError as error:
             return show_sentence(self.page, session, str(error))
         if link is None:
-            return skip()
+            return SKIP
         session.has_chosen_speed = True
         return {self.page.prompt: link.prompt, **dict(zip(self.page.controls.values(), link.values, strict=True))}
 

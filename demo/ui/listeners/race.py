@@ -118,7 +118,7 @@ class RaceListeners:
         session = self.sessions.of(request)
         race = session.follow("stream")
         if race is None:
-            yield updates.skip()
+            yield updates.SKIP
             return
         async for view in race.stream(partial(self.sessions.choose_interval, session)):
             yield show(self.page.streamed, view)
@@ -126,13 +126,13 @@ class RaceListeners:
     async def wait_whole(self, request: gr.Request) -> Updates:
         """The non-streaming side: a function that returns once, when all of the text is there."""
         race = self.sessions.of(request).follow("wait_whole")
-        return updates.skip() if race is None else show(self.page.whole, await race.wait())
+        return updates.SKIP if race is None else show(self.page.whole, await race.wait())
 
     async def report_progress(self, request: gr.Request) -> AsyncIterator[Updates]:
         """The phase of the non-streaming side, which has nothing else to show before its end."""
         race = self.sessions.of(request).follow("report_progress")
         if race is None:
-            yield updates.skip()
+            yield updates.SKIP
             return
         async for view in race.report_progress():
             yield show(self.page.whole, view)
@@ -143,7 +143,7 @@ class RaceListeners:
         if session.race is not None:
             await session.race.ended.wait()
         if not session.record():
-            return updates.skip()
+            return updates.SKIP
         # In a thread: drawing would hold up this event loop for every other session.
         return await asyncio.to_thread(updates.show_results, self.page, tuple(session.runs), price)
 
@@ -180,7 +180,8 @@ class RaceListeners:
                 has_shown_speed = has_shown_speed or bool(speed)
                 line = {"text": sentence, "pending": not isinstance(status, Ready)}
                 line["larger"] = isinstance(status, Ready) and has_offer(status.card)
-                line["reload"] = is_tried_again(status) and self._may_reload(request)
+                is_tried_again = isinstance(status, Broken) and status.retry_at is not None
+                line["reload"] = is_tried_again and self._may_reload(request)
                 yield {self.page.model: line, self.page.generate: gr.update(interactive=enabled), **speed}
             await asyncio.sleep(POLL_SECONDS if isinstance(status, Loading) else WATCH_SECONDS)
 
@@ -219,11 +220,6 @@ async def _stop(session: Session) -> None:
 def read_mode(value: ControlValue) -> str:
     """How the question relates to the conversation: as the page's script says, or else as the checkbox says."""
     return str(value) if value in REPLACED else "continue" if value is True else "fresh"
-
-
-def is_tried_again(status: Status) -> bool:
-    """Whether the model has failed, and is loaded again later."""
-    return isinstance(status, Broken) and status.retry_at is not None
 
 
 def describe_status(status: Status) -> str:

@@ -1,14 +1,14 @@
 """From a session's state to what the page shows of it: `{component: value}`. Knows no event."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import gradio as gr
 
 from demo.engine import Ready, Status
 from demo.trace import Trace, write_fragment, write_trace
-from demo.ui.components.chart import show_chart
 from demo.ui.components.layout import Layout
-from demo.ui.components.markup import write_json
+from demo.ui.components.markup import show_chart, write_json
 from demo.ui.components.pane import Updates, show, show_past
 from demo.ui.session import Session
 from demo.ui.view import plots
@@ -18,11 +18,7 @@ from demo.ui.view.tables import list_definitions, list_example, list_runs, list_
 from demo.ui.view.turn import Turn
 from demo.ui.view.words import Phase
 
-
-def skip() -> Updates:
-    """No change."""
-    skipped: Updates = gr.skip()
-    return skipped
+SKIP: Final[Updates] = gr.skip()  # no change
 
 
 def show_sentence(page: Layout, session: Session, sentence: str) -> Updates:
@@ -33,7 +29,6 @@ def show_sentence(page: Layout, session: Session, sentence: str) -> Updates:
 
 
 def show_start(page: Layout, session: Session, sentence: str = "") -> Updates:
-    """A race that has started."""
     label, number = (session.race.label, session.race.number) if session.race else ("", 0)
     return {
         **show_sentence(page, session, sentence),

@@ -12,13 +12,6 @@ from demo.ui.view.speed import DEFAULT_LENGTH, DEFAULT_PACE
 
 ControlValue: TypeAlias = float | str | None
 
-# As the page opens: what the card of the embedded model names, a penalty without which a model this small soon repeats
-# itself, and always the same seed, so that a lesson repeats.
-TEMPERATURE: Final = 0.2
-TOP_P: Final = 0.9
-REPETITION_PENALTY: Final = 1.1
-SEED_TEXT: Final = "1"
-
 
 class Slider(NamedTuple):
     """One slider of the controls."""
@@ -31,18 +24,20 @@ class Slider(NamedTuple):
     step: float
 
 
+# As the page opens: temperature and top p are what the card of the embedded model names; without the penalty a model
+# this small soon repeats itself.
 SLIDERS: Final = {
     "length": Slider("Max tokens", "the longest answer", DEFAULT_LENGTH, 1, 1024, 1),
-    "temperature": Slider("Temperature", "0 is greedy decoding", TEMPERATURE, 0, 2, 0.05),
-    "top_p": Slider("Top p", "1 is off", TOP_P, 0.05, 1, 0.05),
+    "temperature": Slider("Temperature", "0 is greedy decoding", 0.2, 0, 2, 0.05),
+    "top_p": Slider("Top p", "1 is off", 0.9, 0.05, 1, 0.05),
     "top_k": Slider("Top k", "0 is off", 0, 0, 100, 1),
-    "repetition": Slider("Repetition penalty", "1 is off", REPETITION_PENALTY, 1, 2, 0.05),
+    "repetition": Slider("Repetition penalty", "1 is off", 1.1, 1, 2, 0.05),
     "frequency": Slider("Frequency penalty", "0 is off", 0, -2, 2, 0.1),
 }
 # All controls in the order in which listeners and links get their values, each with its value as the page opens.
 DEFAULTS: Final[dict[str, float | str]] = {
     **{name: slider.default for name, slider in SLIDERS.items()},
-    "seed": SEED_TEXT,
+    "seed": "1",  # always the same, so that a lesson repeats
     "pace": DEFAULT_PACE,
 }
 

@@ -27,12 +27,10 @@ class Reading:
 
     @property
     def last(self) -> Event | None:
-        """The newest event."""
         return self.events[-1] if self.events else None
 
     @property
     def tokens(self) -> list[Token]:
-        """All tokens."""
         return [event for event in self.events if isinstance(event, Token)]
 
 
@@ -72,7 +70,6 @@ class PaneView:
 
 # Way 17: Events become a frozen view: text, times, and when each token is due
 def view_reading(reading: Reading) -> PaneView:
-    """The view of a reading."""
     phase, timeline = find_phase(reading), measure_reading(reading)
     return PaneView(
         reading.side,
@@ -93,7 +90,6 @@ def view_reading(reading: Reading) -> PaneView:
 
 
 def find_phase(reading: Reading) -> Phase:
-    """The phase of a side."""
     last = reading.last
     if isinstance(last, Failed):
         return "failed"

@@ -58,14 +58,12 @@ def draw_latency(runs: Sequence[Turn]) -> Figure:
 
 
 def describe_timeline(turn: Turn) -> str:
-    """The first figure in words."""
     sides = [(TITLES[view.side], view.timeline) for view in (turn.streamed, turn.whole)]
     texts = [f"{title}: first text {format_seconds(t.ttft)}, all after {format_seconds(t.total)}" for title, t in sides]
     return f"Tokens visible to each reader over time. {'. '.join(texts)}."
 
 
 def describe_latency(runs: Sequence[Turn]) -> str:
-    """The second figure in words."""
     which = f"the last {len(runs)}" if count_dropped(runs) else str(len(runs))
     return (
         f"Time to first token against total latency of {which} runs: low when streaming, "

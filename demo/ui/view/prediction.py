@@ -43,9 +43,8 @@ def describe_source(example: GenerationOptions, rate: float | None) -> str:
     if example.pace is None:
         return f"Predicted from the {rate:.1f} tokens/s of this machine's last run."
     if rate < example.pace:
-        return (
-            f"This machine generates {rate:.1f} tokens/s, fewer than the requested {example.pace:g}: predicted from it."
-        )
+        fewer = f"{rate:.1f} tokens/s, fewer than the requested {example.pace:g}"
+        return f"This machine generates {fewer}: predicted from it."
     return f"Predicted from the requested rate, {example.pace:g} tokens/s. A faster machine is slowed to it."
 
 
@@ -57,12 +56,8 @@ def describe_measured(example: GenerationOptions, turn: Turn) -> str:
     if rate is None:
         return f"{requested}: too few tokens to measure a rate."
     after_first = format_seconds(timeline.tokens[-1] - timeline.tokens[0])
-    measured = f"{requested}, measured {rate:.1f}: {count - 1:,} tokens in the {after_first} after the first."
-    return (
-        measured
-        if count >= example.max_new_tokens
-        else f"{measured} It ended before {example.max_new_tokens:,} tokens."
-    )
+    early = "" if count >= example.max_new_tokens else f" It ended before {example.max_new_tokens:,} tokens."
+    return f"{requested}, measured {rate:.1f}: {count - 1:,} tokens in the {after_first} after the first.{early}"
 
 
 def _read_own_rate(turn: Turn, example: GenerationOptions) -> float | None:

@@ -58,7 +58,6 @@ def list_savings(saving: Saving, price: float) -> list[tuple[str, ...]]:
 
 
 def describe_saving(turn: Turn | None) -> str:
-    """The saving in a sentence."""
     if turn is None:
         return NO_RUN
     if (saving := measure_saving(turn)) is None:

@@ -25,7 +25,6 @@ def _join(words: str) -> str:
 
 
 def list_paces() -> list[tuple[str, int]]:
-    """Labels and values of all speeds."""
     return [("real speed", REAL_SPEED), *((f"{pace} tokens/s", pace) for pace in PACES)]
 
 

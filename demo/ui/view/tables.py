@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from demo.ui.view import definitions, plots, prediction, savings
+from demo.metric_definitions import NOT_REPORTED, Chunk, Definition, Latencies, compare_definitions
+from demo.ui.view import plots, prediction, savings
 from demo.ui.view.options import GenerationOptions
 from demo.ui.view.turn import Turn
+from demo.ui.view.words import format_seconds
 
 Table: TypeAlias = dict[str, object]  # {sentence, caption, columns, rows}; without rows only the sentence is shown
 
 
 def list_runs(runs: Sequence[Turn]) -> Table:
-    """Every run of the tab."""
     return {"caption": plots.describe_runs(runs), "columns": plots.COLUMNS, "rows": plots.list_rows(runs)}
 
 
@@ -41,11 +42,25 @@ def list_saved(runs: Sequence[Turn], price: float) -> Table:
 
 
 def list_definitions(runs: Sequence[Turn]) -> Table:
-    """Every tool's definitions of the same names, with the numbers of the last completed run."""
+    """What each benchmark tool calls TTFT, ITL and TPOT, with the numbers of the last completed run.
+
+    Each token is one chunk, as this server sends them.
+    """
     last = next((run for run in reversed(runs) if run.trace is not None), None)
     numbers = "after a run, with its numbers" if last is None else f"with the numbers of run {last.number}, streamed"
+    tokens = () if last is None or last.trace is None else last.trace.tokens
+    compared = compare_definitions([[Chunk(token.time, token.text) for token in tokens]])
     return {
         "caption": f"The same names, as each tool defines them, {numbers}; n tokens, on the engine's clock",
-        "columns": definitions.COLUMNS,
-        "rows": definitions.list_definitions(None if last is None else last.trace),
+        "columns": ("Tool", "TTFT", "ITL", "TPOT"),
+        "rows": [_list_cells(definition, found) for definition, found in compared],
     }
+
+
+def _list_cells(definition: Definition, found: Latencies) -> tuple[str, ...]:
+    cells = ((found.ttft, definition.ttft), (found.itl, definition.itl), (found.tpot, definition.tpot))
+    return (definition.tool, *(_format(seconds, words) for seconds, words in cells))
+
+
+def _format(seconds: float | None, words: str) -> str:
+    return words if seconds is None or words == NOT_REPORTED else f"{format_seconds(seconds)}: {words}"
