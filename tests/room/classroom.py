@@ -24,8 +24,6 @@ ADDRESS = PublicAddress("http://room.test", 80, is_reached=True)
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole reply."""
-
     status: int
     headers: dict[str, str]
     content: bytes
@@ -37,8 +35,6 @@ class Reply:
 
 @dataclass(frozen=True)
 class Named:
-    """One event of a room."""
-
     name: str
     id: int | None
     data: Any
@@ -61,7 +57,6 @@ class Follower:
         return [event for event in found if event.name != "ping"]
 
     def pick(self, name: str) -> list[Any]:
-        """The data of all events of a name."""
         return [event.data for event in self.events if event.name == name]
 
     @property
@@ -110,7 +105,6 @@ class Phone:
         return (await self._room.ask("POST", f"{self.path}/stop", {"round": self._room.number})).status
 
     def request(self) -> Visit:
-        """Ask for itself."""
         return Visit(self._room.app, f"{self.path}/requests", {"round": self._room.number}).start()
 
     @property
@@ -174,7 +168,6 @@ class Classroom:
         return dict(reply.body)
 
     async def lead(self, method: str, part: str = "", body: Any = None) -> Reply:
-        """What the teacher asks."""
         return await self.ask(method, f"{self.path}/{part}".rstrip("/"), body, self.key)
 
     async def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Reply:
@@ -189,5 +182,20 @@ class Classroom:
         return self.engine.ticket(index)
 
     def find_phones(self, arm: str) -> list[Phone]:
-        """Those of an arm."""
         return [phone for phone in self.phones if phone.arm == arm]
+
+
+async def open_round(phones: int, kind: str, **body: Any) -> Classroom:
+    """A class of so many phones, in a round."""
+    room = await Classroom().open(phones)
+    await room.begin(kind, **body)
+    return room
+
+
+async def open_running(phones: int, kind: str, **body: Any) -> tuple[Classroom, AnsweredTicket]:
+    """The same, and its run, which has made the token "The "."""
+    room = await open_round(phones, kind, **body)
+    ticket = room.ticket()
+    ticket.start()
+    ticket.write("The ")
+    return room, ticket

@@ -15,7 +15,7 @@ from demo.room.round import Plan
 from demo.room.snapshot import write_phone_state
 from tests.api.script import TicketEngine
 from tests.api.visit import Visit
-from tests.room.classroom import Classroom
+from tests.room.classroom import Classroom, open_round, open_running
 
 pytestmark = pytest.mark.anyio
 
@@ -53,11 +53,8 @@ async def test_a_run_that_is_refused_after_the_predictions_leaves_the_round_wher
 
 
 async def test_a_phone_that_stops_gets_no_more_and_the_others_go_on() -> None:
-    room = await Classroom().open(2)
-    await room.begin("stop")
-    (stopping, reading), ticket = room.phones, room.ticket()
-    ticket.start()
-    ticket.write("The ")
+    room, ticket = await open_running(2, "stop")
+    stopping, reading = room.phones
     await stopping.stream.until("text")
     assert [await stopping.stop(), await stopping.stop()] == [204, 409]
     assert (await stopping.stream.until("stopped"))["tokens"] == 1
@@ -88,23 +85,19 @@ def test_a_phone_that_lags_has_when_it_comes_back_what_it_had_when_it_stopped() 
 
 
 async def test_when_all_have_stopped_the_run_is_cancelled() -> None:
-    room = await Classroom().open(2)
-    await room.begin("stop")
-    room.ticket().start()
-    room.ticket().write("The ")
+    room, ticket = await open_running(2, "stop")
     for phone in room.phones:
         await phone.stream.until("text")
     assert await room.phones[0].stop() == 204
-    assert not room.ticket().cancelled
+    assert not ticket.cancelled
     assert await room.phones[1].stop() == 204
-    assert room.ticket().cancelled
+    assert ticket.cancelled
     results = await room.teacher.until("results")
     assert (results["finish"], results["at_least"], results["stopped"]) == ("cancelled", True, 2)
 
 
 async def test_nothing_is_stopped_in_a_race() -> None:
-    room = await Classroom().open(1)
-    await room.begin("race")
+    room = await open_round(1, "race")
     assert await room.phones[0].stop() == 409
 
 
@@ -146,8 +139,7 @@ async def test_phones_ask_for_themselves_and_are_refused_beyond_the_limit_until_
 
 
 async def test_all_of_them_are_one_client_the_teacher() -> None:
-    room = await Classroom().open(3)
-    await room.begin("crowd")
+    room = await open_round(3, "crowd")
     for phone in room.phones:
         await phone.request().until_listening()
     assert isinstance(room.engine, TicketEngine)
@@ -157,8 +149,7 @@ async def test_all_of_them_are_one_client_the_teacher() -> None:
 
 
 async def test_a_phone_asks_once_at_a_time_and_is_answered_once() -> None:
-    room = await Classroom().open(2)
-    await room.begin("crowd")
+    room = await open_round(2, "crowd")
     request = await room.phones[0].request().until_listening()
     assert (await read(room.phones[0].request()))[0] == 409
     room.ticket().answer_now("one")
@@ -167,8 +158,7 @@ async def test_a_phone_asks_once_at_a_time_and_is_answered_once() -> None:
 
 
 async def test_a_phone_that_goes_away_frees_its_place_and_may_ask_again() -> None:
-    room = await Classroom().open(1)
-    await room.begin("crowd")
+    room = await open_round(1, "crowd")
     request = await room.phones[0].request().until_listening()
     request.leave()
     await request.until_ended()
@@ -178,8 +168,7 @@ async def test_a_phone_that_goes_away_frees_its_place_and_may_ask_again() -> Non
 
 
 async def test_the_teacher_ends_it_and_what_is_being_answered_stops() -> None:
-    room = await Classroom().open(1)
-    await room.begin("crowd")
+    room = await open_round(1, "crowd")
     await room.phones[0].request().until_listening()
     assert (await room.lead("POST", "advance")).status == 202
     assert (await room.teacher.until("results"))["served"] == 0
@@ -189,6 +178,5 @@ async def test_the_teacher_ends_it_and_what_is_being_answered_stops() -> None:
 
 async def test_it_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "MAX_SECONDS", 0.0)
-    room = await Classroom().open(1)
-    await room.begin("crowd")
+    room = await open_round(1, "crowd")
     assert (await room.teacher.until("results"))["served"] == 0

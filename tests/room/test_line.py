@@ -6,17 +6,14 @@ from typing import Any
 import pytest
 
 from demo.api.delivery import stall_watch
-from tests.room.classroom import Classroom
+from tests.room.classroom import Classroom, open_round, open_running
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_phone_that_loses_its_line_in_mid_round_goes_on_after_its_last_event() -> None:
-    room = await Classroom().open(1)
-    await room.begin("race", arms="streamed")
-    (phone,), ticket = room.phones, room.ticket()
-    ticket.start()
-    ticket.write("The ")
+    room, ticket = await open_running(1, "race", arms="streamed")
+    (phone,) = room.phones
     await phone.stream.until("text")
     before, last_seen = phone.stream, await phone.stream.leave()
     ticket.write("sky ")
@@ -33,11 +30,8 @@ async def test_a_phone_that_loses_its_line_in_mid_round_goes_on_after_its_last_e
 
 @pytest.mark.parametrize("arm", ["streamed", "whole"])
 async def test_a_phone_that_is_reloaded_has_the_state_and_then_the_rest(arm: str) -> None:
-    room = await Classroom().open(1)
-    await room.begin("race", arms=arm)
-    (phone,), ticket = room.phones, room.ticket()
-    ticket.start()
-    ticket.write("The ")
+    room, ticket = await open_running(1, "race", arms=arm)
+    (phone,) = room.phones
     await room.teacher.until("text")
     await phone.stream.leave()
     state = await phone.come_back().until("state")
@@ -69,8 +63,7 @@ async def test_a_number_that_no_event_has_is_answered_with_the_state() -> None:
 
 
 async def test_the_teacher_comes_back_with_the_key_after_a_reload() -> None:
-    room = await Classroom().open(2)
-    await room.begin("race", arms="streamed")
+    room = await open_round(2, "race", arms="streamed")
     room.ticket().start()
     room.ticket().write("The ")
     last_seen = max(event.id or 0 for event in room.teacher.events)
@@ -98,8 +91,7 @@ def has_tokens(count: int) -> Callable[[Any], bool]:
 
 
 async def test_a_phone_that_does_not_read_holds_up_nobody() -> None:
-    room = await Classroom().open(2)
-    await room.begin("race", arms="streamed")
+    room = await open_round(2, "race", arms="streamed")
     slow, quick = room.phones
     slow.stream.visit.hold()
     room.ticket().start()
@@ -115,8 +107,7 @@ async def test_a_phone_that_does_not_read_holds_up_nobody() -> None:
 
 async def test_a_phone_that_reads_nothing_for_long_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stall_watch, "STALL_SECONDS", 0.03)
-    room = await Classroom().open(2)
-    await room.begin("race", arms="streamed")
+    room = await open_round(2, "race", arms="streamed")
     stalled, reading = room.phones
     stalled.stream.visit.hold()
     room.ticket().start()
@@ -129,8 +120,7 @@ async def test_a_phone_that_reads_nothing_for_long_is_gone(monkeypatch: pytest.M
 
 
 async def test_an_events_bytes_are_written_once_for_all() -> None:
-    room = await Classroom().open(4)
-    await room.begin("race", arms="streamed")
+    room = await open_round(4, "race", arms="streamed")
     room.ticket().answer_now("one")
     for phone in room.phones:
         await phone.stream.until("end")
@@ -139,8 +129,7 @@ async def test_an_events_bytes_are_written_once_for_all() -> None:
 
 
 async def test_a_room_that_closes_tells_everybody_and_ends_their_streams_and_its_run() -> None:
-    room = await Classroom().open(2)
-    await room.begin("race")
+    room = await open_round(2, "race")
     assert (await room.lead("DELETE")).status == 204
     for stream in (room.teacher, *(phone.stream for phone in room.phones)):
         assert await stream.until("closed") == {"why": "teacher"}

@@ -6,15 +6,14 @@ from demo.engine import Broken, Loading, Status
 from demo.engines.replay import read_recordings
 from demo.errors import EngineFailed, ModelError, Overloaded
 from tests.api.script import TicketEngine
-from tests.room.classroom import Classroom
+from tests.room.classroom import Classroom, open_round, open_running
 from tests.scripted import ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_room_costs_one_place_in_the_engine() -> None:
-    room = await Classroom().open(6)
-    await room.begin("race", max_new_tokens=16, tokens_per_second=30)
+    room = await open_round(6, "race", max_new_tokens=16, tokens_per_second=30)
     assert isinstance(room.engine, TicketEngine)
     (ticket,) = room.engine.tickets
     assert (ticket.request.max_new_tokens, ticket.request.pace) == (16, 30)
@@ -28,11 +27,7 @@ async def test_the_arms_are_as_many() -> None:
 
 
 async def test_the_streamed_arm_has_each_token_and_the_whole_arm_all_of_them_in_one_message() -> None:
-    room = await Classroom().open(4)
-    await room.begin("race")
-    ticket = room.ticket()
-    ticket.start()
-    ticket.write("The ")
+    room, ticket = await open_running(4, "race")
     for phone in room.find_phones("streamed"):
         await phone.stream.until("text")
     assert [phone.stream.pick("text") for phone in room.find_phones("whole")] == [[], []]
@@ -46,8 +41,7 @@ async def test_the_streamed_arm_has_each_token_and_the_whole_arm_all_of_them_in_
 
 
 async def test_how_long_it_took_is_told_when_the_round_has_ended_and_not_before() -> None:
-    room = await Classroom().open(2)
-    await room.begin("race")
+    room = await open_round(2, "race")
     room.ticket().answer_now("one", "two")
     phone = room.phones[0]
     await phone.stream.until("round", lambda round: round["phase"] == "guessing")
@@ -64,8 +58,7 @@ async def test_how_long_it_took_is_told_when_the_round_has_ended_and_not_before(
 
 
 async def test_a_guess_is_taken_once_and_only_while_it_is_asked_for() -> None:
-    room = await Classroom().open(2)
-    await room.begin("race")
+    room = await open_round(2, "race")
     early = await room.phones[0].answer(felt=1.0)
     room.ticket().answer_now("one")
     await room.phones[0].stream.until("round", lambda round: round["phase"] == "guessing")
@@ -78,22 +71,18 @@ async def test_a_guess_is_taken_once_and_only_while_it_is_asked_for() -> None:
 
 
 async def test_who_joins_in_mid_run_has_an_arm_and_the_text_so_far() -> None:
-    room = await Classroom().open(1)
-    await room.begin("race", arms="streamed")
-    room.ticket().start()
-    room.ticket().write("The ")
+    room, ticket = await open_running(1, "race", arms="streamed")
     await room.phones[0].stream.until("text")
     late = await room.join()
     (state,) = late.stream.pick("state")
     assert (state["arm"], state["text"], state["tokens"]) == ("streamed", "The ", 1)
-    room.ticket().write_last("sky", "length")
+    ticket.write_last("sky", "length")
     await late.stream.until("end")
     assert late.stream.text == "The sky"
 
 
 async def test_two_rounds_do_not_overlap_and_arms_are_drawn_anew() -> None:
-    room = await Classroom().open(8)
-    await room.begin("race")
+    room = await open_round(8, "race")
     assert (await room.lead("POST", "rounds", {"kind": "race"})).status == 409
     drawn = set()
     for _ in range(12):
@@ -106,8 +95,7 @@ async def test_two_rounds_do_not_overlap_and_arms_are_drawn_anew() -> None:
 
 
 async def test_the_teacher_may_end_a_run() -> None:
-    room = await Classroom().open(1)
-    await room.begin("race")
+    room = await open_round(1, "race")
     room.ticket().start()
     assert (await room.lead("POST", "advance")).status == 202
     assert (await room.teacher.until("end"))["finish"] == "cancelled"
@@ -115,8 +103,7 @@ async def test_the_teacher_may_end_a_run() -> None:
 
 
 async def test_a_run_that_fails_ends_the_round_and_says_why() -> None:
-    room = await Classroom().open(1)
-    await room.begin("race")
+    room = await open_round(1, "race")
     room.ticket().fail(EngineFailed("The model has failed: ask again."))
     end = await room.phones[0].stream.until("end")
     assert (end["finish"], end["error"]) == ("failed", "The model has failed: ask again.")

@@ -89,12 +89,7 @@ def test_which_arm_a_phone_gets_is_random() -> None:
 
 def test_savings_are_added_up() -> None:
     stops = [Stop(10, 1.0), Stop(40, 4.0)]
-    assert add_savings(stops, 100, 9.0) == {
-        "stopped": 2,
-        "tokens_saved": 150,
-        "seconds_saved": 13.0,
-        "at_least": False,
-    }
+    assert add_savings(stops, 100, 9.0) == {"stopped": 2, "tokens_saved": 150, "seconds_saved": 13.0, "at_least": False}
 
 
 def test_every_phone_has_a_name_of_its_own() -> None:

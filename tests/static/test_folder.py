@@ -30,8 +30,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Links(HTMLParser):
-    """What a document loads and links to."""
-
     def __init__(self, text: str) -> None:
         super().__init__()
         self.loaded: list[str] = []

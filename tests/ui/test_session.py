@@ -123,20 +123,6 @@ async def test_stopping_both_leaves_the_streamed_text_and_shows_no_whole_text(
     assert engine.tickets[0].cancelled
 
 
-async def test_when_both_sides_are_stopped_the_work_stops(session: Session, engine: ScriptedEngine) -> None:
-    start(session, engine)
-    session.stop("whole")
-    assert not engine.tickets[0].cancelled
-    session.stop("streamed")
-    assert engine.tickets[0].cancelled
-
-
-async def test_a_second_question_continues_the_conversation(session: Session, engine: ScriptedEngine) -> None:
-    await play(session, engine, "Hello", "Hi", " there")
-    start(session, engine, "And now?")
-    assert engine.tickets[1].request.prompt == (HELLO, Message("assistant", "Hi there"), Message("user", "And now?"))
-
-
 async def test_a_retried_turn_is_asked_again_without_itself(session: Session, engine: ScriptedEngine) -> None:
     await play(session, engine, "Hello", "Hi")
     session.start(engine, session.turns[-1].question, GenerationOptions(), replaced=1)
@@ -189,12 +175,6 @@ async def test_one_answer_at_a_time(session: Session, engine: ScriptedEngine) ->
     start(session, engine)
     with pytest.raises(BadRequest, match="still being written"):
         start(session, engine)
-
-
-async def test_a_race_is_recorded_once(session: Session, engine: ScriptedEngine) -> None:
-    await play(session, engine, "Hello", "Hi")
-    assert not session.record()
-    assert len(session.runs) == 1
 
 
 async def test_a_session_keeps_its_last_100_runs_and_the_whole_conversation(

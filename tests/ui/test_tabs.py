@@ -1,4 +1,4 @@
-"""Open tabs: who gets a place, how long it is kept, and what ends with it."""
+"""Open tabs: who gets a place, how long it is kept, what ends with it, and many tabs at once."""
 
 import asyncio
 import json
@@ -11,18 +11,17 @@ from urllib.parse import urlsplit
 import pytest
 
 from demo.shared_limit import SharedLimit
-from demo.ui.tabs import FULL, MAX_EVENTS, Tabs
+from demo.ui.tabs import MAX_EVENTS, Tabs
 from tests.api.serving import connect, write_post
+from tests.browser.serving import serve
 from tests.figures.async_tab import AsyncTab
+from tests.figures.tab import Tab
 from tests.figures.tabs import read_config, start_server
+from tests.scripted import ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 UNREAD_SECONDS = 0.05
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+TABS = 20  # Gradio by itself runs the listeners of thirteen
 
 
 @pytest.mark.parametrize("greedy", [1, 3])
@@ -35,14 +34,6 @@ def test_greedy_clients_leave_as_many_places_as_each_has(greedy: int) -> None:
     assert places.taken == greedy * share
     assert sum(places.take(f"other {number}") for number in range(200)) == share
     assert places.is_full
-
-
-def test_a_place_that_is_given_back_can_be_taken_again() -> None:
-    places = SharedLimit(1)
-    assert places.take("a")
-    assert not places.take("b")
-    places.give_back("a")
-    assert places.take("b")
 
 
 async def test_a_session_that_nobody_reads_is_forgotten_and_its_work_cancelled() -> None:
@@ -144,9 +135,19 @@ async def test_two_thousand_joins_that_nobody_reads_keep_nobody_out(one_session:
             assert time.monotonic() < deadline, "a tab that nobody reads is still there"
 
 
-async def test_another_sites_page_can_start_nothing() -> None:
-    with start_server() as (_, url):
-        request = urllib.request.Request(f"{url}/gradio_api/queue/join", b"{}", {"Content-Type": "text/plain"})
-        with pytest.raises(urllib.error.HTTPError, match="422"):
-            await asyncio.to_thread(urllib.request.urlopen, request)
-    assert FULL
+async def test_twenty_tabs_show_the_beginning_of_their_answers_before_any_of_them_ends() -> None:
+    engine = ScriptedEngine()
+    with serve(engine) as served:
+        tabs = [Tab(served.url) for _ in range(TABS)]
+        for number, tab in enumerate(tabs, start=1):
+            tab.values[tab.ids["prompt"]] = "Hello"
+            tab.click("generate")
+            ticket = engine.wait_for_ticket(number)
+            ticket.start()
+            ticket.write("Hi")
+            assert tab.updated.wait(20), f"tab {number} waits for others to end"
+        for ticket in engine.tickets:
+            ticket.finish()
+        for tab in tabs:
+            with closing(tab):
+                assert tab.idle.wait(30)

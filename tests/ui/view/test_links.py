@@ -41,11 +41,6 @@ def test_a_link_holds_only_the_controls_that_were_changed() -> None:
     assert write_link(PromptLink("Hi", tuple({**DEFAULTS, "pace": 100}.values()))) == "prompt=Hi&pace=100"
 
 
-def test_a_seed_that_was_emptied_stays_empty() -> None:
-    fragment = write_link(PromptLink("Hi", tuple({**DEFAULTS, "seed": ""}.values())))
-    assert tuple(read_prompt(fragment).values) == tuple({**DEFAULTS, "seed": ""}.values())
-
-
 def test_the_fields_of_the_pages_scripts_are_left_to_them() -> None:
     assert read_link("station=3&present=1") is None
     assert read_link("") is None

@@ -96,23 +96,10 @@ def test_cached_tokens_of_the_prompt_are_shown_from_the_start_where_there_are_an
     assert describe_cached(view(side, events).cached) == ""
 
 
-def test_the_whole_sides_ttft_is_its_total_and_the_streamed_sides_is_not() -> None:
-    events = write_log(["a"] * 10)
-    streamed, whole = view("streamed", events).timeline, view("whole", events).timeline
-    assert whole.ttft == whole.total == streamed.total == pytest.approx(1.6)
-    assert streamed.ttft == pytest.approx(0.6)
-
-
 def test_a_stopped_streamed_side_shows_what_was_saved_at_most() -> None:
     stopped = view("streamed", write_log(["a"] * 37, reason=None), detached=14.3)
     assert stopped.phase == "stopped"
     assert stopped.note == "stopped at token 37 of up to 101, up to 6.40 s of waiting saved"
-
-
-def test_once_the_whole_side_has_ended_the_saved_time_is_exact() -> None:
-    streamed = read("streamed", write_log(["a"] * 5, reason=None), detached=11.1)
-    views = complete_views(streamed, read("whole", write_log(["a"] * 20)))
-    assert views[0].note == "stopped at token 5 of 20, 1.50 s of waiting saved"
 
 
 def test_before_the_second_token_nothing_is_estimated() -> None:
