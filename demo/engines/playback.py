@@ -1,4 +1,4 @@
-"""Playback: a thread that writes events into a log at the times that they are stamped with."""
+"""Playback: threads that write events into logs at the times that they are stamped with, and an engine of them."""
 
 import logging
 import threading
@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from demo.engine import Log, Ticket
-from demo.errors import DemoError, EngineFailed, Overloaded, describe_failure
+from demo.engine import Engine, Load, Log, Ticket
+from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_failure, describe_shutdown
 from demo.events import Done, Event, Failed, Token
+from demo.places import require_fit
 
 logger = logging.getLogger(__name__)
 
@@ -89,14 +90,56 @@ class Playback(Ticket):
         return Failed(now, EngineFailed("The recorded run has no end: record it again."))
 
 
-def play_all(schedules: Iterable[Iterable[Sequence[Event]]], logs: Sequence[Log]) -> list[Playback]:
-    """Play each of `schedules` into its own of `logs`: all, or none where Overloaded is raised."""
-    playbacks: list[Playback] = []
-    try:
-        for schedule, log in zip(schedules, logs, strict=True):
-            playbacks.append(Playback(schedule, log))
-    except BaseException:
-        for playback in playbacks:
-            playback.cancel()
-        raise
-    return playbacks
+class PlaybackEngine(Engine):
+    """An engine that plays schedules, at most `limit` at once; one more is refused with the sentence `full`."""
+
+    def __init__(self, limit: int, full: str) -> None:
+        self._limit = limit
+        self._full = full
+        self._playing: set[Playback] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def load(self) -> Load:
+        with self._lock:
+            return Load(self._count_playing(), waiting=0, limit=self._limit, stalled=0.0)
+
+    def admit(self) -> None:
+        with self._lock:
+            self._check_limit()
+
+    def play_all(self, schedules: Iterable[Iterable[Sequence[Event]]], logs: Sequence[Log]) -> Sequence[Playback]:
+        """Play each of `schedules` into its own of `logs`: all, or none where an error is raised."""
+        playbacks: list[Playback] = []
+        with self._lock:
+            self._check_limit(len(logs))
+            try:
+                for schedule, log in zip(schedules, logs, strict=True):
+                    playbacks.append(Playback(schedule, log))
+            except BaseException:
+                for playback in playbacks:
+                    playback.cancel()
+                raise
+            self._playing.update(playbacks)
+        return playbacks
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            playing = tuple(self._playing)
+        for playback in playing:
+            playback.fail(describe_shutdown())
+        for playback in playing:
+            playback.join()
+
+    def _check_limit(self, places: int = 1) -> None:
+        if self._closed:
+            raise NotReady("The server is shutting down: try again in a minute.")
+        require_fit(places, self._limit)
+        if self._count_playing() + places > self._limit:
+            raise Overloaded(self._full)
+
+    def _count_playing(self) -> int:
+        self._playing = {playback for playback in self._playing if playback.playing}
+        return len(self._playing)

@@ -1,7 +1,6 @@
 """Replay: an engine without a model, which plays recorded runs at their own times and refuses other requests."""
 
 import logging
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -10,12 +9,11 @@ from statistics import median
 from typing import Final
 
 from demo.choice import Choice
-from demo.engine import Engine, Load, Log, ModelCard, Piece, PlainPrompts, Ready, Status, Ticket
-from demo.engines.playback import Playback, play_all
-from demo.errors import BadRequest, NotReady, Overloaded, SettingError, describe_shutdown
+from demo.engine import Log, ModelCard, Piece, PlainPrompts, Ready, Status, Ticket
+from demo.engines.playback import PlaybackEngine
+from demo.errors import BadRequest, NotReady, SettingError
 from demo.events import Done, Event, Token
 from demo.metrics import measure_streamed
-from demo.places import require_fit
 from demo.request import Prompt, Request
 from demo.settings import Settings
 from demo.trace import Trace, read_trace
@@ -29,16 +27,13 @@ class NotRecorded(BadRequest):
     """No recording is of this request."""
 
 
-class Replay(Engine):
+class Replay(PlaybackEngine):
     """Plays the one of `traces` (at least one) with the request's prompt and settings; at most `limit` at once."""
 
     def __init__(self, traces: Sequence[Trace], limit: int = 64, plain_prompts: PlainPrompts = "chat") -> None:
+        super().__init__(limit, f"{limit} runs are being played, which is the limit: try again in a moment.")
         self._traces = traces
         self._plain_prompts = plain_prompts
-        self._limit = limit
-        self._playing: set[Playback] = set()
-        self._lock = threading.Lock()
-        self._closed = False
 
     @property
     def status(self) -> Status:
@@ -47,46 +42,12 @@ class Replay(Engine):
         card = ModelCard(first.model_id, None, "recorded", first.device, first.dtype, length, length + 1)
         return Ready(replace(card, rate=find_rate(self._traces), plain_prompts=self._plain_prompts))
 
-    @property
-    def load(self) -> Load:
-        with self._lock:
-            return Load(self._count_playing(), waiting=0, limit=self._limit, stalled=0.0)
-
-    def admit(self) -> None:
-        with self._lock:
-            self._check_limit()
-
     def tokenize(self, prompt: Prompt, options: str = "{}") -> tuple[str, tuple[Piece, ...]]:
         raise NotReady("This server plays recorded runs and has no tokenizer: start it without --replay-only.")
 
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
-        traces = [find_trace(self._traces, request) for request in requests]
-        with self._lock:
-            self._check_limit(len(traces))
-            pairs = zip(traces, requests, strict=True)
-            playbacks = play_all((schedule_trace(*pair, time.perf_counter()) for pair in pairs), logs)
-            self._playing.update(playbacks)
-        return playbacks
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            playing = tuple(self._playing)
-        for playback in playing:
-            playback.fail(describe_shutdown())
-        for playback in playing:
-            playback.join()
-
-    def _check_limit(self, places: int = 1) -> None:
-        if self._closed:
-            raise NotReady("The server is shutting down: try again in a minute.")
-        require_fit(places, self._limit)
-        if self._count_playing() + places > self._limit:
-            raise Overloaded(f"{self._limit} runs are being played, which is the limit: try again in a moment.")
-
-    def _count_playing(self) -> int:
-        self._playing = {playback for playback in self._playing if playback.playing}
-        return len(self._playing)
+        pairs = [(find_trace(self._traces, request), request) for request in requests]
+        return self.play_all((schedule_trace(*pair, time.perf_counter()) for pair in pairs), logs)
 
 
 def open_replay(traces: Sequence[Trace], settings: Settings) -> Replay:

@@ -4,11 +4,10 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal, TypeAlias
 
-from demo.engine import Broken, Engine, Load, Log, Piece, Status, Ticket
-from demo.engines.playback import Playback, play_all
-from demo.errors import EngineFailed, NotReady, Overloaded, describe_shutdown
+from demo.engine import Broken, Log, Piece, Status, Ticket
+from demo.engines.playback import PlaybackEngine
+from demo.errors import EngineFailed, NotReady
 from demo.events import Done, Event, Failed, Started, Token
-from demo.places import require_fit
 from demo.request import Prompt, Request
 
 Fault: TypeAlias = Literal["pause", "break"]
@@ -25,42 +24,22 @@ NO_MODEL: Final = NotReady("there is no model here, only a script.")
 BREAK: Final = EngineFailed("Request failed during generation: it was broken deliberately, after a few tokens.")
 
 
-class SimulatedFaults(Engine):
+class SimulatedFaults(PlaybackEngine):
     """Plays the script of the fault that the prompt names."""
 
     def __init__(self) -> None:
-        self._playbacks: list[Playback] = []
+        super().__init__(LIMIT, f"{LIMIT} simulated faults are being streamed already: try again in a few seconds.")
 
     @property
     def status(self) -> Status:
         return Broken(NO_MODEL)
 
-    @property
-    def load(self) -> Load:
-        self._playbacks = [each for each in self._playbacks if each.playing]
-        return Load(len(self._playbacks), waiting=0, limit=LIMIT, stalled=0.0)
-
-    def admit(self) -> None:
-        self._check_limit()
-
     def tokenize(self, prompt: Prompt, options: str = "{}") -> tuple[str, tuple[Piece, ...]]:
         raise NO_MODEL
 
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
-        self._check_limit(len(requests))
         faults: list[Fault] = ["break" if request.prompt == "break" else "pause" for request in requests]
-        playbacks = play_all((schedule(fault, time.perf_counter()) for fault in faults), logs)
-        self._playbacks += playbacks
-        return playbacks
-
-    def close(self) -> None:
-        for playback in self._playbacks:
-            playback.fail(describe_shutdown())
-
-    def _check_limit(self, places: int = 1) -> None:
-        require_fit(places, LIMIT)
-        if self.load.running + places > LIMIT:
-            raise Overloaded(f"{LIMIT} simulated faults are being streamed already: try again in a few seconds.")
+        return self.play_all((schedule(fault, time.perf_counter()) for fault in faults), logs)
 
 
 def schedule(fault: Fault, start: float) -> Iterator[Sequence[Event]]:
