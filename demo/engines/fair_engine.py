@@ -10,9 +10,8 @@ from typing import Final
 from demo.client_key import find_address_key
 from demo.engine import Engine, Log, Ticket
 from demo.engines.returning_clients import ReturningClients
-from demo.engines.wrapper import EngineWrapper, LogWrapper
+from demo.engines.wrapper import EngineWrapper, Place
 from demo.errors import Overloaded
-from demo.events import Done, Event, Failed
 from demo.places import require_fit
 from demo.request import Request
 from demo.shared_limit import SharedLimit
@@ -34,7 +33,7 @@ class FairEngine(EngineWrapper):
         self._clock = clock
         self._lock = threading.Lock()
         self._limits = _Limits(engine.load.limit)
-        self._places: set[_Place] = set()
+        self._places: set[Place] = set()
         self._returning = ReturningClients[None]()
 
     def admit(self) -> None:
@@ -50,14 +49,14 @@ class FairEngine(EngineWrapper):
         client = requests[0].client
         try:
             self._take(client, len(requests))
-            tickets = self._submit(requests, [_Place(log, client, self._give_back) for log in logs])
+            tickets = self._submit(requests, [Place(log, self._give_back, client) for log in logs])
         except Overloaded as error:
             if client is not None:
                 error.expect(self.find_wait(client, len(requests)))
             raise
         return tickets
 
-    def _submit(self, requests: Sequence[Request], places: "Sequence[_Place]") -> Sequence[Ticket]:
+    def _submit(self, requests: Sequence[Request], places: Sequence[Place]) -> Sequence[Ticket]:
         with self._lock:
             self._places.update(places)
         self._returning.note_request(places[0].client, None, self._clock())
@@ -65,10 +64,12 @@ class FairEngine(EngineWrapper):
             tickets = super().submit_all(requests, places)
         except BaseException:
             for place in places:
-                place.give_back()
+                self._give_back(place)
             raise
-        for place, ticket in zip(places, tickets, strict=True):
-            place.keep(ticket)
+        with self._lock:
+            for place, ticket in zip(places, tickets, strict=True):
+                if place in self._places:  # an ended run's place and ticket would refer to each other
+                    place.ticket = ticket
         return tickets
 
     def find_wait(self, client: str, places: int = 1) -> float | None:
@@ -84,7 +85,7 @@ class FairEngine(EngineWrapper):
                     return change.seconds
         return None
 
-    def _foresee(self, client: str, held: "Sequence[_Place]", limits: "_Limits") -> "Iterator[_Change]":
+    def _foresee(self, client: str, held: Sequence[Place], limits: "_Limits") -> "Iterator[_Change]":
         """Who gives back or takes a place when, in order, but for what `client` takes. The caller keeps `limits`."""
         now = self._clock()
         away = self._returning.list_away(now)
@@ -116,27 +117,23 @@ class FairEngine(EngineWrapper):
                 # The engine frees a place a moment before this does: the most frequent client must not always get it.
                 self._engine.admit()
                 raise Overloaded("All places have just been taken: try again in a few seconds.")
-            self._take_for(client, places)
+            if (refusing := self._limits.take_all(client, places)) is not None:
+                if refusing is self._limits.clients:
+                    who, key, whose = "You have", client, "your"
+                else:
+                    who, key, whose = "Your address has", find_address_key(client), "its"
+                raise Overloaded(
+                    f"{who} {refusing.count(key)} of the server's {limit} places, and {refusing.free} are left for all "
+                    f"others: try again when one of {whose} requests has ended."
+                )
 
-    def _take_for(self, client: str, places: int) -> None:
-        limits = self._limits
-        refusing = limits.take_all(client, places)
-        if refusing is limits.clients:
-            raise Overloaded(
-                f"You have {refusing.count(client)} of the server's {refusing.limit} places, and "
-                f"{refusing.free} are left for all others: try again when one of your requests has ended."
-            )
-        if refusing is limits.addresses:
-            raise Overloaded(
-                f"Your address has {refusing.count(find_address_key(client))} of the server's {refusing.limit} places, "
-                f"and {refusing.free} are left for all others: try again when one of its requests has ended."
-            )
-
-    def _give_back(self, place: "_Place") -> None:
+    def _give_back(self, place: Place) -> None:
         with self._lock:
-            self._places.discard(place)
-            self._returning.note_end(place.client, self._clock())
-            self._limits.give_back(place.client)
+            if place in self._places:
+                self._places.discard(place)
+                place.ticket = None
+                self._returning.note_end(place.client, self._clock())
+                self._limits.give_back(place.client)
 
 
 class _Limits:
@@ -188,30 +185,3 @@ class _Change:
     seconds: float
     client: str | None = field(compare=False)
     takes: bool = field(compare=False)
-
-
-class _Place(LogWrapper):
-    """The place of one run, given back before a reader can know of the end."""
-
-    def __init__(self, log: Log, client: str | None, give_back: "Callable[[_Place], None]") -> None:
-        super().__init__(log)
-        self.client = client
-        self._ticket: Ticket | None = None
-        self._give_back = give_back
-        self._given_back = False
-
-    def find_remaining(self) -> float | None:
-        return None if (ticket := self._ticket) is None else ticket.find_remaining()
-
-    def keep(self, ticket: Ticket) -> None:
-        """Ask `ticket` from now on, until the end: the two refer to each other."""
-        self._ticket = None if self._given_back else ticket
-
-    def give_back(self) -> None:
-        if not self._given_back:
-            self._given_back, self._ticket = True, None
-            self._give_back(self)
-
-    def observe(self, events: Sequence[Event]) -> None:
-        if isinstance(events[-1], Done | Failed):
-            self.give_back()

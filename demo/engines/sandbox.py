@@ -1,14 +1,13 @@
 """Sandbox: an Engine wrapper with a limit of its own, so that a load test can fill it and not the server."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 from demo.engine import Engine, Load, Log, Ticket
-from demo.engines.wrapper import EngineWrapper, LogWrapper
+from demo.engines.wrapper import EngineWrapper, Place
 from demo.errors import NotReady, Overloaded
-from demo.events import Done, Event, Failed
 from demo.places import require_fit, require_free
 from demo.request import Request
 
@@ -21,7 +20,7 @@ class Sandbox(EngineWrapper):
     def __init__(self, engine: Engine, limit: int) -> None:
         super().__init__(engine)
         self.limit = min(limit, max(1, engine.load.limit // SHARE))
-        self._slots: set[_Slot] = set()
+        self._slots: set[Place] = set()
         self._lock = threading.Lock()  # the engine's thread frees slots
         self._closed = False
 
@@ -35,7 +34,7 @@ class Sandbox(EngineWrapper):
         super().admit()
 
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
-        slots = [_Slot(log, self._free) for log in logs]
+        slots = [Place(log, self._free) for log in logs]
         with self._refusing(len(slots)), self._lock:
             self._check_limit(len(slots))
             self._slots.update(slots)
@@ -66,8 +65,7 @@ class Sandbox(EngineWrapper):
         try:
             yield
         except Overloaded as error:
-            tickets = [slot.ticket for slot in tuple(self._slots) if slot.ticket is not None]
-            waits = sorted(wait for ticket in tickets if (wait := ticket.find_remaining()) is not None)
+            waits = sorted(wait for slot in tuple(self._slots) if (wait := slot.find_remaining()) is not None)
             missing = len(self._slots) + places - self.limit
             error.expect(waits[missing - 1] if 0 < missing <= len(waits) else None)
             raise
@@ -78,19 +76,6 @@ class Sandbox(EngineWrapper):
         require_fit(places, self.limit, "this sandbox has at most")
         require_free(places, len(self._slots), self.limit, " in this sandbox")
 
-    def _free(self, slot: "_Slot") -> None:
+    def _free(self, slot: Place) -> None:
         with self._lock:
             self._slots.discard(slot)
-
-
-class _Slot(LogWrapper):
-    """One concurrent request of a sandbox."""
-
-    def __init__(self, log: Log, free: "Callable[[_Slot], None]") -> None:
-        super().__init__(log)
-        self._free = free
-        self.ticket: Ticket | None = None
-
-    def observe(self, events: Sequence[Event]) -> None:
-        if isinstance(events[-1], Done | Failed):
-            self._free(self)

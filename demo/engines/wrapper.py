@@ -1,10 +1,10 @@
 """EngineWrapper and LogWrapper: what stands in front of an engine, and of each of its logs. Both forward everything."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from demo.engine import Engine, Load, Log, Piece, Status, Ticket
-from demo.events import Event
+from demo.events import Done, Event, Failed
 from demo.request import Prompt, Request
 
 
@@ -51,3 +51,21 @@ class LogWrapper(ABC):
     @abstractmethod
     def observe(self, events: Sequence[Event]) -> None:
         """Called with the events that are about to be logged, from the engine's thread."""
+
+
+class Place(LogWrapper):
+    """The place that one run holds. Calls `give_back` with its last event, before a reader can know of the end."""
+
+    def __init__(self, log: Log, give_back: "Callable[[Place], None]", client: str | None = None) -> None:
+        super().__init__(log)
+        self.client = client
+        self.ticket: Ticket | None = None
+        self._give_back = give_back
+
+    def find_remaining(self) -> float | None:
+        """Seconds until the run is expected to end; None where that is not known."""
+        return None if (ticket := self.ticket) is None else ticket.find_remaining()
+
+    def observe(self, events: Sequence[Event]) -> None:
+        if isinstance(events[-1], Done | Failed):
+            self._give_back(self)
