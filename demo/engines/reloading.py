@@ -157,8 +157,9 @@ class ReloadingEngine(Engine):
         assert self._engine is not None
         self._limit = self._engine.load.limit
         gone = weakref.ref(self._engine)
-        pause = self._choose_pause(error)
-        self._failure = Broken(_strip(error), self._clock() + pause)
+        is_lasting = isinstance(error, SettingError | ModelError)
+        pause = self._backoff.choose_longest() if is_lasting else self._backoff.choose_pause()
+        self._failure = Broken(drop_frames(error), self._clock() + pause)
         engine, self._engine = self._engine, None
         engine.close()
         del engine
@@ -167,14 +168,10 @@ class ReloadingEngine(Engine):
         self._release()
         while gone() is not None and not self._closing:
             pause = self._backoff.choose_pause()
-            self._failure = Broken(_strip(error), self._clock() + pause)
+            self._failure = Broken(drop_frames(error), self._clock() + pause)
             logger.warning("The broken engine still holds its memory: the next look is in %.0f s.", pause)
             self._pause(pause)
             self._release()
-
-    def _choose_pause(self, error: DemoError) -> float:
-        is_lasting = isinstance(error, SettingError | ModelError)
-        return self._backoff.choose_longest() if is_lasting else self._backoff.choose_pause()
 
     def _pause(self, seconds: float) -> None:
         if not self._closing:
@@ -196,7 +193,7 @@ class _WeakTicket(Ticket):
         return None if (ticket := self._ticket()) is None else ticket.find_remaining()
 
 
-def _strip(error: DemoError) -> DemoError:
-    """The error without its traceback and causes, whose frames would keep the broken engine in memory."""
+def drop_frames(error: DemoError) -> DemoError:
+    """The error without its traceback and causes, whose frames would keep an engine in memory."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)

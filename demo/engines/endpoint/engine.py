@@ -8,17 +8,16 @@ import contextlib
 import gc
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from demo.engine import Broken, Engine, Load, Loading, Log, Piece, Ready, Status, Ticket
 from demo.engines.backoff import Backoff
 from demo.engines.endpoint.backend import Backend
 from demo.engines.endpoint.connection import ASK_SECONDS, Connection, Unreachable
 from demo.engines.endpoint.discovery import discover, list_models
-from demo.engines.endpoint.refusals import drop_frames
 from demo.engines.endpoint.run import EndpointRun
+from demo.engines.reloading import drop_frames
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_shutdown
 from demo.places import require_fit, require_free
 from demo.request import Prompt, Request
@@ -30,8 +29,6 @@ WATCH_SECONDS: Final = 5.0  # between two looks at whether the server is still t
 SECOND_LOOK_SECONDS: Final = 0.2
 FAILURES: Final = 2  # looks in a row that find nobody: one may be lost
 CLOSING_SECONDS: Final = 2.0
-
-T = TypeVar("T")
 
 
 class EndpointEngine(Engine):
@@ -75,7 +72,12 @@ class EndpointEngine(Engine):
         """Waits for the engine's reply: not for an event loop."""
         backend, connection = self._find_backend()
         backend.check_options(options)
-        return self._wait_for(backend.tokenize(connection, prompt, options), ASK_SECONDS)
+        reply = asyncio.run_coroutine_threadsafe(backend.tokenize(connection, prompt, options), self._loop)
+        try:
+            return reply.result(2 * ASK_SECONDS)
+        except TimeoutError:
+            reply.cancel()
+            raise NotReady(f"The engine at {self._url} does not answer: try again in a few seconds.") from None
 
     def submit_all(self, requests: Sequence[Request], logs: Sequence[Log]) -> Sequence[Ticket]:
         """Admit all or none, in one step. What the engine elsewhere refuses is the first event of its log."""
@@ -143,14 +145,6 @@ class EndpointEngine(Engine):
         except RuntimeError:  # the loop is closed: its runs have ended
             logger.debug("The event loop of the engine elsewhere is closed.")
 
-    def _wait_for(self, coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
-        future: Future[T] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        try:
-            return future.result(2 * seconds)
-        except TimeoutError:
-            future.cancel()
-            raise NotReady(f"The engine at {self._url} does not answer: try again in a few seconds.") from None
-
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
@@ -202,12 +196,10 @@ class EndpointEngine(Engine):
             try:
                 return await discover(connection, self._settings)
             except (NotReady, Overloaded) as error:
-                self._status = Loading(f"waiting for {self._url}", failure=self._describe_wait(error))
+                # What the server itself says, such as that it loads its model; nothing where it can't be reached.
+                failure = None if isinstance(error, Unreachable) else drop_frames(error)
+                self._status = Loading(f"waiting for {self._url}", failure=failure)
             await asyncio.sleep(self._backoff.choose_pause())
-
-    def _describe_wait(self, error: DemoError) -> DemoError | None:
-        """What the server itself says, such as that it loads its model; nothing where it can't be reached."""
-        return None if isinstance(error, Unreachable) else drop_frames(error)
 
     async def _watch(self, connection: Connection) -> None:
         """Return never; raise when the server is gone.

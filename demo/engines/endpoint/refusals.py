@@ -53,12 +53,6 @@ def is_context_exceeded(body: object) -> bool:
     )
 
 
-def drop_frames(error: DemoError) -> DemoError:
-    """The error without its traceback and causes: an object that keeps it would keep the engine in their frames."""
-    error.__cause__ = error.__context__ = None
-    return error.with_traceback(None)
-
-
 def find_error(event: Mapping[str, Any]) -> bool:
     """Whether an event of a stream is an error."""
     return event.get("error") is not None or event.get("object") == "error"

@@ -13,23 +13,12 @@ from demo.engines.endpoint.backend import Backend, Call
 from demo.engines.endpoint.chunk import Chunk, Entry
 from demo.engines.endpoint.connection import Connection, Cut, Unreachable
 from demo.engines.endpoint.reasoning_start import find_reasoning_start, is_opened
-from demo.engines.endpoint.refusals import drop_frames
 from demo.engines.endpoint.split import Part, Splitter
 from demo.engines.endpoint.stop_cutter import StopCutter
+from demo.engines.reloading import drop_frames
 from demo.engines.seed import choose_seed
 from demo.errors import DemoError, describe_failure
-from demo.events import (
-    Candidate,
-    Done,
-    EngineReport,
-    Event,
-    Failed,
-    FinishReason,
-    ReasoningStart,
-    Sent,
-    Started,
-    Token,
-)
+from demo.events import Candidate, Done, EngineReport, Event, Failed, FinishReason, ReasoningStart, Sent, Started, Token
 from demo.repetition import find_period
 from demo.request import Request
 
