@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from demo.engine import ModelCard, Piece
 from demo.engines.endpoint.chunk import Chunk
@@ -15,8 +15,7 @@ OFF: Final = {"top_k": -1, "top_p": 1.0, "typical_p": 1.0, "min_p": 0.0}  # on t
 UNSENT: Final = {"do_sample", "seed"}
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One POST."""
 
     path: str
@@ -36,9 +35,9 @@ class Backend(ABC):
     seed_bits: ClassVar[int] = 63
     includes_stops: ClassVar[bool] = False
     truncates: ClassVar[bool] = False
-    ignores_eos: ClassVar[bool] = True
-    chooses_cache: ClassVar[bool] = True
-    continues: ClassVar[bool] = True  # a last message of the assistant, which is not answered
+    ignores_eos: ClassVar[bool] = False
+    chooses_cache: ClassVar[bool] = False
+    continues: ClassVar[bool] = False  # a last message of the assistant, which is not answered
     takes_template_options: ClassVar[bool] = False  # `chat_template_kwargs`
     has_logprobs: ClassVar[bool] = True
     has_top_ids: ClassVar[bool] = False
@@ -56,9 +55,7 @@ class Backend(ABC):
     def read(self, event: Json) -> Chunk:
         """What an event says."""
 
-    async def tokenize(
-        self, connection: Connection, prompt: Prompt, options: str = "{}"
-    ) -> tuple[str, tuple[Piece, ...]]:
+    async def tokenize(self, connection: Connection, prompt: Prompt, options: str) -> tuple[str, tuple[Piece, ...]]:
         """The text that the model would read, and its tokens, with `options` as variables of the chat template.
 
         Raises NotReady where this kind does not tell them.
@@ -78,7 +75,9 @@ class Backend(ABC):
         self._refuse(request.top_n_tokens > 0 and not self.card.has_logprobs, "the likeliest alternatives")
         self.check_options(request.template_options)
         self._refuse(is_continued(request.prompt) and not self.continues, "the continuation of an answer")
-        self._check_seed(request.sampling.seed)
+        if (seed := request.sampling.seed) is not None:
+            self._refuse(not self.seed_bits, "`seed`")
+            self._refuse(seed >= 2**self.seed_bits, f"a `seed` of more than {self.seed_bits} bits")
         if (most := self.card.max_new_tokens) is not None and (request.max_new_tokens or 0) > most:
             raise BadRequest(f"An answer has at most {most} tokens here: ask for fewer than {request.max_new_tokens}.")
 
@@ -98,11 +97,6 @@ class Backend(ABC):
         if not sampling.is_random:
             written["temperature"] = 0.0
         return written
-
-    def _check_seed(self, seed: int | None) -> None:
-        if seed is not None:
-            self._refuse(not self.seed_bits, "`seed`")
-            self._refuse(seed >= 2**self.seed_bits, f"a `seed` of more than {self.seed_bits} bits")
 
     def _refuse(self, wrong: bool, what: str) -> None:
         if wrong:

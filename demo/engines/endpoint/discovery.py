@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from demo.choice import Choice
-from demo.engine import ModelCard, PlainPrompts
+from demo.engine import ModelCard
 from demo.engines.endpoint.backend import Backend, find_dict
 from demo.engines.endpoint.connection import Connection, Json, NoStream, Unreachable
 from demo.engines.endpoint.kinds.llama_cpp_python import LlamaCppPythonBackend, is_llama_cpp_python
@@ -118,7 +118,6 @@ def make_backend(found: Found, entry: Json, settings: Settings, url: str) -> Bac
     logger.info("%s", Choice("max-total-tokens", total, reason))
     device = " ".join(filter(None, (kind.title, found.version)))
     logger.info("%s", Choice("endpoint", url, f"{device} with the model {entry['id']}"))
-    plain: PlainPrompts = settings.plain_prompts
     card = ModelCard(
         str(facts.get("model_id") or entry["id"]),
         facts.get("model_sha"),
@@ -128,7 +127,7 @@ def make_backend(found: Found, entry: Json, settings: Settings, url: str) -> Bac
         int(facts.get("max_input_tokens") or total - 1),
         total,
         settings.max_new_tokens or facts.get("max_new_tokens"),
-        plain_prompts=plain,
+        plain_prompts=settings.plain_prompts,
         has_logprobs=kind.has_logprobs,
         has_top_ids=kind.has_top_ids,
     )
@@ -171,7 +170,7 @@ async def warm_up(connection: Connection, backend: Backend) -> Backend:
 async def _ask_for_a_token(connection: Connection, backend: Backend, greeting: Prompt) -> Backend:
     """The backend, with what the answer shows of the model's reasoning."""
     call = backend.write(Request(greeting, max_new_tokens=1), None)
-    reasoned = [backend.read(event).reasoned async for event in connection.stream(call.path, call.body)]
+    reasoned = [backend.read(event).reasoned async for event in connection.stream(*call)]
     if any(reasoned) or greeting == TEXT:
         return replace(backend, tells_reasoning=any(reasoned))
     return replace(backend, opens_reasoning=await can_open(backend, connection, greeting))

@@ -14,7 +14,7 @@ from demo.reasoning import OPENING, continue_start, read_raw
 from demo.request import Prompt, Request, find_begun
 
 
-async def is_opened(backend: Backend, connection: Connection, prompt: Prompt, options: str = "{}") -> bool:
+async def is_opened(backend: Backend, connection: Connection, prompt: Prompt, options: str) -> bool:
     """Whether the template ends inside a tag of reasoning. Raises what `tokenize` raises."""
     text, _ = await backend.tokenize(connection, prompt, options)
     return text.removesuffix(find_begun(prompt)).rstrip().endswith(OPENING)
@@ -23,7 +23,7 @@ async def is_opened(backend: Backend, connection: Connection, prompt: Prompt, op
 async def can_open(backend: Backend, connection: Connection, greeting: Prompt) -> bool:
     """Whether the template opens a tag of reasoning for a greeting; False where that is not told as documented."""
     try:
-        return await is_opened(backend, connection, greeting)
+        return await is_opened(backend, connection, greeting, "{}")
     except (DemoError, LookupError, TypeError, ValueError, AttributeError):
         return False
 

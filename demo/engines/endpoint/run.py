@@ -134,7 +134,7 @@ class EndpointRun(Ticket):
         self.missed = False  # whether the engine was not reached, or left in mid-answer
         # None: the engine draws its own, and does not tell it.
         seed = choose_seed(request, backend.seed_bits) if backend.seed_bits else request.sampling.seed
-        self.call: Call = backend.write(request, seed)
+        self._call: Call = backend.write(request, seed)
         self.stop: Callable[[], None] = lambda: None  # ends the task, from any thread
         self._backend = backend
         self._seed = seed
@@ -174,7 +174,7 @@ class EndpointRun(Ticket):
         if self._backend.opens_reasoning and isinstance(prompt := self.request.prompt, tuple):
             self._opens = await is_opened(self._backend, connection, prompt, self.request.template_options)
         answer = self._answer
-        async with aclosing(connection.stream(self.call.path, self.call.body)) as events:
+        async with aclosing(connection.stream(*self._call)) as events:
             async for event in events:
                 await self._show(answer.read(self._backend.read(event), time.perf_counter()))
                 if answer.is_cut and not (answer.cutter.found and self._backend.is_given_stops(self.request)):

@@ -4,21 +4,19 @@
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from demo.engines.endpoint.connection import Json
 from demo.engines.endpoint.kinds.plain import OPENAI, PlainBackend
+
+LLAMA_CPP: Final = OPENAI | {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repeat_penalty"}
 
 
 class LlamaCppPythonBackend(PlainBackend):
     """It is told every sampler: its defaults are not neutral."""
 
     title: ClassVar[str] = "llama-cpp-python"
-    sampling_names: ClassVar[Mapping[str, str]] = OPENAI | {
-        "top_k": "top_k",
-        "min_p": "min_p",
-        "repetition_penalty": "repeat_penalty",
-    }
+    sampling_names: ClassVar[Mapping[str, str]] = LLAMA_CPP
     seed_bits: ClassVar[int] = 31
     has_logprobs: ClassVar[bool] = False
 

@@ -9,7 +9,8 @@ from typing import ClassVar, Final
 from demo.engine import Piece
 from demo.engines.endpoint.backend import find_dict, locate_pieces
 from demo.engines.endpoint.connection import Connection, Json
-from demo.engines.endpoint.kinds.plain import OPENAI, PlainBackend, write_messages, write_options
+from demo.engines.endpoint.kinds.llama_cpp_python import LLAMA_CPP
+from demo.engines.endpoint.kinds.plain import PlainBackend, write_messages, write_options
 from demo.request import Prompt, Request
 
 # In the order of this server's own sampler; llama.cpp's default takes the temperature last.
@@ -20,12 +21,7 @@ class LlamaServerBackend(PlainBackend):
     """Its slots reuse the cache of whichever prompt begins alike: it is not kept apart for each client."""
 
     title: ClassVar[str] = "llama-server"
-    sampling_names: ClassVar[Mapping[str, str]] = OPENAI | {
-        "top_k": "top_k",
-        "typical_p": "typical_p",
-        "min_p": "min_p",
-        "repetition_penalty": "repeat_penalty",
-    }
+    sampling_names: ClassVar[Mapping[str, str]] = LLAMA_CPP | {"typical_p": "typical_p"}
     seed_bits: ClassVar[int] = 31
     ignores_eos: ClassVar[bool] = True
     chooses_cache: ClassVar[bool] = True
@@ -54,9 +50,7 @@ class LlamaServerBackend(PlainBackend):
         count = find_dict(event, "timings").get("predicted_n", usage.get("completion_tokens"))
         return count if isinstance(count, int) else None
 
-    async def tokenize(
-        self, connection: Connection, prompt: Prompt, options: str = "{}"
-    ) -> tuple[str, tuple[Piece, ...]]:
+    async def tokenize(self, connection: Connection, prompt: Prompt, options: str) -> tuple[str, tuple[Piece, ...]]:
         text = prompt if isinstance(prompt, str) else await self._apply_template(connection, prompt, options)
         special = isinstance(prompt, str)
         asked = {"content": text, "with_pieces": True, "add_special": special, "parse_special": not special}

@@ -11,12 +11,7 @@ from demo.events import Candidate
 from demo.request import Prompt, Request, TokenIds
 
 FINISHES: Final[dict[str, Finish]] = {"stop": "stop", "eos_token": "stop", "stop_sequence": "stop", "length": "length"}
-OPENAI: Final = {
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "frequency_penalty": "frequency_penalty",
-    "presence_penalty": "presence_penalty",
-}
+OPENAI: Final = {name: name for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty")}
 
 
 class PlainBackend(Backend):
@@ -24,9 +19,6 @@ class PlainBackend(Backend):
 
     title: ClassVar[str] = "an OpenAI-compatible server"
     sampling_names: ClassVar[Mapping[str, str]] = OPENAI
-    ignores_eos: ClassVar[bool] = False
-    chooses_cache: ClassVar[bool] = False
-    continues: ClassVar[bool] = False
     counts_tokens: ClassVar[bool] = False  # whether `usage` counts the tokens of the answer, and no hidden ones
     takes_ids: ClassVar[bool] = False
     fits_by_itself: ClassVar[bool] = False  # whether a completion without `max_tokens` is as long as fits

@@ -28,7 +28,5 @@ class SglangBackend(VllmBackend):
     def write_extensions(self, request: Request) -> Json:
         return {"ignore_eos": request.ignore_eos, "cache_salt": make_salt(request)}
 
-    async def tokenize(
-        self, connection: Connection, prompt: Prompt, options: str = "{}"
-    ) -> tuple[str, tuple[Piece, ...]]:
+    async def tokenize(self, connection: Connection, prompt: Prompt, options: str) -> tuple[str, tuple[Piece, ...]]:
         return await Backend.tokenize(self, connection, prompt, options)

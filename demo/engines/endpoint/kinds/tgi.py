@@ -25,6 +25,7 @@ class TgiBackend(PlainBackend):
         name: name for name in ("temperature", "top_p", "frequency_penalty")
     }  # of a conversation
     native_names: ClassVar[frozenset[str]] = frozenset(NATIVE[:6])
+    native_finishes: ClassVar[Mapping[str, Finish]] = FINISHES
     includes_stops: ClassVar[bool] = True
     truncates: ClassVar[bool] = True
     continues: ClassVar[bool] = True
@@ -80,16 +81,11 @@ class TgiBackend(PlainBackend):
             count=details.get("generated_tokens"),
             input_tokens=details.get("input_length"),
             cached_tokens=details.get("cached_tokens"),
-            finish=self.read_native_finish(str(details.get("finish_reason") or "")),
+            finish=self.native_finishes.get(details.get("finish_reason") or ""),
             figures=read_numbers(details.get("timings")),
         )
 
-    def read_native_finish(self, reason: str) -> Finish | None:
-        return FINISHES.get(reason)
-
-    async def tokenize(
-        self, connection: Connection, prompt: Prompt, options: str = "{}"
-    ) -> tuple[str, tuple[Piece, ...]]:
+    async def tokenize(self, connection: Connection, prompt: Prompt, options: str) -> tuple[str, tuple[Piece, ...]]:
         if isinstance(prompt, str):
             return prompt, read_pieces(await connection.ask("/tokenize", {"inputs": prompt}))
         body = {"model": self.model, "messages": write_messages(prompt), **write_options(options)}

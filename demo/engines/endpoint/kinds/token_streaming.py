@@ -1,25 +1,23 @@
 """Another instance of this server: TGI's dialect with all that this one adds to it."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from demo.engines.endpoint.chunk import Finish
 from demo.engines.endpoint.connection import Json
-from demo.engines.endpoint.kinds.plain import OPENAI
+from demo.engines.endpoint.kinds.plain import FINISHES, OPENAI
 from demo.engines.endpoint.kinds.tgi import NATIVE, TgiBackend
+from demo.engines.endpoint.kinds.vllm import SAMPLERS
 from demo.request import Request, Sampling
-
-REASONS: Final[dict[str, Finish]] = {"length": "length", "eos_token": "stop", "stop_sequence": "stop_sequence"}
 
 
 class TokenStreamingBackend(TgiBackend):
     """It cuts its text before a stop string by itself, and says that it did."""
 
     title: ClassVar[str] = "token-streaming"
-    sampling_names: ClassVar[Mapping[str, str]] = OPENAI | {
-        name: name for name in ("top_k", "min_p", "repetition_penalty")
-    }
+    sampling_names: ClassVar[Mapping[str, str]] = OPENAI | SAMPLERS
     native_names: ClassVar[frozenset[str]] = frozenset(NATIVE[:7])
+    native_finishes: ClassVar[Mapping[str, Finish]] = FINISHES | {"stop_sequence": "stop_sequence"}
     stop_options: ClassVar[Json] = {"include_stop_str_in_output": True}
     seed_bits: ClassVar[int] = 64
     ignores_eos: ClassVar[bool] = True
@@ -40,14 +38,7 @@ class TokenStreamingBackend(TgiBackend):
         return {"raw": True, "ignore_eos": request.ignore_eos, "cache_prompt": request.cache_prompt}
 
     def write_extensions(self, request: Request) -> Json:
-        return {
-            "ignore_eos": request.ignore_eos,
-            "cache_prompt": request.cache_prompt,
-            "return_token_ids": True,
-        }
-
-    def read_native_finish(self, reason: str) -> Finish | None:
-        return REASONS.get(reason)
+        return {"ignore_eos": request.ignore_eos, "cache_prompt": request.cache_prompt, "return_token_ids": True}
 
     def read_finish(self, choice: Json) -> Finish | None:
         return "stop_sequence" if isinstance(choice.get("stop_reason"), str) else super().read_finish(choice)

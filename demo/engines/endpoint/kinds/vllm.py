@@ -41,18 +41,12 @@ class VllmBackend(PlainBackend):
         return {"continue_final_message": True, "add_generation_prompt": False}
 
     def write_extensions(self, request: Request) -> Json:
-        return {
-            "return_token_ids": True,
-            "ignore_eos": request.ignore_eos,
-            "cache_salt": make_salt(request),
-        }
+        return {"return_token_ids": True, "ignore_eos": request.ignore_eos, "cache_salt": make_salt(request)}
 
     def write_stream_options(self) -> Json:
         return {"include_usage": True, "continuous_usage_stats": True}
 
-    async def tokenize(
-        self, connection: Connection, prompt: Prompt, options: str = "{}"
-    ) -> tuple[str, tuple[Piece, ...]]:
+    async def tokenize(self, connection: Connection, prompt: Prompt, options: str) -> tuple[str, tuple[Piece, ...]]:
         text = {"prompt": prompt} if isinstance(prompt, str) else self.write_conversation(prompt, options)
         reply = await connection.ask("/tokenize", {"model": self.model, "return_token_strs": True, **text})
         strings = reply.get("token_strs")
