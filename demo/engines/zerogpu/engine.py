@@ -7,34 +7,21 @@ calls: whether they run at once is the platform's choice.
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from demo.engine import Broken, Engine, Load, Log, Piece, Ready, Status, Ticket
 from demo.engines.local.model import Model
 from demo.engines.seed import choose_seed
-from demo.engines.zerogpu.gpu_request import GpuRequest
-from demo.engines.zerogpu.gpu_run import Call, GpuRun, Hooks
+from demo.engines.zerogpu.gpu_run import GpuRequest, GpuRun, Platform
 from demo.engines.zerogpu.gpu_time import GpuTime
-from demo.engines.zerogpu.stop_flags import StopFlags
 from demo.errors import DemoError, NotReady, Overloaded, describe_shutdown
 from demo.events import Event
 from demo.places import require_fit
 from demo.request import Prompt, Request
 
 CLOSING_SECONDS: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """What answers: the decorated `call`, and `enter`, which prepares the context of the thread that iterates it."""
-
-    call: Call
-    flags: StopFlags
-    limit: int  # runs at once, each with a flag
-    enter: Callable[[GpuRun], None] = lambda run: None
 
 
 class ZeroGpuEngine(Engine):
@@ -96,9 +83,8 @@ class ZeroGpuEngine(Engine):
         model = self._find_model()
         prompt = tuple(model.encode(request.prompt, request.truncate, request.template_options))
         longest = model.choose_length(len(prompt), request.max_new_tokens)
-        seed = choose_seed(request)
         estimate = self._time.estimate(len(prompt), longest)
-        return partial(GpuRequest, replace(request, max_new_tokens=longest), prompt, seed, estimate)
+        return partial(GpuRequest, replace(request, max_new_tokens=longest), prompt, choose_seed(request), estimate)
 
     def _open_runs(self, asked: Sequence[Callable[[int], GpuRequest]], logs: Sequence[Log]) -> list[GpuRun]:
         with self._lock:
@@ -108,10 +94,9 @@ class ZeroGpuEngine(Engine):
         return runs
 
     def _open_run(self, ask: Callable[[int], GpuRequest], log: Log) -> GpuRun:
-        platform, slot = self._platform, self._free.pop()
-        platform.flags.clear(slot)
-        hooks = Hooks(platform.enter, partial(platform.flags.set, slot), self._forget)
-        return GpuRun(platform.call, ask(slot), log, copy_context(), hooks)
+        slot = self._free.pop()
+        self._platform.flags.clear(slot)
+        return GpuRun(self._platform, ask(slot), log, self._forget)
 
     def _forget(self, run: GpuRun, events: Sequence[Event]) -> None:
         self._time.note(events)

@@ -16,7 +16,7 @@ from demo.engines.local.runner import Runner
 from demo.engines.local.scheduler import Scheduler
 from demo.engines.local.sequence import Sequence as RunningSequence
 from demo.engines.local.step_loop import StepLoop
-from demo.engines.zerogpu.gpu_request import GpuRequest
+from demo.engines.zerogpu.gpu_run import GpuRequest
 from demo.engines.zerogpu.gpu_time import START_SECONDS
 from demo.engines.zerogpu.stop_flags import StopFlags
 from demo.errors import Incomplete

@@ -7,45 +7,64 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import Context
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
 from demo.engine import Log, Ticket
 from demo.engines.local.pace import Pace
-from demo.engines.zerogpu.gpu_request import GpuRequest
 from demo.engines.zerogpu.refusals import explain
+from demo.engines.zerogpu.stop_flags import StopFlags
 from demo.errors import DemoError, EngineFailed
 from demo.events import Done, Event, Failed, Started, Token
+from demo.request import Request
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class GpuRequest:
+    """What one call is asked for, pickled into the worker process: an admitted request, its prompt's ids and its seed.
+
+    `seconds` of GPU time are asked for; `slot` is the run's place in the StopFlags.
+    """
+
+    request: Request
+    prompt: tuple[int, ...]
+    seed: int
+    seconds: int
+    slot: int
+
 
 Call: TypeAlias = Callable[[GpuRequest], Iterator[Sequence[Event]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Hooks:
-    """What a run calls: `enter` in its thread first, `stop` to end the worker's loop, `on_end` when all is over.
+class Platform:
+    """What answers: the decorated `call`, and `enter`, which prepares the context of the thread that iterates it."""
 
-    `on_end` gets the events as the worker stamped them.
-    """
-
-    enter: Callable[["GpuRun"], None]
-    stop: Callable[[], None]
-    on_end: Callable[["GpuRun", Sequence[Event]], None]
+    call: Call
+    flags: StopFlags
+    limit: int  # runs at once, each with a flag
+    enter: Callable[["GpuRun"], None] = lambda run: None
 
 
 class GpuRun(Ticket):
-    """Writes exactly one final event: at once where it is cancelled, while the worker stops within one token."""
+    """Writes exactly one final event: at once where it is cancelled, while the worker stops within one token.
 
-    def __init__(self, call: Call, asked: GpuRequest, log: Log, context: Context, hooks: Hooks) -> None:
+    It has the context in which it is made. When all is over, `on_end` gets the events as the worker stamped them.
+    """
+
+    def __init__(
+        self, platform: Platform, asked: GpuRequest, log: Log, on_end: "Callable[[GpuRun, Sequence[Event]], None]"
+    ) -> None:
         self.asked = asked
         self.started = False
-        self._call = call
+        self._platform = platform
         self._log = log
-        self._context = context
-        self._hooks = hooks
+        self._context = copy_context()
+        self._on_end = on_end
         self._pace = Pace(asked.request.pace)
         self._generated = 0
         self._ended = threading.Event()
@@ -64,12 +83,12 @@ class GpuRun(Ticket):
 
     def cancel(self) -> None:
         self._write(lambda: [Done(time.perf_counter(), "cancelled", self._generated)])
-        self._hooks.stop()
+        self._stop()
 
     def fail(self, error: DemoError) -> None:
         """End with a failure."""
         self._write(lambda: [Failed(time.perf_counter(), error)])
-        self._hooks.stop()
+        self._stop()
 
     def join(self, timeout: float) -> None:
         """Wait for the worker's end, at most so long."""
@@ -84,19 +103,23 @@ class GpuRun(Ticket):
             self.fail(explain(error, self.started))
         finally:
             self.fail(EngineFailed("The GPU's answer has no end: try again."))
-            self._hooks.on_end(self, self._received)
+            self._on_end(self, self._received)
 
     def _iterate(self) -> None:
-        self._hooks.enter(self)
-        batches = self._call(self.asked)
+        self._platform.enter(self)
+        batches = self._platform.call(self.asked)
         try:
             for batch in batches:
                 self._receive(batch)
         finally:
             # Where writing failed, the call still has to be iterated to its end, by this thread.
-            self._hooks.stop()
+            self._stop()
             for _ in batches:
                 pass
+
+    def _stop(self) -> None:
+        """End the worker's loop."""
+        self._platform.flags.set(self.asked.slot)
 
     def _receive(self, batch: Sequence[Event]) -> None:
         self._received.extend(batch)

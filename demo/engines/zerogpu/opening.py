@@ -9,8 +9,7 @@ from typing import Any, TypeAlias
 from fastapi import FastAPI
 
 from demo.engine import Engine
-from demo.engines.zerogpu.gpu_request import GpuRequest
-from demo.engines.zerogpu.gpu_run import Call
+from demo.engines.zerogpu.gpu_run import Call, GpuRequest, Platform
 from demo.errors import DemoError
 from demo.events import Event
 from demo.settings import Settings
@@ -52,7 +51,7 @@ def serve_visitors(app: FastAPI) -> FastAPI:
 
 def build_engine(settings: Settings, decorate: Decorate, enter: Callable[[Any], None]) -> Engine:
     """The engine of the settings' model, or a Broken one; a function is decorated in both cases."""
-    from demo.engines.zerogpu.engine import Platform, ZeroGpuEngine
+    from demo.engines.zerogpu.engine import ZeroGpuEngine
     from demo.engines.zerogpu.generation import Generator
     from demo.engines.zerogpu.loading import load_model
     from demo.engines.zerogpu.stop_flags import StopFlags

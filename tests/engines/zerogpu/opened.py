@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from demo.engines.local.model import Model
-from demo.engines.zerogpu.engine import Platform, ZeroGpuEngine
+from demo.engines.zerogpu.engine import ZeroGpuEngine
 from demo.engines.zerogpu.generation import Generator
-from demo.engines.zerogpu.gpu_request import GpuRequest
-from demo.engines.zerogpu.gpu_run import Call
+from demo.engines.zerogpu.gpu_run import Call, GpuRequest, Platform
 from demo.engines.zerogpu.opening import make_call
 from demo.engines.zerogpu.stop_flags import StopFlags
 from demo.events import Event

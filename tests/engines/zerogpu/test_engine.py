@@ -10,7 +10,7 @@ import pytest
 
 from demo.engine import Broken
 from demo.engines.zerogpu.engine import ZeroGpuEngine
-from demo.engines.zerogpu.gpu_request import GpuRequest
+from demo.engines.zerogpu.gpu_run import GpuRequest
 from demo.engines.zerogpu.gpu_time import MAX_SECONDS, START_SECONDS, GpuTime
 from demo.errors import BadRequest, EngineFailed, Incomplete, ModelError, NotReady, Overloaded
 from demo.events import Done, Event, Failed, Started, Token

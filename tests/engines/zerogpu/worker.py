@@ -73,8 +73,9 @@ def main() -> dict[str, object]:
     from gradio.context import LocalContext
     from starlette.datastructures import Headers
 
-    from demo.engines.zerogpu.engine import Platform, ZeroGpuEngine
+    from demo.engines.zerogpu.engine import ZeroGpuEngine
     from demo.engines.zerogpu.generation import Generator
+    from demo.engines.zerogpu.gpu_run import Platform
     from demo.engines.zerogpu.gradio_context import QueuedCall
     from demo.engines.zerogpu.opening import make_call
     from demo.engines.zerogpu.stop_flags import StopFlags
