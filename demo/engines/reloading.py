@@ -10,7 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import Final
 
 from demo.engine import Broken, Engine, Load, Loading, Log, Piece, Ready, Status, Ticket
 from demo.engines.backoff import Backoff
@@ -18,9 +18,6 @@ from demo.errors import DemoError, EngineFailed, ModelError, NotReady, SettingEr
 from demo.request import Prompt, Request
 
 logger = logging.getLogger(__name__)
-
-OpenEngine: TypeAlias = Callable[[Callable[[], None]], Engine]
-Wait: TypeAlias = Callable[[threading.Event, float], object]
 
 WATCH_SECONDS: Final = 5.0  # between two looks at whether the engine hangs
 HUNG_SECONDS: Final = 120.0  # /health reports a stall after half of that
@@ -38,11 +35,11 @@ class ReloadingEngine(Engine):
 
     def __init__(
         self,
-        open_engine: OpenEngine,
+        open_engine: Callable[[Callable[[], None]], Engine],
         backoff: Backoff | None = None,
         release: Callable[[], object] = gc.collect,
         clock: Callable[[], float] = time.perf_counter,
-        wait: Wait = threading.Event.wait,
+        wait: Callable[[threading.Event, float], object] = threading.Event.wait,
     ) -> None:
         self._open = open_engine
         self._backoff = Backoff() if backoff is None else backoff

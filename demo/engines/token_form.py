@@ -13,6 +13,4 @@ def decode_form(form: str) -> bytes:
     """The bytes of a token of byte-level BPE, of SentencePiece's for one byte, or of a text."""
     if form in BYTES:
         return bytes([BYTES[form]])
-    letters = [LETTERS.get(letter) for letter in form]
-    known = [letter for letter in letters if letter is not None]
-    return bytes(known) if len(known) == len(letters) else form.encode()
+    return bytes(map(LETTERS.__getitem__, form)) if LETTERS.keys() >= set(form) else form.encode()

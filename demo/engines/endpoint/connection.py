@@ -78,7 +78,9 @@ class Connection:
                 f"{self.name} sent nothing for {self._timeout:g} s: ask again, or allow more with --endpoint-timeout."
             ) from error
         except (httpx2.HTTPError, OSError) as error:
-            raise self._make_cut() if begun else self._make_unreachable(error) from error
+            if not begun:
+                raise self._make_unreachable(error) from error
+            raise Cut(f"{self.name} closed the connection before the answer's end: ask again.") from error
 
     async def close(self) -> None:
         """Close all connections."""
@@ -87,9 +89,6 @@ class Connection:
     def _make_unreachable(self, error: Exception) -> Unreachable:
         reason = str(error) or type(error).__name__
         return Unreachable(f"{self.name} can't be reached ({reason}): try again in a few seconds.")
-
-    def _make_cut(self) -> Cut:
-        return Cut(f"{self.name} closed the connection before the answer's end: ask again.")
 
     async def _check(self, response: httpx2.Response) -> None:
         if response.status_code != 200:
