@@ -7,6 +7,7 @@ from typing import Any
 
 from demo.engine import Broken, Engine, Ready, Status
 from demo.engines.endpoint.engine import EndpointEngine
+from demo.errors import DemoError
 from demo.events import Done, EngineReport, Event, Failed, Sent, Started, Token
 from demo.request import Message, Request
 from demo.run import Run
@@ -54,10 +55,16 @@ def list_tokens(events: Sequence[Event]) -> list[Token]:
     return [event for event in events if isinstance(event, Token)]
 
 
-def find_end(events: Sequence[Event]) -> Done | Failed:
+def find_done(events: Sequence[Event]) -> Done:
     end = events[-1]
-    assert isinstance(end, Done | Failed)
+    assert isinstance(end, Done), end
     return end
+
+
+def find_error(events: Sequence[Event]) -> DemoError:
+    end = events[-1]
+    assert isinstance(end, Failed), end
+    return end.error
 
 
 def find_report(events: Sequence[Event]) -> EngineReport:

@@ -73,6 +73,10 @@ VLLM_ANSWER: Sequence[bytes] = (
 )
 
 
+# The answer to the greeting with which every server is warmed up.
+GREETING = Stream((chat("Hi", finish="length"), DONE))
+
+
 def make_vllm(*streams: Stream | Reply) -> ScriptedServer:
     routes = UNTOLD | {"/v1/models": models(MODEL, max_model_len=512), "/version": Reply(200, {"version": "0.32.0"})}
     return ScriptedServer(routes, list(streams), default=Stream(VLLM_ANSWER))

@@ -13,33 +13,35 @@ from demo.engine import Broken, Loading, Ready
 from demo.engines.backoff import Backoff
 from demo.engines.endpoint.engine import EndpointEngine
 from demo.engines.reloading import ReloadingEngine
-from demo.errors import DemoError, NotReady, Overloaded
-from demo.events import Done, Failed, Sent, Started
+from demo.errors import NotReady, Overloaded
+from demo.events import Done, Failed, Sent
 from demo.run import Run
 from demo.settings import Settings
 from tests.engines.endpoint import peers
 from tests.engines.endpoint.opened import (
     CHAT,
     ask,
-    find_end,
+    find_done,
+    find_error,
     list_tokens,
     open_scripted,
     read_events,
     wait_for_status,
 )
+from tests.engines.endpoint.peers import GREETING
 from tests.engines.endpoint.scripted_server import DONE, Reply, ScriptedServer, Stream, frame, serve_script
 
 HI = peers.chat("Hi", logprobs=peers.logprobs(("Hi", -0.5)), token_ids=[1], event=peers.running(1))
-GREETING = Stream((peers.chat("Hi", finish="length"), DONE))
+UNENDING = Stream((HI, threading.Event()))
 FULL = {"error": {"message": "Too many requests are queued", "type": "ServiceUnavailable", "code": 503}}
 TGI_FULL = {"error": "Model is overloaded", "error_type": "overloaded"}
 
 
-def fail(engine: EndpointEngine) -> DemoError:
-    """The error of an answer that fails."""
-    end = find_end(ask(engine))
-    assert isinstance(end, Failed)
-    return end.error
+def make_listing(reply: Reply) -> ScriptedServer:
+    """A vLLM with this reply of /v1/models."""
+    server = peers.make_vllm()
+    server.routes["/v1/models"] = reply
+    return server
 
 
 @pytest.mark.parametrize(
@@ -51,9 +53,8 @@ def test_overload_behind_is_overload_here_before_any_token(reply: Stream | Reply
     with open_scripted(peers.make_vllm(GREETING, reply)) as (engine, _):
         events = ask(engine)
     assert [type(event) for event in events] == [Sent, Failed]
-    assert isinstance(events[-1], Failed)
-    assert isinstance(events[-1].error, Overloaded)
-    assert find_status(events[-1].error) == 429
+    assert isinstance(find_error(events), Overloaded)
+    assert find_status(find_error(events)) == 429
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_a_refusal_behind_is_one_sentence_here_with_the_status_of_its_kind(
     reply: Stream | Reply, status: int, sentence: str
 ) -> None:
     with open_scripted(peers.make_vllm(GREETING, reply)) as (engine, _):
-        error = fail(engine)
+        error = find_error(ask(engine))
     assert find_status(error) == status
     assert sentence in str(error)
     assert "\n" not in str(error)
@@ -85,20 +86,14 @@ def test_a_killed_replica_fails_the_answers_it_was_giving_and_their_tokens_stay(
     with open_scripted(peers.make_vllm(GREETING, Stream((HI, end)))) as (engine, _):
         events = ask(engine)
         assert [token.text for token in list_tokens(events)] == ["Hi"]
-        last = find_end(events)
-        assert isinstance(last, Failed)
-        assert "before the answer's end: ask again" in str(last.error)
-        assert isinstance(find_end(ask(engine)), Done)  # the router sends the next one to another replica
+        assert "before the answer's end: ask again" in str(find_error(events))
+        find_done(ask(engine))  # the router sends the next one to another replica
 
 
 def test_a_cancelled_answer_ends_at_once_and_its_connection_is_closed() -> None:
-    never = threading.Event()
-    with open_scripted(peers.make_vllm(GREETING, Stream((HI, never)))) as (engine, server):
+    with open_scripted(peers.make_vllm(GREETING, UNENDING)) as (engine, server):
         run = Run(engine, CHAT)
-        reader = run.attach()
-        for batch in reader:
-            if list_tokens(batch):
-                break
+        next(batch for batch in run.attach() if list_tokens(batch))
         run.cancel()
         assert isinstance(run.events[-1], Done)
         assert server.left.wait(10)
@@ -106,9 +101,8 @@ def test_a_cancelled_answer_ends_at_once_and_its_connection_is_closed() -> None:
 
 
 def test_an_engine_that_sends_nothing_for_too_long_fails_the_answer() -> None:
-    never = threading.Event()
-    with open_scripted(peers.make_vllm(GREETING, Stream((HI, never))), endpoint_timeout=1) as (engine, _):
-        assert "sent nothing for 1 s" in str(fail(engine))
+    with open_scripted(peers.make_vllm(GREETING, UNENDING), endpoint_timeout=1) as (engine, _):
+        assert "sent nothing for 1 s" in str(find_error(ask(engine)))
 
 
 def test_a_paced_answer_keeps_its_pace_and_everything_of_its_tokens() -> None:
@@ -123,9 +117,7 @@ def test_a_paced_answer_keeps_its_pace_and_everything_of_its_tokens() -> None:
 
 
 def test_places_are_limited_here_and_all_of_several_requests_are_admitted_or_none() -> None:
-    never = threading.Event()
-    server = peers.make_vllm(GREETING, Stream((HI, never)))
-    with open_scripted(server, max_concurrent_requests=2) as (engine, _):
+    with open_scripted(peers.make_vllm(GREETING, UNENDING), max_concurrent_requests=2) as (engine, _):
         run = Run(engine, CHAT)
         with pytest.raises(Overloaded, match="which is the limit"):
             engine.submit_all([CHAT, CHAT], [lambda *events: None] * 2)
@@ -135,40 +127,28 @@ def test_places_are_limited_here_and_all_of_several_requests_are_admitted_or_non
 
 
 def test_closing_ends_every_answer() -> None:
-    never = threading.Event()
-    with open_scripted(peers.make_vllm(GREETING, Stream((HI, never)))) as (engine, _):
+    with open_scripted(peers.make_vllm(GREETING, UNENDING)) as (engine, _):
         run = Run(engine, CHAT)
         engine.close()
-        end = find_end(read_events(run))
-        assert isinstance(end, Failed)
-        assert "shutting down" in str(end.error)
+        assert "shutting down" in str(find_error(read_events(run)))
         with pytest.raises(NotReady, match="shutting down"):
             engine.submit(CHAT, lambda *events: None)
 
 
 @pytest.mark.parametrize(
-    ("change", "settings", "sentence"),
+    ("server", "settings", "sentence"),
     [
-        ({"/v1/models": Reply(401, {"error": "Unauthorized"})}, {}, "--endpoint-api-key is missing or wrong"),
-        ({"/v1/models": Reply(404, {"detail": "Not Found"})}, {}, "can't be used"),
-        ({"/v1/models": Reply(200, {"hello": 1})}, {}, "does not list its models"),
-        ({"/v1/models": peers.models("a", "b")}, {}, "choose one of a, b with --endpoint-model"),
-        ({}, {"endpoint_model": "other"}, "--endpoint-model is 'other': The engine at .* serves org/model"),
+        (make_listing(Reply(401, {"error": "Unauthorized"})), {}, "--endpoint-api-key is missing or wrong"),
+        (make_listing(Reply(404, {"detail": "Not Found"})), {}, "can't be used"),
+        (make_listing(Reply(200, {"hello": 1})), {}, "does not list its models"),
+        (make_listing(peers.models("a", "b")), {}, "choose one of a, b with --endpoint-model"),
+        (peers.make_plain(Reply(200, {"choices": []})), {}, "answers without a stream"),
+        (peers.make_vllm(), {"endpoint_model": "x"}, "--endpoint-model is 'x': The engine at .* serves org/model"),
     ],
 )  # fmt: skip
 def test_a_wrong_key_model_or_address_is_one_sentence(
-    change: dict[str, Reply], settings: dict[str, Any], sentence: str
+    server: ScriptedServer, settings: dict[str, Any], sentence: str
 ) -> None:
-    server = peers.make_vllm()
-    server.routes.update(change)
-    assert_broken(server, sentence, **settings)
-
-
-def test_an_address_without_a_stream_is_one_sentence() -> None:
-    assert_broken(peers.make_plain(Reply(200, {"choices": []})), "answers without a stream")
-
-
-def assert_broken(server: ScriptedServer, sentence: str, **settings: Any) -> None:
     broken = threading.Event()
     with serve_script(server):
         engine = EndpointEngine(Settings(endpoint=server.url, **settings), on_broken=broken.set)
@@ -189,8 +169,7 @@ def test_a_server_that_refuses_log_probabilities_is_asked_without_them() -> None
 
 
 def test_the_key_is_sent_and_the_named_model_is_asked() -> None:
-    server = peers.make_vllm()
-    server.routes["/v1/models"] = peers.models("a", "b", max_model_len=64)
+    server = make_listing(peers.models("a", "b", max_model_len=64))
     with open_scripted(server, endpoint_api_key="secret", endpoint_model="b") as (engine, server):
         ask(engine)
         assert server.asked[-1][1]["model"] == "b"
@@ -217,23 +196,12 @@ def test_a_server_that_loads_its_model_or_is_not_there_is_waited_for_and_one_tha
         server.routes["/v1/models"] = models
         wait_for_status(engine, Ready)
     run = Run(engine, CHAT)  # the server is gone: this answer tells it at once
-    end = find_end(read_events(run))
-    assert isinstance(end, Failed)
-    assert find_status(end.error) == 503
+    assert find_status(find_error(read_events(run))) == 503
     gone = wait_for_status(engine, Broken, Loading)
     with pytest.raises(NotReady):
         engine.submit(CHAT, lambda *events: None)
     assert server.url in str(gone)
     with serve_script(server):  # at the same address
         wait_for_status(engine, Ready)
-        assert isinstance(find_end(ask(engine)), Done)
+        find_done(ask(engine))
         engine.close()
-
-
-def test_the_first_event_says_that_the_request_was_sent_and_no_queue_is_made_up() -> None:
-    with open_scripted(peers.make_vllm()) as (engine, _):
-        events = ask(engine)
-    sent, started, first = events[:3]
-    assert isinstance(sent, Sent)
-    assert isinstance(started, Started)
-    assert started.time == first.time

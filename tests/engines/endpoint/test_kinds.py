@@ -9,7 +9,6 @@ import pytest
 
 from demo.engine import Piece, Ready
 from demo.errors import BadRequest, NotReady
-from demo.events import Done
 from demo.repetition import SHORTEST_LOOP
 from demo.request import Message, Request, Sampling, TokenIds
 from tests.engines.endpoint import peers
@@ -17,12 +16,13 @@ from tests.engines.endpoint.opened import (
     CHAT,
     TEXT,
     ask,
-    find_end,
+    find_done,
     find_report,
     find_start,
     list_tokens,
     open_scripted,
 )
+from tests.engines.endpoint.peers import GREETING
 from tests.engines.endpoint.scripted_server import DONE, Reply, ScriptedServer, Stream, frame
 
 MAKERS: dict[str, Callable[..., ScriptedServer]] = {
@@ -65,13 +65,14 @@ def test_vllms_stream_is_read_token_by_token_with_merged_half_and_end_tokens_and
         b"\xa5",
         "<|im_end|>",
     )
-    assert find_start(events).input_tokens == 9  # the prompt's ids came before the first token
-    assert find_start(events).prompt == (1, 2, 3, 4, 5, 6, 7, 8, 9)
+    start = find_start(events)
+    assert start.time == list_tokens(events)[0].time  # no queue is made up
+    assert start.input_tokens == 9  # the prompt's ids came before the first token
+    assert start.prompt == (1, 2, 3, 4, 5, 6, 7, 8, 9)
     report = find_report(events)
     assert (report.input_tokens, report.cached_tokens) == (9, 4)
     assert dict(report.figures) == {"time_to_first_token_ms": 31.5, "queue_time_ms": 0.25}
-    end = find_end(events)
-    assert isinstance(end, Done)
+    end = find_done(events)
     assert (end.finish_reason, end.generated_tokens) == ("eos_token", 6)
     body = server.asked[-1][1]
     assert body["return_token_ids"] is True
@@ -118,14 +119,12 @@ def test_a_stop_string_is_asked_to_be_included_and_cut_here_across_tokens() -> N
             DONE,
         )
     )  # fmt: skip
-    server = peers.make_vllm(peers_answer(), stream, stream)
-    with open_scripted(server) as (engine, server):
+    with open_scripted(peers.make_vllm(GREETING, stream, stream)) as (engine, server):
         events = ask(engine, replace(CHAT, stop=("<end>",)))
         kept = ask(engine, replace(CHAT, stop=("<end>",), keeps_stop=True))
     assert [token.text for token in list_tokens(kept)] == ["One", " <e", "nd>"]
     assert [(token.id, token.text) for token in list_tokens(events)] == [(1, "One"), (2, " "), (3, "")]
-    end = find_end(events)
-    assert isinstance(end, Done)
+    end = find_done(events)
     assert (end.finish_reason, end.generated_tokens, end.stop) == ("stop_sequence", 3, "<end>")
     assert find_report(events).input_tokens == 9
     body = server.asked[-1][1]
@@ -133,9 +132,8 @@ def test_a_stop_string_is_asked_to_be_included_and_cut_here_across_tokens() -> N
 
 
 def test_where_a_kind_cuts_stop_strings_itself_they_are_found_here_and_the_connection_is_closed() -> None:
-    never = threading.Event()
-    server = peers.make_plain(peers_answer(), Stream((peers.chat("One <e"), peers.chat("nd> two"), never)))
-    with open_scripted(server) as (engine, server):
+    stream = Stream((peers.chat("One <e"), peers.chat("nd> two"), threading.Event()))
+    with open_scripted(peers.make_plain(GREETING, stream)) as (engine, server):
         events = ask(engine, replace(CHAT, stop=("<end>",)))
         assert server.left.wait(10)
     assert [token.text for token in list_tokens(events)] == ["One ", ""]
@@ -144,12 +142,10 @@ def test_where_a_kind_cuts_stop_strings_itself_they_are_found_here_and_the_conne
 
 def test_an_answer_that_repeats_itself_is_ended_here_and_the_connection_is_closed() -> None:
     loop = [peers.chat(text) for text in ("Why? ", *["No. ", "Yes. "] * SHORTEST_LOOP)]
-    server = peers.make_plain(peers_answer(), Stream((*loop, threading.Event())))
-    with open_scripted(server) as (engine, server):
+    with open_scripted(peers.make_plain(GREETING, Stream((*loop, threading.Event())))) as (engine, server):
         events = ask(engine, replace(CHAT, max_new_tokens=200, ends_loops=True))
         assert server.left.wait(10)
-    end = find_end(events)
-    assert isinstance(end, Done)
+    end = find_done(events)
     assert (end.finish_reason, end.generated_tokens) == ("repetition", 1 + SHORTEST_LOOP)
     assert len(list_tokens(events)) == end.generated_tokens
 
@@ -173,7 +169,7 @@ def test_sglang_tells_ids_for_texts_alone_and_draws_its_own_seed() -> None:
     answer = Stream(
         (peers.completion("Hi", token_ids=[5], logprobs=logprobs, finish="length"), peers.usage(2, 1), DONE)
     )
-    with open_scripted(peers.make_sglang(peers_answer(), answer)) as (engine, server):
+    with open_scripted(peers.make_sglang(GREETING, answer)) as (engine, server):
         events = ask(engine, replace(TEXT, top_n_tokens=1))
         chat = ask(engine)
     (token,) = list_tokens(events)
@@ -190,8 +186,8 @@ def test_tgi_is_asked_in_its_own_dialect_for_a_text_and_its_special_tokens_are_n
 
     details = {"finish_reason": "eos_token", "generated_tokens": 3, "input_length": 4, "seed": None}
     last = token(2, "</s>", True, generated_text="Hi", details=details)
-    server = peers.make_tgi(peers_answer(), Stream((token(5, "H"), token(6, "i"), last)))
-    with open_scripted(server) as (engine, server):
+    stream = Stream((token(5, "H"), token(6, "i"), last))
+    with open_scripted(peers.make_tgi(GREETING, stream)) as (engine, server):
         events = ask(engine, replace(TEXT, truncate=50, sampling=Sampling(typical_p=0.5, seed=7)))
     assert [(each.id, each.text, each.special) for each in list_tokens(events)] == [
         (5, "H", False),
@@ -286,8 +282,3 @@ def test_token_ids_are_a_prompt_where_the_kind_takes_them_and_refused_elsewhere(
         assert server.asked[-1][1]["prompt"] == [5, 6]
     with open_scripted(peers.make_plain()) as (engine, _), pytest.raises(BadRequest, match="token ids"):
         engine.submit(ids, lambda *events: None)
-
-
-def peers_answer() -> Stream:
-    """The answer to the greeting with which every server is warmed up."""
-    return Stream((peers.chat("Hi", finish="length"), DONE))

@@ -13,13 +13,22 @@ from hypothesis import strategies as st
 from demo.engine import Ready
 from demo.engines.endpoint.engine import EndpointEngine
 from demo.errors import BadRequest, DemoError, Overloaded
-from demo.events import Candidate, Done, Failed, Token
+from demo.events import Candidate, Token
 from demo.request import Message, Request, Sampling
 from demo.run import Run
 from demo.settings import Settings
 from tests.api.script import AnsweringEngine, Script
 from tests.api.serving import serve_api
-from tests.engines.endpoint.opened import PATIENCE, ask, find_end, find_report, find_start, list_tokens, wait_for_status
+from tests.engines.endpoint.opened import (
+    PATIENCE,
+    ask,
+    find_done,
+    find_error,
+    find_report,
+    find_start,
+    list_tokens,
+    wait_for_status,
+)
 from tests.scripted import ScriptedEngine
 
 RAW = Request("Hello", max_new_tokens=64)
@@ -79,8 +88,7 @@ def test_every_event_of_a_text_is_the_one_behind(
     request = replace(RAW, top_n_tokens=2, sampling=Sampling(do_sample=True, seed=seed))
     events = ask(behind.front, request)
     assert read_tokens(events) == list(answer)
-    end = find_end(events)
-    assert isinstance(end, Done)
+    end = find_done(events)
     assert (end.finish_reason, end.generated_tokens) == (reason, len(answer))
     assert find_start(events).seed == seed
     report = find_report(events)
@@ -101,8 +109,7 @@ def test_every_token_of_a_conversation_is_the_one_behind(
     assert [(each.id, each.text, each.logprob, each.special) for each in seen] == [
         (each.id, each.text, each.logprob, each.special) for each in answer
     ]
-    end = find_end(events)
-    assert isinstance(end, Done)
+    end = find_done(events)
     assert (end.finish_reason, end.generated_tokens) == (reason, len(answer))
     assert behind.engine.tickets[-1].request.prompt == conversation
 
@@ -131,11 +138,10 @@ def test_the_request_behind_is_the_one_in_front(behind: Behind, request_: Reques
 def test_a_refusal_behind_is_the_same_refusal_here(behind: Behind, error: DemoError, prompt: Any) -> None:
     behind.engine.refusal = error
     try:
-        end = find_end(ask(behind.front, replace(RAW, prompt=prompt)))
+        refusal = find_error(ask(behind.front, replace(RAW, prompt=prompt)))
     finally:
         behind.engine.refusal = None
-    assert isinstance(end, Failed)
-    assert (type(end.error), str(end.error)) == (type(error), str(error))
+    assert (type(refusal), str(refusal)) == (type(error), str(error))
 
 
 def test_the_tokens_of_texts_and_conversations_are_those_behind(behind: Behind) -> None:
@@ -180,9 +186,7 @@ def test_cancelling_here_stops_the_work_behind_within_a_token() -> None:
         ticket.start()
         ticket.write("One")
         reader = run.attach()
-        for batch in reader:
-            if list_tokens(batch):
-                break
+        next(batch for batch in reader if list_tokens(batch))
         reader.close()  # the last reader: the run is cancelled
         assert ticket.stopped.wait(PATIENCE)
         assert len(list_tokens(run.events)) == 1

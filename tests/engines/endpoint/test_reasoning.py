@@ -11,9 +11,9 @@ from demo.reasoning import join_kind, split_tokens
 from demo.request import Message, Request
 from tests.engines.endpoint import peers
 from tests.engines.endpoint.opened import CHAT, TEXT, ask, find_start, list_tokens, open_scripted
+from tests.engines.endpoint.peers import GREETING
 from tests.engines.endpoint.scripted_server import DONE, Reply, ScriptedServer, Stream, frame
 
-GREETED = Stream((peers.chat("Hi", finish="length"), DONE))
 ROLE = frame(choices=[{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}])
 END = peers.chat("", finish="stop")
 
@@ -57,7 +57,7 @@ TOLD: dict[str, tuple[Callable[..., ScriptedServer], Sequence[bytes]]] = {
 def test_what_the_engine_tells_apart_is_told_apart(
     make: Callable[..., ScriptedServer], pieces: Sequence[bytes]
 ) -> None:
-    with open_scripted(make(GREETED, Stream((*pieces, END, DONE)))) as (engine, _):
+    with open_scripted(make(GREETING, Stream((*pieces, END, DONE)))) as (engine, _):
         assert read(ask(engine)) == ("told", "Hm so", "Yes.")
 
 
@@ -74,7 +74,7 @@ def test_tags_in_the_text_are_read(
     make: Callable[..., ScriptedServer], texts: Sequence[str], expected: tuple[str, str, str]
 ) -> None:
     stream = Stream((*map(peers.chat, texts), END, DONE))
-    with open_scripted(make(GREETED, stream)) as (engine, _):
+    with open_scripted(make(GREETING, stream)) as (engine, _):
         assert read(ask(engine)) == expected
 
 
@@ -86,7 +86,7 @@ def test_a_hidden_mark_before_reasoning_that_is_told_is_not_read_twice() -> None
         ],
         **peers.running(2),
     )
-    with open_scripted(peers.make_vllm(GREETED, Stream((ROLE, hidden, thought, END, DONE)))) as (engine, _):
+    with open_scripted(peers.make_vllm(GREETING, Stream((ROLE, hidden, thought, END, DONE)))) as (engine, _):
         events = ask(engine)
     assert read(events) == ("told", "Hm", "")
     assert [token.id for token in list_tokens(events)][:2] == [7, 8]
@@ -117,7 +117,7 @@ def test_where_the_template_opens_the_tag_the_engine_is_asked_how_each_prompt_en
     make: Callable[..., ScriptedServer], routes: Callable[[str], dict[str, Any]], path: str
 ) -> None:
     opened = Stream((peers.chat("Hm</think>"), peers.chat("Yes."), END, DONE))
-    server = make(GREETED, opened, Stream((peers.chat("Yes."), END, DONE)))
+    server = make(GREETING, opened, Stream((peers.chat("Yes."), END, DONE)))
     server.routes |= routes("<think>\n")
     quiet = replace(CHAT, template_options='{"enable_thinking": false}')
     with open_scripted(server) as (engine, _):
@@ -129,5 +129,5 @@ def test_where_the_template_opens_the_tag_the_engine_is_asked_how_each_prompt_en
 
 def test_an_answer_that_was_begun_goes_on_where_it_stood() -> None:
     begun = Request((Message("user", "Hello"), Message("assistant", "<think>Hm")), max_new_tokens=20)
-    with open_scripted(peers.make_vllm(GREETED, Stream((peers.chat(" so</think>Yes."), END, DONE)))) as (engine, _):
+    with open_scripted(peers.make_vllm(GREETING, Stream((peers.chat(" so</think>Yes."), END, DONE)))) as (engine, _):
         assert read(ask(engine, begun)) == ("inside", " so", "Yes.")

@@ -20,9 +20,8 @@ from tests.api.client import STREAMED, ask, parse, post, read_events
 from tests.engines.endpoint import peers
 from tests.engines.endpoint.opened import CHAT, open_scripted
 from tests.engines.endpoint.opened import read_events as follow
-from tests.engines.endpoint.scripted_server import DONE, Reply, Stream
-
-GREETING = Stream((peers.chat("Hi", finish="length"), DONE))
+from tests.engines.endpoint.peers import GREETING
+from tests.engines.endpoint.scripted_server import Reply
 
 
 def open_api(engine: EndpointEngine) -> FastAPI:
