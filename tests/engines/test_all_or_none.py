@@ -1,6 +1,5 @@
 """Several requests of one call take all their places or none; what can never fit is refused for good."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 from demo import shared_limit
 from demo.client_key import make_client_key
-from demo.engine import Engine
+from demo.engine import Engine, Log, Ticket
 from demo.engines.fair_engine import FairEngine
 from demo.engines.metered import MeteredEngine
 from demo.engines.replay import Replay, read_recordings
@@ -20,16 +19,9 @@ from demo.request import Request
 from demo.run import Run
 from demo.shared_limit import SharedLimit
 from tests.engines.test_fair_engine import LimitedEngine
-from tests.scripted import ScriptedTicket
 
 CLIENT = make_client_key("a", "key", "one")
 NEIGHBOUR = make_client_key("b", "key", "two")
-
-
-def make_inner(limit: int) -> LimitedEngine:
-    engine = LimitedEngine()
-    engine.limit = limit
-    return engine
 
 
 def ask(engine: Engine, number: int, client: str | None = CLIENT) -> list[Run]:
@@ -37,7 +29,7 @@ def ask(engine: Engine, number: int, client: str | None = CLIENT) -> list[Run]:
 
 
 def test_all_are_admitted_with_a_log_each() -> None:
-    inner = make_inner(8)
+    inner = LimitedEngine(8)
     runs = ask(MeteredEngine(FairEngine(inner)), 3)
     for number, ticket in enumerate(inner.tickets):
         ticket.write(str(number))
@@ -45,8 +37,7 @@ def test_all_are_admitted_with_a_log_each() -> None:
 
 
 def test_where_some_cannot_be_admitted_none_reaches_the_engine() -> None:
-    inner = make_inner(8)
-    engine = FairEngine(inner)
+    engine = FairEngine(inner := LimitedEngine(8))
     ask(engine, 3)
     with pytest.raises(Overloaded, match="You have 3 of the server's 8 places"):
         ask(engine, 2)
@@ -59,52 +50,31 @@ def test_the_places_of_a_call_that_the_engine_refuses_are_all_free_again() -> No
     class RefusingEngine(LimitedEngine):
         """Refuses the last request of a call."""
 
-        def submit(self, request: Request, log: Callable[..., None]) -> ScriptedTicket:
+        def submit(self, request: Request, log: Log) -> Ticket:
             if len(self.tickets) == 2:
                 raise BadRequest("no")
-            ticket = super().submit(request, log)
-            assert isinstance(ticket, ScriptedTicket)
-            return ticket
+            return super().submit(request, log)
 
-    inner = RefusingEngine()
-    inner.limit = 8
-    engine = FairEngine(inner)
+    engine = FairEngine(inner := RefusingEngine(8))
     with pytest.raises(BadRequest):
         ask(engine, 3)
     assert [ticket.cancelled for ticket in inner.tickets] == [True, True]
+    assert engine._limits.clients.free == engine._limits.addresses.free == 8
     inner.tickets.clear()
     assert len(ask(engine, 2)) == 2
 
 
-def make_fair() -> Engine:
-    return FairEngine(make_inner(4))
-
-
-def make_sandbox() -> Engine:
-    return Sandbox(make_inner(64), 2)
-
-
-def make_replay() -> Engine:
-    return Replay(read_recordings(), limit=2)
-
-
 @pytest.mark.parametrize(
-    ("make", "sentence"),
+    ("engine", "most"),
     [
-        (
-            make_fair,
-            "5 answers are asked for at once, and one client gets at most 4 places of this server's 4: ask for",
-        ),
-        (make_sandbox, "5 answers are asked for at once, and this sandbox has at most 2 places: ask for fewer"),
-        (make_replay, "5 answers are asked for at once, and this server has at most 2 places: ask for fewer"),
+        (FairEngine(LimitedEngine(4)), "one client gets at most 4 places of this server's 4"),
+        (Sandbox(LimitedEngine(64), 2), "this sandbox has at most 2 places"),
+        (Replay(read_recordings(), limit=2), "this server has at most 2 places"),
     ],
 )
-def test_what_can_never_fit_is_refused_for_good_in_a_sentence_with_the_limit(
-    make: Callable[[], Engine], sentence: str
-) -> None:
-    engine = make()
+def test_what_can_never_fit_is_refused_for_good_in_a_sentence_with_the_limit(engine: Engine, most: str) -> None:
     request = replace(read_recordings()[0].request, client=CLIENT)
-    with pytest.raises(BadRequest, match=sentence):
+    with pytest.raises(BadRequest, match=f"5 answers are asked for at once, and {most}: ask for fewer"):
         Run.start_all(engine, [request] * 5)
     assert engine.load.running == 0
 
@@ -113,7 +83,7 @@ def test_what_can_never_fit_is_refused_for_good_in_a_sentence_with_the_limit(
 def test_what_was_refused_as_overloaded_is_admitted_when_all_others_have_gone(
     limit: int, held: int, asked: int
 ) -> None:
-    engine = FairEngine(inner := make_inner(limit))
+    engine = FairEngine(inner := LimitedEngine(limit))
     for _ in range(held):
         try:
             ask(engine, 1, NEIGHBOUR)
@@ -131,7 +101,7 @@ def test_what_was_refused_as_overloaded_is_admitted_when_all_others_have_gone(
 
 
 def test_a_refused_call_is_counted_for_each_of_its_requests() -> None:
-    engine = MeteredEngine(FairEngine(make_inner(4)))
+    engine = MeteredEngine(FairEngine(LimitedEngine(4)))
     with pytest.raises(BadRequest):
         ask(engine, 5)
     text = engine.metrics.write().decode()

@@ -9,18 +9,20 @@ from hypothesis import strategies as st
 from demo.client_key import make_client_key
 from demo.engine import Load, Log, Ticket
 from demo.engines.fair_engine import FairEngine
-from demo.errors import BadRequest, Overloaded
+from demo.errors import Overloaded
 from demo.events import Event
 from demo.request import Request
-from tests.scripted import ScriptedEngine, ScriptedTicket
+from tests.scripted import ScriptedEngine
 
 LIMIT = 64
 
 
 class LimitedEngine(ScriptedEngine):
-    """Admits LIMIT requests, and holds them until a test ends them."""
+    """Admits `limit` requests, and holds them until a test ends them."""
 
-    limit = LIMIT
+    def __init__(self, limit: int = LIMIT) -> None:
+        super().__init__()
+        self.limit = limit
 
     @property
     def load(self) -> Load:
@@ -57,9 +59,7 @@ def test_a_client_alone_takes_half_of_all_places() -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 4, 8])
 def test_a_client_alone_has_up_to_four_of_few_places_and_another_gets_the_next_that_is_free(limit: int) -> None:
-    inner = LimitedEngine()
-    inner.limit = limit
-    engine = FairEngine(inner)
+    engine = FairEngine(inner := LimitedEngine(limit))
     assert len(fill(engine, ask("a"))) == min(limit, 4)
     served = fill(engine, ask("b"), attempts=1)
     inner.tickets[0].finish("eos_token")
@@ -70,9 +70,7 @@ def test_a_client_alone_has_up_to_four_of_few_places_and_another_gets_the_next_t
 
 
 def test_who_is_refused_before_it_is_known_who_it_is_counts_as_another() -> None:
-    inner = LimitedEngine()
-    inner.limit = 4
-    engine = FairEngine(inner)
+    engine = FairEngine(inner := LimitedEngine(4))
     fill(engine, ask("a"))
     inner.refusal = Overloaded("full")
     with pytest.raises(Overloaded):
@@ -111,8 +109,7 @@ def test_jains_index_of_the_places_that_each_asks_for_is_near_one_for_a_greedy_c
 
 
 def test_a_place_is_free_before_the_end_can_be_read() -> None:
-    inner = LimitedEngine()
-    engine = FairEngine(inner)
+    engine = FairEngine(inner := LimitedEngine())
     fill(engine, ask("a"))
     again: list[int] = []
 
@@ -124,20 +121,6 @@ def test_a_place_is_free_before_the_end_can_be_read() -> None:
         ticket.finish("eos_token")
     assert len(fill(engine, ask("c"))) == LIMIT // 2
     assert again
-
-
-class RefusingEngine(LimitedEngine):
-    """Refuses each request."""
-
-    def submit(self, request: Request, log: Log) -> ScriptedTicket:
-        raise BadRequest("no")
-
-
-def test_a_request_that_is_refused_holds_no_place() -> None:
-    engine = FairEngine(RefusingEngine())
-    for _ in range(LIMIT):
-        with pytest.raises(BadRequest):
-            engine.submit(Request("hi", client=ask("a")(0)), ignore)
 
 
 def test_the_refusal_names_the_places_and_what_to_do() -> None:

@@ -21,9 +21,7 @@ def make_client(name: str) -> str:
 
 def open_held(limit: int, *held: tuple[str, float | None]) -> tuple[FairEngine, LimitedEngine]:
     """An engine with places that are held by a client each, and end after so many seconds."""
-    inner = LimitedEngine()
-    inner.limit = limit
-    engine = FairEngine(inner)
+    engine = FairEngine(inner := LimitedEngine(limit))
     for name, seconds in held:
         ask(engine, inner, name, seconds)
     return engine, inner
@@ -31,9 +29,8 @@ def open_held(limit: int, *held: tuple[str, float | None]) -> tuple[FairEngine, 
 
 def open_after_returns(limit: int, lasting: Mapping[str, float]) -> tuple[FairEngine, LimitedEngine]:
     """An engine that each client has asked three times, half a second after its answer of so many seconds."""
-    now, inner = [100.0], LimitedEngine()
-    inner.limit = limit
-    engine = FairEngine(inner, lambda: now[0])
+    now = [100.0]
+    engine = FairEngine(inner := LimitedEngine(limit), lambda: now[0])
     for _ in range(3):
         for name, seconds in lasting.items():
             ask(engine, inner, name, seconds)
@@ -152,8 +149,7 @@ def test_a_client_that_asks_soon_after_its_answer_returns_and_one_that_stays_awa
 
 
 def test_a_sandbox_says_when_its_own_slots_are_expected_to_be_free() -> None:
-    inner = LimitedEngine()
-    sandbox = Sandbox(inner, 2)
+    sandbox = Sandbox(inner := LimitedEngine(), 2)
     for seconds in (4.0, 2.0):
         Run(sandbox, Request("hi"))
         inner.tickets[-1].remaining = seconds

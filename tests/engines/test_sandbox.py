@@ -4,30 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
-from demo.engine import Load, Loading
+from demo.engine import Loading
 from demo.engines.sandbox import SHARE, Sandbox
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded
 from demo.events import Done, Event
 from demo.request import Request
+from tests.engines.test_fair_engine import LimitedEngine, ignore
 from tests.scripted import ScriptedEngine, ScriptedTicket
 
 REQUEST = Request("hi")
-
-
-class SmallEngine(ScriptedEngine):
-    """Admits `limit` requests."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self._limit = limit
-
-    @property
-    def load(self) -> Load:
-        return Load(0, 0, self._limit, 0.0)
-
-
-def ignore(*events: Event) -> None:
-    """A log that is not read."""
 
 
 def open_sandbox(limit: int) -> tuple[ScriptedEngine, Sandbox]:
@@ -93,7 +78,7 @@ def test_a_reader_of_the_end_of_a_run_finds_its_slot_free() -> None:
     ("engine_limit", "asked", "limit"), [(100, 8, 8), (64, 4, 4), (8, 8, 2), (8, 1, 1), (3, 8, 1), (1, 4, 1)]
 )
 def test_its_limit_is_a_share_of_the_engines_limit_at_most(engine_limit: int, asked: int, limit: int) -> None:
-    sandbox = Sandbox(SmallEngine(engine_limit), asked)
+    sandbox = Sandbox(LimitedEngine(engine_limit), asked)
     assert sandbox.limit == limit
     assert limit == 1 or limit * SHARE <= engine_limit
 
