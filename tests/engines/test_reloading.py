@@ -3,7 +3,7 @@
 import gc
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -15,6 +15,7 @@ from demo.errors import DemoError, EngineFailed, ModelError, NotReady, SettingEr
 from demo.events import Failed
 from demo.request import Request
 from demo.run import Run
+from tests.engines.endpoint.opened import wait_for_status
 from tests.scripted import CARD, ScriptedEngine
 
 REQUEST = Request("Hello")
@@ -84,8 +85,13 @@ class Bench:
         self.now += self.pauses[-1]
         self._go_on.release()
 
-    def wait_for_opening(self) -> None:
-        assert self._opening.acquire(timeout=20)
+    def wait_for_openings(self, count: int = 1) -> None:
+        for _ in range(count):
+            assert self._opening.acquire(timeout=20)
+
+    def close(self) -> None:
+        self.engine.close()
+        self._go_on.release()
 
     def _open(self, on_broken: Callable[[], None]) -> Breakable:
         gc.collect()
@@ -108,13 +114,22 @@ class Bench:
         assert self._go_on.acquire(timeout=20)
 
 
-def broken(sentence: str = "A dead kernel thread.") -> EngineFailed:
-    return EngineFailed(sentence)
-
-
-def test_after_an_engine_has_broken_runs_end_requests_are_refused_with_the_reason_and_the_next_one_answers() -> None:
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """Its first engine is ready."""
     bench = Bench()
-    bench.wait_for_opening()
+    bench.wait_for_openings()
+    yield bench
+    bench.close()
+
+
+def broken() -> EngineFailed:
+    return EngineFailed("A dead kernel thread.")
+
+
+def test_after_an_engine_has_broken_runs_end_requests_are_refused_with_the_reason_and_the_next_one_answers(
+    bench: Bench,
+) -> None:
     run = Run(bench.engine, REQUEST)
     bench.last.break_down(broken())
     assert bench.wait_for_pause() == 2
@@ -127,49 +142,37 @@ def test_after_an_engine_has_broken_runs_end_requests_are_refused_with_the_reaso
             ask()
         assert refusal.value.retry_after == 2
     bench.go_on()
-    bench.wait_for_opening()
-    while bench.engine.status != READY:
-        pass
+    wait_for_status(bench.engine, Ready)
     Run(bench.engine, REQUEST)
     bench.last.tickets[0].finish()
-    bench.engine.close()
 
 
-def test_no_engine_is_opened_while_an_earlier_one_is_in_memory_also_where_its_runs_are_kept() -> None:
-    bench = Bench()
+def test_no_engine_is_opened_while_an_earlier_one_is_in_memory_also_where_its_runs_are_kept(bench: Bench) -> None:
     kept = []
     for _ in range(3):
-        bench.wait_for_opening()
-        while not isinstance(bench.engine.status, Ready):
-            pass
+        wait_for_status(bench.engine, Ready)
         kept.append(Run(bench.engine, REQUEST))
         bench.last.break_down(broken())
         bench.wait_for_pause()
         bench.go_on()
-    bench.wait_for_opening()
+        bench.wait_for_openings()
     assert bench.alive == [0, 0, 0, 0]
     kept[0].cancel()  # no effect: its engine is gone
-    bench.engine.close()
 
 
-def test_after_one_pause_the_error_and_a_circle_keep_no_engine_in_memory() -> None:
-    bench = Bench()
-    bench.wait_for_opening()
+def test_after_one_pause_the_error_and_a_circle_keep_no_engine_in_memory(bench: Bench) -> None:
     bench.last.break_within(broken())
     assert bench.wait_for_pause() == 2
     gc.disable()  # only what is released counts
     try:
         bench.go_on()
-        bench.wait_for_opening()
+        bench.wait_for_openings()
     finally:
         gc.enable()
     assert (bench.pauses, bench.alive) == ([2], [0, 0])
-    bench.engine.close()
 
 
-def test_an_engine_that_another_holds_for_a_while_is_released_at_the_next_look() -> None:
-    bench = Bench()
-    bench.wait_for_opening()
+def test_an_engine_that_another_holds_for_a_while_is_released_at_the_next_look(bench: Bench) -> None:
     held: list[Breakable] = [bench.last]
     held[0].break_within(broken())
     gc.disable()
@@ -179,26 +182,10 @@ def test_an_engine_that_another_holds_for_a_while_is_released_at_the_next_look()
             if pause == 4:
                 held.clear()
             bench.go_on()
-        bench.wait_for_opening()
+        bench.wait_for_openings()
     finally:
         gc.enable()
-    assert bench.pauses == [2, 4]
-    bench.engine.close()
-
-
-def test_an_engine_that_is_still_in_memory_is_waited_for() -> None:
-    bench = Bench()
-    bench.wait_for_opening()
-    held: list[Breakable] = [bench.last]
-    held[0].break_down(broken())
-    assert bench.wait_for_pause() == 2
-    bench.go_on()
-    assert bench.wait_for_pause() == 4
-    held.clear()
-    bench.go_on()
-    bench.wait_for_opening()
-    assert bench.alive == [0, 0]
-    bench.engine.close()
+    assert (bench.pauses, bench.alive) == ([2, 4], [0, 0])
 
 
 @pytest.mark.parametrize(
@@ -213,7 +200,7 @@ def test_pauses_grow_and_only_the_longest_follows_an_error_that_loading_again_ha
     for pause in pauses:
         assert bench.wait_for_pause() == pause
         bench.go_on()
-    bench.engine.close()
+    bench.close()
 
 
 def test_after_a_long_steady_time_the_first_pause_is_the_shortest_again() -> None:
@@ -221,38 +208,30 @@ def test_after_a_long_steady_time_the_first_pause_is_the_shortest_again() -> Non
     for _ in range(2):
         bench.wait_for_pause()
         bench.go_on()
-    for _ in range(3):
-        bench.wait_for_opening()
+    bench.wait_for_openings(3)
     bench.now += STEADY_SECONDS + 1
     bench.last.break_down(broken())
     assert bench.wait_for_pause() == 2
-    bench.go_on()
-    bench.engine.close()
+    bench.close()
 
 
-def test_an_engine_that_hangs_is_given_up_and_its_runs_end() -> None:
-    bench = Bench()
-    bench.wait_for_opening()
+def test_an_engine_that_hangs_is_given_up_and_its_runs_end(bench: Bench) -> None:
     run = Run(bench.engine, REQUEST)
     bench.last.stalled = HUNG_SECONDS + 1
     bench.wait_for_pause()
     assert run.events
     assert isinstance(bench.engine.status, Broken)
     assert "no step has ended for 120 s" in str(bench.engine.status.error)
-    bench.go_on()
-    bench.engine.close()
 
 
 def test_while_it_loads_again_its_status_holds_the_reason() -> None:
     bench = Bench(Broken(broken()), Loading("reading the weights", 0.5))
     bench.wait_for_pause()
     bench.go_on()
-    for _ in range(2):
-        bench.wait_for_opening()
-    while not isinstance(status := bench.engine.status, Loading):
-        pass
+    status = wait_for_status(bench.engine, Loading)
+    assert isinstance(status, Loading)
     assert (status.step, status.fraction, str(status.failure)) == ("reading the weights", 0.5, "A dead kernel thread.")
-    bench.engine.close()
+    bench.close()
 
 
 def test_an_engine_that_cannot_even_be_opened_is_tried_again() -> None:
@@ -265,19 +244,15 @@ def test_an_engine_that_cannot_even_be_opened_is_tried_again() -> None:
     assert "can't start new thread" in str(bench.engine.status)
     bench.engine._open = opener
     bench.go_on()
-    for _ in range(2):
-        bench.wait_for_opening()
-    bench.engine.close()
+    bench.wait_for_openings(2)
+    bench.close()
 
 
 def test_whoever_runs_the_server_ends_the_pause_and_only_a_pause() -> None:
     bench = Bench(Broken(broken()), Loading("reading the weights"), waits_really=True)
     assert bench._paused.acquire(timeout=20)
     assert bench.engine.reload()
-    for _ in range(2):
-        bench.wait_for_opening()
-    while not isinstance(bench.engine.status, Loading):
-        pass
+    wait_for_status(bench.engine, Loading)
     assert not bench.engine.reload()
     bench.last.break_down(broken())
     assert bench._paused.acquire(timeout=20)  # the press before ends no later pause
@@ -285,9 +260,7 @@ def test_whoever_runs_the_server_ends_the_pause_and_only_a_pause() -> None:
     assert not bench.engine.reload()
 
 
-def test_metrics_outlive_the_engine_and_a_closed_one_refuses() -> None:
-    bench = Bench()
-    bench.wait_for_opening()
+def test_metrics_outlive_the_engine_and_a_closed_one_refuses(bench: Bench) -> None:
     metered = MeteredEngine(bench.engine)
     Run(metered, REQUEST)
     bench.last.tickets[0].finish()
@@ -298,4 +271,3 @@ def test_metrics_outlive_the_engine_and_a_closed_one_refuses() -> None:
     metered.close()
     with pytest.raises(NotReady, match="shutting down"):
         metered.submit(REQUEST, lambda *events: None)
-    bench.go_on()
