@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,14 +32,14 @@ def ask(question: str = "What is cheese?", max_new_tokens: int | None = 256) -> 
     return Request((Message("user", question),), max_new_tokens)
 
 
-def play(traces: list[Trace], request: Request) -> tuple[Run, list[Event]]:
-    run = Run(Replay(traces), request)
+def play(trace: Trace, request: Request) -> tuple[Run, list[Event]]:
+    run = Run(Replay([trace]), request)
     return run, [event for batch in run.attach() for event in batch]
 
 
 def test_a_recorded_run_is_played_with_the_times_it_had() -> None:
     trace = make_trace(gap=0.03)
-    run, events = play([trace], ask())
+    run, events = play(trace, ask())
     assert [type(event) for event in events] == [type(event) for event in trace.events]
     since = events[0].time - trace.events[0].time
     assert run.submitted <= since <= run.admitted
@@ -47,7 +48,7 @@ def test_a_recorded_run_is_played_with_the_times_it_had() -> None:
 
 
 def test_fewer_tokens_than_recorded_end_as_a_length() -> None:
-    _, events = play([make_trace()], ask(max_new_tokens=2))
+    _, events = play(make_trace(), ask(max_new_tokens=2))
     assert len(events) == 4
     assert isinstance(events[-1], Done)
     assert (events[-1].finish_reason, events[-1].generated_tokens) == ("length", 2)
@@ -66,12 +67,6 @@ def test_a_recorded_run_slower_than_the_pace_asked_for_keeps_its_own_times() -> 
     assert schedule(make_trace(gap=0.02), replace(ask(), pace=1000)) == schedule(make_trace(gap=0.02), ask())
 
 
-def test_a_run_that_was_recorded_slowed_down_is_played_at_any_pace() -> None:
-    trace = make_trace(gap=0.1, pace=10)
-    for pace in (None, 5, 10):
-        assert find_trace([trace], replace(ask(), pace=pace)) is trace
-
-
 def test_what_was_not_recorded_is_refused_with_what_was() -> None:
     replay = Replay([make_trace()])
     for request in (ask("Why?"), Request("What is cheese?"), Request(ask().prompt, 256, Sampling(do_sample=True))):
@@ -79,12 +74,14 @@ def test_what_was_not_recorded_is_refused_with_what_was() -> None:
             replay.submit(request, lambda *events: None)
 
 
-def test_a_recording_is_played_to_every_client_with_the_cached_tokens_of_its_recording() -> None:
-    trace = make_trace(cached_tokens=8)
-    for asked in (replace(ask(), client="session:abc"), replace(ask(), cache_prompt=False), replace(ask(), pace=50)):
-        assert find_trace([trace], asked) is trace
-        assert next(schedule_trace(trace, asked, start=0.0)) == [trace.events[0]]
-        assert trace.events[0] == Started(0.001, 10, 0, cached_tokens=8)
+@pytest.mark.parametrize("pace", [None, 10])
+@pytest.mark.parametrize("asked", [{}, {"client": "session:abc"}, {"cache_prompt": False}, {"pace": 5}, {"pace": 10}])
+def test_a_recording_is_played_at_any_pace_to_every_client_with_its_own_cached_tokens(
+    pace: float | None, asked: dict[str, Any]
+) -> None:
+    trace, request = make_trace(cached_tokens=8, pace=pace), replace(ask(), **asked)
+    assert find_trace([trace], request) is trace
+    assert next(schedule_trace(trace, request, start=0.0)) == [Started(0.001, 10, 0, cached_tokens=8)]
 
 
 def test_it_is_ready_and_its_source_is_recorded() -> None:

@@ -21,14 +21,10 @@ def test_a_script_ends_when_its_last_reader_has_left() -> None:
     engine = SimulatedFaults()
     run = Run(engine, Request("pause"))
     reader = run.attach()
-    for batch in reader:
-        if any(isinstance(event, Token) for event in batch):
-            break
+    next(batch for batch in reader if any(isinstance(event, Token) for event in batch))
     reader.close()
     run.cancel()
-    for _ in run.attach():
-        pass
-    assert [type(event) for event in run.events].count(Done) == 1
+    assert [type(event) for batch in run.attach() for event in batch].count(Done) == 1
     wait_for_threads()
     assert engine.load.running == 0
 
@@ -41,10 +37,8 @@ def test_the_number_of_scripts_at_once_is_bounded_and_each_frees_its_slot() -> N
     for run in runs:
         run.cancel()
     wait_for_threads()
-    run = Run(engine, Request("break"))
-    for _ in run.attach():
-        pass
-    assert isinstance(run.end, Failed)
+    *_, last = Run(engine, Request("break")).attach()
+    assert isinstance(last[-1], Failed)
     engine.close()
 
 
