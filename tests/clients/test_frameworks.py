@@ -41,11 +41,17 @@ THINGS: Final = (
 )
 PROMPTS: Final = [f"What is the use of {thing}?" for thing in THINGS.split()]
 FEW: Final = 3
-CONVERSATION: Final = ("Answer in one word.", "Name a cheese.", "Gouda", ("Name ", "another."))
+# A conversation with a system's message, and at its end a text in parts.
+BEGUN: Final = [
+    {"role": "system", "content": "Answer in one word."},
+    {"role": "user", "content": "Name a cheese."},
+    {"role": "assistant", "content": "Gouda"},
+]
+PARTS: Final = ("Name ", "another.")
 PATIENCE: Final = 0.05  # seconds
 PLAN: Final = {
     **{"question": QUESTION, "tokens": TOKENS, "stop": STOP, "prompts": PROMPTS[:FEW], "long": "word " * 6000},
-    "conversation": CONVERSATION,
+    "conversation": [*BEGUN, {"role": "user", "content": [{"type": "text", "text": text} for text in PARTS]}],
 }
 
 
@@ -132,9 +138,7 @@ def test_a_stop_string_ends_the_answer(told: Any, model: Served) -> None:
 
 
 def test_a_conversation_with_a_system_message_and_parts_is_read_as_one_of_plain_texts(told: Any, model: Served) -> None:
-    contents = (*CONVERSATION[:3], "".join(CONVERSATION[3]))
-    roles = ("system", "user", "assistant", "user")
-    messages = [{"role": role, "content": content} for role, content in zip(roles, contents, strict=True)]
+    messages = [*BEGUN, {"role": "user", "content": "".join(PARTS)}]
     assert told["conversation"] == read_text(chat(model, messages=messages))
 
 

@@ -1,5 +1,6 @@
-"""The programs in Python, with huggingface_hub and openai as they are."""
+"""The programs in Python, with huggingface_hub and openai as they are, and the one for curl."""
 
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -52,6 +53,17 @@ def test_polling_brings_the_same_text(ran: Program, served: Served) -> None:
 @pytest.mark.snippet("webhook")
 def test_a_webhook_brings_the_same_text(ran: Program, served: Served) -> None:
     assert (ran.text, ran.complaints) == (served.generate(LEARNING, max_new_tokens=20) + "\n", "")
+
+
+@pytest.mark.snippet("curl")
+def test_curl_prints_each_token_as_its_own_event_and_then_the_whole_text(ran: Program, served: Served) -> None:
+    *events, end = ran.text.split("\n\n")
+    assert end == ""
+    told = [json.loads(event.removeprefix("data: ")) for event in events]
+    expected = served.generate(LEARNING, max_new_tokens=20)
+    assert "".join(event["token"]["text"] for event in told) == expected
+    assert [event["generated_text"] for event in told] == [None] * 19 + [expected]
+    assert len(ran.pieces) > 1
 
 
 def print_lines(texts: Sequence[str]) -> str:

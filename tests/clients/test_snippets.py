@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from tests.clients import test_javascript, test_overload, test_python, test_shell
+from tests.clients import test_javascript, test_overload, test_python
 from tests.clients.programs import COMMANDS
 from tests.clients.snippets import ADDRESS, read_snippets
 
@@ -14,7 +14,7 @@ def read_marks(module: ModuleType) -> set[str]:
 
 
 def test_every_snippet_is_run_by_a_test_and_every_marked_test_has_its_snippet() -> None:
-    marked = set().union(*map(read_marks, (test_javascript, test_overload, test_python, test_shell)))
+    marked = set().union(*map(read_marks, (test_javascript, test_overload, test_python)))
     assert {snippet.name for snippet in read_snippets()} == marked
 
 

@@ -14,6 +14,7 @@ from openai import RateLimitError
 PLAN: Any = json.loads(sys.argv[1])
 OPTIONS: Any = {"model": "any", "api_key": "none", "max_tokens": PLAN["tokens"], "temperature": 0}
 QUESTION: Any = HumanMessage(PLAN["question"])
+KINDS: Any = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 
 
 def main() -> dict[str, Any]:
@@ -26,7 +27,7 @@ def main() -> dict[str, Any]:
         "pieces": [piece.content for piece in pieces if piece.content],
         "streamed_usage": next(list_usage(piece) for piece in reversed(pieces) if piece.usage_metadata),
         "stopped": chat.invoke([QUESTION], stop=[PLAN["stop"]]).content,
-        "conversation": chat.invoke(list_messages()).content,
+        "conversation": chat.invoke([KINDS[each["role"]](each["content"]) for each in PLAN["conversation"]]).content,
         "chained": run_chain(chat),
         "responses": list_responses(),
         "completed": complete(PLAN["prompts"]),
@@ -36,13 +37,6 @@ def main() -> dict[str, Any]:
 
 def list_usage(message: Any) -> list[int]:
     return [message.usage_metadata["input_tokens"], message.usage_metadata["output_tokens"]]
-
-
-def list_messages() -> list[Any]:
-    """A conversation with a system's message, and contents in parts."""
-    system, question, answer, last = PLAN["conversation"]
-    parts = [{"type": "text", "text": text} for text in last]
-    return [SystemMessage(system), HumanMessage(question), AIMessage(answer), HumanMessage(parts)]
 
 
 def run_chain(chat: Any) -> list[str]:

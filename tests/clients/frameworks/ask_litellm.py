@@ -31,7 +31,7 @@ def main() -> dict[str, Any]:
         "pieces": [text for text in texts if text],
         "streamed_usage": next(list_usage(piece) for piece in reversed(pieces) if getattr(piece, "usage", None)),
         "stopped": ask(QUESTION, stop=[PLAN["stop"]]).choices[0].message.content,
-        "conversation": ask(list_messages()).choices[0].message.content,
+        "conversation": ask(PLAN["conversation"]).choices[0].message.content,
         "completed": complete(PLAN["prompts"]),
         "fallen_back": fall_back(),
         **ask_in_vain(),
@@ -40,14 +40,6 @@ def main() -> dict[str, Any]:
 
 def list_usage(response: Any) -> list[int]:
     return [response.usage.prompt_tokens, response.usage.completion_tokens]
-
-
-def list_messages() -> list[Any]:
-    """A conversation with a system's message, and contents in parts."""
-    system, question, answer, last = PLAN["conversation"]
-    contents = (("system", system), ("user", question), ("assistant", answer))
-    parts = {"role": "user", "content": [{"type": "text", "text": text} for text in last]}
-    return [*({"role": role, "content": content} for role, content in contents), parts]
 
 
 def complete(prompts: list[str]) -> list[str]:

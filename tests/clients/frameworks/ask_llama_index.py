@@ -39,11 +39,10 @@ def list_usage(response: Any) -> list[int]:
 
 
 def list_messages() -> list[Any]:
-    """A conversation with a system's message, and contents in parts."""
-    system, question, answer, last = PLAN["conversation"]
-    contents = (("system", system), ("user", question), ("assistant", answer))
-    parts = ChatMessage(role="user", blocks=[TextBlock(text=text) for text in last])
-    return [*(ChatMessage(role=role, content=content) for role, content in contents), parts]
+    """The conversation, whose last message has parts."""
+    *begun, last = PLAN["conversation"]
+    parts = ChatMessage(role="user", blocks=[TextBlock(text=part["text"]) for part in last["content"]])
+    return [*(ChatMessage(**message) for message in begun), parts]
 
 
 def complete(prompts: list[str]) -> list[str]:

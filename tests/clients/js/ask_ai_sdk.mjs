@@ -12,11 +12,7 @@ const whole = await generateText({ ...asked, prompt: plan.question });
 const stream = streamText({ ...asked, prompt: plan.question });
 const pieces = await collect(stream.textStream);
 const stopped = await generateText({ ...asked, prompt: plan.question, stopSequences: [plan.stop] });
-const conversed = await generateText({
-  ...asked,
-  messages: listMessages(plan.conversation),
-  allowSystemInMessages: true,
-});
+const conversed = await generateText({ ...asked, messages: plan.conversation, allowSystemInMessages: true });
 const completed = [];
 for (const prompt of plan.prompts) {
   completed.push((await generateText({ ...asked, model: served.completionModel("any"), prompt })).text);
@@ -44,15 +40,6 @@ async function collect(stream) {
 
 function listUsage(usage) {
   return [usage.inputTokens, usage.outputTokens];
-}
-
-function listMessages([system, question, answer, last]) {
-  return [
-    { role: "system", content: system },
-    { role: "user", content: question },
-    { role: "assistant", content: answer },
-    { role: "user", content: last.map((text) => ({ type: "text", text })) },
-  ];
 }
 
 async function askInVain() {

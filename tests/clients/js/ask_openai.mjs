@@ -26,7 +26,7 @@ export async function ask(plan) {
     pieces,
     streamed_usage: listUsage(usage),
     stopped: stopped.choices[0].message.content,
-    conversation: (await chat(listMessages(plan.conversation))).choices[0].message.content,
+    conversation: (await chat(plan.conversation)).choices[0].message.content,
     completed: completed.choices.map((choice) => choice.text),
     helped: { role: helped.role, content: helped.content },
     responses: await respond(client, plan),
@@ -36,16 +36,6 @@ export async function ask(plan) {
 }
 
 const listUsage = (usage) => [usage.prompt_tokens, usage.completion_tokens];
-
-function listMessages([system, question, answer, last]) {
-  const parts = last.map((text) => ({ type: "text", text }));
-  return [
-    { role: "system", content: system },
-    { role: "user", content: question },
-    { role: "assistant", content: answer },
-    { role: "user", content: parts },
-  ];
-}
 
 async function respond(client, plan) {
   const asked = { model: "any", input: plan.question, max_output_tokens: plan.tokens, temperature: 0 };
