@@ -18,7 +18,6 @@ class Backoff:
     _pause: float = 0.0
 
     def choose_pause(self) -> float:
-        """The next pause."""
         self._pause = min(max(2 * self._pause, self.shortest), self.longest)
         return self._jitter(self._pause)
 
@@ -27,7 +26,6 @@ class Backoff:
         return self._jitter(self.longest)
 
     def reset(self) -> None:
-        """The next pause is the shortest again."""
         self._pause = 0.0
 
     def _jitter(self, pause: float) -> float:

@@ -173,7 +173,6 @@ class _Limits:
         return None
 
     def give_back(self, client: str | None) -> None:
-        """Free a place of this client."""
         self.clients.give_back(client or "")
         self.addresses.give_back(find_address_key(client or ""))
 

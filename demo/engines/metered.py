@@ -115,8 +115,6 @@ class MeteredEngine(EngineWrapper):
 
 
 class _Recorder(LogWrapper):
-    """Records one run."""
-
     def __init__(self, metrics: Metrics, log: Log) -> None:
         super().__init__(log)
         self._metrics = metrics
@@ -127,7 +125,6 @@ class _Recorder(LogWrapper):
         self._has_text = False
 
     def record_admission(self, request: Request) -> None:
-        """The engine has admitted the request."""
         self._metrics.count("tgi_request_count")
         self._metrics.validation.observe(time.perf_counter() - self._submitted)
         if request.max_new_tokens is not None:

@@ -65,7 +65,6 @@ class ReturningClients(Generic[Asked]):
                 self._habits.popitem(last=False)
 
     def note_end(self, client: str | None, now: float) -> None:
-        """A client's answer has ended."""
         with self._lock:
             if client is not None and (habit := self._habits.get(client)) is not None:
                 habit.ended, habit.seconds = now, now - habit.begun

@@ -35,7 +35,6 @@ class Program:
 
     @property
     def text(self) -> str:
-        """All that was printed so far."""
         return b"".join(self.pieces).decode()
 
     def follow(self) -> None:
@@ -69,7 +68,6 @@ def _start(command: Sequence[str], folder: Path) -> Iterator[Program]:
 
 
 def run_program(language: str, source: str, folder: Path = HERE) -> Program:
-    """Run to the end."""
     with start_program(language, source, folder) as program:
         program.follow()
     return program

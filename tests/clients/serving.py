@@ -33,7 +33,6 @@ class Served:
         return response
 
     def ask(self, path: str, body: Any = None) -> Any:
-        """The reply, from JSON."""
         with self.open(path, body) as response:
             return json.load(response)
 

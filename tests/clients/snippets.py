@@ -10,8 +10,6 @@ ADDRESS: Final = "http://127.0.0.1:7860"
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """One program."""
-
     name: str
     language: str
     source: str
@@ -22,11 +20,9 @@ class Snippet:
 
 
 def read_snippets() -> list[Snippet]:
-    """All of them, in the page's order."""
     return [Snippet(each.name, each.language, each.text) for each in snippets.read_snippets()]
 
 
 def find_snippet(name: str) -> Snippet:
-    """The one snippet of this name."""
     (snippet,) = (each for each in read_snippets() if each.name == name)
     return snippet

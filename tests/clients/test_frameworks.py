@@ -91,7 +91,6 @@ def model(origin: str) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def reports(origin: str, model: Served) -> "Iterator[Mapping[str, Future[Any]]]":
-    """What each client's program told."""
 
     def run(name: str) -> Any:
         more = {"page": name == PAGE, "prompts": PROMPTS if name == "LangChain" else PLAN["prompts"]}

@@ -23,8 +23,6 @@ READY = Ready(CARD)
 
 
 class Breakable(ScriptedEngine):
-    """A scripted engine that a test can break."""
-
     def __init__(self, status: Status, on_broken: Callable[[], None]) -> None:
         super().__init__(status)
         self._on_broken = on_broken
@@ -81,7 +79,6 @@ class Bench:
         return self.pauses[-1]
 
     def go_on(self) -> None:
-        """The pause is over."""
         self.now += self.pauses[-1]
         self._go_on.release()
 

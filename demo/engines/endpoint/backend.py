@@ -16,8 +16,6 @@ UNSENT: Final = {"do_sample", "seed"}
 
 
 class Call(NamedTuple):
-    """One POST."""
-
     path: str
     body: Json
 

@@ -83,7 +83,6 @@ class Connection:
             raise Cut(f"{self.name} closed the connection before the answer's end: ask again.") from error
 
     async def close(self) -> None:
-        """Close all connections."""
         await self._http.aclose()
 
     def _make_unreachable(self, error: Exception) -> Unreachable:

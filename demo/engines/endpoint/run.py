@@ -154,7 +154,6 @@ class EndpointRun(Ticket):
         self.stop()
 
     def fail(self, error: DemoError) -> None:
-        """End with a failure."""
         self._write(Failed(time.perf_counter(), drop_frames(error)))
         self.stop()
 

@@ -35,7 +35,6 @@ class Splitter:
         self._pending = b""  # the begun character at the end of all bytes so far
 
     def split(self, chunk: Chunk) -> list[Part]:
-        """The chunk's tokens."""
         counted = 0 if chunk.count is None else chunk.count - self.generated
         number = max(counted, len(chunk.ids), len(chunk.entries), 1 if chunk.text else 0)
         self.generated += number

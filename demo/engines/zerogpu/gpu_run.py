@@ -78,7 +78,6 @@ class GpuRun(Ticket):
 
     @property
     def ended(self) -> bool:
-        """Whether the final event has been written."""
         return self._ended.is_set()
 
     def cancel(self) -> None:
@@ -86,7 +85,6 @@ class GpuRun(Ticket):
         self._stop()
 
     def fail(self, error: DemoError) -> None:
-        """End with a failure."""
         self._write(lambda: [Failed(time.perf_counter(), error)])
         self._stop()
 

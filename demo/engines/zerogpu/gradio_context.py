@@ -30,7 +30,6 @@ class QueuedCall:
 
     @property
     def active_jobs(self) -> list[list["QueuedCall"]]:
-        """The queue's events."""
         return [[self]]
 
     @property

@@ -47,7 +47,6 @@ def read_events(run: Run) -> list[Event]:
 
 
 def ask(engine: Engine, request: Request = CHAT) -> list[Event]:
-    """All events of one answer."""
     return read_events(Run(engine, request))
 
 

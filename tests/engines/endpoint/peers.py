@@ -25,13 +25,11 @@ def chat(
 
 
 def completion(text: str, *, finish: str | None = None, event: dict[str, Any] | None = None, **choice: Any) -> bytes:
-    """A chunk of /v1/completions."""
     fields = {"index": 0, "text": text, "finish_reason": finish, **choice}
     return frame(object="text_completion", model=MODEL, choices=[fields], **(event or {}))
 
 
 def usage(prompt: int, generated: int, cached: int | None = None, **event: Any) -> bytes:
-    """The usage chunk."""
     details = {} if cached is None else {"prompt_tokens_details": {"cached_tokens": cached}}
     counts = {"prompt_tokens": prompt, "completion_tokens": generated, "total_tokens": prompt + generated, **details}
     return frame(object="chat.completion.chunk", model=MODEL, choices=[], usage=counts, **event)

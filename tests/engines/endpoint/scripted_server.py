@@ -13,8 +13,6 @@ DONE = b"data: [DONE]\n\n"
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole reply."""
-
     status: int
     body: Any
 
@@ -32,7 +30,6 @@ class Stream:
 
 
 def frame(**event: Any) -> bytes:
-    """One event."""
     return b"data: " + json.dumps(event).encode() + b"\n\n"
 
 

@@ -13,7 +13,6 @@ from tests.test_layers import ROOT
 
 @pytest.fixture(scope="module")
 def report() -> Any:
-    """What worker.py reports."""
     program = [sys.executable, "-m", "tests.engines.zerogpu.worker"]
     ended = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False, timeout=180)
     assert ended.returncode == 0, ended.stderr

@@ -72,7 +72,6 @@ class PlainBackend(Backend):
         return {}
 
     def write_extensions(self, request: Request) -> Json:
-        """The kind's own fields."""
         return {}
 
     def write_stream_options(self) -> Json:
@@ -108,7 +107,6 @@ class PlainBackend(Backend):
 
 
 def write_messages(prompt: Prompt) -> list[Json]:
-    """A conversation as JSON."""
     assert isinstance(prompt, tuple)
     turns: list[Json] = [{"role": each.role, "content": each.content} for each in prompt]
     reasoning = [{} if each.reasoning is None else {"reasoning_content": each.reasoning} for each in prompt]

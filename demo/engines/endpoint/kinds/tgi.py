@@ -94,5 +94,4 @@ class TgiBackend(PlainBackend):
 
 
 def read_pieces(tokens: list[Json]) -> tuple[Piece, ...]:
-    """TGI's list of tokens."""
     return tuple(Piece(each["id"], each["start"], each["stop"]) for each in tokens)
