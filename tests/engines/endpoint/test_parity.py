@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from demo.engine import Ready
 from demo.engines.endpoint.engine import EndpointEngine
 from demo.errors import BadRequest, DemoError, Overloaded
-from demo.events import Candidate, Token
+from demo.events import Candidate, FinishReason, Token
 from demo.request import Message, Request, Sampling
 from demo.run import Run
 from demo.settings import Settings
@@ -40,13 +40,18 @@ CANDIDATES = st.builds(Candidate, IDS, st.text(max_size=3), LOGPROBS, st.boolean
 
 
 @st.composite
-def tokens(draw: st.DrawFn) -> tuple[Token, ...]:
+def scripts(draw: st.DrawFn, *reasons: FinishReason) -> Script:
     """A whole answer: half characters, and at its end a special token or none."""
     texts = draw(st.lists(st.text("ab é日😀\n", max_size=4), min_size=1, max_size=12))
     top = draw(st.lists(CANDIDATES, max_size=2).map(lambda each: sorted(each, key=lambda one: -(one.logprob or 0.0))))
-    return tuple(
+    tokens = [
         Token(0.0, index, draw(IDS), text, draw(LOGPROBS), False, tuple(top)) for index, text in enumerate(texts, 1)
-    )
+    ]
+    reason = draw(st.sampled_from(reasons))
+    if reason == "eos_token":
+        tokens[-1] = replace(tokens[-1], text="", special=True)
+    read, seed = draw(st.integers(1, 99)), draw(st.integers(0, 2**64 - 1))
+    return Script(tuple(tokens), reason, read, seed, cached_tokens=read // 2)
 
 
 class Behind:
@@ -76,41 +81,30 @@ def read_tokens(events: Any) -> list[Token]:
 
 
 @drawn
-@given(
-    tokens(), st.sampled_from(["length", "eos_token", "stop_sequence"]), st.integers(1, 99), st.integers(0, 2**64 - 1)
-)
-def test_every_event_of_a_text_is_the_one_behind(
-    behind: Behind, answer: tuple[Token, ...], reason: Any, read: int, seed: int
-) -> None:
-    if reason == "eos_token":
-        answer = (*answer[:-1], replace(answer[-1], text="", special=True))
-    behind.script(Script(answer, reason, input_tokens=read, seed=seed, cached_tokens=read // 2))
-    request = replace(RAW, top_n_tokens=2, sampling=Sampling(do_sample=True, seed=seed))
+@given(scripts("length", "eos_token", "stop_sequence"))
+def test_every_event_of_a_text_is_the_one_behind(behind: Behind, script: Script) -> None:
+    behind.script(script)
+    request = replace(RAW, top_n_tokens=2, sampling=Sampling(do_sample=True, seed=script.seed))
     events = ask(behind.front, request)
-    assert read_tokens(events) == list(answer)
+    assert read_tokens(events) == list(script.tokens)
     end = find_done(events)
-    assert (end.finish_reason, end.generated_tokens) == (reason, len(answer))
-    assert find_start(events).seed == seed
+    assert (end.finish_reason, end.generated_tokens) == (script.reason, len(script.tokens))
+    assert find_start(events).seed == script.seed
     report = find_report(events)
-    assert (report.input_tokens, report.cached_tokens) == (read, read // 2)
+    assert (report.input_tokens, report.cached_tokens) == (script.input_tokens, script.cached_tokens)
 
 
 @drawn
-@given(tokens(), st.sampled_from(["length", "eos_token"]))
-def test_every_token_of_a_conversation_is_the_one_behind(
-    behind: Behind, answer: tuple[Token, ...], reason: Any
-) -> None:
-    if reason == "eos_token":
-        answer = (*answer[:-1], replace(answer[-1], text="", special=True))
-    behind.script(Script(answer, reason))
+@given(scripts("length", "eos_token"))
+def test_every_token_of_a_conversation_is_the_one_behind(behind: Behind, script: Script) -> None:
+    behind.script(script)
     conversation = (Message("system", "Be brief."), Message("user", "Hello"))
     events = ask(behind.front, replace(RAW, prompt=conversation))
-    seen = read_tokens(events)
-    assert [(each.id, each.text, each.logprob, each.special) for each in seen] == [
-        (each.id, each.text, each.logprob, each.special) for each in answer
+    assert [(each.id, each.text, each.logprob, each.special) for each in list_tokens(events)] == [
+        (each.id, each.text, each.logprob, each.special) for each in script.tokens
     ]
     end = find_done(events)
-    assert (end.finish_reason, end.generated_tokens) == (reason, len(answer))
+    assert (end.finish_reason, end.generated_tokens) == (script.reason, len(script.tokens))
     assert behind.engine.tickets[-1].request.prompt == conversation
 
 

@@ -1,7 +1,7 @@
 """The laws of the ZeroGPU engine, with the platform's decorator as the identity."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ import pytest
 
 from demo.engine import Broken
 from demo.engines.zerogpu.engine import ZeroGpuEngine
-from demo.engines.zerogpu.gpu_run import GpuRequest
+from demo.engines.zerogpu.gpu_run import Call, GpuRequest
 from demo.engines.zerogpu.gpu_time import MAX_SECONDS, START_SECONDS, GpuTime
 from demo.errors import BadRequest, EngineFailed, Incomplete, ModelError, NotReady, Overloaded
 from demo.events import Done, Event, Failed, Started, Token
@@ -136,16 +136,6 @@ def test_a_step_that_fails_ends_its_run_and_the_next_is_answered() -> None:
     assert len(read(Run(engine, SEEDED)).tokens) == 24
 
 
-def test_a_call_without_an_end_fails() -> None:
-    def cut(call: object) -> object:
-        def begin(asked: GpuRequest) -> Iterator[Sequence[Event]]:
-            yield [Started(time.perf_counter(), 1, 0)]
-
-        return begin
-
-    assert "no end" in str(read(Run(open_tiny(decorate=cut), SEEDED)).failed.error)  # type: ignore[arg-type]
-
-
 def refuse(title: str, message: str) -> Exception:
     """What the platform's package raises."""
     return gr.Error(message, title=title, print_exception=False)
@@ -159,17 +149,9 @@ QUOTA = "You have exceeded your free ZeroGPU quota (18s requested vs. 3s left). 
     [
         (refuse("ZeroGPU quota exceeded", QUOTA), Overloaded, "18 s are needed, 3 s are left): try again in 3:20:11"),
         (refuse("ZeroGPU quota exceeded", "Space app has reached its GPU limit. Try"), Overloaded, "log in on"),
-        (
-            refuse("ZeroGPU quota exceeded", "You have exceeded your ZeroGPU runs limit."),
-            Overloaded,
-            "try again later",
-        ),
+        (refuse("ZeroGPU quota exceeded", "You have exceeded your ZeroGPU runs limit."), Overloaded, "try again later"),
         (refuse("ZeroGPU quota exceeded", "No GPU was available after 60s. Try"), Overloaded, "No GPU became free"),
-        (
-            refuse("ZeroGPU queue timeout", "No GPU was available after 60s Retry"),
-            Overloaded,
-            "No GPU became free",
-        ),
+        (refuse("ZeroGPU queue timeout", "No GPU was available after 60s Retry"), Overloaded, "No GPU became free"),
         (refuse("ZeroGPU pending credits exceeded", "You have too many"), Overloaded, "reserved by answers under way"),
         (refuse("ZeroGPU illegal duration", "The requested"), BadRequest, "ask for fewer tokens"),
         (refuse("ZeroGPU client error", "No GPU was available"), Overloaded, "No GPU became free"),
@@ -188,26 +170,36 @@ def test_a_refusal_is_told_in_the_visitors_words(error: Exception, kind: type[Ex
     assert words in str(answer.failed.error)
 
 
-def test_a_run_that_the_platform_aborts_keeps_its_tokens_and_says_why() -> None:
-    def abort(call: object) -> object:
-        def begin(asked: GpuRequest) -> Iterator[Sequence[Event]]:
-            yield [Started(time.perf_counter(), 1, 0)]
-            raise refuse("ZeroGPU worker error", "GPU task aborted")
-
-        return begin
-
-    error = read(Run(open_tiny(decorate=abort), SEEDED)).failed.error  # type: ignore[arg-type]
-    assert isinstance(error, Incomplete)
-    assert "taken back before the answer was complete" in str(error)
+def cut(call: Call) -> Call:
+    return lambda asked: iter([[Started(time.perf_counter(), 1, 0)]])
 
 
-def test_a_run_that_takes_longer_than_it_asked_for_is_cut_off_with_a_sentence() -> None:
-    def hurry(call: object) -> object:
-        return lambda asked: call(replace(asked, seconds=int(START_SECONDS)))  # type: ignore[operator]
+def abort(call: Call) -> Call:
+    def begin(asked: GpuRequest) -> Iterator[Sequence[Event]]:
+        yield [Started(time.perf_counter(), 1, 0)]
+        raise refuse("ZeroGPU worker error", "GPU task aborted")
 
-    error = read(Run(open_tiny(decorate=hurry), SEEDED)).failed.error  # type: ignore[arg-type]
-    assert isinstance(error, Incomplete)
-    assert "ask for a shorter one" in str(error)
+    return begin
+
+
+def hurry(call: Call) -> Call:
+    return lambda asked: call(replace(asked, seconds=int(START_SECONDS)))
+
+
+@pytest.mark.parametrize(
+    ("decorate", "kind", "words"),
+    [
+        (cut, EngineFailed, "no end"),
+        (abort, Incomplete, "taken back before the answer was complete"),
+        (hurry, Incomplete, "ask for a shorter one"),
+    ],
+)
+def test_a_run_without_an_end_that_is_aborted_or_takes_longer_than_it_asked_for_says_so(
+    decorate: Callable[[Call], Call], kind: type[Exception], words: str
+) -> None:
+    error = read(Run(open_tiny(decorate=decorate), SEEDED)).failed.error
+    assert type(error) is kind
+    assert words in str(error)
 
 
 def test_a_paced_run_is_written_no_sooner_than_its_pace_allows() -> None:
@@ -222,15 +214,15 @@ def test_a_call_has_the_context_of_the_request() -> None:
     visitor: ContextVar[str] = ContextVar("visitor")
     seen: list[str] = []
 
-    def note(call: object) -> object:
+    def note(call: Call) -> Call:
         def begin(asked: GpuRequest) -> Iterator[Sequence[Event]]:
             seen.append(visitor.get())
-            yield from call(asked)  # type: ignore[operator]
+            yield from call(asked)
 
         return begin
 
     visitor.set("a token")
-    read(Run(open_tiny(decorate=note), SEEDED))  # type: ignore[arg-type]
+    read(Run(open_tiny(decorate=note), SEEDED))
     assert seen == ["a token"]
 
 

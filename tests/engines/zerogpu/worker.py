@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl
 
 QUOTA = {"left": 3, "wait": 3600}
 
@@ -26,7 +26,8 @@ class Device(BaseHTTPRequestHandler):
     lends = threading.Semaphore(0)
 
     def do_POST(self) -> None:
-        path, query = urlsplit(self.path).path, {k: v[0] for k, v in parse_qs(urlsplit(self.path).query).items()}
+        path, _, asked = self.path.partition("?")
+        query = dict(parse_qsl(asked))
         self.noted.append((path, query))
         if path == "/schedule" and query.get("token") == "poor":
             self.answer(429, QUOTA)
@@ -73,6 +74,7 @@ def main() -> dict[str, object]:
     from gradio.context import LocalContext
     from starlette.datastructures import Headers
 
+    from demo.engines.local.engine import LocalEngine
     from demo.engines.zerogpu.engine import ZeroGpuEngine
     from demo.engines.zerogpu.generation import Generator
     from demo.engines.zerogpu.gpu_run import Platform
@@ -83,6 +85,7 @@ def main() -> dict[str, object]:
     from demo.request import Request, Sampling
     from demo.run import Run
     from tests.engines.local.answers import read
+    from tests.engines.local.conftest import wait_until_loaded
     from tests.engines.local.tiny import make_model, make_network
 
     model, flags = make_model(make_network()), StopFlags(4)
@@ -105,9 +108,7 @@ def main() -> dict[str, object]:
     after = time.perf_counter()
     join()
     long = begin(Request("once", 400, ignore_eos=True), "rich")
-    for batch in long.attach():
-        if any(isinstance(event, Token) for event in batch):
-            break
+    next(batch for batch in long.attach() if any(isinstance(event, Token) for event in batch))
     stopped_at = time.perf_counter()
     long.cancel()
     join()
@@ -116,8 +117,10 @@ def main() -> dict[str, object]:
     join()
     again = read(begin(seeded, "rich"))
     engine.close()
+    local = LocalEngine(lambda report: model, 4)
+    wait_until_loaded(local)
     return {
-        "ids": [first.ids, again.ids, read(Run(engine_of(model), seeded)).ids],
+        "ids": [first.ids, again.ids, read(Run(local, seeded)).ids],
         "stamps_are_on_our_clock": before < first.events[0].time <= first.events[-1].time < after,
         "stopped": [getattr(long.end, "finish_reason", None), len(long.events), released],
         "refused": [type(refused.failed.error).__name__, str(refused.failed.error)],
@@ -127,16 +130,6 @@ def main() -> dict[str, object]:
         "releases": sum(path == "/release" for path, _ in Device.noted),
         "workers": sum(path == "/allow" for path, _ in Device.noted),
     }
-
-
-def engine_of(model: Any) -> Any:
-    """The local engine of the same model, in this process."""
-    from demo.engines.local.engine import LocalEngine
-    from tests.engines.local.conftest import wait_until_loaded
-
-    engine = LocalEngine(lambda report: model, 4)
-    wait_until_loaded(engine)
-    return engine
 
 
 if __name__ == "__main__":
