@@ -53,9 +53,11 @@ def refuse(engine: FairEngine | MeteredEngine, name: str, places: int = 1) -> Ov
     return refusal.value
 
 
-def test_a_newcomer_waits_for_the_first_place_of_anybody() -> None:
-    engine, _ = open_held(3, ("a", 5.0), ("b", 2.0), ("c", 9.0))
-    assert refuse(engine, "new").retry_after == 2.0
+def test_a_newcomer_waits_for_the_first_place_of_anybody_and_the_sentence_has_the_seconds() -> None:
+    engine, _ = open_held(3, ("a", 5.0), ("b", 3.21), ("c", 9.0))
+    refusal = refuse(MeteredEngine(engine), "new")
+    assert refusal.retry_after == 3.21
+    assert str(refusal).endswith("try again in about 3.2 s.")
 
 
 def test_a_client_that_has_its_share_waits_until_its_share_is_larger() -> None:
@@ -74,11 +76,6 @@ def test_where_nobody_knows_how_long_others_take_nothing_is_said() -> None:
     refusal = refuse(engine, "new")
     assert refusal.retry_after is None
     assert "in a few seconds" in str(refusal)
-
-
-def test_the_sentence_has_the_seconds() -> None:
-    engine, _ = open_held(2, ("a", 3.21), ("b", 4.0))
-    assert str(refuse(MeteredEngine(engine), "new")).endswith("try again in about 3.2 s.")
 
 
 def test_a_client_that_always_asks_again_is_not_expected_to_leave_its_place() -> None:

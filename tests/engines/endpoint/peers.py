@@ -77,12 +77,12 @@ GREETING = Stream((chat("Hi", finish="length"), DONE))
 
 def make_vllm(*streams: Stream | Reply) -> ScriptedServer:
     routes = UNTOLD | {"/v1/models": models(MODEL, max_model_len=512), "/version": Reply(200, {"version": "0.32.0"})}
-    return ScriptedServer(routes, list(streams), default=Stream(VLLM_ANSWER))
+    return ScriptedServer(routes, Stream(VLLM_ANSWER), list(streams))
 
 
 def make_plain(*streams: Stream | Reply) -> ScriptedServer:
     answer = Stream((chat("Hi"), chat(" there"), chat(finish="stop"), usage(7, 2), DONE))
-    return ScriptedServer({"/v1/models": models(MODEL)}, list(streams), default=answer)
+    return ScriptedServer({"/v1/models": models(MODEL)}, answer, list(streams))
 
 
 def make_sglang(*streams: Stream | Reply) -> ScriptedServer:
@@ -90,13 +90,13 @@ def make_sglang(*streams: Stream | Reply) -> ScriptedServer:
     answer = Stream(
         (chat("Hi", logprobs=logprobs(("Hi", -0.5)), event=running(1)), chat(finish="stop"), usage(7, 2), DONE)
     )
-    return ScriptedServer(routes, list(streams), default=answer)
+    return ScriptedServer(routes, answer, list(streams))
 
 
 def make_llama(*streams: Stream | Reply) -> ScriptedServer:
     props = {"default_generation_settings": {"n_ctx": 256}, "build_info": "b7000", "total_slots": 4}
     routes = UNTOLD | {"/v1/models": models("model.gguf"), "/props": Reply(200, props)}
-    return ScriptedServer(routes, list(streams), default=Stream(LLAMA_ANSWER))
+    return ScriptedServer(routes, Stream(LLAMA_ANSWER), list(streams))
 
 
 # The second token began a character and was not sent; the fourth, the end token, was not either.
@@ -121,7 +121,7 @@ def make_tgi(*streams: Stream | Reply) -> ScriptedServer:
     }
     routes = UNTOLD | {"/v1/models": models(MODEL), "/info": Reply(200, info)}
     answer = Stream((chat("Hi", logprobs=logprobs(("Hi", -0.5))), chat("", finish="stop"), usage(7, 2), DONE))
-    return ScriptedServer(routes, list(streams), default=answer)
+    return ScriptedServer(routes, answer, list(streams))
 
 
 def make_ray(*streams: Stream | Reply) -> ScriptedServer:

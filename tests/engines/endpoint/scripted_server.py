@@ -35,15 +35,15 @@ def frame(**event: Any) -> bytes:
 
 @dataclass
 class ScriptedServer:
-    """Replies with `routes`, by path; 404 elsewhere. `streams` are replied in turn to POSTs of a generating route."""
+    """Replies with `routes`, by path; 404 elsewhere. `streams`, then `default`, to POSTs of a generating route."""
 
     routes: dict[str, Reply]
+    default: Stream
     streams: list[Stream | Reply] = field(default_factory=list)
     asked: list[tuple[str, Any]] = field(default_factory=list)
     headers: list[str] = field(default_factory=list)
     left: threading.Event = field(default_factory=threading.Event)
     url: str = ""
-    default: Stream | Reply | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -59,16 +59,13 @@ class ScriptedServer:
         lengths = [line.split(":")[1] for line in head.lower().split("\r\n") if line.startswith("content-length:")]
         body = await reader.readexactly(int(lengths[0])) if lengths else b""
         self.headers.append(head)
-        if method == "GET" or path in self.routes:
-            self.asked.append((path, json.loads(body) if body else None))
-            writer.write(self.routes.get(path, Reply(404, {"detail": "Not Found"})).write())
-            await writer.drain()
-            return
-        self.asked.append((path, json.loads(body)))
-        reply = self.streams.pop(0) if self.streams else self.default
-        assert reply is not None, "nothing is scripted"
+        self.asked.append((path, json.loads(body) if body else None))
+        reply: Reply | Stream = self.routes.get(path, Reply(404, {"detail": "Not Found"}))
+        if method == "POST" and path not in self.routes:
+            reply = self.streams.pop(0) if self.streams else self.default
         if isinstance(reply, Reply):
             writer.write(reply.write())
+            await writer.drain()
         else:
             await self._stream(reply, reader, writer)
 

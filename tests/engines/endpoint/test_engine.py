@@ -34,7 +34,6 @@ from tests.engines.endpoint.scripted_server import DONE, Reply, ScriptedServer, 
 HI = peers.chat("Hi", logprobs=peers.logprobs(("Hi", -0.5)), token_ids=[1], event=peers.running(1))
 UNENDING = Stream((HI, threading.Event()))
 FULL = {"error": {"message": "Too many requests are queued", "type": "ServiceUnavailable", "code": 503}}
-TGI_FULL = {"error": "Model is overloaded", "error_type": "overloaded"}
 
 
 def make_listing(reply: Reply) -> ScriptedServer:
@@ -45,21 +44,12 @@ def make_listing(reply: Reply) -> ScriptedServer:
 
 
 @pytest.mark.parametrize(
-    "reply",
-    [Reply(503, FULL), Reply(429, FULL), Stream((frame(**FULL), DONE)), Stream((frame(**TGI_FULL),))],
-    ids=["503", "429", "200 with an error event first", "TGI's"],
-)
-def test_overload_behind_is_overload_here_before_any_token(reply: Stream | Reply) -> None:
-    with open_scripted(peers.make_vllm(GREETING, reply)) as (engine, _):
-        events = ask(engine)
-    assert [type(event) for event in events] == [Sent, Failed]
-    assert isinstance(find_error(events), Overloaded)
-    assert find_status(find_error(events)) == 429
-
-
-@pytest.mark.parametrize(
     ("reply", "status", "sentence"),
     [
+        (Reply(503, FULL), 429, "is overloaded: Too many requests are queued"),
+        (Reply(429, FULL), 429, "is overloaded: Too many requests are queued"),
+        (Stream((frame(**FULL), DONE)), 429, "is overloaded: Too many requests are queued"),
+        (Stream((frame(error="Model is overloaded", error_type="overloaded"),)), 429, "Model is overloaded"),
         (Reply(400, {"error": {"message": "too long", "code": 400}}), 422, "too long"),
         (Reply(422, {"detail": "bad"}), 422, "bad"),
         (Reply(400, {"error": {"message": "This model's maximum context length is 9"}}), 422, "context length is 9"),
@@ -71,11 +61,13 @@ def test_overload_behind_is_overload_here_before_any_token(reply: Stream | Reply
         (Stream((b"data: {\n\n",)), 424, "not a JSON object"),
     ],
 )  # fmt: skip
-def test_a_refusal_behind_is_one_sentence_here_with_the_status_of_its_kind(
+def test_a_refusal_behind_is_one_sentence_here_before_any_token_with_the_status_of_its_kind(
     reply: Stream | Reply, status: int, sentence: str
 ) -> None:
     with open_scripted(peers.make_vllm(GREETING, reply)) as (engine, _):
-        error = find_error(ask(engine))
+        events = ask(engine)
+    assert [type(event) for event in events] == [Sent, Failed]
+    error = find_error(events)
     assert find_status(error) == status
     assert sentence in str(error)
     assert "\n" not in str(error)

@@ -16,7 +16,7 @@ from demo.ui.components.pane import write_run
 from demo.ui.listeners.race import describe_status
 from demo.ui.view.panes import Reading, view_reading
 from demo.ui.view.words import Side
-from tests.api.client import STREAMED, ask, parse, post, read_events
+from tests.api.client import STREAMED, ask, post, read_events
 from tests.engines.endpoint import peers
 from tests.engines.endpoint.opened import CHAT, open_scripted
 from tests.engines.endpoint.opened import read_events as follow
@@ -73,19 +73,6 @@ def test_no_queue_time_is_made_up_and_the_engines_own_figures_stand_beside_ours(
     assert "tgi_request_queue_duration_count 0.0" in written
     assert "tgi_request_input_length_sum 18.0" in written
     assert "tgi_request_cached_tokens 8.0" in written
-
-
-def test_tokens_are_asked_of_the_engine_and_a_refusal_is_a_sentence() -> None:
-    server = peers.make_llama()
-    server.routes["/tokenize"] = Reply(200, {"tokens": [{"id": 1, "piece": "Hi"}]})
-    with open_scripted(server) as (engine, _):
-        assert parse(post(open_api(engine), "/tokenize", inputs="Hi").content) == [
-            {"id": 1, "text": "Hi", "start": 0, "stop": 2}
-        ]
-    with open_scripted(peers.make_sglang()) as (engine, _):
-        refused = post(open_api(engine), "/tokenize", inputs="Hi")
-    assert refused.status_code == 503
-    assert "does not tell the tokens" in refused.text
 
 
 def test_counts_of_the_prompt_that_are_not_told_are_null_and_never_zero() -> None:
