@@ -51,6 +51,11 @@ def running(generated: int, prompt: int = 9) -> dict[str, Any]:
     return {"usage": {"prompt_tokens": prompt, "completion_tokens": generated, "total_tokens": prompt + generated}}
 
 
+def token(id: int, text: str, **choice: Any) -> bytes:
+    """vLLM's chunk of one token, whose id is its number."""
+    return chat(text, logprobs=logprobs((text, -0.5)), token_ids=[id], event=running(id), **choice)
+
+
 # vLLM 0.32, as seen: role and prompt ids first, a half character and the end token with empty texts.
 VLLM_ANSWER: Sequence[bytes] = (
     frame(
@@ -87,10 +92,8 @@ def make_plain(*streams: Stream | Reply) -> ScriptedServer:
 
 def make_sglang(*streams: Stream | Reply) -> ScriptedServer:
     routes = {"/v1/models": models(MODEL, max_model_len=512), "/get_model_info": Reply(200, {"model_path": MODEL})}
-    answer = Stream(
-        (chat("Hi", logprobs=logprobs(("Hi", -0.5)), event=running(1)), chat(finish="stop"), usage(7, 2), DONE)
-    )
-    return ScriptedServer(routes, answer, list(streams))
+    first = chat("Hi", logprobs=logprobs(("Hi", -0.5)), event=running(1))
+    return ScriptedServer(routes, Stream((first, chat(finish="stop"), usage(7, 2), DONE)), list(streams))
 
 
 def make_llama(*streams: Stream | Reply) -> ScriptedServer:

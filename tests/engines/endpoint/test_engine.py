@@ -31,7 +31,7 @@ from tests.engines.endpoint.opened import (
 from tests.engines.endpoint.peers import GREETING
 from tests.engines.endpoint.scripted_server import DONE, Reply, ScriptedServer, Stream, frame, serve_script
 
-HI = peers.chat("Hi", logprobs=peers.logprobs(("Hi", -0.5)), token_ids=[1], event=peers.running(1))
+HI = peers.token(1, "Hi")
 UNENDING = Stream((HI, threading.Event()))
 FULL = {"error": {"message": "Too many requests are queued", "type": "ServiceUnavailable", "code": 503}}
 

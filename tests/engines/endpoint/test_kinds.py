@@ -107,18 +107,8 @@ def test_prompts_are_cached_behind_for_one_client_alone_or_not_at_all() -> None:
 
 
 def test_a_stop_string_is_asked_to_be_included_and_cut_here_across_tokens() -> None:
-    stream = Stream(
-        (
-            peers.chat("One", logprobs=peers.logprobs(("One", -0.5)), token_ids=[1], event=peers.running(1)),
-            peers.chat(" <e", logprobs=peers.logprobs((" <e", -0.5)), token_ids=[2], event=peers.running(2)),
-            peers.chat(
-                "nd>", logprobs=peers.logprobs(("nd>", -0.5)), token_ids=[3], finish="stop", stop_reason="<end>",
-                event=peers.running(3),
-            ),
-            peers.usage(9, 3),
-            DONE,
-        )
-    )  # fmt: skip
+    last = peers.token(3, "nd>", finish="stop", stop_reason="<end>")
+    stream = Stream((peers.token(1, "One"), peers.token(2, " <e"), last, peers.usage(9, 3), DONE))
     with open_scripted(peers.make_vllm(GREETING, stream, stream)) as (engine, server):
         events = ask(engine, replace(CHAT, stop=("<end>",)))
         kept = ask(engine, replace(CHAT, stop=("<end>",), keeps_stop=True))
@@ -166,10 +156,8 @@ def test_llama_server_does_not_send_half_characters_and_end_tokens_and_its_count
 
 def test_sglang_tells_ids_for_texts_alone_and_draws_its_own_seed() -> None:
     logprobs = {"tokens": ["Hi"], "token_logprobs": [-0.5], "top_logprobs": [{"Hi": -0.5, "Ho": -1.5}]}
-    answer = Stream(
-        (peers.completion("Hi", token_ids=[5], logprobs=logprobs, finish="length"), peers.usage(2, 1), DONE)
-    )
-    with open_scripted(peers.make_sglang(GREETING, answer)) as (engine, server):
+    last = peers.completion("Hi", token_ids=[5], logprobs=logprobs, finish="length")
+    with open_scripted(peers.make_sglang(GREETING, Stream((last, peers.usage(2, 1), DONE)))) as (engine, server):
         events = ask(engine, replace(TEXT, top_n_tokens=1))
         chat = ask(engine)
     (token,) = list_tokens(events)
