@@ -1,4 +1,4 @@
-"""The servers that the programs of `assets/snippets` call, and the marks that say which test runs which program."""
+"""The servers that the programs of `assets/snippets` call, and the program that a test runs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +10,6 @@ from tests.clients.serving import Served, serve
 from tests.clients.snippets import find_snippet
 
 PACKAGES = {"js-old": "js2"}  # where the snippet's `@huggingface/inference` is another one
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "snippet(name): the program of assets/snippets that the test runs")
 
 
 @pytest.fixture(scope="package")
@@ -31,21 +27,13 @@ def narrow() -> Iterator[Served]:
 
 
 @pytest.fixture
-def name(request: pytest.FixtureRequest) -> str:
-    """The marked snippet's name."""
-    mark = request.node.get_closest_marker("snippet")
-    assert mark is not None
-    return str(mark.args[0])
-
-
-@pytest.fixture
 def folder(name: str) -> Path:
-    """Where the marked snippet finds its packages."""
+    """Where the snippet finds its packages."""
     return HERE / PACKAGES.get(name, "js4")
 
 
 @pytest.fixture
 def ran(name: str, folder: Path, served: Served) -> Program:
-    """The marked snippet, run to its end."""
+    """The snippet, run to its end."""
     snippet = find_snippet(name)
     return run_program(snippet.language, snippet.aimed_at(served.url), folder)

@@ -54,9 +54,8 @@ class Served:
     def count_overloaded(self) -> float:
         """How many requests were refused because others are being answered."""
         with self.open("/metrics") as response:
-            counted = re.search(
-                r'^tgi_request_failure(?:_total)?\{err="overloaded"\} (\S+)', response.read().decode(), re.M
-            )
+            text = response.read().decode()
+        counted = re.search(r'^tgi_request_failure(?:_total)?\{err="overloaded"\} (\S+)', text, re.M)
         return float(counted[1]) if counted else 0.0
 
     def wait_until_idle(self) -> None:

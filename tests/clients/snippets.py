@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+import pytest
+
 from demo import snippets
 
 ADDRESS: Final = "http://127.0.0.1:7860"
@@ -17,6 +19,11 @@ class Snippet:
     def aimed_at(self, url: str) -> str:
         """Its source with the address of another server."""
         return self.source.replace(ADDRESS, url)
+
+
+def run_snippets(*names: str) -> pytest.MarkDecorator:
+    """The test runs each of these programs, whose `name` it gets."""
+    return pytest.mark.parametrize("name", names)
 
 
 def read_snippets() -> list[Snippet]:

@@ -10,19 +10,14 @@ from playwright.sync_api import Page, sync_playwright
 from tests.browser.chromium import launch
 from tests.clients.programs import HERE, Program, assert_answered, assert_streamed, run_program
 from tests.clients.serving import Served
-from tests.clients.snippets import find_snippet
+from tests.clients.snippets import find_snippet, run_snippets
 from tests.readme import ROOT
 
 LEARNING = "What is Deep Learning?"
 TOKENS = 20
 
 
-@pytest.mark.snippet("js")
-def test_the_package_streams_an_answer(ran: Program) -> None:
-    assert_answered(ran)
-
-
-@pytest.mark.snippet("js-chat")
+@run_snippets("js-chat")
 def test_the_package_streams_a_chat(ran: Program, served: Served) -> None:
     assert_streamed(ran, served.chat("How do you make cheese?", TOKENS))
 
@@ -42,12 +37,12 @@ for await (const r of client.textGenerationStream({{ inputs: "Once upon a time",
     assert_streamed(run_program("js", source, HERE / "js4"), f"{expected}\nIn all: {expected}\n")
 
 
-@pytest.mark.snippet("js-old")
-def test_the_package_of_2023_streams_an_answer(ran: Program) -> None:
+@run_snippets("js", "js-old")
+def test_the_package_of_today_and_that_of_2023_stream_an_answer(ran: Program) -> None:
     assert_answered(ran)
 
 
-@pytest.mark.snippet("js-old")
+@run_snippets("js-old")
 def test_the_package_of_2024_does_where_a_model_is_named(name: str, folder: Path, served: Served) -> None:
     source = find_snippet(name).aimed_at(served.url).replace("'@huggingface/inference'", "'inference-2.8'")
     named = "{ model: 'tgi', inputs: prompt }"
@@ -55,22 +50,22 @@ def test_the_package_of_2024_does_where_a_model_is_named(name: str, folder: Path
     assert_answered(run_program("js", source.replace("{ inputs: prompt }", named), folder))
 
 
-@pytest.mark.snippet("fetch")
+@run_snippets("fetch")
 def test_fetch_alone_streams_in_node(ran: Program, served: Served) -> None:
     assert_streamed(ran, "".join(f"{text}\n" for text in growing_texts(served)))
 
 
-@pytest.mark.snippet("fetch")
-def test_fetch_alone_streams_in_a_browser(served: Served) -> None:
+@run_snippets("fetch")
+def test_fetch_alone_streams_in_a_browser(name: str, served: Served) -> None:
     expected = growing_texts(served)
-    with run_in_browser("fetch", served, len(expected)) as (_, said):
+    with run_in_browser(name, served, len(expected)) as (_, said):
         assert said == expected
 
 
-@pytest.mark.snippet("eventsource")
-def test_an_event_source_streams_a_job_in_a_browser_and_is_closed_at_its_end(served: Served) -> None:
+@run_snippets("eventsource")
+def test_an_event_source_streams_a_job_in_a_browser_and_is_closed_at_its_end(name: str, served: Served) -> None:
     expected = served.list_tokens(LEARNING, max_new_tokens=TOKENS)
-    with run_in_browser("eventsource", served, len(expected)) as (page, said):
+    with run_in_browser(name, served, len(expected)) as (page, said):
         assert said == expected
         page.wait_for_function("opened.readyState === EventSource.CLOSED")
         report = served.ask(page.evaluate("new URL(opened.url).pathname.replace('events', 'report')"))

@@ -19,9 +19,8 @@ def client(served: Served) -> openai.OpenAI:
 
 
 def chat(client: openai.OpenAI, **asked: Any) -> Any:
-    return client.chat.completions.create(
-        **{"model": MODEL, "messages": ASKED, "max_tokens": 4, "temperature": 0, **asked}
-    )
+    defaults = {"model": MODEL, "messages": ASKED, "max_tokens": 4, "temperature": 0}
+    return client.chat.completions.create(**{**defaults, **asked})
 
 
 def test_a_stream_adds_up_to_a_message_that_is_taken_back_as_history(client: openai.OpenAI) -> None:

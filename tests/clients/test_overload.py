@@ -6,10 +6,10 @@ import pytest
 
 from tests.clients.programs import PATIENCE, assert_streamed, run_program, start_program
 from tests.clients.serving import Served
-from tests.clients.snippets import find_snippet
+from tests.clients.snippets import find_snippet, run_snippets
 
 
-@pytest.mark.snippet("python-retry")
+@run_snippets("python-retry")
 def test_a_refused_request_is_tried_again_until_the_other_stream_is_left(name: str, narrow: Served) -> None:
     snippet = find_snippet(name)
     expected = narrow.generate("What is Deep Learning?", max_new_tokens=12)

@@ -7,17 +7,18 @@ import pytest
 
 from tests.clients.programs import Program, assert_answered, assert_streamed, run_program
 from tests.clients.serving import Served
+from tests.clients.snippets import run_snippets
 
 LEARNING = "What is Deep Learning?"
 QUESTION = "How do you make cheese?"
 
 
-@pytest.mark.snippet("python")
+@run_snippets("python")
 def test_huggingface_hub_streams_what_is_generated(ran: Program, served: Served) -> None:
     assert_streamed(ran, print_lines(served.list_tokens(QUESTION, max_new_tokens=12)))
 
 
-@pytest.mark.snippet("python-details")
+@run_snippets("python-details")
 def test_huggingface_hub_tells_all_of_a_token_and_at_the_end_the_text(ran: Program, served: Served) -> None:
     texts = served.list_tokens(QUESTION, max_new_tokens=12)
     lines = ran.text.splitlines()
@@ -30,32 +31,32 @@ def test_huggingface_hub_tells_all_of_a_token_and_at_the_end_the_text(ran: Progr
     assert "finish_reason='length', generated_tokens=12" in lines[-1]
 
 
-@pytest.mark.snippet("python-async")
+@run_snippets("python-async")
 def test_huggingface_hub_streams_to_asyncio(ran: Program, served: Served) -> None:
     assert_streamed(ran, print_lines(served.list_tokens(QUESTION)))
 
 
-@pytest.mark.snippet("python-chat")
+@run_snippets("python-chat")
 def test_huggingface_hub_streams_a_chat(ran: Program, served: Served) -> None:
     assert_streamed(ran, served.chat(QUESTION, 20))
 
 
-@pytest.mark.snippet("openai")
+@run_snippets("openai")
 def test_openai_streams_a_chat_and_its_usage(ran: Program, served: Served) -> None:
     assert_streamed(ran, served.chat(QUESTION, 20) + "\n20 tokens\n")
 
 
-@pytest.mark.snippet("polling")
+@run_snippets("polling")
 def test_polling_brings_the_same_text(ran: Program, served: Served) -> None:
     assert (ran.text, ran.complaints) == (served.generate(LEARNING, max_new_tokens=20), "")
 
 
-@pytest.mark.snippet("webhook")
+@run_snippets("webhook")
 def test_a_webhook_brings_the_same_text(ran: Program, served: Served) -> None:
     assert (ran.text, ran.complaints) == (served.generate(LEARNING, max_new_tokens=20) + "\n", "")
 
 
-@pytest.mark.snippet("curl")
+@run_snippets("curl")
 def test_curl_prints_each_token_as_its_own_event_and_then_the_whole_text(ran: Program, served: Served) -> None:
     *events, end = ran.text.split("\n\n")
     assert end == ""

@@ -10,7 +10,7 @@ from tests.clients.snippets import ADDRESS, read_snippets
 def read_marks(module: ModuleType) -> set[str]:
     """The snippets that this module's tests run."""
     marks = [mark for each in vars(module).values() for mark in getattr(each, "pytestmark", ())]
-    return {mark.args[0] for mark in marks if mark.name == "snippet"}
+    return {name for mark in marks if mark.args[:1] == ("name",) for name in mark.args[1]}
 
 
 def test_every_snippet_is_run_by_a_test_and_every_marked_test_has_its_snippet() -> None:

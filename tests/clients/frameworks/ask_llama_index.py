@@ -63,9 +63,8 @@ def ask_in_vain(chat: Any) -> dict[str, Any]:
         chat.chat([ChatMessage(role="user", content=PLAN["long"])])
     except BadRequestError as error:
         found["too_long"] = f"{error.code}: {error}"
-    found["retried"] = (
-        open_model("busy").chat([ChatMessage(role="user", content="LlamaIndex, patient")]).message.content
-    )
+    patient = ChatMessage(role="user", content="LlamaIndex, patient")
+    found["retried"] = open_model("busy").chat([patient]).message.content
     try:
         open_model("busy", max_retries=0).chat([ChatMessage(role="user", content="LlamaIndex, impatient")])
     except RateLimitError as error:

@@ -80,12 +80,8 @@ def test_tags_in_the_text_are_read(
 
 def test_a_hidden_mark_before_reasoning_that_is_told_is_not_read_twice() -> None:
     hidden = peers.chat("", logprobs=peers.logprobs(("<think>", -0.5)), token_ids=[7], event=peers.running(1))
-    thought = frame(
-        choices=[
-            {"index": 0, "delta": {"reasoning": "Hm"}, "logprobs": peers.logprobs(("Hm", -0.5)), "token_ids": [8]}
-        ],
-        **peers.running(2),
-    )
+    choice = {"index": 0, "delta": {"reasoning": "Hm"}, "logprobs": peers.logprobs(("Hm", -0.5)), "token_ids": [8]}
+    thought = frame(choices=[choice], **peers.running(2))
     with open_scripted(peers.make_vllm(GREETING, Stream((ROLE, hidden, thought, END, DONE)))) as (engine, _):
         events = ask(engine)
     assert read(events) == ("told", "Hm", "")

@@ -27,11 +27,7 @@ def read_texts(raws: list[bytes]) -> list[str]:
 
 
 @drawn
-@given(
-    st.text("ab é日😀", min_size=1, max_size=12),
-    st.integers(1, 3),
-    st.lists(st.integers(1, 4), max_size=12),
-)
+@given(st.text("ab é日😀", min_size=1, max_size=12), st.integers(1, 3), st.lists(st.integers(1, 4), max_size=12))
 def test_merged_tokens_are_those_that_were_merged_also_with_parts_of_characters(
     text: str, size: int, merged: list[int]
 ) -> None:
