@@ -81,9 +81,11 @@ class Answer:
         """The tokens from the last shown one to the end. An end token that was not sent is one of them."""
         if self.cutter.found is not None:
             return self.last
-        rest = self._mark_end([*self.last, *self.cutter.flush()])
+        rest = [*self.last, *self.cutter.flush()]
         if self.told.finish == "eos_token" and not rest:
             rest = [self._make_token(Part(None, "", None, special=True), now)]
+        elif self.told.finish == "eos_token" and not rest[-1].text:  # also where its own text is not told
+            rest[-1] = replace(rest[-1], special=True)
         return rest
 
     def _ends_in_loop(self, part: Part) -> bool:
@@ -101,20 +103,14 @@ class Answer:
             self.last.append(tokens.pop())
         return tokens
 
-    def _mark_end(self, tokens: list[Token]) -> list[Token]:
-        """The last token is the end token where that ended the answer, also where its own text is not told."""
-        if tokens and self.told.finish == "eos_token" and not tokens[-1].text:
-            return [*tokens[:-1], replace(tokens[-1], special=True)]
-        return tokens
-
     def _make_token(self, part: Part, now: float) -> Token:
         self.generated += 1
-        entry, number = part.entry, self.request.top_n_tokens
-        top = sorted(entry.top, key=lambda each: -(each.logprob or 0.0))[:number] if entry is not None else ()
-        logprob = None if entry is None else entry.logprob
-        own = None if entry is None or entry.raw == part.text.encode() else name_entry(part, entry)
-        special, encoded, reasoned = part.special, part.encoded, part.reasoned
-        return Token(now, self.generated, part.id, part.text, logprob, special, tuple(top), encoded, own, reasoned)
+        entry = part.entry or Entry(part.text.encode(), None)
+        top = tuple(sorted(entry.top, key=lambda each: -(each.logprob or 0.0))[: self.request.top_n_tokens])
+        own = None if entry.raw == part.text.encode() else name_entry(part, entry)
+        return Token(
+            now, self.generated, part.id, part.text, entry.logprob, part.special, top, part.encoded, own, part.reasoned
+        )
 
 
 def name_entry(part: Part, entry: Entry) -> Candidate:
