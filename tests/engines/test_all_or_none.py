@@ -36,10 +36,10 @@ def test_all_are_admitted_with_a_log_each() -> None:
     assert [[event.text for event in run.events] for run in runs] == [["0"], ["1"], ["2"]]  # type: ignore[union-attr]
 
 
-def test_where_some_cannot_be_admitted_none_reaches_the_engine() -> None:
+def test_where_some_cannot_be_admitted_none_reaches_the_engine_and_the_refusal_says_what_to_do() -> None:
     engine = FairEngine(inner := LimitedEngine(8))
     ask(engine, 3)
-    with pytest.raises(Overloaded, match="You have 3 of the server's 8 places"):
+    with pytest.raises(Overloaded, match=r"You have 3 of the server's 8 places, and 5 are left .*: try again when"):
         ask(engine, 2)
     assert len(inner.tickets) == 3
     assert len(ask(engine, 1)) == 1

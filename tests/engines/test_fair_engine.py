@@ -123,13 +123,6 @@ def test_a_place_is_free_before_the_end_can_be_read() -> None:
     assert again
 
 
-def test_the_refusal_names_the_places_and_what_to_do() -> None:
-    engine = FairEngine(LimitedEngine())
-    fill(engine, ask("a"))
-    with pytest.raises(Overloaded, match=r"You have 32 of the server's 64 places, .*: try again when"):
-        engine.submit(Request("hi", client=ask("a")(0)), ignore)
-
-
 def test_requests_of_this_process_have_no_client_and_no_share() -> None:
     engine = FairEngine(LimitedEngine())
     for _ in range(LIMIT):
