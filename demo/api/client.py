@@ -1,7 +1,5 @@
 """The client of an HTTP request, as an opaque key: the engine is shared fairly between clients. Never logged."""
 
-from collections.abc import Iterable
-from dataclasses import replace
 from typing import Annotated, TypeAlias
 
 from fastapi import Depends
@@ -9,7 +7,6 @@ from starlette.requests import HTTPConnection
 
 from demo.address import read_address
 from demo.client_key import make_client_key
-from demo.request import Request
 
 
 async def find_client(connection: HTTPConnection) -> str:
@@ -23,7 +20,3 @@ async def find_client(connection: HTTPConnection) -> str:
 
 
 Client: TypeAlias = Annotated[str, Depends(find_client)]
-
-
-def assign_client(client: str, requests: Iterable[Request]) -> list[Request]:
-    return [replace(request, client=client) for request in requests]

@@ -25,7 +25,6 @@ from demo.api.openapi.replies import (
     ChatText,
     ChatTextDelta,
 )
-from demo.engine import ModelCard
 from demo.errors import BadRequest
 from demo.events import Candidate, Token
 from demo.prompt_threads import MESSAGE_COST
@@ -165,9 +164,6 @@ class ChatRequest(OpenAIRequest):
     def template_options(self) -> str:
         """The variables of the chat template, as a Request holds them. Raises BadRequest."""
         return write_options(self.chat_template_kwargs, self.reasoning_effort)
-
-    def dialect(self, card: ModelCard) -> "ChatDialect":
-        return ChatDialect(card, self, with_logprobs=bool(self.logprobs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,9 +84,6 @@ class CompletionRequest(OpenAIRequest):
         ]
         return [each for request in requests for each in self.repeat(request)]
 
-    def dialect(self, card: ModelCard) -> "CompletionDialect":
-        return CompletionDialect(card, self, with_logprobs=self.logprobs is not None)
-
 
 @dataclass(frozen=True, slots=True)
 class CompletionDialect(OpenAIDialect):

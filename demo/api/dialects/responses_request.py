@@ -165,11 +165,9 @@ class ResponsesRequest(BaseModel):
         if self.background and not self.stores:
             raise BadRequest("`background` needs `store`: leave `store` out, or set it to true.")
 
-    def make_request(self, conversation: Sequence[Message], client: str) -> Request:
+    def make_request(self, conversation: Sequence[Message]) -> Request:
         """The engine's request. Raises BadRequest."""
         first = (Message("system", self.instructions),) if self.instructions else ()
         sampling = read_sampling(self.model_dump(include={"temperature", "top_p", "seed"}, exclude_none=True))
         options = write_options(self.chat_template_kwargs, self.reasoning.effort if self.reasoning else None)
-        return Request(
-            (*first, *conversation), self.max_output_tokens, sampling, client=client, template_options=options
-        )
+        return Request((*first, *conversation), self.max_output_tokens, sampling, template_options=options)

@@ -4,7 +4,6 @@ The clients run in this process. A browser would queue them, since it opens at m
 """
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -20,7 +19,7 @@ from demo.api.dialects.native import NativeDialect
 from demo.api.dialects.native_request import GenerateRequest
 from demo.api.json_route import JsonRoute
 from demo.api.openapi import documents, reports
-from demo.api.routes.generation import find_card, read_native, start_runs
+from demo.api.routes.generation import find_card, start_runs
 from demo.engine import Engine
 
 
@@ -39,8 +38,7 @@ def build_crowd_routes(engine: Engine, server_url: str) -> APIRouter:
         """`/generate_stream` in the sandbox of a running load test, for its own clients."""
         crowd = crowds.find(id)
         card = find_card(engine)
-        read = partial(read_native, crowd.client, body, card, streamed=True)
-        (run,) = await start_runs(crowd.sandbox, body.size, read)
+        (run,) = await start_runs(crowd.sandbox, crowd.client, body.size, lambda: body.requests(card, streamed=True))
         crowd.record_admission(client, run)
         return StreamedResponse([run], NativeDialect(body.parameters, card.device))
 

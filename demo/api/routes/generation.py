@@ -2,18 +2,18 @@
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import replace
 from typing import Annotated, Final, TypeAlias
 
 from fastapi import APIRouter, Depends, Header
 from starlette.responses import Response
 
-from demo.api.client import Client, assign_client
+from demo.api.client import Client
 from demo.api.delivery.resumable import KEEP_SECONDS, Resumption, StreamStore
 from demo.api.delivery.run_response import RunResponse
 from demo.api.delivery.whole import WholeResponse
-from demo.api.dialects.chat import ChatRequest
-from demo.api.dialects.completions import CompletionRequest
+from demo.api.dialects.chat import ChatDialect, ChatRequest
+from demo.api.dialects.completions import CompletionDialect, CompletionRequest
 from demo.api.dialects.dialect import Dialect
 from demo.api.dialects.ignored import write_ignored
 from demo.api.dialects.native import NativeDialect
@@ -64,20 +64,15 @@ def build_generation_routes(engine: Engine) -> APIRouter:
     @router.post("/v1/chat/completions", **documents.openai(replies.Chat, replies.ChatChunk))
     async def chat(client: Client, body: ChatRequest, resumption: Resuming) -> Response:
         """Answer a conversation. OpenAI's route."""
-        dialect, streamed = body.dialect(find_card(engine)), resumption if body.stream else None
-        response = await deliver(engine, body.size, lambda: assign_client(client, body.requests()), dialect, streamed)
-        response.early_headers |= write_ignored(body)
-        return response
+        dialect = ChatDialect(find_card(engine), body, with_logprobs=bool(body.logprobs))
+        return await deliver(engine, client, body, body.requests, dialect, resumption if body.stream else None)
 
     @router.post("/v1/completions", **documents.openai(replies.Completion, replies.CompletionChunk))
     async def complete(client: Client, body: CompletionRequest, resumption: Resuming) -> Response:
         """Answer a text, or complete it with `raw`. OpenAI's older route."""
         card, streamed = find_card(engine), resumption if body.stream else None
-        response = await deliver(
-            engine, body.size, lambda: assign_client(client, body.requests(card)), body.dialect(card), streamed
-        )
-        response.early_headers |= write_ignored(body)
-        return response
+        dialect = CompletionDialect(card, body, with_logprobs=body.logprobs is not None)
+        return await deliver(engine, client, body, lambda: body.requests(card), dialect, streamed)
 
     return router
 
@@ -88,15 +83,7 @@ async def deliver_native(
     """A reply in TGI's dialect. Raises what `deliver` raises."""
     card = find_card(engine)
     dialect = NativeDialect(body.parameters, card.device, in_array)
-    read = partial(read_native, client, body, card, streamed is not None)
-    response = await deliver(engine, body.size, read, dialect, streamed)
-    response.early_headers |= write_ignored(body)
-    return response
-
-
-def read_native(client: str, body: GenerateRequest, card: ModelCard, streamed: bool) -> list[Request]:
-    """The engine's requests of a body in TGI's dialect. Raises BadRequest."""
-    return assign_client(client, body.requests(card, streamed))
+    return await deliver(engine, client, body, lambda: body.requests(card, streamed is not None), dialect, streamed)
 
 
 def find_card(engine: Engine) -> ModelCard:
@@ -112,23 +99,37 @@ def find_card(engine: Engine) -> ModelCard:
 
 
 async def deliver(
-    engine: Engine, size: int, read: Callable[[], Sequence[Request]], dialect: Dialect, streamed: Resumption | None
+    engine: Engine,
+    client: str,
+    body: GenerateRequest | ChatRequest | CompletionRequest,
+    read: Callable[[], Sequence[Request]],
+    dialect: Dialect,
+    streamed: Resumption | None,
 ) -> RunResponse:
-    """Read a body of `size` characters, and start one run for each of its requests, all or none. None: a whole reply.
+    """`read` a body, and start one run for each of its requests, all or none. `streamed` None: a whole reply.
 
     Where the request goes on with a stream that was cut, nothing is read or started. Raises BadRequest, Overloaded,
     NotReady or Refused.
     """
+    response: RunResponse
     if streamed is None:
-        return WholeResponse(await start_runs(engine, size, read), dialect)
-    if streamed.last_event_id:
-        return streamed.store.resume(streamed.last_event_id)
-    return streamed.open(await start_runs(engine, size, lambda: streamed.check(read())), dialect)
+        response = WholeResponse(await start_runs(engine, client, body.size, read), dialect)
+    elif streamed.last_event_id:
+        response = streamed.store.resume(streamed.last_event_id)
+    else:
+        runs = await start_runs(engine, client, body.size, lambda: streamed.check(read()))
+        response = streamed.open(runs, dialect)
+    response.early_headers |= write_ignored(body)
+    return response
 
 
-async def start_runs(engine: Engine, size: int, read: Callable[[], Sequence[Request]]) -> list[Run]:
+async def start_runs(engine: Engine, client: str, size: int, read: Callable[[], Sequence[Request]]) -> list[Run]:
     """Start a run for each request that `read` returns, all or none; in a thread where they are long."""
-    return await run_beside(size, lambda: Run.start_all(engine, read()), _cancel_all)
+
+    def start() -> list[Run]:
+        return Run.start_all(engine, [replace(request, client=client) for request in read()])
+
+    return await run_beside(size, start, _cancel_all)
 
 
 def _cancel_all(runs: Sequence[Run]) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, FastAPI, Header, Query, Request
@@ -23,7 +22,7 @@ from demo.api.jobs.store import JobStore
 from demo.api.jobs.webhook_sender import WebhookSender
 from demo.api.json_route import JsonRoute
 from demo.api.openapi import documents, reports
-from demo.api.routes.generation import find_card, read_native, start_runs
+from demo.api.routes.generation import find_card, start_runs
 from demo.api.traffic import find_traffic
 from demo.engine import Engine
 
@@ -61,8 +60,8 @@ def build_job_routes(engine: Engine, sender: WebhookSender) -> APIRouter:
         root = http.scope.get("root_path", "")
         prefixes = (root, str(http.base_url).rstrip("/"))
         webhook = sender.make_webhook(body.webhook_url, *prefixes) if body.webhook_url is not None else None
-        read = partial(read_native, client, body, find_card(engine), streamed=True)
-        (run,) = await start_runs(engine, body.size, read)
+        card = find_card(engine)
+        (run,) = await start_runs(engine, client, body.size, lambda: body.requests(card, streamed=True))
         job = jobs.add(run, webhook, body.parameters.return_progress)
         if webhook is not None:
             task = asyncio.create_task(post_result(sender, job))

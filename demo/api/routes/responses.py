@@ -60,7 +60,7 @@ async def start_response(
     body.check()
     conversation = body.messages() if previous is None else previous.continue_with(body.messages())
     size = measure_prompt(conversation) + len(body.instructions or "")
-    (run,) = await start_runs(engine, size, lambda: [body.make_request(conversation, client)])
+    (run,) = await start_runs(engine, client, size, lambda: [body.make_request(conversation)])
     return StoredResponse(dialect, conversation, run, client, run.attach() if body.background else None)
 
 
