@@ -2,18 +2,19 @@
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from demo.api.dialects.ignored import Body
 from demo.api.dialects.number_fields import Seed
 
 ATTEMPTS: Final = 8  # this and the backoff are those of the README's snippet
 MAX_CLIENTS: Final = 40
 
 
-class CrowdRequest(BaseModel):
+class CrowdRequest(Body):
     """The body of `/crowds`."""
 
-    model_config = ConfigDict(strict=True, extra="allow", json_schema_extra={"example": {"clients": 5, "limit": 2}})
+    model_config = ConfigDict(json_schema_extra={"example": {"clients": 5, "limit": 2}})
 
     clients: int = Field(default=20, ge=1, le=MAX_CLIENTS, description="How many clients send a request at once.")
     limit: int = Field(

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.content_parts import Part, join_parts, read_role
+from demo.api.dialects.ignored import Body
 from demo.api.dialects.number_fields import TopN
 from demo.api.dialects.openai import FINISH_REASONS, OpenAIDialect, OpenAIRequest
 from demo.api.dialects.openai_numbers import CountOrAll
@@ -42,10 +43,8 @@ class ContentPart(Part):
         return {"text": self.text, "refusal": self.refusal}.get(self.type)
 
 
-class ChatMessage(BaseModel):
+class ChatMessage(Body):
     """One turn. `developer` is read as `system`, an answer that refuses by the text of its `refusal`."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | Annotated[list[ContentPart], Field(fail_fast=True)] | None = None

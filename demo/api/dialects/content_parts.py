@@ -4,18 +4,15 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
-
+from demo.api.dialects.ignored import Body
 from demo.errors import BadRequest
 from demo.request import Role
 
 GivenRole: TypeAlias = Literal["system", "developer", "user", "assistant"]
 
 
-class Part(BaseModel):
+class Part(Body):
     """One part of a message."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     type: str
     text: str | None = None

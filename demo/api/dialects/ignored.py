@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Final
 from urllib.parse import quote
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from demo.api.openapi.replies import IGNORED_PARAMETERS
 
@@ -13,6 +13,12 @@ MAX_NAMES: Final = 20
 MAX_CHARACTERS: Final = 64  # of a name
 MAX_MODELS: Final = 1000  # a body may hold more messages than are worth looking at
 EMPTY: Final[tuple[object, ...]] = (None, "", [], {})  # what asks for nothing
+
+
+class Body(BaseModel):
+    """A body, or an object in one. Nothing is converted; fields that are not known are kept, to be named."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
 
 
 def write_ignored(body: BaseModel) -> dict[str, str]:

@@ -3,8 +3,9 @@
 from dataclasses import fields
 from typing import Annotated, Any, Final
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field
 
+from demo.api.dialects.ignored import Body
 from demo.api.dialects.number_fields import Count, Penalty, Rate, Scale, Seed, Share, TopN, choose_length
 from demo.api.dialects.plain_prompt import read_prompt
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
@@ -32,13 +33,11 @@ Raw = Annotated[
 ]
 
 
-class Parameters(BaseModel):
+class Parameters(Body):
     """TGI's parameters of a generation, vLLM's `ignore_eos`, llama.cpp's `cache_prompt`, and `raw`.
 
     Unknown fields are ignored, as by TGI, and named in the header `x-ignored-parameters`.
     """
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     best_of: Annotated[int, Field(ge=1, le=MAX_BEST_OF)] | None = Field(
         default=None,
@@ -107,13 +106,11 @@ def _refuse_if(wrong: bool, sentence: str) -> None:
         raise BadRequest(sentence)
 
 
-class GenerateRequest(BaseModel):
+class GenerateRequest(Body):
     """The body of `/generate` and `/generate_stream`."""
 
     model_config = ConfigDict(
-        strict=True,
-        extra="allow",
-        json_schema_extra={"example": {"inputs": "What is Deep Learning?", "parameters": {"max_new_tokens": 20}}},
+        json_schema_extra={"example": {"inputs": "What is Deep Learning?", "parameters": {"max_new_tokens": 20}}}
     )
 
     inputs: str = Field(min_length=1, description="The prompt: a user's message if it is plain text, unless `raw`.")

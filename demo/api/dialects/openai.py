@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from demo.api.dialects import sse
 from demo.api.dialects.answer import Answer, add_counts
 from demo.api.dialects.errors import write_openai
+from demo.api.dialects.ignored import Body
 from demo.api.dialects.native import describe_queued
 from demo.api.dialects.native_request import CACHE_PROMPT, IGNORE_EOS, MAX_TOKENS_PER_SECOND, SAMPLING
 from demo.api.dialects.number_fields import WHOLE, Penalty, Rate, Scale, ScaleOrZero
@@ -31,10 +32,8 @@ MAX_TOKENS: Final = "The most tokens to generate; -1 or null for as many as fit.
 FINISH_REASONS: Final[dict[str, OpenAIReason]] = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 
 
-class StreamOptions(BaseModel):
+class StreamOptions(Body):
     """Options of a stream."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     include_usage: bool | None = Field(default=False, description="One more chunk at the end, with the token counts.")
     continuous_usage_stats: bool | None = Field(
@@ -42,14 +41,12 @@ class StreamOptions(BaseModel):
     )
 
 
-class OpenAIRequest(BaseModel):
+class OpenAIRequest(Body):
     """The parameters of both routes, and what vLLM and llama.cpp add to them.
 
     Unknown fields are ignored, and named in the header `x-ignored-parameters`; known ones that are not available are
     refused.
     """
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     model: str | None = Field(default=None, description="Ignored: this server has one model.")
     max_tokens: CountOrAll | None = Field(default=None, description=MAX_TOKENS)

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from demo.api.dialects.content_parts import GivenRole, Part, join_parts, read_role
+from demo.api.dialects.ignored import Body
 from demo.api.dialects.number_fields import Count, ScaleOrZero, Seed
 from demo.api.dialects.openai_numbers import TopP, read_sampling
 from demo.api.dialects.template_options import Effort, Options, write_options
@@ -29,10 +30,8 @@ class InputPart(Part):
         return self.text if self.type in TEXTS else None
 
 
-class InputItem(BaseModel):
+class InputItem(Body):
     """One turn: a message, or an item of an earlier response as it was returned."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     type: str = "message"
     role: GivenRole | None = None
@@ -57,10 +56,8 @@ class InputItem(BaseModel):
         return Message(read_role(self.role), text or "")
 
 
-class TextOptions(BaseModel):
+class TextOptions(Body):
     """How the text is written: plain is all there is."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     format: Any = Field(default=None, description='Only `{"type": "text"}` is available here.')
     verbosity: Any = Field(default=None, description='Only "medium" is available here.')
@@ -74,23 +71,19 @@ class TextOptions(BaseModel):
             raise BadRequest("`text.verbosity` is not available on this server: leave it out.")
 
 
-class ReasoningOptions(BaseModel):
+class ReasoningOptions(Body):
     """How a model reasons that does."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
     effort: Effort | None = Field(default=None, description="Passed to the chat template as `reasoning_effort`.")
     summary: Annotated[Any, Unavailable(("auto",))] = None
     generate_summary: Annotated[Any, Unavailable(("auto",))] = None
 
 
-class ResponsesRequest(BaseModel):
+class ResponsesRequest(Body):
     """The body of `/v1/responses`. Unknown fields are named in a header, known ones that are not available refused."""
 
     model_config = ConfigDict(
-        strict=True,
-        extra="allow",
-        json_schema_extra={"example": {"input": "What is Deep Learning?", "max_output_tokens": 20}},
+        json_schema_extra={"example": {"input": "What is Deep Learning?", "max_output_tokens": 20}}
     )
 
     input: Annotated[str, Field(min_length=1)] | Annotated[list[InputItem], Field(min_length=1, fail_fast=True)] = (
