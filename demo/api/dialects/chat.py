@@ -13,19 +13,9 @@ from demo.api.dialects.number_fields import TopN
 from demo.api.dialects.openai import FINISH_REASONS, OpenAIDialect, OpenAIRequest
 from demo.api.dialects.openai_numbers import CountOrAll
 from demo.api.dialects.template_options import Effort, Options, write_options
-from demo.api.dialects.token_fields import list_likeliest, write_ids, write_prompt_ids, write_stop
-from demo.api.dialects.token_names import name_candidate
+from demo.api.dialects.token_fields import list_likeliest, name_candidate, write_choice_fields, write_prompt_ids
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
-from demo.api.openapi.replies import (
-    Chat,
-    ChatChoice,
-    ChatChunk,
-    ChatDelta,
-    ChatLogprob,
-    ChatLogprobs,
-    ChatText,
-    ChatTextDelta,
-)
+from demo.api.openapi import replies
 from demo.errors import BadRequest
 from demo.events import Candidate, Token
 from demo.prompt_threads import MESSAGE_COST
@@ -170,56 +160,37 @@ class ChatDialect(OpenAIDialect):
     """Deltas of a message. Its first token names the role: clients would count a chunk of the role alone as a token."""
 
     id_prefix = "chatcmpl"
+    chunk_object = "chat.completion.chunk"
 
-    def make_empty_chunk(self) -> ChatChunk:
-        return {
-            "id": self.id,
-            "object": "chat.completion.chunk",
-            "created": self.created,
-            "model": self.card.model_id,
-            "system_fingerprint": self.fingerprint,
-            "choices": [],
-        }
-
-    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> ChatChunk:
+    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> replies.ChatChunk:
         is_first, with_ids = token.index == 1, self.request.return_token_ids
-        choice: ChatDelta = {
+        choice: replies.ChatDelta = {
             "index": index,
             "delta": write_delta(answer, is_first),
             "logprobs": self._write_logprobs([token]),
             "finish_reason": FINISH_REASONS[answer.finish_reason] if is_last else None,
-            **write_ids([token], with_ids),
-            **write_stop(answer),
+            **write_choice_fields(answer, [token], with_ids),
         }
-        chunk = self.make_empty_chunk()
+        chunk: replies.ChatChunk = self.write_envelope(self.chunk_object)
         chunk["choices"].append(choice)
-        usage = self.write_usage_so_far(answer)
-        return {**chunk, **write_prompt_ids(answer, with_ids and is_first), **usage}
+        return {**chunk, **write_prompt_ids(answer, with_ids and is_first), **self.write_usage_so_far(answer)}
 
-    def whole(self, answers: Sequence[Answer]) -> Chat:
-        choices: list[ChatChoice] = [
+    def whole(self, answers: Sequence[Answer]) -> replies.Chat:
+        choices: list[replies.ChatChoice] = [
             {
                 "index": index,
                 "message": write_message(answer),
                 "logprobs": self._write_logprobs(answer.tokens),
                 "finish_reason": FINISH_REASONS[answer.finish_reason],
-                **write_ids(answer.tokens, self.request.return_token_ids),
-                **write_stop(answer),
+                **write_choice_fields(answer, answer.tokens, self.request.return_token_ids),
             }
             for index, answer in enumerate(answers)
         ]
-        return {
-            "id": self.id,
-            "object": "chat.completion",
-            "created": self.created,
-            "model": self.card.model_id,
-            "system_fingerprint": self.fingerprint,
-            "choices": choices,
-            "usage": self.count_usage(answers),
-            **write_prompt_ids(answers[0], self.request.return_token_ids),
-        }
+        reply: replies.Chat = self.write_envelope("chat.completion")
+        reply["choices"], reply["usage"] = choices, self.count_usage(answers)
+        return {**reply, **write_prompt_ids(answers[0], self.request.return_token_ids)}
 
-    def _write_logprobs(self, tokens: Sequence[Token]) -> ChatLogprobs | None:
+    def _write_logprobs(self, tokens: Sequence[Token]) -> replies.ChatLogprobs | None:
         if not self.with_logprobs:
             return None
         return {
@@ -233,26 +204,26 @@ class ChatDialect(OpenAIDialect):
         }
 
 
-def write_delta(answer: Answer, is_first: bool) -> ChatTextDelta:
+def write_delta(answer: Answer, is_first: bool) -> replies.ChatTextDelta:
     """What the newest token adds to the message."""
     parts = answer.parts[-1]
-    delta: ChatTextDelta = {"content": join_kind(parts, "answer")}
+    delta: replies.ChatTextDelta = {"content": join_kind(parts, "answer")}
     if reasoning := join_kind(parts, "reasoning"):
         delta["reasoning_content"] = reasoning
     return {"role": "assistant", **delta} if is_first else delta
 
 
-def write_message(answer: Answer) -> ChatText:
+def write_message(answer: Answer) -> replies.ChatText:
     """The whole message."""
-    message: ChatText = {"role": "assistant", "content": answer.join("answer")}
+    message: replies.ChatText = {"role": "assistant", "content": answer.join("answer")}
     if answer.reasons:
         message["reasoning_content"] = answer.join("reasoning")
     return message
 
 
-def _write_token(token: Token) -> ChatLogprob:
+def _write_token(token: Token) -> replies.ChatLogprob:
     return {**_write_candidate(token.candidate), "bytes": list(token.encode())}
 
 
-def _write_candidate(candidate: Candidate) -> ChatLogprob:
+def _write_candidate(candidate: Candidate) -> replies.ChatLogprob:
     return {"token": name_candidate(candidate), "logprob": candidate.logprob, "bytes": list(candidate.encode())}

@@ -18,8 +18,7 @@ from demo.api.dialects.number_fields import WHOLE, TopN, choose_length
 from demo.api.dialects.openai import FINISH_REASONS, MAX_CHOICES, MAX_TOKENS, OpenAIDialect, OpenAIRequest
 from demo.api.dialects.openai_numbers import CountOrAll
 from demo.api.dialects.plain_prompt import read_prompt
-from demo.api.dialects.token_fields import list_likeliest, write_ids, write_prompt_ids, write_stop
-from demo.api.dialects.token_names import BYTES, name_candidate, name_top
+from demo.api.dialects.token_fields import BYTES, name_candidate, name_likeliest, write_choice_fields, write_prompt_ids
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
 from demo.api.openapi.replies import Completion, CompletionChoice, CompletionChunk, CompletionLogprobs
 from demo.bounds import COUNT
@@ -90,16 +89,7 @@ class CompletionDialect(OpenAIDialect):
     """Pieces of text, with TGI's token beside them."""
 
     id_prefix = "cmpl"
-
-    def make_empty_chunk(self) -> CompletionChunk:
-        return {
-            "id": self.id,
-            "object": "text_completion",
-            "created": self.created,
-            "model": self.card.model_id,
-            "system_fingerprint": self.fingerprint,
-            "choices": [],
-        }
+    chunk_object = "text_completion"
 
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> CompletionChunk:
         with_ids = self.request.return_token_ids
@@ -108,11 +98,10 @@ class CompletionDialect(OpenAIDialect):
             "text": token.text,
             "logprobs": self._write_logprobs([token], answer.characters - len(token.text)),
             "finish_reason": FINISH_REASONS[answer.finish_reason] if is_last else None,
-            **write_ids([token], with_ids),
-            **write_stop(answer),
+            **write_choice_fields(answer, [token], with_ids),
             **write_prompt_ids(answer, with_ids and token.index == 1),
         }
-        chunk = self.make_empty_chunk()
+        chunk: CompletionChunk = self.write_envelope(self.chunk_object)
         chunk["choices"].append(choice)
         native = write_chunk(answer, token)
         if is_last:
@@ -126,21 +115,14 @@ class CompletionDialect(OpenAIDialect):
                 "text": answer.text,
                 "logprobs": self._write_logprobs(answer.tokens, 0),
                 "finish_reason": FINISH_REASONS[answer.finish_reason],
-                **write_ids(answer.tokens, self.request.return_token_ids),
-                **write_stop(answer),
+                **write_choice_fields(answer, answer.tokens, self.request.return_token_ids),
                 **write_prompt_ids(answer, self.request.return_token_ids),
             }
             for index, answer in enumerate(answers)
         ]
-        return {
-            "id": self.id,
-            "object": "text_completion",
-            "created": self.created,
-            "model": self.card.model_id,
-            "system_fingerprint": self.fingerprint,
-            "choices": choices,
-            "usage": self.count_usage(answers),
-        }
+        reply: Completion = self.write_envelope("text_completion")
+        reply["choices"], reply["usage"] = choices, self.count_usage(answers)
+        return reply
 
     def _write_logprobs(self, tokens: Sequence[Token], offset: int) -> CompletionLogprobs | None:
         if not self.with_logprobs:
@@ -149,6 +131,6 @@ class CompletionDialect(OpenAIDialect):
         return {
             "tokens": [name_candidate(token.candidate, BYTES) for token in tokens],
             "token_logprobs": [token.logprob for token in tokens],
-            "top_logprobs": [name_top(token, list_likeliest(token)) for token in tokens],
+            "top_logprobs": [name_likeliest(token) for token in tokens],
             "text_offset": list(ends)[:-1],
         }

@@ -1,7 +1,7 @@
-"""What the delivery needs of a dialect."""
+"""What the delivery needs of a dialect, with what most dialects do."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.errors import Json
@@ -12,18 +12,18 @@ from demo.events import PromptProgress, Queued, Token
 class Dialect(Protocol):
     """Writes answers in the JSON of one kind of client. Pure."""
 
-    @property
-    def ending(self) -> bytes:
-        """The bytes after the last event of a stream."""
+    ending: ClassVar[bytes] = b""  # after the last event of a stream
 
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
         """The event of one token of answer number `index`."""
 
     def progress(self, answer: Answer, progress: PromptProgress | Queued) -> Json | str | None:
         """The event, or the comment, for a wait or for a part of the prompt; None unless it was asked for."""
+        return None
 
     def closing(self, answers: Sequence[Answer]) -> Sequence[Json]:
         """The events after the last token of all answers."""
+        return ()
 
     def whole(self, answers: Sequence[Answer]) -> Any:
         """The body of a whole reply."""

@@ -4,33 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from demo.api.dialects.answer import Answer
+from demo.api.dialects.dialect import Dialect
 from demo.api.dialects.errors import write_native
 from demo.api.dialects.native_request import Parameters
-from demo.api.openapi.replies import (
-    BestOfDetails,
-    Details,
-    Generated,
-    NativeError,
-    NativeEvent,
-    OtherSequence,
-    StreamDetails,
-    TokenInfo,
-)
+from demo.api.openapi import replies
 from demo.errors import DemoError
 from demo.events import Candidate, PromptProgress, Queued, Token
 from demo.request import find_question
 
 
 @dataclass(frozen=True, slots=True)
-class NativeDialect:
+class NativeDialect(Dialect):
     """`in_array` wraps a whole reply in an array, as `/` does."""
 
     parameters: Parameters
     device: str
     in_array: bool = False
-    ending: bytes = b""
 
-    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> NativeEvent:
+    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> replies.NativeEvent:
         chunk = write_chunk(answer, token)
         if is_last:
             chunk["generated_text"] = self._write_text(answer)
@@ -42,12 +33,9 @@ class NativeDialect:
             return None
         return describe_queued(progress) if isinstance(progress, Queued) else f"prompt {progress.read}/{progress.total}"
 
-    def closing(self, answers: Sequence[Answer]) -> Sequence[NativeEvent]:
-        return ()
-
-    def whole(self, answers: Sequence[Answer]) -> Generated | list[Generated]:
+    def whole(self, answers: Sequence[Answer]) -> replies.Generated | list[replies.Generated]:
         best, *others = sorted(answers, key=_mean_logprob, reverse=True)
-        reply: Generated = {"generated_text": self._write_text(best)}
+        reply: replies.Generated = {"generated_text": self._write_text(best)}
         if self.parameters.details or self.parameters.decoder_input_details:
             reply["details"] = self._write_best(best, others) if others else write_details(best)
         return [reply] if self.in_array else reply
@@ -55,19 +43,18 @@ class NativeDialect:
     def headers(self, answers: Sequence[Answer]) -> dict[str, str]:
         return max(answers, key=_mean_logprob).headers(self.device)
 
-    def error(self, error: DemoError) -> NativeError:
+    def error(self, error: DemoError) -> replies.NativeError:
         return write_native(error)
 
-    def _write_best(self, best: Answer, others: Sequence[Answer]) -> BestOfDetails:
-        return {**write_details(best), "best_of_sequences": [self._write_other(other) for other in others]}
-
-    def _write_other(self, answer: Answer) -> OtherSequence:
-        return {"generated_text": self._write_text(answer), **write_details(answer)}
+    def _write_best(self, best: Answer, others: Sequence[Answer]) -> replies.BestOfDetails:
+        sequences: list[replies.OtherSequence] = [
+            {"generated_text": self._write_text(each), **write_details(each)} for each in others
+        ]
+        return {**write_details(best), "best_of_sequences": sequences}
 
     def _write_text(self, answer: Answer) -> str:
-        return (
-            f"{find_question(answer.request.prompt)}{answer.text}" if self.parameters.return_full_text else answer.text
-        )
+        question = find_question(answer.request.prompt) if self.parameters.return_full_text else ""
+        return question + answer.text
 
 
 def _mean_logprob(answer: Answer) -> float:
@@ -80,19 +67,24 @@ def describe_queued(queued: Queued) -> str:
     return f"queued {queued.ahead} ahead{expected}"
 
 
-def write_chunk(answer: Answer, token: Token) -> NativeEvent:
+def write_chunk(answer: Answer, token: Token) -> replies.NativeEvent:
     """The event of a token that is not the last."""
-    chunk: NativeEvent = {"index": token.index, "token": write_token(token), "generated_text": None, "details": None}
+    chunk: replies.NativeEvent = {
+        "index": token.index,
+        "token": write_token(token),
+        "generated_text": None,
+        "details": None,
+    }
     if answer.request.top_n_tokens:
         chunk["top_tokens"] = [write_token(candidate) for candidate in token.top]
     return chunk
 
 
-def write_token(token: Token | Candidate) -> TokenInfo:
+def write_token(token: Token | Candidate) -> replies.TokenInfo:
     return {"id": token.id, "text": token.text, "logprob": token.logprob, "special": token.special}
 
 
-def write_stream_details(answer: Answer) -> StreamDetails:
+def write_stream_details(answer: Answer) -> replies.StreamDetails:
     """The details of a stream's last event: TGI's, and the timings that a whole reply has in its headers."""
     return {
         "finish_reason": answer.finish_reason,
@@ -104,8 +96,8 @@ def write_stream_details(answer: Answer) -> StreamDetails:
     }
 
 
-def write_details(answer: Answer) -> Details:
-    details: Details = {
+def write_details(answer: Answer) -> replies.Details:
+    details: replies.Details = {
         "finish_reason": answer.finish_reason,
         "generated_tokens": len(answer.tokens),
         "seed": answer.seed,

@@ -2,7 +2,6 @@
 
 import time
 import uuid
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Final
@@ -11,6 +10,7 @@ from pydantic import Field
 
 from demo.api.dialects import sse
 from demo.api.dialects.answer import Answer, add_counts
+from demo.api.dialects.dialect import Dialect
 from demo.api.dialects.errors import write_openai
 from demo.api.dialects.ignored import Body
 from demo.api.dialects.native import describe_queued
@@ -121,15 +121,16 @@ class OpenAIRequest(Body):
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAIDialect(ABC):
+class OpenAIDialect(Dialect):
     """The common fields of chunks and replies. Each dialect writes its own around its choices."""
 
     id_prefix: ClassVar[str]
+    chunk_object: ClassVar[str]
+    ending: ClassVar[bytes] = sse.DONE
 
     card: ModelCard
     request: OpenAIRequest
     with_logprobs: bool
-    ending: bytes = sse.DONE
     id_suffix: str = field(default_factory=lambda: uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
 
@@ -137,18 +138,17 @@ class OpenAIDialect(ABC):
         if self.with_logprobs and not self.card.has_logprobs:
             raise BadRequest("`logprobs` are not told by the engine behind this server: leave it out.")
 
-    @property
-    def id(self) -> str:
-        return f"{self.id_prefix}-{self.id_suffix}"
-
-    @property
-    def fingerprint(self) -> str:
-        """What the tokens depend on beside the request."""
-        return "-".join(filter(None, (self.card.revision, self.card.device, self.card.dtype)))
-
-    @abstractmethod
-    def make_empty_chunk(self) -> ChatChunk | CompletionChunk:
-        """A chunk without a choice."""
+    def write_envelope(self, object: str) -> Any:
+        """A chunk or reply without a choice, to which a dialect adds its own fields."""
+        return {
+            "id": f"{self.id_prefix}-{self.id_suffix}",
+            "object": object,
+            "created": self.created,
+            "model": self.card.model_id,
+            # What the tokens depend on beside the request.
+            "system_fingerprint": "-".join(filter(None, (self.card.revision, self.card.device, self.card.dtype))),
+            "choices": [],
+        }
 
     def progress(self, answer: Answer, progress: PromptProgress | Queued) -> ChatChunk | CompletionChunk | str | None:
         """llama.cpp's chunk: the tokens processed include the cached ones. A comment while the request waits."""
@@ -157,7 +157,7 @@ class OpenAIDialect(ABC):
         if isinstance(progress, Queued):
             return describe_queued(progress)
         elapsed = progress.time - answer.started.time if answer.started else 0.0
-        chunk = self.make_empty_chunk()
+        chunk: ChatChunk | CompletionChunk = self.write_envelope(self.chunk_object)
         chunk["prompt_progress"] = {
             "total": progress.total,
             "cache": answer.cached_tokens,
@@ -176,7 +176,7 @@ class OpenAIDialect(ABC):
     def closing(self, answers: Sequence[Answer]) -> Sequence[ChatChunk | CompletionChunk]:
         if not self.request.include_usage:
             return ()
-        chunk = self.make_empty_chunk()
+        chunk: ChatChunk | CompletionChunk = self.write_envelope(self.chunk_object)
         chunk["usage"] = self.count_usage(answers)
         return [chunk]
 

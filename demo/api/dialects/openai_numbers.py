@@ -14,21 +14,10 @@ UNSET: Final = -1  # llama-server's and vLLM's "as if it were left out"
 
 
 def _read_count(number: int, field: ValidationInfo) -> int | None:
-    if number != UNSET:
-        COUNT.require(field.field_name or "", number)
-    return None if number == UNSET else number
-
-
-def _read_seed(number: int) -> int | None:
-    return None if number == UNSET else number
-
-
-def _read_top_k(number: int) -> int | None:
-    return None if number <= 0 else number
-
-
-def _read_min_p(share: float) -> float | None:
-    return share or None
+    if number == UNSET:
+        return None
+    COUNT.require(field.field_name or "", number)
+    return number
 
 
 CountOrAll: TypeAlias = Annotated[
@@ -37,9 +26,13 @@ CountOrAll: TypeAlias = Annotated[
     AfterValidator(_read_count),
     WHOLE,
 ]
-SeedOrRandom: TypeAlias = Annotated[int, Field(ge=UNSET, le=int(SEED.high)), AfterValidator(_read_seed), WHOLE]
-TopK: TypeAlias = Annotated[int, Field(ge=UNSET, le=int(COUNT.high)), AfterValidator(_read_top_k), WHOLE]
-MinP: TypeAlias = Annotated[float, Field(ge=0, le=1), AfterValidator(_read_min_p)]
+SeedOrRandom: TypeAlias = Annotated[
+    int, Field(ge=UNSET, le=int(SEED.high)), AfterValidator(lambda seed: None if seed == UNSET else seed), WHOLE
+]
+TopK: TypeAlias = Annotated[
+    int, Field(ge=UNSET, le=int(COUNT.high)), AfterValidator(lambda number: number if number > 0 else None), WHOLE
+]
+MinP: TypeAlias = Annotated[float, Field(ge=0, le=1), AfterValidator(lambda share: share or None)]
 TopP: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -7,22 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from demo.api.dialects.answer import Answer, add_counts
+from demo.api.dialects.dialect import Dialect
 from demo.api.dialects.errors import Json, format_error, write_openai
 from demo.api.dialects.responses_request import ResponsesRequest
+from demo.api.openapi import response_replies
 from demo.api.openapi.replies import OpenAIError
-from demo.api.openapi.response_replies import (
-    ItemStatus,
-    OutputItem,
-    OutputMessage,
-    OutputText,
-    ReasoningItem,
-    ResponseObject,
-    ResponseStatus,
-    ResponseUsage,
-)
 from demo.engine import ModelCard
 from demo.errors import DemoError
-from demo.events import Failed, PromptProgress, Queued, Token
+from demo.events import Failed, Token
 from demo.reasoning import join_kind
 
 ID: Final = "resp_"
@@ -30,12 +22,11 @@ PLACE: Final[dict[str, Any]] = {"output_index": 0, "content_index": 0}
 
 
 @dataclass(frozen=True, slots=True)
-class ResponsesDialect:
+class ResponsesDialect(Dialect):
     """One response: what was asked for, and what its answer is so far."""
 
     card: ModelCard
     request: ResponsesRequest
-    ending: bytes = b""
     suffix: str = field(default_factory=lambda: secrets.token_hex(16))
     created: int = field(default_factory=lambda: int(time.time()))
 
@@ -53,7 +44,7 @@ class ResponsesDialect:
         """The id of its reasoning."""
         return f"rs_{self.suffix}"
 
-    def whole(self, answers: Sequence[Answer]) -> ResponseObject:
+    def whole(self, answers: Sequence[Answer]) -> response_replies.ResponseObject:
         return self.write(answers[0])
 
     def headers(self, answers: Sequence[Answer]) -> dict[str, str]:
@@ -65,13 +56,7 @@ class ResponsesDialect:
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
         return {"item_id": self.item_id, **PLACE, "delta": join_kind(answer.parts[-1], "answer"), "logprobs": []}
 
-    def progress(self, answer: Answer, progress: PromptProgress | Queued) -> None:
-        return None
-
-    def closing(self, answers: Sequence[Answer]) -> Sequence[Json]:
-        return ()
-
-    def write(self, answer: Answer) -> ResponseObject:
+    def write(self, answer: Answer) -> response_replies.ResponseObject:
         """The response with what `answer` holds."""
         asked, status, end = self.request, find_status(answer), answer.end
         ended_well = end is not None and answer.error is None
@@ -103,13 +88,13 @@ class ResponsesDialect:
             "user": asked.user,
         }
 
-    def write_items(self, answer: Answer) -> list[OutputItem]:
+    def write_items(self, answer: Answer) -> list[response_replies.OutputItem]:
         """The reasoning, if there is any, and the message, unless the answer ended within the reasoning."""
         reasoning, message = answer.join("reasoning"), answer.join("answer")
-        items: list[OutputItem] = [self.write_reasoning(answer)] if reasoning else []
+        items: list[response_replies.OutputItem] = [self.write_reasoning(answer)] if reasoning else []
         return [*items, self.write_message(answer)] if message or (answer.tokens and not items) else items
 
-    def write_message(self, answer: Answer) -> OutputMessage:
+    def write_message(self, answer: Answer) -> response_replies.OutputMessage:
         """The answer as a message."""
         return {
             "id": self.item_id,
@@ -119,7 +104,7 @@ class ResponsesDialect:
             "content": [write_text(answer.join("answer"))],
         }
 
-    def write_reasoning(self, answer: Answer) -> ReasoningItem:
+    def write_reasoning(self, answer: Answer) -> response_replies.ReasoningItem:
         """What the model wrote before its answer."""
         return {
             "id": self.reasoning_id,
@@ -130,7 +115,7 @@ class ResponsesDialect:
         }
 
 
-def find_status(answer: Answer) -> ResponseStatus:
+def find_status(answer: Answer) -> response_replies.ResponseStatus:
     """The response's state."""
     if answer.end is None:
         return "in_progress" if answer.started else "queued"
@@ -139,14 +124,14 @@ def find_status(answer: Answer) -> ResponseStatus:
     return "incomplete" if answer.finish_reason == "length" else "completed"
 
 
-def find_item_status(answer: Answer) -> ItemStatus:
+def find_item_status(answer: Answer) -> response_replies.ItemStatus:
     """The state of the last item."""
     if answer.end is None:
         return "in_progress"
     return "completed" if find_status(answer) == "completed" else "incomplete"
 
 
-def count_usage(answer: Answer) -> ResponseUsage:
+def count_usage(answer: Answer) -> response_replies.ResponseUsage:
     """The tokens read and written."""
     read, written = answer.input_tokens, len(answer.tokens)
     return {
@@ -158,5 +143,5 @@ def count_usage(answer: Answer) -> ResponseUsage:
     }
 
 
-def write_text(text: str) -> OutputText:
+def write_text(text: str) -> response_replies.OutputText:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}

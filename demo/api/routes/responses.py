@@ -14,16 +14,7 @@ from demo.api.dialects.responses import ResponsesDialect, write_text
 from demo.api.dialects.responses_request import ResponsesRequest
 from demo.api.jobs.response_store import ResponseStore, StoredResponse
 from demo.api.json_route import JsonRoute
-from demo.api.openapi import documents
-from demo.api.openapi.response_replies import (
-    DeletedResponse,
-    InputItems,
-    InputMessage,
-    InputText,
-    OutputText,
-    ResponseEvent,
-    ResponseObject,
-)
+from demo.api.openapi import documents, response_replies
 from demo.api.routes.generation import find_card, start_runs
 from demo.engine import Engine
 from demo.prompt_threads import measure_prompt
@@ -34,7 +25,7 @@ def build_response_routes(engine: Engine) -> APIRouter:
     """POST /v1/responses, and the routes of one response."""
     router, store = APIRouter(route_class=JsonRoute, prefix="/v1/responses", tags=["responses"]), ResponseStore()
 
-    @router.post("", **documents.response(ResponseObject, ResponseEvent))
+    @router.post("", **documents.response(response_replies.ResponseObject, response_replies.ResponseEvent))
     async def respond(client: Client, body: ResponsesRequest) -> Response:
         """Answer a text or a conversation, or continue an earlier response. OpenAI's newer route."""
         dialect = ResponsesDialect(find_card(engine), body)
@@ -77,13 +68,13 @@ def _add_routes_of_one_response(router: APIRouter, store: ResponseStore) -> None
             return ResponseStream(response.run, response.dialect, -1 if starting_after is None else starting_after)
         return JSONResponse(response.dialect.write(response.read()))
 
-    @router.delete("/{id}", **documents.reply(DeletedResponse, 404, 422))
-    async def delete(id: str) -> DeletedResponse:
+    @router.delete("/{id}", **documents.reply(response_replies.DeletedResponse, 404, 422))
+    async def delete(id: str) -> response_replies.DeletedResponse:
         """Forget a response; one that is being answered stops within one token."""
         store.remove(store.find(id))
         return {"id": id, "object": "response", "deleted": True}
 
-    @router.post("/{id}/cancel", **documents.reply(ResponseObject, 404, 422))
+    @router.post("/{id}/cancel", **documents.reply(response_replies.ResponseObject, 404, 422))
     async def cancel(id: str) -> Any:
         """Stop a response within one token. One that has ended stays as it is."""
         response = store.find(id)
@@ -92,8 +83,8 @@ def _add_routes_of_one_response(router: APIRouter, store: ResponseStore) -> None
             pass
         return JSONResponse(response.dialect.write(response.read()))
 
-    @router.get("/{id}/input_items", **documents.reply(InputItems, 404, 422))
-    async def list_input(id: str) -> InputItems:
+    @router.get("/{id}/input_items", **documents.reply(response_replies.InputItems, 404, 422))
+    async def list_input(id: str) -> response_replies.InputItems:
         """The messages that a response answers, newest first, without its instructions."""
         conversation = enumerate(store.find(id).conversation)
         items = [write_message(f"msg_{number}_{id}", message) for number, message in conversation][::-1]
@@ -101,8 +92,8 @@ def _add_routes_of_one_response(router: APIRouter, store: ResponseStore) -> None
         return {"object": "list", "data": items, "first_id": ids[0], "last_id": ids[-1], "has_more": False}
 
 
-def write_message(id: str, message: Message) -> InputMessage:
-    part: InputText | OutputText = {"type": "input_text", "text": message.content}
+def write_message(id: str, message: Message) -> response_replies.InputMessage:
+    part: response_replies.InputText | response_replies.OutputText = {"type": "input_text", "text": message.content}
     if message.role == "assistant":
         part = write_text(message.content)
     return {"id": id, "type": "message", "role": message.role, "status": "completed", "content": [part]}
