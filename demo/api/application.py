@@ -23,8 +23,7 @@ from demo.api.middleware.page_guard import PageGuardMiddleware
 from demo.api.middleware.root_path import RootPathMiddleware
 from demo.api.middleware.slashes import SlashesMiddleware
 from demo.api.middleware.unbuffered import UnbufferedMiddleware
-from demo.api.openapi.documents import add_schemas
-from demo.api.openapi.reply_headers import EXPOSED_HEADERS
+from demo.api.openapi.documents import TIMING_HEADERS, add_schemas
 from demo.api.page_sessions import PageSessions
 from demo.api.route_paths import RoutePaths
 from demo.api.routes.crowds import build_crowd_routes
@@ -43,6 +42,12 @@ from demo.settings import Settings
 UNLOGGED: Final = {"/", "/health", "/ping", "/metrics"}  # monitors request these all the time; `POST /` is logged
 DOCUMENTS: Final = {"/docs": {"GET"}, "/openapi.json": {"GET"}}
 KEYED_PATHS: Final = ("/rooms",)  # guarded as generation is, but not by the load: nothing is generated yet
+# The headers of a reply that a client reads, and a browser's script of another origin too (Fetch, 3.2.5).
+EXPOSED_HEADERS: Final = (
+    *TIMING_HEADERS,
+    *("X-Request-Id", "Retry-After", "Retry-After-Ms", "X-Ignored-Parameters"),
+    *("Location", "Allow", "WWW-Authenticate", "Accept-Encoding"),
+)
 LOCAL_URL: Final = "http://127.0.0.1:7860"
 
 
@@ -85,12 +90,10 @@ def create_api(
         build_reload_routes(reload or (lambda: False), sessions),
         build_response_routes(engine),
         *([] if rooms is None else [rooms]),
+        *([build_login_routes(sessions)] if sessions.ask_password else []),
     ]
     for router in routers:
         app.include_router(router)
-    if sessions.ask_password:
-        routers.append(build_login_routes(sessions))
-        app.include_router(routers[-1])
     routes = list_routes(routers)
     refuse_other_methods(app, routes)
     if page is not None:

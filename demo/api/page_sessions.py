@@ -15,7 +15,6 @@ from starlette.types import Scope
 
 from demo.access import Access
 from demo.address import read_address
-from demo.api.bearer import read_bearer
 from demo.api.guess_limit import GuessLimit
 from demo.operator import is_operator
 
@@ -45,8 +44,7 @@ class PageSessions:
 
     def admit_program(self, scope: Scope) -> bool:
         """Whether a request has the API key, if one is required."""
-        given = read_bearer(scope).encode("latin-1")
-        return self._expected is None or hmac.compare_digest(given, self._expected)
+        return self._expected is None or hmac.compare_digest(read_bearer(scope).encode("latin-1"), self._expected)
 
     def judge_key(self, scope: Scope) -> bool:
         """As `admit_program`; a wrong key counts as a guess. Raises TooManyGuesses."""
@@ -56,7 +54,9 @@ class PageSessions:
 
     def judge_password(self, scope: Scope, given: str) -> bool:
         """Whether `given` is the page's password; a wrong one counts as a guess. Raises TooManyGuesses."""
-        return self._password_guesses.judge(read_address(HTTPConnection(scope)), self.is_password(given))
+        password = self._access.password
+        is_right = password is not None and hmac.compare_digest(given.encode(), password.encode())
+        return self._password_guesses.judge(read_address(HTTPConnection(scope)), is_right)
 
     def admit_visitor(self, scope: Scope) -> bool:
         """Whether a request has a session, and no other site has made the browser send it."""
@@ -66,15 +66,9 @@ class PageSessions:
 
     def admit_operator(self, scope: Scope) -> bool:
         """Whether a request comes from whoever runs this server, and no other site has made a browser send it."""
-        connection = HTTPConnection(scope)
-        access = self._access
+        connection, access = HTTPConnection(scope), self._access
         has_key = self.judge_key(scope) or (access.password == access.api_key and self.admit_visitor(scope))
         return is_of_own_site(scope) and is_operator(access, has_key, read_address(connection), connection.headers)
-
-    def is_password(self, given: str) -> bool:
-        """Whether `given` is the page's password."""
-        password = self._access.password
-        return password is not None and hmac.compare_digest(given.encode(), password.encode())
 
     def issue(self, root_path: str) -> list[str]:
         """A new session, as the values of two Set-Cookie headers."""
@@ -93,6 +87,15 @@ class PageSessions:
 
     def _sign(self, value: str) -> str:
         return hmac.new(self._secret, value.encode(), hashlib.sha256).hexdigest()
+
+
+def read_bearer(scope: Scope) -> str:
+    """The key of the Authorization header (RFC 6750); empty where there is none.
+
+    A scheme counts in any case, with any spaces after it (RFC 9110, 11.1).
+    """
+    scheme, _, key = Headers(scope=scope).get("authorization", "").strip().partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
 
 
 def is_of_own_site(scope: Scope) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from types import FrameType
 from typing import Any, Final, Literal, cast
+from urllib.parse import unquote
 
 import h11
 import uvicorn
@@ -24,7 +25,6 @@ from uvicorn.server import ServerState
 from demo.api.dialects.errors import Refused, write_native
 from demo.api.ending import Ending
 from demo.api.half_close import HalfClose
-from demo.api.request_target import replace_absolute_form
 from demo.api.traffic import KEY, CountedConnection
 
 logger = logging.getLogger(__name__)
@@ -168,6 +168,20 @@ class Connection(H11Protocol):
             for event in (response, h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
+
+
+def replace_absolute_form(scope: Scope) -> None:
+    """Put the path and the host of an absolute target in place: it counts, and the Host header does not.
+
+    RFC 9112, 3.2.2: `GET http://host/path`, as clients send it to proxies.
+    """
+    target: bytes = scope["raw_path"]
+    if not target.lower().startswith((b"http://", b"https://")):
+        return
+    host, slash, path = target.partition(b"://")[2].partition(b"/")
+    scope["raw_path"] = slash + path or b"/"
+    scope["path"] = unquote(scope["raw_path"].decode("ascii"))
+    scope["headers"][:] = [(b"host", host), *(header for header in scope["headers"] if header[0] != b"host")]
 
 
 class TunedUvicorn(uvicorn.Server):

@@ -3,9 +3,8 @@
 import pytest
 from fastapi import FastAPI
 
-from demo.api.jobs.inbox import MAX_DELIVERIES, MAX_INBOXES, InboxStore
 from demo.api.openapi.reports import InboxDelivery
-from demo.api.routes.webhook_inbox import MAX_BYTES
+from demo.api.routes.webhook_inbox import MAX_BYTES, MAX_DELIVERIES, MAX_INBOXES, InboxStore
 from tests.api.client import ask, assert_refused
 
 
