@@ -8,7 +8,7 @@ from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
 from starlette.responses import JSONResponse, Response
 
-from demo.api.openapi.examples import EXAMPLES as COMMON_EXAMPLES
+from demo.api.openapi.examples import EXAMPLES
 from demo.api.openapi.replies import (
     IGNORED_PARAMETERS,
     Chat,
@@ -21,13 +21,10 @@ from demo.api.openapi.replies import (
     OpenAIError,
 )
 from demo.api.openapi.reports import CrowdEvent, JobState
-from demo.api.openapi.response_examples import RESPONSE_EXAMPLES
 from demo.api.openapi.response_replies import ResponseEvent, ResponseObject
-from demo.api.openapi.room_examples import ROOM_EXAMPLES
 from demo.api.openapi.room_replies import RoomEvent
 from demo.api.statuses import STATUSES
 
-EXAMPLES: Final = {**COMMON_EXAMPLES, **RESPONSE_EXAMPLES, **ROOM_EXAMPLES}
 ERRORS: Final = {
     400: "Prompt and answer have more tokens than the model takes",
     401: "The API key is missing or wrong",

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 from demo.api.openapi.replies import Details, StreamDetails, StreamTimings, TokenInfo
 from demo.api.openapi.reports import WayReport, WebhookState
+from demo.api.openapi.response_replies import InputMessage, OutputMessage, ResponseObject
+from demo.api.openapi.room_replies import RoundResults, RoundState
 from demo.api.openapi.usage import Usage
 
 TOKEN: Final[TokenInfo] = {"id": 20379, "text": "Deep", "logprob": -0.31, "special": False}
@@ -71,6 +73,81 @@ WEBHOOK: Final[WebhookState] = {
     "state": "delivered",
     "attempts": [{"at": 1767225600.5, "status": 204, "error": None}],
     "report": _make_report(1, 0, 812, 92, 0.03),
+}
+RESPONSE_ID: Final = "resp_5b1d0a5c2f"
+OUTPUT_MESSAGE: Final[OutputMessage] = {
+    "id": "msg_5b1d0a5c2f",
+    "type": "message",
+    "role": "assistant",
+    "status": "completed",
+    "content": [{"type": "output_text", "text": "Deep", "annotations": [], "logprobs": []}],
+}
+RESPONSE: Final[ResponseObject] = {
+    "id": RESPONSE_ID,
+    "object": "response",
+    "created_at": 1767225600,
+    "completed_at": 1767225600.1,
+    "status": "completed",
+    "background": False,
+    "error": None,
+    "incomplete_details": None,
+    "instructions": None,
+    "max_output_tokens": 20,
+    "metadata": {},
+    "model": "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "output": [OUTPUT_MESSAGE],
+    "parallel_tool_calls": True,
+    "previous_response_id": None,
+    "reasoning": {"effort": None, "summary": None},
+    "store": True,
+    "temperature": 1.0,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": 1.0,
+    "truncation": "disabled",
+    "usage": {
+        "input_tokens": 5,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": 2,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 7,
+    },
+    "user": None,
+}
+QUESTION: Final[InputMessage] = {
+    "id": f"msg_0_{RESPONSE_ID}",
+    "type": "message",
+    "role": "user",
+    "status": "completed",
+    "content": [{"type": "input_text", "text": "What is Deep Learning?"}],
+}
+ROUND: Final[RoundState] = {
+    "number": 1,
+    "kind": "race",
+    "phase": "running",
+    "prompt": "Why is the sky blue?",
+    "recorded": False,
+    "max_new_tokens": 128,
+    "tokens_per_second": 20.0,
+    "limit": None,
+    "arms": {"streamed": 14, "whole": 13},
+}
+ROUND_RESULTS: Final[RoundResults] = {
+    "round": 1,
+    "kind": "race",
+    "prompt": "Why is the sky blue?",
+    "recorded": False,
+    "finish": "length",
+    "seconds": 6.4,
+    "ttft": 0.05,
+    "tokens": 128,
+    "arms": {
+        "streamed": {"n": 2, "mean": 4.5, "low": -1.85, "high": 10.85, "guesses": [4.0, 5.0]},
+        "whole": {"n": 1, "mean": None, "low": None, "high": None, "guesses": [7.0]},
+    },
+    "difference": None,
+    "sentence": None,
 }
 
 # By the name of the schema.
@@ -162,4 +239,35 @@ EXAMPLES: Final[dict[str, Any]] = {
         "error": "Model is overloaded: 4 requests are being answered in this sandbox, which is the limit.",
         "retry_after": 1.0,
     },
+    "ResponseObject": RESPONSE,
+    "ResponseEvent": {
+        "type": "response.output_text.delta",
+        "sequence_number": 4,
+        "item_id": OUTPUT_MESSAGE["id"],
+        "output_index": 0,
+        "content_index": 0,
+        "delta": "Deep",
+        "logprobs": [],
+    },
+    "DeletedResponse": {"id": RESPONSE_ID, "object": "response", "deleted": True},
+    "InputItems": {
+        "object": "list",
+        "data": [QUESTION],
+        "first_id": QUESTION["id"],
+        "last_id": QUESTION["id"],
+        "has_more": False,
+    },
+    "RoomOpened": {
+        "code": "K7M2QX",
+        "key": "u3F0yB1QwZb5sT9kLr2VhXcN",
+        "url": "http://192.0.2.7:7860/room/K7M2QX",
+        "qr": '<svg xmlns="http://www.w3.org/2000/svg"/>',
+        "reachable": True,
+        "language": "en",
+        "expires_in": 10800.0,
+    },
+    "RoundState": ROUND,
+    "RoomResults": {"results": [ROUND_RESULTS]},
+    "PhoneJoined": {"phone": "p1o2n3e4p5h6o7n8e9s0i1d2", "number": 7, "animal": "otter", "colour": "teal"},
+    "RoomEvent": {"round": 1, "text": "The sky", "tokens": 2},
 }

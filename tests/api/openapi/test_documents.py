@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from demo.api.openapi import replies, reports, response_replies, room_replies
-from demo.api.openapi.documents import EXAMPLES
+from demo.api.openapi.examples import EXAMPLES
 from tests.api.script import open_api
 from tests.scripted import ScriptedEngine
 
