@@ -21,7 +21,7 @@ MAX_SECONDS: Final = 120.0
 
 
 class Crowd:
-    """The clients of one plan, and the sandbox that answers them. `start` it, `follow` its events, and `close` it.
+    """The clients of one plan, and the sandbox that answers them. Begins on construction: `follow` it, and `close` it.
 
     To the engine all of them are `client`, the one that requested the load test: as twenty clients they would get
     twenty times the share of any other client.
@@ -31,14 +31,8 @@ class Crowd:
         self.id = secrets.token_urlsafe(16)
         self.sandbox = Sandbox(engine, plan.limit)
         self.client = client
-        self._plan = plan
-        self._url = f"{server_url}/crowds/{self.id}/generate_stream"
-        self._clients: list[CrowdClient] = []
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        plan, self._log = self._plan, EventLog()
-        self._log.record(
+        self._log = log = EventLog()
+        log.record(
             "begun",
             0.0,
             clients=plan.clients,
@@ -48,20 +42,20 @@ class Crowd:
             seed=plan.seed,
             attempts=plan.attempts,
         )
-        self._clients = [CrowdClient(number, self._url, plan, self._log) for number in range(1, plan.clients + 1)]
+        url = f"{server_url}/crowds/{self.id}/generate_stream"
+        self._clients = [CrowdClient(number, url, plan, log) for number in range(1, plan.clients + 1)]
         self._task = asyncio.ensure_future(self._run())
-        self._task.add_done_callback(lambda _: self._log.end())
+        self._task.add_done_callback(lambda _: log.end())
 
     @property
     def ended(self) -> bool:
-        return self._task is not None and self._log.ended
+        return self._log.ended
 
     async def close(self) -> None:
         """Stop all clients and free the sandbox. Harmless after the end."""
         self.sandbox.close()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        self._task.cancel()
+        await asyncio.wait({self._task})
 
     def record_admission(self, number: int, run: Run) -> None:
         """The sandbox has admitted client `number`, which does not know it before its first token."""
@@ -70,7 +64,6 @@ class Crowd:
 
     async def follow(self, silence: float) -> AsyncIterator[Sequence[CrowdEvent]]:
         """The events as they happen, to the end; an empty batch after `silence` seconds without one."""
-        assert self._task is not None, "the load test has not started"
         async for batch in self._log.follow(silence):
             yield batch
         await self._task

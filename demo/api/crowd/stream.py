@@ -38,7 +38,6 @@ class CrowdStream(Response):
     async def _deliver(self, crowd: Crowd, send: Send) -> None:
         headers = Headers({"Content-Type": sse.CONTENT_TYPE, **sse.HEADERS, **write_ignored(self._plan)}).raw
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        crowd.start()
         async for batch in crowd.follow(KEEP_ALIVE_SECONDS):
             if crowd.ended:
                 self._crowds.release(crowd)  # before the last event is sent: its reader may start the next load test
