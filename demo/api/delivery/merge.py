@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from math import inf
 from typing import Final
 
+from demo.api.delivery.client_tasks import run_tasks
 from demo.events import Event, Token
 from demo.run import Reader
 
@@ -29,20 +30,13 @@ async def merge_batches(readers: Sequence[Reader]) -> AsyncIterator[tuple[int, S
         finally:
             arrivals.put_nowait(None)
 
-    tasks = [asyncio.ensure_future(forward(index, reader)) for index, reader in enumerate(readers)]
-    try:
+    async with run_tasks(*(forward(index, reader) for index, reader in enumerate(readers))):
         remaining = len(readers)
         while remaining:
             if (arrival := await arrivals.get()) is None:
                 remaining -= 1
             else:
                 yield arrival
-    finally:
-        for task in tasks:
-            task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
 
 
 async def coalesce_batches(reader: Reader) -> AsyncIterator[Sequence[Event]]:

@@ -20,5 +20,5 @@ class WholeResponse(RunResponse):
                 await self._refuse(answer.error)
                 return
         body = json.dumps(self._dialect.whole(self._answers), ensure_ascii=False, separators=(",", ":")).encode()
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
-        await self._respond(Response(body, headers={**headers, **self._dialect.headers(self._answers)}))
+        headers = self._dialect.headers(self._answers)
+        await self._respond(Response(body, headers=headers, media_type="application/json"))
