@@ -8,7 +8,7 @@ from demo.api.openapi.replies import NativeReason
 from demo.errors import DemoError, Incomplete
 from demo.events import Done, EngineReport, Event, Failed, PromptRead, PromptToken, Started, Token
 from demo.reasoning import Kind, Part, ReasoningParser, join_kind
-from demo.request import Message, Request
+from demo.request import Request
 from demo.run import Run
 
 
@@ -75,10 +75,6 @@ class Answer:
     def join(self, kind: Kind) -> str:
         """The text of its reasoning, or of the answer alone."""
         return "".join(join_kind(parts, kind) for parts in self.parts)
-
-    def as_message(self) -> Message:
-        """The answer as a turn of a conversation."""
-        return Message("assistant", self.join("answer"), self.join("reasoning") or None)
 
     @property
     def seed(self) -> int | None:

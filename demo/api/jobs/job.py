@@ -44,9 +44,6 @@ class Job:
         """A client has asked about the job, or is being told of it."""
         self.asked = time.perf_counter()
 
-    def cancel(self) -> None:
-        self.run.cancel()
-
     def release(self) -> None:
         self._reader.close()
 

@@ -3,12 +3,14 @@
 import time
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.errors import Refused
 from demo.api.dialects.responses import ResponsesDialect
 from demo.api.jobs.run_size import measure_run, measure_texts
+from demo.api.openapi.response_replies import ResponseObject
 from demo.errors import BadRequest
 from demo.request import Message
 from demo.run import Reader, Run
@@ -19,7 +21,7 @@ KEEP_OF_CLIENT: Final = 100
 KEEP_BYTES: Final = 32 * 1024 * 1024  # of all
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StoredResponse:
     """A response, the messages that it answers, and its run. With a `reader` the run goes on without a connection."""
 
@@ -29,15 +31,22 @@ class StoredResponse:
     client: str
     reader: Reader | None
 
-    def read(self) -> Answer:
-        return Answer.of(self.run)
+    @cached_property
+    def size(self) -> int:
+        """The bytes that it takes, about, once it has ended."""
+        return measure_run(self.run) + measure_texts(self.conversation)
+
+    def write(self) -> ResponseObject:
+        """As JSON."""
+        return self.dialect.write(Answer.of(self.run))
 
     def continue_with(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         """Its conversation, its answer, and `messages`. Raises BadRequest while it is being answered."""
-        answer = self.read()
+        answer = Answer.of(self.run)
         if answer.end is None:
             raise BadRequest(f"Response {self.dialect.id!r} has not ended: continue it when it has.")
-        return (*self.conversation, answer.as_message(), *messages)
+        turn = Message("assistant", answer.join("answer"), answer.join("reasoning") or None)
+        return (*self.conversation, turn, *messages)
 
 
 class ResponseStore:
@@ -45,7 +54,6 @@ class ResponseStore:
 
     def __init__(self) -> None:
         self._stored: dict[str, StoredResponse] = {}
-        self._sizes: dict[str, int] = {}  # bytes of those that have ended
 
     def add(self, response: StoredResponse) -> None:
         self._stored[response.dialect.id] = response
@@ -61,7 +69,6 @@ class ResponseStore:
     def remove(self, response: StoredResponse) -> None:
         """Forget it, and stop it if it has not ended."""
         self._stored.pop(response.dialect.id, None)
-        self._sizes.pop(response.dialect.id, None)
         response.run.cancel()
         if response.reader is not None:
             response.reader.close()
@@ -72,13 +79,7 @@ class ResponseStore:
             if (end := response.run.end) is None:
                 continue
             kept[response.client] += 1
-            size += self._measure(response)
+            size += response.size
             too_many = kept.total() > KEEP_RESPONSES or kept[response.client] > KEEP_OF_CLIENT
             if too_many or size > KEEP_BYTES or end.time < oldest:
                 self.remove(response)
-
-    def _measure(self, response: StoredResponse) -> int:
-        id = response.dialect.id
-        if id not in self._sizes:
-            self._sizes[id] = measure_run(response.run) + measure_texts(response.conversation)
-        return self._sizes[id]

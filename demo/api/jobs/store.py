@@ -43,7 +43,7 @@ class JobStore:
         limit = time.perf_counter() - seconds
         for job in self._jobs.values():
             if job.webhook is None and job.run.end is None and job.asked < limit:
-                job.cancel()
+                job.run.cancel()
 
     def _expire(self) -> None:
         limit = time.perf_counter() - KEEP_SECONDS

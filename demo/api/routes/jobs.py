@@ -110,7 +110,7 @@ def _add_routes_of_one_job(router: APIRouter, jobs: JobStore) -> None:
     async def cancel(id: str) -> JSONResponse:
         """Stop the job within one token."""
         job = jobs.find(id)
-        job.cancel()
+        job.run.cancel()
         return _reply(job.write(0))
 
 

@@ -34,7 +34,7 @@ def build_response_routes(engine: Engine) -> APIRouter:
         if body.stores:
             store.add(response)
         if body.background and not body.stream:
-            return JSONResponse(dialect.write(response.read()), headers=write_ignored(body))
+            return JSONResponse(response.write(), headers=write_ignored(body))
         reply = ResponseStream(response.run, dialect) if body.stream else WholeResponse([response.run], dialect)
         reply.early_headers |= write_ignored(body)
         return reply
@@ -66,7 +66,7 @@ def _add_routes_of_one_response(router: APIRouter, store: ResponseStore) -> None
         response = store.find(id)
         if stream:
             return ResponseStream(response.run, response.dialect, -1 if starting_after is None else starting_after)
-        return JSONResponse(response.dialect.write(response.read()))
+        return JSONResponse(response.write())
 
     @router.delete("/{id}", **documents.reply(response_replies.DeletedResponse, 404, 422))
     async def delete(id: str) -> response_replies.DeletedResponse:
@@ -81,7 +81,7 @@ def _add_routes_of_one_response(router: APIRouter, store: ResponseStore) -> None
         response.run.cancel()
         async for _ in response.run.attach(waits_for_end=True):
             pass
-        return JSONResponse(response.dialect.write(response.read()))
+        return JSONResponse(response.write())
 
     @router.get("/{id}/input_items", **documents.reply(response_replies.InputItems, 404, 422))
     async def list_input(id: str) -> response_replies.InputItems:
