@@ -23,9 +23,8 @@ PAGE: Final = {("/", "GET"), ("/", "HEAD")}
 def add_exception_handlers(app: FastAPI) -> None:
     """For errors of every kind, also Starlette's and FastAPI's own, in `app` and in what is mounted on it."""
     for each in (app, *_list_mounted(app)):
-        each.add_exception_handler(DemoError, _handle_demo_error)
-        each.add_exception_handler(RequestValidationError, _handle_invalid)
-        each.add_exception_handler(HTTPException, _handle_http)
+        for kind in (DemoError, RequestValidationError, HTTPException):
+            each.add_exception_handler(kind, _handle)
 
 
 def refuse_other_methods(app: FastAPI, routes: Mapping[str, set[str]]) -> None:
@@ -55,17 +54,11 @@ def _respond(request: Request, error: DemoError) -> Response:
     return respond(find_route_path(request.scope), error)
 
 
-async def _handle_demo_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, DemoError)
-    return _respond(request, error)
-
-
-async def _handle_invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    return _respond(request, BadRequest(explain_invalid(error.errors(), error.body)))
-
-
-async def _handle_http(request: Request, error: Exception) -> Response:
+async def _handle(request: Request, error: Exception) -> Response:
+    if isinstance(error, DemoError):
+        return _respond(request, error)
+    if isinstance(error, RequestValidationError):
+        return _respond(request, BadRequest(explain_invalid(error.errors(), error.body)))
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return await _refuse_path(request)

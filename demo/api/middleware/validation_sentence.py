@@ -1,8 +1,7 @@
 """Why a request is invalid, in one sentence: the field, what it must be, and what it is. Knows no route."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 KINDS: Final = {
     "string_type": "a string",
@@ -25,24 +24,14 @@ ITEMS: Final = {"stop": "`stop` strings", "prompt": "prompts"}
 EMPTY: Final = {"too_short", "string_too_short"}
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where in the body an error is: the names and numbers that lead there.
 
-    The first `certain` of them hold whatever type was tried for what is inside.
+    `field` is what has several types, of which each has errors of its own; else where the error is.
     """
 
     parts: tuple[str | int, ...]
-    certain: int
-
-    @property
-    def field(self) -> tuple[str | int, ...]:
-        """What has several types, of which each has errors of its own; else where the error is."""
-        return self.parts[: self.certain]
-
-    @property
-    def name(self) -> str:
-        return ".".join(map(str, self.parts))
+    field: tuple[str | int, ...]
 
 
 def explain_invalid(errors: Sequence[Any], body: Any) -> str:
@@ -60,22 +49,21 @@ def explain_invalid(errors: Sequence[Any], body: Any) -> str:
     if not field:
         return "the body is missing or not a JSON object: send one, with Content-Type: application/json."
     tried = [(place, error) for place, error in zip(places, errors, strict=True) if place.field == field]
-    place, error = max(
-        tried, key=lambda each: (each[1]["type"] not in KINDS, len(each[0].parts), _list_numbers(each[0]))
-    )
+    place, error = max(tried, key=_measure)
     alike = [each for other, each in tried if other == place]
     others = {each.field for each in places} - {field}
     more = f" ({len(others)} more like it)" if others else ""
-    return f"`{place.name}` {_explain(error, alike, place.name)}{more}."
+    name = ".".join(map(str, place.parts))
+    return f"`{name}` {_explain(error, alike, name)}{more}."
 
 
 def find_place(error: Any, body: Any) -> Place:
     """The place of an error, without pydantic's names of the types that were tried."""
     where, *rest = error["loc"]
     if where != "body":
-        return Place(tuple(rest), len(rest))
+        return Place(tuple(rest), tuple(rest))
     parts: list[str | int] = []
-    certain: int | None = None
+    certain: int | None = None  # how many of them hold whatever type was tried for what is inside; None: all
     for part in rest:
         is_inside = isinstance(body, Mapping) and part in body
         is_item = isinstance(body, list) and isinstance(part, int) and part < len(body)
@@ -86,11 +74,12 @@ def find_place(error: Any, body: Any) -> Place:
             parts.append(part)
         elif certain is None:
             certain = len(parts)
-    return Place(tuple(parts), len(parts) if certain is None else certain)
+    return Place(tuple(parts), tuple(parts[:certain]))
 
 
-def _list_numbers(place: Place) -> list[int]:
-    return [part for part in place.parts if isinstance(part, int)]
+def _measure(tried: tuple[Place, Any]) -> tuple[bool, int, list[int]]:
+    (parts, _), error = tried
+    return error["type"] not in KINDS, len(parts), [part for part in parts if isinstance(part, int)]
 
 
 def _explain(error: Any, alike: Sequence[Any], name: str) -> str:
