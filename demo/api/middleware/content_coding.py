@@ -4,7 +4,7 @@ It stands in front of the limits to bodies, which then count what is inflated: a
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -32,7 +32,7 @@ class ContentCodingMiddleware:
             await self._app(scope, receive, send)
         elif coding in CODINGS:
             headers = [header for header in scope["headers"] if header[0] not in REPLACED]
-            await self._app({**scope, "headers": headers}, _InflatedBody(coding, receive).receive, send)
+            await self._app({**scope, "headers": headers}, _inflate(coding, receive), send)
         else:
             sentence = f"A body in {coding[:40]!r} can't be read here: send it in gzip or deflate, or as it is."
             response = respond(find_route_path(scope), Refused("unsupported_media_type", sentence))
@@ -40,41 +40,33 @@ class ContentCodingMiddleware:
             await response(scope, receive, send)
 
 
-class _InflatedBody:
-    def __init__(self, coding: str, receive: Receive) -> None:
-        self._coding = coding
-        self._inflating = Inflating(coding)
-        self._receive = receive
-        self._pieces: Iterator[bytes] = iter(())
-        self._received = 0
-        self._more = True
-        self._ended = False
+def _inflate(coding: str, receive: Receive) -> Receive:
+    """`receive`, but for a body in `coding`, of which it has the content."""
+    messages = _read_content(coding, receive)
 
-    async def receive(self) -> Message:
-        """The next piece of the content."""
-        try:
-            while (piece := next(self._pieces, None)) is None and self._more:
-                message = await self._receive()
-                if message["type"] != "http.request":
-                    return message
-                self._take(message)
-            if piece is None:
-                return await self._end()
-        except zlib.error as error:
-            raise BadRequest(f"the body is not in {self._coding}, as its Content-Encoding says ({error}).") from None
-        return {"type": "http.request", "body": piece, "more_body": True}
+    async def receive_inflated() -> Message:
+        return await anext(messages, None) or await receive()
 
-    def _take(self, message: Message) -> None:
-        data, self._more = message.get("body", b""), message.get("more_body", False)
-        self._received += len(data)
-        if self._received > MAX_BODY_BYTES:  # of blocks that hold nothing there may be many
-            raise Refused("too_large", f"The body is larger than {MAX_BODY_BYTES} bytes: send less at once.")
-        self._pieces = self._inflating.feed(data)
+    return receive_inflated
 
-    async def _end(self) -> Message:
-        if not self._ended:
-            if not self._inflating.is_whole:
-                raise zlib.error("it ends too early")
-            self._ended = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        return await self._receive()
+
+async def _read_content(coding: str, receive: Receive) -> AsyncIterator[Message]:
+    """The messages to the end of the body, in pieces of a bounded size."""
+    inflating, received, more = Inflating(coding), 0, True
+    try:
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                yield message
+                continue
+            data, more = message.get("body", b""), message.get("more_body", False)
+            received += len(data)
+            if received > MAX_BODY_BYTES:  # of blocks that hold nothing there may be many
+                raise Refused("too_large", f"The body is larger than {MAX_BODY_BYTES} bytes: send less at once.")
+            for piece in inflating.feed(data):
+                yield {"type": "http.request", "body": piece, "more_body": True}
+        if not inflating.is_whole:
+            raise zlib.error("it ends too early")
+    except zlib.error as error:
+        raise BadRequest(f"the body is not in {coding}, as its Content-Encoding says ({error}).") from None
+    yield {"type": "http.request", "body": b"", "more_body": False}
