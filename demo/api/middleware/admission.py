@@ -31,7 +31,8 @@ class AdmissionMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # As the router, which ignores a newline at the end of a path.
-        if scope["type"] == "http" and scope["method"] == "POST" and (path := read_path(scope)) in self._guarded:
+        path = find_route_path(scope).rstrip("\n") if scope["type"] == "http" and scope["method"] == "POST" else None
+        if path in self._guarded:
             try:
                 self._check_key(scope)
                 # A stream that is taken up again has its place.
@@ -47,8 +48,3 @@ class AdmissionMiddleware:
     def _check_key(self, scope: Scope) -> None:
         if not self._sessions.admit_visitor(scope) and not self._sessions.judge_key(scope):
             raise Refused("authentication", "The API key is missing or wrong: send `Authorization: Bearer <key>`.")
-
-
-def read_path(scope: Scope) -> str:
-    """The path as the router sees it, which ignores a newline at its end."""
-    return find_route_path(scope).rstrip("\n")

@@ -57,14 +57,11 @@ class BodyLimitMiddleware:
                     message = await take()
                 raise refusal
             if received > LONG_BODY_BYTES and not message.get("more_body"):
-                await self._wait_for_turn()
+                async with self._turn:
+                    await asyncio.sleep(0)  # whoever waits for the lock wakes up in the turn after this one's
             return message
 
         await self._app(scope, count, send)
-
-    async def _wait_for_turn(self) -> None:
-        async with self._turn:
-            await asyncio.sleep(0)  # whoever waits for the lock wakes up in the turn after this one's
 
 
 def _count_json(size: JsonSize, body: bytes) -> HTTPException | None:

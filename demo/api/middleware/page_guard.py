@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.api.dialects.errors import Refused, respond
-from demo.api.middleware.root_path import find_route_path
+from demo.api.middleware.root_path import find_root_path, find_route_path
 from demo.api.page_sessions import PageSessions
 
 ASSETS: Final = Path(__file__).resolve().parents[3] / "assets"
@@ -54,12 +54,6 @@ class PageGuardMiddleware:
             await send(message)
 
         return send_with_session
-
-
-def find_root_path(scope: Scope) -> str:
-    """The path below which a proxy serves this server; also within a mounted app."""
-    root: str = scope.get("app_root_path", scope.get("root_path", ""))
-    return root
 
 
 def write_form() -> str:

@@ -44,7 +44,13 @@ def strip(root: str, path: str) -> str:
     return path.removeprefix(root) or "/" if f"{path}/".startswith(f"{root}/") else path
 
 
+def find_root_path(scope: MutableMapping[str, Any]) -> str:
+    """The path below which a proxy serves this server; also within a mounted app."""
+    root: str = scope.get("app_root_path", scope.get("root_path", ""))
+    return root
+
+
 def find_route_path(scope: MutableMapping[str, Any]) -> str:
     """A request's path without the root path, as the routes are written; also within a mounted app."""
     path: str = scope["path"]
-    return path.removeprefix(scope.get("app_root_path", scope.get("root_path", "")))
+    return path.removeprefix(find_root_path(scope))

@@ -24,7 +24,6 @@ from demo.engine import Engine, ModelCard, Piece, Ready
 from demo.engines.metered import MeteredEngine
 from demo.errors import NotReady
 from demo.prompt_threads import run_beside
-from demo.request import Prompt
 from demo.shared_limit import SharedLimit
 
 PIECES_AT_ONCE: Final = 1000
@@ -43,12 +42,7 @@ def build_inspection_routes(
         if drain is not None:
             drain.require_open()
         load = engine.load
-        report: reports.Health = {
-            "status": "ok",
-            "running": load.running,
-            "waiting": load.waiting,
-            "limit": load.limit,
-        }
+        report: reports.Health = {"status": "ok", "running": load.running, "waiting": load.waiting, "limit": load.limit}
         # 200 also where all tabs are taken: the API answers, and restarting the server would close the tabs.
         return report if tabs is None else {**report, "tabs": tabs.taken, "tab_limit": tabs.limit}
 
@@ -86,28 +80,26 @@ def _add_tokenizing_routes(router: APIRouter, engine: Engine) -> None:
     @router.post("/tokenize", **documents.reply(list[reports.TextToken], 413, 422, 429, 503))
     async def tokenize(body: GenerateRequest) -> Response:
         """The tokens of `inputs`, without a chat template, each with its position in characters."""
-        return await _reply_beside(engine, body, lambda: reply_text(engine, body.inputs))
+        return await _reply_beside(engine, body, lambda: write_pieces(*engine.tokenize(body.inputs)))
 
     @router.post("/chat_tokenize", **documents.reply(reports.TokenizedChat, 413, 422, 429, 503))
     async def chat_tokenize(body: ChatRequest) -> Response:
         """A conversation in the model's chat template, with the variables of the request, and its tokens."""
-        return await _reply_beside(engine, body, lambda: reply_chat(engine, body.conversation(), body.template_options))
+        return await _reply_beside(engine, body, lambda: write_chat(engine, body))
 
 
-async def _reply_beside(engine: Engine, body: GenerateRequest | ChatRequest, reply: Callable[[], Response]) -> Response:
-    """`reply` in this thread where its text is short, but never while an engine elsewhere is waited for."""
+async def _reply_beside(engine: Engine, body: GenerateRequest | ChatRequest, write: Callable[[], bytes]) -> Response:
+    """`write` in this thread where its text is short, but never while an engine elsewhere is waited for."""
     status = engine.status
     is_elsewhere = isinstance(status, Ready) and status.card.source == "endpoint"
-    response = await (asyncio.to_thread(reply) if is_elsewhere else run_beside(body.size, reply))
-    response.headers.update(write_ignored(body))
-    return response
+    written = await (asyncio.to_thread(write) if is_elsewhere else run_beside(body.size, write))
+    return Response(written, headers=write_ignored(body), media_type="application/json")
 
 
 def check_health(engine: Engine) -> None:
     """Raises NotReady if requests cannot be answered."""
     find_card(engine)
-    stalled = engine.load.stalled
-    if stalled > STALLED_SECONDS:
+    if (stalled := engine.load.stalled) > STALLED_SECONDS:
         raise NotReady(f"no step of the model has ended for {stalled:.0f} s.")
 
 
@@ -148,16 +140,10 @@ def write_model(card: ModelCard) -> reports.ModelEntry:
     }
 
 
-def reply_text(engine: Engine, text: str) -> Response:
-    """TGI's reply to /tokenize."""
-    return Response(write_pieces(*engine.tokenize(text)), media_type="application/json")
-
-
-def reply_chat(engine: Engine, conversation: Prompt, options: str) -> Response:
+def write_chat(engine: Engine, body: ChatRequest) -> bytes:
     """TGI's reply to /chat_tokenize."""
-    text, pieces = engine.tokenize(conversation, options)
-    body = b'{"tokenize_response":%b,"templated_text":%b}' % (write_pieces(text, pieces), orjson.dumps(text))
-    return Response(body, media_type="application/json")
+    text, pieces = engine.tokenize(body.conversation(), body.template_options)
+    return b'{"tokenize_response":%b,"templated_text":%b}' % (write_pieces(text, pieces), orjson.dumps(text))
 
 
 def write_pieces(text: str, pieces: Sequence[Piece]) -> bytes:

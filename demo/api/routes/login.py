@@ -7,7 +7,8 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from demo.api.dialects.errors import Refused
-from demo.api.middleware.page_guard import WRONG_PASSWORD, find_root_path
+from demo.api.middleware.page_guard import WRONG_PASSWORD
+from demo.api.middleware.root_path import find_root_path
 from demo.api.page_sessions import PageSessions
 
 
