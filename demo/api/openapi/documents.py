@@ -74,33 +74,20 @@ def stream(event: Any) -> dict[str, Any]:
     return _resumable(_route(_events(event, "One event for each token"), GENERATING, has_key=True))
 
 
-def either(model: Any, event: Any) -> dict[str, Any]:
+def either(model: Any, event: Any, *statuses: int) -> dict[str, Any]:
     """A route that streams where `stream` is true, and else replies with the whole answer."""
-    return _resumable(_either(model, event))
+    return _resumable(_either(model, event, *statuses))
 
 
-def openai(model: Any, event: Any) -> dict[str, Any]:
-    """As `either`, in one of OpenAI's dialects."""
-    return _resumable(_openai(model, event))
-
-
-def response(model: Any, event: Any) -> dict[str, Any]:
+def response() -> dict[str, Any]:
     """A route in OpenAI's newer dialect, for an answer that may continue an earlier one."""
-    route = _openai(model, event)
-    route["responses"] |= _errors((404,))
-    return route
+    return _either(ResponseObject, ResponseEvent, 400, 404)
 
 
-def _either(model: Any, event: Any) -> dict[str, Any]:
+def _either(model: Any, event: Any, *statuses: int) -> dict[str, Any]:
     success = _success(model, "The whole answer, or with `stream` one event for each token", TIMING_HEADERS)
     success["content"] |= _events(event, "")["content"]
-    return _route(success, GENERATING, has_key=True)
-
-
-def _openai(model: Any, event: Any) -> dict[str, Any]:
-    route = _either(model, event)
-    route["responses"] |= _errors((400,))
-    return route
+    return _route(success, (*GENERATING, *statuses), has_key=True)
 
 
 def _resumable(route: dict[str, Any]) -> dict[str, Any]:
@@ -117,9 +104,8 @@ def scripted(event: Any) -> dict[str, Any]:
 
 def resumed_stream() -> dict[str, Any]:
     """A job's stream, which can be resumed where it was cut off."""
-    return _resumable(
-        _route(_events(NativeEvent, "One event for each token, with its number as `id`"), (422, 424, 500))
-    )
+    events = _events(NativeEvent, "One event for each token, with its number as `id`")
+    return _resumable(_route(events, (422, 424, 500)))
 
 
 def found_response() -> dict[str, Any]:
@@ -175,10 +161,9 @@ def nothing(*statuses: int) -> dict[str, Any]:
 
 def text(description: str, *statuses: int, media: str = "text/plain") -> dict[str, Any]:
     """A route that replies with text."""
-    responses = {
-        200: {"description": description, "content": {media: {"schema": {"type": "string"}, "example": description}}}
-    }
-    return {"response_model": None, "response_class": Response, "responses": responses | _errors(statuses)}
+    content = {media: {"schema": {"type": "string"}, "example": description}}
+    success = {200: {"description": description, "content": content}}
+    return {"response_model": None, "response_class": Response, "responses": success | _errors(statuses)}
 
 
 def add_schemas(document: dict[str, Any]) -> None:
@@ -198,12 +183,7 @@ def _route(success: Any, errors: Sequence[int], status: int = 200, has_key: bool
         success.setdefault("headers", {})[IGNORED_PARAMETERS] = {"description": IGNORED, "schema": {"type": "string"}}
     responses, dependencies = {status: success, **_errors(errors)}, [KEY] if has_key else []
     # Given no class, FastAPI would document a reply in JSON beside a stream.
-    return {
-        "response_model": None,
-        "responses": responses,
-        "dependencies": dependencies,
-        "response_class": Response,
-    }
+    return {"response_model": None, "responses": responses, "dependencies": dependencies, "response_class": Response}
 
 
 def _success(model: Any, description: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
@@ -228,15 +208,8 @@ def _refer(model: Any) -> dict[str, Any]:
 def _errors(statuses: Sequence[int]) -> dict[int | str, Any]:
     schema = {"anyOf": [_refer(NativeError), _refer(OpenAIError)]}
     kinds = {400: "validation"} | {status: kind for kind, status in reversed(STATUSES.items())}
-    return {
-        status: {
-            "description": ERRORS[status],
-            "content": {
-                "application/json": {
-                    "schema": schema,
-                    "example": {"error": ERRORS[status], "error_type": kinds[status]},
-                }
-            },
-        }
-        for status in statuses
-    }
+    errors: dict[int | str, Any] = {}
+    for status in statuses:
+        content = {"schema": schema, "example": {"error": ERRORS[status], "error_type": kinds[status]}}
+        errors[status] = {"description": ERRORS[status], "content": {"application/json": content}}
+    return errors

@@ -61,13 +61,13 @@ def build_generation_routes(engine: Engine) -> APIRouter:
         """`/generate_stream` if `stream` is true; else `/generate`, its reply in an array of one."""
         return await deliver_native(engine, client, body, resumption if body.stream else None, in_array=True)
 
-    @router.post("/v1/chat/completions", **documents.openai(replies.Chat, replies.ChatChunk))
+    @router.post("/v1/chat/completions", **documents.either(replies.Chat, replies.ChatChunk, 400))
     async def chat(client: Client, body: ChatRequest, resumption: Resuming) -> Response:
         """Answer a conversation. OpenAI's route."""
         dialect = ChatDialect(find_card(engine), body, with_logprobs=bool(body.logprobs))
         return await deliver(engine, client, body, body.requests, dialect, resumption if body.stream else None)
 
-    @router.post("/v1/completions", **documents.openai(replies.Completion, replies.CompletionChunk))
+    @router.post("/v1/completions", **documents.either(replies.Completion, replies.CompletionChunk, 400))
     async def complete(client: Client, body: CompletionRequest, resumption: Resuming) -> Response:
         """Answer a text, or complete it with `raw`. OpenAI's older route."""
         card, streamed = find_card(engine), resumption if body.stream else None

@@ -25,7 +25,7 @@ def build_response_routes(engine: Engine) -> APIRouter:
     """POST /v1/responses, and the routes of one response."""
     router, store = APIRouter(route_class=JsonRoute, prefix="/v1/responses", tags=["responses"]), ResponseStore()
 
-    @router.post("", **documents.response(response_replies.ResponseObject, response_replies.ResponseEvent))
+    @router.post("", **documents.response())
     async def respond(client: Client, body: ResponsesRequest) -> Response:
         """Answer a text or a conversation, or continue an earlier response. OpenAI's newer route."""
         dialect = ResponsesDialect(find_card(engine), body)
