@@ -30,8 +30,5 @@ class Ending:
     @property
     def is_due(self) -> bool:
         """Whether the server may end."""
-        return self.drain.is_over or not self._is_busy()
-
-    def _is_busy(self) -> bool:
         load = self.engine.load
-        return bool(load.running or load.waiting)
+        return self.drain.is_over or not (load.running or load.waiting)

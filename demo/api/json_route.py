@@ -19,7 +19,6 @@ class JsonRoute(APIRoute):
     """FastAPI's route, except for how it parses a body."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The function that answers a request."""
         handle = super().get_route_handler()
 
         async def handle_parsed(request: Request) -> Response:

@@ -41,7 +41,6 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
         return int(self._socket.getsockname()[1])
 
     @property

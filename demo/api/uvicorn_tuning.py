@@ -36,14 +36,8 @@ GRACE_SECONDS: Final = 1  # for open connections to receive their final event, a
 
 USED_NAMES: Final[dict[type, tuple[str, ...]]] = {
     H11Protocol: (
-        "conn",
-        "cycle",
-        "loop",
-        "scope",
-        "transport",
-        "handle_events",
-        "on_response_complete",
-        "send_400_response",
+        *("conn", "cycle", "loop", "scope", "transport"),
+        *("handle_events", "on_response_complete", "send_400_response"),
     ),
     RequestResponseCycle: ("keep_alive", "response_complete"),
     uvicorn.Server: ("_captured_signals", "handle_exit", "on_tick", "server_state", "shutdown"),

@@ -6,7 +6,8 @@ WHATWG HTML, section 9.2. The events of other streams have no `id`, and their wo
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import inf
 from typing import Final
@@ -49,7 +50,6 @@ class StreamStore:
         self._seconds = seconds
 
     def open(self, run: Run, dialect: Dialect) -> "ResumableStream":
-        """A new stream of `run`."""
         stream = KeptStream(run, dialect, run.attach())
         self._kept[stream.id] = stream
         self._expect_reader(stream)
@@ -67,17 +67,18 @@ class StreamStore:
             )
         return ResumableStream(self, self._kept[id], int(number[:9]))
 
-    def connect(self, stream: KeptStream) -> None:
-        """Somebody reads it."""
+    @contextmanager
+    def connect(self, stream: KeptStream) -> Iterator[None]:
+        """Somebody reads it until the block ends."""
         stream.connections += 1
         if stream.expiry is not None:
             stream.expiry.cancel()
-
-    def disconnect(self, stream: KeptStream) -> None:
-        """One of its connections has ended."""
-        stream.connections -= 1
-        if not stream.connections:
-            self._expect_reader(stream)
+        try:
+            yield
+        finally:
+            stream.connections -= 1
+            if not stream.connections:
+                self._expect_reader(stream)
 
     def _expect_reader(self, stream: KeptStream) -> None:
         stream.expiry = asyncio.get_running_loop().call_later(self._seconds, self._drop, stream)
@@ -113,7 +114,6 @@ class Resumption:
         return requests
 
     def open(self, runs: Sequence[Run], dialect: Dialect) -> StreamedResponse:
-        """The stream of new runs."""
         return self.store.open(runs[0], dialect) if self.is_wanted else StreamedResponse(runs, dialect)
 
 
@@ -128,11 +128,8 @@ class ResumableStream(StreamedResponse):
         self._store, self._stream, self._last_seen = store, stream, last_seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._store.connect(self._stream)
-        try:
+        with self._store.connect(self._stream):
             await super().__call__(scope, receive, send)
-        finally:
-            self._store.disconnect(self._stream)
 
     async def _deliver(self) -> None:
         if self._last_seen and self._last_seen >= self._count_events():

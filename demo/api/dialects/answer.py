@@ -1,6 +1,6 @@
 """The answer to one request, as one reader has received it: the events of its run so far. Knows no dialect."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from demo.api.dialects.timings import MILLISECONDS, Timings
@@ -69,7 +69,6 @@ class Answer:
 
     @property
     def reasoning_tokens(self) -> int:
-        """How many tokens are of its reasoning."""
         return self._parser.reasoning_tokens
 
     def join(self, kind: Kind) -> str:
@@ -113,7 +112,7 @@ class Answer:
         }
 
 
-def add_counts(counts: Iterable[int | None]) -> int | None:
-    """Their sum; None where an engine elsewhere does not tell one of them."""
+def combine_counts(combine: Callable[[Iterable[int]], int], counts: Iterable[int | None]) -> int | None:
+    """Their sum, or the least; None where an engine elsewhere does not tell one of them."""
     known = list(counts)
-    return None if None in known else sum(count for count in known if count is not None)
+    return None if None in known else combine(count for count in known if count is not None)

@@ -40,8 +40,7 @@ class ChatMessage(Body):
     content: str | Annotated[list[ContentPart], Field(fail_fast=True)] | None = None
     refusal: str | None = None
     reasoning_content: str | None = Field(
-        default=None,
-        description="Of an earlier answer, as it was returned: the template may show it to the model.",
+        default=None, description="Of an earlier answer, as it was returned: the template may show it to the model."
     )
     reasoning: str | None = Field(default=None, description="vLLM's newer name of `reasoning_content`.")
     tool_calls: Any = Field(default=None, description="Not available here: refused unless null or empty.")
@@ -214,7 +213,6 @@ def write_delta(answer: Answer, is_first: bool) -> replies.ChatTextDelta:
 
 
 def write_message(answer: Answer) -> replies.ChatText:
-    """The whole message."""
     message: replies.ChatText = {"role": "assistant", "content": answer.join("answer")}
     if answer.reasons:
         message["reasoning_content"] = answer.join("reasoning")

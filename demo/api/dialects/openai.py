@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import Field
 
 from demo.api.dialects import sse
-from demo.api.dialects.answer import Answer, add_counts
+from demo.api.dialects.answer import Answer, combine_counts
 from demo.api.dialects.dialect import Dialect
 from demo.api.dialects.errors import write_openai
 from demo.api.dialects.ignored import Body
@@ -192,21 +192,16 @@ class OpenAIDialect(Dialect):
         As cached counts what all n found cached, since the rest was computed for this reply.
         """
         n = self.request.n or 1
-        prompt = add_counts(answer.input_tokens for answer in answers[::n])
+        prompt = combine_counts(sum, (answer.input_tokens for answer in answers[::n]))
         completion = sum(len(answer.tokens) for answer in answers)
         details: CompletionTokensDetails = {"reasoning_tokens": sum(answer.reasoning_tokens for answer in answers)}
         told: ReasoningUsage = {"completion_tokens_details": details} if answers[0].reasons else {}
         groups = [answers[at : at + n] for at in range(0, len(answers), n)]
+        cached = [combine_counts(min, (answer.cached_tokens for answer in group)) for group in groups]
         return {
             "prompt_tokens": prompt,
             "completion_tokens": completion,
-            "total_tokens": add_counts([prompt, completion]),
-            "prompt_tokens_details": {"cached_tokens": add_counts(map(find_least_cached, groups))},
+            "total_tokens": combine_counts(sum, [prompt, completion]),
+            "prompt_tokens_details": {"cached_tokens": combine_counts(sum, cached)},
             **told,
         }
-
-
-def find_least_cached(answers: Sequence[Answer]) -> int | None:
-    """What all of these answers to one prompt found cached; None where it is not told of one of them."""
-    counts = [answer.cached_tokens for answer in answers]
-    return None if None in counts else min(count for count in counts if count is not None)

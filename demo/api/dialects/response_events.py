@@ -1,12 +1,12 @@
 """The events of one response of OpenAI's Responses API, numbered: a function of its run's log alone. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.responses import ResponsesDialect, write_text
 from demo.api.openapi.response_replies import OutputItem, OutputText, ReasoningText, ResponseEvent
-from demo.reasoning import join_kind
+from demo.reasoning import Part, join_kind
 
 Side: TypeAlias = Literal["reasoning", "answer"]
 
@@ -34,20 +34,21 @@ class ResponseEvents:
         """Those of the newest token. One that reads as nothing has an event too, but not among reasoning."""
         parts = answer.parts[-1]
         self._sent = len(parts)
-        yield from self._add(answer, {side: join_kind(parts, side) for side in SIDES}, not answer.reasons)
+        yield from self._add(answer, parts, not answer.reasons)
 
     def end(self, answer: Answer) -> Iterator[ResponseEvent]:
         """Those after the last token. An answer that was cut off is not said to be done."""
         if answer.error is None:
             left = answer.parts[-1][self._sent :] if answer.parts else ()
-            yield from self._add(answer, {side: join_kind(left, side) for side in SIDES}, False)
+            yield from self._add(answer, left, False)
             yield from self._close(answer)
         response = self._dialect.write(answer)
         kind = "failed" if answer.error is not None else response["status"]
         yield self._make(f"response.{kind}", response=response)
 
-    def _add(self, answer: Answer, texts: dict[Side, str], is_counted: bool) -> Iterator[ResponseEvent]:
-        for side, text in texts.items():
+    def _add(self, answer: Answer, parts: Sequence[Part], is_counted: bool) -> Iterator[ResponseEvent]:
+        for side in SIDES:
+            text = join_kind(parts, side)
             if text or (is_counted and side == "answer"):
                 if self._open != side:
                     yield from self._close(answer)

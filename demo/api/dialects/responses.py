@@ -4,9 +4,9 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from demo.api.dialects.answer import Answer, add_counts
+from demo.api.dialects.answer import Answer, combine_counts
 from demo.api.dialects.dialect import Dialect
 from demo.api.dialects.errors import Json, format_error, write_openai
 from demo.api.dialects.responses_request import ResponsesRequest
@@ -18,7 +18,6 @@ from demo.events import Failed, Token
 from demo.reasoning import join_kind
 
 ID: Final = "resp_"
-PLACE: Final[dict[str, Any]] = {"output_index": 0, "content_index": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,8 @@ class ResponsesDialect(Dialect):
         return write_openai(error)
 
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
-        return {"item_id": self.item_id, **PLACE, "delta": join_kind(answer.parts[-1], "answer"), "logprobs": []}
+        delta = join_kind(answer.parts[-1], "answer")
+        return {"item_id": self.item_id, "output_index": 0, "content_index": 0, "delta": delta, "logprobs": []}
 
     def write(self, answer: Answer) -> response_replies.ResponseObject:
         """The response with what `answer` holds."""
@@ -95,7 +95,6 @@ class ResponsesDialect(Dialect):
         return [*items, self.write_message(answer)] if message or (answer.tokens and not items) else items
 
     def write_message(self, answer: Answer) -> response_replies.OutputMessage:
-        """The answer as a message."""
         return {
             "id": self.item_id,
             "type": "message",
@@ -116,7 +115,6 @@ class ResponsesDialect(Dialect):
 
 
 def find_status(answer: Answer) -> response_replies.ResponseStatus:
-    """The response's state."""
     if answer.end is None:
         return "in_progress" if answer.started else "queued"
     if answer.error is not None:
@@ -132,14 +130,13 @@ def find_item_status(answer: Answer) -> response_replies.ItemStatus:
 
 
 def count_usage(answer: Answer) -> response_replies.ResponseUsage:
-    """The tokens read and written."""
     read, written = answer.input_tokens, len(answer.tokens)
     return {
         "input_tokens": read,
         "input_tokens_details": {"cached_tokens": answer.cached_tokens, "cache_write_tokens": 0},
         "output_tokens": written,
         "output_tokens_details": {"reasoning_tokens": answer.reasoning_tokens},
-        "total_tokens": add_counts([read, written]),
+        "total_tokens": combine_counts(sum, [read, written]),
     }
 
 

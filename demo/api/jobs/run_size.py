@@ -20,7 +20,6 @@ def measure_run(run: Run) -> int:
 
 
 def measure_texts(prompt: Prompt) -> int:
-    """The bytes of a prompt."""
     if isinstance(prompt, TokenIds):
         return ID_BYTES * len(prompt)
     return sum(map(sys.getsizeof, list_texts(prompt)))

@@ -6,8 +6,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 CachedTokens: TypeAlias = Annotated[
-    int | None,
-    Field(description="tokens of the prompt that were reused and not computed; null where it is not told"),
+    int | None, Field(description="tokens of the prompt that were reused and not computed; null where it is not told")
 ]
 PromptTokens: TypeAlias = Annotated[int | None, Field(description="null where an engine elsewhere does not tell it")]
 
