@@ -1,20 +1,23 @@
 """A load test: a crowd of HTTP clients that send a request at once, each over a connection of its own.
 
-Knows no route; it is given the server's address.
+Knows no route; it is given the server's address. One runs at a time, under an id that cannot be guessed.
 """
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from demo.api.crowd.client import CrowdClient
 from demo.api.crowd.event_log import EventLog
 from demo.api.crowd.request import CrowdRequest
 from demo.api.delivery.client_tasks import run_tasks
+from demo.api.dialects.errors import Refused
 from demo.api.openapi.reports import CrowdEvent
 from demo.engine import Engine
 from demo.engines.sandbox import Sandbox
+from demo.errors import Overloaded
 from demo.run import Run
 
 MAX_SECONDS: Final = 120.0
@@ -75,3 +78,33 @@ class Crowd:
         clients = [client.record for client in self._clients]
         self._log.record("ended", self._log.now(), in_time=not late, clients=clients, refusal=self._log.refusal)
         self._log.end()
+
+
+class CrowdRegistry:
+    """Admits a load test while no other is running."""
+
+    def __init__(self, engine: Engine, server_url: str) -> None:
+        self._engine = engine
+        self._server_url = server_url
+        self._running: Crowd | None = None
+
+    @contextmanager
+    def admit(self, plan: CrowdRequest, client: str) -> Iterator[Crowd]:
+        """A new load test for `client`, until it is released or the block ends. Raises Overloaded."""
+        if self._running is not None:
+            raise Overloaded("Another load test is running: try again when it has ended.")
+        crowd = self._running = Crowd(self._engine, self._server_url, plan, client)
+        try:
+            yield crowd
+        finally:
+            self.release(crowd)
+
+    def release(self, crowd: Crowd) -> None:
+        if self._running is crowd:
+            self._running = None
+
+    def find(self, id: str) -> Crowd:
+        """Raises Refused (404) if that load test is not running."""
+        if self._running is None or self._running.id != id:
+            raise Refused("not_found", "There is no such load test: it never existed, or it has ended.")
+        return self._running

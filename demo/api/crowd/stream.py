@@ -7,8 +7,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from demo.api.crowd.crowd import MAX_SECONDS, Crowd
-from demo.api.crowd.registry import CrowdRegistry
+from demo.api.crowd.crowd import MAX_SECONDS, Crowd, CrowdRegistry
 from demo.api.crowd.request import CrowdRequest
 from demo.api.delivery.client_tasks import run_until_first_ends, wait_for_disconnect
 from demo.api.delivery.streamed import KEEP_ALIVE_SECONDS

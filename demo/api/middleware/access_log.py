@@ -18,6 +18,7 @@ logger = logging.getLogger("demo.access")
 
 ROOM: Final = re.compile(r"^/(rooms?)/[^/]+(?:/phones/[^/]+)?")
 REQUEST_ID: Final = "x-request-id"
+PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 class AccessLogMiddleware:
@@ -36,7 +37,8 @@ class AccessLogMiddleware:
             await self._app(scope, receive, send)
             return
         began, status, sent = time.perf_counter(), 0, 0
-        request_id = choose_id(Headers(scope=scope).get(REQUEST_ID, ""))
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        request_id = given if PLAIN_ID.fullmatch(given) else secrets.token_hex(8)
         state = scope.setdefault("state", {})
 
         async def record(message: Message) -> None:
@@ -86,8 +88,3 @@ class AccessLogMiddleware:
 def hide_secrets(path: str) -> str:
     """A path without a room's code and a phone's secret: who reads the log must not be able to use them."""
     return ROOM.sub(lambda found: f"/{found[1]}/{{code}}" + ("/phones/{phone}" if "/phones/" in found[0] else ""), path)
-
-
-def choose_id(given: str) -> str:
-    """The client's id if it is a plain one, else a new one."""
-    return given if re.fullmatch(r"[A-Za-z0-9._:-]{1,128}", given) else secrets.token_hex(8)

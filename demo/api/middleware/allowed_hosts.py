@@ -51,8 +51,9 @@ class AllowedHostsMiddleware:
     def _refuse(self, scope: Scope) -> Response:
         host = parse_host(Headers(scope=scope).get("host", ""))
         named = f"This server does not answer for {host}" if host else "This request does not say for which host it is"
-        own = write_own_address(scope)
-        sentence = f"{named}: use {own}, or start the server with --allowed-hosts and the name."
+        own, port = scope.get("server") or ("localhost", None)
+        address = f"http://{f'[{own}]' if ':' in own else own}{f':{port}' if port else ''}"
+        sentence = f"{named}: use {address}, or start the server with --allowed-hosts and the name."
         path = find_route_path(scope)
         if scope.get("method") != "POST" and (path == "/" or "/" + path.split("/")[1] not in self._paths):
             return PlainTextResponse(sentence, 421, {"X-Content-Type-Options": "nosniff"})
@@ -92,9 +93,3 @@ def is_own_address(host: str, scope: Scope) -> bool:
     own = (scope.get("server") or ("",))[0]
     address = parse_address(host)
     return address is not None and (address.is_loopback or address == parse_address(own))
-
-
-def write_own_address(scope: Scope) -> str:
-    """The address of the server's end of the connection."""
-    host, port = scope.get("server") or ("localhost", None)
-    return f"http://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"

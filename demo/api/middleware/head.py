@@ -14,7 +14,8 @@ class HeadMiddleware:
         self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._is_head_of_get(scope):
+        is_head = scope["type"] == "http" and scope["method"] == "HEAD"
+        if not is_head or "GET" not in self._paths.find_methods(find_route_path(scope)):
             await self._app(scope, receive, send)
             return
 
@@ -24,8 +25,3 @@ class HeadMiddleware:
                 await send({"type": "http.response.body", "body": b""})
 
         await self._app({**scope, "method": "GET"}, receive, send_head)
-
-    def _is_head_of_get(self, scope: Scope) -> bool:
-        if scope["type"] != "http" or scope["method"] != "HEAD":
-            return False
-        return "GET" in self._paths.find_methods(find_route_path(scope))

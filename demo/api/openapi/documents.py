@@ -8,18 +8,8 @@ from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
 from starlette.responses import JSONResponse, Response
 
+from demo.api.openapi import replies
 from demo.api.openapi.examples import EXAMPLES
-from demo.api.openapi.replies import (
-    IGNORED_PARAMETERS,
-    Chat,
-    ChatChunk,
-    Completion,
-    CompletionChunk,
-    Generated,
-    NativeError,
-    NativeEvent,
-    OpenAIError,
-)
 from demo.api.openapi.reports import CrowdEvent, JobState
 from demo.api.openapi.response_replies import ResponseEvent, ResponseObject
 from demo.api.openapi.room_replies import RoomEvent
@@ -41,8 +31,9 @@ ERRORS: Final = {
 CONTENT_TYPE: Final = "text/event-stream"
 REFERENCE: Final = "#/components/schemas/{model}"
 MODELS: Final[Sequence[Any]] = (
-    *(NativeError, OpenAIError, Generated, Chat, Completion, ResponseObject, JobState),
-    *(NativeEvent, ChatChunk, CompletionChunk, CrowdEvent, ResponseEvent, RoomEvent),
+    *(replies.NativeError, replies.OpenAIError, replies.Generated, replies.Chat, replies.Completion),
+    *(replies.NativeEvent, replies.ChatChunk, replies.CompletionChunk),
+    *(ResponseObject, ResponseEvent, JobState, CrowdEvent, RoomEvent),
 )
 GENERATING: Final = (401, 413, 422, 424, 429, 500, 503)
 # AdmissionMiddleware checks the key before the body is read; here it is only documented.
@@ -104,7 +95,7 @@ def scripted(event: Any) -> dict[str, Any]:
 
 def resumed_stream() -> dict[str, Any]:
     """A job's stream, which can be resumed where it was cut off."""
-    events = _events(NativeEvent, "One event for each token, with its number as `id`")
+    events = _events(replies.NativeEvent, "One event for each token, with its number as `id`")
     return _resumable(_route(events, (422, 424, 500)))
 
 
@@ -143,7 +134,7 @@ def room_events(*statuses: int) -> dict[str, Any]:
 
 def phone_stream() -> dict[str, Any]:
     """A phone's own answer."""
-    return _route(_events(NativeEvent, "One event for each token"), (404, 409, 413, 422, 424, 429, 500, 503))
+    return _route(_events(replies.NativeEvent, "One event for each token"), (404, 409, 413, 422, 424, 429, 500, 503))
 
 
 def job(status: int, *statuses: int) -> dict[str, Any]:
@@ -180,7 +171,8 @@ def _checked(model: Any, route: dict[str, Any]) -> dict[str, Any]:
 
 def _route(success: Any, errors: Sequence[int], status: int = 200, has_key: bool = False) -> dict[str, Any]:
     if 413 in errors:  # the route reads a body
-        success.setdefault("headers", {})[IGNORED_PARAMETERS] = {"description": IGNORED, "schema": {"type": "string"}}
+        header = {"description": IGNORED, "schema": {"type": "string"}}
+        success.setdefault("headers", {})[replies.IGNORED_PARAMETERS] = header
     responses, dependencies = {status: success, **_errors(errors)}, [KEY] if has_key else []
     # Given no class, FastAPI would document a reply in JSON beside a stream.
     return {"response_model": None, "responses": responses, "dependencies": dependencies, "response_class": Response}
@@ -206,7 +198,7 @@ def _refer(model: Any) -> dict[str, Any]:
 
 
 def _errors(statuses: Sequence[int]) -> dict[int | str, Any]:
-    schema = {"anyOf": [_refer(NativeError), _refer(OpenAIError)]}
+    schema = {"anyOf": [_refer(replies.NativeError), _refer(replies.OpenAIError)]}
     kinds = {400: "validation"} | {status: kind for kind, status in reversed(STATUSES.items())}
     errors: dict[int | str, Any] = {}
     for status in statuses:

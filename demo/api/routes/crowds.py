@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from demo.api.client import Client
-from demo.api.crowd.registry import CrowdRegistry
+from demo.api.crowd.crowd import CrowdRegistry
 from demo.api.crowd.request import MAX_CLIENTS, CrowdRequest
 from demo.api.crowd.stream import CrowdStream
 from demo.api.delivery.streamed import StreamedResponse
