@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -100,7 +100,8 @@ def create_api(
         page.add_middleware(PageGuardMiddleware, sessions=sessions)
         app.mount("", page)
     add_exception_handlers(app)
-    _document_streams(app)
+    write_document = app.openapi
+    app.openapi = lambda: add_schemas(write_document())  # type: ignore[method-assign] # FastAPI's own way
     _add_middleware(app, engine, settings, routes, sessions, hosts)
     return app
 
@@ -111,17 +112,6 @@ def list_routes(routers: Sequence[APIRouter]) -> dict[str, set[str]]:
         assert isinstance(route, APIRoute)
         routes.setdefault(route.path, set()).update(route.methods or ())
     return routes
-
-
-def _document_streams(app: FastAPI) -> None:
-    write = app.openapi
-
-    def write_all() -> dict[str, Any]:
-        document = write()
-        add_schemas(document)
-        return document
-
-    app.openapi = write_all  # type: ignore[method-assign] # FastAPI's own way of extending its document
 
 
 def _add_middleware(

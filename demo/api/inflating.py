@@ -32,14 +32,11 @@ class Inflating:
             self._inflate, data = zlib.decompressobj(choose_window(self._beginning)), self._beginning
         while data:
             if self._inflate.eof:
-                self._begin_next()
+                if not self._is_gzip:
+                    raise zlib.error("there are bytes after its end")
+                self._inflate = zlib.decompressobj(GZIP)  # a file of gzip may have several members (RFC 1952, 2.2)
             yield self._inflate.decompress(data, PIECE_BYTES)
             data = self._inflate.unconsumed_tail or self._inflate.unused_data
-
-    def _begin_next(self) -> None:
-        if not self._is_gzip:
-            raise zlib.error("there are bytes after its end")
-        self._inflate = zlib.decompressobj(GZIP)  # a file of gzip may have several members (RFC 1952, 2.2)
 
 
 def choose_window(beginning: bytes) -> int:

@@ -17,8 +17,7 @@ class RoutePaths:
 
     def find_methods(self, path: str) -> set[str]:
         """What the routes of `path` answer; nothing where no route has it."""
-        found: set[str] = set()
-        return found.union(*(methods for pattern, methods in self._patterns if pattern.match(path)))
+        return set[str]().union(*(methods for pattern, methods in self._patterns if pattern.match(path)))
 
     def find_meant(self, path: str) -> str:
         """The path of a route that differs from `path` by double or trailing slashes alone; else `path` itself."""

@@ -59,12 +59,11 @@ class ResponsesDialect(Dialect):
     def write(self, answer: Answer) -> response_replies.ResponseObject:
         """The response with what `answer` holds."""
         asked, status, end = self.request, find_status(answer), answer.end
-        ended_well = end is not None and answer.error is None
         return {
             "id": self.id,
             "object": "response",
             "created_at": self.created,
-            "completed_at": self.created + end.time - answer.run.submitted if ended_well and end else None,
+            "completed_at": self.created + end.time - answer.run.submitted if end and answer.error is None else None,
             "status": status,
             "background": bool(asked.background),
             "error": {"code": "server_error", "message": format_error(answer.error)} if answer.error else None,

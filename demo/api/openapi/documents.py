@@ -157,11 +157,12 @@ def text(description: str, *statuses: int, media: str = "text/plain") -> dict[st
     return {"response_model": None, "response_class": Response, "responses": success | _errors(statuses)}
 
 
-def add_schemas(document: dict[str, Any]) -> None:
-    """Add the schemas that replies refer to. FastAPI would build those of errors a hundred times, at each start."""
+def add_schemas(document: dict[str, Any]) -> dict[str, Any]:
+    """With the schemas that replies refer to. FastAPI would build those of errors a hundred times, at each start."""
     inputs: Any = [(model.__name__, "serialization", TypeAdapter(model)) for model in MODELS]
     _, schemas = TypeAdapter.json_schemas(inputs, ref_template=REFERENCE)
     document["components"]["schemas"] |= schemas["$defs"]
+    return document
 
 
 def _checked(model: Any, route: dict[str, Any]) -> dict[str, Any]:
