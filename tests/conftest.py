@@ -16,6 +16,12 @@ settings.load_profile("patient")
 LONGEST: Final = ("tests/browser/", "tests/test_app.py", "tests/clients/", "tests/engines/")
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    """anyio's pytest plugin runs the tests that are marked `anyio`."""
+    return "asyncio"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first: workers that take files in this order end at about the same time."""
     items.sort(key=lambda item: _rank(item.nodeid))

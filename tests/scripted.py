@@ -13,7 +13,7 @@ CARD = ModelCard("scripted", None, "folder", "cpu", "float32", max_input_tokens=
 
 
 class ScriptedTicket(Ticket):
-    """One admitted request, driven by the test: `start`, `write`, then `finish` or `fail`."""
+    """One admitted request, driven by the test: `start_with`, `write`, then `finish` or `fail`."""
 
     def __init__(self, request: Request, log: Log) -> None:
         self.request = request
@@ -29,6 +29,11 @@ class ScriptedTicket(Ticket):
         """The prompt is being read, but for the first `cached_tokens`."""
         self._log(Started(time.perf_counter(), input_tokens, 0, cached_tokens))
 
+    def start_with(self, *texts: str) -> None:
+        """The prompt has been read, and the first tokens have come."""
+        self.start()
+        self.write(*texts)
+
     def read(self, read: int, total: int) -> None:
         """So much of the prompt has been read."""
         self._log(PromptProgress(time.perf_counter(), read, total))
@@ -39,12 +44,9 @@ class ScriptedTicket(Ticket):
 
     def write_last(self, text: str, reason: FinishReason, at: float | None = None) -> None:
         """The token that brings the end about, and the end together with it."""
-        with self._ending:
-            if self._ended:
-                return
-            self._ended = True
-        token = self._make_token(text, at)
-        self._log(token, Done(token.time, reason, self._written))
+        if self._claim_end():
+            token = self._make_token(text, at)
+            self._log(token, Done(token.time, reason, self._written))
 
     def finish(self, reason: FinishReason = "length") -> None:
         self._end(Done(time.perf_counter(), reason, self._written))
@@ -70,15 +72,20 @@ class ScriptedTicket(Ticket):
         return Token(moment, self._written, self._written, text, -0.5, special=False)
 
     def _end(self, event: Event) -> None:
+        if self._claim_end():
+            self._log(event)
+
+    def _claim_end(self) -> bool:
+        """Whether the caller is the one that ends it."""
         with self._ending:
-            if self._ended:
-                return
-            self._ended = True
-        self._log(event)
+            is_first, self._ended = not self._ended, True
+            return is_first
 
 
 class ScriptedEngine(Engine):
     """Keeps every admitted ticket for the test to drive; refuses with `refusal` when one is set."""
+
+    ticket_type: type[ScriptedTicket] = ScriptedTicket
 
     def __init__(self, status: Status | None = None) -> None:
         self.tickets: list[ScriptedTicket] = []
@@ -107,7 +114,7 @@ class ScriptedEngine(Engine):
     def submit(self, request: Request, log: Log) -> Ticket:
         if self.refusal is not None:
             raise self.refusal
-        ticket = ScriptedTicket(request, log)
+        ticket = self.ticket_type(request, log)
         with self._submitted:
             self.tickets.append(ticket)
             self._submitted.notify_all()
@@ -132,7 +139,6 @@ class ScriptedEngine(Engine):
         return self.tickets[number - 1]
 
     def cancel_all(self) -> None:
-        """End the work of every request."""
         for ticket in self.tickets:
             ticket.cancel()
 

@@ -14,11 +14,6 @@ pytestmark = pytest.mark.anyio
 PATIENCE = 20.0
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Gate:
     """Work that begins when its turn comes, and ends when the test opens it."""
 

@@ -7,39 +7,31 @@ from typing import Any, NoReturn
 
 import httpx2
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-PATIENCE = 10.0
-GENERATING = ("/", "/generate", "/generate_stream", "/v1/chat/completions", "/v1/completions")
+PATIENCE = 20.0
+CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
+NATIVE, OPENAI = ("/", "/generate", "/generate_stream"), (CHAT, COMPLETIONS)
+GENERATING = (*NATIVE, *OPENAI)
+JSON = {"content-type": "application/json"}
 MESSAGES = [{"role": "user", "content": "hi"}]
 MINIMAL: dict[str, dict[str, Any]] = {
-    "/": {"inputs": "hi"},
-    "/generate": {"inputs": "hi"},
-    "/generate_stream": {"inputs": "hi"},
-    "/v1/chat/completions": {"messages": MESSAGES},
-    "/v1/completions": {"prompt": "hi"},
+    **{path: {"inputs": "hi"} for path in NATIVE},
+    CHAT: {"messages": MESSAGES},
+    COMPLETIONS: {"prompt": "hi"},
     "/tokenize": {"inputs": "hi"},
     "/chat_tokenize": {"messages": MESSAGES},
 }
-STREAMED: list[tuple[str, dict[str, Any]]] = [
-    ("/generate_stream", {"inputs": "hi"}),
-    ("/", {"inputs": "hi", "stream": True}),
-    ("/v1/chat/completions", {"messages": MESSAGES, "stream": True}),
-    ("/v1/completions", {"prompt": "hi", "stream": True}),
-]
-WHOLE: list[tuple[str, dict[str, Any]]] = [
-    ("/generate", {"inputs": "hi"}),
-    ("/", {"inputs": "hi"}),
-    ("/v1/chat/completions", {"messages": MESSAGES}),
-    ("/v1/completions", {"prompt": "hi"}),
-]
+WHOLE = [(path, MINIMAL[path]) for path in ("/generate", "/", *OPENAI)]
+STREAMED = [("/generate_stream", {**MINIMAL["/"]}), *((path, {**body, "stream": True}) for path, body in WHOLE[1:])]
 
 
-def ask(app: FastAPI, method: str, path: str, **arguments: Any) -> httpx2.Response:
-    """One request, and all of its response."""
+def ask(app: ASGIApp, method: str, path: str, address: str = "127.0.0.1", **arguments: Any) -> httpx2.Response:
+    """One request of the client at `address`, and all of its response; a body is JSON unless `headers` differ."""
 
     async def request() -> httpx2.Response:
-        transport = httpx2.ASGITransport(app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        transport = httpx2.ASGITransport(app, client=(address, 1234))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test", headers=JSON) as client:
             return await asyncio.wait_for(client.request(method, path, **arguments), PATIENCE)
 
     return asyncio.run(request())
@@ -79,12 +71,14 @@ def assert_refused(response: httpx2.Response, path: str, status: int, kind: str,
     """`status`, and the one error body that clients of `path` read, with `sentence` in its text."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/json"
-    body = parse(response.content)
-    if path.startswith("/v1/"):
-        text = body["error"]["message"]
-        assert body == {"error": {"message": text, "type": kind, "param": None, "code": status}, "error_type": kind}
-    else:
-        text = body["error"]
-        assert body == {"error": text, "error_type": kind}
-    assert sentence in text
+    assert sentence in read_error(parse(response.content), path, status, kind)
+
+
+def read_error(body: Any, path: str, status: int, kind: str) -> str:
+    """The sentence of an error body, which has every field that clients of `path` read, and no other."""
+    is_openai = path.startswith("/v1/")
+    text: str = body["error"]["message"] if is_openai else body["error"]
+    error = {"message": text, "type": kind, "param": None, "code": status} if is_openai else text
+    assert body == {"error": error, "error_type": kind}
     assert "\n" not in text
+    return text

@@ -1,15 +1,9 @@
-"""The API that most tests share, since building one takes a tenth of a second; and the backend of async tests."""
+"""The API that most tests share, since building one takes a tenth of a second."""
 
 import pytest
 from fastapi import FastAPI
 
 from tests.api.script import AnsweringEngine, open_api
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """anyio's pytest plugin runs the tests that are marked `anyio`."""
-    return "asyncio"
 
 
 @pytest.fixture(scope="package")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fastapi import FastAPI
 
 from demo.api.application import create_api
-from demo.engine import Log, Ticket
+from demo.engine import Engine, Log, Ticket
 from demo.engines.metered import MeteredEngine
 from demo.events import Candidate, Done, FinishReason, PromptRead, PromptToken, ReasoningStart, Started, Token
 from demo.request import Request
@@ -59,27 +59,6 @@ RANKED = Script(
 )
 
 
-class AnsweringEngine(ScriptedEngine):
-    """Answers every request at once, before `submit` has returned: number i with script number i, in turn."""
-
-    def __init__(self, *scripts: Script) -> None:
-        super().__init__()
-        self._scripts = scripts or (HELLO,)
-
-    def submit(self, request: Request, log: Log) -> Ticket:
-        if self.refusal is not None:
-            raise self.refusal
-        ticket = AnsweredTicket(request, log)
-        self.tickets.append(ticket)
-        ticket.answer(self._scripts[(len(self.tickets) - 1) % len(self._scripts)])
-        return ticket
-
-    @property
-    def requests(self) -> list[Request]:
-        """Everything that was asked."""
-        return [ticket.request for ticket in self.tickets]
-
-
 class AnsweredTicket(ScriptedTicket):
     """Written by the test in pieces, or all at once."""
 
@@ -88,13 +67,10 @@ class AnsweredTicket(ScriptedTicket):
 
     def write_together(self, *texts: str, reason: FinishReason | None = None) -> None:
         """Tokens that become readable in one moment, with the end where a reason is given."""
-        tokens = [make_token(self._written + number, text, -0.5) for number, text in enumerate(texts, 1)]
-        self._written += len(tokens)
-        if reason is None:
-            self._log(*tokens)
-            return
-        self._ended = True
-        self._log(*tokens, Done(time.perf_counter(), reason, self._written))
+        tokens = [self._make_token(text, None) for text in texts]
+        end = [Done(time.perf_counter(), reason, self._written)] if reason else []
+        self._ended = self._ended or bool(end)
+        self._log(*tokens, *end)
 
     def answer_now(self, *texts: str) -> None:
         """Start, and all tokens with the end."""
@@ -103,11 +79,9 @@ class AnsweredTicket(ScriptedTicket):
 
     def write_at(self, time: float, text: str) -> None:
         """One more token, sampled at `time`."""
-        self._written += 1
-        self._log(replace(make_token(self._written, text, -0.5), time=time))
+        self.write(text, at=time)
 
     def answer(self, script: Script) -> None:
-        """The whole script."""
         now = time.perf_counter()
         prompt = [PromptRead(now, script.prompt)] if self.request.prompt_logprobs else []
         done = Done(now, script.reason, len(script.tokens), script.stop)
@@ -121,17 +95,7 @@ class AnsweredTicket(ScriptedTicket):
 class TicketEngine(ScriptedEngine):
     """Gives out tickets that a test writes on."""
 
-    def submit(self, request: Request, log: Log) -> Ticket:
-        if self.refusal is not None:
-            raise self.refusal
-        ticket = AnsweredTicket(request, log)
-        self.tickets.append(ticket)
-        return ticket
-
-    def submit_many(self, count: int) -> None:
-        """Requests without a reader."""
-        for _ in range(count):
-            self.submit(Request("hi"), lambda *events: None)
+    ticket_type = AnsweredTicket
 
     def ticket(self, index: int = 0) -> AnsweredTicket:
         """The one that was given out as number `index`."""
@@ -140,9 +104,25 @@ class TicketEngine(ScriptedEngine):
         return ticket
 
 
-def open_api(
-    engine: ScriptedEngine | None = None, settings: Settings | None = None, has_rooms: bool = False
-) -> FastAPI:
+class AnsweringEngine(TicketEngine):
+    """Answers every request at once, before `submit` has returned: number i with script number i, in turn."""
+
+    def __init__(self, *scripts: Script) -> None:
+        super().__init__()
+        self._scripts = scripts or (HELLO,)
+
+    def submit(self, request: Request, log: Log) -> Ticket:
+        ticket = super().submit(request, log)
+        assert isinstance(ticket, AnsweredTicket)
+        ticket.answer(self._scripts[(len(self.tickets) - 1) % len(self._scripts)])
+        return ticket
+
+    @property
+    def requests(self) -> list[Request]:
+        return [ticket.request for ticket in self.tickets]
+
+
+def open_api(engine: Engine | None = None, settings: Settings | None = None, has_rooms: bool = False) -> FastAPI:
     """The API in front of `engine`, without the page, and without rooms, which take a third longer to build."""
     measured = MeteredEngine(engine or AnsweringEngine())
     rooms = build_room_routes(measured, (), PublicAddress(None, 80, is_reached=False)) if has_rooms else None

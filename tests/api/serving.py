@@ -3,8 +3,9 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -18,6 +19,7 @@ from demo.room.public_address import PublicAddress
 from demo.room.routes import build_room_routes
 from demo.settings import Settings
 from demo.trace import Trace
+from tests.api.client import PATIENCE
 
 
 @contextmanager
@@ -31,7 +33,7 @@ def serve_api(
     settings = settings or Settings(port=0)
     with pytest.MonkeyPatch.context() as patch:
         # Signals are the main thread's.
-        patch.setattr(uvicorn_tuning.TunedUvicorn, "capture_signals", lambda self: _no_signals())
+        patch.setattr(uvicorn_tuning.TunedUvicorn, "capture_signals", lambda self: nullcontext())
         served = Server(settings, {})
         measured = MeteredEngine(engine)
         page = mount_page(measured) if mount_page else None
@@ -49,17 +51,15 @@ def serve_api(
             assert not thread.is_alive(), "the server did not stop"
 
 
-@contextmanager
-def _no_signals() -> Iterator[None]:
-    yield
+def connect_from(address: str, url: str) -> httpx2.Client:
+    """A client at an address of the loopback network."""
+    return httpx2.Client(transport=httpx2.HTTPTransport(local_address=address), base_url=url, trust_env=False)
 
 
 def connect(url: str) -> socket.socket:
     """A bare TCP connection."""
     host, port = url.removeprefix("http://").split(":")
-    connection = socket.create_connection((host, int(port)))
-    connection.settimeout(20)
-    return connection
+    return socket.create_connection((host, int(port)), timeout=PATIENCE)
 
 
 def read_to_end(connection: socket.socket) -> bytes:
@@ -70,9 +70,14 @@ def read_to_end(connection: socket.socket) -> bytes:
     return received
 
 
-def write_post(path: str, body: bytes) -> bytes:
+def exchange(url: str, *requests: bytes) -> bytes:
+    """The answers to requests on one connection, which the last one closes."""
+    with connect(url) as connection:
+        connection.sendall(b"".join(requests))
+        return read_to_end(connection)
+
+
+def write_post(path: str, body: bytes, *headers: str) -> bytes:
     """A whole HTTP/1.1 request."""
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    lines = [f"POST {path} HTTP/1.1", "Host: test", "Content-Type: application/json", *headers]
+    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body

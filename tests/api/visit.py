@@ -57,7 +57,6 @@ class Visit:
         return self
 
     def leave(self) -> None:
-        """Disconnect."""
         self._left.set()
 
     def hold(self, headers: bool = False) -> None:
@@ -66,11 +65,9 @@ class Visit:
         self._free.clear()
 
     def release(self) -> None:
-        """Read again."""
         self._free.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Returns when what was sent makes `condition` true."""
         while not condition():
             self._news.clear()
             await asyncio.wait_for(self._news.wait(), PATIENCE)
@@ -82,11 +79,17 @@ class Visit:
         assert waiting.done(), self.sent
         return self
 
-    async def until_ended(self) -> None:
+    async def until_ended(self) -> "Visit":
         """Returns when the application has; raises what it raises."""
         await asyncio.wait({self.task}, timeout=PATIENCE)
         assert self.task.done(), "the response hangs"
         self.task.result()
+        return self
+
+    async def hang_up(self) -> None:
+        """Disconnect; returns when the application has."""
+        self.leave()
+        await self.until_ended()
 
     @property
     def status(self) -> int | None:
@@ -94,12 +97,10 @@ class Visit:
 
     @property
     def unread(self) -> bool:
-        """Whether the body has not been read."""
         return bool(self._body)
 
     @property
     def writes(self) -> list[bytes]:
-        """The bodies, write by write."""
         return [message["body"] for message in self.sent[1:]]
 
     @property
@@ -108,7 +109,6 @@ class Visit:
 
     @property
     def events(self) -> list[Any]:
-        """The events received so far."""
         return read_events(self.body)
 
     async def _receive(self) -> Message:
@@ -131,7 +131,7 @@ class Visit:
             await self._free.wait()
 
 
-async def begin(path: str, body: Any) -> tuple[TicketEngine, Visit]:
+async def begin(path: str, body: Any, headers: dict[str, str] | None = None) -> tuple[TicketEngine, Visit]:
     """A request that is being answered, and the engine that the test drives."""
     engine = TicketEngine()
-    return engine, await Visit(open_api(engine), path, body).start().until_listening()
+    return engine, await Visit(open_api(engine), path, body, headers).start().until_listening()

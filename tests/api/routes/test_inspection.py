@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from demo import __version__
 from demo.engine import Broken, Loading, Ready
 from demo.errors import BadRequest, ModelError, NotReady
-from demo.settings import Settings
-from tests.api.client import ask, assert_refused, post
+from demo.request import Request
+from tests.api.client import GENERATING, ask, assert_refused, post
 from tests.api.script import AnsweringEngine, TicketEngine, open_api
 from tests.scripted import CARD, ScriptedEngine
 
@@ -33,7 +33,6 @@ INFO = {
     "router": "token-streaming",
     "version": __version__,
 }
-LOADING, BROKEN = Loading("reading"), Broken(ModelError("no such model"))
 
 
 def test_info_has_tgis_fields_and_names_what_is_not_applied(app: FastAPI) -> None:
@@ -59,10 +58,11 @@ def test_a_model_is_retrieved_by_its_name_which_may_hold_slashes() -> None:
         assert_refused(ask(app, "GET", path), path, 404, "not_found", "this server has owner/name")
 
 
-@pytest.mark.parametrize("path", ["/health", "/ping", "/info", "/v1/models"])
-@pytest.mark.parametrize("status", [LOADING, BROKEN], ids=["loading", "broken"])
+@pytest.mark.parametrize("path", [*GENERATING, "/health", "/ping", "/info", "/v1/models"])
+@pytest.mark.parametrize("status", [Loading("reading"), Broken(ModelError("no model"))], ids=["loading", "broken"])
 def test_a_server_without_a_model_is_unhealthy(path: str, status: Loading | Broken) -> None:
-    response = ask(open_api(ScriptedEngine(status)), "GET", path)
+    app = open_api(ScriptedEngine(status))
+    response = post(app, path) if path in GENERATING else ask(app, "GET", path)
     assert_refused(response, path, 503, "healthcheck", "unhealthy")
     assert response.headers["retry-after"] == "1"
 
@@ -71,7 +71,8 @@ def test_a_server_without_a_model_is_unhealthy(path: str, status: Loading | Brok
 def test_a_busy_server_is_healthy_and_one_whose_engine_hangs_is_not(path: str) -> None:
     engine = TicketEngine()
     app = open_api(engine)
-    engine.submit_many(3)
+    for _ in range(3):
+        engine.submit(Request("hi"), lambda *events: None)
     engine.stalled = 59.0
     assert ask(app, "GET", path).json() == {"status": "ok", "running": 3, "waiting": 0, "limit": 100}
     engine.stalled = 61.0
@@ -120,4 +121,4 @@ def test_what_cannot_be_tokenized_is_refused(path: str, error: BadRequest | NotR
 def test_a_busy_engine_still_tokenizes() -> None:
     engine = AnsweringEngine()
     engine.refusal = BadRequest("not asked")
-    assert post(open_api(engine, Settings()), "/tokenize").status_code == 200
+    assert post(open_api(engine), "/tokenize").status_code == 200
