@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from demo.api.delivery import resumable
 from demo.errors import EngineFailed, Overloaded
 from tests.api.client import STREAMED, ask, assert_refused, fix
-from tests.api.script import AnsweringEngine, TicketEngine, open_api
-from tests.api.visit import Visit
+from tests.api.script import AnsweringEngine, open_api
+from tests.api.visit import Visit, begin
 
 WANTED = {"x-resumable": "true"}
 FAILURE = EngineFailed("Request failed during generation: it broke.")
@@ -26,15 +26,11 @@ def split(stream: bytes) -> list[bytes]:
     return [event + b"\n\n" for event in stream.split(b"\n\n")[:-1]]
 
 
-def with_usage(path: str, body: dict[str, Any]) -> dict[str, Any]:
-    return {**body, "stream_options": {"include_usage": True}} if path.startswith("/v1") else body
-
-
 @pytest.mark.parametrize(("path", "body"), STREAMED)
 def test_after_each_event_the_rest_is_the_same_bytes_and_after_the_last_one_there_is_nothing(
     app: FastAPI, path: str, body: dict[str, Any]
 ) -> None:
-    body = with_usage(path, body)
+    body = {**body, "stream_options": {"include_usage": True}}  # which the native routes ignore
     whole = ask(app, "POST", path, json=body, headers=WANTED)
     ids, events = list_ids(whole.content), split(whole.content)
     assert len(ids) == (3 if path.startswith("/v1") else 2)
@@ -54,45 +50,34 @@ def test_without_the_header_no_byte_differs_and_with_it_only_the_ids_are_added(
     assert re.sub(r"^id: \S+\n", "", fix(asked), flags=re.MULTILINE) == fix(plain)
 
 
-def test_a_run_goes_on_without_a_connection_and_its_rest_is_read_even_when_all_places_are_taken() -> None:
-    async def visit() -> tuple[TicketEngine, Visit]:
-        engine = TicketEngine()
-        app, path, body = open_api(engine), *STREAMED[0]
-        first = await Visit(app, path, body, WANTED).start().until_listening()
-        engine.ticket().start()
-        engine.ticket().write("One ")
-        await first.until(lambda: b"One" in first.body)
-        first.leave()
-        await first.until_ended()
-        assert not engine.ticket().cancelled
-        engine.ticket().write("two ")
-        engine.refusal = Overloaded("full")
-        second = await Visit(app, path, body, {"last-event-id": list_ids(first.body)[-1]}).start().until_listening()
-        engine.ticket().fail(FAILURE)
-        await second.until_ended()
-        return engine, second
-
-    engine, second = asyncio.run(visit())
+@pytest.mark.anyio
+async def test_a_run_goes_on_without_a_connection_and_its_rest_is_read_even_when_all_places_are_taken() -> None:
+    engine, first = await begin(*STREAMED[0], WANTED)
+    engine.ticket().start_with("One ")
+    await first.until(lambda: b"One" in first.body)
+    await first.hang_up()
+    assert not engine.ticket().cancelled
+    engine.ticket().write("two ")
+    engine.refusal = Overloaded("full")
+    seen = {"last-event-id": list_ids(first.body)[-1]}
+    second = await Visit(first.app, *STREAMED[0], seen).start().until_listening()
+    engine.ticket().fail(FAILURE)
+    await second.until_ended()
     assert len(engine.tickets) == 1
     assert [event.get("token", {}).get("text") for event in second.events] == ["two ", None]
     assert second.events[-1]["error"] == str(FAILURE)
 
 
-def test_nobody_comes_back_and_the_work_stops_when_the_stated_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def visit(headers: dict[str, str]) -> TicketEngine:
-        engine = TicketEngine()
-        app, path, body = open_api(engine), *STREAMED[0]
-        first = await Visit(app, path, body, headers).start().until_listening()
-        first.leave()
-        await first.until_ended()
-        stopped_at_once = engine.ticket().cancelled
-        assert stopped_at_once is not bool(headers)
-        await asyncio.to_thread(engine.ticket().stopped.wait, 10)
-        return engine
-
+@pytest.mark.anyio
+@pytest.mark.parametrize("headers", [{}, WANTED], ids=["plain", "resumable"])
+async def test_nobody_comes_back_and_the_work_stops_when_the_stated_time_is_over(
+    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
     monkeypatch.setattr(resumable.StreamStore.__init__, "__defaults__", (0.05,))
-    for headers in ({}, WANTED):
-        assert asyncio.run(visit(headers)).ticket().cancelled
+    engine, first = await begin(*STREAMED[0], headers)
+    await first.hang_up()
+    assert engine.ticket().cancelled is not bool(headers)
+    assert await asyncio.to_thread(engine.ticket().stopped.wait, 10)
 
 
 @pytest.mark.parametrize(("path", "body"), STREAMED)
@@ -110,17 +95,12 @@ def test_several_answers_are_refused_before_any_begins() -> None:
     assert not engine.tickets
 
 
-def test_a_client_keeps_so_many_and_the_oldest_goes_first() -> None:
-    async def visit() -> list[int | None]:
-        app, path, body = open_api(), *STREAMED[0]
-        ids: list[str] = []
-        for _ in range(resumable.KEEP_OF_CLIENT + 1):
-            each = Visit(app, path, body, WANTED).start()
-            await each.until_ended()
-            ids.append(list_ids(each.body)[0])
-        again = [Visit(app, path, body, {"last-event-id": id}).start() for id in (ids[0], ids[1])]
-        for each in again:
-            await each.until_ended()
-        return [each.status for each in again]
-
-    assert asyncio.run(visit()) == [404, 200]
+@pytest.mark.anyio
+async def test_a_client_keeps_so_many_and_the_oldest_goes_first() -> None:
+    app, ids = open_api(), []
+    for _ in range(resumable.KEEP_OF_CLIENT + 1):
+        each = await Visit(app, *STREAMED[0], WANTED).start().until_ended()
+        ids.append(list_ids(each.body)[0])
+    for id, status in zip(ids[:2], (404, 200), strict=True):
+        again = await Visit(app, *STREAMED[0], {"last-event-id": id}).start().until_ended()
+        assert again.status == status

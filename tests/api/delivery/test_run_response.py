@@ -1,26 +1,22 @@
-"""However a response ends, the work stops; no reader slows another; nothing is lost and nothing hangs."""
+"""However a response ends, the work stops; no reader slows another, nothing is lost; when tokens share a write."""
 
 from typing import Any
 
 import pytest
 
-from demo.api.delivery import stall_watch, streamed
-from demo.engine import Log, Ticket
-from demo.errors import EngineFailed, Overloaded
-from demo.request import Request
-from tests.api.client import MESSAGES, STREAMED, WHOLE
-from tests.api.script import TicketEngine, open_api
+from demo.api.delivery import merge, stall_watch, streamed
+from demo.errors import EngineFailed
+from tests.api.client import CHAT, COMPLETIONS, MESSAGES, STREAMED, WHOLE
 from tests.api.visit import Visit, begin
 
 pytestmark = pytest.mark.anyio
 
-CHAT = "/v1/chat/completions"
 BREAK = EngineFailed("Request failed during generation: it broke.")
 STREAM = STREAMED[0]
 SEVERAL: list[tuple[str, dict[str, Any]]] = [
     (CHAT, {"messages": MESSAGES, "stream": True, "n": 3}),
     (CHAT, {"messages": MESSAGES, "n": 3}),
-    ("/v1/completions", {"prompt": ["a", "b"], "stream": True}),
+    (COMPLETIONS, {"prompt": ["a", "b"], "stream": True}),
     ("/generate", {"inputs": "hi", "parameters": {"best_of": 2, "do_sample": True}}),
 ]
 streams = pytest.mark.parametrize(("path", "body"), STREAMED)
@@ -40,12 +36,10 @@ async def test_a_client_that_disconnects_stops_the_work(path: str, body: dict[st
     engine, visit = await begin(path, body)
     is_stream = (path, body) in [*STREAMED, SEVERAL[0], SEVERAL[2]]
     for ticket in engine.tickets[: 1 if is_stream else None] if written else ():
-        ticket.start()
-        ticket.write(*["a"] * written)
+        ticket.start_with(*["a"] * written)
     if is_stream and written:
         await visit.until(lambda: len(visit.writes) == 1)
-    visit.leave()
-    await visit.until_ended()
+    await visit.hang_up()
     assert engine.tickets
     assert all(ticket.cancelled for ticket in engine.tickets)
     assert len(visit.writes) == (1 if is_stream and written else 0)
@@ -53,8 +47,7 @@ async def test_a_client_that_disconnects_stops_the_work(path: str, body: dict[st
 
 async def test_a_client_that_disconnects_after_the_end_cancels_nothing() -> None:
     engine, visit = await begin(*STREAM)
-    engine.ticket().start()
-    engine.ticket().write_together("a", "b", reason="length")
+    engine.ticket().answer_now("a", "b")
     await visit.until_ended()
     visit.leave()
     assert not engine.ticket().cancelled
@@ -67,9 +60,8 @@ async def test_a_stalled_client_is_cut_off_and_another_is_served(path: str, body
     engine, slow = await begin(path, body)
     quick = await Visit(slow.app, path, body).start().until_listening()
     slow.hold()
-    for ticket in (engine.ticket(0), engine.ticket(1)):
-        ticket.start()
-        ticket.write("a")
+    for ticket in engine.tickets:
+        ticket.start_with("a")
     await quick.until(lambda: len(quick.writes) == 1)
     await slow.until_ended()
     assert (engine.ticket(0).cancelled, engine.ticket(1).cancelled) == (True, False)
@@ -82,8 +74,7 @@ async def test_a_stalled_client_is_cut_off_and_another_is_served(path: str, body
 @pytest.mark.parametrize(("path", "body"), WHOLE)
 async def test_a_client_that_does_not_read_its_whole_reply_is_cut_off(path: str, body: dict[str, Any]) -> None:
     engine, visit = await begin(path, body)
-    engine.ticket().start()
-    engine.ticket().write_together("a", reason="length")
+    engine.ticket().answer_now("a")
     await visit.until(lambda: visit.status == 200)
     visit.hold()
     await visit.until_ended()
@@ -95,8 +86,7 @@ async def test_a_client_that_reads_nothing_is_cut_off(short_limits: pytest.Monke
     engine, visit = await begin(*STREAM)
     visit.hold(headers)
     if headers:
-        engine.ticket().start()
-        engine.ticket().write("a")
+        engine.ticket().start_with("a")
     await visit.until_ended()
     assert engine.ticket().cancelled
 
@@ -106,8 +96,7 @@ async def test_a_client_that_reads_nothing_is_cut_off(short_limits: pytest.Monke
 async def test_a_send_that_fails_stops_the_work(path: str, body: dict[str, Any], number: int) -> None:
     engine, visit = await begin(path, body)
     visit.break_at = number
-    engine.ticket().start()
-    engine.ticket().write("a")
+    engine.ticket().start_with("a")
     await visit.until(lambda: len(visit.writes) == 1 or visit.task.done() or number < 3)
     engine.ticket().write("b")
     with pytest.raises(OSError, match="the connection is gone"):
@@ -117,8 +106,7 @@ async def test_a_send_that_fails_stops_the_work(path: str, body: dict[str, Any],
 
 async def test_a_choice_that_fails_ends_the_others_with_it() -> None:
     engine, visit = await begin(*SEVERAL[0])
-    engine.ticket(0).start()
-    engine.ticket(0).write("a")
+    engine.ticket(0).start_with("a")
     await visit.until(lambda: len(visit.writes) == 1)
     engine.ticket(1).fail(BREAK)
     await visit.until_ended()
@@ -126,19 +114,92 @@ async def test_a_choice_that_fails_ends_the_others_with_it() -> None:
     assert [ticket.cancelled for ticket in engine.tickets] == [True, False, True]
 
 
-class SmallEngine(TicketEngine):
-    """Admits one request."""
-
-    def submit(self, request: Request, log: Log) -> Ticket:
-        if self.tickets:
-            self.refusal = Overloaded("Model is overloaded")
-        return super().submit(request, log)
+@pytest.fixture
+def keeps_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Soon sends a comment."""
+    monkeypatch.setattr(streamed, "TICK_SECONDS", 0.005)
+    monkeypatch.setattr(streamed, "KEEP_ALIVE_SECONDS", 0.01)
 
 
-@pytest.mark.parametrize(("path", "body"), SEVERAL)
-async def test_several_choices_are_admitted_all_or_none(path: str, body: dict[str, Any]) -> None:
-    engine = SmallEngine()
-    visit = Visit(open_api(engine), path, body).start()
+@pytest.fixture
+def coalesces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls any two tokens fast."""
+    monkeypatch.setattr(merge, "COALESCE_SECONDS", 1e6)
+
+
+async def test_a_slow_reader_gets_every_token_in_fewer_writes() -> None:
+    engine, visit = await begin(*STREAM)
+    engine.ticket().start_with("0")
+    await visit.until(lambda: len(visit.writes) == 1)
+    visit.hold()
+    engine.ticket().write("1")
+    await visit.until(lambda: len(visit.writes) == 2)
+    for number in range(2, 100):
+        engine.ticket().write(f" {number}")
+    engine.ticket().write_together("end", reason="eos_token")
+    visit.release()
     await visit.until_ended()
-    assert visit.status == 429
-    assert [ticket.cancelled for ticket in engine.tickets] == [True]
+    assert [event["index"] for event in visit.events] == list(range(1, 102))
+    assert "".join(event["token"]["text"] for event in visit.events) == visit.events[-1]["generated_text"]
+    assert len(visit.writes) == 4  # one at a time, one at a time, all that waited, the end
+
+
+async def test_tokens_that_are_ready_together_are_one_write_of_separate_events() -> None:
+    engine, visit = await begin(*STREAM)
+    engine.ticket().start()
+    engine.ticket().write_together("a", "", "b")
+    await visit.until(lambda: len(visit.writes) == 1)
+    assert visit.writes[0].count(b"data: ") == visit.writes[0].count(b"\n\n") == 3
+    await visit.hang_up()
+
+
+@pytest.mark.usefixtures("coalesces")
+@streams
+async def test_fast_tokens_share_a_write_and_the_first_two_and_the_end_do_not_wait(
+    path: str, body: dict[str, Any]
+) -> None:
+    engine, visit = await begin(path, body)
+    engine.ticket().start()
+    for number in range(2):  # before the second no rate is known
+        engine.ticket().write(f"{number} ")
+        await visit.until(lambda expected=number + 1: len(visit.writes) == expected)  # type: ignore[misc]
+    for number in range(2, 9):
+        engine.ticket().write(f"{number} ")
+    engine.ticket().write_together("end", reason="length")
+    await visit.until_ended()
+    assert [write.count(b"\n\ndata: {") for write in visit.writes[:3]] == [0, 0, 7]
+
+
+@pytest.mark.parametrize(("gap", "window"), [(0.001, 0.01), (1e6, 1e6)], ids=["coalesced", "slower"])
+async def test_no_token_waits_longer_than_the_window(
+    monkeypatch: pytest.MonkeyPatch, gap: float, window: float
+) -> None:
+    monkeypatch.setattr(merge, "COALESCE_SECONDS", window)
+    engine, visit = await begin(*STREAM)
+    engine.ticket().start()
+    for number in range(9):
+        engine.ticket().write_at(gap * number, f"{number} ")
+        await visit.until(lambda expected=number + 1: len(visit.events) == expected)  # type: ignore[misc]
+    await visit.hang_up()
+    assert [write.count(b"data: ") for write in visit.writes] == [1] * 9
+
+
+@pytest.mark.usefixtures("keeps_alive")
+@streams
+async def test_a_silent_stream_is_kept_alive_by_comments_after_its_headers(path: str, body: dict[str, Any]) -> None:
+    engine, visit = await begin(path, body)
+    await visit.until(lambda: len(visit.writes) >= 2)
+    assert visit.status == 200
+    assert visit.writes[:2] == [b": keep-alive\n\n"] * 2
+    engine.ticket().answer_now("a", "b")
+    await visit.until_ended()
+    assert len(visit.events) == 2
+
+
+@pytest.mark.usefixtures("keeps_alive")
+async def test_a_failure_after_a_comment_is_an_event() -> None:
+    engine, visit = await begin(*STREAM)
+    await visit.until(lambda: len(visit.writes) >= 1)
+    engine.ticket().fail(EngineFailed("Request failed during generation: it broke."))
+    await visit.until_ended()
+    assert visit.events == [{"error": "Request failed during generation: it broke.", "error_type": "generation"}]
