@@ -9,7 +9,7 @@ import httpx2
 from demo.engine import Load, Log, Ticket
 from demo.request import Request
 from tests.api.client import parse
-from tests.scripted import ScriptedEngine, TypingEngine
+from tests.scripted import ScriptedTicket, TypingEngine
 
 Event: TypeAlias = dict[str, Any]
 WORDS = [f"word{index} " for index in range(64)]
@@ -34,16 +34,15 @@ class CountingEngine(TypingEngine):
 
 
 @contextmanager
-def gather(url: str, **plan: Any) -> Iterator[Iterator[Event]]:
+def gather(url: str, headers: dict[str, str] | None = None, **plan: Any) -> Iterator[Iterator[Event]]:
     """The events of a load test, as they come; the end of the block disconnects."""
-    with httpx2.stream("POST", f"{url}/crowds", json=plan, timeout=60, trust_env=False) as response:
+    with httpx2.stream("POST", f"{url}/crowds", json=plan, headers=headers, timeout=60, trust_env=False) as response:
         assert response.status_code == 200, response.read()
         assert response.headers["content-type"].startswith("text/event-stream")
         yield (parse(line.removeprefix("data: ")) for line in response.iter_lines() if line.startswith("data:"))
 
 
 def run(url: str, **plan: Any) -> list[Event]:
-    """All events of a crowd."""
     with gather(url, **plan) as events:
         return list(events)
 
@@ -69,8 +68,7 @@ def outcomes(events: list[Event]) -> dict[str, int]:
     return {outcome: ended.count(outcome) for outcome in set(ended)}
 
 
-def answer_all(engine: ScriptedEngine) -> None:
-    for ticket in engine.tickets:
-        ticket.start()
-        ticket.write("one ")
+def answer_all(tickets: list[ScriptedTicket]) -> None:
+    for ticket in tickets:
+        ticket.start_with("one ")
         ticket.write_last("two", "length")

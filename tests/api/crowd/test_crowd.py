@@ -1,17 +1,18 @@
-"""A load test over real sockets: which clients are served, which are refused, and which retry."""
+"""A load test over real sockets: which clients are served, which are refused, and which retry; and its events."""
 
-import json
+import asyncio
 import random
 from itertools import pairwise
 
 import pytest
 
 from demo.api.crowd import client, crowd, request
+from demo.api.crowd.event_log import EventLog
 from demo.api.dialects import errors
 from demo.engine import Log, Ticket
 from demo.errors import EngineFailed, Overloaded
 from demo.request import Request
-from tests.api.client import ask, parse
+from tests.api.client import ask, parse, read_events
 from tests.api.gathering import CountingEngine, Event, answer_all, gather, outcomes, pick, read_until, run
 from tests.api.script import open_api
 from tests.api.serving import serve_api
@@ -39,7 +40,7 @@ def test_of_twenty_against_four_places_four_are_served_and_sixteen_are_refused_a
         seen = read_until(events, "gave_up", 16)
         assert len(engine.tickets) == 4
         assert not any(ticket.ended for ticket in engine.tickets)  # refused while the four were being answered
-        answer_all(engine)
+        answer_all(engine.tickets)
         seen += events
     assert outcomes(seen) == {"served": 4, "gave_up": 16}
     assert len(pick(seen, "asked")) == 20
@@ -145,25 +146,34 @@ def test_a_generation_that_breaks_is_a_client_that_failed_and_the_others_are_ser
     engine = ScriptedEngine()
     with serve_api(engine) as url, gather(url, clients=2, limit=2) as events:
         seen = read_until(events, "admitted", 2)
-        engine.tickets[0].start()
-        engine.tickets[0].write(*["one "][:written])
+        engine.tickets[0].start_with(*["one "] * written)
         engine.tickets[0].fail(EngineFailed("Request failed during generation: broken on purpose."))
         seen += read_until(events, "failed", 1)
-        answer_all_but_the_first(engine)
+        answer_all(engine.tickets[1:])
         seen += events
     assert outcomes(seen) == {"served": 1, "failed": 1}
     (failed,) = [visit for visit in seen[-1]["clients"] if visit["outcome"] == "failed"]
     assert failed["error"] == "Request failed during generation: broken on purpose."
 
 
-def answer_all_but_the_first(engine: ScriptedEngine) -> None:
-    for ticket in engine.tickets[1:]:
-        ticket.start()
-        ticket.write_last("one", "length")
-
-
 def test_a_client_that_cannot_connect_has_failed() -> None:
     response = ask(open_api(), "POST", "/crowds", json={"clients": 1})  # nothing listens at its address
-    last = json.loads(response.text.split("data: ")[-1])
-    assert last["clients"][0]["outcome"] == "failed"
-    assert last["clients"][0]["error"]
+    (visit,) = read_events(response.content)[-1]["clients"]
+    assert visit["outcome"] == "failed"
+    assert visit["error"]
+
+
+@pytest.mark.anyio
+async def test_a_reader_of_events_that_is_cancelled_as_one_comes_stops() -> None:
+    async def read_all() -> None:
+        async for _ in log.follow(60):
+            pass
+
+    log = EventLog()
+    reading = asyncio.ensure_future(read_all())
+    await asyncio.sleep(0)
+    log.record("begun", log.now())
+    await asyncio.sleep(0)  # the wait has ended, and its reader has not gone on yet
+    reading.cancel()
+    await asyncio.wait({reading}, timeout=5)
+    assert reading.cancelled()

@@ -1,6 +1,5 @@
 """Admission of load tests: one at a time, with the key, in a sandbox beside which others are served."""
 
-import json
 import logging
 import threading
 import time
@@ -16,8 +15,7 @@ from demo.api.crowd.request import MAX_CLIENTS
 from demo.settings import Settings
 from tests.api.client import PATIENCE, ask, assert_refused, parse
 from tests.api.gathering import CountingEngine, answer_all, gather, outcomes, read_until, run
-from tests.api.script import open_api
-from tests.api.serving import connect, read_to_end, serve_api
+from tests.api.serving import exchange, serve_api
 from tests.scripted import ScriptedEngine
 
 
@@ -41,7 +39,7 @@ def assert_next_may_come(url: str, engine: ScriptedEngine) -> None:
         with httpx2.stream("POST", f"{url}/crowds", json={"clients": 1}, trust_env=False) as response:
             if response.status_code == 200:
                 engine.wait_for_ticket(came + 1)
-                answer_all(engine)
+                answer_all(engine.tickets)
                 assert list(response.iter_lines())
                 return
     raise AssertionError("the first load test is still running")
@@ -53,16 +51,15 @@ def test_one_load_test_runs_at_a_time_and_the_next_as_soon_as_it_has_ended() -> 
         with gather(url, clients=2, limit=2) as events:
             read_until(events, "admitted", 2)
             second = httpx2.post(f"{url}/crowds", json={}, trust_env=False)
-            assert_refused(
-                second, "/crowds", 429, "overloaded", "Another load test is running: try again when it has ended"
-            )
+            sentence = "Another load test is running: try again when it has ended"
+            assert_refused(second, "/crowds", 429, "overloaded", sentence)
             assert second.headers["retry-after"] == "1"
-            answer_all(engine)
+            answer_all(engine.tickets)
             read_until(events, "ended", 1)
             third = threading.Thread(target=lambda: run(url, clients=1))
             third.start()
             engine.wait_for_ticket(3)
-            answer_all(engine)
+            answer_all(engine.tickets)
         third.join(PATIENCE)
         assert not third.is_alive()
 
@@ -82,14 +79,10 @@ def test_what_is_out_of_range_is_refused_in_one_sentence(app: FastAPI, field: st
 
 
 def test_a_load_test_needs_the_key_that_generating_needs() -> None:
-    locked = Settings(port=0, api_key="secret")
-    app = open_api(settings=Settings(api_key="secret"))
-    assert_refused(ask(app, "POST", "/crowds", json={}), "/crowds", 401, "authentication")
-    with serve_api(CountingEngine(0.001), locked) as url:
-        headers = {"authorization": "Bearer secret"}
-        response = httpx2.post(f"{url}/crowds", json={"clients": 2}, headers=headers, timeout=20, trust_env=False)
-        last = json.loads(response.text.split("data: ")[-1])
-        assert [client["outcome"] for client in last["clients"]] == ["served", "served"]
+    with serve_api(CountingEngine(0.001), Settings(port=0, api_key="secret")) as url:
+        refused = httpx2.post(f"{url}/crowds", json={}, trust_env=False)
+        assert_refused(refused, "/crowds", 401, "authentication")
+        assert outcomes(run(url, headers={"authorization": "Bearer secret"}, clients=2)) == {"served": 2}
 
 
 def test_beside_forty_clients_others_are_admitted_and_answered() -> None:
@@ -122,7 +115,7 @@ def test_the_sandbox_refuses_before_it_reads_the_body_and_ends_with_its_load_tes
             read_until(events, "gave_up", 1)
             path = find_place(caplog)
             assert announce_body(url, path).startswith(b"HTTP/1.1 429 ")
-            answer_all(engine)
+            answer_all(engine.tickets)
             read_until(events, "ended", 1)
         assert announce_body(url, path).startswith(b"HTTP/1.1 404 ")
         assert announce_body(url, "/crowds/guessed/generate_stream").startswith(b"HTTP/1.1 404 ")
@@ -132,9 +125,7 @@ def test_the_sandbox_refuses_before_it_reads_the_body_and_ends_with_its_load_tes
 def announce_body(url: str, path: str) -> bytes:
     """The answer to a request whose body is not sent before it is answered."""
     head = f"POST {path}?client=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 9\r\n\r\n"
-    with connect(url) as connection:
-        connection.sendall(head.encode())
-        return read_to_end(connection)
+    return exchange(url, head.encode())
 
 
 def test_the_server_stops_in_order_during_a_load_test() -> None:
