@@ -5,11 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.api.client import parse
-from tests.api.serving import connect, read_to_end, serve_api, write_post
+from tests.api.client import PATIENCE, parse
+from tests.api.serving import connect, exchange, read_to_end, serve_api, write_post
 from tests.scripted import ScriptedEngine
 
-PATIENCE = 20.0
 BODY = b'{"inputs": "hi"}'
 
 
@@ -33,15 +32,10 @@ def ask_half_closed(url: str, request: bytes) -> socket.socket:
     return client
 
 
-@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-def test_a_half_closed_request_is_answered(version: bytes, url: str) -> None:
-    with ask_half_closed(url, b"GET /health HTTP/%b\r\nHost: test\r\n\r\n" % version) as client:
-        assert b"200 OK" in read_to_end(client)
-
-
-def test_all_requests_of_a_half_closed_connection_are_answered(url: str) -> None:
-    with ask_half_closed(url, b"GET /health HTTP/1.1\r\nHost: test\r\n\r\n" * 3) as client:
-        assert read_to_end(client).count(b"200 OK") == 3
+@pytest.mark.parametrize(("version", "count"), [(b"1.0", 1), (b"1.1", 1), (b"1.1", 3)])
+def test_all_requests_of_a_half_closed_connection_are_answered(version: bytes, count: int, url: str) -> None:
+    with ask_half_closed(url, b"GET /health HTTP/%b\r\nHost: test\r\n\r\n" % version * count) as client:
+        assert read_to_end(client).count(b"200 OK") == count
 
 
 @pytest.mark.parametrize("path", ["/generate", "/generate_stream"])
@@ -49,8 +43,7 @@ def test_a_half_closed_request_waits_for_its_whole_answer(path: str, url: str, e
     number = len(engine.tickets) + 1
     with ask_half_closed(url, write_post(path, BODY)) as client:
         ticket = engine.wait_for_ticket(number)
-        ticket.start()
-        ticket.write("one ")
+        ticket.start_with("one ")
         assert not ticket.stopped.wait(0.2)
         ticket.write_last("two", "length")
         answer = read_to_end(client)
@@ -68,8 +61,7 @@ def test_a_closed_connection_still_stops_the_work_though_it_looks_half_closed(
     client.sendall(write_post(path, BODY))
     ticket = engine.wait_for_ticket(number)
     if began:
-        ticket.start()
-        ticket.write("one ")
+        ticket.start_with("one ")
         received = b""
         while path == "/generate_stream" and b"one " not in received:
             received += client.recv(65536)
@@ -78,9 +70,7 @@ def test_a_closed_connection_still_stops_the_work_though_it_looks_half_closed(
 
 
 def test_an_absolute_target_is_that_path(url: str) -> None:
-    with connect(url) as client:
-        client.sendall(b"GET http://test:1/info?x=1 HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n")
-        answer = read_to_end(client)
+    answer = exchange(url, b"GET http://test:1/info?x=1 HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n")
     assert parse(answer.partition(b"\r\n\r\n")[2])["model_id"] == "scripted"
 
 
