@@ -8,18 +8,14 @@ from fastapi import FastAPI
 
 from demo.events import Candidate
 from demo.request import Message, Sampling
-from tests.api.client import fix, parse, post
+from tests.api.client import CHAT, fix, parse, post
 from tests.api.script import CUT_UP, HELLO, RANKED, AnsweringEngine, Script, make_token, open_api
 
-PATH = "/v1/chat/completions"
 CHUNK = (
     'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"scripted",'
     '"system_fingerprint":"cpu-float32","choices":'
 )
-WHOLE = (
-    '{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"scripted",'
-    '"system_fingerprint":"cpu-float32","choices":'
-)
+WHOLE = CHUNK.removeprefix("data: ").replace("chat.completion.chunk", "chat.completion")
 DONE = "data: [DONE]\n\n"
 NONE_CACHED = '"prompt_tokens_details":{"cached_tokens":0}'
 USAGE = f'"usage":{{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,{NONE_CACHED}}}'
@@ -35,7 +31,7 @@ FIRST = '"role":"assistant",'
 
 
 def reply(*scripts: Script, **body: Any) -> str:
-    return fix(post(open_api(AnsweringEngine(*scripts)), PATH, **body))
+    return fix(post(open_api(AnsweringEngine(*scripts)), CHAT, **body))
 
 
 def test_a_stream_is_one_chunk_per_token_then_done_and_the_first_names_the_role() -> None:
@@ -82,26 +78,16 @@ def test_logprobs_are_returned_when_asked() -> None:
 
 def test_top_logprobs_are_returned_when_asked() -> None:
     content = parse(reply(RANKED, logprobs=True, top_logprobs=2))["choices"][0]["logprobs"]["content"]
-    assert content[0] == {
-        "token": "a",
-        "logprob": -0.5,
-        "bytes": [97],
-        "top_logprobs": [
-            {"token": "a", "logprob": -0.5, "bytes": [97]},
-            {"token": "b", "logprob": -1.5, "bytes": [98]},
-        ],
-    }
+    chosen, other = {"token": "a", "logprob": -0.5, "bytes": [97]}, {"token": "b", "logprob": -1.5, "bytes": [98]}
+    assert content[0] == {**chosen, "top_logprobs": [chosen, other]}
     assert [each["token"] for each in content[1]["top_logprobs"]] == ["<end>", "b"]
 
 
 def test_a_part_of_a_character_has_its_own_bytes_and_those_of_all_tokens_are_the_texts() -> None:
     choice = parse(reply(CUT_UP, logprobs=True, top_logprobs=2))["choices"][0]
     content = choice["logprobs"]["content"]
-    assert [(each["token"], each["bytes"]) for each in content] == [
-        (r"\xe6", [230]),
-        (r"\x97", [151]),
-        (r"\xa5", [165]),
-    ]
+    tokens = [(each["token"], each["bytes"]) for each in content]
+    assert tokens == [(r"\xe6", [230]), (r"\x97", [151]), (r"\xa5", [165])]
     assert bytes(byte for each in content for byte in each["bytes"]).decode() == choice["message"]["content"] == "日"
     assert [each["bytes"] for each in content[1]["top_logprobs"]] == [[151], [230]]
 
@@ -114,28 +100,16 @@ def test_a_chosen_token_without_text_has_the_name_that_it_has_among_the_likelies
 
 
 def ask_engine(app: FastAPI, engine: AnsweringEngine, **body: Any) -> Any:
-    response = post(app, PATH, **body)
+    response = post(app, CHAT, **body)
     assert response.status_code == 200, response.text
     return engine.requests[-1]
 
 
 def test_the_engine_is_asked_what_the_parameters_say(app: FastAPI, engine: AnsweringEngine) -> None:
-    request = ask_engine(
-        app,
-        engine,
-        max_tokens=20,
-        temperature=0.5,
-        top_p=0.9,
-        repetition_penalty=1.1,
-        frequency_penalty=-0.5,
-        presence_penalty=1.5,
-        seed=9,
-        stop=["a", "b"],
-        logprobs=True,
-        top_logprobs=5,
-        model="whatever",
-        user="x",
-    )
+    penalties = {"repetition_penalty": 1.1, "frequency_penalty": -0.5, "presence_penalty": 1.5}
+    sampling = {"temperature": 0.5, "top_p": 0.9, "seed": 9, **penalties}
+    more = {"max_tokens": 20, "stop": ["a", "b"], "logprobs": True, "top_logprobs": 5, "model": "any", "user": "x"}
+    request = ask_engine(app, engine, **sampling, **more)
     assert request.sampling == Sampling(True, 0.5, None, 0.9, None, 1.1, -0.5, 1.5, 9)
     assert (request.max_new_tokens, request.stop, request.top_n_tokens) == (20, ("a", "b"), 5)
     assert request.prompt == (Message("user", "hi"),)
@@ -198,27 +172,16 @@ def test_developer_is_read_as_system_and_parts_as_their_text(app: FastAPI, engin
 def test_an_answer_is_taken_back_as_history_with_every_field_that_clients_send(
     app: FastAPI, engine: AnsweringEngine
 ) -> None:
-    nulls: dict[str, Any] = {
-        "refusal": None,
-        "annotations": [],
-        "audio": None,
-        "function_call": None,
-        "tool_calls": None,
-    }
-    refused = {"role": "assistant", "content": None, "refusal": "no"}
+    nulls = dict.fromkeys(("refusal", "audio", "function_call", "tool_calls", "parsed"))
     parts = [{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "b"}]
     messages = [
-        {"role": "assistant", "content": "hello", "reasoning_content": "hm", "parsed": None, **nulls},
-        refused,
+        {"role": "assistant", "content": "hello", "reasoning_content": "hm", "annotations": [], **nulls},
+        {"role": "assistant", "content": None, "refusal": "no"},
         {"role": "assistant", "content": parts},
         {"role": "user", "content": "go on"},
     ]
-    assert [message.content for message in ask_engine(app, engine, messages=messages).prompt] == [
-        "hello",
-        "no",
-        "ab",
-        "go on",
-    ]
+    prompt = ask_engine(app, engine, messages=messages).prompt
+    assert [message.content for message in prompt] == ["hello", "no", "ab", "go on"]
 
 
 ANSWERED = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "My"}]

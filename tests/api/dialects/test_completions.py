@@ -5,24 +5,15 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
 
-from demo.events import Candidate
+from demo.api.dialects.plain_prompt import holds_any
+from demo.events import Candidate, FinishReason
 from demo.request import Sampling, TokenIds
-from tests.api.client import fix, parse, post, read_events
-from tests.api.script import (
-    CUT_UP,
-    ENDED,
-    HELD_BACK,
-    HELLO,
-    RANKED,
-    STOPPED,
-    AnsweringEngine,
-    Script,
-    make_token,
-    open_api,
-)
+from tests.api.client import COMPLETIONS, fix, parse, post, read_events
+from tests.api.script import CUT_UP, HELD_BACK, HELLO, RANKED, AnsweringEngine, Script, make_token, open_api
 
-PATH = "/v1/completions"
 ENVELOPE = (
     '{"id":"cmpl-1","object":"text_completion","created":1,"model":"scripted",'
     '"system_fingerprint":"cpu-float32","choices":'
@@ -45,7 +36,7 @@ FIRST_CHOICE, LAST_CHOICE, WHOLE_CHOICE = choice("Hé"), choice("llo", '"length"
 
 
 def reply(*scripts: Script, **body: Any) -> str:
-    return fix(post(open_api(AnsweringEngine(*scripts)), PATH, **body))
+    return fix(post(open_api(AnsweringEngine(*scripts)), COMPLETIONS, **body))
 
 
 def test_a_stream_carries_tgis_fields_beside_openais_then_done() -> None:
@@ -66,11 +57,9 @@ def test_a_whole_reply_is_one_text_with_usage() -> None:
     assert reply(HELLO) == f"{ENVELOPE}{WHOLE_CHOICE},{USAGE}}}"
 
 
-@pytest.mark.parametrize(
-    ("script", "reason", "native"),
-    [(HELLO, "length", "length"), (ENDED, "stop", "eos_token"), (STOPPED, "stop", "stop_sequence")],
-)
-def test_finish_reasons_are_each_dialects_own(script: Script, reason: str, native: str) -> None:
+@pytest.mark.parametrize(("native", "reason"), [("length", "length"), ("eos_token", "stop"), ("stop_sequence", "stop")])
+def test_finish_reasons_are_each_dialects_own(native: FinishReason, reason: str) -> None:
+    script = replace(HELLO, reason=native)
     assert parse(reply(script))["choices"][0]["finish_reason"] == reason
     first, last = read_events(reply(script, stream=True).encode())
     assert (first["choices"][0]["finish_reason"], first["details"]) == (None, None)
@@ -108,18 +97,10 @@ def test_the_sampled_token_is_among_the_alternatives() -> None:
 
 
 def test_token_ids_are_read_as_they_are(app: FastAPI, engine: AnsweringEngine) -> None:
-    for prompt, expected in (
-        ([1, 2, 3.0], [TokenIds((1, 2, 3))]),
-        ([[1, 2], [3]], [TokenIds((1, 2)), TokenIds((3,))]),
-    ):
+    for prompt, expected in (([1, 2, 3.0], [(1, 2, 3)]), ([[1, 2], [3]], [(1, 2), (3,)])):
         count = len(engine.requests)
-        assert post(app, PATH, prompt=prompt).status_code == 200
-        assert [request.prompt for request in engine.requests[count:]] == expected
-
-
-def test_many_prompts_are_answered_side_by_side(app: FastAPI) -> None:
-    body = parse(post(app, PATH, prompt=[f"question {number}" for number in range(20)]).content)
-    assert [each["index"] for each in body["choices"]] == list(range(20))
+        assert post(app, COMPLETIONS, prompt=prompt).status_code == 200
+        assert [request.prompt for request in engine.requests[count:]] == list(map(TokenIds, expected))
 
 
 def test_tokens_that_share_a_text_have_entries_of_their_own() -> None:
@@ -135,12 +116,17 @@ def test_tokens_that_share_a_text_have_entries_of_their_own() -> None:
     assert likeliest == {"token_id:7": -0.1, "A": -0.2, "token_id:9": -0.3}
 
 
+@given(st.text("<|ab>", max_size=12), st.frozensets(st.text("<|ab>", min_size=1, max_size=3), max_size=4))
+def test_a_text_holds_a_control_token_exactly_where_a_plain_search_finds_one(text: str, tokens: frozenset[str]) -> None:
+    assert holds_any(text, tokens) == any(token in text for token in tokens)
+
+
 BYE = Script((make_token(1, "Bye", -0.5),), "eos_token", input_tokens=4)
 
 
 def test_several_prompts_are_answered_in_their_order_and_all_counted() -> None:
     engine = AnsweringEngine(HELLO, BYE)
-    body = parse(fix(post(open_api(engine), PATH, prompt=["one", "two"], n=2)))
+    body = parse(fix(post(open_api(engine), COMPLETIONS, prompt=["one", "two"], n=2)))
     assert [request.prompt for request in engine.requests] == ["one", "one", "two", "two"]
     assert [each["index"] for each in body["choices"]] == [0, 1, 2, 3]
     assert [each["text"] for each in body["choices"]] == ["Héllo", "Bye", "Héllo", "Bye"]
@@ -149,10 +135,9 @@ def test_several_prompts_are_answered_in_their_order_and_all_counted() -> None:
 
 def test_several_prompts_stream_side_by_side_each_with_its_number() -> None:
     chunks = read_events(reply(HELLO, BYE, prompt=["one", "two"], stream=True).encode())
-    texts = {
-        number: "".join(c["choices"][0]["text"] for c in chunks if c["choices"][0]["index"] == number)
-        for number in (0, 1)
-    }
+    texts = {0: "", 1: ""}
+    for chunk in chunks:
+        texts[chunk["choices"][0]["index"]] += chunk["choices"][0]["text"]
     assert texts == {0: "Héllo", 1: "Bye"}
     assert sorted(c["generated_text"] for c in chunks if c["generated_text"]) == ["Bye", "Héllo"]
 
@@ -163,9 +148,9 @@ def test_equal_prompts_are_each_counted() -> None:
 
 
 def test_the_engine_is_asked_what_the_parameters_say(app: FastAPI, engine: AnsweringEngine) -> None:
-    post(app, PATH, max_tokens=5, temperature=0.5, top_p=0.9, seed=3, stop="x", logprobs=4, presence_penalty=1)
-    post(app, PATH, temperature=0)
-    post(app, PATH, max_tokens=None, ignore_eos=True)
+    post(app, COMPLETIONS, max_tokens=5, temperature=0.5, top_p=0.9, seed=3, stop="x", logprobs=4, presence_penalty=1)
+    post(app, COMPLETIONS, temperature=0)
+    post(app, COMPLETIONS, max_tokens=None, ignore_eos=True)
     first, second, third = engine.requests[-3:]
     assert first.sampling == Sampling(True, 0.5, None, 0.9, presence_penalty=1.0, seed=3)
     assert (first.prompt, first.max_new_tokens, first.stop, first.top_n_tokens) == ("hi", 5, ("x",), 4)

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from demo.events import ReasoningStart
 from demo.request import Message, Request
-from tests.api.client import ask, assert_refused
+from tests.api import client
+from tests.api.client import CHAT, RESPONSES, ask, assert_refused
 from tests.api.script import AnsweringEngine, Script, make_token, open_api
 
-CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
 TEXT = "<think>\nHm\n</think>\n\nYes."
 HARMONY = "<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>final<|message|>Yes."
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -33,8 +33,7 @@ def send(api: FastAPI, path: str, **body: Any) -> httpx2.Response:
 
 
 def read_events(path: str, script: Script, **body: Any) -> list[dict[str, Any]]:
-    text = send(open_api(AnsweringEngine(script)), path, stream=True, **body).text
-    return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
+    return client.read_events(send(open_api(AnsweringEngine(script)), path, stream=True, **body).content)
 
 
 @settings(max_examples=15, deadline=None)
@@ -59,13 +58,10 @@ def test_the_pieces_of_a_stream_joined_are_the_whole_message(
 
 
 def test_what_is_told_of_tokens_does_not_depend_on_reasoning() -> None:
-    told = []
-    starts: tuple[ReasoningStart, ...] = ("tags", "none")
-    for start in starts:
-        asked = {"messages": HELLO, "logprobs": True, "return_token_ids": True}
-        choice = send(open_api(AnsweringEngine(make_script(TEXT, start))), CHAT, **asked).json()["choices"][0]
-        told.append((choice["logprobs"], choice["token_ids"]))
-    assert told[0] == told[1]
+    asked = {"messages": HELLO, "logprobs": True, "return_token_ids": True}
+    scripts = (make_script(TEXT, "tags"), make_script(TEXT, "none"))
+    one, other = (send(open_api(AnsweringEngine(each)), CHAT, **asked).json()["choices"][0] for each in scripts)
+    assert (one["logprobs"], one["token_ids"]) == (other["logprobs"], other["token_ids"])
 
 
 def test_a_model_that_does_not_reason_has_no_field_for_it() -> None:
@@ -75,14 +71,13 @@ def test_a_model_that_does_not_reason_has_no_field_for_it() -> None:
 
 
 def test_the_native_route_keeps_the_text_and_tells_both_times() -> None:
-    api = open_api(AnsweringEngine(make_script(TEXT)))
-    reply = ask(api, "POST", "/generate", json={"inputs": "Hi", "parameters": {"details": True}})
+    body = {"inputs": "Hi", "parameters": {"details": True}}
+    reply = send(open_api(AnsweringEngine(make_script(TEXT))), "/generate", **body)
     assert reply.json()["generated_text"] == TEXT
     assert {"x-time-to-first-token", "x-time-to-first-answer"} <= reply.headers.keys()
-    last = read_events("/generate_stream", make_script(TEXT), inputs="Hi", parameters={"details": True})[-1]
+    last = read_events("/generate_stream", make_script(TEXT), **body)[-1]
     assert last["details"]["timings"].keys() >= {"time_to_first_token", "time_to_first_answer"}
-    plain = ask(open_api(), "POST", "/generate", json={"inputs": "Hi"})
-    assert "x-time-to-first-answer" not in plain.headers
+    assert "x-time-to-first-answer" not in send(open_api(), "/generate", **body).headers
 
 
 @pytest.mark.parametrize(("text", "output"), [(TEXT, ["reasoning", "message"]), ("<think>Hm", ["reasoning"])])
@@ -131,7 +126,7 @@ def test_the_template_gets_the_variables_and_the_reasoning_of_earlier_answers() 
     ],
 )
 def test_a_bad_value_is_refused_in_one_sentence(fields: dict[str, Any], words: str) -> None:
-    response = ask(open_api(), "POST", CHAT, json={"messages": HELLO, **fields})
+    response = send(open_api(), CHAT, **{"messages": HELLO, **fields})
     assert_refused(response, CHAT, 422, "validation", words)
 
 

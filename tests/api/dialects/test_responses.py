@@ -12,13 +12,11 @@ from demo.api.jobs import response_store
 from demo.engine import Log, Ticket
 from demo.errors import EngineFailed
 from demo.request import Request
-from demo.settings import Settings
-from tests.api.client import ask, assert_refused
-from tests.api.script import AnsweringEngine, TicketEngine, open_api
+from tests.api.client import PATIENCE, RESPONSES, ask, assert_refused
+from tests.api.script import TicketEngine, open_api
 from tests.api.serving import serve_api
 from tests.scripted import ScriptedEngine
 
-PATIENCE = 20.0
 KINDS = ["created", "in_progress", "output_item.added", "content_part.added"]
 LAST_KINDS = ["output_text.done", "content_part.done", "output_item.done"]
 
@@ -66,16 +64,9 @@ def read_conversation(engine: PatientEngine) -> list[tuple[str, str]]:
 
 
 def test_a_text_is_answered_whole_with_all_that_was_asked_for(client: openai.OpenAI, engine: PatientEngine) -> None:
-    response = client.responses.create(
-        model="any",
-        input="hi",
-        instructions="Be brief.",
-        temperature=0.5,
-        top_p=0.9,
-        metadata={"lesson": "1"},
-        user="ada",
-        max_output_tokens=20,
-    )
+    limits: Any = {"temperature": 0.5, "top_p": 0.9, "max_output_tokens": 20}
+    told: Any = {"instructions": "Be brief.", "metadata": {"lesson": "1"}, "user": "ada"}
+    response: Response = client.responses.create(model="any", input="hi", **limits, **told)
     assert_answered(response)
     asked = engine.tickets[-1].request
     assert read_conversation(engine) == [("system", "Be brief."), ("user", "hi")]
@@ -212,18 +203,13 @@ REFUSED: Sequence[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("fields", "words"), REFUSED, ids=[words for _, words in REFUSED])
 def test_what_is_not_available_is_refused_in_one_sentence(fields: dict[str, Any], words: str) -> None:
-    response = ask(open_api(AnsweringEngine()), "POST", "/v1/responses", json={"input": "hi", **fields})
-    assert_refused(response, "/v1/responses", 422, "validation", words)
+    response = ask(open_api(), "POST", RESPONSES, json={"input": "hi", **fields})
+    assert_refused(response, RESPONSES, 422, "validation", words)
 
 
 def test_agents_that_ask_for_reasoning_to_send_back_are_answered() -> None:
     body = {"input": "hi", "include": ["reasoning.encrypted_content"], "store": False}
-    assert ask(open_api(AnsweringEngine()), "POST", "/v1/responses", json=body).status_code == 200
-
-
-def test_it_asks_for_the_key_as_every_route_that_generates() -> None:
-    app = open_api(settings=Settings(api_key="secret"))
-    assert ask(app, "POST", "/v1/responses", json={"input": "hi"}).status_code == 401
+    assert ask(open_api(), "POST", RESPONSES, json=body).status_code == 200
 
 
 def test_of_one_client_the_oldest_are_forgotten_first_and_never_one_that_is_answered(
@@ -233,16 +219,14 @@ def test_of_one_client_the_oldest_are_forgotten_first_and_never_one_that_is_answ
     engine = TicketEngine()
     app = open_api(engine)
     body = {"input": "hi", "background": True}
-    ids = [ask(app, "POST", "/v1/responses", json=body).json()["id"] for _ in range(4)]
+    ids = [ask(app, "POST", RESPONSES, json=body).json()["id"] for _ in range(4)]
     for number in (1, 2, 3):
-        engine.ticket(number).start()
-        engine.ticket(number).write_last("x", "length")
-    statuses = [ask(app, "GET", f"/v1/responses/{id}").status_code for id in ids]
+        engine.ticket(number).answer_now("x")
+    statuses = [ask(app, "GET", f"{RESPONSES}/{id}").status_code for id in ids]
     assert statuses == [200, 404, 200, 200]
 
 
 def test_its_stream_names_its_events_and_never_waits_for_the_first_token() -> None:
-    app = open_api(AnsweringEngine())
-    lines = ask(app, "POST", "/v1/responses", json={"input": "hi", "stream": True}).text.splitlines()
+    lines = ask(open_api(), "POST", RESPONSES, json={"input": "hi", "stream": True}).text.splitlines()
     assert lines[0] == "event: response.created"
     assert json.loads(lines[1].removeprefix("data: "))["response"]["status"] == "in_progress"

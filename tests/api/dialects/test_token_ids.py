@@ -4,13 +4,12 @@ from typing import Any
 
 import pytest
 
-from tests.api.client import fix, parse, post, read_events
+from tests.api.client import CHAT, OPENAI, fix, parse, post, read_events
 from tests.api.script import HELLO, AnsweringEngine, Script, make_token, open_api
 
-CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 BYE = Script((make_token(1, "Bye", -0.5),), "eos_token")
 IDS = [5, 6, 7]
-both = pytest.mark.parametrize("path", [CHAT, COMPLETIONS])
+both = pytest.mark.parametrize("path", OPENAI)
 
 
 def ask(path: str, **body: Any) -> list[Any]:
@@ -45,10 +44,9 @@ def test_ids_are_left_out_when_not_asked(path: str) -> None:
 def test_each_chunk_has_the_usage_of_its_choice_so_far_when_asked(path: str) -> None:
     options = {"include_usage": True, "continuous_usage_stats": True}
     *chunks, last = ask(path, stream=True, stream_options=options)
-    counts = sorted(
-        (c["choices"][0]["index"], c["usage"]["completion_tokens"], c["usage"]["total_tokens"]) for c in chunks
-    )
-    assert counts == [(0, 1, 4), (0, 2, 5), (1, 1, 4)]
+    usages = [(chunk["choices"][0]["index"], chunk["usage"]) for chunk in chunks]
+    counts = [(index, usage["completion_tokens"], usage["total_tokens"]) for index, usage in usages]
+    assert sorted(counts) == [(0, 1, 4), (0, 2, 5), (1, 1, 4)]
     assert (last["choices"], last["usage"]["completion_tokens"]) == ([], 3)
 
 
@@ -57,10 +55,8 @@ def test_the_stop_string_that_ended_an_answer_is_its_stop_reason(path: str) -> N
     engine = AnsweringEngine(Script(HELLO.tokens, "stop_sequence", stop="!"), HELLO)
     body = {"n": 2, "stop": ["!", "?"], "include_stop_str_in_output": True}
     whole = parse(post(open_api(engine), path, **body).content)
-    assert [(each["finish_reason"], each["stop_reason"]) for each in whole["choices"]] == [
-        ("stop", "!"),
-        ("length", None),
-    ]
+    reasons = [(each["finish_reason"], each["stop_reason"]) for each in whole["choices"]]
+    assert reasons == [("stop", "!"), ("length", None)]
     assert [request.keeps_stop for request in engine.requests] == [True, True]
     chunks = read_events(post(open_api(engine), path, **body, stream=True).content)
     ended = [choice for chunk in chunks for choice in chunk["choices"] if "stop_reason" in choice]
