@@ -1,14 +1,11 @@
 """Which client a request comes from: by its API key and address, the same on every route, and in no log."""
 
-import asyncio
 import logging
-from typing import Any
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 
-from demo.request import Request
 from demo.settings import Settings
 from tests.api.client import MINIMAL, WHOLE, ask
 from tests.api.gathering import CountingEngine, run
@@ -22,13 +19,7 @@ THERE = "2001:db8::7"
 
 def find_client(app: FastAPI, engine: AnsweringEngine, address: str, path: str = "/generate", **headers: str) -> str:
     """The client of the request that reaches the engine."""
-
-    async def ask_from() -> httpx2.Response:
-        transport = httpx2.ASGITransport(app, client=(address, 1))
-        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.post(path, json=dict(PATHS)[path], headers=headers)
-
-    assert asyncio.run(ask_from()).status_code in (200, 202)
+    assert ask(app, "POST", path, address, json=dict(PATHS)[path], headers=headers).is_success
     client = engine.requests[-1].client
     assert client is not None
     return client
@@ -73,22 +64,23 @@ TRUSTED = [(("127.0.0.1",), True), (("127.0.0.0/8",), True), (("198.51.100.1",),
 def test_a_forwarded_address_counts_where_the_proxy_is_named_as_trusted(
     trusted: tuple[str, ...], told_apart: bool
 ) -> None:
-    engine = AnsweringEngine()
-    with serve_api(engine, Settings(port=0, trusted_proxies=trusted)) as url:
-        for address in (HERE, THERE):
-            headers = {"X-Forwarded-For": address}
-            httpx2.post(f"{url}/generate", json=MINIMAL["/generate"], headers=headers, trust_env=False)
-    one, other = engine.requests
-    assert (one.client != other.client) == told_apart
+    assert count_clients(trusted, HERE, THERE) == (2 if told_apart else 1)
 
 
 def test_behind_a_trusted_proxy_a_client_cannot_choose_its_address() -> None:
+    forwarded = [f"{invented}, {HERE}" for invented in ("1.1.1.1", "2.2.2.2", "127.0.0.1")]
+    assert count_clients(("127.0.0.1",), *forwarded) == 1
+
+
+def count_clients(trusted: tuple[str, ...], *forwarded: str) -> int:
+    """How many clients there are where these are the addresses that the proxy forwards."""
     engine = AnsweringEngine()
-    with serve_api(engine, Settings(port=0, trusted_proxies=("127.0.0.1",))) as url:
-        for invented in ("1.1.1.1", "2.2.2.2", "127.0.0.1"):
-            headers = {"X-Forwarded-For": f"{invented}, {HERE}"}
+    with serve_api(engine, Settings(port=0, trusted_proxies=trusted)) as url:
+        for addresses in forwarded:
+            headers = {"X-Forwarded-For": addresses}
             httpx2.post(f"{url}/generate", json=MINIMAL["/generate"], headers=headers, trust_env=False)
-    assert len({request.client for request in engine.requests}) == 1
+    assert len(engine.requests) == len(forwarded)
+    return len({request.client for request in engine.requests})
 
 
 def test_a_crowd_is_the_one_client_that_asked_for_it_and_shares_no_prompt() -> None:
@@ -96,7 +88,7 @@ def test_a_crowd_is_the_one_client_that_asked_for_it_and_shares_no_prompt() -> N
     with serve_api(engine) as url:
         httpx2.post(f"{url}/generate", json={"inputs": "hi"}, trust_env=False)
         run(url, clients=5, limit=4)
-    asked: list[Request] = [ticket.request for ticket in engine.tickets]
+    asked = [ticket.request for ticket in engine.tickets]
     assert len(asked) > 2
     assert len({request.client for request in asked}) == 1
     assert [request.cache_prompt for request in asked] == [True, *[False] * (len(asked) - 1)]
@@ -105,8 +97,7 @@ def test_a_crowd_is_the_one_client_that_asked_for_it_and_shares_no_prompt() -> N
 def test_neither_the_address_nor_the_key_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     engine = AnsweringEngine()
-    app: Any = open_api(engine, Settings(api_key="hf_ada"))
-    client = find_client(app, engine, HERE, authorization="Bearer hf_ada")
+    client = find_client(open_api(engine, Settings(api_key="hf_ada")), engine, HERE, authorization="Bearer hf_ada")
     assert '"path": "/generate"' in caplog.text
     for secret in (HERE, "hf_ada", client):
         assert secret not in caplog.text

@@ -1,4 +1,4 @@
-"""HTTP as clients and proxies write it: spaces, slashes, HEAD, compressed bodies, a browser's questions."""
+"""HTTP as clients and proxies write it: slashes, HEAD, compressed bodies."""
 
 import asyncio
 import gzip
@@ -9,32 +9,12 @@ import pytest
 from fastapi import FastAPI
 
 from demo.api.middleware.body_limit import MAX_BODY_BYTES
-from demo.settings import Settings
-from tests.api.client import MINIMAL, ask, assert_refused
+from tests.api.client import MINIMAL, PATIENCE, ask, assert_refused
 from tests.api.script import AnsweringEngine, open_api
 from tests.api.visit import Visit
 
-PATIENCE = 20.0
 BODY = json.dumps({"inputs": "hi"}).encode()
-JSON = {"content-type": "application/json"}
-
-
-@pytest.fixture(scope="module")
-def locked() -> FastAPI:
-    """An API with a key."""
-    return open_api(settings=Settings(api_key="secret"))
-
-
-@pytest.mark.parametrize("header", ["bearer secret", "BEARER secret", "Bearer    secret", " Bearer secret "])
-def test_a_key_is_read_with_its_scheme_in_any_case_and_any_spaces(header: str, locked: FastAPI) -> None:
-    headers = {"authorization": header}
-    assert ask(locked, "POST", "/generate", json=MINIMAL["/generate"], headers=headers).is_success
-
-
-@pytest.mark.parametrize("header", ["secret", "Basic secret", "Bearersecret", "Bearer secret more", "Bearer"])
-def test_nothing_but_the_key_of_that_scheme_opens(header: str, locked: FastAPI) -> None:
-    response = ask(locked, "POST", "/generate", json=MINIMAL["/generate"], headers={"authorization": header})
-    assert_refused(response, "/generate", 401, "authentication")
+GZIPPED = gzip.compress(BODY, mtime=0)
 
 
 @pytest.mark.parametrize("path", ["/health", "/ping", "/info", "/v1/models", "/v1/models/", "/metrics", "/docs"])
@@ -47,17 +27,15 @@ def test_head_answers_as_get_without_a_body(path: str, app: FastAPI) -> None:
         assert head.headers["content-length"] == got.headers["content-length"]
 
 
-def test_head_of_a_route_without_get_names_the_methods_and_that_of_get_names_head(app: FastAPI) -> None:
+def test_head_of_a_route_without_get_names_the_methods(app: FastAPI) -> None:
     assert ask(app, "HEAD", "/generate").headers["allow"] == "POST"
-    assert ask(app, "PUT", "/health").headers["allow"] == "GET, HEAD"
 
 
 @pytest.mark.anyio
 async def test_head_of_a_stream_ends_with_its_headers(app: FastAPI) -> None:
     visit = Visit(app, "/faults/pause", b"", method="HEAD").start()
     await visit.until(lambda: len(visit.sent) == 2)
-    visit.leave()  # as a server says of a reply that is complete
-    await visit.until_ended()
+    await visit.hang_up()  # as a server says of a reply that is complete
     assert visit.status == 200
     assert visit.body == b""
 
@@ -72,10 +50,6 @@ def test_double_and_trailing_slashes_reach_the_route_that_is_meant(path: str, ap
     assert not response.history
 
 
-def test_a_slash_too_many_does_not_pass_the_key_by(locked: FastAPI) -> None:
-    assert ask(locked, "POST", "http://test//generate/", json=MINIMAL["/generate"]).status_code == 401
-
-
 def deflate(data: bytes, window: int) -> bytes:
     compress = zlib.compressobj(wbits=window)
     return compress.compress(data) + compress.flush()
@@ -84,8 +58,8 @@ def deflate(data: bytes, window: int) -> bytes:
 @pytest.mark.parametrize(
     ("coding", "body"),
     [
-        ("gzip", gzip.compress(BODY, mtime=0)),
-        ("GZIP", gzip.compress(BODY, mtime=0)),
+        ("gzip", GZIPPED),
+        ("GZIP", GZIPPED),
         ("x-gzip", gzip.compress(BODY[:5], mtime=0) + gzip.compress(BODY[5:], mtime=0)),
         ("deflate", deflate(BODY, zlib.MAX_WBITS)),
         ("deflate", deflate(BODY, -zlib.MAX_WBITS)),
@@ -95,14 +69,14 @@ def deflate(data: bytes, window: int) -> bytes:
 def test_a_compressed_body_is_read(coding: str, body: bytes) -> None:
     engine = AnsweringEngine()
     app = open_api(engine)
-    response = ask(app, "POST", "/generate", content=body, headers={**JSON, "content-encoding": coding})
+    response = ask(app, "POST", "/generate", content=body, headers={"content-encoding": coding})
     assert response.status_code == 200, response.text
     assert engine.requests[0].prompt == "hi"
 
 
 @pytest.mark.anyio
 async def test_a_compressed_body_may_come_byte_by_byte(app: FastAPI) -> None:
-    pieces = [bytes([byte]) for byte in gzip.compress(BODY, mtime=0)]
+    pieces = [bytes([byte]) for byte in GZIPPED]
     sent: list[int] = []
 
     async def receive() -> dict[str, object]:
@@ -121,10 +95,10 @@ async def test_a_compressed_body_may_come_byte_by_byte(app: FastAPI) -> None:
 def test_what_is_inflated_is_limited_and_not_what_is_sent(app: FastAPI) -> None:
     bomb = gzip.compress(b'{"inputs": "' + b"a" * 10 * MAX_BODY_BYTES + b'"}', 9, mtime=0)
     assert len(bomb) < MAX_BODY_BYTES / 50
-    response = ask(app, "POST", "/generate", content=bomb, headers={**JSON, "content-encoding": "gzip"})
+    response = ask(app, "POST", "/generate", content=bomb, headers={"content-encoding": "gzip"})
     assert_refused(response, "/generate", 413, "too_large", str(MAX_BODY_BYTES))
     values = gzip.compress(b"[" + b"1," * 20_000 + b"1]", mtime=0)
-    response = ask(app, "POST", "/generate", content=values, headers={**JSON, "content-encoding": "gzip"})
+    response = ask(app, "POST", "/generate", content=values, headers={"content-encoding": "gzip"})
     assert_refused(response, "/generate", 413, "too_large", "JSON values")
 
 
@@ -135,8 +109,7 @@ def test_blocks_that_hold_nothing_are_limited_too(app: FastAPI) -> None:
         for at in range(0, len(empty), 65_536):
             yield empty[at : at + 65_536]
 
-    headers = {**JSON, "content-encoding": "gzip"}
-    response = ask(app, "POST", "/generate", content=pieces(), headers=headers)
+    response = ask(app, "POST", "/generate", content=pieces(), headers={"content-encoding": "gzip"})
     assert_refused(response, "/generate", 413, "too_large", str(MAX_BODY_BYTES))
 
 
@@ -144,59 +117,19 @@ def test_blocks_that_hold_nothing_are_limited_too(app: FastAPI) -> None:
     ("coding", "body"),
     [
         ("gzip", BODY),
-        ("gzip", gzip.compress(BODY, mtime=0)[:-4]),
+        ("gzip", GZIPPED[:-4]),
         ("gzip", b""),
         ("deflate", deflate(BODY, zlib.MAX_WBITS) + b"more"),
-        ("gzip", gzip.compress(BODY, mtime=0) + b"more"),
+        ("gzip", GZIPPED + b"more"),
     ],
 )
 def test_a_body_that_is_not_in_its_coding_is_refused(coding: str, body: bytes, app: FastAPI) -> None:
-    response = ask(app, "POST", "/generate", content=body, headers={**JSON, "content-encoding": coding})
+    response = ask(app, "POST", "/generate", content=body, headers={"content-encoding": coding})
     assert_refused(response, "/generate", 422, "validation", f"the body is not in {coding}")
 
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "compress"])
 def test_another_coding_is_refused_with_those_that_are_read(coding: str, app: FastAPI) -> None:
-    response = ask(app, "POST", "/v1/completions", content=BODY, headers={**JSON, "content-encoding": coding})
+    response = ask(app, "POST", "/v1/completions", content=BODY, headers={"content-encoding": coding})
     assert_refused(response, "/v1/completions", 415, "unsupported_media_type", "gzip or deflate")
     assert response.headers["accept-encoding"] == "gzip, deflate"
-
-
-SAFE = {"cache-control", "content-language", "content-length", "content-type", "expires", "last-modified", "pragma"}
-NOT_FOR_CLIENTS = {"vary", "access-control-allow-origin", "access-control-expose-headers", "x-accel-buffering"}
-ORIGIN = {"origin": "https://page.example"}
-STAINLESS = "authorization,content-type,x-stainless-arch,x-stainless-lang,x-stainless-retry-count,x-stainless-timeout"
-
-
-@pytest.fixture(scope="module")
-def shared() -> FastAPI:
-    """An API that one origin may call, with a key."""
-    return open_api(settings=Settings(api_key="secret", cors_allow_origin=(ORIGIN["origin"],)))
-
-
-def test_an_allowed_page_reads_every_header_of_every_reply(shared: FastAPI) -> None:
-    key = {**ORIGIN, "authorization": "Bearer secret"}
-    streamed = {**MINIMAL["/v1/chat/completions"], "stream": True}
-    replies = [
-        ask(shared, "GET", "/info", headers=ORIGIN),
-        ask(shared, "PUT", "/info", headers=ORIGIN),
-        ask(shared, "POST", "/generate", json={}, headers=ORIGIN),
-        ask(shared, "POST", "/generate", json=MINIMAL["/generate"], headers=key),
-        ask(shared, "POST", "/jobs", json=MINIMAL["/generate"], headers=key),
-        ask(shared, "POST", "/v1/chat/completions", json=streamed, headers=key),
-        ask(shared, "POST", "/generate", content=b"", headers={**key, "content-encoding": "br"}),
-    ]
-    for reply in replies:
-        exposed = {name.lower() for name in reply.headers["access-control-expose-headers"].split(", ")}
-        assert {*reply.headers} - SAFE - NOT_FOR_CLIENTS - exposed == set()
-
-
-def test_a_page_may_send_any_header_also_to_a_private_network(shared: FastAPI) -> None:
-    asked = {"access-control-request-method": "POST", "access-control-request-headers": STAINLESS}
-    private = {"access-control-request-private-network": "true"}
-    response = ask(shared, "OPTIONS", "/v1/chat/completions", headers={**ORIGIN, **asked, **private})
-    assert response.status_code == 200
-    assert response.headers["access-control-allow-headers"] == STAINLESS
-    assert response.headers["access-control-allow-private-network"] == "true"
-    other = ask(shared, "OPTIONS", "/v1/models", headers={"origin": "https://other.example", **asked, **private})
-    assert other.status_code == 400

@@ -1,4 +1,4 @@
-"""A key guards the page too: what it asks its visitors for, and what a session may do."""
+"""A key guards the page too: what it asks its visitors for, what a session may do, and who may load a model again."""
 
 import asyncio
 import re
@@ -13,12 +13,15 @@ from demo.access import describe_access, describe_public, read_access
 from demo.api.application import create_api
 from demo.engines.metered import MeteredEngine
 from demo.errors import SettingError
+from demo.operator import may_operate_page
 from demo.settings import Settings
+from tests.api.client import ask, assert_refused
 from tests.api.script import AnsweringEngine
+from tests.scripted import ScriptedEngine
 
 BODY = {"inputs": "Hello", "parameters": {"max_new_tokens": 1}}
-KEY = "secret-key"
-PASSWORD = "pass-word"
+KEY, PASSWORD = "secret-key", "pass-word"
+BEARER = {"Authorization": f"Bearer {KEY}"}
 
 
 class Browser:
@@ -28,24 +31,14 @@ class Browser:
         page = FastAPI()
         page.add_route("/", lambda request: PlainTextResponse("the page"))
         page.add_route("/gradio_api/queue/join", lambda request: PlainTextResponse("joined"), methods=["POST"])
-        self._app = create_api(MeteredEngine(AnsweringEngine()), settings, page)
-        self.cookies = httpx2.Cookies()
+        app = create_api(MeteredEngine(AnsweringEngine()), settings, page)
+        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="https://test")
 
     def get(self, path: str) -> httpx2.Response:
-        return self._ask("GET", path)
+        return asyncio.run(self.http.get(path))
 
     def post(self, path: str, json: Any = None, headers: Any = None) -> httpx2.Response:
-        return self._ask("POST", path, json=json, headers=headers)
-
-    def _ask(self, method: str, path: str, **arguments: Any) -> httpx2.Response:
-        async def request() -> httpx2.Response:
-            transport = httpx2.ASGITransport(self._app)
-            async with httpx2.AsyncClient(transport=transport, base_url="https://test", cookies=self.cookies) as client:
-                reply = await client.request(method, path, **arguments)
-                self.cookies = client.cookies
-                return reply
-
-        return asyncio.run(request())
+        return asyncio.run(self.http.post(path, json=json, headers=headers))
 
 
 def generate(browser: Browser, **headers: str) -> int:
@@ -83,11 +76,11 @@ def test_another_site_cannot_use_a_visitors_session(site: str) -> None:
 def test_a_session_that_was_made_up_or_is_of_another_server_is_none() -> None:
     first, second = Browser(Settings(api_key=KEY)), Browser(Settings(api_key=KEY))
     first.post("/login", json={"password": KEY})
-    for name, value in first.cookies.items():
-        second.cookies.set(name, value)
+    second.http.cookies = first.http.cookies
     assert generate(second) == 401
     second.post("/login", json={"password": KEY})
-    second.cookies = httpx2.Cookies({name: re.sub(r"^\d", "9", value) for name, value in second.cookies.items()})
+    made_up = {name: re.sub(r"^\d", "9", value) for name, value in second.http.cookies.items()}
+    second.http.cookies = httpx2.Cookies(made_up)
     assert generate(second) == 401
 
 
@@ -118,7 +111,7 @@ def test_without_a_key_everything_is_open() -> None:
     client = Browser(Settings())
     assert client.get("/").text == "the page"
     assert generate(client) == 200
-    assert not client.cookies
+    assert not client.http.cookies
 
 
 def test_the_choice_is_named_at_the_start() -> None:
@@ -152,3 +145,73 @@ def test_the_start_says_what_the_world_may_do(settings: Settings, is_reached: bo
 def test_an_open_page_with_a_password_is_refused() -> None:
     with pytest.raises(SettingError, match="exclude each other"):
         Settings(open_page=True, page_password=PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("settings", "here", "elsewhere"),
+    [
+        (Settings(), True, False),
+        (Settings(api_key=KEY), True, True),  # the page has asked for the key
+        (Settings(page_password=PASSWORD), True, True),  # which is the key too
+        (Settings(api_key=KEY, page_password=PASSWORD), False, False),
+        (Settings(api_key=KEY, open_page=True), False, False),
+    ],
+)
+def test_a_visitor_may_operate_where_it_has_given_the_key_or_is_on_this_machine(
+    settings: Settings, here: bool, elsewhere: bool
+) -> None:
+    access = read_access(settings)
+    assert may_operate_page(access, "127.0.0.1", ["host"]) == here
+    assert may_operate_page(access, "192.0.2.7", ["host"]) == elsewhere
+    if not settings.api_key and not settings.page_password:
+        assert not may_operate_page(access, "127.0.0.1", ["Host", "X-Forwarded-For"])
+
+
+def load_again(
+    settings: Settings, address: str = "127.0.0.1", headers: dict[str, str] | None = None, is_due: bool = True
+) -> tuple[httpx2.Response, int]:
+    """The reply to a client at `address`, and how many attempts to load the model have begun."""
+    begun = []
+
+    def reload() -> bool:
+        if is_due:
+            begun.append(1)
+        return is_due
+
+    api = create_api(MeteredEngine(ScriptedEngine()), settings, reload=reload)
+    return ask(api, "POST", "/reload", address, headers=headers), len(begun)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
+def test_without_a_key_a_client_on_this_machine_may_load_the_model_again(address: str) -> None:
+    reply, begun = load_again(Settings(), address)
+    assert (reply.status_code, reply.json(), begun) == (202, {"status": "loading"}, 1)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.7", "10.0.0.1", "2001:db8::1", "unix", ""])
+def test_a_client_elsewhere_may_not_load_the_model_again(address: str) -> None:
+    reply, begun = load_again(Settings(), address)
+    assert_refused(reply, "/reload", 403, "forbidden", "Only whoever runs this server")
+    assert not begun
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP", "X-Forwarded-Host"])
+def test_a_client_behind_a_proxy_on_this_machine_may_not_load_the_model_again(header: str) -> None:
+    reply, begun = load_again(Settings(), headers={header: "127.0.0.1"})
+    assert (reply.status_code, begun) == (403, 0)
+
+
+def test_another_sites_page_may_not_load_the_model_again() -> None:
+    assert load_again(Settings(), headers={"Sec-Fetch-Site": "cross-site"})[0].status_code == 403
+
+
+@pytest.mark.parametrize(("headers", "status"), [(BEARER, 202), ({}, 403), ({"Authorization": "Bearer no"}, 403)])
+def test_with_a_key_whoever_sends_it_may_load_the_model_again_and_nobody_else(
+    headers: dict[str, str], status: int
+) -> None:
+    for address in ("192.0.2.7", "127.0.0.1"):
+        assert load_again(Settings(api_key=KEY), address, headers)[0].status_code == status
+
+
+def test_where_the_model_is_ready_or_being_loaded_there_is_nothing_to_do() -> None:
+    assert_refused(load_again(Settings(), is_due=False)[0], "/reload", 409, "conflict", "nothing to load again")

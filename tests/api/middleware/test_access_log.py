@@ -9,13 +9,12 @@ from fastapi import FastAPI
 from demo.errors import EngineFailed, Overloaded
 from demo.settings import Settings
 from tests.api.client import MINIMAL, ask, parse, post
-from tests.api.script import AnsweringEngine, TicketEngine, open_api
+from tests.api.script import AnsweringEngine, open_api
 from tests.api.visit import Visit, begin
 
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """The access log."""
     caplog.set_level(logging.INFO, logger="demo.access")
     return caplog
 
@@ -85,14 +84,10 @@ def test_a_refused_request_is_logged_with_its_status(log: pytest.LogCaptureFixtu
 
 @pytest.mark.anyio
 async def test_a_client_that_leaves_is_logged_as_left(log: pytest.LogCaptureFixture) -> None:
-    engine = TicketEngine()
-    visit = Visit(open_api(engine), "/generate_stream", {"inputs": "hi"}, {"x-request-id": "one"})
-    await visit.start().until_listening()
-    engine.ticket().start()
-    engine.ticket().write("a")
+    engine, visit = await begin("/generate_stream", {"inputs": "hi"}, {"x-request-id": "one"})
+    engine.ticket().start_with("a")
     await visit.until(lambda: len(visit.writes) == 1)
-    visit.leave()
-    await visit.until_ended()
+    await visit.hang_up()
     (line,) = read_lines(log)
     assert (line["request_id"], line["status"]) == ("one", 200)
     assert line["answers"] == [{"prompt_tokens": 3, "cached_tokens": 0, "generated_tokens": 1, "finish_reason": "left"}]
@@ -104,8 +99,7 @@ async def test_an_answer_that_fails_is_logged_with_the_kind_of_its_error(
     log: pytest.LogCaptureFixture, is_cancelled: bool, reason: str
 ) -> None:
     engine, visit = await begin("/generate", {"inputs": "hi"})
-    engine.ticket().start()
-    engine.ticket().write("a")
+    engine.ticket().start_with("a")
     if is_cancelled:
         engine.close()
     else:
@@ -119,6 +113,5 @@ async def test_an_answer_that_fails_is_logged_with_the_kind_of_its_error(
 @pytest.mark.anyio
 @pytest.mark.parametrize("path", ["*", "", "host:80"])
 async def test_a_target_without_a_slash_is_answered(app: FastAPI, path: str) -> None:
-    visit = Visit(app, path, {}, method="OPTIONS").start()
-    await visit.until_ended()
+    visit = await Visit(app, path, {}, method="OPTIONS").start().until_ended()
     assert visit.status in (307, 404, 405)

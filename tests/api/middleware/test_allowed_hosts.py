@@ -30,7 +30,7 @@ def test_the_own_names_of_a_server_of_this_machine_are_answered(host: str) -> No
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:7860", "10.0.0.1", "", "a b", "evil@localhost"],
+    ["evil.example", "localhost.a.example", "127.0.0.1.a:7860", "10.0.0.1", "[2001:db8::1]", "", "a b", "a@localhost"],
 )
 def test_a_name_that_was_rebound_to_this_machine_is_refused_in_a_sentence(host: str) -> None:
     status, body = ask(choose("127.0.0.1"), host)
