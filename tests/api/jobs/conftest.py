@@ -43,11 +43,10 @@ class JobClient:
         assert reply.headers.get("retry-after") == ("1" if state["state"] in ("queued", "running") else None)
         return state
 
-    async def read_report(self) -> dict[str, Any]:
+    async def read_report(self) -> Any:
         reply = await self.get("/report")
         assert reply.status_code == 200, reply.text
-        report: dict[str, Any] = reply.json()
-        return report
+        return reply.json()
 
     async def resume(self, last_seen: int) -> httpx2.Response:
         """The rest of the stream of a job that has ended."""

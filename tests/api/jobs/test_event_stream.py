@@ -139,23 +139,3 @@ async def test_the_report_has_an_arrival_for_each_write_with_a_token(
     assert made[0] < first < second
     assert made[1] < second
     assert stream["mean_staleness"] <= max(first - made[0], second - made[1]) + 0.001
-
-
-async def test_stream_and_polling_deliver_the_same_text_of_one_run_and_comparable_reports(job: JobClient) -> None:
-    visit = await job.follow()
-    job.ticket.write("a")
-    await visit.until(lambda: len(visit.writes) == 1)
-    polls = [await job.poll()]
-    job.ticket.write_together("b", "c", reason="length")
-    await visit.until_ended()
-    polls.append(await job.poll(since=1))
-    text = "".join(token["text"] for state in polls for token in state["tokens"])
-    assert text == join_text(read_numbered(visit.body)) == polls[-1]["generated_text"]
-    assert len(job.engine.tickets) == 1
-    report = await job.read_report()
-    for way in (report["streamed"], report["polled"]):
-        times, counts = zip(*way["arrivals"], strict=True)
-        assert list(times) == sorted(times)
-        assert list(counts) == sorted(set(counts))
-        assert counts[-1] == len(report["tokens"]) == 3
-        assert way["mean_staleness"] >= 0

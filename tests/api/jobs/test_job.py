@@ -1,20 +1,25 @@
-"""Jobs: the same run, fetched later; each reply counted; results kept for a while."""
+"""Jobs: the same run, fetched later; each reply counted; results kept for a while; and bounded inboxes for webhooks."""
 
 import json
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from demo.api.dialects.errors import Refused
 from demo.api.jobs import run_size, store
+from demo.api.jobs.inbox import InboxStore
 from demo.api.jobs.job import Job
 from demo.api.jobs.report import MAX_OPEN, DeliveryReport
 from demo.api.jobs.store import JobStore
 from demo.api.jobs.webhook_sender import WebhookSender
+from demo.api.openapi.reports import InboxDelivery
+from demo.api.routes.webhook_inbox import MAX_BYTES
 from demo.api.traffic import Traffic
 from demo.client_key import make_client_key
 from demo.request import Request
 from demo.run import Run
+from tests.api.client import ask, assert_refused
 from tests.api.jobs.conftest import JobClient
 from tests.scripted import ScriptedEngine
 
@@ -54,8 +59,7 @@ async def test_a_job_counts_its_replies_the_empty_ones_and_the_staleness_of_each
     await jobs.begin()
     for _ in range(2):
         await jobs.poll()
-    jobs.ticket.start()
-    jobs.ticket.write("a", "b")
+    jobs.ticket.start_with("a", "b")
     await jobs.poll()
     jobs.ticket.write("c")
     report = await jobs.read_report()
@@ -76,8 +80,7 @@ async def test_a_job_counts_its_replies_the_empty_ones_and_the_staleness_of_each
 async def test_delete_stops_the_work_and_the_tokens_so_far_can_still_be_fetched(jobs: JobClient) -> None:
     await jobs.begin()
     assert not jobs.ticket.cancelled  # though nothing reads it
-    jobs.ticket.start()
-    jobs.ticket.write("some")
+    jobs.ticket.start_with("some")
     reply = await jobs.http.delete(f"/jobs/{jobs.id}")
     assert jobs.ticket.cancelled
     assert (reply.status_code, reply.json()["state"]) == (200, "cancelled")
@@ -181,3 +184,56 @@ async def test_a_job_that_nobody_asks_about_ends_and_one_that_is_asked_about_or_
     jobs.find(asked.id)  # as each of its routes does
     jobs.cancel_unasked(seconds=59)
     assert [ticket.cancelled for ticket in engine.tickets] == [True, False, False]
+
+
+def make_delivery(body: str = "") -> InboxDelivery:
+    return {"received": 0.0, "headers": {}, "body": body}
+
+
+def test_the_inbox_least_recently_delivered_to_is_dropped_beyond_the_limit() -> None:
+    inboxes = InboxStore()
+    ids = [str(number) for number in range(66)]
+    for id in [*ids[:-2], ids[0], *ids[-2:]]:
+        inboxes.add(id, make_delivery())
+    assert [id for id in ids if inboxes.read(id)] == [ids[0], *ids[3:]]
+
+
+def test_an_inbox_keeps_its_last_deliveries_oldest_first() -> None:
+    inboxes = InboxStore()
+    deliveries = [make_delivery(str(number)) for number in range(6)]
+    for delivery in deliveries:
+        inboxes.add("mine", delivery)
+    assert inboxes.read("mine") == deliveries[-4:]
+
+
+def test_an_inbox_that_is_only_read_takes_no_place() -> None:
+    inboxes = InboxStore()
+    inboxes.add("mine", make_delivery())
+    for number in range(64):
+        assert inboxes.read(str(number)) == []
+    inboxes.add("other", make_delivery())
+    assert inboxes.read("mine")
+
+
+@pytest.mark.parametrize(("size", "status"), [(MAX_BYTES, 204), (MAX_BYTES + 1, 413)])
+def test_one_delivery_is_bounded(app: FastAPI, size: int, status: int) -> None:
+    path = f"/webhooks/inbox/size-{size}"
+    response = ask(app, "POST", path, content=b"x" * size)
+    deliveries = ask(app, "GET", path).json()["deliveries"]
+    assert response.status_code == status
+    assert [len(delivery["body"]) for delivery in deliveries] == ([MAX_BYTES] if status == 204 else [])
+
+
+def test_of_the_headers_only_those_of_a_webhook_are_kept(app: FastAPI) -> None:
+    headers = {"webhook-id": "1", "content-type": "text/plain", "authorization": "Bearer secret", "x-large": "x" * 1000}
+    ask(app, "POST", "/webhooks/inbox/headers", content=b"\xff", headers=headers)
+    (delivery,) = ask(app, "GET", "/webhooks/inbox/headers").json()["deliveries"]
+    assert delivery["headers"] == {"webhook-id": "1", "content-type": "text/plain"}
+    assert delivery["body"] == "\ufffd"
+
+
+@pytest.mark.parametrize("id", ["a b", "ä", "x" * 65])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_another_id_is_refused(app: FastAPI, method: str, id: str) -> None:
+    path = f"/webhooks/inbox/{id}"
+    assert_refused(ask(app, method, path), path, 422, "validation", "id")
