@@ -1,5 +1,6 @@
-"""The OpenAPI document: complete, equal to what is sent, and displayed without another server."""
+"""The OpenAPI document: complete, equal to what is sent, and displayed without another server; and the page behind."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,42 +9,65 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from fastapi import FastAPI
+from pydantic import TypeAdapter
 
 from demo.api.application import create_api
+from demo.api.openapi import replies, reports, response_replies, room_replies
+from demo.api.openapi.documents import EXAMPLES
 from demo.engines.metered import MeteredEngine
 from demo.events import PromptToken
 from demo.settings import Settings
-from tests.api.client import MINIMAL, ask, assert_refused, parse, post, read_events
+from tests.api.client import GENERATING, MINIMAL, OPENAI, ask, assert_refused, parse, post, read_events
 from tests.api.script import HELLO, RANKED, AnsweringEngine, Script, open_api
-
-GENERATING = {200, 401, 413, 422, 424, 429, 500, 503}
-ROUTES: dict[tuple[str, str], set[int]] = {
-    ("post", "/"): GENERATING,
-    ("post", "/generate"): GENERATING,
-    ("post", "/generate_stream"): GENERATING,
-    ("post", "/v1/chat/completions"): GENERATING,
-    ("post", "/v1/completions"): GENERATING,
-    ("get", "/v1/models"): {200, 503},
-    ("post", "/tokenize"): {200, 422, 503},
-    ("post", "/chat_tokenize"): {200, 422, 503},
-    ("get", "/info"): {200, 503},
-    ("get", "/health"): {200, 503},
-    ("get", "/ping"): {200, 503},
-    ("get", "/metrics"): {200},
-}
 
 
 @pytest.fixture(scope="module")
-def document(app: FastAPI) -> Any:
-    """As a client gets it."""
-    return parse(ask(app, "GET", "/openapi.json").content)
+def document() -> Any:
+    return parse(ask(open_api(has_rooms=True), "GET", "/openapi.json").content)
 
 
-def test_every_route_is_documented_with_its_statuses(document: Any) -> None:
-    for (method, path), statuses in ROUTES.items():
-        responses = document["paths"][path][method]["responses"]
-        assert statuses <= {int(status) for status in responses}, path
-        assert all(response["description"] for response in responses.values())
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_has_the_fields_of_its_schema_and_no_others(name: str) -> None:
+    modules = (replies, reports, response_replies, room_replies)
+    (shape,) = [TypeAdapter(getattr(each, name)) for each in modules if hasattr(each, name)]
+    assert shape.validate_python(EXAMPLES[name], strict=True) == EXAMPLES[name]
+
+
+def test_every_reference_leads_to_a_schema(document: Any) -> None:
+    references = set(re.findall(r'"\$ref": "#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert references <= set(document["components"]["schemas"])
+    assert json.dumps(document).count('"$ref": "#/components/') == json.dumps(document).count('"$ref"')
+
+
+@pytest.mark.parametrize("schema", ["Parameters", "ChatRequest", "CompletionRequest"])
+@pytest.mark.parametrize("name", ["max_tokens_per_second", "return_progress"])
+def test_what_others_do_not_have_is_described(schema: str, name: str, document: Any) -> None:
+    assert document["components"]["schemas"][schema]["properties"][name]["description"].endswith(".")
+
+
+def test_every_route_has_a_summary_a_description_and_an_example_of_each_reply_with_a_body(document: Any) -> None:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert operation["summary"], f"{method} {path}"
+            assert operation["description"], f"{method} {path}"
+            for status, response in operation["responses"].items():
+                assert response["description"], f"{method} {path} {status}"
+                for kind, content in response.get("content", {}).items():
+                    assert kind == "text/plain" or "example" in content, f"{method} {path} {status} {kind}"
+
+
+def test_routes_name_every_status_they_may_answer_with_and_those_that_generate_their_key(document: Any) -> None:
+    for path in ("/tokenize", "/chat_tokenize"):
+        assert {"200", "422", "503"} <= set(document["paths"][path]["post"]["responses"])
+    for path in ("/v1/models", "/info", "/health", "/ping"):
+        assert {"200", "503"} <= set(document["paths"][path]["get"]["responses"])
+    for path in GENERATING:
+        operation = document["paths"][path]["post"]
+        assert operation["security"] == [{"HTTPBearer": []}]
+        expected = {"200", "401", "413", "422", "424", "429", "500", "503"}
+        expected |= {"400"} if path.startswith("/v1/") else set()
+        expected |= {"204", "404"} if path != "/generate" else set()  # a stream that is resumed
+        assert expected == set(operation["responses"])
 
 
 def test_every_operation_has_a_name_of_its_own(document: Any) -> None:
@@ -59,46 +83,39 @@ def assert_valid(document: Any, path: str, method: str, status: int, content_typ
 
 
 DETAILED = {"details": True, "top_n_tokens": 2, "decoder_input_details": True}
-WHOLE: list[tuple[str, dict[str, Any]]] = [
-    *[(path, {}) for path in MINIMAL if path != "/generate_stream"],
+ASKED: list[tuple[str, dict[str, Any]]] = [
+    *[(path, {}) for path in MINIMAL],
     ("/generate", {"parameters": DETAILED}),
     ("/generate", {"parameters": {"details": True, "best_of": 2, "do_sample": True}}),
     ("/", {"parameters": DETAILED}),
     ("/v1/chat/completions", {"logprobs": True, "top_logprobs": 2, "n": 2}),
     ("/v1/completions", {"logprobs": 2, "n": 2}),
-]
-STREAMED: list[tuple[str, dict[str, Any]]] = [
-    ("/generate_stream", {}),
     ("/generate_stream", {"parameters": {"details": True, "top_n_tokens": 2}}),
     ("/", {"stream": True}),
     ("/v1/chat/completions", {"stream": True, "logprobs": True, "top_logprobs": 2}),
-    ("/v1/chat/completions", {"stream": True, "stream_options": {"include_usage": True}}),
     ("/v1/completions", {"stream": True, "logprobs": 2}),
-    ("/v1/completions", {"stream": True, "stream_options": {"include_usage": True}}),
+    *[(path, {"stream": True, "stream_options": {"include_usage": True}}) for path in OPENAI],
 ]
 SCORED = Script(RANKED.tokens, "eos_token", prompt=(PromptToken(1, "h", None), PromptToken(2, "i", -2.5)))
 
 
 @pytest.fixture(scope="module")
 def detailed() -> FastAPI:
-    """Answers with every detail."""
     return open_api(AnsweringEngine(SCORED, HELLO))
 
 
-@pytest.mark.parametrize(("path", "body"), WHOLE)
-def test_whole_replies_follow_the_document(detailed: FastAPI, document: Any, path: str, body: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("path", "body"), ASKED)
+def test_whole_replies_and_events_follow_the_document(
+    detailed: FastAPI, document: Any, path: str, body: dict[str, Any]
+) -> None:
     response = post(detailed, path, **body)
-    assert_valid(document, path, "post", response.status_code, "application/json", parse(response.content))
+    is_stream = path == "/generate_stream" or "stream" in body
+    content_type = "text/event-stream" if is_stream else "application/json"
+    for value in read_events(response.content) if is_stream else [parse(response.content)]:
+        assert_valid(document, path, "post", 200, content_type, value)
 
 
-@pytest.mark.parametrize(("path", "body"), STREAMED)
-def test_events_follow_the_document(detailed: FastAPI, document: Any, path: str, body: dict[str, Any]) -> None:
-    response = post(detailed, path, **body)
-    for event in read_events(response.content):
-        assert_valid(document, path, "post", 200, "text/event-stream", event)
-
-
-@pytest.mark.parametrize("path", [path for method, path in ROUTES if method == "get" and path != "/metrics"])
+@pytest.mark.parametrize("path", ["/v1/models", "/info", "/health", "/ping"])
 def test_what_describes_the_server_follows_the_document(app: FastAPI, document: Any, path: str) -> None:
     response = ask(app, "GET", path)
     assert_valid(document, path, "get", 200, "application/json", parse(response.content))
@@ -126,12 +143,12 @@ def test_the_documents_examples_are_answered(app: FastAPI, document: Any) -> Non
 def test_the_documents_page_comes_from_this_server_alone(app: FastAPI) -> None:
     page = ask(app, "GET", "/docs")
     assert page.headers["content-type"].startswith("text/html")
-    assert not re.findall(r"(?:src|href)=[\"'](?:https?:)?//", page.text)
     assert "http://" not in page.text
     assert "https://" not in page.text
     files = re.findall(r"(?:src|href)=[\"']([^\"']+)", page.text)
     assert len(files) >= 3
     for file in files:
+        assert not file.startswith("//")
         assert ask(app, "GET", file).status_code == 200
 
 
@@ -175,12 +192,20 @@ def test_the_page_is_behind_all_paths_that_are_not_the_apis(paged: FastAPI) -> N
     assert ask(paged, "POST", "/gradio_api/queue/join").json() == "the page's gradio_api/queue/join"
 
 
-def test_no_path_of_the_api_falls_through_to_the_page(paged: FastAPI) -> None:
-    for method, path in ROUTES:
-        for other in {"GET", "POST", "PUT", "DELETE"} - {method.upper()}:
-            if (other, path) != ("GET", "/"):
-                assert_refused(ask(paged, other, path), path, 405, "method_not_allowed")
-    assert_refused(ask(paged, "GET", "/v1/nowhere"), "/v1/nowhere", 404, "not_found")
+@pytest.mark.parametrize("name", ["app", "paged"])
+def test_no_path_of_the_api_falls_through_to_the_page_or_takes_another_method(
+    app: FastAPI, name: str, request: pytest.FixtureRequest
+) -> None:
+    api: FastAPI = request.getfixturevalue(name)
+    assert_refused(ask(api, "GET", "/v1/nowhere"), "/v1/nowhere", 404, "not_found")
+    for path, operations in app.openapi()["paths"].items():
+        allowed = {each.upper() for each in operations}
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - allowed:
+            if (path, method) != ("/", "GET"):
+                response = ask(api, method, path.replace("{", "").replace("}", ""))
+                assert_refused(response, path, 405, "method_not_allowed", method)
+                named = {*response.headers["allow"].split(", ")}
+                assert named == allowed | ({"HEAD"} if "GET" in allowed else set())
 
 
 def test_errors_of_the_page_have_the_format_of_the_api() -> None:

@@ -10,13 +10,12 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from tests.api.client import PATIENCE, STREAMED, WHOLE, parse, post, read_events
+from tests.api.client import CHAT, COMPLETIONS, OPENAI, PATIENCE, STREAMED, WHOLE, parse, post, read_events
 from tests.api.script import HELLO, AnsweringEngine, Script, make_token, open_api
 from tests.api.serving import serve_api
 from tests.engines.test_metered import read_metrics
 
 REUSED = replace(HELLO, input_tokens=840, cached_tokens=812)
-OPENAI = ("/v1/chat/completions", "/v1/completions")
 
 
 def open_reusing(*scripts: Script) -> FastAPI:
@@ -41,7 +40,7 @@ def test_usage_counts_a_prompt_once_and_as_cached_what_no_answer_had_to_compute(
 
 def test_prompts_beside_each_other_are_summed() -> None:
     other = Script((make_token(1, "Bye", -0.5),), input_tokens=40, cached_tokens=32)
-    usage = read_usage(post(open_reusing(REUSED, REUSED, other, other), "/v1/completions", prompt=["a", "b"], n=2))
+    usage = read_usage(post(open_reusing(REUSED, REUSED, other, other), COMPLETIONS, prompt=["a", "b"], n=2))
     assert (usage["prompt_tokens"], usage["prompt_tokens_details"]["cached_tokens"]) == (880, 844)
 
 
@@ -83,7 +82,7 @@ def test_metrics_count_them_beside_the_tokens_of_prompts() -> None:
     app = open_reusing(replace(REUSED, cached_tokens=0), REUSED)
     post(app, "/generate")
     assert read_metrics(app)["tgi_request_cached_tokens"] == 0
-    post(app, "/v1/chat/completions", n=2)
+    post(app, CHAT, n=2)
     samples = read_metrics(app)
     assert (samples["tgi_request_input_length_sum"], samples["tgi_request_cached_tokens"]) == (3 * 840, 812)
 

@@ -20,7 +20,6 @@ APP = open_api(AnsweringEngine(HELLO, RANKED, HELD_BACK, ENDED), has_rooms=True)
 DOCUMENT = APP.openapi()
 SCHEMA: Any = schemathesis.openapi.from_asgi("/openapi.json", APP)
 OPERATIONS = {f"{each.ok().method.upper()} {each.ok().path}": each.ok() for each in SCHEMA.get_all_operations()}
-WITH_BODY = [name for name, operation in OPERATIONS.items() if operation.body]
 patient = settings(max_examples=30, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
@@ -50,32 +49,20 @@ def check(status: int, content_type: str, body: bytes, documented: set[int]) -> 
         assert content_type.startswith("text/")
 
 
-def read_documented(name: str) -> set[int]:
+@pytest.mark.parametrize(
+    ("mode", "name"),
+    [
+        *((GenerationMode.POSITIVE, name) for name in OPERATIONS),
+        *((GenerationMode.NEGATIVE, name) for name, operation in OPERATIONS.items() if operation.body),
+    ],
+    ids=str,
+)
+def test_requests_that_follow_the_document_and_bodies_that_do_not_are_answered(mode: GenerationMode, name: str) -> None:
     method, _, path = name.partition(" ")
-    return {int(status) for status in DOCUMENT["paths"][path][method.lower()]["responses"]}
+    documented = {int(status) for status in DOCUMENT["paths"][path][method.lower()]["responses"]}
 
-
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
-@pytest.mark.parametrize("name", WITH_BODY)
-def test_bodies_that_follow_the_document_and_bodies_that_do_not_are_answered(name: str, mode: GenerationMode) -> None:
-    documented = read_documented(name)
-
-    @patient
+    @settings(patient, max_examples=30 if OPERATIONS[name].body else 10)
     @given(case=OPERATIONS[name].as_strategy(generation_mode=mode))
-    def send(case: Any) -> None:
-        response = case.call(timeout=PATIENCE)
-        content_type = response.headers.get("content-type", [""])[0]
-        check(response.status_code, content_type, response.content, documented)
-
-    send()
-
-
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in WITH_BODY])
-def test_every_other_route_answers(name: str) -> None:
-    documented = read_documented(name)
-
-    @settings(patient, max_examples=10)
-    @given(case=OPERATIONS[name].as_strategy(generation_mode=GenerationMode.POSITIVE))
     def send(case: Any) -> None:
         response = case.call(timeout=PATIENCE)
         check(response.status_code, response.headers.get("content-type", [""])[0], response.content, documented)

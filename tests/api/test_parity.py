@@ -1,22 +1,19 @@
 """A whole reply is the stream, read to its end: over real random models, in every dialect, for many requests."""
 
-import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-import httpx2
 import pytest
 import torch
 from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.api.application import create_api
 from demo.engines.local.engine import LocalEngine
-from demo.engines.metered import MeteredEngine
 from demo.settings import Settings
-from tests.api.client import parse, read_events
+from tests.api import client
+from tests.api.client import CHAT, COMPLETIONS, parse, read_events
+from tests.api.script import open_api
 from tests.engines.local.conftest import wait_until_loaded
 from tests.engines.local.tiny import make_model, make_network
 
@@ -27,25 +24,14 @@ seeds = st.integers(0, 2**64 - 1)
 lengths = st.integers(1, 16)
 
 
-@dataclass
-class Api:
-    """An API and the loop it lives in."""
-
-    app: FastAPI
-    loop: asyncio.AbstractEventLoop
-
-    def ask(self, path: str, body: dict[str, Any]) -> bytes:
-        async def request() -> bytes:
-            async with httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url="http://test") as client:
-                response = await asyncio.wait_for(client.post(path, json=body), 30)
-                assert response.status_code == 200, response.text
-                return response.content
-
-        return self.loop.run_until_complete(request())
+def ask(app: FastAPI, path: str, body: dict[str, Any]) -> bytes:
+    response = client.ask(app, "POST", path, json=body)
+    assert response.status_code == 200, response.text
+    return response.content
 
 
 @pytest.fixture(scope="module", params=["llama", "recurrent"])
-def api(request: pytest.FixtureRequest) -> Iterator[Api]:
+def api(request: pytest.FixtureRequest) -> Iterator[FastAPI]:
     """In front of a real engine with a random model."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # what is so small is only slowed down by more
@@ -53,9 +39,7 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
     model = make_model(make_network(request.param), Settings(no_prefix_cache=True))
     worker = LocalEngine(lambda report: model, 64)
     wait_until_loaded(worker)
-    loop = asyncio.new_event_loop()
-    yield Api(create_api(MeteredEngine(worker), Settings()), loop)
-    loop.close()
+    yield open_api(worker)
     worker.close()
     torch.set_num_threads(threads)
 
@@ -80,10 +64,10 @@ native = st.fixed_dictionaries(
 
 @drawn
 @given(prompt=prompts, parameters=native)
-def test_tgis_whole_reply_is_its_stream(api: Api, prompt: str, parameters: dict[str, Any]) -> None:
+def test_tgis_whole_reply_is_its_stream(api: FastAPI, prompt: str, parameters: dict[str, Any]) -> None:
     body = {"inputs": prompt, "parameters": parameters}
-    events = read_events(api.ask("/generate_stream", body))
-    whole = parse(api.ask("/generate", body))
+    events = read_events(ask(api, "/generate_stream", body))
+    whole = parse(ask(api, "/generate", body))
     details, last = whole["details"], events[-1]
     before = prompt if parameters.get("return_full_text") else ""
     assert before + "".join(event["token"]["text"] for event in events) == whole["generated_text"]
@@ -95,8 +79,8 @@ def test_tgis_whole_reply_is_its_stream(api: Api, prompt: str, parameters: dict[
     for name in ("finish_reason", "generated_tokens", "seed"):
         assert last["details"][name] == details[name]
     assert details["generated_tokens"] == len(events) <= parameters["max_new_tokens"]
-    assert parse(api.ask("/", body)) == [whole]
-    assert read_tokens(api.ask("/", {**body, "stream": True})) == [event["token"] for event in events]
+    assert parse(ask(api, "/", body)) == [whole]
+    assert read_tokens(ask(api, "/", {**body, "stream": True})) == [event["token"] for event in events]
 
 
 def read_tokens(body: bytes) -> list[Any]:
@@ -147,9 +131,9 @@ def split_by_choice(chunks: list[Any]) -> list[list[Any]]:
         optional={**optional, "top_logprobs": st.integers(0, 5)},
     )
 )
-def test_the_whole_chat_is_its_stream(api: Api, body: dict[str, Any]) -> None:
-    chunks = read_events(api.ask("/v1/chat/completions", {**body, "stream": True}))
-    whole = parse(api.ask("/v1/chat/completions", body))
+def test_the_whole_chat_is_its_stream(api: FastAPI, body: dict[str, Any]) -> None:
+    chunks = read_events(ask(api, CHAT, {**body, "stream": True}))
+    whole = parse(ask(api, CHAT, body))
     choices = split_by_choice(chunks)
     assert len(choices) == len(whole["choices"]) == body.get("n", 1)
     for pieces, choice in zip(choices, whole["choices"], strict=True):
@@ -164,9 +148,9 @@ def test_the_whole_chat_is_its_stream(api: Api, body: dict[str, Any]) -> None:
 
 @drawn
 @given(body=st.fixed_dictionaries({**common, "prompt": prompts, "logprobs": st.integers(0, 5)}, optional=optional))
-def test_the_whole_completion_is_its_stream(api: Api, body: dict[str, Any]) -> None:
-    chunks = read_events(api.ask("/v1/completions", {**body, "stream": True}))
-    whole = parse(api.ask("/v1/completions", body))
+def test_the_whole_completion_is_its_stream(api: FastAPI, body: dict[str, Any]) -> None:
+    chunks = read_events(ask(api, COMPLETIONS, {**body, "stream": True}))
+    whole = parse(ask(api, COMPLETIONS, body))
     choices = split_by_choice(chunks)
     assert len(choices) == len(whole["choices"]) == body.get("n", 1)
     for pieces, choice in zip(choices, whole["choices"], strict=True):
@@ -181,60 +165,60 @@ def test_the_whole_completion_is_its_stream(api: Api, body: dict[str, Any]) -> N
 
 @drawn
 @given(prompt=prompts, seed=seeds, length=lengths)
-def test_all_dialects_return_the_same_answer(api: Api, prompt: str, seed: int, length: int) -> None:
+def test_all_dialects_return_the_same_answer(api: FastAPI, prompt: str, seed: int, length: int) -> None:
     parameters = {"do_sample": True, "seed": seed, "max_new_tokens": length, "details": True}
-    whole = parse(api.ask("/generate", {"inputs": prompt, "parameters": parameters}))
+    whole = parse(ask(api, "/generate", {"inputs": prompt, "parameters": parameters}))
     body: dict[str, Any] = {"prompt": prompt, "seed": seed, "max_tokens": length, "logprobs": 0}
-    (choice,) = parse(api.ask("/v1/completions", body))["choices"]
+    (choice,) = parse(ask(api, COMPLETIONS, body))["choices"]
     assert choice["text"] == whole["generated_text"]
     assert choice["logprobs"]["token_logprobs"] == [token["logprob"] for token in whole["details"]["tokens"]]
-    assert read_tokens(api.ask("/v1/completions", {**body, "stream": True})) == whole["details"]["tokens"]
+    assert read_tokens(ask(api, COMPLETIONS, {**body, "stream": True})) == whole["details"]["tokens"]
 
 
 @drawn
 @given(prompt=prompts, raw=st.booleans())
-def test_the_prompts_tokens_are_returned_with_their_logprobs(api: Api, prompt: str, raw: bool) -> None:
+def test_the_prompts_tokens_are_returned_with_their_logprobs(api: FastAPI, prompt: str, raw: bool) -> None:
     parameters = {"details": True, "decoder_input_details": True, "max_new_tokens": 1, "raw": raw}
-    details = parse(api.ask("/generate", {"inputs": prompt, "parameters": parameters}))["details"]
+    details = parse(ask(api, "/generate", {"inputs": prompt, "parameters": parameters}))["details"]
     if raw:
-        pieces = parse(api.ask("/tokenize", {"inputs": prompt}))
+        pieces = parse(ask(api, "/tokenize", {"inputs": prompt}))
     else:
         messages = [{"role": "user", "content": prompt}]
-        pieces = parse(api.ask("/chat_tokenize", {"messages": messages}))["tokenize_response"]
+        pieces = parse(ask(api, "/chat_tokenize", {"messages": messages}))["tokenize_response"]
     assert [token["id"] for token in details["prefill"]] == [piece["id"] for piece in pieces]
     assert [token["logprob"] is None for token in details["prefill"]] == [True] + [False] * (len(pieces) - 1)
 
 
 @drawn
 @given(prompt=prompts, seed=seeds, length=lengths)
-def test_plain_text_is_answered_as_the_same_message_is(api: Api, prompt: str, seed: int, length: int) -> None:
+def test_plain_text_is_answered_as_the_same_message_is(api: FastAPI, prompt: str, seed: int, length: int) -> None:
     messages = [{"role": "user", "content": prompt}]
-    chat = parse(api.ask("/v1/chat/completions", {"messages": messages, "seed": seed, "max_tokens": length}))
-    given = parse(api.ask("/v1/completions", {"prompt": prompt, "seed": seed, "max_tokens": length}))
+    chat = parse(ask(api, CHAT, {"messages": messages, "seed": seed, "max_tokens": length}))
+    given = parse(ask(api, COMPLETIONS, {"prompt": prompt, "seed": seed, "max_tokens": length}))
     assert given["choices"][0]["text"] == chat["choices"][0]["message"]["content"]
     assert given["usage"] == chat["usage"]
-    templated = parse(api.ask("/chat_tokenize", {"messages": messages}))["templated_text"]
+    templated = parse(ask(api, "/chat_tokenize", {"messages": messages}))["templated_text"]
     parameters = {"do_sample": True, "seed": seed, "max_new_tokens": length}
-    spelled = parse(api.ask("/generate", {"inputs": templated, "parameters": parameters}))
+    spelled = parse(ask(api, "/generate", {"inputs": templated, "parameters": parameters}))
     assert spelled["generated_text"] == given["choices"][0]["text"]
 
 
 @settings(drawn, max_examples=4)
 @given(prompt=prompts, seed=seeds, at=st.integers(0, 15), top=st.integers(0, 5))
 def test_what_is_told_of_a_token_does_not_depend_on_stop_strings_or_alternatives(
-    api: Api, prompt: str, seed: int, at: int, top: int
+    api: FastAPI, prompt: str, seed: int, at: int, top: int
 ) -> None:
     parameters = {"do_sample": True, "seed": seed, "max_new_tokens": 16, "details": True}
-    plain = parse(api.ask("/generate", {"inputs": prompt, "parameters": parameters}))
+    plain = parse(ask(api, "/generate", {"inputs": prompt, "parameters": parameters}))
     text, tokens = plain["generated_text"], plain["details"]["tokens"]
     begun = [text[at : at + 1] + "\0\0", text[at : at + 2] + "☃", text[:1] + "☃"]  # which never are complete
     body = {"inputs": prompt, "parameters": {**parameters, "stop": begun, "top_n_tokens": top}}
-    details = parse(api.ask("/generate", body))["details"]
+    details = parse(ask(api, "/generate", body))["details"]
     assert (details["tokens"], details["finish_reason"]) == (tokens, plain["details"]["finish_reason"])
-    assert read_tokens(api.ask("/generate_stream", body)) == tokens
+    assert read_tokens(ask(api, "/generate_stream", body)) == tokens
     if not (stop := text[at : at + 2]):
         return
-    cut = parse(api.ask("/generate", {"inputs": prompt, "parameters": {**parameters, "stop": [stop]}}))
+    cut = parse(ask(api, "/generate", {"inputs": prompt, "parameters": {**parameters, "stop": [stop]}}))
     assert cut["generated_text"] == text[: text.index(stop)]
     assert cut["details"]["finish_reason"] == "stop_sequence"
     for one, other in zip(cut["details"]["tokens"], tokens, strict=False):
@@ -245,14 +229,14 @@ def test_what_is_told_of_a_token_does_not_depend_on_stop_strings_or_alternatives
 @settings(drawn, max_examples=4)
 @given(prompt=prompts, seed=seeds, top=st.integers(0, 3), stops=stops)
 def test_the_bytes_of_all_tokens_are_the_texts_and_each_offset_is_a_tokens_place(
-    api: Api, prompt: str, seed: int, top: int, stops: list[str]
+    api: FastAPI, prompt: str, seed: int, top: int, stops: list[str]
 ) -> None:
     body: dict[str, Any] = {"seed": seed, "max_tokens": 16, "stop": stops, "n": 2}
     chat = {**body, "messages": [{"role": "user", "content": prompt}], "logprobs": True, "top_logprobs": top}
-    for choice in parse(api.ask("/v1/chat/completions", chat))["choices"]:
+    for choice in parse(ask(api, CHAT, chat))["choices"]:
         told = bytes(byte for token in choice["logprobs"]["content"] for byte in token["bytes"])
         assert told.decode(errors="replace") == choice["message"]["content"]
-    for choice in parse(api.ask("/v1/completions", {**body, "prompt": prompt, "logprobs": top}))["choices"]:
+    for choice in parse(ask(api, COMPLETIONS, {**body, "prompt": prompt, "logprobs": top}))["choices"]:
         assert all(len(each) >= top for each in choice["logprobs"]["top_logprobs"])
         offsets = choice["logprobs"]["text_offset"]
         assert offsets == sorted(offsets)

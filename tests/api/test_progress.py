@@ -10,11 +10,9 @@ import pytest
 from demo.engine import Log, Ticket
 from demo.events import PromptProgress, Started
 from demo.request import Request
-from tests.api.client import STREAMED, WHOLE, ask, parse, post, read_events
+from tests.api.client import COMPLETIONS, OPENAI, STREAMED, WHOLE, ask, parse, post, read_events
 from tests.api.script import HELLO, AnsweringEngine, open_api
 from tests.api.visit import begin
-
-OPENAI = ("/v1/chat/completions", "/v1/completions")
 
 
 class LongPromptEngine(AnsweringEngine):
@@ -23,12 +21,8 @@ class LongPromptEngine(AnsweringEngine):
     def submit(self, request: Request, log: Log) -> Ticket:
         def write(*events: Any) -> None:
             now = time.perf_counter()
-            progress = (
-                Started(now, 300, 7, 200),
-                PromptProgress(now + 0.04, 256, 300),
-                PromptProgress(now + 0.06, 300, 300),
-            )
-            log(*progress, *events[1:])
+            progress = PromptProgress(now + 0.04, 256, 300), PromptProgress(now + 0.06, 300, 300)
+            log(Started(now, 300, 7, 200), *progress, *events[1:])
 
         return super().submit(request, write)
 
@@ -96,7 +90,7 @@ def test_a_jobs_stream_reports_it_to_a_reader_from_the_beginning(asked: bool, co
 def test_each_chunk_has_the_form_that_the_document_gives_it() -> None:
     document = open_api(LongPromptEngine()).openapi()
     fields = document["components"]["schemas"]["PromptProgress"]["properties"]
-    response = ask_for_progress("/v1/completions", {"prompt": "hi", "stream": True})
+    response = ask_for_progress(COMPLETIONS, {"prompt": "hi", "stream": True})
     assert set(read_events(response.content)[0]["prompt_progress"]) == set(fields)
     assert "return_progress" in json.dumps(document["components"]["schemas"]["Parameters"])
     assert parse(response.text.split("\n\n")[0].removeprefix("data: "))["object"] == "text_completion"
