@@ -1,4 +1,4 @@
-"""The key of a client: the same for the same one, another for any other, and nothing to be read in it."""
+"""The key of a client: the same for the same one, another for any other; and what of an address it cannot choose."""
 
 from itertools import combinations
 
@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from demo.address import find_network, is_loopback, parse_address
 from demo.client_key import find_address_key, make_client_key
 
 ADDRESS = "192.0.2.7"
@@ -25,18 +26,38 @@ def test_clients_of_one_address_can_be_told_from_those_of_another() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("address", "network"),
     [
-        ("2001:db8::7", "2001:db8::ffff:1:2:3", True),  # whoever has a network of IPv6 has 2 ** 64 addresses
-        ("2001:db8::7", "2001:db8:0:1::7", False),
-        ("192.0.2.7", "::ffff:192.0.2.7", True),
-        ("::ffff:192.0.2.7", "::ffff:192.0.2.8", False),
-        ("unix:", "", False),
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),  # whoever has a network of IPv6 has 2 ** 64 addresses
+        ("2001:db8:1:3::9", "2001:db8:1:3::/64"),
+        ("unix:", "unix:"),
     ],
 )
-def test_a_client_cannot_choose_its_network(one: str, other: str, same: bool) -> None:
-    keys = {find_address_key(make_client_key(address, "address")) for address in (one, other)}
-    assert (len(keys) == 1) == same
+def test_a_client_cannot_choose_its_network(address: str, network: str) -> None:
+    assert find_network(address) == network
+    one, other = (find_address_key(make_client_key(each, "address")) for each in (address, network))
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("text", "is_ours"),
+    [
+        *[(text, True) for text in ("127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1")],
+        *[
+            (text, False)
+            for text in ("", "10.0.0.1", "::ffff:10.0.0.1", "0.0.0.0", "::", "localhost", "127.0.0.1, ::1")
+        ],
+    ],
+)
+def test_the_loopback_is_known_in_every_form_and_is_what_no_other_machine_has(text: str, is_ours: bool) -> None:
+    assert is_loopback(text) == is_ours
+
+
+def test_an_address_of_ipv4_that_is_written_as_one_of_ipv6_is_the_same() -> None:
+    assert parse_address("::ffff:192.0.2.7") == parse_address("192.0.2.7")
+    assert parse_address("unix:") is None
 
 
 @given(st.text(), st.text())

@@ -29,19 +29,12 @@ def test_the_embedded_model_is_found_without_importing_its_package() -> None:
     assert "llama_cpp" not in sys.modules
 
 
-def test_a_package_that_would_break_on_import_is_found_all_the_same(
+def test_a_package_that_would_break_on_import_is_found_and_one_without_its_model_file_counts_as_absent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install_package(tmp_path, "some-model", ["notes.txt", "weights.gguf"])
-    monkeypatch.syspath_prepend(tmp_path)
-    assert find_embedded("some-model") == tmp_path / "some_model" / "weights.gguf"
-
-
-def test_a_package_without_its_model_file_counts_as_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_package(tmp_path, "hollow-model", ["notes.txt"])
     monkeypatch.syspath_prepend(tmp_path)
+    assert find_embedded("some-model") == tmp_path / "some_model" / "weights.gguf"
     assert find_embedded("hollow-model") is None
-
-
-def test_a_package_that_is_not_installed_is_absent() -> None:
     assert find_embedded("no-such-package-anywhere") is None

@@ -14,11 +14,7 @@ TOO_MUCH = 2**50  # bytes, or numbers: more than any system maps
 
 @pytest.mark.parametrize(
     "allocate",
-    [
-        lambda: bytearray(2**62),
-        lambda: mmap.mmap(-1, TOO_MUCH),
-        lambda: torch.empty(TOO_MUCH),
-    ],
+    [lambda: bytearray(2**62), lambda: mmap.mmap(-1, TOO_MUCH), lambda: torch.empty(TOO_MUCH)],
     ids=["bytearray", "mmap", "torch"],
 )
 def test_an_allocation_that_fails_is_an_out_of_memory_error(allocate: Callable[[], object]) -> None:

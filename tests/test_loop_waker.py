@@ -4,7 +4,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from weakref import ref
 
 import pytest
@@ -28,92 +28,68 @@ def make_futures(count: int) -> "list[asyncio.Future[None]]":
     return [asyncio.get_running_loop().create_future() for _ in range(count)]
 
 
-def test_until_the_loop_runs_the_call_it_is_called_once_however_many_wait() -> None:
-    async def scene() -> None:
-        loop, waiting = CountingLoop(), make_futures(5)
+@pytest.mark.anyio
+@pytest.mark.parametrize(("together", "raises"), [(False, False), (True, False), (True, True)])
+async def test_however_many_wait_one_call_resolves_them_and_after_the_block_where_they_are_woken_together(
+    together: bool, raises: bool
+) -> None:
+    loop, waiting = CountingLoop(), make_futures(5)
+    with suppress(ValueError), wake_together() if together else nullcontext():
         for each in waiting:
             loop.waker.wake(each)
+        assert len(loop.calls) == (0 if together else 1)
+        if raises:
+            raise ValueError
+    assert len(loop.calls) == 1
+    loop.calls.pop()()
+    assert all(each.done() for each in waiting)
+    loop.waker.wake(*make_futures(1))
+    assert len(loop.calls) == 1, "what is woken after the block is flushed at once"
+
+
+@pytest.mark.anyio
+async def test_a_thread_that_wakes_together_does_not_delay_another_thread() -> None:
+    loop = CountingLoop()
+    with wake_together():
+        await asyncio.to_thread(loop.waker.wake, *make_futures(1))
         assert len(loop.calls) == 1
-        loop.calls.pop()()
-        assert all(each.done() for each in waiting)
-        loop.waker.wake(*make_futures(1))
-        assert len(loop.calls) == 1
-
-    asyncio.run(scene())
 
 
-@pytest.mark.parametrize("raises", [False, True])
-def test_futures_that_are_woken_together_are_resolved_after_the_block_by_one_call(raises: bool) -> None:
-    async def scene() -> None:
-        loop, waiting = CountingLoop(), make_futures(5)
-        with suppress(ValueError), wake_together():
-            for each in waiting:
-                loop.waker.wake(each)
-            assert not loop.calls
-            if raises:
-                raise ValueError
-        assert len(loop.calls) == 1
-        loop.calls.pop()()
-        assert all(each.done() for each in waiting)
-        loop.waker.wake(*make_futures(1))
-        assert len(loop.calls) == 1, "what is woken after the block is flushed at once"
-
-    asyncio.run(scene())
+@pytest.mark.anyio
+async def test_it_wakes_from_another_thread() -> None:
+    (waiting,) = make_futures(1)
+    threading.Thread(target=find_waker().wake, args=(waiting,)).start()
+    await asyncio.wait_for(waiting, 5)
 
 
-def test_a_thread_that_wakes_together_does_not_delay_another_thread() -> None:
-    async def scene() -> None:
-        loop = CountingLoop()
-        with wake_together():
-            thread = threading.Thread(target=loop.waker.wake, args=make_futures(1))
-            thread.start()
-            thread.join()
-            assert len(loop.calls) == 1
-
-    asyncio.run(scene())
-
-
-def test_it_wakes_from_another_thread() -> None:
-    async def wait() -> None:
-        waiting = asyncio.get_running_loop().create_future()
-        threading.Thread(target=find_waker().wake, args=(waiting,)).start()
-        await asyncio.wait_for(waiting, 5)
-
-    asyncio.run(wait())
-
-
-def test_a_future_that_was_cancelled_stays_cancelled() -> None:
-    async def leave() -> None:
-        waiting = asyncio.get_running_loop().create_future()
-        waiting.cancel()
-        find_waker().wake(waiting)
-        await asyncio.sleep(0)
-        assert waiting.cancelled()
-
-    asyncio.run(leave())
+@pytest.mark.anyio
+async def test_a_future_that_was_cancelled_stays_cancelled() -> None:
+    (waiting,) = make_futures(1)
+    waiting.cancel()
+    find_waker().wake(waiting)
+    await asyncio.sleep(0)
+    assert waiting.cancelled()
 
 
 def test_waking_a_future_of_a_closed_loop_is_harmless() -> None:
     async def find() -> tuple[LoopWaker, "asyncio.Future[None]"]:
-        return find_waker(), asyncio.get_running_loop().create_future()
+        return find_waker(), make_futures(1)[0]
 
     waker, waiting = asyncio.run(find())
     waker.wake(waiting)
     assert not waiting.done()
 
 
-def test_a_loop_has_one_waker() -> None:
-    async def find() -> bool:
-        return find_waker() is find_waker()
-
-    assert asyncio.run(find())
+@pytest.mark.anyio
+async def test_a_loop_has_one_waker() -> None:
+    assert find_waker() is find_waker()
 
 
 @pytest.mark.parametrize("pending", [False, True], ids=["idle", "with a call under way"])
 def test_a_loop_that_has_ended_is_forgotten(pending: bool) -> None:
     async def scene() -> "ref[asyncio.AbstractEventLoop]":
         loop = asyncio.get_running_loop()
-        waiting: list[asyncio.Future[None]] = [loop.create_future(), loop.create_future()]
+        waiting = make_futures(2)
         find_waker().wake(waiting[0])
         await waiting[0]
         if pending:

@@ -44,13 +44,11 @@ def test_whole_is_the_same_run_with_everything_at_its_end(times: list[float]) ->
     assert len(whole.tokens) == len(streamed.tokens)
     assert set(whole.tokens) <= {streamed.total}
     assert whole.rate is None
+    assert whole.ttft == (whole.total if times else None)
     if times:
-        assert whole.ttft == whole.total
         assert streamed.ttft is not None
         assert whole.ttft is not None
         assert streamed.ttft <= whole.ttft
-    else:
-        assert whole.ttft is None
 
 
 def test_before_anything_happened_every_number_is_none() -> None:
@@ -72,16 +70,14 @@ def test_ttft_ends_with_the_first_text_and_not_with_a_later_token_or_the_end() -
     assert measure_whole(timeline).ttft == 8
 
 
-def test_one_token_has_a_ttft_and_no_gap_and_no_tpot() -> None:
-    timeline = measure_streamed(SUBMITTED, make_log([0.5]))
-    assert timeline.ttft == 0.5
-    assert timeline.gaps == ()
-    assert timeline.tpot is None
-    assert timeline.rate is None
-
-
-def test_the_rate_is_of_the_tokens_after_the_first() -> None:
-    assert measure_streamed(SUBMITTED, make_log([1.0, 1.5, 2.0])).rate == pytest.approx(2)
+@pytest.mark.parametrize(
+    ("times", "gaps", "tpot", "rate"), [([0.5], (), None, None), ([0.5, 1.0, 1.5], (0.5, 0.5), 0.5, 2)]
+)
+def test_the_rate_is_of_the_tokens_after_the_first(
+    times: list[float], gaps: tuple[float, ...], tpot: float | None, rate: float | None
+) -> None:
+    timeline = measure_streamed(SUBMITTED, make_log(times))
+    assert (timeline.ttft, timeline.gaps, timeline.tpot, timeline.rate) == (0.5, gaps, tpot, rate)
 
 
 def test_while_it_runs_nothing_has_been_seen_of_the_whole() -> None:

@@ -41,21 +41,19 @@ def test_a_parameter_out_of_range_is_one_sentence_naming_it_and_its_value(name: 
     assert is_one_sentence(str(refusal.value))
 
 
-def test_too_many_stop_strings_are_counted_in_the_error() -> None:
-    with pytest.raises(BadRequest, match="stop is 5: it must be at most 4"):
-        Request("hello", stop=("a", "b", "c", "d", "e"))
-
-
-@pytest.mark.parametrize("prompt", ["", ()])
-def test_an_empty_prompt_is_a_bad_request(prompt: Any) -> None:
-    with pytest.raises(BadRequest, match="prompt is empty"):
-        Request(prompt)
-
-
-@pytest.mark.parametrize("prompt", ["a\ud800", (Message("user", "\udfff"),)])
-def test_half_a_character_in_the_prompt_is_a_bad_request(prompt: Any) -> None:
-    with pytest.raises(BadRequest, match="half a character"):
-        Request(prompt)
+@pytest.mark.parametrize(
+    ("prompt", "stop", "words"),
+    [
+        ("hello", ("a", "b", "c", "d", "e"), "stop is 5: it must be at most 4"),
+        ("", (), "prompt is empty"),
+        ((), (), "prompt is empty"),
+        ("a\ud800", (), "half a character"),
+        ((Message("user", "\udfff"),), (), "half a character"),
+    ],
+)
+def test_a_bad_request_says_why(prompt: Any, stop: tuple[str, ...], words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        Request(prompt, stop=stop)
 
 
 @pytest.mark.parametrize(
@@ -72,18 +70,11 @@ def test_values_at_the_limits_are_accepted(at_the_limit: Sampling) -> None:
     assert request.sampling == at_the_limit
 
 
-@pytest.mark.parametrize(
-    "warper",
-    [{"do_sample": True}, {"temperature": 0.7}, {"top_k": 50}, {"top_p": 0.9}, {"typical_p": 0.9}, {"min_p": 0.1}],
-)
-def test_any_warper_makes_the_choice_random_as_in_tgi(warper: dict[str, Any]) -> None:
-    assert Sampling(**warper).is_random
+WARPERS = {"do_sample": True, "temperature": 0.7, "top_k": 50, "top_p": 0.9, "typical_p": 0.9, "min_p": 0.1}
+OTHERS = {"repetition_penalty": 1.3, "frequency_penalty": 1.0, "seed": 7}
 
 
-@pytest.mark.parametrize("more", [{}, {"repetition_penalty": 1.3}, {"frequency_penalty": 1.0}, {"seed": 7}])
-def test_penalties_and_a_seed_alone_leave_the_choice_greedy_as_in_tgi(more: dict[str, Any]) -> None:
-    assert not Sampling(**more).is_random
-
-
-def test_a_bad_request_carries_tgis_error_type() -> None:
-    assert BadRequest("x").kind == "validation"
+@pytest.mark.parametrize(("name", "value"), (WARPERS | OTHERS).items())
+def test_any_warper_alone_makes_the_choice_random_as_in_tgi_and_nothing_else_does(name: str, value: Any) -> None:
+    assert Sampling(**{name: value}).is_random == (name in WARPERS)
+    assert not Sampling().is_random

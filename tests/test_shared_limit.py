@@ -7,15 +7,6 @@ from hypothesis import strategies as st
 from demo.shared_limit import ALONE_SECONDS, FEW, SharedLimit
 
 
-class Clock:
-    """Seconds, as the test says."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def take_all(places: SharedLimit, client: str) -> int:
     """How many more places the client gets."""
     taken = 0
@@ -34,14 +25,14 @@ def test_a_client_alone_has_four_choices_of_a_request_where_there_are_four_place
 def test_two_clients_that_come_together_share_few_places_as_they_share_many(
     limit: int, first: int, second: int
 ) -> None:
-    places = SharedLimit(limit, clock=Clock())
+    places = SharedLimit(limit, clock=lambda: 100.0)
     places.note("b")
     assert (take_all(places, "a"), take_all(places, "b")) == (first, second)
 
 
 @pytest.mark.parametrize("limit", [2, 3, 4, 8])
 def test_who_finds_a_client_alone_on_all_places_gets_the_next_that_is_free(limit: int) -> None:
-    places = SharedLimit(limit, clock=Clock())
+    places = SharedLimit(limit, clock=lambda: 100.0)
     held = take_all(places, "greedy")
     assert places.take("other") == (held < limit)
     if held == limit:
@@ -51,13 +42,13 @@ def test_who_finds_a_client_alone_on_all_places_gets_the_next_that_is_free(limit
 
 
 def test_a_client_is_alone_again_when_the_other_has_not_come_for_a_while() -> None:
-    clock = Clock()
-    places = SharedLimit(4, clock=clock)
+    now = [100.0]
+    places = SharedLimit(4, clock=lambda: now[0])
     places.note("other")
     assert take_all(places, "a") == 2
-    clock.now += ALONE_SECONDS / 2
+    now[0] += ALONE_SECONDS / 2
     assert not places.take("a")
-    clock.now += ALONE_SECONDS / 2 + 1
+    now[0] += ALONE_SECONDS / 2 + 1
     assert take_all(places, "a") == 2  # its own refusals did not count
 
 
@@ -65,7 +56,7 @@ def test_a_client_is_alone_again_when_the_other_has_not_come_for_a_while() -> No
 def test_no_more_places_are_taken_than_there_are_and_with_others_nobody_has_more_than_half(
     steps: list[tuple[str, bool]], limit: int
 ) -> None:
-    places = SharedLimit(limit, clock=Clock())
+    places = SharedLimit(limit, clock=lambda: 100.0)
     for client, comes in steps:
         before = places.taken
         if comes and places.take(client):

@@ -1,12 +1,8 @@
 """The page is sent every program of `assets/snippets`, to the letter."""
 
-import asyncio
-from typing import Any
-
-import httpx2
-
 from demo.snippets import FOLDER, LANGUAGES, PROGRAMS, Snippet, read_snippets
 from demo.ui.files import build_files
+from tests.api.client import ask
 
 
 def test_every_program_in_the_folder_has_its_place_in_the_order() -> None:
@@ -14,10 +10,6 @@ def test_every_program_in_the_folder_has_its_place_in_the_order() -> None:
 
 
 def test_they_are_served_as_they_are_written() -> None:
-    async def fetch() -> Any:
-        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(build_files()), base_url="http://test") as client:
-            return (await client.get("/snippets.json")).json()
-
-    served = [Snippet(**each) for each in asyncio.run(fetch())]
+    served = [Snippet(**each) for each in ask(build_files(), "GET", "/snippets.json").json()]
     assert served == read_snippets()
     assert [f"{each.text}\n" for each in served] == [(FOLDER / name).read_text("utf-8") for name in PROGRAMS]

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 import pytest
@@ -166,12 +165,6 @@ def test_a_run_of_as_many_tokens_as_the_limit_is_read_and_one_more_is_refused() 
         read_trace(document(tokens=[*rows, rows[0]], end=0.01))
 
 
-def test_a_file_that_was_written_before_its_fields_were_renamed_is_read() -> None:
-    written = write_trace(make_trace())
-    assert written["made"] == "2026-11-23"
-    assert read_trace(json.dumps(written)).recorded_on == date(2026, 11, 23)
-
-
 def test_what_is_not_json_is_refused() -> None:
     for text in ("", "{", "[" * 100_000, "9" * 5000):
         with pytest.raises(BadRequest):
@@ -181,7 +174,6 @@ def test_what_is_not_json_is_refused() -> None:
 def test_the_times_of_a_trace_are_seconds_since_it_was_submitted() -> None:
     engine = ScriptedEngine()
     run = Run(engine, Request("Hello", pace=30))
-    reader = run.attach()
     assert trace_run(run, CARD) is None
     ticket = engine.tickets[0]
     ticket.start()
@@ -194,7 +186,6 @@ def test_the_times_of_a_trace_are_seconds_since_it_was_submitted() -> None:
     assert [token.text for token in trace.tokens] == ["one ", "two"]
     kept = [event for event in run.events if not isinstance(event, PromptProgress)]
     assert [event.time for event in trace.events] == [event.time - run.submitted for event in kept]
-    reader.close()
 
 
 def test_a_run_that_broke_leaves_no_trace() -> None:
