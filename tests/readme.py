@@ -5,7 +5,7 @@ A part stands between `<!-- NAME: ARGUMENTS -->` and `<!-- end of NAME -->`.
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Final
@@ -15,13 +15,7 @@ from gguf import GGMLQuantizationType
 from demo.engines.local.runners.cpu_llama.architectures.architecture import Architecture
 from demo.engines.local.runners.cpu_llama.architectures.families import FAMILIES
 from demo.engines.local.runners.cpu_llama.kernels.operations import GELU
-from demo.engines.local.runners.cpu_llama.weights.blocks import (
-    EIGHT_BITS,
-    FIVE_BITS,
-    FOUR_BITS,
-    PLAIN,
-    is_readable,
-)
+from demo.engines.local.runners.cpu_llama.weights.blocks import EIGHT_BITS, FIVE_BITS, FOUR_BITS, PLAIN, is_readable
 from demo.settings import Settings, describe_setting, format_flag, format_variable
 from demo.snippets import FOLDER, LANGUAGES
 from tests import way
@@ -50,17 +44,21 @@ CHOSEN: Final = (
 )
 
 
+def write_table(head: str, rows: Iterable[str]) -> str:
+    return "\n".join([head, "|---" * (head.count("|") - 1) + "|", *rows])
+
+
 def write_settings(names: str) -> str:
     """The named settings and what each sets; without names all of them, with variable and allowed values."""
     settings = {format_flag(each).removeprefix("--"): each for each in fields(Settings)}
     if names:
         rows = [f"| `{format_flag(settings[name])}` | {describe_setting(settings[name])} |" for name in names.split()]
-        return "\n".join(["| setting | what it sets [default] |", "|---|---|", *rows])
+        return write_table("| setting | what it sets [default] |", rows)
     rows = [
         f"| `{format_flag(each)}` | `{format_variable(each)}` | {describe_setting(each)} | {each.metadata['allowed']} |"
         for each in settings.values()
     ]
-    return "\n".join(["| flag | variable | what it sets [default] | allowed |", "|---|---|---|---|", *rows])
+    return write_table("| flag | variable | what it sets [default] | allowed |", rows)
 
 
 def write_files(_: str) -> str:
@@ -71,10 +69,9 @@ def write_files(_: str) -> str:
 
 
 def write_folder(folder: Path) -> str:
-    """One folder's modules."""
     paths = sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
     rows = [f"| [`{path.name}`]({path.relative_to(ROOT / 'demo')}) | {summarise(path)} |" for path in paths]
-    return "\n".join([f"| `{folder.relative_to(ROOT)}/` | |", "|---|---|", *rows]) if rows else ""
+    return write_table(f"| `{folder.relative_to(ROOT)}/` | |", rows) if rows else ""
 
 
 def summarise(path: Path) -> str:
@@ -93,7 +90,7 @@ def write_figures(_: str) -> str:
     """Some rows of what was measured."""
     rows = FIGURES.read_text("utf-8").replace(" ²", "").splitlines()
     chosen = [row for row in rows if row.startswith(tuple(f"| {each}" for each in CHOSEN))]
-    return "\n".join(["| what | measured |", "|---|---|", *chosen])
+    return write_table("| what | measured |", chosen)
 
 
 def write_families(_: str) -> str:
@@ -104,7 +101,7 @@ def write_families(_: str) -> str:
         for each in FAMILIES
     ]
     head = "| in a folder or on the hub | in a GGUF file | differs from Llama by | on a CPU | on a GPU |"
-    return "\n".join([head, "|---|---|---|---|---|", *rows])
+    return write_table(head, rows)
 
 
 def write_quantizations(_: str) -> str:
@@ -117,13 +114,8 @@ def write_quantizations(_: str) -> str:
         (rounded, "as they are; scales and minima, which are products, are rounded to float16"),
         (others, "rounded to 8 bits, 32 numbers per scale"),
     ]
-    return "\n".join(
-        [
-            "| type | how its weights are multiplied |",
-            "|---|---|",
-            *(f"| {', '.join(names)} | {how} |" for names, how in rows),
-        ]
-    )
+    written = (f"| {', '.join(names)} | {how} |" for names, how in rows)
+    return write_table("| type | how its weights are multiplied |", written)
 
 
 def describe_family(family: Architecture) -> str:

@@ -81,7 +81,6 @@ def _name(text: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Record the example prompts."""
     is_named = bool(arguments) and not arguments[0].startswith("--")
     name, flags = (arguments[0], arguments[1:]) if is_named else (None, arguments)
     numbers = {int(each) for each in takewhile(str.isdigit, flags)}

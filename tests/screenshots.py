@@ -67,22 +67,20 @@ def _take_run(page: Page, stem: Path) -> Iterator[Path]:
     yield _take_race(page, stem, "3-after")
 
 
-def _take(page: Page, stem: Path, moment: str) -> Path:
+def _take(page: Page, stem: Path, moment: str, clip: FloatRect | None = None) -> Path:
     path = stem.with_name(f"{stem.name}-{moment}.png")
-    page.screenshot(path=path)
+    page.screenshot(path=path, full_page=clip is not None, clip=clip)
     return path
 
 
 def _take_race(page: Page, stem: Path, moment: str) -> Path:
     """All that stands above the lesson."""
-    path = stem.with_name(f"{stem.name}-{moment}.png")
     page.evaluate("scrollTo(0, 0)")
     lesson, viewport = page.locator("#lesson").bounding_box(), page.viewport_size
     assert lesson is not None
     assert viewport is not None
     clip: FloatRect = {"x": 0, "y": 0, "width": viewport["width"], "height": lesson["y"]}
-    page.screenshot(path=path, full_page=True, clip=clip)
-    return path
+    return _take(page, stem, moment, clip)
 
 
 def _take_stations(page: Page, folder: Path) -> Iterator[Path]:

@@ -21,7 +21,6 @@ def list_files(area: str) -> list[Path]:
 
 
 def count_lines(path: Path) -> int:
-    """Its lines."""
     return len(path.read_text("utf-8").splitlines())
 
 
@@ -36,7 +35,6 @@ def measure_functions(path: Path) -> list[int]:
 
 
 def write_row(area: str) -> str:
-    """What one area comes to."""
     paths = list_files(area)
     longest = max(paths, key=count_lines)
     functions = [lines for path in paths for lines in measure_functions(path)]

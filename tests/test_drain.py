@@ -3,7 +3,6 @@
 import json
 import signal
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import pytest
 
 from demo.drain import Drain
 from demo.errors import NotReady
-from tests.test_app import PATIENCE, SHUTDOWN_SECONDS, environment, read_until, start, url_in
+from tests.test_app import HTTP, PATIENCE, SHUTDOWN_SECONDS, environment, read_until, start, url_in
 
 __all__ = ["environment"]  # a fixture
 
@@ -38,15 +37,6 @@ def read_events(stream: HTTPResponse) -> list[Any]:
     return [json.loads(line.removeprefix(b"data:")) for line in stream if line.startswith(b"data:")]
 
 
-def ask_refused(url: str, path: str, body: Any = None) -> tuple[int, Any, Any]:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url + path, data, {"Content-Type": "application/json"})
-    with pytest.raises(urllib.error.HTTPError) as refusal:
-        urllib.request.urlopen(request, timeout=PATIENCE)
-    with refusal.value as reply:
-        return reply.code, json.load(reply), reply.headers
-
-
 @contextmanager
 def streaming(environment: dict[str, str], *arguments: str) -> Iterator[tuple[Any, str, HTTPResponse]]:
     """A server that is answering one request."""
@@ -60,11 +50,11 @@ def test_what_has_begun_ends_and_what_is_new_is_refused_in_one_sentence(environm
     with streaming(environment) as (process, url, stream):
         process.send_signal(signal.SIGTERM)
         read_until(process, "Draining")
-        for path, body in (("/health", None), ("/generate", {"inputs": "Hello"}), ("/jobs", {"inputs": "Hello"})):
-            status, error, headers = ask_refused(url, path, body)
-            assert (status, error["error_type"]) == (503, "healthcheck")
-            assert "The server is draining" in error["error"]
-            assert 1 <= int(headers["Retry-After"]) <= 30
+        posted = [HTTP.post(url + path, json={"inputs": "Hello"}) for path in ("/generate", "/jobs")]
+        for refusal in (HTTP.get(f"{url}/health"), *posted):
+            assert (refusal.status_code, refusal.json()["error_type"]) == (503, "healthcheck")
+            assert "The server is draining" in refusal.json()["error"]
+            assert 1 <= int(refusal.headers["Retry-After"]) <= 30
         *_, last = read_events(stream)
         since = time.monotonic()
         process.communicate(timeout=PATIENCE)
@@ -74,53 +64,43 @@ def test_what_has_begun_ends_and_what_is_new_is_refused_in_one_sentence(environm
     assert process.returncode == -signal.SIGTERM
 
 
-@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT, None], ids=["SIGTERM", "SIGINT", "timeout"])
-def test_the_second_signal_or_the_time_limit_ends_each_answer_with_its_true_last_event(
-    second: signal.Signals | None, environment: dict[str, str]
+@pytest.mark.parametrize(
+    ("seconds", "first", "second"),
+    [
+        ("30", signal.SIGTERM, signal.SIGTERM),
+        ("30", signal.SIGTERM, signal.SIGINT),
+        ("1", signal.SIGTERM, None),
+        ("0", signal.SIGTERM, None),
+        ("30", signal.SIGINT, None),
+    ],
+    ids=str,
+)
+def test_the_second_signal_the_time_limit_and_ctrl_c_end_each_answer_with_its_true_last_event(
+    seconds: str, first: signal.Signals, second: signal.Signals | None, environment: dict[str, str]
 ) -> None:
-    arguments = ["--drain-timeout", "1"] if second is None else []
-    with streaming(environment, *arguments) as (process, _, stream):
-        process.send_signal(signal.SIGTERM)
-        read_until(process, "Draining")
+    with streaming(environment, "--drain-timeout", seconds) as (process, _, stream):
+        process.send_signal(first)
         if second is not None:
+            read_until(process, "Draining")
             process.send_signal(second)
         *_, last = read_events(stream)
         _, rest = process.communicate(timeout=PATIENCE)
     assert "shutting down" in last["error"]
     assert "Traceback" not in rest
-    assert process.returncode == -signal.SIGTERM
-
-
-@pytest.mark.parametrize(("arguments", "by"), [(["--drain-timeout", "0"], signal.SIGTERM), ([], signal.SIGINT)])
-def test_without_time_and_by_ctrl_c_it_ends_at_once(
-    arguments: list[str], by: signal.Signals, environment: dict[str, str]
-) -> None:
-    with streaming(environment, *arguments) as (process, _, stream):
-        process.send_signal(by)
-        *_, last = read_events(stream)
-        process.communicate(timeout=PATIENCE)
-    assert "shutting down" in last["error"]
-    assert process.returncode == -by
+    assert process.returncode == -first
 
 
 def test_by_ctrl_c_a_phone_is_told_that_its_room_is_closed(environment: dict[str, str]) -> None:
     with start(["--port", "0", "--replay-only"], environment) as process:
         url = url_in(read_until(process, "Listening on"))
-        room = post(f"{url}/rooms")
-        phone = post(f"{url}/rooms/{room['code']}/phones")
-        with urllib.request.urlopen(
-            f"{url}/rooms/{room['code']}/phones/{phone['phone']}/events", timeout=PATIENCE
-        ) as events:
+        code = HTTP.post(f"{url}/rooms", json={}).json()["code"]
+        phones = f"{url}/rooms/{code}/phones"
+        phone = HTTP.post(phones, json={}).json()["phone"]
+        with urllib.request.urlopen(f"{phones}/{phone}/events", timeout=PATIENCE) as events:
             assert events.readline() == b"event: state\n"
             process.send_signal(signal.SIGINT)
             assert b'event: closed\nid: 1\ndata: {"why":"server"}' in events.read()
         process.communicate(timeout=PATIENCE)
-
-
-def post(url: str) -> Any:
-    request = urllib.request.Request(url, b"{}", {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
-        return json.load(reply)
 
 
 def test_a_drain_tells_how_long_it_still_takes_and_begins_once() -> None:

@@ -89,10 +89,7 @@ def list_wrong(is_wrong: Callable[[str, str], bool]) -> list[str]:
 
 
 def test_each_layer_imports_only_those_below_it() -> None:
-    def is_wrong(layer: str, module: str) -> bool:
-        return layer_of_module(module) not in {None, *LAYERS[layer]}
-
-    assert list_wrong(is_wrong) == []
+    assert list_wrong(lambda layer, module: layer_of_module(module) not in {None, *LAYERS[layer]}) == []
 
 
 def test_each_sub_package_of_the_api_imports_only_those_before_it() -> None:

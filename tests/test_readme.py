@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import yaml
-from packaging.requirements import Requirement
 from packaging.version import Version
 
 from demo.settings import Settings, format_flag
@@ -17,6 +16,7 @@ from demo.snippets import FOLDER
 from tests import way
 from tests.api.script import AnsweringEngine, open_api
 from tests.readme import CHOSEN, FIGURES, MARKED, PARTS, README, READMES, ROOT, renew
+from tests.test_requirements import read_requirements
 
 CHANGELOG: Final = ROOT / "CHANGELOG.md"
 COMPARISON: Final = ROOT / "tests" / "comparison" / "README.md"
@@ -49,10 +49,8 @@ def test_it_is_read_in_one_sitting() -> None:
 
 
 def test_a_space_gets_the_versions_that_the_requirements_name() -> None:
-    requirements = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line[:1].isalpha()]
-    wanted = {requirement.name: requirement for requirement in map(Requirement, requirements)}
     assert SPACE["sdk"] == "gradio"
-    assert Version(str(SPACE["sdk_version"])) in wanted["gradio"].specifier
+    assert Version(str(SPACE["sdk_version"])) in read_requirements("requirements.txt")["gradio"].specifier
     assert (ROOT / SPACE["app_file"]).is_file()
 
 

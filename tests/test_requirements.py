@@ -21,7 +21,6 @@ LOCKS = ("requirements", "requirements-test", "tests/clients/frameworks/requirem
 
 
 def read_requirements(name: str) -> dict[str, Requirement]:
-    """The requirements of a file by their names."""
     lines = [line for line in (ROOT / name).read_text().splitlines() if line[:1].isalpha()]
     return {canonicalize_name(requirement.name): requirement for requirement in map(Requirement, lines)}
 

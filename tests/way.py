@@ -34,7 +34,6 @@ def find_stations() -> list[Station]:
 
 
 def read_stations(path: Path) -> Iterator[Station]:
-    """The stations of one file."""
     lines = path.read_text("utf-8").splitlines()
     for at, line in enumerate(lines):
         if found := COMMENT.match(line):
