@@ -159,7 +159,8 @@ def test_with_keep_serving_a_missing_model_leaves_the_page_health_says_why_and_i
         assert_page(url)
         model.symlink_to(folder)
         assert HTTP.post(f"{url}/reload", headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 403
-        assert HTTP.post(f"{url}/reload").json() == {"status": "loading"}
+        reply = HTTP.post(f"{url}/reload")
+        assert (reply.status_code, reply.json()) == (202, {"status": "loading"})
         read_until(process, LOADED)
         assert HTTP.get(f"{url}/health").status_code == 200
         assert HTTP.post(f"{url}/reload").status_code == 409
