@@ -225,7 +225,7 @@ class Room:
     def _free_place(self) -> None:
         rounds = self.ended if self.round is None else [*self.ended, self.round]
         for phone in self.phones.values():
-            if not phone.is_present and not any(round.has_part_of(phone.number) for round in rounds):
+            if not phone.connections and not any(round.has_part_of(phone.number) for round in rounds):
                 self._names.append((phone.animal, phone.colour))
                 del self.phones[phone.secret]
                 return
