@@ -1,5 +1,6 @@
 // Renders tokens incrementally: elements are kept and grow, and only what differs is replaced. Text is never markup.
 
+import { element } from "../lesson/shared/dom.js";
 import { createCode } from "./code.js";
 import { PENDING } from "./close_marks.js";
 
@@ -29,7 +30,7 @@ function remove({ node, gap, children, adopted }) {
 
 function build(host, token, last) {
   const shape = describe(token);
-  const record = { key: shape.key, raw: null, last, children: [], gap: document.createTextNode(""), ...create(shape) };
+  const record = { key: shape.key, raw: null, last, children: [], gap: new Text(), ...create(shape) };
   host.append(record.node, record.gap);
   fill(record, token, shape);
   return record;
@@ -63,27 +64,15 @@ function write(node, text) {
 function create({ tag, text, language, attributes = {}, align, frame }) {
   if (tag === "code-block") return createCode(language);
   if (!tag) {
-    const node = document.createTextNode("");
+    const node = new Text();
     return { node, text: node };
   }
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  const node = element(tag, attributes);
   if (align) node.style.textAlign = align; // a style attribute would break a strict Content-Security-Policy
-  if (frame) return { node: frameTable(node), inner: node };
+  // A table scrolls sideways rather than widen the answer.
+  if (frame) return { node: element("div", { class: "table", tabindex: 0, role: "region", "aria-label": "Table" }, node), inner: node };
   if (text === undefined) return { node, inner: node };
-  const content = node.appendChild(document.createTextNode(""));
-  return { node, text: content };
-}
-
-// A table scrolls sideways rather than widen the answer.
-function frameTable(table) {
-  const frame = document.createElement("div");
-  frame.className = "table";
-  frame.tabIndex = 0;
-  frame.setAttribute("role", "region");
-  frame.setAttribute("aria-label", "Table");
-  frame.append(table);
-  return frame;
+  return { node, text: node.appendChild(new Text()) };
 }
 
 // --- the element of each kind of token --------------------------------------------------------------------------------
@@ -117,19 +106,11 @@ const BLOCKS = {
   code: ({ lang, text }) => ({ tag: "code-block", language: lang, text }),
   hr: () => ({ tag: "hr" }),
   space: () => ({ text: "" }),
-  table: ({ header, rows }) => ({
-    tag: "table",
-    frame: true,
-    kids: [{ type: "table_head", rows: [header] }, { type: "table_body", rows }],
-  }),
+  table: ({ header, rows }) => ({ tag: "table", frame: true, kids: [{ type: "table_head", rows: [header] }, { type: "table_body", rows }] }),
   table_head: ({ rows }) => ({ tag: "thead", kids: rows.map(describeRow) }),
   table_body: ({ rows }) => ({ tag: "tbody", kids: rows.map(describeRow) }),
   table_row: ({ cells }) => ({ tag: "tr", kids: cells.map((cell) => ({ ...cell, type: "table_cell" })) }),
-  table_cell: ({ tokens, header, align }) => ({
-    tag: header ? "th" : "td",
-    align,
-    kids: tokens,
-  }),
+  table_cell: ({ tokens, header, align }) => ({ tag: header ? "th" : "td", align, kids: tokens }),
 };
 
 const describeRow = (cells) => ({ type: "table_row", cells, raw: cells.map(({ text }) => text).join("|") });

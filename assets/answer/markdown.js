@@ -1,22 +1,22 @@
 // An answer that is being written, in one element: rendered as Markdown, or as raw text.
 
+import { element } from "../lesson/shared/dom.js";
 import { Blocks } from "./blocks.js";
 import { createThinking } from "./thinking.js";
 
 // {append(text, parts), end(), clear(), showRaw(flag), text}
 // Way 26: The text is drawn as Markdown; only its last block is parsed again
-export function createAnswer(element) {
-  const raw = createView("raw");
-  const rawText = raw.appendChild(document.createTextNode(""));
-  raw.dir = "auto";
+export function createAnswer(host) {
+  const rawText = new Text();
+  const raw = element("div", { class: "raw", dir: "auto" }, rawText);
   let rendered;
   let writer;
   let text;
   let isRaw = false;
 
-  const show = () => element.replaceChildren(isRaw ? raw : rendered);
+  const show = () => host.replaceChildren(isRaw ? raw : rendered);
   const clear = () => {
-    rendered = createView("rendered");
+    rendered = element("div", { class: "rendered" });
     writer = new Writer(rendered);
     rawText.data = text = "";
     show();
@@ -36,12 +36,6 @@ export function createAnswer(element) {
       show();
     },
   };
-}
-
-function createView(name) {
-  const view = document.createElement("div");
-  view.className = name;
-  return view;
 }
 
 // Writes the model's reasoning and the answer, each in its place.

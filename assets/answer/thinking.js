@@ -1,16 +1,13 @@
 // A model's thinking before its answer: collapsed, with a label.
 
+import { element } from "../lesson/shared/dom.js";
 import { Blocks } from "./blocks.js";
 
 // {append(text), end()}; the element is added to `host` with the first text.
 export function createThinking(host) {
-  const details = document.createElement("details");
-  details.className = "thinking";
-  const summary = document.createElement("summary");
-  summary.translate = true; // in an answer, which is not
-  summary.textContent = "Thinking …";
-  const body = document.createElement("div");
-  details.append(summary, body);
+  const summary = element("summary", { translate: "yes" }, "Thinking …"); // in an answer, which is not
+  const body = element("div");
+  const details = element("details", { class: "thinking" }, summary, body);
   const blocks = new Blocks(body);
   return {
     append(text) {

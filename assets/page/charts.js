@@ -1,20 +1,19 @@
 // The charts of the race: the server's figures, and in the first what this browser painted.
 
 import { COLOURS, draw } from "../lesson/shared/charts.js";
+import { follow } from "../lesson/shared/dom.js";
 import { marksOf } from "./heads.js";
 import { paneOf } from "./panes.js";
 
 // `value` is {figure, summary} as JSON, or nothing yet.
 export function mountChart(element, props, watch) {
   const host = element.firstElementChild;
-  const update = () => {
+  follow(watch, () => {
     const { figure, summary } = JSON.parse(props.value || "{}");
     if (!figure) return;
     if (host.dataset.name === "timeline") addPaints(figure);
     draw(host, figure, { name: host.dataset.name, summary });
-  };
-  update();
-  watch("value", update);
+  });
 }
 
 // Each update of the streamed text as a step: seconds since Generate on this browser's clock, tokens shown.

@@ -3,12 +3,12 @@
 
 import "./event_stream.js";
 import "./connection.js";
+import { follow } from "../lesson/shared/dom.js";
 import { mountChart } from "./charts.js";
 import { anyRunning, marksOf, restoreClocks, startClocks, write } from "./heads.js";
 import { mountLanguages } from "./language.js";
 import { mountPane, mountPast } from "./panes.js";
-import { mountLarger } from "./larger.js";
-import { mountReload } from "./reload.js";
+import { mountModelButtons } from "./model_buttons.js";
 import * as slowMotion from "./slow_motion.js";
 import { mountTable } from "./tables.js";
 
@@ -59,7 +59,7 @@ function mountVerdict(element, trigger) {
 
 function mountLine(element, props, watch, trigger) {
   const line = element.querySelector("[data-line]");
-  const update = () => {
+  follow(watch, () => {
     const { value } = props;
     const text = typeof value === "string" ? value : (value?.text ?? "");
     write(line, text);
@@ -68,11 +68,8 @@ function mountLine(element, props, watch, trigger) {
     if (line.id === "message" && text) restoreClocks();
     // The question is hidden while it equals the prompt, which Gradio may set after this.
     if (line.id === "question") requestAnimationFrame(() => element.toggleAttribute("data-empty", text === "" || text === promptBox().value));
-  };
-  update();
-  watch("value", update);
-  mountReload(element, props, watch);
-  mountLarger(element, props, watch, trigger);
+  });
+  mountModelButtons(element, props, watch, trigger);
   element.querySelector("#edit")?.addEventListener("click", () => {
     enterPrompt(line.textContent);
     page.mode = "edit";
@@ -144,13 +141,11 @@ async function mountStation(element, props, watch) {
 // The last run, {number, trace, fragment} as JSON; a `run` event announces it.
 function mountRun(element, props, watch) {
   mountStation(element, props, watch);
-  const update = () => {
+  follow(watch, () => {
     page.run = props.value ? JSON.parse(props.value) : null;
     slowMotion.offer(find("slow-motion"), page.run);
     document.dispatchEvent(new CustomEvent("run"));
-  };
-  update();
-  watch("value", update);
+  });
 }
 
 window.addEventListener("hashchange", () => { if (location.hash.includes("=")) location.reload(); });

@@ -3,7 +3,7 @@
 
 import { createAnswer } from "../answer/markdown.js";
 import constants from "../constants.js";
-import { copy, element } from "../lesson/shared/dom.js";
+import { copy, element, follow } from "../lesson/shared/dom.js";
 import { formatCount } from "../lesson/shared/format.js";
 import { SIDES, anyRunning, markArrival, markPaint, setState, updateClocks, write } from "./heads.js";
 import { translate } from "./language.js";
@@ -36,14 +36,12 @@ export function mountPane(host, props, watch) {
 export function mountPast(host, props, watch) {
   const side = host.closest(".pane").id.split("-")[0];
   const raw = document.getElementById(`${side}-raw`);
-  const update = () => {
+  follow(watch, () => {
     const turns = (props.value ?? []).map(createTurn);
     for (const { answer } of turns) answer?.showRaw(raw.getAttribute("aria-pressed") === "true");
     host.firstElementChild.replaceChildren(...turns.flatMap(({ nodes }) => nodes));
     pastAnswers[side] = turns.map(({ answer }) => answer).filter(Boolean);
-  };
-  update();
-  watch("value", update);
+  });
 }
 
 function createTurn({ question, text, parts, note }) {
@@ -174,7 +172,7 @@ function followEnd(body, title) {
   body.tabIndex = 0;
   body.setAttribute("role", "region");
   body.setAttribute("aria-label", `${title}, text`);
-  const button = Object.assign(document.createElement("button"), { type: "button", className: "to-end", hidden: true, textContent: "↓ Newest text" });
+  const button = element("button", { type: "button", class: "to-end", hidden: true }, "↓ Newest text");
   body.after(button);
   let following = true;
   let position = 0; // where this scrolled to last

@@ -1,18 +1,15 @@
 // The page's own tables: a sentence, then rows of text under their columns, all written by the server.
-"use strict";
 
-import { fillTable } from "../lesson/shared/dom.js";
+import { fillTable, follow } from "../lesson/shared/dom.js";
 
 // `value` is {sentence, caption, columns, rows} as JSON; without rows there is no table.
 export function mountTable(place, props, watch) {
   const [verdict, table] = place.firstElementChild.children;
-  const apply = () => {
+  follow(watch, () => {
     const { sentence = "", caption, columns, rows } = JSON.parse(props.value || "{}");
     verdict.textContent = sentence;
     verdict.hidden = sentence === "";
     if (rows?.length) fillTable(table, caption, columns, rows);
     else table.replaceChildren();
-  };
-  apply();
-  watch("value", apply);
+  });
 }

@@ -1,6 +1,6 @@
 // Programs that call the API, with this server's address, some of which run here; and the tokens of an answer.
 
-import { copy, element, describeError, bindRun } from "../shared/dom.js";
+import { copy, element, describeError, bindRun, keepEndInSight } from "../shared/dom.js";
 import { mountTokens } from "./tokens.js";
 import { RUNNERS } from "./runners.js";
 import { address } from "../shared/stream.js";
@@ -34,14 +34,11 @@ export async function mount(root) {
   mountTokens(root);
   try {
     const snippets = await (await fetch(new URL("../../snippets.json", import.meta.url))).json();
-    mountPrograms(find, snippets.map((snippet) => ({ ...snippet, text: setAddress(snippet.text) })));
+    const here = address(".").replace(/\/$/, "");
+    mountPrograms(find, snippets.map((snippet) => ({ ...snippet, text: snippet.text.replaceAll(PRINTED_ADDRESS, here) })));
   } catch (error) {
     find("status").textContent = describeError(error);
   }
-}
-
-function setAddress(text) {
-  return text.replaceAll(PRINTED_ADDRESS, address(".").replace(/\/$/, ""));
 }
 
 function mountPrograms(find, programs) {
@@ -80,7 +77,7 @@ function mountPrograms(find, programs) {
   bindRun(control, async (signal) => {
     const program = current;
     // Output that arrives after another program has been chosen is dropped.
-    const print = (text) => { if (program === current) append(output, text); };
+    const print = (text) => { if (program === current) keepEndInSight(output, () => output.append(text)); };
     output.replaceChildren();
     output.hidden = false;
     control.status.textContent = "Running …";
@@ -95,11 +92,4 @@ function mountPrograms(find, programs) {
 function moveTo(key, from, count) {
   const steps = { ArrowRight: from + 1, ArrowLeft: from - 1 + count, Home: 0, End: count - 1 };
   return key in steps ? steps[key] % count : null;
-}
-
-// Follows the output unless the user has scrolled up.
-function append(output, text) {
-  const atEnd = output.scrollHeight - output.scrollTop - output.clientHeight < 40;
-  output.append(text);
-  if (atEnd) output.scrollTop = output.scrollHeight;
 }

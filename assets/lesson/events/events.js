@@ -1,6 +1,6 @@
 // One stream, byte for byte: the request, the response's headers, and each event as it arrives, on this browser's clock.
 
-import { copy, element, describeError, bindOutput, bindRun } from "../shared/dom.js";
+import { copy, element, describeError, bindOutput, bindRun, keepEndInSight } from "../shared/dom.js";
 import { formatCount, formatSeconds } from "../shared/format.js";
 import { highlight } from "./parts.js";
 import { JSON_TYPE, KINDS, writeCurl } from "./requests.js";
@@ -18,7 +18,7 @@ const HEADER_NOTES = {
 export function mount(root) {
   const find = (name) => root.querySelector(`#events-${name}`);
   const [kind, question, tokens, status] = ["kind", "question", "tokens", "status"].map(find);
-  const exchange = createExchange(root, find);
+  const exchange = createExchange(find);
   const sent = {}; // by kind, the last question and the first event of its answer
   const compose = (signal) => KINDS[kind.value].compose(question.value.trim(), Number(tokens.value), signal);
 
@@ -58,7 +58,7 @@ export function mount(root) {
 }
 
 // Shows one request and its response, and counts events and bytes.
-function createExchange(root, find) {
+function createExchange(find) {
   const [wire, list] = [find("wire"), find("wire").querySelector("ol")];
   let asked, previous, count, bytes, failure;
 
@@ -75,13 +75,7 @@ function createExchange(root, find) {
     find("flow").textContent = words;
   }
 
-  // Follows new rows unless the user has scrolled up.
-  function add(row) {
-    const atEnd = wire.scrollHeight - wire.scrollTop - wire.clientHeight < 40;
-    list.append(row);
-    if (atEnd) wire.scrollTop = wire.scrollHeight;
-  }
-
+  const add = (row) => keepEndInSight(wire, () => list.append(row));
   const mark = (text) => add(element("li", { class: "mark" }, text));
 
   function showEvent({ at, raw, data }) {
@@ -136,7 +130,7 @@ function createExchange(root, find) {
     return failure ? `The stream broke off: ${amount}. The last event says: ${failure}` : `Done: ${amount}, by this browser's clock.`;
   }
 
-  root.querySelector("#events-request").textContent = "Nothing yet.";
+  find("request").textContent = "Nothing yet.";
   return { clear, run, showRequest, describe };
 }
 

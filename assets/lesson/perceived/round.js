@@ -1,6 +1,6 @@
 // One round: a story that the model continues, shown streamed or whole, and when it was painted. Seconds on this browser's clock.
 
-import { element } from "../shared/dom.js";
+import { element, keepEndInSight } from "../shared/dom.js";
 import { generateStreamed, generateWhole, applyChatTemplate } from "../shared/stream.js";
 import { PACE } from "./estimates.js";
 
@@ -25,15 +25,18 @@ export const createStoryPrompt = (signal) => applyChatTemplate("Tell me a very l
 // Shows the continuation of `opening` in `host`; `onFirst` is called with the first text of a stream. {first, total, tokens, hidden}:
 // the waits until the first and the last text were painted, the number of tokens, and whether the tab was hidden meanwhile.
 export async function showRound({ mode, tokens }, { before, opening }, host, { signal, onFirst }) {
-  const answer = showOpening(host, opening);
-  const visibility = watchVisibility();
+  const answer = element("span", { class: "answer", "data-waiting": "Waiting for the answer …" }); // empty at first, in both modes
+  host.replaceChildren(element("span", { class: "opening" }, opening), answer);
+  let { hidden } = document;
+  const update = () => { hidden ||= document.hidden; };
+  document.addEventListener("visibilitychange", update);
   try {
     const asked = performance.now();
     const body = { inputs: before + opening, parameters: createParameters(tokens) };
     const painted = await (mode === "streamed" ? stream : wait)(body, answer, { signal, onFirst });
-    return { first: (painted.first - asked) / 1000, total: (painted.last - asked) / 1000, tokens: painted.tokens, hidden: visibility.hidden };
+    return { first: (painted.first - asked) / 1000, total: (painted.last - asked) / 1000, tokens: painted.tokens, hidden };
   } finally {
-    visibility.end();
+    document.removeEventListener("visibilitychange", update);
   }
 }
 
@@ -42,21 +45,11 @@ const createParameters = (tokens) => ({
   do_sample: true, temperature: 0.7, top_p: 0.9, repetition_penalty: 1.1,
 });
 
-// The opening, followed by an empty answer, which looks the same in both modes.
-function showOpening(host, opening) {
-  const answer = element("span", { class: "answer", "data-waiting": "Waiting for the answer …" });
-  host.replaceChildren(element("span", { class: "opening" }, opening), answer);
-  return answer;
-}
-
 async function stream(body, answer, { signal, onFirst }) {
-  const host = answer.parentElement;
   let first = null;
   const onToken = ({ token }) => {
     if (token.special || !token.text) return;
-    const atEnd = host.scrollHeight - host.scrollTop - host.clientHeight < 32;
-    answer.append(token.text);
-    if (atEnd) host.scrollTop = host.scrollHeight;
+    keepEndInSight(answer.parentElement, () => answer.append(token.text));
     if (first === null) onFirst(first = nextPaint());
   };
   const { tokens, details } = await generateStreamed(body, { signal, onToken });
@@ -77,11 +70,3 @@ async function wait(body, answer, { signal }) {
 const nextPaint = () => new Promise((resolve) => {
   requestAnimationFrame(() => setTimeout(() => resolve(performance.now())));
 });
-
-// {hidden}: whether the tab is or was hidden since.
-function watchVisibility() {
-  const visibility = { hidden: document.hidden, end: () => document.removeEventListener("visibilitychange", update) };
-  const update = () => { visibility.hidden ||= document.hidden; };
-  document.addEventListener("visibilitychange", update);
-  return visibility;
-}

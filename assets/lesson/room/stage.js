@@ -1,5 +1,6 @@
 // The round that is under way: what it is, who has answered, and the phones as they receive the answer.
 
+import { keepEndInSight } from "../shared/dom.js";
 import { createCanvas, takePicture } from "./canvas.js";
 import { createLanes } from "./lanes.js";
 import { createRequests } from "./requests.js";
@@ -12,7 +13,6 @@ export function createStage(find, words) {
   const canvas = find("canvas");
   let view = null;
   let begun = null; // when the round began, on this browser's clock in milliseconds: the requests' seconds count from there
-  const hasRequests = () => view.round?.kind === "crowd";
   const armsOf = ({ kind }) => (kind === "stop" ? ["streamed"] : ARMS);
   const lanes = createLanes(() => ({ runners: listRunners(view), arms: armsOf(view.round), length: lengthOf(view) }), say);
   const requests = createRequests(() => ({
@@ -21,7 +21,7 @@ export function createStage(find, words) {
   const isDrawn = () => view?.round && view.round.phase !== "predicting";
   const request = createCanvas(canvas, (pen, seconds) => {
     if (!isDrawn()) return false;
-    return hasRequests() ? requests(pen) : lanes(pen, seconds);
+    return view.round.kind === "crowd" ? requests(pen) : lanes(pen, seconds);
   });
 
   function show(next) {
@@ -84,8 +84,5 @@ function describeStage({ round, phones }, say) {
 function showText(host, { round, text }, say) {
   host.hidden = round.kind !== "stop" || round.phase !== "running" || !text;
   host.setAttribute("aria-label", say("answer"));
-  if (host.hidden) return;
-  const isAtEnd = host.scrollHeight - host.scrollTop - host.clientHeight < 60;
-  write(host, text);
-  if (isAtEnd) host.scrollTop = host.scrollHeight;
+  if (!host.hidden) keepEndInSight(host, () => write(host, text));
 }

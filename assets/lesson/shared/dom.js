@@ -1,6 +1,4 @@
-// Elements, tables, and controls with one run at a time.
-
-import { copy as copyText } from "../../answer/code.js";
+// Elements, tables, the clipboard, and controls with one run at a time.
 
 // An element; `attributes` may hold `class`, `data-…`, `aria-…` and on… listeners, children are nodes or text.
 export function element(tag, attributes = {}, ...children) {
@@ -28,6 +26,19 @@ export function fillTable(host, caption, columns, rows) {
     element("thead", {}, element("tr", {}, ...cells("th", columns))),
     element("tbody", {}, ...body)));
   if (region.parentElement !== host) host.replaceChildren(region);
+}
+
+// Makes a change to `host`, whose end stays in sight unless the user has scrolled up.
+export function keepEndInSight(host, change) {
+  const isAtEnd = host.scrollHeight - host.scrollTop - host.clientHeight < 40;
+  change();
+  if (isAtEnd) host.scrollTop = host.scrollHeight;
+}
+
+// Calls `update` now, and when Gradio's `watch` notices another value.
+export function follow(watch, update) {
+  update();
+  watch("value", update);
 }
 
 // Shows the value of a range input in `output`.
@@ -64,6 +75,29 @@ export function bindRun({ begin, stop, status }, work) {
 export function describeError(error) {
   if (error instanceof TypeError) return "The server can't be reached: is it still running?";
   return error.message;
+}
+
+// Copies `text` to the clipboard; returns whether that was allowed. Plain HTTP pages have no `navigator.clipboard`.
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyBySelection(text);
+  }
+}
+
+function copyBySelection(text) {
+  const focused = document.activeElement;
+  const box = element("textarea", { readonly: true });
+  box.value = text;
+  box.style.cssText = "position: fixed; top: 0; opacity: 0";
+  document.body.append(box);
+  box.select();
+  const done = document.execCommand("copy");
+  box.remove();
+  focused?.focus({ preventScroll: true });
+  return done;
 }
 
 export async function copy(text, button, copied = "Copied") {

@@ -1,7 +1,7 @@
 // One job and three readers of its run: server-sent events, polling, a webhook. The page shows each reader's text; requests,
 // bytes and staleness are from the server's report (ways-report.js), on the engine's clock.
 
-import { bindRun, element } from "../shared/dom.js";
+import { bindRun, element, keepEndInSight } from "../shared/dom.js";
 import { formatPlural } from "../shared/format.js";
 import { RefusedError, address, ask } from "../shared/stream.js";
 import { WAYS, showReport } from "./ways-report.js";
@@ -20,20 +20,14 @@ export function mount(root) {
     status.textContent = `One run, slowed to ${PACE} tokens/s; three readers …`;
     const inbox = `/webhooks/inbox/${createInboxName()}`;
     const parameters = { max_new_tokens: Number(find("length").value), max_tokens_per_second: PACE };
-    const intervals = recordIntervals(interval, signal);
+    const intervals = [interval.value]; // more than one if it is changed meanwhile
+    interval.addEventListener("input", () => intervals.push(interval.value), { signal });
     const job = await createJob({ inputs: find("inputs").value, parameters, webhook_url: inbox }, signal);
     await readThreeWays(job, inbox, panes, interval, signal);
     const report = await fetchJson(`/jobs/${job.id}/report`, signal);
     status.textContent = "Done: all three readers have the whole text.";
     await showReport(find, { report, intervals, earlier, texts: Object.values(panes).map((pane) => pane.text) });
   });
-}
-
-// The polling intervals of a run: more than one if it is changed meanwhile.
-function recordIntervals(interval, signal) {
-  const chosen = [interval.value];
-  interval.addEventListener("input", () => chosen.push(interval.value), { signal });
-  return chosen;
 }
 
 // Runs all three readers to the end. If one fails, or on Stop, the job is cancelled and the others end.
@@ -161,10 +155,8 @@ function createPane(box, now) {
     },
     // `added` are the tokens of one reply or event; `count` is their number where one text has several.
     add(added, count = added.length) {
-      const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 32;
-      node.appendData(added.map((token) => token.text).join(""));
+      keepEndInSight(box, () => node.appendData(added.map((token) => token.text).join("")));
       markEmpty();
-      if (atEnd) box.scrollTop = box.scrollHeight;
       [tokens, pieces] = [tokens + count, pieces + (added.length > 0)];
       now.textContent = `${formatPlural(tokens, "token")} · ${formatPlural(pieces, "piece")}`;
     },
