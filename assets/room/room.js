@@ -235,31 +235,25 @@
     document.title = words.say("page_title");
     for (const node of document.querySelectorAll("[data-text]")) node.textContent = words.say(node.dataset.text);
     find("answer").setAttribute("aria-label", words.say("answer"));
-    resetShown();
+    shown = { answer: shown.answer };
     render();
   }
 
-  function resetShown() { shown = { answer: shown.answer }; }
-
-  function begin() {
-    const select = find("language");
-    for (const language of Object.keys(texts)) {
-      const option = select.appendChild(document.createElement("option"));
-      option.value = option.lang = language;
-      option.textContent = texts[language].name;
-    }
-    select.value = roomWords.chooseLanguage(texts);
-    select.addEventListener("change", () => {
-      if (state.me) line.keep({ language: select.value });
-      setLanguage(select.value);
-    });
-    if (!code) state.view = "code";
-    setLanguage(select.value);
-    resetGuesses();
-    if (!code) return;
-    line = roomLine(code, listeners);
-    line.join();
+  const select = find("language");
+  for (const language of Object.keys(texts)) {
+    const option = select.appendChild(document.createElement("option"));
+    option.value = option.lang = language;
+    option.textContent = texts[language].name;
   }
-
-  begin();
+  select.value = roomWords.chooseLanguage(texts);
+  select.addEventListener("change", () => {
+    if (state.me) line.keep({ language: select.value });
+    setLanguage(select.value);
+  });
+  if (!code) state.view = "code";
+  setLanguage(select.value);
+  resetGuesses();
+  if (!code) return;
+  line = roomLine(code, listeners);
+  line.join();
 })();

@@ -5,26 +5,23 @@ window.roomScene = (() => {
   // A scene: its name, the texts' keys of headline and hint (or [key, values]), the parts shown, and the answer's text.
   const scene = (name, headline, hint, ...parts) => ({ name, headline, hint, parts });
 
+  const LOBBY = scene("lobby", "you_are_in", "begins_there", "recorded");
+
   // The scene of `state`: {view, round, answered, stopped, text, results, error, request}.
   return function chooseScene(state) {
-    const { view, round, error } = state;
+    const { view, round, results, error } = state;
     if (view === "code") return scene("code", "enter_code", error, "code-form");
     if (view === "joining") return scene("joining", "joining", error);
     if (view === "closed") return scene("closed", "over", "closed");
-    if (!round) return scene("lobby", "you_are_in", "begins_there", "recorded");
-    if (round.phase === "ended") return chooseEnd(state);
+    if (!round) return LOBBY;
+    if (round.phase === "ended") return results ? scene("results", "results", null, "results", "recorded") : LOBBY;
     if (round.phase === "predicting") return chooseForm(state, "predicting", "your_guess", error);
     if (round.phase === "guessing" && round.arm) return chooseForm(state, "guessing", "how_long", error || "no_clock");
     if (round.kind === "crowd") return chooseRequest(state);
     if (round.kind === "stop") return chooseStop(state);
-    if (!round.arm) return scene("lobby", "you_are_in", "begins_there", "recorded");
+    if (!round.arm) return LOBBY;
     return chooseReading(state);
   };
-
-  function chooseEnd({ results }) {
-    if (results) return scene("results", "results", null, "results", "recorded");
-    return scene("lobby", "you_are_in", "begins_there", "recorded");
-  }
 
   function chooseForm({ answered, error }, name, headline, hint) {
     if (answered) return scene("thanks", "thanks", error || (name === "predicting" ? "begins_there" : "results_come"), "waiting");

@@ -16,8 +16,6 @@ window.roomWords = (() => {
     return wanted.filter((each) => texts[each])[0] || "en";
   }
 
-  const formatCount = (count, language) => count.toLocaleString(language);
-
   // Seconds: "0.11", "6.5", "125"
   function formatSeconds(seconds, language) {
     const digits = seconds < 0.995 ? 2 : seconds < 99.5 ? 1 : 0;
@@ -28,7 +26,7 @@ window.roomWords = (() => {
   function speak(texts, language) {
     const own = texts[language];
     const write = (value, isTime) => (
-      typeof value !== "number" ? value : isTime ? formatSeconds(value, language) : formatCount(value, language));
+      typeof value !== "number" ? value : isTime ? formatSeconds(value, language) : value.toLocaleString(language));
     const say = (key, values) => own[key].replace(
       /\{(\w+)\}(?=(\u00a0s| s)?)/g, (place, name, unit) => write((values || {})[name], Boolean(unit)));
     return {

@@ -1,5 +1,6 @@
 // What a click leads to: the tab's conversation and runs, and the race under way.
 
+import { element } from "../lesson/shared/dom.js";
 import { loadFile } from "./files.js";
 import { readFragment, writeFragment } from "./packing.js";
 import { createRace } from "./race.js";
@@ -31,10 +32,10 @@ export function bindPage() {
     ask();
   });
   find("machine").addEventListener("change", showMachine);
-  find("speed").addEventListener("change", markSpeed);
+  find("speed").addEventListener("change", () => markChosen(find("speed")));
   bindPrice();
   bindExample();
-  bindShare();
+  find("share").addEventListener("click", () => setValue("link", { fragment: new URLSearchParams({ prompt: prompt().value, pace: chosenPace() }).toString() }));
   showMachine();
   find("generate").disabled = false;
   openLink();
@@ -49,14 +50,10 @@ const chosenPace = () => Number(find("speed").querySelector("input:checked").val
 function showMachine() {
   const { line, speeds, pace, runs: own } = machine();
   setValue("model", { text: line });
-  const labels = speeds.map(([text, value]) => {
-    const input = Object.assign(document.createElement("input"), { type: "radio", name: "speed", value, checked: value === pace });
-    const label = document.createElement("label");
-    label.append(input, " ", Object.assign(document.createElement("span"), { textContent: text }));
-    return label;
-  });
+  const labels = speeds.map(([text, value]) => element("label", {},
+    element("input", { type: "radio", name: "speed", value, checked: value === pace }), " ", element("span", {}, text)));
   find("speed").querySelector(".wrap").replaceChildren(...labels);
-  markSpeed();
+  markChosen(find("speed"));
   showExamples(own);
 }
 
@@ -73,11 +70,9 @@ function showExamples(own) {
 function choosePace(pace) {
   const input = find("speed").querySelector(`input[value="${Number(pace)}"]`);
   if (input) input.checked = true;
-  markSpeed();
+  markChosen(find("speed"));
   return chosenPace();
 }
-
-const markSpeed = () => markChosen(find("speed"));
 
 function markChosen(place) {
   for (const label of place.querySelectorAll("label")) label.classList.toggle("selected", label.querySelector("input").checked);
@@ -223,10 +218,6 @@ function showPrediction() {
 }
 
 // --- links ---
-
-function bindShare() {
-  find("share").addEventListener("click", () => setValue("link", { fragment: new URLSearchParams({ prompt: prompt().value, pace: chosenPace() }).toString() }));
-}
 
 // A run in the address starts at once if it is one of this page's; a prompt is entered.
 async function openLink() {

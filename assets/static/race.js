@@ -18,20 +18,20 @@ export function createRace(name, play, { show, end }) {
 
   function advance() {
     clearTimeout(timer);
-    while (next < play.updates.length && play.updates[next][0] <= now()) apply(...play.updates[next++]);
+    while (next < play.updates.length && play.updates[next][0] <= now()) {
+      const [, side, change] = play.updates[next++];
+      if (!over[side]) update(side, { ...values[side], ...change });
+    }
     if (next < play.updates.length && !isOver()) timer = setTimeout(advance, 1000 * (play.updates[next][0] - now()));
-  }
-
-  function apply(_, side, change) {
-    if (over[side]) return;
-    update(side, { ...values[side], ...change });
   }
 
   function update(side, value) {
     values[side] = value;
     over[side] = !value.active;
     show(side, grow(value));
-    if (isOver()) finish();
+    if (!isOver()) return;
+    clearTimeout(timer);
+    end({ name, play, values: { streamed: grow(values.streamed), whole: grow(values.whole) }, stopped });
   }
 
   // Text and schedule are the beginnings of the whole run's.
@@ -40,11 +40,6 @@ export function createRace(name, play, { show, end }) {
   });
 
   const isOver = () => SIDES.every((side) => over[side]);
-
-  function finish() {
-    clearTimeout(timer);
-    end({ name, play, values: { streamed: grow(values.streamed), whole: grow(values.whole) }, stopped });
-  }
 
   // A stop takes effect with the next moment for which the file of stops has what it leads to.
   async function stop(sides) {

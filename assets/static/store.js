@@ -10,8 +10,6 @@ export function setValue(name, value) {
   for (const listener of components[name].watching) listener();
 }
 
-export const getValue = (name) => components[name].props.value;
-
 // `triggers` are functions by the name of a mount, called with the name of an event.
 export function mountAll(triggers) {
   for (const element of document.querySelectorAll("[data-mount]")) mount(element, triggers);

@@ -53,7 +53,10 @@ function parse({ index, token, top_tokens: top = [] }) {
 const formatPercent = (logprob) => `${Number((Math.exp(logprob) * 100).toPrecision(3))} %`;
 const formatLogprob = (logprob) => logprob.toFixed(4);
 const quote = (token) => token.spelled ?? (token.special ? "(special)" : JSON.stringify(token.text));
-const quoteAsCode = (token) => element("code", {}, quote(token));
+const FACTS = ["token", "id", "text", "log-probability", "probability", "special"];
+const listFacts = (token) => [
+  token.index, token.id, element("code", {}, quote(token)), formatLogprob(token.logprob), formatPercent(token.logprob), token.special ? "yes" : "no",
+];
 const colourOf = (logprob) => `${(Math.min(-logprob / MAX_SURPRISAL, 1) * MAX_PERCENT).toFixed(1)}%`;
 
 // Spaces and new lines as symbols; a line may still break before a space.
@@ -130,10 +133,7 @@ function createStrip(host, facts) {
 }
 
 function showFacts(token) {
-  const facts = [
-    ["token", String(token.index)], ["id", String(token.id)], ["text", quoteAsCode(token)], ["log-probability", formatLogprob(token.logprob)],
-    ["probability", formatPercent(token.logprob)], ["special", token.special ? "yes" : "no"],
-  ];
+  const facts = listFacts(token);
   const others = token.top.map((each) => {
     const bar = element("span", { class: "bar", "aria-hidden": "true" });
     bar.style.setProperty("--share", `${(Math.exp(each.logprob) * 100).toFixed(1)}%`);
@@ -141,19 +141,15 @@ function showFacts(token) {
     return element("li", { class: each.id === token.id ? "taken" : null }, text, bar, element("span", {}, formatPercent(each.logprob)));
   });
   return [
-    element("dl", {}, ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])),
+    element("dl", {}, ...FACTS.flatMap((name, at) => [element("dt", {}, name), element("dd", {}, facts[at])])),
     element("p", {}, "The most likely tokens here; the chosen one is bold:"), element("ol", {}, ...others),
   ];
 }
 
 function createTable(button, host) {
-  const columns = ["token", "id", "text", "log-probability", "probability", "special"];
   button.addEventListener("click", () => {
     host.hidden = !host.hidden;
     button.setAttribute("aria-pressed", String(!host.hidden));
   });
-  const write = (token) => [
-    token.index, token.id, quoteAsCode(token), formatLogprob(token.logprob), formatPercent(token.logprob), token.special ? "yes" : "no",
-  ];
-  return { fill: (tokens) => fillTable(host, "Every token of the answer", columns, tokens.map(write)) };
+  return { fill: (tokens) => fillTable(host, "Every token of the answer", FACTS, tokens.map(listFacts)) };
 }

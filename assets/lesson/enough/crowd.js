@@ -49,16 +49,17 @@ export function plotGantt(visits) {
   return { data, layout: createLayout("seconds since the click", "client", { barmode: "overlay", height, yaxis, legend: placeLegend(height) }) };
 }
 
+export const toSeconds = (milliseconds) => (milliseconds == null ? null : milliseconds / 1000);
+
 // A column for each client: the engine's durations above, the client's wait below.
 export function plotTimes(clients) {
   const x = clients.map((visit) => visit.client);
-  const seconds = (value) => (value == null ? null : value / 1000);
   const bar = (name, color, y, axes) => ({
     type: "bar", name, x, y, marker: { color }, hovertemplate: `client %{x}: ${name}, %{y:.3f} s<extra></extra>`, ...axes,
   });
   const data = [
-    bar("queue", pale(COLOURS.neutral), clients.map((visit) => seconds(visit.timings?.queue_time)), { yaxis: "y2" }),
-    bar("TTFT", COLOURS.streamed, clients.map((visit) => seconds(visit.timings?.time_to_first_token)), { yaxis: "y2" }),
+    bar("queue", pale(COLOURS.neutral), clients.map((visit) => toSeconds(visit.timings?.queue_time)), { yaxis: "y2" }),
+    bar("TTFT", COLOURS.streamed, clients.map((visit) => toSeconds(visit.timings?.time_to_first_token)), { yaxis: "y2" }),
     bar("waited since the click", COLOURS.neutral, clients.map((visit) => visit.waited)),
   ];
   const height = 340;

@@ -2,7 +2,7 @@
 // All times are the server's, in seconds since the crowd began.
 
 import { draw } from "../shared/charts.js";
-import { applyEvent, createVisits, plotGantt, plotTimes } from "./crowd.js";
+import { applyEvent, createVisits, plotGantt, plotTimes, toSeconds } from "./crowd.js";
 import { element, fillTable, bindOutput, bindRun } from "../shared/dom.js";
 import { MISSING, formatRange, formatSeconds } from "../shared/format.js";
 import { bindQuota } from "../shared/quota.js";
@@ -94,8 +94,6 @@ async function show(parts, host, plan, ended, pauses) {
   await draw(parts.times, plotTimes(ended.clients), { name: `${host.dataset.chart}-times`, summary: describeTimes(ended.clients) });
 }
 
-const toSeconds = (value) => (value == null ? null : value / 1000);
-
 function writeRow({ client, attempts, timings, waited, end }) {
   return [
     client, attempts.length, formatStatuses(attempts), formatSeconds(toSeconds(timings?.queue_time)),
@@ -116,13 +114,14 @@ function describeResult(plan, { clients, in_time: inTime }, pauses) {
   const summary = plan.retry ? describeRetries(clients, served, refused) : describeFirstAttempts(clients, served, refused);
   const error = clients.find((visit) => visit.error)?.error;
   const cut = !inTime && `${late} were cut off: the limit is two minutes.`;
-  return [summary, describePauses(pauses), failed && `${failed} failed: ${error}`, cut]
-    .filter(Boolean).join(" ");
+  return [summary, describePauses(pauses), failed && `${failed} failed: ${error}`, cut].filter(Boolean).join(" ");
 }
 
 function describeFirstAttempts(clients, served, refused) {
   if (!refused) return `${served} of ${clients.length} were served at once, and none was refused.`;
-  return `${served} of ${clients.length} were served at once, ${refused} got 429 overloaded after ${formatRange(listRefusals(clients))}.`;
+  const firsts = clients.map((visit) => visit.attempts[0]).filter((first) => first?.status === 429);
+  const waits = formatRange(firsts.map((first) => first.answered - first.asked));
+  return `${served} of ${clients.length} were served at once, ${refused} got 429 overloaded after ${waits}.`;
 }
 
 function describeRetries(clients, served, refused) {
@@ -141,11 +140,6 @@ function describePauses(pauses) {
   const asked = different.size > 2 ? formatRange(seconds) : [...different].join(" or ");
   const waited = formatRange(pauses.map((each) => each.pause));
   return `Each of the ${pauses.length} refusals said Retry-After: ${asked}; the clients waited ${waited} before they retried.`;
-}
-
-// How long each first attempt waited for its refusal, in seconds.
-function listRefusals(clients) {
-  return clients.map((visit) => visit.attempts[0]).filter((first) => first?.status === 429).map((first) => first.answered - first.asked);
 }
 
 function describeTimes(clients) {

@@ -3,7 +3,7 @@
 
 import { formatSeconds } from "../shared/format.js";
 import { shuffle } from "../shared/shuffle.js";
-import { estimateMean, scale } from "./interval.js";
+import { describeSample, estimateMean, scale } from "./interval.js";
 
 const PACE = 100; // tokens/s: the documentation's example
 const MIN_RATE = 125; // tokens/s: a slower model is not slowed to PACE
@@ -28,12 +28,10 @@ export function describeSpeed(pace, { tokens, total }) {
 // How much longer the streamed request took, in seconds.
 export const difference = (pair) => pair.streamed.total - pair.whole.total;
 
-const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
 // The mean difference of at least two pairs, in seconds and in % of the whole's mean, which counts as exact.
 export function comparePairs(pairs) {
   const seconds = estimateMean(pairs.map(difference));
-  const [streamed, whole] = ["streamed", "whole"].map((mode) => mean(pairs.map((pair) => pair[mode].total)));
+  const [streamed, whole] = ["streamed", "whole"].map((mode) => describeSample(pairs.map((pair) => pair[mode].total)).mean);
   return { seconds, percent: scale(seconds, 100 / whole), streamed, whole };
 }
 
@@ -57,9 +55,8 @@ export function describeVerdict(comparison, speed) {
 
 // The standard deviation of the whole requests' totals, in % of their mean: the machine's noise, not the delivery's.
 function measureNoise(pairs) {
-  const totals = pairs.map((pair) => pair.whole.total);
-  const middle = mean(totals);
-  return (100 / middle) * Math.sqrt(totals.reduce((sum, total) => sum + (total - middle) ** 2, 0) / (totals.length - 1));
+  const { mean, variance } = describeSample(pairs.map((pair) => pair.whole.total));
+  return (100 / mean) * Math.sqrt(variance);
 }
 
 // A warning, from at least two pairs; empty on a quiet machine.

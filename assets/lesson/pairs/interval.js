@@ -1,12 +1,18 @@
 // Mean and confidence interval of a small sample, by Student's t. The benchmark has the same in demo/interval.py, since it
 // runs without a browser, as this runs without the server: a test compares both.
 
-// The mean of at least two values with its 95 % interval, exact for normal errors at any n.
-export function estimateMean(values) {
+// {mean, variance, error, freedom} of at least two values; `error` is the variance of the mean.
+export function describeSample(values) {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   const freedom = values.length - 1;
-  const margin = tQuantile(freedom) * Math.sqrt(squares / freedom / values.length);
+  return { mean, variance: squares / freedom, error: squares / freedom / values.length, freedom };
+}
+
+// The mean of at least two values with its 95 % interval, exact for normal errors at any n.
+export function estimateMean(values) {
+  const { mean, error, freedom } = describeSample(values);
+  const margin = tQuantile(freedom) * Math.sqrt(error);
   return { mean, low: mean - margin, high: mean + margin };
 }
 

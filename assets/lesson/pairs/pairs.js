@@ -4,9 +4,8 @@ import { COLOURS, LEGEND_ABOVE, createLayout, draw } from "../shared/charts.js";
 import { choosePace, comparePairs, difference, orderPairs, describeNoise, describeSpeed, describeTexts, describeVerdict } from "./comparison.js";
 import { element, fillTable, bindOutput, bindRun } from "../shared/dom.js";
 import { formatCount, formatSeconds } from "../shared/format.js";
-import { bindPlan, formatEstimate } from "../shared/plan.js";
+import { bindPlan, formatEstimate, watchModelRate } from "../shared/plan.js";
 import { bindQuota } from "../shared/quota.js";
-import { watchModelRate } from "../shared/rate.js";
 import { measureTotal } from "../shared/sample.js";
 
 const PAINT_MS = 50; // to paint a small chart

@@ -1,7 +1,7 @@
 // Felt against true waits: the plan of the rounds, and estimates from the guesses. A round that is over is
 // {mode, tokens, first, total, felt, expectedFirst, expectedLast}: seconds, or null where nothing was expected.
 
-import { estimateMean, tQuantile } from "../pairs/interval.js";
+import { describeSample, estimateMean, tQuantile } from "../pairs/interval.js";
 import { shuffle } from "../shared/shuffle.js";
 
 export const MODES = ["streamed", "whole"];
@@ -31,15 +31,11 @@ export function estimateRatio(rounds, mode) {
 
 // The difference of two means with its 95 % interval, by Welch's t; degrees of freedom are rounded down.
 export function estimateDifference(one, other) {
-  const parts = [one, other].map((values) => {
-    const { mean } = estimateMean(values);
-    const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-    return { mean, error: squares / (values.length - 1) / values.length, freedom: values.length - 1 };
-  });
-  const error = parts[0].error + parts[1].error;
-  const below = parts.reduce((sum, part) => sum + part.error ** 2 / part.freedom, 0);
-  const freedom = below ? Math.floor(error ** 2 / below) : parts[0].freedom + parts[1].freedom;
-  const [mean, margin] = [parts[0].mean - parts[1].mean, tQuantile(freedom) * Math.sqrt(error)];
+  const [a, b] = [one, other].map(describeSample);
+  const error = a.error + b.error;
+  const below = a.error ** 2 / a.freedom + b.error ** 2 / b.freedom;
+  const freedom = below ? Math.floor(error ** 2 / below) : a.freedom + b.freedom;
+  const [mean, margin] = [a.mean - b.mean, tQuantile(freedom) * Math.sqrt(error)];
   return { mean, low: mean - margin, high: mean + margin };
 }
 

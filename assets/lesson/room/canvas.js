@@ -35,6 +35,19 @@ function preparePen(canvas) {
   return { context, width, height, colour, font, size: parseFloat(style.fontSize) };
 }
 
+// A line for each of `marks`, {x, text}, and its text below.
+export function drawAxis({ context, height, colour, font, size }, marks) {
+  context.font = font(size * 0.85);
+  context.textAlign = "center";
+  context.textBaseline = "alphabetic";
+  for (const { x, text } of marks) {
+    context.fillStyle = colour("grid");
+    context.fillRect(x, 0, 1, height - size - 8);
+    context.fillStyle = colour("soft");
+    context.fillText(text, Math.min(x, context.canvas.clientWidth - 20), height - 4);
+  }
+}
+
 // The canvas as a PNG on the page's ground.
 export function takePicture(canvas) {
   const copy = document.createElement("canvas");

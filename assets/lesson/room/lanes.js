@@ -1,6 +1,7 @@
 // The phones of a round in two lanes: across, the tokens that each has received. Streamed phones move, whole ones wait.
 
 import "../../room/words.js";
+import { drawAxis } from "./canvas.js";
 
 const SETTLE_SECONDS = 0.12; // in which a dot makes most of its way to where its phone is
 const STILL = 0.3; // pixels
@@ -15,7 +16,8 @@ export function createLanes(read, say) {
     const lanes = arms.map((arm, at) => createLane(pen, arm, at, arms.length, runners.filter((each) => laneOf(each, arms) === arm)));
     const left = PADDING + 24 + Math.max(...lanes.map(({ arm }) => measure(pen, say(arm)))) + Math.max(...lanes.map(({ columns, pitch }) => columns * pitch));
     const toX = (tokens) => left + (pen.width - left - 16 - lanes[0].radius) * Math.min(tokens / length, 1);
-    drawTicks(pen, toX, length);
+    const ticks = [0, 1, 2, 3, 4].map((part) => Math.round((length * part) / 4));
+    drawAxis(pen, ticks.map((tokens) => ({ x: toX(tokens), text: String(tokens) })));
     const moves = lanes.map((lane) => drawLane(pen, lane, { toX, places, seconds, say }));
     return moves.some(Boolean);
   };
@@ -36,19 +38,6 @@ function createLane(pen, arm, at, count, runners) {
 function measure({ context, font, size }, text) {
   context.font = font(size, 650);
   return context.measureText(text).width;
-}
-
-function drawTicks({ context, height, colour, font, size }, toX, length) {
-  context.font = font(size * 0.85);
-  context.textAlign = "center";
-  context.textBaseline = "alphabetic";
-  for (let part = 0; part <= 4; part += 1) {
-    const tokens = Math.round((length * part) / 4);
-    context.fillStyle = colour("grid");
-    context.fillRect(toX(tokens), 0, 1, height - size - 8);
-    context.fillStyle = colour("soft");
-    context.fillText(String(tokens), Math.min(toX(tokens), context.canvas.clientWidth - 20), height - 4);
-  }
 }
 
 // Returns whether a dot of it is still on its way.

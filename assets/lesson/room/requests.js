@@ -1,5 +1,6 @@
 // Round 4 as it happens: a line for each phone over time, a cross for each 429, a bar for the answer.
 
+import { drawAxis } from "./canvas.js";
 import { drawDot } from "./lanes.js";
 
 const SHORTEST = 5; // seconds that the axis shows at least
@@ -12,7 +13,9 @@ export function createRequests(read) {
     const pitch = Math.min(30, (pen.height - pen.size - 12) / Math.max(visits.length, 1));
     const left = pitch + 10;
     const toX = (seconds) => left + ((pen.width - left - 14) * seconds) / latest;
-    drawSeconds(pen, toX, latest);
+    const step = [1, 2, 5, 10, 20, 60, 120].find((each) => latest / each <= 8) ?? 300;
+    const ticks = Array.from({ length: Math.floor(latest / step) + 1 }, (_, at) => at * step);
+    drawAxis(pen, ticks.map((seconds) => ({ x: toX(seconds), text: `${seconds} s` })));
     visits.forEach((visit, at) => {
       const phone = phones.find(({ number }) => number === visit.number);
       drawVisit(pen, visit, { toX, y: pitch * (at + 0.5), pitch, until: isOver ? latest : now });
@@ -20,19 +23,6 @@ export function createRequests(read) {
     });
     return !isOver;
   };
-}
-
-function drawSeconds({ context, height, colour, font, size }, toX, latest) {
-  const step = [1, 2, 5, 10, 20, 60, 120].find((each) => latest / each <= 8) ?? 300;
-  context.font = font(size * 0.85);
-  context.textAlign = "center";
-  context.textBaseline = "alphabetic";
-  for (let seconds = 0; seconds <= latest; seconds += step) {
-    context.fillStyle = colour("grid");
-    context.fillRect(toX(seconds), 0, 1, height - size - 8);
-    context.fillStyle = colour("soft");
-    context.fillText(`${seconds} s`, toX(seconds), height - 4);
-  }
 }
 
 function drawVisit({ context, colour }, { sent, refused, first, end }, { toX, y, pitch, until }) {

@@ -101,8 +101,7 @@ function showDoor({ find, room, words }) {
 
 function bindOrders(page) {
   const { find, words, plan } = page;
-  const status = find("status");
-  const confirm = bindQuota(status, () => (plan.read().kind === "crowd" ? page.view.present : 1));
+  const confirm = bindQuota(find("status"), () => (plan.read().kind === "crowd" ? page.view.present : 1));
   const send = async (path, options) => {
     find("status").classList.remove("wrong");
     try {

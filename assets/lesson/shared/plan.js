@@ -1,8 +1,19 @@
 // The plan of a measurement, shown before it begins: how many requests and tokens, and about how long they take here.
 
 import { formatCount, formatRate } from "./format.js";
-import { watchModelRate } from "./rate.js";
 import { ask } from "./stream.js";
+
+// Calls `listener(rate)` now and on every change: how many tokens a second this machine's model makes, as the page shows beside
+// the race's speeds; null while that is unknown.
+export function watchModelRate(listener) {
+  const speeds = document.getElementById("speed");
+  const read = () => {
+    const found = speeds.textContent.match(/Real speed · (\d+) tokens/);
+    listener(found ? Number(found[1]) : null);
+  };
+  new MutationObserver(read).observe(speeds, { childList: true, characterData: true, subtree: true });
+  read();
+}
 
 // Keeps the plan in `host` up to date. `count()` is {requests, tokens, pace}; `pace` is a limit in tokens/s, if any.
 // `learn(sample, pace)` takes the rate from one of the measurement's own requests, which is the best estimate.

@@ -96,13 +96,13 @@ function median(samples, key) {
 function describeSweep(points) {
   const both = points.filter(({ streamed, whole }) => median(streamed, "ttft") !== null && whole.length);
   if (!both.length) return "";
-  const [shortest, longest] = extent(both.map(({ streamed }) => streamed[0].tokens));
+  const counts = both.map(({ streamed }) => streamed[0].tokens);
+  const [shortest, longest] = [Math.min(...counts), Math.max(...counts)];
   const range = shortest === longest ? `At ${shortest} tokens` : `From ${shortest} to ${longest} tokens`;
   const first = formatRange(both.map(({ streamed }) => median(streamed, "ttft")));
   return `${range} the first text came after ${first} with streaming; waiting took ${formatRange(both.map(({ whole }) => median(whole, "total")))}.`;
 }
 
-const extent = (values) => [Math.min(...values), Math.max(...values)];
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
 function plot(points, lengths) {
