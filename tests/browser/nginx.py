@@ -42,16 +42,11 @@ class Nginx:
         self.process.wait()
 
 
-def read_configuration(name: str) -> str:
-    """The file of this name."""
-    return (FOLDER / f"nginx-{name}.conf").read_text("utf-8")
-
-
 @contextmanager
 def run_nginx(folder: Path, name: str, *upstreams: str, port: int = 0) -> Iterator[Nginx]:
     """nginx in front of `upstreams`, by the configuration `name`, until the block ends."""
     port = port or _find_port()
-    server = read_configuration(name)
+    server = (FOLDER / f"nginx-{name}.conf").read_text("utf-8")
     addresses = [url.removeprefix("http://") for url in upstreams]
     for written, meant in (("listen 80", f"listen 127.0.0.1:{port}"), *zip(UPSTREAMS, addresses, strict=False)):
         assert server.count(written) == 1, written

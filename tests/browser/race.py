@@ -1,21 +1,15 @@
-"""What a test does to the engine's side of a race."""
-
-import threading
+"""What a test does to a race, and to the engine's side of one."""
 
 from tests.browser.tab import Tab
 from tests.scripted import ScriptedEngine, ScriptedTicket
 
 
-def watch_cancel(ticket: ScriptedTicket) -> threading.Event:
-    """An event that is set when `ticket` has been given back."""
-    cancel, cancelled = ticket.cancel, threading.Event()
-
-    def note() -> None:
-        cancel()
-        cancelled.set()
-
-    ticket.cancel = note  # type: ignore[method-assign]
-    return cancelled
+def begin(engine: ScriptedEngine, *texts: str, number: int = 1) -> ScriptedTicket:
+    """The beginning of the answer to request `number`, once it is there."""
+    ticket = engine.wait_for_ticket(number)
+    ticket.start()
+    ticket.write(*texts)
+    return ticket
 
 
 def answer(ticket: ScriptedTicket, *texts: str) -> None:
@@ -24,8 +18,15 @@ def answer(ticket: ScriptedTicket, *texts: str) -> None:
     ticket.finish()
 
 
-def start_race(tab: Tab, engine: ScriptedEngine, text: str) -> None:
-    """The tab's first question, and the beginning of its answer."""
+def start_race(tab: Tab, engine: ScriptedEngine, *texts: str) -> None:
+    """The tab's first question, and the beginning of its answer on the streamed side."""
     tab.ask("Hello")
-    engine.tickets[0].start()
-    engine.tickets[0].write(text)
+    begin(engine, *texts)
+    tab.expect_text("streamed", "".join(texts).strip())
+
+
+def run_race(tab: Tab, engine: ScriptedEngine, question: str, *texts: str) -> None:
+    """A question and its whole answer, on both sides."""
+    tab.ask(question)
+    answer(engine.tickets[-1], *texts)
+    tab.expect_both("done")

@@ -95,8 +95,7 @@ class Projector:
         expect(self.tab.find("room-stage")).to_have_attribute("data-phase", phase)
 
     def read_rows(self) -> list[list[str]]:
-        rows = self.tab.page.locator("#room-latest tbody tr").all()
-        return [row.locator("td").all_text_contents() for row in rows]
+        return self.tab.read_rows("room-latest")
 
 
 class JoinPhones(ExitStack):

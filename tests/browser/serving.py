@@ -41,10 +41,7 @@ class ChosenEngine(EngineWrapper):
 
 @contextmanager
 def serve(
-    engine: Engine,
-    settings: Settings | None = None,
-    recordings: Sequence[Trace] = (),
-    tabs: Tabs | None = None,
+    engine: Engine, settings: Settings | None = None, recordings: Sequence[Trace] = (), tabs: Tabs | None = None
 ) -> Iterator[Served]:
     """Serve the page until the block ends, at the port of a server that has ended if there is one."""
     settings = replace(settings or Settings(), port=_choose_port())

@@ -1,43 +1,50 @@
-"""A station that measures requests, in one browser tab."""
+"""A station of the lesson, in one browser tab."""
 
-from playwright.sync_api import Request, expect
+from playwright.sync_api import Locator, Request, expect
 
 from tests.browser.tab import Tab
 
 
 class Station:
-    """The station called `name`: its button, and every request to generate that it made, with what it took."""
+    """The station called `name`: its parts, and every request that the page made."""
 
     def __init__(self, tab: Tab, name: str) -> None:
         self.tab = tab
-        self.asked: list[Request] = []
-        self.seconds: dict[Request, float] = {}
-        self._button = tab.find(f"{name}-begin")
-        tab.page.on("request", self._see)
-        tab.page.on("requestfinished", self._time)
+        self.requests: list[Request] = []
+        self._name = name
+        tab.page.on("request", lambda request: self.requests.append(request))
         tab.find(f"station-{name}").scroll_into_view_if_needed()
-        expect(tab.find(f"{name}-plan")).not_to_be_empty()
 
-    def _see(self, request: Request) -> None:
-        if request.url.endswith(("/generate", "/generate_stream")):
-            self.asked.append(request)
+    def find(self, name: str) -> Locator:
+        """A part of the station."""
+        return self.tab.find(f"{self._name}-{name}")
 
-    def _time(self, request: Request) -> None:
-        if request in self.asked:
-            self.seconds[request] = request.timing["responseEnd"] / 1000
+    def read_rows(self, name: str) -> list[list[str]]:
+        """The rows of a table, cell by cell."""
+        return self.tab.read_rows(f"{self._name}-{name}")
 
-    def read_cells(self, table: str) -> list[list[str]]:
-        """The rows of a table's body, cell by cell."""
-        rows = self.tab.page.locator(f"#{table} tbody tr").all()
-        return [row.locator("td").all_text_contents() for row in rows]
+    @property
+    def asked(self) -> list[Request]:
+        """The requests to generate."""
+        return [request for request in self.requests if request.url.endswith(("/generate", "/generate_stream"))]
+
+    @property
+    def modes(self) -> list[str]:
+        """Of each request to generate, how its answer is delivered."""
+        return ["streamed" if request.url.endswith("stream") else "whole" for request in self.asked]
 
     def begin(self) -> None:
-        self._button.click()
+        self.find("begin").click()
 
     def wait(self) -> None:
         """Until the button can be pressed again."""
-        expect(self._button).to_be_enabled()
+        expect(self.find("begin")).to_be_enabled()
 
     def run(self) -> None:
         self.begin()
         self.wait()
+
+
+def took(request: Request) -> float:
+    """Seconds until a response was all there."""
+    return request.timing["responseEnd"] / 1000

@@ -125,6 +125,17 @@ class Tab:
         """What a teacher's script reads: the element's innerText."""
         return self.find(name).inner_text()
 
+    def read_rows(self, name: str) -> list[list[str]]:
+        """The rows of the table in the element `name`, cell by cell."""
+        rows = self.find(name).locator("tbody tr").all()
+        return [row.locator("td").all_text_contents() for row in rows]
+
+    def expect_complaint(self, status: int) -> None:
+        """The console has complained of a response with this status, and of nothing else: that is forgotten."""
+        (complaint,) = self.complaints
+        assert f"the server responded with a status of {status}" in complaint
+        self.complaints.clear()
+
     def expect_results(self, runs: int) -> None:
         """Wait until the plots and the table of so many runs are drawn."""
         expect(self.page.locator("#numbers tbody tr")).to_have_count(2 * runs)

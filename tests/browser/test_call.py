@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from demo.errors import Overloaded
 from tests.api.script import RANKED, AnsweringEngine
 from tests.browser.conftest import Stage
+from tests.browser.race import begin
 from tests.browser.tab import Tab
 from tests.browser.test_events import fix
 from tests.clients.snippets import ADDRESS, find_snippet, read_snippets
@@ -36,11 +37,10 @@ def test_every_program_of_the_readme_is_shown_with_this_servers_address(typing_t
     assert tab.page.locator("#call-tabs [role=tab]").count() == len(read_snippets())
     for snippet in read_snippets():
         tab.find(f"call-tab-{snippet.name}").click()
-        text = tab.find("call-text").text_content()
+        text = tab.find("call-text").text_content() or ""
         assert text == snippet.aimed_at(typing_url)
-        assert text is not None
         assert ADDRESS not in text
-        expect(tab.find("call-tab-" + snippet.name)).to_have_attribute("aria-selected", "true")
+        expect(tab.find(f"call-tab-{snippet.name}")).to_have_attribute("aria-selected", "true")
         expect(tab.find("call-note")).not_to_be_empty()
 
 
@@ -109,9 +109,7 @@ def test_stop_ends_a_program_and_its_work(tab: Tab, engine: ScriptedEngine) -> N
     for number, name in enumerate(("fetch", "curl"), 1):
         tab.find(f"call-tab-{name}").click()
         tab.find("call-run").click()
-        ticket = engine.wait_for_ticket(number)
-        ticket.start()
-        ticket.write("One ")
+        ticket = begin(engine, "One ", number=number)
         expect(tab.find("call-output")).to_contain_text("One")
         tab.find("call-stop").click()
         assert ticket.stopped.wait(20)
@@ -125,8 +123,7 @@ def test_a_refusal_of_a_program_is_one_sentence(tab: Tab, engine: ScriptedEngine
         tab.find(f"call-tab-{name}").click()
         tab.find("call-run").click()
         expect(tab.find("call-status")).to_have_text("Model is overloaded: try again in a moment.")
-    assert [("429" in complaint) for complaint in tab.complaints] == [True, True]
-    tab.complaints.clear()
+        tab.expect_complaint(429)
 
 
 def show_tokens(tab: Tab, question: str, tokens: int = 48) -> None:
@@ -139,7 +136,7 @@ def show_tokens(tab: Tab, question: str, tokens: int = 48) -> None:
 def read_table(tab: Tab) -> list[list[str]]:
     if tab.find("heat-table").is_hidden():
         tab.find("heat-as-table").click()
-    return [row.locator("td").all_inner_texts() for row in tab.page.locator("#heat-table tbody tr").all()]
+    return tab.read_rows("heat-table")
 
 
 def test_a_special_token_is_spelled_out_and_no_part_of_the_text(stage: Stage) -> None:
@@ -171,9 +168,7 @@ def test_the_arrow_keys_lead_through_the_tokens_by_one_tab_stop(typing_tab: Tab)
 def test_stop_ends_the_strip_and_its_work(tab: Tab, engine: ScriptedEngine) -> None:
     show_station(tab)
     tab.find("heat-run").click()
-    ticket = engine.wait_for_ticket()
-    ticket.start()
-    ticket.write("One ")
+    ticket = begin(engine, "One ")
     expect(tab.page.locator("#heat-strip [role=option]")).to_have_count(1)
     tab.find("heat-stop").click()
     assert ticket.stopped.wait(20)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from demo.request import Request
 from demo.settings import Settings
 from demo.ui.view.words import format_seconds
 from tests.browser.serving import Served, serve
+from tests.browser.station import Station
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
 
@@ -33,16 +35,12 @@ class DistantEngine(TypingEngine):
         return super().submit(request, tell)
 
 
-class Station:
-    """The station, as a person uses it."""
+class Crowd(Station):
+    """The station of the crowds, as a person uses it."""
 
     def __init__(self, tab: Tab) -> None:
-        self.tab = tab
-        tab.find("station-enough").scroll_into_view_if_needed()
+        super().__init__(tab, "enough")
         expect(self.find("once")).not_to_be_empty()
-
-    def find(self, name: str) -> Locator:
-        return self.tab.find(f"enough-{name}")
 
     def turn(self, dial: str, value: int) -> None:
         """Set a dial."""
@@ -60,11 +58,6 @@ class Station:
     def verdict(self, way: str) -> Locator:
         return self.find(f"result-{way}").locator(".verdict")
 
-    def rows(self, way: str) -> list[list[str]]:
-        """The table's cells."""
-        rows = self.find(f"result-{way}").locator("tbody tr").all()
-        return [row.locator("td").all_inner_texts() for row in rows]
-
     def charts(self, way: str) -> Locator:
         return self.find(f"result-{way}").locator("[role=img]")
 
@@ -77,10 +70,10 @@ def typing() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def station(browser: Browser, typing: str) -> Iterator["Station"]:
+def station(browser: Browser, typing: str) -> Iterator[Crowd]:
     """The station in a tab that stays open."""
     with open_tabs(browser) as open_tab:
-        yield Station(open_tab(typing))
+        yield Crowd(open_tab(typing))
 
 
 def assert_same(shown: str, told: float | None) -> None:
@@ -106,7 +99,7 @@ def assert_rows_tell(rows: list[list[str]], clients: list[dict[str, Any]]) -> No
 
 
 def test_a_click_shows_who_is_served_and_who_is_refused_as_the_server_told_it(open_tab: Tabs, typing: str) -> None:
-    station = Station(open_tab(typing))
+    station = Crowd(open_tab(typing))
     expect(station.find("columns")).to_be_hidden()  # nothing yet: no empty boxes
     expect(station.find("refusal")).to_be_hidden()
     ended = station.click("once")
@@ -116,21 +109,20 @@ def test_a_click_shows_who_is_served_and_who_is_refused_as_the_server_told_it(op
     told = "4 of 20 were served at once, 16 got 429 overloaded after "
     between = f"{least} to {most} {other}" if unit == other else f"{least} {unit} to {most} {other}"
     assert station.verdict("once").inner_text() in (f"{told}{between}.", f"{told}{most} {other}.")
-    assert_rows_tell(station.rows("once"), ended["clients"])
+    assert_rows_tell(station.read_rows("result-once"), ended["clients"])
     expect(station.charts("once")).to_have_count(2)
     expect(station.charts("once").first).to_have_attribute("aria-label", station.verdict("once").inner_text())
     shown = station.find("refusal").locator("pre").inner_text()
     assert shown == f"{ended['refusal']['head']}\n\n{ended['refusal']['body']}"
     assert shown.startswith("HTTP/1.1 429 Too Many Requests")
     assert "retry-after: 1" in shown
-    open_tab.close()
 
 
 def firsts(ended: dict[str, Any]) -> list[dict[str, Any]]:
     return [visit["attempts"][0] for visit in ended["clients"]]
 
 
-def test_clients_that_honour_retry_after_are_all_served_and_both_results_stay_side_by_side(station: Station) -> None:
+def test_clients_that_honour_retry_after_are_all_served_and_both_results_stay_side_by_side(station: Crowd) -> None:
     station.turn("clients", 10)
     station.turn("limit", 4)
     station.click("once")
@@ -147,7 +139,7 @@ def test_clients_that_honour_retry_after_are_all_served_and_both_results_stay_si
     assert_same(shown[1], max(visit["first_token"] for visit in ended["clients"]))
     assert int(shown[2]) == sum(len(visit["attempts"]) - 1 for visit in ended["clients"])
     assert 1 <= float(shown[3]) < float(shown[4])
-    assert_rows_tell(station.rows("patient"), ended["clients"])
+    assert_rows_tell(station.read_rows("result-patient"), ended["clients"])
     assert station.verdict("once").inner_text() == before
     boxes = [station.find(f"result-{way}").bounding_box() for way in ("once", "patient")]
     assert boxes[0]
@@ -158,7 +150,7 @@ def test_clients_that_honour_retry_after_are_all_served_and_both_results_stay_si
             assert chart.evaluate("(plot) => plot.querySelector('.main-svg').clientWidth <= plot.clientWidth")
 
 
-def test_the_dials_say_how_many_come_and_how_many_are_served(station: Station) -> None:
+def test_the_dials_say_how_many_come_and_how_many_are_served(station: Crowd) -> None:
     station.turn("clients", 20)
     expect(station.find("once")).to_have_text("Twenty people click at once")
     station.turn("clients", 35)
@@ -171,22 +163,21 @@ def test_the_dials_say_how_many_come_and_how_many_are_served(station: Station) -
     station.turn("limit", 8)
     station.click("once")
     expect(station.verdict("once")).to_have_text("5 of 5 were served at once, and none was refused.")
-    assert len(station.rows("once")) == 5
+    assert len(station.read_rows("result-once")) == 5
 
 
 def test_the_queue_of_an_engine_elsewhere_is_not_made_up(open_tab: Tabs) -> None:
-    with serve(DistantEngine(WORDS, 0.01)) as served:
-        station = Station(open_tab(served.url))
+    with serve(DistantEngine(WORDS, 0.01)) as served, closing(open_tab):
+        station = Crowd(open_tab(served.url))
         ended = station.click("once")
         assert {visit["started"] for visit in ended["clients"]} == {None}
         chart = station.charts("once").first
         expect(chart.locator(".legendtext").filter(has_text="waiting for the engine")).to_be_visible()
         expect(chart.locator(".legendtext").filter(has_text="queue")).to_have_count(0)
-        open_tab.close()
 
 
 def test_the_chart_is_drawn_while_it_happens_and_stop_sends_everyone_home(tab: Tab, engine: ScriptedEngine) -> None:
-    station = Station(tab)
+    station = Crowd(tab)
     expect(station.find("stop")).to_be_disabled()
     station.find("patient").click()
     expect(station.find("once")).to_be_disabled()
@@ -205,35 +196,27 @@ def test_the_chart_is_drawn_while_it_happens_and_stop_sends_everyone_home(tab: T
 def test_of_two_crowds_one_is_refused_and_leaving_the_page_sends_everyone_home(
     open_tab: Tabs, tab: Tab, engine: ScriptedEngine, served: Served
 ) -> None:
-    first, second = Station(open_tab(served.url)), Station(tab)
+    first, second = Crowd(open_tab(served.url)), Crowd(tab)
     first.find("once").click()
     expect(first.charts("once").locator(".main-svg").first).to_be_visible()
     tickets = [engine.wait_for_ticket(number) for number in range(1, 5)]
     second.find("once").click()
     expect(second.find("status")).to_have_text("Another load test is running: try again when it has ended.")
-    assert_complains_of(second.tab, 429)
+    second.tab.expect_complaint(429)
     first.tab.page.close()
     assert all(ticket.stopped.wait(20) for ticket in tickets)
 
 
 def test_a_missing_key_is_one_sentence(open_tab: Tabs) -> None:
-    with serve(ScriptedEngine(), Settings(port=0, api_key="secret", open_page=True)) as served:
-        station = Station(open_tab(served.url))
+    with serve(ScriptedEngine(), Settings(port=0, api_key="secret", open_page=True)) as served, closing(open_tab):
+        station = Crowd(open_tab(served.url))
         station.tab.page.context.clear_cookies()  # with them the visitor's session
         station.find("once").click()
         expect(station.find("status")).to_contain_text("The API key is missing or wrong")
-        assert_complains_of(station.tab, 401)
-        open_tab.close()
+        station.tab.expect_complaint(401)
 
 
-def assert_complains_of(tab: Tab, status: int) -> None:
-    """Chromium's own line about a refusal, and no other."""
-    (complaint,) = tab.complaints
-    assert f"the server responded with a status of {status}" in complaint
-    tab.complaints.clear()
-
-
-def test_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(station: Station) -> None:
+def test_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(station: Crowd) -> None:
     station.turn("clients", 10)
     station.click("once")
     station.click("patient")

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Locator, expect
 
 from demo.engines.simulated_faults import BREAK, PAUSE_SECONDS, WORDS
 from demo.errors import Overloaded
+from tests.browser.race import begin
 from tests.browser.tab import Tab, open_tabs, read_seconds
 from tests.scripted import ScriptedEngine
 
@@ -85,39 +86,36 @@ def test_the_events_shown_are_the_bytes_that_the_api_sends(sent: Tab, typing_url
 
 @of_kinds("native")
 def test_the_request_and_the_headers_are_those_that_were_sent(sent: Tab, typing_url: str) -> None:
-    tab = sent
     host = typing_url.removeprefix("http://")
     for line in ("POST /generate_stream", f"Host: {host}", "Content-Type: application/json"):
-        expect(tab.find("events-request")).to_contain_text(line)
-    assert read_body(tab) == {"inputs": QUESTION, "parameters": {"max_new_tokens": 24, "details": True}}
-    headers = httpx2.post(f"{typing_url}/generate_stream", json=read_body(tab)).headers
+        expect(sent.find("events-request")).to_contain_text(line)
+    assert read_body(sent) == {"inputs": QUESTION, "parameters": {"max_new_tokens": 24, "details": True}}
+    headers = httpx2.post(f"{typing_url}/generate_stream", json=read_body(sent)).headers
     for name in ("content-type", "cache-control", "x-accel-buffering"):
-        expect(tab.find("events-response")).to_contain_text(f"{name}: {headers[name]}")
-    expect(tab.find("events-response")).to_contain_text("200 OK")
-    expect(tab.find("events-response")).to_contain_text("revalidate before reuse")
-    expect(tab.find("events-response")).not_to_contain_text("content-encoding")
+        expect(sent.find("events-response")).to_contain_text(f"{name}: {headers[name]}")
+    expect(sent.find("events-response")).to_contain_text("200 OK")
+    expect(sent.find("events-response")).to_contain_text("revalidate before reuse")
+    expect(sent.find("events-response")).not_to_contain_text("content-encoding")
 
 
 @of_kinds("native")
 def test_every_event_has_its_time_and_the_times_never_fall(sent: Tab) -> None:
-    tab = sent
-    times = [read_seconds(text) for text in tab.page.locator("#events-wire .when").all_inner_texts()]
+    times = [read_seconds(text) for text in sent.page.locator("#events-wire .when").all_inner_texts()]
     assert len(times) == 24
     assert times == sorted(times)
     assert times[-1] >= 24 * 0.02
-    assert f"in {tab.page.locator('#events-wire .when').last.inner_text()}," in tab.read("events-status")
+    assert f"in {sent.page.locator('#events-wire .when').last.inner_text()}," in sent.read("events-status")
 
 
 @of_kinds(*PATHS, "break")
 def test_the_command_does_what_the_page_did(sent: Tab) -> None:
-    tab = sent
-    if tab.find("events-copy").is_hidden():
-        tab.page.get_by_text("The same request as a command").click()
-    command = tab.copy("events-copy")
-    assert command == tab.find("events-curl").text_content()
+    if sent.find("events-copy").is_hidden():
+        sent.page.get_by_text("The same request as a command").click()
+    command = sent.copy("events-copy")
+    assert command == sent.find("events-curl").text_content()
     assert command.startswith("curl -N ")
     told = subprocess.run(command, shell=True, capture_output=True, text=True, check=True, timeout=60).stdout
-    assert fix(told) == fix(read_shown(tab))
+    assert fix(told) == fix(read_shown(sent))
 
 
 def test_the_same_token_is_shown_in_both_dialects(typing_tab: Tab) -> None:
@@ -133,17 +131,12 @@ def test_the_same_token_is_shown_in_both_dialects(typing_tab: Tab) -> None:
 
 @of_kinds("native")
 def test_the_parts_of_an_event_are_told_apart(sent: Tab) -> None:
-    tab = sent
-    last = rows(tab).last
-    for part, text in (
-        ("index", '"index"24'),
-        ("id", '"id"24'),
-        ("text", '"text""word23 "'),
-        ("logprob", '"logprob"-0.5'),
-    ):
+    last = rows(sent).last
+    parts = {"index": '"index"24', "id": '"id"24', "text": '"text""word23 "', "logprob": '"logprob"-0.5'}
+    for part, text in parts.items():
         assert "".join(last.locator(f".part-{part}").all_text_contents()).replace(":", "") == text
     assert '"finish_reason":"eos_token"' in "".join(last.locator(".part-end").all_text_contents())
-    assert rows(tab).first.locator(".part-end").count() == 0
+    assert rows(sent).first.locator(".part-end").count() == 0
 
 
 def test_a_pause_shows_the_comments_that_keep_it_alive(typing_tab: Tab) -> None:
@@ -159,22 +152,17 @@ def test_a_pause_shows_the_comments_that_keep_it_alive(typing_tab: Tab) -> None:
 
 @of_kinds("break")
 def test_an_error_in_mid_stream_is_shown_as_its_last_event(sent: Tab) -> None:
-    tab = sent
-    assert json.loads(rows(tab).all_text_contents()[-1].removeprefix("data: ")) == {
-        "error": str(BREAK),
-        "error_type": "generation",
-    }
-    expect(tab.find("events-response")).to_contain_text("200 OK")
+    last = json.loads(rows(sent).all_text_contents()[-1].removeprefix("data: "))
+    assert last == {"error": str(BREAK), "error_type": "generation"}
+    expect(sent.find("events-response")).to_contain_text("200 OK")
     said = f"The stream broke off: {len(WORDS['break']) + 1} events.* says: {re.escape(str(BREAK))}"
-    expect(tab.find("events-status")).to_contain_text(re.compile(said))
+    expect(sent.find("events-status")).to_contain_text(re.compile(said))
 
 
 def test_stop_hangs_up_and_the_work_ends(tab: Tab, engine: ScriptedEngine) -> None:
     show_station(tab)
     tab.find("events-send").click()
-    ticket = engine.wait_for_ticket()
-    ticket.start()
-    ticket.write("One ")
+    ticket = begin(engine, "One ")
     expect(rows(tab)).to_have_count(1)
     expect(tab.find("events-flow")).to_have_text("1 event, one way")
     tab.find("events-stop").click()
@@ -188,9 +176,7 @@ def test_a_refusal_is_a_true_status_and_one_sentence(tab: Tab, engine: ScriptedE
     engine.refusal = Overloaded("Model is overloaded: try again in a moment.")
     send(tab, "native", "Model is overloaded: try again in a moment.")
     expect(tab.find("events-response")).to_contain_text("429")
-    assert len(tab.complaints) == 1
-    assert "429" in tab.complaints[0]
-    tab.complaints.clear()
+    tab.expect_complaint(429)
 
 
 def test_new_events_are_followed_unless_the_reader_has_scrolled_up(typing_tab: Tab) -> None:

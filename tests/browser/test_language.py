@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Page, expect
 
-from demo.ui.files import GENERATED, PLACE, TEXTS
+from demo.ui.files import PLACE, TEXTS
 from demo.ui.session import Session
 from demo.ui.view.options import GenerationOptions
 from demo.ui.view.prediction import describe_source, list_moments
@@ -174,7 +174,3 @@ def test_a_text_is_found_whole_by_pattern_or_by_sentences_and_else_stays(modules
         [PLACE, texts, asked],
     )
     assert written == ["1,5, X!", "A x and y.", "Fertig. Unknown.", "Unknown", "X ·\N{NO-BREAK SPACE}X"]
-
-
-def test_every_language_is_served_as_a_script() -> None:
-    assert {f"texts/{language}.js" for language in OTHERS} <= set(GENERATED)

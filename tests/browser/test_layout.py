@@ -8,14 +8,7 @@ from demo.ui.view.words import CONSTANTS, SIDES
 from tests.browser.tab import OTHER_THEME, SIZES, Tab, Tabs
 
 PARTS = ("phase", "first", "clock", "stop", "body", "ttft", "total", "tokens")
-IN_FRAME = [
-    "prompt",
-    "stop",
-    "speed",
-    "examples",
-    "verdict",
-    *(f"{side}-{part}" for side in SIDES for part in PARTS),
-]
+IN_FRAME = ["prompt", "stop", "speed", "examples", "verdict", *(f"{side}-{part}" for side in SIDES for part in PARTS)]
 
 
 def box(tab: Tab, name: str) -> FloatRect:
@@ -57,18 +50,17 @@ WITHIN_THEIR_ROW = """(labels) => labels.map((label) =>
 
 
 def test_both_heads_are_in_sight_without_scrolling_and_each_pane_has_its_sides_colour(typing_tab: Tab) -> None:
-    tab = typing_tab
-    tab.ask("Hello")
-    tab.expect_some_text("streamed")
+    typing_tab.ask("Hello")
+    typing_tab.expect_some_text("streamed")
     for size in ("laptop", "phone"):
-        tab.resize(size)
+        typing_tab.resize(size)
         for name in (f"{side}-{part}" for side in SIDES for part in ("first", "clock")):
-            place = box(tab, name)
+            place = box(typing_tab, name)
             assert place["y"] + place["height"] <= SIZES[size]["height"], name
-        assert not overlap(box(tab, "streamed-pane"), box(tab, "whole-pane"))
-        assert all(tab.page.locator("#speed label").evaluate_all(WITHIN_THEIR_ROW))
+        assert not overlap(box(typing_tab, "streamed-pane"), box(typing_tab, "whole-pane"))
+        assert all(typing_tab.page.locator("#speed label").evaluate_all(WITHIN_THEIR_ROW))
     for side in SIDES:
-        accent = tab.find(f"{side}-pane").evaluate("(pane) => getComputedStyle(pane).borderTopColor")
+        accent = typing_tab.find(f"{side}-pane").evaluate("(pane) => getComputedStyle(pane).borderTopColor")
         channels = bytes.fromhex(CONSTANTS["colours"][side].removeprefix("#"))
         assert accent == f"rgb({', '.join(map(str, channels))})"
 
@@ -84,34 +76,31 @@ def test_before_and_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(o
 
 
 def test_ids_are_there_once(typing_tab: Tab) -> None:
-    tab = typing_tab
-    tab.ask("Hello")
-    tab.expect_results(1)
+    typing_tab.ask("Hello")
+    typing_tab.expect_results(1)
     ids = ["prompt", "generate", "stop", "retry", "clear", "plot-timeline", "plot-latency"]
     ids += [f"{side}-{part}" for side in SIDES for part in ("text", "phase", "ttft", "total", "tokens")]
-    assert {name: tab.page.locator(f"[id='{name}']").count() for name in ids} == dict.fromkeys(ids, 1)
+    assert {name: typing_tab.page.locator(f"[id='{name}']").count() for name in ids} == dict.fromkeys(ids, 1)
 
 
 def test_the_race_can_be_run_from_the_keyboard_alone(typing_tab: Tab) -> None:
-    tab = typing_tab
-    tab.ask("Hello")
-    tab.expect_some_text("streamed")
-    tab.prompt.focus()
+    typing_tab.ask("Hello")
+    typing_tab.expect_some_text("streamed")
+    typing_tab.prompt.focus()
     reached = []
     for _ in range(24):
-        tab.page.keyboard.press("Tab")
-        reached.append(tab.page.evaluate("document.activeElement.id || document.activeElement.parentElement.id"))
+        typing_tab.page.keyboard.press("Tab")
+        reached.append(typing_tab.page.evaluate("document.activeElement.id || document.activeElement.parentElement.id"))
     for name in ("stop", "retry", "clear", "dials", "streamed-stop", "streamed-body", "whole-stop"):
         assert name in reached, reached
 
 
 def test_the_text_follows_its_end_unless_the_reader_scrolled_up(typing_tab: Tab) -> None:
-    tab = typing_tab
-    tab.resize("frame")
-    tab.ask("Hello")
+    typing_tab.resize("frame")
+    typing_tab.ask("Hello")
     distance = "(e) => e.scrollHeight - e.scrollTop - e.clientHeight"
-    tab.page.wait_for_function("document.getElementById('streamed-body').scrollTop > 80")
-    assert tab.find("streamed-body").evaluate(distance) < 48
-    tab.find("streamed-body").evaluate("(e) => { e.scrollTop = 0 }")
-    tab.expect_both("done")
-    assert tab.find("streamed-body").evaluate("(e) => e.scrollTop") == 0
+    typing_tab.page.wait_for_function("document.getElementById('streamed-body').scrollTop > 80")
+    assert typing_tab.find("streamed-body").evaluate(distance) < 48
+    typing_tab.find("streamed-body").evaluate("(e) => { e.scrollTop = 0 }")
+    typing_tab.expect_both("done")
+    assert typing_tab.find("streamed-body").evaluate("(e) => e.scrollTop") == 0

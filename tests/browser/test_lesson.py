@@ -9,20 +9,12 @@ from playwright.sync_api import Page, expect
 from demo.request import Message, Sampling
 from demo.ui.files import PLACE
 from tests.browser.conftest import Stage
+from tests.browser.race import begin
 from tests.browser.serving import Served
 from tests.browser.tab import SIZES, Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
 
 BUDGET = 300_000  # bytes of ours before the first interaction
-
-
-def read_rows(tab: Tab, name: str) -> list[list[str]]:
-    rows = tab.page.locator(f"#{name} tbody tr")
-    return [row.locator("td").all_inner_texts() for row in rows.all()]
-
-
-def scroll_to(tab: Tab, name: str) -> None:
-    tab.find(name).scroll_into_view_if_needed()
 
 
 # --- the documentation's example -------------------------------------------------------------------------------------
@@ -38,11 +30,11 @@ def test_slowed_to_a_pace_the_measured_numbers_are_the_predicted_and_are_labelle
         expect(tab.find(f"{side}-label")).to_have_text("slowed to 30 tokens/s")
     expect(tab.find("streamed-pane")).to_be_in_viewport()
     expect(tab.find("example-beside")).to_be_in_viewport(ratio=1)
-    assert read_rows(tab, "example-beside")[1][1:] == ["–", "–", "–"]
+    assert tab.read_rows("example-beside")[1][1:] == ["–", "–", "–"]
     engine.may_end.set()
     tab.expect_results(1)
-    rows = streamed, measured, _, waited = read_rows(tab, "example")
-    assert read_rows(tab, "example-beside") == rows
+    rows = streamed, measured, _, waited = tab.read_rows("example")
+    assert tab.read_rows("example-beside") == rows
     assert "Requested 30 tokens/s, measured 30.0: 99 tokens in" in tab.read("example-beside")
     assert streamed[2:] == ["1.67 s", "3.33 s"]
     assert read_seconds(measured[1]) < 0.5
@@ -70,9 +62,7 @@ def test_a_machine_slower_than_the_rate_asked_for_is_said_to_be(stage: Stage) ->
     expect(tab.find("example")).to_contain_text("fewer than the requested 100: predicted from it")
 
 
-def test_the_example_is_one_story_whatever_the_model_would_end_with_and_the_page_says_how_it_is_asked(
-    tab: Tab, engine: ScriptedEngine
-) -> None:
+def test_the_example_is_one_story_past_any_end_asked_as_the_page_says(tab: Tab, engine: ScriptedEngine) -> None:
     choose_example(tab, "1,000 tokens", "100 tokens/s")
     tab.find("example-run").click()
     request = engine.wait_for_ticket().request
@@ -103,22 +93,20 @@ def test_before_a_run_the_example_is_predicted_and_stopping_early_tells_what_was
 ) -> None:
     tab = open_tab(served.url)
     assert "press Stop in the streaming panel" in tab.read("saved")
-    rows = read_rows(tab, "example")
+    rows = tab.read_rows("example")
     assert rows[0] == ["Streaming, predicted", "at once", "5.00 s", "10.0 s"]
     assert rows[2] == ["Non-streaming, predicted", "10.0 s", "10.0 s", "10.0 s"]
     choose_example(tab, "1,000 tokens", "10 tokens/s")
     expect(tab.find("example")).to_contain_text("100.0 s")
     tab.ask("Why?")
-    ticket = engine.wait_for_ticket()
-    ticket.start()
-    ticket.write("One ", "two ")
+    ticket = begin(engine, "One ", "two ")
     tab.expect_text("streamed", "One two")
     tab.find("streamed-stop").click()
     tab.expect_phase("streamed", "stopped")
     ticket.write("three ", "four")
     ticket.finish()
     tab.expect_results(1)
-    rows = read_rows(tab, "saved")
+    rows = tab.read_rows("saved")
     assert [row[1] for row in rows] == ["2", "4", "2", "0"]
     assert rows[2][3] == "$0.000020"
     assert rows[3][3] == "$0.000000"
@@ -131,13 +119,11 @@ def test_before_a_run_the_example_is_predicted_and_stopping_early_tells_what_was
 # --- a token's journey -----------------------------------------------------------------------------------------------
 
 
-def test_the_journey_tells_every_part_of_both_sides_and_they_add_up_to_what_the_browser_saw(
-    open_tab: Tabs, typing_url: str
-) -> None:
+def test_the_journey_tells_each_sides_parts_and_they_add_up_to_what_was_seen(open_tab: Tabs, typing_url: str) -> None:
     tab = open_tab(typing_url)
     tab.ask("Hello")
     tab.expect_results(1)
-    scroll_to(tab, "station-journey")
+    tab.find("station-journey").scroll_into_view_if_needed()
     expect(tab.page.locator("#station-journey .main-svg").first).to_be_visible()
     streamed, whole = tab.page.locator("#station-journey .status").inner_text().split(". Non-streaming")
     for part in ("prefill", "Gradio", "paint"):
@@ -164,7 +150,7 @@ def test_a_link_restores_prompt_dials_and_section_in_a_fresh_browser(open_tab: T
     temperature.select_text()
     temperature.press_sequentially("0.7", delay=50)
     temperature.press("Enter")
-    scroll_to(tab, "share")
+    tab.find("share").scroll_into_view_if_needed()
     tab.find("share").click()
     link = tab.find("shared-link")
     expect(link).to_have_value(re.compile("seed=42"))
@@ -197,17 +183,11 @@ def test_presenter_view_is_large_and_its_keys_run_the_lesson(tab: Tab, engine: S
     tab.find("presenter").click()
     assert size_of(tab.page, "#streamed-text") > 1.3 * before
     keys = tab.page.keyboard
-    for key, name in (
-        ("3", "station-sweep"),
-        ("0", "station-call"),
-        ("o", "station-room"),
-        ("5", "station-perceived"),
-        ("1", "intro"),
-    ):
+    places = {"3": "station-sweep", "0": "station-call", "o": "station-room", "5": "station-perceived", "1": "intro"}
+    for key, name in places.items():
         keys.press(key)
         expect(tab.find(name)).to_be_in_viewport()
-        focused = f"document.activeElement.closest('#{name}') !== null"
-        assert tab.page.evaluate(focused)
+        assert tab.page.evaluate(f"document.activeElement.closest('#{name}') !== null")
     keys.press("g")
     engine.wait_for_ticket()
     tab.expect_phase("streamed", "queued")
@@ -267,11 +247,10 @@ def test_before_the_first_interaction_little_of_ours_is_loaded_and_no_charts(ope
 
 
 def test_every_section_of_the_contents_is_there(typing_tab: Tab) -> None:
-    tab = typing_tab
-    links = tab.page.locator("#contents a")
+    links = typing_tab.page.locator("#contents a")
     expect(links).to_have_count(11)
     for number, link in enumerate(links.all(), start=1):
-        target = tab.page.locator(link.get_attribute("href") or "")
+        target = typing_tab.page.locator(link.get_attribute("href") or "")
         if number > 1:
             assert target.locator(".key").first.inner_text() == str(number)
         link.click()

@@ -19,6 +19,7 @@ PROSE = [
     "2 * 3 * 4 is 24, snake_case_name, $5 to $10, a [b] c[0], 5 < 6 > 4, C:\\dir, ~100, AT&T &amp; co.",
     "Emoji 😀 👩‍👩‍👧 🇪🇺\n中文和日本語。\nภาษาไทย\nمرحبا بالعالم\n",
     "1\n2\n3\n",
+    "**never closed\n\nnext `neither\n\n*nor this",
 ]
 MARKED = [
     "# Title\n\nIntro *it* **bold** ***both*** `code` ~~gone~~ _x_ __y__.\n",
@@ -121,11 +122,6 @@ def test_no_mark_is_seen_before_its_meaning_is_known_and_nothing_jumps(page: Pag
         assert not any(mark in moment["text"] for mark in ("*", "`", "~", "#", "|", "__", "](")), moment["text"]
     heights = [moment["height"] for moment in seen]
     assert heights == sorted(heights)
-
-
-def test_marks_that_mean_nothing_stay(page: Page) -> None:
-    text = "**never closed\n\nnext `neither\n\n*nor this"
-    assert read(page, text) == text
 
 
 def test_each_mark_has_its_element(page: Page) -> None:

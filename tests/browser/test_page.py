@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from demo.request import Message
 from demo.settings import Settings
 from tests.browser.conftest import WORDS, Stage
-from tests.browser.race import answer, start_race
+from tests.browser.race import answer, begin, run_race, start_race
 from tests.browser.serving import Served, serve
 from tests.browser.tab import LOOK_AWAY, LOOK_BACK, Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
@@ -50,9 +50,7 @@ def test_text_appears_token_by_token_on_one_side_and_at_once_on_the_other(tab: T
 
 
 def test_the_raw_text_is_the_models_and_one_click_away(tab: Tab, engine: ScriptedEngine) -> None:
-    tab.ask(TRICKY.replace("\n", " "))
-    answer(engine.tickets[0], *TRICKY)
-    tab.expect_both("done")
+    run_race(tab, engine, TRICKY.replace("\n", " "), *TRICKY)
     for side in ("streamed", "whole"):
         tab.find(f"{side}-raw").click()
         assert tab.find(f"{side}-text").text_content() == TRICKY
@@ -96,7 +94,6 @@ def test_the_first_click_starts_a_race_in_every_size(open_tab: Tabs, served: Ser
 
 def test_an_example_in_mid_race_ends_that_and_starts_its_own(tab: Tab, engine: ScriptedEngine) -> None:
     start_race(tab, engine, "First")
-    tab.expect_text("streamed", "First")
     tab.page.get_by_role("button", name="What is Deep Learning?").click()
     tab.expect_both("queued")
     assert engine.tickets[0].cancelled
@@ -134,7 +131,6 @@ def test_how_far_the_prompt_is_read_is_told(tab: Tab, engine: ScriptedEngine) ->
 def test_the_largest_number_is_the_first_text_and_a_sentence_compares_both(tab: Tab, engine: ScriptedEngine) -> None:
     tab.page.evaluate(NOTE_CLICK)
     start_race(tab, engine, "One ")
-    tab.expect_some_text("streamed")
     waiting = tab.read("whole-first")
     expect(tab.find("whole-first")).not_to_have_text(waiting)
     tab.page.wait_for_function("Number(document.getElementById('streamed-text').dataset.paintedAt) > clicked")
@@ -159,11 +155,8 @@ def test_the_largest_number_is_the_first_text_and_a_sentence_compares_both(tab: 
     assert tab.page.evaluate(sizes, "streamed-first") > 2 * tab.page.evaluate(sizes, "streamed-clock")
 
 
-def test_stopping_the_streaming_side_says_what_was_saved_and_the_other_goes_on(
-    tab: Tab, engine: ScriptedEngine
-) -> None:
+def test_stopping_the_streamed_side_says_what_was_saved_and_the_other_goes_on(tab: Tab, engine: ScriptedEngine) -> None:
     start_race(tab, engine, "One ")
-    tab.expect_some_text("streamed")
     engine.tickets[0].write("two ")
     tab.expect_text("streamed", "One two")
     tab.find("streamed-stop").click()
@@ -193,7 +186,6 @@ def test_stopping_the_waiting_side_shows_nothing_and_the_other_goes_on(tab: Tab,
 @pytest.mark.parametrize("way", ["stop", "Escape"])
 def test_stop_and_escape_end_both_sides_and_the_work(tab: Tab, engine: ScriptedEngine, way: str) -> None:
     start_race(tab, engine, "One ")
-    tab.expect_some_text("streamed")
     if way == "stop":
         tab.find("stop").click()
     else:
@@ -204,16 +196,15 @@ def test_stop_and_escape_end_both_sides_and_the_work(tab: Tab, engine: ScriptedE
 
 
 def test_behind_another_tab_less_is_shown_and_the_tail_still_arrives(typing_tab: Tab) -> None:
-    tab = typing_tab
-    with tab.page.expect_response(lambda response: "/run/predict" in response.url):
-        tab.page.evaluate(LOOK_AWAY)
-    tab.page.evaluate(COUNT_CHANGES)
-    tab.ask("Hello")
-    tab.expect_both("done")
-    assert tab.read("streamed-text") == tab.read("whole-text") == "".join(WORDS)
-    assert 0 < tab.page.evaluate("changes") < len(WORDS) / 20
-    with tab.page.expect_response(lambda response: "/run/predict" in response.url):
-        tab.page.evaluate(LOOK_BACK)
+    with typing_tab.page.expect_response(lambda response: "/run/predict" in response.url):
+        typing_tab.page.evaluate(LOOK_AWAY)
+    typing_tab.page.evaluate(COUNT_CHANGES)
+    typing_tab.ask("Hello")
+    typing_tab.expect_both("done")
+    assert typing_tab.read("streamed-text") == typing_tab.read("whole-text") == "".join(WORDS)
+    assert 0 < typing_tab.page.evaluate("changes") < len(WORDS) / 20
+    with typing_tab.page.expect_response(lambda response: "/run/predict" in response.url):
+        typing_tab.page.evaluate(LOOK_BACK)
 
 
 def test_the_clock_runs_while_a_side_is_active_and_rests_afterwards(tab: Tab, engine: ScriptedEngine) -> None:
@@ -231,8 +222,7 @@ def test_the_clock_runs_while_a_side_is_active_and_rests_afterwards(tab: Tab, en
 def test_a_screen_reader_hears_beginnings_and_ends_and_never_a_token(tab: Tab, engine: ScriptedEngine) -> None:
     tab.ask("Hello")
     expect(tab.find("announcer")).to_have_text("Streaming queued")
-    engine.tickets[0].start()
-    engine.tickets[0].write("One ")
+    begin(engine, "One ")
     tab.expect_some_text("streamed")
     expect(tab.find("announcer")).to_have_text("Streaming queued")
     assert tab.page.locator("[aria-live] #streamed-text, #streamed-text[aria-live]").count() == 0

@@ -15,10 +15,11 @@ from demo.engine import Ready
 from demo.errors import Overloaded
 from demo.interval import estimate_mean, t_quantile
 from tests.browser.conftest import WORDS, Stage
+from tests.browser.race import answer, begin
 from tests.browser.serving import serve
-from tests.browser.station import Station
+from tests.browser.station import Station, took
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
-from tests.scripted import CARD, ScriptedEngine, ScriptedTicket, TypingEngine
+from tests.scripted import CARD, ScriptedEngine, TypingEngine
 
 BUSY = "Model is overloaded: 4 requests are being answered. Try again in a moment."
 
@@ -28,24 +29,24 @@ class Pairs(Station):
 
     def __init__(self, tab: Tab, pairs: int = 4) -> None:
         super().__init__(tab, "pairs")
-        tab.find("pairs-count").fill(str(pairs))
-        tab.find("pairs-length").select_option("32")
+        expect(self.find("plan")).not_to_be_empty()
+        self.find("count").fill(str(pairs))
+        self.find("length").select_option("32")
 
     @property
     def orders(self) -> list[tuple[str, str]]:
         """Of each pair of requests, the warm-up's first, which mode went first and which second."""
-        modes = ["streamed" if request.url.endswith("stream") else "whole" for request in self.asked]
-        return list(zip(modes[::2], modes[1::2], strict=True))
+        return list(zip(self.modes[::2], self.modes[1::2], strict=True))
 
     @property
     def rows(self) -> list[list[str]]:
         """The table of each pair."""
-        return self.read_cells("pairs-rows")
+        return self.read_rows("rows")
 
     @property
     def means(self) -> dict[str, list[float]]:
         """The table of the means: for each unit the mean, and where its interval begins and ends."""
-        rows = self.read_cells("pairs-table")
+        rows = self.read_rows("table")
         return {unit: [read_signed(text) for text in (mean, *interval.split(" to "))] for unit, mean, interval in rows}
 
 
@@ -56,12 +57,6 @@ def finished(browser: Browser, typing_url: str) -> Iterator[Pairs]:
         station = Pairs(open_tab(typing_url))
         station.run()
         yield station
-
-
-def answer(ticket: ScriptedTicket, text: str = "two") -> None:
-    ticket.start()
-    ticket.write("One ")
-    ticket.write_last(text, "length")
 
 
 def read_signed(text: str) -> float:
@@ -78,7 +73,7 @@ def find_rounding(text: str) -> float:
 def test_both_orders_are_asked_greedily_past_the_end_token_after_a_warm_up_pair(stage: Stage) -> None:
     engine = TypingEngine(WORDS, 0)
     station = Pairs(stage.show(engine), pairs=12)
-    station.tab.find("pairs-speed").select_option("real")  # the page may have seen a fast model, and have slowed it
+    station.find("speed").select_option("real")  # the page may have seen a fast model, and have slowed it
     station.run()
     warm_up, *orders = station.orders
     assert set(warm_up) == {"streamed", "whole"}
@@ -99,15 +94,15 @@ def test_the_table_is_of_the_requests_made_without_the_warm_up(finished: Pairs) 
     assert len(finished.rows) == 4
     for number, (pair, first, tokens, streamed, whole, less, texts) in enumerate(finished.rows):
         requests = counted[2 * number : 2 * number + 2]
-        by_mode = {"streamed" if each.url.endswith("stream") else "whole": finished.seconds[each] for each in requests}
-        assert (pair, tokens, texts) == (str(number + 1), "32", "equal")
-        assert first == ("streamed" if requests[0].url.endswith("stream") else "whole")
+        modes = finished.modes[2 * number + 2 :]
+        by_mode = dict(zip(modes, map(took, requests), strict=False))
+        assert (pair, first, tokens, texts) == (str(number + 1), modes[0], "32", "equal")
         assert read_seconds(streamed) == pytest.approx(by_mode["streamed"], abs=0.25)
         assert read_seconds(whole) == pytest.approx(by_mode["whole"], abs=0.25)
         assert min(read_seconds(streamed), read_seconds(whole)) >= 0.95 * 32 * 0.02
         difference = 1000 * (read_seconds(streamed) - read_seconds(whole))
         assert read_signed(less.removesuffix(" ms")) == pytest.approx(difference, abs=10.1)
-    expect(finished.tab.find("pairs-status")).to_contain_text("Done: 4 pairs, after a warm-up pair that was dropped.")
+    expect(finished.find("status")).to_contain_text("Done: 4 pairs, after a warm-up pair that was dropped.")
 
 
 def test_the_interval_and_the_sentence_are_those_of_the_table(finished: Pairs) -> None:
@@ -122,7 +117,7 @@ def test_the_interval_and_the_sentence_are_those_of_the_table(finished: Pairs) -
         assert ms == pytest.approx(value, abs=off + 0.05)
         percent_off = 0.1 * (off + abs(value) * whole_off / whole) / (whole - whole_off)
         assert percent == pytest.approx(0.1 * value / whole, abs=percent_off + 0.05)
-    said = finished.tab.read("pairs-verdict")
+    said = finished.find("verdict").inner_text()
     if said.startswith("At real speed: no difference seen"):
         (bound,) = re.findall(r"±([\d.]+) %", said)
         assert float(bound) == pytest.approx(max(-in_percent[1], in_percent[2]) + 0.05, abs=0.051)  # rounded up
@@ -131,8 +126,8 @@ def test_the_interval_and_the_sentence_are_those_of_the_table(finished: Pairs) -
         assert re.fullmatch(
             rf"At real speed: streaming was [\d.]+ % {word} \(95 % interval [\d.]+ to [\d.]+ %\)\.", said
         )
-    expect(finished.tab.find("pairs-texts")).to_have_text("The streamed and the whole text were equal in all 4 pairs.")
-    expect(finished.tab.find("pairs-meaning")).to_contain_text("about 95 of the hundred intervals would hold the true")
+    expect(finished.find("texts")).to_have_text("The streamed and the whole text were equal in all 4 pairs.")
+    expect(finished.find("meaning")).to_contain_text("about 95 of the hundred intervals would hold the true")
 
 
 def test_the_chart_has_a_dot_for_each_pair_and_the_interval_around_their_mean(finished: Pairs) -> None:
@@ -150,28 +145,26 @@ def test_the_chart_has_a_dot_for_each_pair_and_the_interval_around_their_mean(fi
         assert by_pair[number] == pytest.approx(read_signed(row[5].removesuffix(" ms")), abs=0.051)
     expected = estimate_mean(list(by_pair.values()))
     assert (low[0], middle[0], high[0]) == pytest.approx((expected.low, expected.mean, expected.high))
-    assert finished.tab.read("pairs-verdict") in (plot.get_attribute("aria-label") or "")
+    assert finished.find("verdict").inner_text() in (plot.get_attribute("aria-label") or "")
 
 
-def test_nothing_is_said_of_one_pair_and_the_sentence_follows_from_the_second_on(
-    tab: Tab, engine: ScriptedEngine
-) -> None:
+def test_nothing_is_said_of_one_pair_and_a_sentence_of_two(tab: Tab, engine: ScriptedEngine) -> None:
     station = Pairs(tab)
-    verdict, status = station.tab.find("pairs-verdict"), station.tab.find("pairs-status")
+    verdict, status = station.find("verdict"), station.find("status")
     station.begin()
     expect(status).to_have_text("Warming up: a pair that is dropped.")
     for number in range(1, 5):
-        answer(engine.wait_for_ticket(number))
+        answer(engine.wait_for_ticket(number), "One ", "two")
     expect(status).to_contain_text("Pair 2 of 4; about")
     assert len(station.rows) == 1
     expect(verdict).to_be_hidden()
     for number in (5, 6):
-        answer(engine.wait_for_ticket(number))
+        answer(engine.wait_for_ticket(number), "One ", "two")
     expect(status).to_contain_text("Pair 3 of 4; about")
     expect(verdict).to_have_text(re.compile("^At real speed: (no difference seen beyond|streaming was) "))
-    expect(station.tab.find("pairs-texts")).to_contain_text("equal in all 2 pairs")
+    expect(station.find("texts")).to_contain_text("equal in all 2 pairs")
     engine.wait_for_ticket(7)
-    station.tab.find("pairs-stop").click()
+    station.find("stop").click()
     station.wait()
 
 
@@ -179,9 +172,9 @@ def test_texts_that_differ_are_counted_and_said(tab: Tab, engine: ScriptedEngine
     station = Pairs(tab)
     station.begin()
     for number in range(1, 11):
-        answer(engine.wait_for_ticket(number), "another" if number == 6 else "two")
+        answer(engine.wait_for_ticket(number), "One ", "another" if number == 6 else "two")
     station.wait()
-    expect(station.tab.find("pairs-texts")).to_have_text(
+    expect(station.find("texts")).to_have_text(
         "The texts differed in 1 of 4 pairs: a faster different answer is not faster."
     )
     assert [row[6] for row in station.rows] == ["equal", "differ", "equal", "equal"]
@@ -192,44 +185,41 @@ def test_stop_aborts_the_request_under_way_and_keeps_the_pairs_there_are(tab: Ta
     station = Pairs(tab)
     station.begin()
     for number in range(1, 8):
-        answer(engine.wait_for_ticket(number))
-    under_way = engine.wait_for_ticket(8)
-    under_way.start()
-    said = station.tab.read("pairs-verdict")
-    station.tab.find("pairs-stop").click()
+        answer(engine.wait_for_ticket(number), "One ", "two")
+    under_way = begin(engine, number=8)
+    said = station.find("verdict").inner_text()
+    station.find("stop").click()
     assert under_way.stopped.wait(20)
     assert under_way.cancelled
     station.wait()
-    expect(station.tab.find("pairs-status")).to_have_text("Stopped.")
+    expect(station.find("status")).to_have_text("Stopped.")
     assert len(engine.tickets) == 8
     assert len(station.rows) == 2
-    assert station.tab.read("pairs-verdict") == said != ""
+    assert station.find("verdict").inner_text() == said != ""
 
 
 def test_a_refused_request_is_one_sentence_and_keeps_what_was_measured_before(stage: Stage) -> None:
     engine = TypingEngine(WORDS, 0)
     station = Pairs(stage.show(engine))
     station.run()
-    said = station.tab.read("pairs-verdict")
+    said = station.find("verdict").inner_text()
     engine.refusal = Overloaded(BUSY)
     station.run()
-    expect(station.tab.find("pairs-status")).to_have_text(BUSY)
-    assert station.tab.read("pairs-verdict") == said
+    expect(station.find("status")).to_have_text(BUSY)
+    assert station.find("verdict").inner_text() == said
     assert len(station.rows) == 4
-    assert len(station.tab.complaints) == 1
-    assert "429" in station.tab.complaints[0]
-    station.tab.complaints.clear()
+    station.tab.expect_complaint(429)
 
 
 def test_it_says_how_much_is_asked_for_as_the_dials_are_turned(typing_tab: Tab) -> None:
     station = Pairs(typing_tab)
-    plan = station.tab.find("pairs-plan")
-    station.tab.find("pairs-count").fill("10")
-    expect(station.tab.find("pairs-count-shown")).to_have_text("10")
+    plan = station.find("plan")
+    station.find("count").fill("10")
+    expect(station.find("count-shown")).to_have_text("10")
     expect(plan).to_contain_text("22 requests, 704 tokens in all")
-    station.tab.find("pairs-length").select_option("64")
+    station.find("length").select_option("64")
     expect(plan).to_contain_text("22 requests, 1,408 tokens in all")
-    limits = station.tab.find("pairs-count").evaluate("(dial) => [dial.min, dial.max, dial.defaultValue]")
+    limits = station.find("count").evaluate("(dial) => [dial.min, dial.max, dial.defaultValue]")
     assert limits == ["4", "40", "24"]
 
 
@@ -242,29 +232,26 @@ def test_both_requests_of_a_pair_are_slowed_alike_and_the_verdict_names_the_spee
     engine = TypingEngine(WORDS, 0)
     with serve(engine) as served:
         station = Pairs(open_tab(served.url))
-        station.tab.find("pairs-speed").select_option("100 tokens/s")
-        expect(station.tab.find("pairs-plan")).to_contain_text("about 3 s here, at the 100.0 tokens/s asked for")
+        station.find("speed").select_option("100 tokens/s")
+        expect(station.find("plan")).to_contain_text("about 3 s here, at the 100.0 tokens/s asked for")
         station.run()
         assert [ticket.request.pace for ticket in engine.tickets] == [100] * 10
-        expect(station.tab.find("pairs-verdict")).to_have_text(re.compile("^At 100 tokens/s: "))
-        expect(station.tab.find("pairs-plan")).to_contain_text("measured last, by this browser's clock")
-        station.tab.find("pairs-speed").select_option("Real speed")
-        expect(station.tab.find("pairs-plan")).not_to_contain_text("measured last")
+        expect(station.find("verdict")).to_have_text(re.compile("^At 100 tokens/s: "))
+        expect(station.find("plan")).to_contain_text("measured last, by this browser's clock")
+        station.find("speed").select_option("Real speed")
+        expect(station.find("plan")).not_to_contain_text("measured last")
         open_tab.close()
 
 
 def test_a_model_that_cannot_keep_the_pace_is_said_to_run_at_real_speed(stage: Stage) -> None:
     station = Pairs(stage.show(TypingEngine(WORDS, 0.014)))
-    station.tab.find("pairs-speed").select_option("100 tokens/s")
+    station.find("speed").select_option("100 tokens/s")
     station.run()
-    verdict = station.tab.find("pairs-verdict")
-    expect(verdict).to_have_text(re.compile("^At real speed, slower here than 100 tokens/s: "))
-    station.tab.find("pairs-speed").select_option("Real speed")
+    expect(station.find("verdict")).to_have_text(re.compile("^At real speed, slower here than 100 tokens/s: "))
+    station.find("speed").select_option("Real speed")
 
 
-def test_after_a_run_axe_is_content_and_nothing_scrolls_sideways(stage: Stage) -> None:
-    station = Pairs(stage.show(TypingEngine(WORDS, 0)))
-    station.run()
-    station.tab.page.locator("#pairs-each summary").click()
-    expect(station.tab.page.locator("#pairs-rows table")).to_be_visible()
-    assert station.tab.find_violations("#station-pairs") == []
+def test_after_a_run_axe_is_content_and_nothing_scrolls_sideways(finished: Pairs) -> None:
+    finished.tab.page.locator("#pairs-each summary").click()
+    expect(finished.tab.page.locator("#pairs-rows table")).to_be_visible()
+    assert finished.tab.find_violations("#station-pairs") == []

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from statistics import fmean
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Request, expect
+from playwright.sync_api import Browser, Page, expect
 
 from demo.errors import Overloaded
 from demo.interval import estimate_mean
+from tests.browser.race import begin
 from tests.browser.serving import Served, serve
+from tests.browser.station import Station, took
 from tests.browser.tab import LOOK_AWAY, LOOK_BACK, Tab, Tabs, open_tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
 
@@ -21,29 +23,13 @@ BUSY = "Model is overloaded: 4 requests are being answered. Try again in a momen
 FACTORS = {"streamed": (0.8, 1.0, 0.9), "whole": (1.5, 1.7, 1.6)}  # of what each wait took: how long it felt
 
 
-class Perceived:
-    """The station in one tab, and every request to generate that it made."""
+class Perceived(Station):
+    """The station of the felt waits, and how many rounds."""
 
     def __init__(self, tab: Tab, rounds: int = 6) -> None:
-        self.tab = tab
-        self.asked: list[Request] = []
-        tab.page.on("request", self._see)
-        tab.find("station-perceived").scroll_into_view_if_needed()
-        expect(self.find("begin")).to_be_enabled()
+        super().__init__(tab, "perceived")
+        self.wait()
         self.find("rounds").select_option(str(rounds))
-
-    def _see(self, request: Request) -> None:
-        if request.url.endswith(("/generate", "/generate_stream")):
-            self.asked.append(request)
-
-    def find(self, name: str) -> Locator:
-        """A part of the station."""
-        return self.tab.find(f"perceived-{name}")
-
-    @property
-    def modes(self) -> list[str]:
-        """Of each request, how its answer is shown."""
-        return ["streamed" if request.url.endswith("stream") else "whole" for request in self.asked]
 
     def ask(self) -> None:
         """Begin a round, with whatever is expected of it."""
@@ -54,16 +40,6 @@ class Perceived:
         expect(self.find("say")).to_be_visible()
         self.find("felt").fill(f"{seconds:.3f}")
         self.find("felt").press("Enter")
-
-    def read_rows(self, name: str = "table") -> list[list[str]]:
-        """A table's rows, cell by cell."""
-        rows = self.find(name).locator("tbody tr").all()
-        return [row.locator("td").all_text_contents() for row in rows]
-
-
-def took(request: Request) -> float:
-    """Seconds until a response was all there."""
-    return request.timing["responseEnd"] / 1000
 
 
 @pytest.fixture(scope="module")
@@ -78,13 +54,13 @@ def finished(browser: Browser, felt_url: str) -> Iterator[Perceived]:
     with open_tabs(browser) as open_tab:
         station = Perceived(open_tab(felt_url))
         factors = {mode: iter(values) for mode, values in FACTORS.items()}
-        station.find("begin").click()
+        station.begin()
         for _ in range(6):
             station.find("expect-last").fill("2.5")
             station.ask()
             expect(station.find("say")).to_be_visible()
             station.say(next(factors[station.modes[-1]]) * took(station.asked[-1]))
-        expect(station.find("begin")).to_be_enabled()
+        station.wait()
         station.find("results").locator("summary").click()
         yield station
 
@@ -97,9 +73,7 @@ def page(finished: Perceived) -> Page:
 # --- what is asked, and what is made of it ---------------------------------------------------------------------------
 
 
-def test_each_way_is_shown_as_often_as_the_other_and_each_answer_has_its_own_length_and_opening(
-    finished: Perceived,
-) -> None:
+def test_each_way_is_shown_as_often_and_each_answer_has_its_own_length_and_opening(finished: Perceived) -> None:
     assert Counter(finished.modes) == {"streamed": 3, "whole": 3}
     bodies = [json.loads(request.post_data or "") for request in finished.asked]
     assert len({body["inputs"] for body in bodies}) == 6
@@ -110,7 +84,7 @@ def test_each_way_is_shown_as_often_as_the_other_and_each_answer_has_its_own_len
 
 
 def test_the_table_has_the_true_waits_as_this_browser_saw_them(finished: Perceived) -> None:
-    rows = finished.read_rows()
+    rows = finished.read_rows("table")
     assert [row[1] for row in rows] == finished.modes
     for row, request in zip(rows, finished.asked, strict=True):
         _, mode, tokens, expected_first, first, expected_last, last, felt, ratio = row
@@ -121,9 +95,7 @@ def test_the_table_has_the_true_waits_as_this_browser_saw_them(finished: Perceiv
         assert float(ratio) == pytest.approx(read_seconds(felt) / read_seconds(last), abs=0.02)
 
 
-def test_means_and_intervals_are_those_of_the_rounds_and_the_sentence_says_them(
-    finished: Perceived, page: Page
-) -> None:
+def test_means_intervals_and_the_sentence_are_those_of_the_rounds(finished: Perceived, page: Page) -> None:
     ratios = {mode: read_ratios(page, mode) for mode in FACTORS}
     for row, values in zip(finished.read_rows("means"), ratios.values(), strict=True):
         found = estimate_mean(values)
@@ -146,7 +118,7 @@ def test_the_chart_has_a_mark_for_each_round_around_the_diagonal(finished: Perce
     diagonal_x, diagonal_y = drawn["felt as long as it was"]
     assert diagonal_x == diagonal_y
     for mode in FACTORS:
-        rows = [row for row in finished.read_rows() if row[1] == mode]
+        rows = [row for row in finished.read_rows("table") if row[1] == mode]
         true, felt = drawn[mode]
         assert true == pytest.approx([read_seconds(row[6]) for row in rows], abs=0.0051)
         assert felt == pytest.approx([read_seconds(row[7]) for row in rows], abs=0.0051)
@@ -172,13 +144,12 @@ def test_a_round_shows_no_clock_no_earlier_wait_and_no_sign_of_its_way_before_it
     open_tab: Tabs, served: Served, engine: ScriptedEngine
 ) -> None:
     station = Perceived(open_tab(served.url), rounds=2)
-    station.find("begin").click()
+    station.begin()
     looks = {}
     for number in (1, 2):
         station.find("expect-first").fill("1")
         station.ask()
-        ticket = engine.wait_for_ticket(number)
-        ticket.start()
+        ticket = begin(engine, number=number)
         mode, text = station.modes[-1], station.find("text")
         expect(station.find("status")).to_have_text(f"Round {number} of 2: asked, slowed to 30 tokens/s.")
         looks[mode] = text.evaluate("(text) => [text.lastChild.className, text.lastChild.textContent]")
@@ -206,19 +177,19 @@ def test_stop_and_leaving_end_the_work_and_a_round_without_a_guess_is_none(
     open_tab: Tabs, served: Served, engine: ScriptedEngine
 ) -> None:
     station = Perceived(open_tab(served.url))
-    station.find("begin").click()
+    station.begin()
     station.ask()
-    engine.wait_for_ticket().start()
+    begin(engine)
     station.find("stop").click()
     assert engine.tickets[0].stopped.wait(20)
     expect(station.find("status")).to_have_text("Stopped.")
     for name in ("stage", "results"):
         expect(station.find(name)).to_be_hidden()
-    station.find("begin").click()
+    station.begin()
     station.find("stop").click()
-    expect(station.find("begin")).to_be_enabled()
+    station.wait()
     assert len(engine.tickets) == 1
-    station.find("begin").click()
+    station.begin()
     station.ask()
     left = engine.wait_for_ticket(2)
     station.tab.page.close()
@@ -227,10 +198,9 @@ def test_stop_and_leaving_end_the_work_and_a_round_without_a_guess_is_none(
 
 def test_a_wait_that_was_not_watched_is_repeated(tab: Tab, engine: ScriptedEngine) -> None:
     station = Perceived(tab)
-    station.find("begin").click()
+    station.begin()
     station.ask()
-    ticket = engine.wait_for_ticket()
-    ticket.start()
+    ticket = begin(engine)
     station.tab.page.evaluate(LOOK_AWAY)
     ticket.write_last(" One", "length")
     expect(station.find("status")).to_have_text(
@@ -243,17 +213,14 @@ def test_a_wait_that_was_not_watched_is_repeated(tab: Tab, engine: ScriptedEngin
 def test_a_refused_request_is_one_sentence(tab: Tab, engine: ScriptedEngine) -> None:
     station = Perceived(tab)
     engine.refusal = Overloaded(BUSY)
-    station.find("begin").click()
+    station.begin()
     station.ask()
     expect(station.find("status")).to_have_text(BUSY)
     expect(station.find("stage")).to_be_hidden()
-    assert len(station.tab.complaints) == 1
-    station.tab.complaints.clear()
+    station.tab.expect_complaint(429)
 
 
-def test_a_round_is_played_from_the_keyboard_alone_kept_in_this_tab_only_and_deleted_on_request(
-    open_tab: Tabs, felt_url: str
-) -> None:
+def test_a_round_is_played_by_keyboard_kept_in_this_tab_and_deleted_on_request(open_tab: Tabs, felt_url: str) -> None:
     station = Perceived(open_tab(felt_url), rounds=2)
     keyboard = station.tab.page.keyboard
     station.find("begin").focus()
@@ -266,30 +233,28 @@ def test_a_round_is_played_from_the_keyboard_alone_kept_in_this_tab_only_and_del
         expect(station.find("say")).to_be_visible()  # there is no guess yet
         keyboard.type("2.5")
         keyboard.press("Enter")
-    expect(station.find("begin")).to_be_enabled()
+    station.wait()
     station.tab.page.reload()
     kept = Perceived(station.tab)
     station.tab.complaints.clear()  # Gradio's, of the event stream that the reload cut
     kept.find("results").locator("summary").click()
-    assert [row[7] for row in kept.read_rows()] == ["2.50 s"] * 2
+    assert [row[7] for row in kept.read_rows("table")] == ["2.50 s"] * 2
     expect(Perceived(open_tab(felt_url)).find("results")).to_be_hidden()
     kept.find("forget").click()
     expect(kept.find("results")).to_be_hidden()
     assert station.tab.page.evaluate("sessionStorage.getItem('perceived-latency')") == "[]"
 
 
-def test_axe_is_content_during_a_round_in_light_and_after_it_in_dark_and_nothing_scrolls_sideways(
-    open_tab: Tabs, felt_url: str
-) -> None:
+def test_axe_is_content_during_a_round_in_light_and_after_it_in_dark(open_tab: Tabs, felt_url: str) -> None:
     station = Perceived(open_tab(felt_url), rounds=2)
-    station.find("begin").click()
+    station.begin()
     for _ in range(2):
         expect(station.find("ask")).to_be_visible()
         station.ask()
         station.say(2)
-    expect(station.find("begin")).to_be_enabled()
+    station.wait()
     station.find("results").locator("summary").click()
-    station.find("begin").click()
+    station.begin()
     station.ask()
     expect(station.find("say")).to_be_visible()
     assert station.tab.find_violations("#station-perceived") == []

@@ -14,7 +14,8 @@ from demo.settings import Settings
 from tests.api.client import read_events
 from tests.api.jobs.test_event_stream import read_numbered
 from tests.browser.conftest import WORDS, start_program
-from tests.browser.nginx import Nginx, run_nginx
+from tests.browser.nginx import run_nginx
+from tests.browser.race import start_race
 from tests.browser.serving import Served, serve
 from tests.browser.tab import Tab, Tabs
 from tests.clients.snippets import find_snippet
@@ -135,10 +136,10 @@ def test_a_proxy_that_dies_in_mid_answer_is_said_and_the_page_comes_back(
 ) -> None:
     with run_nginx(tmp_path, "root", served.url) as nginx:
         tab = open_tab(nginx.url)
-        port = write_some(tab, engine, nginx)
+        start_race(tab, engine, "One ", "two ")
         nginx.kill()
         text = expect_lost(tab, time.monotonic())
-    with run_nginx(tmp_path, "root", served.url, port=port):
+    with run_nginx(tmp_path, "root", served.url, port=httpx2.URL(nginx.url).port or 80):
         expect(tab.find("message")).to_contain_text("the server is back")
         assert tab.read("streamed-text") == text == "One two "
         tab.find("reload").click()
@@ -148,16 +149,6 @@ def test_a_proxy_that_dies_in_mid_answer_is_said_and_the_page_comes_back(
         tab.expect_phase("streamed", "reading the prompt")
         tab.complaints.clear()
         open_tab.close()
-
-
-def write_some(tab: Tab, engine: ScriptedEngine, nginx: Nginx) -> int:
-    """Two words are there. Returns the proxy's port."""
-    tab.ask("Hello")
-    ticket = engine.wait_for_ticket()
-    ticket.start()
-    ticket.write("One ", "two ")
-    tab.expect_text("streamed", "One two")
-    return httpx2.URL(nginx.url).port or 80
 
 
 def test_a_server_that_is_silent_goes_on_where_it_was_and_one_that_ends_in_mid_answer_is_not_shown_as_stopped(

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, expect
 
 from demo.engine import Ready
 from tests.browser.serving import serve
+from tests.browser.station import Station
 from tests.browser.tab import Tab, open_tabs
 from tests.scripted import CARD, TypingEngine
 
@@ -28,39 +29,26 @@ def costly(browser: Browser) -> Iterator[tuple[CostlyEngine, Tab]]:
         yield engine, open_tab(served.url)
 
 
-def press(tab: Tab, name: str) -> Locator:
-    """Press a button, once what it needs is there; returns it."""
-    button = tab.find(name)
-    button.scroll_into_view_if_needed()
-    button.click()
-    return button
-
-
-def test_a_crowd_asks_before_it_spends_and_the_second_press_begins(costly: tuple[CostlyEngine, Tab]) -> None:
-    engine, tab = costly
-    tab.find("station-enough").scroll_into_view_if_needed()
-    tab.find("enough-clients").fill("5")
-    button = press(tab, "enough-once")
-    expect(tab.find("enough-status")).to_contain_text(
-        "This makes 5 runs, each on GPU time of your Hugging Face account"
-    )
-    expect(button).to_be_enabled()
-    assert not engine.tickets
-    button.click()
-    expect(tab.find("enough-status")).to_contain_text("All finished after")
-    assert engine.tickets
-
-
-def test_the_pairs_ask_before_they_spend_and_the_second_press_begins(costly: tuple[CostlyEngine, Tab]) -> None:
+@pytest.mark.parametrize(
+    ("name", "dial", "count", "button", "runs", "done", "made"),
+    [
+        ("enough", "clients", "5", "once", 5, "All finished after", range(1, 6)),  # more than it answers at once
+        ("pairs", "count", "4", "begin", 10, "Done: 4 pairs", range(10, 11)),
+    ],
+)
+def test_a_station_asks_before_it_spends_and_the_second_press_begins(
+    costly: tuple[CostlyEngine, Tab], name: str, dial: str, count: str, button: str, runs: int, done: str, made: range
+) -> None:
     engine, tab = costly
     engine.tickets.clear()
-    tab.find("station-pairs").scroll_into_view_if_needed()
-    expect(tab.find("pairs-plan")).not_to_be_empty()  # its script is there
-    tab.find("pairs-count").fill("4")
-    button = press(tab, "pairs-begin")
-    expect(tab.find("pairs-status")).to_contain_text("Press again to spend it.")
-    expect(button).to_be_enabled()
+    station = Station(tab, name)
+    expect(station.find(button)).to_be_enabled()  # its script is there
+    station.find(dial).fill(count)
+    station.find(button).click()
+    question = f"This makes {runs} runs, each on GPU time of your Hugging Face account. Press again to spend it."
+    expect(station.find("status")).to_have_text(question)
+    expect(station.find(button)).to_be_enabled()
     assert not engine.tickets
-    button.click()
-    expect(tab.find("pairs-status")).to_contain_text("Done: 4 pairs")
-    assert len(engine.tickets) == 10
+    station.find(button).click()
+    expect(station.find("status")).to_contain_text(done)
+    assert len(engine.tickets) in made

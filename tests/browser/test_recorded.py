@@ -1,6 +1,7 @@
 """Recorded runs: in a link, while the model loads, where the server is overloaded, and where there is no model."""
 
 import json
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from demo.engine import Loading
 from demo.engines.replay import Replay
 from demo.errors import NotReady, Overloaded
 from demo.trace import read_trace, write_fragment
+from tests.browser.race import begin
 from tests.browser.serving import Served, serve
 from tests.browser.tab import Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine
@@ -51,7 +53,7 @@ def test_the_link_that_a_page_gives_for_its_run_plays_that_run_in_another_browse
     tab.expect_results(1)
     tab.find("link-run").click()
     link = tab.find("run-link").input_value()
-    with serve(Replay([COUNT]), recordings=[COUNT]) as elsewhere:
+    with serve(Replay([COUNT]), recordings=[COUNT]) as elsewhere, closing(open_tab):
         other = open_tab(elsewhere.url, fragment="#" + link.split("#")[1])
         other.expect_both("done")
         assert other.read("streamed-text") == "Because <b>it</b> is 🧀."
@@ -61,7 +63,6 @@ def test_the_link_that_a_page_gives_for_its_run_plays_that_run_in_another_browse
             assert each.read(name) == "1,812 of 1,840 prompt tokens remembered"
         for name in ("streamed-ttft", "streamed-total", "whole-total"):
             assert abs(read_seconds(other.read(name)) - read_seconds(tab.read(name))) < 0.002, name
-        open_tab.close()
 
 
 def test_a_link_that_was_tampered_with_is_a_sentence_and_the_page_goes_on(
@@ -79,7 +80,7 @@ def test_a_link_that_was_tampered_with_is_a_sentence_and_the_page_goes_on(
 def test_a_recorded_run_stands_in_while_the_model_loads_and_says_so(open_tab: Tabs) -> None:
     engine = ScriptedEngine(Loading("reading the weights", 0.3))
     engine.refusal = NotReady("The model is still loading: try again in a few seconds.")
-    with serve(engine, recordings=[CHEESE, COUNT]) as served:
+    with serve(engine, recordings=[CHEESE, COUNT]) as served, closing(open_tab):
         tab = open_tab(served.url, ready=False)
         tab.ask("Count to 3")
         expect(tab.find("message")).to_contain_text("still loading")
@@ -87,13 +88,12 @@ def test_a_recorded_run_stands_in_while_the_model_loads_and_says_so(open_tab: Ta
         tab.expect_both("done")
         assert tab.read("streamed-text") == "1, 2, 3."
         assert tab.read("streamed-label") == SLOWED
-        open_tab.close()
 
 
 def test_a_recorded_run_stands_in_where_the_server_is_overloaded_and_the_prompt_stays(open_tab: Tabs) -> None:
     engine = ScriptedEngine()
     engine.refusal = Overloaded("Model is overloaded: try again in a moment.")
-    with serve(engine, recordings=[CHEESE, COUNT]) as served:
+    with serve(engine, recordings=[CHEESE, COUNT]) as served, closing(open_tab):
         tab = open_tab(served.url, speed=None)
         tab.prompt.fill("Something else")
         tab.find("generate").click()
@@ -102,11 +102,10 @@ def test_a_recorded_run_stands_in_where_the_server_is_overloaded_and_the_prompt_
         assert (tab.read("streamed-text"), tab.read("question")) == ("Cheese is milk.", "What is cheese?")
         assert tab.read("streamed-label") == SLOWED
         expect(tab.prompt).to_have_value("Something else")
-        open_tab.close()
 
 
 def test_without_a_model_the_race_plays_recorded_runs_and_retry_plays_them_again(open_tab: Tabs) -> None:
-    with serve(Replay([CHEESE, COUNT]), recordings=[CHEESE, COUNT]) as served:
+    with serve(Replay([CHEESE, COUNT]), recordings=[CHEESE, COUNT]) as served, closing(open_tab):
         tab = open_tab(served.url, "frame", speed=None)
         tab.ask("Count to 3")
         tab.expect_both("done")
@@ -115,15 +114,11 @@ def test_without_a_model_the_race_plays_recorded_runs_and_retry_plays_them_again
         tab.find("retry").click()
         tab.expect_results(2)
         assert tab.read("streamed-label") == LABEL
-        open_tab.close()
 
 
 def test_the_saved_file_is_the_run_and_its_numbers_are_the_pages(tab: Tab, engine: ScriptedEngine) -> None:
     tab.ask("Why?")
-    ticket = engine.wait_for_ticket()
-    ticket.start()
-    ticket.write("Be", "cause.")
-    ticket.finish("eos_token")
+    begin(engine, "Be", "cause.").finish("eos_token")
     tab.expect_results(1)
     with tab.page.expect_download() as saved:
         tab.find("save-trace").click()

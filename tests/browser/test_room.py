@@ -183,9 +183,7 @@ def check_files(projector: Projector) -> None:
 # --- one phone -------------------------------------------------------------------------------------------------------
 
 
-def test_a_phone_that_loses_its_line_in_mid_round_has_all_of_the_answer_once_it_is_back(
-    projector: Projector, join: JoinPhones
-) -> None:
+def test_a_phone_that_loses_its_line_has_the_whole_answer_once_back(projector: Projector, join: JoinPhones) -> None:
     served, code = join.address.split("/room/")
     with open_line(served) as line:
         stays, lost = join(), join(f"{line.url}/room/{code}")
@@ -204,9 +202,7 @@ def test_a_phone_that_loses_its_line_in_mid_round_has_all_of_the_answer_once_it_
     assert all("net::ERR" in complaint for complaint in lost.complaints)
 
 
-def test_a_phone_without_a_network_says_so_and_asks_for_the_state_when_it_is_back(
-    projector: Projector, join: JoinPhones
-) -> None:
+def test_a_phone_without_a_network_says_so_and_then_asks_for_the_state(projector: Projector, join: JoinPhones) -> None:
     phone = join()
     phone.context.set_offline(True)
     expect(phone.find("lost")).to_be_visible()
@@ -217,9 +213,7 @@ def test_a_phone_without_a_network_says_so_and_asks_for_the_state_when_it_is_bac
     expect(projector.tab.find("room-present")).to_have_text("1")
 
 
-def test_the_teachers_tab_comes_back_after_a_reload_and_a_phone_keeps_its_number(
-    projector: Projector, join: JoinPhones
-) -> None:
+def test_after_a_reload_the_teacher_is_back_and_phones_keep_numbers(projector: Projector, join: JoinPhones) -> None:
     first, second = join(), join()
     projector.start("predict")
     code = projector.tab.find("room-code").inner_text()

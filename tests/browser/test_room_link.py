@@ -5,12 +5,8 @@ from typing import Final
 import pytest
 from playwright.sync_api import Page
 
-from demo.ui.files import PLACE
+from tests.browser.modules import call
 
-READ_BACK: Final = """async ([folder, rounds]) => {
-  const { readResults, writeResults } = await import(`${folder}/saved.js`);
-  return readResults(writeResults(rounds));
-}"""
 ARM: Final = {"n": 2, "mean": 5.5, "low": -1.25, "high": 12.25, "guesses": [5, 6]}
 RACE: Final = {
     **{"round": 1, "kind": "race", "prompt": "Mähen & säen?", "finish": None, "at_least": False, "seconds": 6.123},
@@ -34,5 +30,5 @@ RACE: Final = {
     ],
 )
 def test_a_link_holds_results_or_nothing(modules: Page, changed: dict[str, object]) -> None:
-    read = modules.evaluate(READ_BACK, [f"{PLACE}/lesson/room", [{**RACE, **changed}]])
-    assert read == (None if changed else [RACE])
+    link = call(modules, "lesson/room/saved", "writeResults", [{**RACE, **changed}])
+    assert call(modules, "lesson/room/saved", "readResults", link) == (None if changed else [RACE])

@@ -7,19 +7,15 @@ from typing import Final
 import pytest
 from playwright.sync_api import Page, expect
 
-from demo.ui.files import PLACE
 from demo.ui.teaching import read_material
 from demo.ui.view.words import CONSTANTS
+from tests.browser.modules import call
 from tests.browser.tab import Tab, Tabs
 from tests.browser.test_static import folder
 
 __all__ = ["folder"]  # the fixture
 PAGES: Final = re.compile(rb"/Type\s*/Page\b")
 A4: Final = re.compile(rb"/MediaBox \[0 0 594\.9\d* 841\.\d*\]")
-CHANGE: Final = """async ([place, ...answers]) => {
-  const { describeChange } = await import(`${place}/lesson/teach/change.js`);
-  return describeChange(...answers);
-}"""
 
 
 def open_material(tab: Tab) -> None:
@@ -58,38 +54,36 @@ def answer(tab: Tab, choices: list[int]) -> None:
 
 
 def test_answers_from_before_and_after_are_kept_here_compared_and_deleted(typing_tab: Tab) -> None:
-    tab = typing_tab
-    tab.page.evaluate("localStorage.clear()")
-    open_material(tab)
-    tab.find("teach-quiz").click()
+    typing_tab.page.evaluate("localStorage.clear()")
+    open_material(typing_tab)
+    typing_tab.find("teach-quiz").click()
     right = [each["right"] for each in read_material("en")["quiz"]]
     wrong = [(each + 1) % 3 for each in right]
-    answer(tab, [right[0], *wrong[1:]])
-    expect(tab.find("quiz-kept")).to_be_visible()
-    assert not any(each["why"] in tab.read("teach-sheet") for each in read_material("en")["quiz"])
-    tab.find("teach-handout").click()
-    tab.find("teach-quiz").click()  # as after a reload: what was stored is read again
-    tab.find("quiz-again").click()
-    answer(tab, [wrong[0], *right[1:4], wrong[4]])
-    expect(tab.find("quiz-verdict")).to_have_text(
+    answer(typing_tab, [right[0], *wrong[1:]])
+    expect(typing_tab.find("quiz-kept")).to_be_visible()
+    assert not any(each["why"] in typing_tab.read("teach-sheet") for each in read_material("en")["quiz"])
+    typing_tab.find("teach-handout").click()
+    typing_tab.find("teach-quiz").click()  # as after a reload: what was stored is read again
+    typing_tab.find("quiz-again").click()
+    answer(typing_tab, [wrong[0], *right[1:4], wrong[4]])
+    expect(typing_tab.find("quiz-verdict")).to_have_text(
         "1 of 5 right before, 3 of 5 after: newly right: 3; no longer right: 1; "
         "changed from one wrong answer to another: 0."
     )
-    rows = tab.page.locator("#teach-sheet tbody tr")
-    assert [row.locator("td").nth(2).inner_text()[0] for row in rows.all()] == ["✗", "✓", "✓", "✓", "✗"]
-    assert tab.find_violations("#station-teach") == []
-    tab.find("quiz-forget").click()
-    expect(tab.find("quiz-questions")).to_be_visible()
-    assert tab.page.evaluate("localStorage.quiz") == "{}"
+    assert [row[2][0] for row in typing_tab.read_rows("teach-sheet")] == ["✗", "✓", "✓", "✓", "✗"]
+    assert typing_tab.find_violations("#station-teach") == []
+    typing_tab.find("quiz-forget").click()
+    expect(typing_tab.find("quiz-questions")).to_be_visible()
+    assert typing_tab.page.evaluate("localStorage.quiz") == "{}"
 
 
-def test_what_changed_is_said_in_a_sentence(modules: Page) -> None:
-    def describe(right: list[int], before: list[int], after: list[int]) -> str:
-        sentence: str = modules.evaluate(CHANGE, [PLACE, right, before, after])
-        return sentence
-
-    assert describe([0, 1], [0, 1], [0, 1]) == "2 of 2 right before, 2 of 2 after: all of it was known before."
-    assert describe([0, 1], [1, 0], [1, 0]) == "0 of 2 right before, 0 of 2 after: no answer changed."
-    assert describe([0, 1], [2, 1], [1, 2]).endswith(
-        "newly right: 0; no longer right: 1; changed from one wrong answer to another: 1."
-    )
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ([0, 1], [0, 1], "2 of 2 right before, 2 of 2 after: all of it was known before."),
+        ([1, 0], [1, 0], "0 of 2 right before, 0 of 2 after: no answer changed."),
+        ([2, 1], [1, 2], "newly right: 0; no longer right: 1; changed from one wrong answer to another: 1."),
+    ],
+)
+def test_what_changed_is_said_in_a_sentence(modules: Page, before: list[int], after: list[int], said: str) -> None:
+    assert call(modules, "lesson/teach/change", "describeChange", [0, 1], before, after).endswith(said)

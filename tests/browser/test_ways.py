@@ -6,12 +6,14 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Locator, Request, expect
+from playwright.sync_api import Browser, expect
 
 from demo.errors import EngineFailed
+from demo.ui.view.words import format_seconds
 from tests.browser.conftest import WORDS
-from tests.browser.race import watch_cancel
+from tests.browser.race import answer, begin
 from tests.browser.serving import Served
+from tests.browser.station import Station
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
 from tests.scripted import ScriptedEngine
 
@@ -21,20 +23,13 @@ PACE = 10  # tokens/s, as the station says
 Report = dict[str, Any]
 
 
-class Ways:
-    """The station in one tab, and what the page asked the server for."""
+class Ways(Station):
+    """The station of the three ways, and its last job."""
 
     def __init__(self, tab: Tab) -> None:
-        self.tab = tab
-        self.asked: list[Request] = []
+        super().__init__(tab, "ways")
         self.job = ""
-        tab.page.on("request", lambda request: self.asked.append(request))
-        tab.find("station-ways").scroll_into_view_if_needed()
         expect(self.find("stop")).to_be_disabled()
-
-    def find(self, name: str) -> Locator:
-        """A part of the station."""
-        return self.tab.find(f"ways-{name}")
 
     def choose(self, interval: str) -> None:
         """How often to poll, in seconds."""
@@ -51,17 +46,13 @@ class Ways:
     def wait(self) -> None:
         """Until everything is there, the charts too."""
         expect(self.find("status")).to_have_text(DONE)
-        expect(self.find("begin")).to_be_enabled()
+        super().wait()
         for way in WAYS:
             expect(self.find(f"{way}-chart").locator(".main-svg").first).to_be_visible()
 
-    def read_rows(self) -> list[list[str]]:
-        """The table, as a person reads it."""
-        return [row.locator("td").all_inner_texts() for row in self.find("table").locator("tbody tr").all()]
-
     def count(self, path: str) -> int:
         """How often the page asked for a path below the job."""
-        urls = [request.url for request in self.asked if request.method == "GET"]
+        urls = [request.url for request in self.requests if request.method == "GET"]
         return sum(re.search(rf"/jobs/{self.job}{path}$", url) is not None for url in urls)
 
 
@@ -87,12 +78,6 @@ def report(finished: Ways, typing_url: str) -> Report:
     return report
 
 
-def format_seconds(seconds: float) -> str:
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
-
-
 def test_three_readers_of_one_run_end_with_the_same_text(finished: Ways) -> None:
     for way in WAYS:
         assert finished.find(f"{way}-text").text_content() == "".join(WORDS[:64])
@@ -104,9 +89,9 @@ def test_the_table_says_what_the_server_reports_and_what_was_really_asked(finish
     told = [report["streamed"], report["polled"], report["webhook"]["report"]]
     names = ("requests", "empty_replies", "request_bytes", "reply_bytes")
     expected = [[*(f"{way[name]:,}" for name in names), format_seconds(way["mean_staleness"])] for way in told]
-    assert [row[1:] for row in finished.read_rows()[:3]] == expected
+    assert [row[1:] for row in finished.read_rows("table")[:3]] == expected
     assert finished.count("/events") == report["streamed"]["requests"] == 1
-    polls = [request for request in finished.asked if re.search(rf"/jobs/{finished.job}\?since=\d+$", request.url)]
+    polls = [request for request in finished.requests if re.search(rf"/jobs/{finished.job}\?since=\d+$", request.url)]
     assert len(polls) == report["polled"]["requests"] > 1
     sizes = [request.sizes() for request in polls]
     replies = sum(each["responseHeadersSize"] + each["responseBodySize"] for each in sizes)
@@ -120,14 +105,12 @@ def count_bytes(way: dict[str, Any]) -> int:
     return int(way["request_bytes"] + way["reply_bytes"])
 
 
-def test_polling_often_costs_empty_replies_and_bytes_and_polling_seldom_costs_age(
-    finished: Ways, report: Report
-) -> None:
+def test_polling_often_costs_empty_replies_and_bytes_and_polling_seldom_age(finished: Ways, report: Report) -> None:
     streamed, polled, webhook = report["streamed"], report["polled"], report["webhook"]["report"]
     assert streamed["empty_replies"] == 0
     assert polled["empty_replies"] >= 5
     assert count_bytes(polled) > 2 * count_bytes(streamed)
-    stream, often, _, seldom = finished.read_rows()
+    stream, often, _, seldom = finished.read_rows("table")
     assert often[0] == "Polling every 0.05 s"
     assert seldom[0] == "Polling every 5 s, earlier run"
     assert int(seldom[1]) == 1
@@ -164,9 +147,7 @@ def test_the_interval_can_be_changed_while_the_model_writes(tab: Tab, engine: Sc
     ways = Ways(tab)
     ways.choose("5")
     ways.begin()
-    ticket = engine.wait_for_ticket()
-    ticket.start()
-    ticket.write("One ")
+    ticket = begin(engine, "One ")
     expect(ways.find("streamed-text")).to_have_text("One")
     assert ways.count(r"\?since=\d+") == 0
     ways.choose("0.05")
@@ -175,25 +156,21 @@ def test_the_interval_can_be_changed_while_the_model_writes(tab: Tab, engine: Sc
     ticket.write_last("two", "length")
     ways.wait()
     assert ways.find("webhook-text").text_content() == "One two"
-    assert ways.read_rows()[1][0] == "Polling every 5, then 0.05 s"
+    assert ways.read_rows("table")[1][0] == "Polling every 5, then 0.05 s"
 
 
-def test_each_run_has_an_inbox_of_its_own_which_is_looked_into_only_after_the_end(
-    tab: Tab, engine: ScriptedEngine
-) -> None:
+def test_each_run_has_its_own_inbox_looked_into_only_after_the_end(tab: Tab, engine: ScriptedEngine) -> None:
     ways = Ways(tab)
     inboxes: list[set[str]] = []
     for number in (1, 2):
-        ways.asked.clear()
+        ways.requests.clear()
         ways.begin()
-        ticket = engine.wait_for_ticket(number)
-        ticket.start()
-        ticket.write("One ")
+        ticket = begin(engine, "One ", number=number)
         expect(ways.find("polling-text")).to_have_text("One")
-        assert not [request for request in ways.asked if "/inbox/" in request.url]
+        assert not [request for request in ways.requests if "/inbox/" in request.url]
         ticket.write_last("two", "length")
         ways.wait()
-        inboxes.append({request.url for request in ways.asked if "/inbox/" in request.url})
+        inboxes.append({request.url for request in ways.requests if "/inbox/" in request.url})
     assert [len(each) for each in inboxes] == [1, 1]
     assert inboxes[0] != inboxes[1]
 
@@ -202,20 +179,15 @@ def test_stop_ends_the_work_and_all_readers_and_one_can_ask_again(tab: Tab, engi
     ways = Ways(tab)
     ways.choose("0.05")
     ways.begin()
-    ticket = engine.wait_for_ticket()
-    cancelled = watch_cancel(ticket)
-    ticket.start()
-    ticket.write("One ")
+    ticket = begin(engine, "One ")
     expect(ways.find("streamed-text")).to_have_text("One")
     ways.find("stop").click()
     expect(ways.find("status")).to_have_text("Stopped.")
-    assert cancelled.wait(10)
+    assert ticket.stopped.wait(10)
     expect(ways.find("begin")).to_be_enabled()
     expect(ways.find("results")).to_be_hidden()
     ways.begin()
-    again = engine.wait_for_ticket(2)
-    again.start()
-    again.write_last("two", "length")
+    answer(engine.wait_for_ticket(2), "two")
     ways.wait()
     assert ways.find("streamed-text").text_content() == "two"
 
@@ -224,9 +196,7 @@ def test_a_page_that_is_left_ends_the_work(open_tab: Tabs, served: Served, engin
     tab = open_tab(served.url)
     ways = Ways(tab)
     ways.begin()
-    ticket = engine.wait_for_ticket()
-    ticket.start()
-    ticket.write("One ")
+    ticket = begin(engine, "One ")
     expect(ways.find("streamed-text")).to_have_text("One")
     tab.page.goto("about:blank")
     assert ticket.stopped.wait(10)
@@ -236,9 +206,7 @@ def test_a_page_that_is_left_ends_the_work(open_tab: Tabs, served: Served, engin
 def test_what_goes_wrong_is_one_sentence(tab: Tab, engine: ScriptedEngine) -> None:
     ways = Ways(tab)
     ways.begin()
-    ticket = engine.wait_for_ticket()
-    ticket.start()
-    ticket.write("One ")
+    ticket = begin(engine, "One ")
     expect(ways.find("streamed-text")).to_have_text("One")
     ticket.fail(EngineFailed("Request failed during generation: it broke."))
     expect(ways.find("status")).to_have_text("Request failed during generation: it broke.")
@@ -256,12 +224,5 @@ def test_a_stream_that_is_refused_says_why(tab: Tab, engine: ScriptedEngine) -> 
     tab.complaints.clear()
 
 
-def test_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(tab: Tab, engine: ScriptedEngine) -> None:
-    ways = Ways(tab)
-    ways.begin()
-    ticket = engine.wait_for_ticket()
-    ticket.start()
-    ticket.write("One ")
-    ticket.write_last("two", "length")
-    ways.wait()
-    assert ways.tab.find_violations("#station-ways") == []
+def test_after_a_run_axe_finds_nothing_and_nothing_scrolls_sideways(finished: Ways) -> None:
+    assert finished.tab.find_violations("#station-ways") == []
