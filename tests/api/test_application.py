@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from demo.api.application import create_api
 from demo.api.openapi import replies, reports, response_replies, room_replies
-from demo.api.openapi.documents import EXAMPLES
+from demo.api.openapi.examples import EXAMPLES
 from demo.engines.metered import MeteredEngine
 from demo.events import PromptToken
 from demo.settings import Settings

@@ -135,7 +135,7 @@ class SlowEngine(TicketEngine):
 @pytest.mark.anyio
 async def test_a_request_that_is_cancelled_while_its_prompt_is_encoded_stops_the_work() -> None:
     engine = SlowEngine()
-    starting = asyncio.ensure_future(start_runs(engine, LONG_PROMPT, lambda: [Request("x" * LONG_PROMPT)]))
+    starting = asyncio.ensure_future(start_runs(engine, "", LONG_PROMPT, lambda: [Request("x" * LONG_PROMPT)]))
     assert await asyncio.to_thread(engine.asked.wait, PATIENCE)
     starting.cancel()
     await asyncio.wait({starting}, timeout=0.01)

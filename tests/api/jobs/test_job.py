@@ -8,13 +8,12 @@ from fastapi import FastAPI
 
 from demo.api.dialects.errors import Refused
 from demo.api.jobs import run_size, store
-from demo.api.jobs.inbox import InboxStore
 from demo.api.jobs.job import Job
 from demo.api.jobs.report import MAX_OPEN, DeliveryReport
 from demo.api.jobs.store import JobStore
 from demo.api.jobs.webhook_sender import WebhookSender
 from demo.api.openapi.reports import InboxDelivery
-from demo.api.routes.webhook_inbox import MAX_BYTES
+from demo.api.routes.webhook_inbox import MAX_BYTES, InboxStore
 from demo.api.traffic import Traffic
 from demo.client_key import make_client_key
 from demo.request import Request
