@@ -35,11 +35,17 @@ def ask(port: int, target: str, *hosts: str) -> int:
 @pytest.mark.parametrize(
     ("host", "status"),
     [
+        ("localhost", ALLOWED),
         ("localhost:{port}", ALLOWED),
+        ("127.0.0.1:{port}", ALLOWED),
         ("[::1]:{port}", ALLOWED),
         ("demo.example", ALLOWED),
         ("printer.lan", ALLOWED),
         ("rebound.example:{port}", REFUSED),
+        ("localhost.rebound.example", REFUSED),
+        ("demo.example.rebound.example", REFUSED),
+        ("[2001:db8::1]", REFUSED),
+        ("lan", REFUSED),
     ],
 )
 def test_only_own_and_allowed_names_are_answered(port: int, host: str, status: int) -> None:

@@ -1,8 +1,12 @@
 """A run as a value to keep: what is written is read again, and what was tampered with is one sentence."""
 
+import base64
+import gzip
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.errors import BadRequest, EngineFailed
-from demo.events import PromptProgress
+from demo.events import EngineReport, PromptProgress, Sent, Started
 from demo.request import Message, Request, Sampling
 from demo.run import Run
 from demo.trace import (
@@ -65,6 +69,37 @@ def test_what_is_written_is_read_again_as_json_and_as_a_link(trace: Trace, machi
     trace = replace(trace, machine=machine)
     assert read_trace(json.dumps(write_trace(trace))) == round_times(trace)
     assert read_fragment(write_fragment(trace)) == round_times(trace)
+
+
+def test_a_run_is_kept_with_its_model_its_day_and_what_an_engine_elsewhere_told() -> None:
+    engine = ScriptedEngine()
+    run = Run(engine, Request("Hello"))
+    (ticket,) = engine.tickets
+    ticket._log(Sent(0.5))
+    ticket.start_with("Hi")
+    ticket._log(EngineReport(1.0, 12, 4))
+    ticket.finish("eos_token")
+    card = replace(CARD, device="tpu", dtype="int4")
+    trace = trace_run(run, card)
+    assert trace is not None
+    assert (trace.model_id, trace.device, trace.dtype, trace.elsewhere) == (card.model_id, "tpu", "int4", True)
+    assert abs(datetime.now(UTC).date() - trace.recorded_on) <= timedelta(days=1)
+    started = trace.events[0]
+    assert isinstance(started, Started)
+    assert (started.input_tokens, started.cached_tokens) == (12, 4)
+
+
+def test_the_same_run_is_the_same_link_which_needs_no_escapes() -> None:
+    for length in range(1, 4):  # of whose base64 some would end with `=`
+        fragment = write_fragment(make_trace(["日" * length]))
+        assert re.fullmatch(r"[\w-]+", fragment, re.ASCII)
+        assert fragment == write_fragment(make_trace(["日" * length]))
+        with pytest.raises(BadRequest):
+            read_fragment(fragment[:9] + "!" + fragment[9:])
+    packed = write_fragment(make_trace())
+    document = gzip.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))).decode()
+    assert "🧀" in document
+    assert '": ' not in document
 
 
 def test_a_run_that_was_recorded_before_there_was_a_cache_had_nothing_cached() -> None:

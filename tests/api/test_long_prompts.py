@@ -15,7 +15,7 @@ from demo.api.middleware.body_limit import LONG_BODY_BYTES, BodyLimitMiddleware
 from demo.api.routes.generation import start_runs
 from demo.engine import Log, Piece, Ticket
 from demo.engines.local.engine import LocalEngine
-from demo.json_size import MAX_VALUES
+from demo.json_size import MAX_ESCAPES, MAX_VALUES
 from demo.prompt_threads import LONG_PROMPT, MESSAGE_COST
 from demo.request import Prompt, Request
 from tests.api.client import CHAT, COMPLETIONS, PATIENCE, RESPONSES, ask, assert_refused, post
@@ -40,6 +40,12 @@ FLOODS = {
 def test_a_body_of_too_many_values_is_refused_before_it_is_parsed(app: FastAPI, path: str, flood: str) -> None:
     response = ask(app, "POST", path, content=FLOODS[flood])
     assert_refused(response, path, 413, "too_large", f"more than {MAX_VALUES} JSON values")
+
+
+def test_escapes_are_counted_too_but_no_marks_within_a_text(app: FastAPI) -> None:
+    response = post(app, "/generate", inputs="\n" * (MAX_ESCAPES + 1))
+    assert_refused(response, "/generate", 413, "too_large", f"more than {MAX_ESCAPES} escaped characters")
+    assert post(app, "/generate", inputs=",[{" * MAX_VALUES).status_code == 200
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])

@@ -124,6 +124,11 @@ def test_a_text_holds_a_control_token_exactly_where_a_plain_search_finds_one(tex
 BYE = Script((make_token(1, "Bye", -0.5),), "eos_token", input_tokens=4)
 
 
+def test_many_prompts_are_answered_side_by_side(app: FastAPI) -> None:
+    body = parse(post(app, COMPLETIONS, prompt=[f"question {number}" for number in range(20)]).content)
+    assert [each["index"] for each in body["choices"]] == list(range(20))
+
+
 def test_several_prompts_are_answered_in_their_order_and_all_counted() -> None:
     engine = AnsweringEngine(HELLO, BYE)
     body = parse(fix(post(open_api(engine), COMPLETIONS, prompt=["one", "two"], n=2)))

@@ -1,6 +1,7 @@
 """What a model reasons is told beside its answer, streamed and whole, and counted; the native routes keep the text."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openai.types.responses import ResponseStreamEvent
+from pydantic import TypeAdapter
 
-from demo.events import ReasoningStart
+from demo.events import FinishReason, ReasoningStart
 from demo.request import Message, Request
 from tests.api import client
 from tests.api.client import CHAT, RESPONSES, ask, assert_refused
@@ -18,6 +21,8 @@ from tests.api.script import AnsweringEngine, Script, make_token, open_api
 
 TEXT = "<think>\nHm\n</think>\n\nYes."
 HARMONY = "<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>final<|message|>Yes."
+KINDS = ("response.reasoning_text", "response.output_text")
+EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
@@ -93,6 +98,35 @@ def test_a_response_has_reasoning_as_an_item_of_its_own(text: str, output: list[
         deltas = [each["delta"] for each in events if each["type"] == f"response.{kind}.delta"]
         assert "".join(deltas) == item["content"][0]["text"] != ""
     assert response["usage"]["output_tokens_details"]["reasoning_tokens"] > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "statuses"),
+    [
+        (TEXT, "eos_token", ["completed", "completed"]),
+        (TEXT, "length", ["completed", "incomplete"]),
+        ("<think>Hm", "eos_token", ["completed"]),
+        ("<think>Hm <", "length", ["incomplete"]),
+    ],
+)
+def test_each_item_of_a_response_begins_empty_and_ends_in_its_own_state(
+    text: str, reason: FinishReason, statuses: list[str]
+) -> None:
+    events = read_events(RESPONSES, replace(make_script(text), reason=reason), input="Hi")
+    for event in events:
+        EVENT.validate_python(event)
+    items = events[-1]["response"]["output"]
+    assert [item["status"] for item in items] == statuses
+    begun = [event["item"] for event in events if event["type"] == "response.output_item.added"]
+    assert begun == [{**item, "status": "in_progress", "content": []} for item in items]
+    parts = [(event["item_id"], event["part"]) for event in events if event["type"] == "response.content_part.done"]
+    assert parts == [(item["id"], *item["content"]) for item in items]
+    texts = {f"{kind}.delta" for kind in KINDS} & {event["type"] for event in events}
+    assert len(texts) == len(items)
+    for event in events:
+        if event["type"].endswith((".delta", ".done")) and "content_index" in event:
+            assert event["item_id"] == items[event["output_index"]]["id"]
+            assert ("logprobs" in event) == event["type"].startswith("response.output_text")
 
 
 def read_answer(request: Request) -> Message:

@@ -192,6 +192,8 @@ REFUSED: Sequence[tuple[dict[str, Any], str]] = [
     ({"input": [{"type": "function_call_output", "call_id": "1", "output": "x"}]}, "`function_call_output`"),
     ({"input": [{"content": "hi"}]}, "has no `role`"),
     ({"text": {"format": {"type": "json_schema", "name": "x"}}}, "`text.format` of type `json_schema`"),
+    ({"text": {"format": "json"}}, "`text.format` of type `json`"),
+    ({"text": {"verbosity": "low"}}, "`text.verbosity` is not available on this server: leave it out."),
     ({"reasoning": {"effort": "high", "summary": "detailed"}}, "`summary` is not available"),
     ({"truncation": "auto"}, "`truncation` is not available"),
     ({"include": ["message.output_text.logprobs"]}, "`include` is not available"),
@@ -210,6 +212,11 @@ def test_what_is_not_available_is_refused_in_one_sentence(fields: dict[str, Any]
 def test_agents_that_ask_for_reasoning_to_send_back_are_answered() -> None:
     body = {"input": "hi", "include": ["reasoning.encrypted_content"], "store": False}
     assert ask(open_api(), "POST", RESPONSES, json=body).status_code == 200
+
+
+def test_plain_text_may_be_asked_for_by_name() -> None:
+    text = {"format": {"type": "text"}, "verbosity": "medium"}
+    assert ask(open_api(), "POST", RESPONSES, json={"input": "hi", "text": text}).status_code == 200
 
 
 def test_of_one_client_the_oldest_are_forgotten_first_and_never_one_that_is_answered(
