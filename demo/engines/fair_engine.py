@@ -119,12 +119,13 @@ class FairEngine(EngineWrapper):
                 raise Overloaded("All places have just been taken: try again in a few seconds.")
             if (refusing := self._limits.take_all(client, places)) is not None:
                 if refusing is self._limits.clients:
-                    who, key, whose = "You have", client, "your"
-                else:
-                    who, key, whose = "Your address has", find_address_key(client), "its"
+                    raise Overloaded(
+                        f"You have {refusing.count(client)} of the server's {limit} places, and {refusing.free} are "
+                        "left for all others: try again when one of your requests has ended."
+                    )
                 raise Overloaded(
-                    f"{who} {refusing.count(key)} of the server's {limit} places, and {refusing.free} are left for all "
-                    f"others: try again when one of {whose} requests has ended."
+                    f"Your address has {refusing.count(find_address_key(client))} of the server's {limit} places, and "
+                    f"{refusing.free} are left for all others: try again when one of its requests has ended."
                 )
 
     def _give_back(self, place: Place) -> None:
