@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from demo.errors import BadRequest
-from demo.request import Message, Request, Sampling
+from demo.request import Message, Prompt, Request, Sampling, find_begun
 
 NAN, INFINITE = float("nan"), float("inf")
 SAMPLING_LIMITS: dict[str, list[Any]] = {
@@ -78,3 +78,16 @@ OTHERS = {"repetition_penalty": 1.3, "frequency_penalty": 1.0, "seed": 7}
 def test_any_warper_alone_makes_the_choice_random_as_in_tgi_and_nothing_else_does(name: str, value: Any) -> None:
     assert Sampling(**{name: value}).is_random == (name in WARPERS)
     assert not Sampling().is_random
+
+
+@pytest.mark.parametrize(
+    ("prompt", "begun"),
+    [
+        ("Once", ""),
+        ((Message("user", "Hi"),), ""),
+        ((Message("assistant", "Yes"), Message("user", "Hi")), ""),
+        ((Message("user", "Hi"), Message("assistant", "Yes"), Message("assistant", "No")), "No"),
+    ],
+)
+def test_a_conversation_that_ends_with_an_answer_begins_the_next(prompt: Prompt, begun: str) -> None:
+    assert find_begun(prompt) == begun

@@ -13,7 +13,7 @@ from demo.engine import Log, Ticket
 from demo.errors import EngineFailed
 from demo.request import Request
 from tests.api.client import PATIENCE, RESPONSES, ask, assert_refused
-from tests.api.script import TicketEngine, open_api
+from tests.api.script import AnsweringEngine, Script, TicketEngine, make_token, open_api
 from tests.api.serving import serve_api
 from tests.scripted import ScriptedEngine
 
@@ -212,6 +212,17 @@ def test_what_is_not_available_is_refused_in_one_sentence(fields: dict[str, Any]
 def test_agents_that_ask_for_reasoning_to_send_back_are_answered() -> None:
     body = {"input": "hi", "include": ["reasoning.encrypted_content"], "store": False}
     assert ask(open_api(), "POST", RESPONSES, json=body).status_code == 200
+
+
+def test_a_response_repeats_what_was_asked_and_says_when_it_was_complete() -> None:
+    asked = {"input": "hi", "parallel_tool_calls": False, "reasoning": {"effort": "high"}, "background": False}
+    api = open_api(AnsweringEngine(Script((make_token(1, "Hi", -0.5),), "eos_token")))
+    reply = ask(api, "POST", RESPONSES, json=asked).json()
+    assert (reply["parallel_tool_calls"], reply["background"], reply["incomplete_details"]) == (False, False, None)
+    assert reply["reasoning"] == {"effort": "high", "summary": None}
+    assert 0 <= reply["completed_at"] - reply["created_at"] < PATIENCE
+    plain = ask(open_api(), "POST", RESPONSES, json={"input": "hi", "parallel_tool_calls": None}).json()
+    assert plain["parallel_tool_calls"] is True
 
 
 def test_plain_text_may_be_asked_for_by_name() -> None:
