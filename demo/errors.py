@@ -81,6 +81,11 @@ def describe_shutdown() -> Incomplete:
     return Incomplete("The server is shutting down: ask again in a minute.")
 
 
+def describe_closing() -> NotReady:
+    """The refusal of a request that comes while the server shuts down."""
+    return NotReady("The server is shutting down: try again in a minute.")
+
+
 class SettingError(DemoError):
     """A setting has an invalid value."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from demo.engine import Engine, Load, Log, Ticket
-from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_failure, describe_shutdown
+from demo.errors import DemoError, EngineFailed, Overloaded, describe_closing, describe_failure, describe_shutdown
 from demo.events import Done, Event, Failed, Token
 from demo.places import require_fit
 
@@ -135,7 +135,7 @@ class PlaybackEngine(Engine):
 
     def _check_limit(self, places: int = 1) -> None:
         if self._closed:
-            raise NotReady("The server is shutting down: try again in a minute.")
+            raise describe_closing()
         require_fit(places, self._limit)
         if self._count_playing() + places > self._limit:
             raise Overloaded(self._full)

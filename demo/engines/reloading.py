@@ -14,7 +14,7 @@ from typing import Final
 
 from demo.engine import Broken, Engine, Load, Loading, Log, Piece, Ready, Status, Ticket
 from demo.engines.backoff import Backoff
-from demo.errors import DemoError, EngineFailed, ModelError, NotReady, SettingError
+from demo.errors import DemoError, EngineFailed, ModelError, NotReady, SettingError, describe_closing
 from demo.request import Prompt, Request
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class ReloadingEngine(Engine):
         if engine is not None:
             return engine
         if self._closing or failure is None:
-            raise NotReady("The server is shutting down: try again in a minute.")
+            raise describe_closing()
         raise NotReady(
             f"The model is not available: {failure.error}", max((failure.retry_at or 0.0) - self._clock(), 1.0)
         )

@@ -3,8 +3,9 @@
 from typing import Annotated, Final, Literal, TypeAlias
 
 from fastapi import Header, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from demo.api.dialects.ignored import Body
 from demo.api.dialects.number_fields import WHOLE, Place, Rate
 from demo.api.openapi.room_replies import Kind
 from demo.room.arms import Draw
@@ -24,12 +25,6 @@ Secret: TypeAlias = Annotated[str, Path(max_length=128, description="The phone's
 LastSeen: TypeAlias = Annotated[
     Place | None, Header(alias="Last-Event-ID", description="The `id` of the last event that you have.")
 ]
-
-
-class Body(BaseModel):
-    """Strict; what it does not know is told in a header."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
 
 
 class RoomRequest(Body):

@@ -1,14 +1,8 @@
-"""The backend of async tests; and a room's clock that does not keep them waiting."""
+"""A room's clock that does not keep tests waiting."""
 
 import pytest
 
 from demo.room import registry
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """anyio's pytest plugin runs the tests that are marked `anyio`."""
-    return "asyncio"
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,6 @@ from tests.scripted import ScriptedEngine
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def engine() -> ScriptedEngine:
     return ScriptedEngine()
 

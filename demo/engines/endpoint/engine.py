@@ -18,7 +18,7 @@ from demo.engines.endpoint.connection import ASK_SECONDS, Connection, Unreachabl
 from demo.engines.endpoint.discovery import discover, list_models
 from demo.engines.endpoint.run import EndpointRun
 from demo.engines.reloading import drop_frames
-from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_shutdown
+from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_closing, describe_shutdown
 from demo.places import require_fit, require_free
 from demo.request import Prompt, Request
 from demo.settings import Settings
@@ -105,7 +105,7 @@ class EndpointEngine(Engine):
     def _find_backend(self) -> tuple[Backend, Connection]:
         status, backend, connection = self._status, self._backend, self._connection
         if self._closing:
-            raise NotReady("The server is shutting down: try again in a minute.")
+            raise describe_closing()
         if isinstance(status, Broken):
             raise NotReady(f"The model is not available: {status.error}")
         if backend is None or connection is None:

@@ -23,7 +23,7 @@ from demo.engines.local.queue_reports import QueueReports
 from demo.engines.local.scheduler import Scheduler
 from demo.engines.local.sequence import Sequence
 from demo.engines.seed import choose_seed
-from demo.errors import DemoError, EngineFailed, NotReady, describe_shutdown, is_out_of_memory
+from demo.errors import DemoError, EngineFailed, NotReady, describe_closing, describe_shutdown, is_out_of_memory
 from demo.places import require_fit, require_free
 from demo.request import Prompt, Request
 from demo.settings import Settings
@@ -142,7 +142,7 @@ class LocalEngine(Engine):
     def _find_model(self) -> "Model":
         with self._changed:
             if self._closing:
-                raise NotReady("The server is shutting down: try again in a minute.")
+                raise describe_closing()
             if isinstance(self._status, Broken):
                 raise NotReady(f"The model is not available: {self._status.error}")
             if self._model is None:

@@ -16,7 +16,7 @@ from demo.engines.local.model import Model
 from demo.engines.seed import choose_seed
 from demo.engines.zerogpu.gpu_run import GpuRequest, GpuRun, Platform
 from demo.engines.zerogpu.gpu_time import GpuTime
-from demo.errors import DemoError, NotReady, Overloaded, describe_shutdown
+from demo.errors import DemoError, NotReady, Overloaded, describe_closing, describe_shutdown
 from demo.events import Event
 from demo.places import require_fit
 from demo.request import Prompt, Request
@@ -106,7 +106,7 @@ class ZeroGpuEngine(Engine):
 
     def _find_model(self) -> Model:
         if self._closing:
-            raise NotReady("The server is shutting down: try again in a minute.")
+            raise describe_closing()
         if isinstance(self._model, DemoError):
             raise NotReady(f"The model is not available: {self._model}")
         return self._model
