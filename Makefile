@@ -9,6 +9,9 @@
 # make space-check  the same, then each is installed and started as the platform does it, and pictures of it are taken
 # make lock   requirements.lock, requirements-test.lock and the clients': the newest that the same names in .txt allow
 
+# Dozens of processes import the same thousand modules: only the first compiles them.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 BIN := .venv/bin
 CLIENTS := tests/clients/frameworks/requirements
@@ -30,7 +33,7 @@ test:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --num-workers 2
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-vllm: .venv/test.stamp .venv-vllm/vllm.stamp
 	VLLM=.venv-vllm/bin/vllm $(BIN)/pytest --capture=no --numprocesses 0 tests/engines/endpoint/vllm_peer.py

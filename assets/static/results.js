@@ -81,8 +81,12 @@ export function listDefinitions({ number, results: { definitions } }) {
   return { ...definitions, caption: definitions.caption.replace("{number}", number) };
 }
 
-// What stopping saved, at a price; the file's is `recordings.price`.
+// What stopping saved, at a price; the file's is `recordings.price`. Rounded as the server rounds it.
 export function priceSaving({ results: { saved } }, price) {
-  const convert = (cell) => cell.replace(/\$([\d.]+)$/, (_, dollars) => `$${((dollars * price) / recordings.price).toFixed(dollars.split(".")[1].length)}`);
+  const convert = (cell) =>
+    cell.replace(/\$([\d.]+)$/, (_, dollars) => {
+      const tokens = Math.round((dollars * 1e6) / recordings.price);
+      return `$${((tokens * price) / 1e6).toFixed(dollars.split(".")[1].length)}`;
+    });
   return { ...saved, rows: saved.rows.map((row) => row.map(convert)) };
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from demo.ui.files import PLACE
 from tests.browser.chromium import launch
@@ -21,6 +21,7 @@ from tests.scripted import ScriptedEngine, TypingEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = [f"word{index} " for index in range(120)]
+SCRIPTED_PATIENCE = 40_000  # milliseconds: no model computes what is expected
 Chosen = TypeVar("Chosen", bound=ScriptedEngine)
 
 
@@ -60,6 +61,7 @@ def browser() -> Iterator[Browser]:
     """One browser for all tests of this folder, gone before the next: its event loop must not outlive it."""
     with sync_playwright() as playwright:
         browser = launch(playwright, "--process-per-site")
+        expect.set_options(timeout=SCRIPTED_PATIENCE)
         hold_process(browser.new_context())
         yield browser
         browser.close()

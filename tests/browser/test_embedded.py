@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Response, expect
 
 from tests.api.client import read_events
-from tests.browser.conftest import start_program
+from tests.browser.chromium import PATIENCE
+from tests.browser.conftest import SCRIPTED_PATIENCE, start_program
 from tests.browser.kept_tab import KeptTab
 from tests.browser.station import took
 from tests.browser.tab import Tab, read_seconds
@@ -23,13 +24,15 @@ CHEESE = "How do you make cheese?"
 
 
 @pytest.fixture(scope="module")
-def app_url() -> Iterator[str]:
+def app_url(browser: Browser) -> Iterator[str]:
     """The real app as its own process, its model loaded: until then recorded runs stand in."""
+    expect.set_options(timeout=PATIENCE)
     # One thread: two workers' models share the cores.
     with start_program("app.py", "--port", "0", "--threads", "1") as (process, url):
         assert process.stdout is not None
         assert any("Ready to answer" in line for line in process.stdout)
         yield url
+    expect.set_options(timeout=SCRIPTED_PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +61,7 @@ def test_the_streaming_panel_has_text_while_the_other_has_none_and_both_end_with
     assert "cheese" in finished.read("streamed-text").lower()
     assert finished.read("streamed-text") == finished.read("whole-text")
     finished.expect_results(1)
-    expect(finished.find("definitions")).to_contain_text(re.compile(r"\d+ ms: first visible text"))
+    expect(finished.find("definitions")).to_contain_text(re.compile(r"[\d.]+ m?s: first visible text"))
 
 
 def test_streaming_shows_its_first_token_in_under_a_third_of_the_total(finished: Tab) -> None:

@@ -21,7 +21,7 @@ from tests.browser.tab import Tab, Tabs
 from tests.clients.snippets import find_snippet
 from tests.scripted import ScriptedEngine, TypingEngine
 
-SAID_WITHIN = 3.0  # seconds after a connection was cut
+SAID_WITHIN = 6.0  # seconds after a connection was cut, on a busy machine
 LOST = "Connection lost: what came so far stays."
 PROGRAM = ("-m", "tests.browser.typing_app")
 
