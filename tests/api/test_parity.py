@@ -17,7 +17,7 @@ from tests.api.script import open_api
 from tests.engines.local.conftest import wait_until_loaded
 from tests.engines.local.tiny import make_model, make_network
 
-drawn = settings(max_examples=20, database=None, derandomize=True)
+drawn = settings(max_examples=40, database=None, derandomize=True)
 prompts = st.sampled_from(["a", "hello there", "日本語 😀", "x" * 40])
 stops = st.lists(st.sampled_from(["e", "q", "\n", "zz", "é", "\ufffd"]), max_size=4)
 seeds = st.integers(0, 2**64 - 1)

@@ -16,7 +16,7 @@ from tests.engines.local.test_scheduler import Scene
 from tests.scripted import ScriptedEngine
 
 LIMIT = 64
-STEPS = 600
+STEPS = 1500
 FEW, MANY = Limits(efficient_decodes=8), Limits(efficient_decodes=LIMIT)
 
 
