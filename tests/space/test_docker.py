@@ -49,7 +49,7 @@ def test_the_image_installs_what_make_installs() -> None:
     recipe = (ROOT / "Makefile").read_text("utf-8").partition("\n.venv/run.stamp:")[2].partition("\n\n")[0]
     installed = " ".join(each for each in find("RUN") if "pip install" in each)
     for text in (recipe, installed):
-        assert set(re.findall(r"--requirement (\S+)", text)) == {
+        assert set(re.findall(r"--requirement ([\w.-]+)", text)) == {
             "requirements.lock",
             "requirements-model.txt",
             "requirements-torch.txt",
