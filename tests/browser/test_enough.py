@@ -14,6 +14,7 @@ from demo.events import Event, Sent, Started
 from demo.request import Request
 from demo.settings import Settings
 from demo.ui.view.words import format_seconds
+from tests.browser.conftest import Stage
 from tests.browser.serving import Served, serve
 from tests.browser.station import Station
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
@@ -98,8 +99,7 @@ def assert_rows_tell(rows: list[list[str]], clients: list[dict[str, Any]]) -> No
         assert_same(end, visit["end"])
 
 
-def test_a_click_shows_who_is_served_and_who_is_refused_as_the_server_told_it(open_tab: Tabs, typing: str) -> None:
-    station = Crowd(open_tab(typing))
+def test_a_click_shows_who_is_served_and_who_is_refused_as_the_server_told_it(station: Crowd) -> None:
     expect(station.find("columns")).to_be_hidden()  # nothing yet: no empty boxes
     expect(station.find("refusal")).to_be_hidden()
     ended = station.click("once")
@@ -166,14 +166,13 @@ def test_the_dials_say_how_many_come_and_how_many_are_served(station: Crowd) -> 
     assert len(station.read_rows("result-once")) == 5
 
 
-def test_the_queue_of_an_engine_elsewhere_is_not_made_up(open_tab: Tabs) -> None:
-    with serve(DistantEngine(WORDS, 0.01)) as served, closing(open_tab):
-        station = Crowd(open_tab(served.url))
-        ended = station.click("once")
-        assert {visit["started"] for visit in ended["clients"]} == {None}
-        chart = station.charts("once").first
-        expect(chart.locator(".legendtext").filter(has_text="waiting for the engine")).to_be_visible()
-        expect(chart.locator(".legendtext").filter(has_text="queue")).to_have_count(0)
+def test_the_queue_of_an_engine_elsewhere_is_not_made_up(stage: Stage) -> None:
+    station = Crowd(stage.show(DistantEngine(WORDS, 0.01)))
+    ended = station.click("once")
+    assert {visit["started"] for visit in ended["clients"]} == {None}
+    chart = station.charts("once").first
+    expect(chart.locator(".legendtext").filter(has_text="waiting for the engine")).to_be_visible()
+    expect(chart.locator(".legendtext").filter(has_text="queue")).to_have_count(0)
 
 
 def test_the_chart_is_drawn_while_it_happens_and_stop_sends_everyone_home(tab: Tab, engine: ScriptedEngine) -> None:

@@ -4,7 +4,7 @@ import re
 
 import httpx2
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from demo.request import Message, Sampling
 from demo.ui.files import PLACE
@@ -119,8 +119,8 @@ def test_before_a_run_the_example_is_predicted_and_stopping_early_tells_what_was
 # --- a token's journey -----------------------------------------------------------------------------------------------
 
 
-def test_the_journey_tells_each_sides_parts_and_they_add_up_to_what_was_seen(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_tab(typing_url)
+def test_the_journey_tells_each_sides_parts_and_they_add_up_to_what_was_seen(typing_tab: Tab) -> None:
+    tab = typing_tab
     tab.ask("Hello")
     tab.expect_results(1)
     tab.find("station-journey").scroll_into_view_if_needed()
@@ -165,10 +165,13 @@ def test_a_link_restores_prompt_dials_and_section_in_a_fresh_browser(open_tab: T
     expect(other.find("seed").locator("input, textarea")).to_have_value("42")
 
 
-def test_a_link_with_a_dial_that_cannot_stand_there_is_a_sentence(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_tab(typing_url, fragment="#prompt=Hi&length=100000")
+def test_a_link_asks_for_presenter_view_and_a_dial_in_it_that_cannot_stand_there_is_a_sentence(
+    open_tab: Tabs, typing_url: str
+) -> None:
+    tab = open_tab(typing_url, fragment="#present=1&prompt=Hi&length=100000")
     expect(tab.find("message")).to_contain_text("length to '100000': it must be from 1 to 1024")
     expect(tab.prompt).to_have_value("How do you make cheese?")
+    expect(tab.find("presenter")).to_have_attribute("aria-pressed", "true")
 
 
 # --- presenter view --------------------------------------------------------------------------------------------------
@@ -214,26 +217,20 @@ def test_keys_are_letters_while_somebody_types_and_outside_of_presenter_view(tab
     tab.find("presenter").click()
 
 
-def test_a_link_can_ask_for_presenter_view(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_tab(typing_url, fragment="#present=1")
-    expect(tab.find("presenter")).to_have_attribute("aria-pressed", "true")
-
-
 # --- the frame, and what is loaded -----------------------------------------------------------------------------------
 
 
-def test_in_the_documentations_frame_there_is_nothing_but_the_race(open_tab: Tabs, typing_url: str) -> None:
-    tab = open_tab(typing_url)
-    tab.page.evaluate(
-        """() => { const frame = document.createElement("iframe"); frame.id = "embedded"; frame.src = "/?__theme=light";
-        frame.width = 850; frame.height = 350; document.body.prepend(frame); }"""
-    )
-    frame = tab.page.frame_locator("#embedded")
-    expect(frame.locator("#generate")).to_be_enabled()
-    expect(frame.locator("#streamed-pane")).to_be_visible()
-    expect(frame.locator("#lesson")).to_be_hidden()
-    height = frame.locator("html").evaluate("(e) => e.scrollHeight")
-    assert height <= SIZES["frame"]["height"]
+def test_in_the_documentations_frame_there_is_nothing_but_the_race(browser: Browser, typing_url: str) -> None:
+    with browser.new_page() as page:
+        embedding = '<iframe src="/" width="850" height="350"></iframe>'
+        page.route("**/embedding", lambda route: route.fulfill(body=embedding, content_type="text/html"))
+        page.goto(f"{typing_url}/embedding")
+        frame = page.frame_locator("iframe")
+        expect(frame.locator("#generate")).to_be_enabled()
+        expect(frame.locator("#streamed-pane")).to_be_visible()
+        expect(frame.locator("#lesson")).to_be_hidden()
+        height = frame.locator("html").evaluate("(e) => e.scrollHeight")
+        assert height <= SIZES["frame"]["height"]
 
 
 def test_before_the_first_interaction_little_of_ours_is_loaded_and_no_charts(open_tab: Tabs, typing_url: str) -> None:
