@@ -154,8 +154,8 @@ class TypingEngine(ScriptedEngine):
     the last token waits for it.
     """
 
-    def __init__(self, texts: Sequence[str], gap: float) -> None:
-        super().__init__()
+    def __init__(self, texts: Sequence[str], gap: float, status: Status | None = None) -> None:
+        super().__init__(status)
         self._texts = texts
         self._gap = gap
         self.may_end = threading.Event()

@@ -159,6 +159,7 @@ class Tab:
         """What axe has to say about the page, or a place in it, as it is now: in a wide window, then on a phone in the
         other theme. Each size and each theme is asked once, since axe takes seconds to compare colours.
         """
+        self.page.bring_to_front()  # a tab behind another gets one frame a second
         wide = self._ask_axe(place, "wide")
         self.page.evaluate(OTHER_THEME)
         phone = self._ask_axe(place, "phone")

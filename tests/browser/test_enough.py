@@ -71,10 +71,16 @@ def typing() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def station(browser: Browser, typing: str) -> Iterator[Crowd]:
+def kept(browser: Browser, typing: str) -> Iterator[Crowd]:
     """The station in a tab that stays open."""
     with open_tabs(browser) as open_tab:
         yield Crowd(open_tab(typing))
+
+
+@pytest.fixture
+def station(kept: Crowd) -> Crowd:
+    kept.tab.page.bring_to_front()
+    return kept
 
 
 def assert_same(shown: str, told: float | None) -> None:

@@ -16,7 +16,6 @@ from demo.errors import Overloaded
 from demo.interval import estimate_mean, t_quantile
 from tests.browser.conftest import WORDS, Stage
 from tests.browser.race import answer, begin
-from tests.browser.serving import serve
 from tests.browser.station import Station, took
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
 from tests.scripted import CARD, ScriptedEngine, TypingEngine
@@ -223,24 +222,19 @@ def test_it_says_how_much_is_asked_for_as_the_dials_are_turned(typing_tab: Tab) 
     assert limits == ["4", "40", "24"]
 
 
-def test_the_speed_that_suits_the_model_is_chosen_until_somebody_chooses(open_tab: Tabs, stage: Stage) -> None:
-    stage.choose(ScriptedEngine(Ready(replace(CARD, rate=125.0))))
-    expect(Pairs(open_tab(stage.url)).tab.find("pairs-speed")).to_have_value("100")
-
-
-def test_both_requests_of_a_pair_are_slowed_alike_and_the_verdict_names_the_speed(open_tab: Tabs) -> None:
-    engine = TypingEngine(WORDS, 0)
-    with serve(engine) as served:
-        station = Pairs(open_tab(served.url))
-        station.find("speed").select_option("100 tokens/s")
-        expect(station.find("plan")).to_contain_text("about 3 s here, at the 100.0 tokens/s asked for")
-        station.run()
-        assert [ticket.request.pace for ticket in engine.tickets] == [100] * 10
-        expect(station.find("verdict")).to_have_text(re.compile("^At 100 tokens/s: "))
-        expect(station.find("plan")).to_contain_text("measured last, by this browser's clock")
-        station.find("speed").select_option("Real speed")
-        expect(station.find("plan")).not_to_contain_text("measured last")
-        open_tab.close()
+def test_the_speed_that_suits_the_model_is_chosen_slows_both_requests_of_a_pair_and_is_named_by_the_verdict(
+    open_tab: Tabs, stage: Stage
+) -> None:
+    engine = stage.choose(TypingEngine(WORDS, 0, Ready(replace(CARD, rate=125.0))))
+    station = Pairs(open_tab(stage.url))
+    expect(station.find("speed")).to_have_value("100")
+    expect(station.find("plan")).to_contain_text("about 3 s here, at the 100.0 tokens/s asked for")
+    station.run()
+    assert [ticket.request.pace for ticket in engine.tickets] == [100] * 10
+    expect(station.find("verdict")).to_have_text(re.compile("^At 100 tokens/s: "))
+    expect(station.find("plan")).to_contain_text("measured last, by this browser's clock")
+    station.find("speed").select_option("Real speed")
+    expect(station.find("plan")).not_to_contain_text("measured last")
 
 
 def test_a_model_that_cannot_keep_the_pace_is_said_to_run_at_real_speed(stage: Stage) -> None:

@@ -13,18 +13,10 @@ from tests.browser.tab import Tab, open_tabs
 from tests.scripted import CARD, TypingEngine
 
 
-class CostlyEngine(TypingEngine):
-    """Types at once; each run costs quota."""
-
-    def __init__(self) -> None:
-        super().__init__(["One ", "two"], 0.0)
-        self._status = Ready(replace(CARD, costs_quota=True))
-
-
 @pytest.fixture(scope="module")
-def costly(browser: Browser) -> Iterator[tuple[CostlyEngine, Tab]]:
+def costly(browser: Browser) -> Iterator[tuple[TypingEngine, Tab]]:
     """The engine, and a tab in front of it."""
-    engine = CostlyEngine()
+    engine = TypingEngine(["One ", "two"], 0.0, Ready(replace(CARD, costs_quota=True)))
     with serve(engine) as served, open_tabs(browser) as open_tab:
         yield engine, open_tab(served.url)
 
@@ -37,7 +29,7 @@ def costly(browser: Browser) -> Iterator[tuple[CostlyEngine, Tab]]:
     ],
 )
 def test_a_station_asks_before_it_spends_and_the_second_press_begins(
-    costly: tuple[CostlyEngine, Tab], name: str, dial: str, count: str, button: str, runs: int, done: str, made: range
+    costly: tuple[TypingEngine, Tab], name: str, dial: str, count: str, button: str, runs: int, done: str, made: range
 ) -> None:
     engine, tab = costly
     engine.tickets.clear()

@@ -26,12 +26,10 @@ PACE = 0.004
 BUSY = "Model is overloaded: 4 requests are being answered. Try again in a moment."
 
 
-class SmallEngine(TypingEngine):
-    """A typing engine whose server takes few tokens in all; the prompt's are its characters."""
-
-    def __init__(self, room: int) -> None:
-        super().__init__(WORDS, 0.001)
-        self._status = Ready(replace(CARD, max_input_tokens=len(PROMPT), max_total_tokens=len(PROMPT) + room))
+def make_small_engine(room: int) -> TypingEngine:
+    """Its server takes few tokens in all; the prompt's are its characters."""
+    card = replace(CARD, max_input_tokens=len(PROMPT), max_total_tokens=len(PROMPT) + room)
+    return TypingEngine(WORDS, 0.001, Ready(card))
 
 
 class Sweep(Station):
@@ -193,7 +191,7 @@ def test_stop_aborts_a_request_and_keeps_what_was_measured(tab: Tab, engine: Scr
 
 
 def test_a_length_that_the_server_can_not_take_is_left_out_and_said(stage: Stage) -> None:
-    sweep = Sweep(stage.show(SmallEngine(room=40)))
+    sweep = Sweep(stage.show(make_small_engine(room=40)))
     sweep.run()
     assert [length for _, length in sweep.lengths] == [8, 8, *[16, 16, 32, 32] * ROUNDS]
     left_out = "Left out: 64, 128 tokens, since with the prompt's 48 tokens that is more than the 88 this server"
@@ -202,7 +200,7 @@ def test_a_length_that_the_server_can_not_take_is_left_out_and_said(stage: Stage
 
 
 def test_a_server_that_takes_none_of_the_lengths_is_one_sentence(stage: Stage) -> None:
-    sweep = Sweep(stage.show(SmallEngine(room=10)))
+    sweep = Sweep(stage.show(make_small_engine(room=10)))
     sweep.run()
     said = "This server takes none of these lengths: start it with a larger --max-total-tokens."
     expect(sweep.find("status")).to_have_text(said)
