@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from demo.engines.local.loading.hub import is_complete
 from demo.engines.local.loading.source import HUB_ID_ON_CPU, HUB_ID_ON_GPU
-from demo.engines.local.runners.transformers.hub import is_complete
 from tests.space.folder import BINARIES, MAX_BYTES, ROOT, build_folder, check_folder, list_served
 from tests.space.front_matter import split_readme
 from tests.space.rules import list_faults

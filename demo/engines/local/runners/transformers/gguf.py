@@ -13,7 +13,8 @@ from transformers.utils import logging as transformers_logging
 
 from demo.engines.local.loading.end_tokens import list_gguf_ends
 from demo.engines.local.loading.gguf import GgufHeader, GgufTensor, read_header
-from demo.engines.local.runners.transformers.loading import check_complete, explain, list_configured_ends
+from demo.engines.local.loading.load_errors import explain
+from demo.engines.local.runners.transformers.loading import check_complete, list_configured_ends
 from demo.errors import ModelError
 
 ROPE_FACTORS = "rope_freqs.weight"  # divisors of Llama 3's rotary frequencies

@@ -4,22 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-import httpx2
 import pytest
 import torch
-from huggingface_hub.errors import (
-    GatedRepoError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, Qwen2VLConfig, RwkvConfig, T5Config
 
 from demo.engines.local.loading import free_memory
 from demo.engines.local.loading.source import ModelSource
-from demo.engines.local.runners.transformers.loading import explain, load_transformers
+from demo.engines.local.runners.transformers.loading import load_transformers
 from demo.errors import ModelError
 from tests.engines.local.tiny import VOCABULARY, build_network
 from tests.engines.local.tiny_files import change_json, damage_file, load, save_folder
@@ -122,38 +114,3 @@ def test_an_unknown_hub_id_without_a_hub_is_one_sentence_with_the_remedy(model_i
 
 def test_an_invalid_hub_id_is_one_sentence(refuse: Refuse) -> None:
     assert "is not a model on the hub" in refuse("no such model")
-
-
-ANSWER = httpx2.Response(404, request=httpx2.Request("GET", "https://hub"))
-
-
-@pytest.mark.parametrize(
-    ("error", "remedy"),
-    [
-        (GatedRepoError("gated", response=ANSWER), "accept its terms on the hub"),
-        (RepositoryNotFoundError("none", response=ANSWER), "check --model-id"),
-        (RevisionNotFoundError("none", response=ANSWER), "check --revision"),
-        (LocalEntryNotFoundError("none"), "check the connection"),
-        (OfflineModeIsEnabled("offline"), "check the connection"),
-        (OSError("We couldn't connect to 'https://hub'"), "check the connection"),
-        (MemoryError(), "--dtype bfloat16"),
-        (torch.OutOfMemoryError("CUDA out of memory."), "--dtype bfloat16"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "--dtype bfloat16"),
-        (KeyError(), "give another model"),
-        (ValueError("first\nsecond\n" * 100), "give another model"),
-    ],
-)
-def test_what_can_go_wrong_is_one_sentence_with_the_remedy(error: Exception, remedy: str) -> None:
-    for link in (error, wrap(error)):
-        said = explain("org/name", link)
-        assert said.startswith("org/name ")
-        assert remedy in said
-        assert len(said.splitlines()) == 1
-        assert len(said) < 400
-
-
-def wrap(error: Exception) -> Exception:
-    """The error as transformers hands it on: as the cause of one of its own."""
-    outer = OSError("can't load the model")
-    outer.__cause__ = error
-    return outer

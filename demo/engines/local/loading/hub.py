@@ -8,12 +8,12 @@ from typing import Final
 
 from huggingface_hub import HfApi, constants, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
-from transformers.utils import logging as transformers_logging
+from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
 
 from demo.choice import Choice
+from demo.engines.local.loading.load_errors import explained
 from demo.engines.local.loading.source import ModelSource
 from demo.engines.local.loading.weight_files import PICKLED, SAFETENSORS, list_weight_files
-from demo.engines.local.runners.transformers.loading import explained, load_tokenizer
 from demo.errors import ModelError
 
 logger = logging.getLogger(__name__)
@@ -58,17 +58,21 @@ def _name_weights(folder: Path, kind: tuple[str, str]) -> set[str]:
 
 def _download(source: ModelSource, revision: str | None) -> Path:
     """Configs and tokenizer first: what can't be served is refused before gigabytes are downloaded."""
+    disable_progress_bars()
     with explained(source):
         described = HfApi().model_info(source.place, revision=revision, timeout=ANSWER_SECONDS)
         held = [each.rfilename for each in described.siblings or () if "/" not in each.rfilename]
         # By its name, so that the cache remembers which commit a branch had.
         folder = _fetch(source, revision, [name for name in held if name.endswith(TEXTS)])
+    # Imported here, since it imports transformers, which takes seconds: what is not on the hub is refused before that.
+    from demo.engines.local.runners.transformers.loading import load_tokenizer
+
     load_tokenizer(source, str(folder))
     weights = next((names for kind in KINDS if (names := _name_weights(folder, kind) or {kind[0]} & set(held))), None)
     if weights is None:
         raise ModelError(f"{source.model_id} holds no weights in safetensors: give another model, or a .gguf file.")
     with explained(source):
-        transformers_logging.enable_progress_bar()  # a download takes minutes
+        enable_progress_bars()  # a download takes minutes
         return _fetch(source, folder.name, sorted(weights))
 
 

@@ -13,8 +13,8 @@ from huggingface_hub import constants
 from transformers import BertConfig
 from transformers.utils import logging as transformers_logging
 
+from demo.engines.local.loading.hub import fetch
 from demo.engines.local.loading.source import ModelSource
-from demo.engines.local.runners.transformers.hub import fetch
 from demo.errors import ModelError
 from tests.engines.local.tiny import make_network
 from tests.engines.local.tiny_files import save_folder
@@ -152,7 +152,7 @@ def test_a_hub_that_refuses_connections_is_one_sentence(hub: Hub, monkeypatch: p
 
 
 def test_a_hub_that_never_answers_is_given_up(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("demo.engines.local.runners.transformers.hub.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("demo.engines.local.loading.hub.ANSWER_SECONDS", 0.05)
     monkeypatch.setattr(_Handler, "do_GET", lambda handler: threading.Event().wait(1))
     with pytest.raises(ModelError, match="the hub can't be reached"):
         find_snapshot()
