@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from demo.engine import Engine, Load, Log, ModelCard, Piece, Ready, Status, Ticket
 from demo.errors import DemoError, describe_shutdown
-from demo.events import Done, Event, Failed, FinishReason, PromptProgress, Started, Token
+from demo.events import Done, Event, Failed, FinishReason, PromptProgress, Queued, Started, Token
 from demo.request import Prompt, Request, list_texts
 
 CARD = ModelCard("scripted", None, "folder", "cpu", "float32", max_input_tokens=1000, max_total_tokens=2000)
@@ -33,6 +33,10 @@ class ScriptedTicket(Ticket):
         """The prompt has been read, and the first tokens have come."""
         self.start()
         self.write(*texts)
+
+    def queue(self, ahead: int, seconds: float) -> None:
+        """It waits for so many prompts, and expects its first token in `seconds`."""
+        self._log(Queued(time.perf_counter(), ahead, seconds))
 
     def read(self, read: int, total: int) -> None:
         """So much of the prompt has been read."""

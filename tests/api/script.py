@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fastapi import FastAPI
 
 from demo.api.application import create_api
-from demo.engine import Engine, Log, Ticket
+from demo.engine import Engine, Log, Status, Ticket
 from demo.engines.metered import MeteredEngine
 from demo.events import Candidate, Done, FinishReason, PromptRead, PromptToken, ReasoningStart, Started, Token
 from demo.request import Request
@@ -107,8 +107,8 @@ class TicketEngine(ScriptedEngine):
 class AnsweringEngine(TicketEngine):
     """Answers every request at once, before `submit` has returned: number i with script number i, in turn."""
 
-    def __init__(self, *scripts: Script) -> None:
-        super().__init__()
+    def __init__(self, *scripts: Script, status: Status | None = None) -> None:
+        super().__init__(status)
         self._scripts = scripts or (HELLO,)
 
     def submit(self, request: Request, log: Log) -> Ticket:

@@ -68,6 +68,17 @@ def test_of_several_answers_the_first_ones_prompt_is_reported(path: str) -> None
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(("path", "body"), STREAMED)
+async def test_how_many_prompts_are_read_before_it_is_a_comment(path: str, body: dict[str, Any]) -> None:
+    asked = {"return_progress": True}
+    engine, visit = await begin(path, {**body, **(asked if path in OPENAI else {"parameters": asked})})
+    engine.ticket().queue(2, 1.5)
+    await visit.until(lambda: visit.body == b": queued 2 ahead, first token in 1.5 s\n\n")
+    engine.ticket().answer(HELLO)
+    await visit.until_ended()
+
+
+@pytest.mark.anyio
 async def test_it_is_sent_while_the_prompt_is_being_read() -> None:
     engine, visit = await begin("/generate_stream", {"inputs": "hi", "parameters": {"return_progress": True}})
     engine.ticket().start()

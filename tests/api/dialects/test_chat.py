@@ -129,7 +129,7 @@ def test_the_engine_is_asked_what_the_parameters_say(app: FastAPI, engine: Answe
         ({}, "sampling", Sampling(do_sample=True)),
         ({"top_p": 1}, "sampling", Sampling(do_sample=True)),
         ({"top_p": 1.0}, "sampling", Sampling(do_sample=True)),
-        ({"stop": "x"}, "stop", ("x",)),
+        ({"stop": "two"}, "stop", ("two",)),
         ({"stop": ["x", "y"]}, "stop", ("x", "y")),
         ({"stop": None}, "stop", ()),
         ({"stop": ""}, "stop", ()),
@@ -140,6 +140,7 @@ def test_the_engine_is_asked_what_the_parameters_say(app: FastAPI, engine: Answe
         ({"max_tokens": 5, "max_completion_tokens": 6}, "max_new_tokens", 6),
         ({"max_completion_tokens": 7}, "max_new_tokens", 7),
         ({}, "max_new_tokens", None),
+        ({"logprobs": True}, "top_n_tokens", 0),
     ],
     ids=str,
 )

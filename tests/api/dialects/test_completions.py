@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.api.dialects.plain_prompt import holds_any
+from demo.engine import Ready
 from demo.events import Candidate, FinishReason
-from demo.request import Sampling, TokenIds
+from demo.request import Message, Sampling, TokenIds
 from tests.api.client import COMPLETIONS, fix, parse, post, read_events
 from tests.api.script import CUT_UP, HELD_BACK, HELLO, RANKED, AnsweringEngine, Script, make_token, open_api
+from tests.scripted import CARD
 
 ENVELOPE = (
     '{"id":"cmpl-1","object":"text_completion","created":1,"model":"scripted",'
@@ -138,6 +140,24 @@ def test_several_prompts_are_answered_in_their_order_and_all_counted() -> None:
     assert body["usage"]["completion_tokens"] == 6
 
 
+def test_as_cached_counts_what_all_answers_to_a_prompt_found() -> None:
+    scripts = [replace(HELLO, cached_tokens=count) for count in (3, 1, 2, 3)]
+    usage = parse(reply(*scripts, prompt=["one", "two"], n=2))["usage"]
+    assert (usage["prompt_tokens"], usage["prompt_tokens_details"]) == (6, {"cached_tokens": 3})
+
+
+@pytest.mark.parametrize(("prompts", "more"), [(128, {}), (64, {"n": 2})])
+def test_as_many_choices_are_answered_as_there_may_be(prompts: int, more: dict[str, int]) -> None:
+    assert len(parse(reply(BYE, prompt=["a"] * prompts, **more))["choices"]) == 128
+
+
+def test_a_text_is_a_users_message_unless_it_is_to_be_read_raw() -> None:
+    engine = AnsweringEngine(status=Ready(replace(CARD, plain_prompts="chat")))
+    for body in ({"prompt": "hi"}, {"prompt": "hi", "raw": True}, {"prompt": [1, 2]}):
+        assert post(open_api(engine), COMPLETIONS, **body).is_success
+    assert [each.prompt for each in engine.requests] == [(Message("user", "hi"),), "hi", TokenIds((1, 2))]
+
+
 def test_several_prompts_stream_side_by_side_each_with_its_number() -> None:
     chunks = read_events(reply(HELLO, BYE, prompt=["one", "two"], stream=True).encode())
     texts = {0: "", 1: ""}
@@ -153,12 +173,12 @@ def test_equal_prompts_are_each_counted() -> None:
 
 
 def test_the_engine_is_asked_what_the_parameters_say(app: FastAPI, engine: AnsweringEngine) -> None:
-    post(app, COMPLETIONS, max_tokens=5, temperature=0.5, top_p=0.9, seed=3, stop="x", logprobs=4, presence_penalty=1)
+    post(app, COMPLETIONS, max_tokens=5, temperature=0.5, top_p=0.9, seed=3, stop="two", logprobs=4, presence_penalty=1)
     post(app, COMPLETIONS, temperature=0)
     post(app, COMPLETIONS, max_tokens=None, ignore_eos=True)
     first, second, third = engine.requests[-3:]
     assert first.sampling == Sampling(True, 0.5, None, 0.9, presence_penalty=1.0, seed=3)
-    assert (first.prompt, first.max_new_tokens, first.stop, first.top_n_tokens) == ("hi", 5, ("x",), 4)
+    assert (first.prompt, first.max_new_tokens, first.stop, first.top_n_tokens) == ("hi", 5, ("two",), 4)
     assert (second.max_new_tokens, second.sampling) == (100, Sampling())
     assert (third.max_new_tokens, third.sampling) == (None, Sampling(do_sample=True))
     assert [request.ignore_eos for request in (first, second, third)] == [False, False, True]

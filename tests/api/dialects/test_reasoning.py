@@ -156,7 +156,10 @@ def test_the_template_gets_the_variables_and_the_reasoning_of_earlier_answers() 
         ({"chat_template_kwargs": [1]}, "chat_template_kwargs"),
         ({"reasoning_effort": "very"}, "reasoning_effort"),
         ({"chat_template_kwargs": {"add_generation_prompt": False}}, "can't set `add_generation_prompt`"),
-        ({"messages": [{"role": "user", "content": "a", "reasoning_content": "b"}]}, "assistant only"),
+        (
+            {"messages": [{"role": "user", "content": "a", "reasoning_content": "b"}]},
+            ": `reasoning_content` is an answer's",
+        ),
     ],
 )
 def test_a_bad_value_is_refused_in_one_sentence(fields: dict[str, Any], words: str) -> None:

@@ -1,13 +1,16 @@
 """What each dialect refuses, by the name of the field and in plain words, and what it accepts without effect."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
+from demo.engine import Ready
 from tests.api.client import CHAT, COMPLETIONS, GENERATING, MESSAGES, MINIMAL, NATIVE, ask, assert_refused, post
-from tests.api.script import AnsweringEngine
+from tests.api.script import AnsweringEngine, open_api
+from tests.scripted import CARD
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:,"}}
 FIVE = list("abcde")
@@ -70,19 +73,21 @@ INVALID: dict[str, dict[str, list[Any]]] = {
         "prompt": ["", [], ["a", ""], [[]], [1, "a"], [1, -1], [2**31], [1.5], [[1], "a"], *TOO_MANY, None],
     },
 }
+NO_TOOLS = ": Tools are not available on this server"
 TOGETHER: list[tuple[str, dict[str, Any], str]] = [
     ("native", {"best_of": 3, "do_sample": True}, "best_of"),
     ("native", {"best_of": 2, "do_sample": True, "seed": 1}, "best_of"),
     (CHAT, {"logprobs": True, "top_logprobs": 6}, "top_logprobs"),
+    (CHAT, {"top_logprobs": 2}, ": `top_logprobs` needs"),
     (CHAT, {"messages": [{"role": "user", "content": [IMAGE]}]}, "image_url"),
-    (CHAT, {"messages": [{"role": "tool", "content": "x"}]}, "Tools"),
-    (CHAT, {"messages": [{"role": "assistant", "content": "", "tool_calls": [{"id": "1"}]}]}, "Tools"),
+    (CHAT, {"messages": [{"role": "tool", "content": "x"}]}, NO_TOOLS),
+    (CHAT, {"messages": [{"role": "assistant", "content": "", "tool_calls": [{"id": "1"}]}]}, NO_TOOLS),
     (CHAT, {"messages": [{"role": "robot", "content": "x"}]}, "messages.0.role"),
-    (CHAT, {"messages": [{"role": "assistant", "content": "", "function_call": {"name": "f"}}]}, "Tools"),
-    (CHAT, {"messages": [{"role": "assistant", "audio": {"id": "1"}}]}, "audio"),
-    (CHAT, {"continue_final_message": True}, "continued"),
-    (CHAT, {"add_generation_prompt": False}, "continued"),
-    (CHAT, {"continue_final_message": True, "add_generation_prompt": True}, "`add_generation_prompt`"),
+    (CHAT, {"messages": [{"role": "assistant", "content": "", "function_call": {"name": "f"}}]}, NO_TOOLS),
+    (CHAT, {"messages": [{"role": "assistant", "audio": {"id": "1"}}]}, ": A message of `audio` is not"),
+    (CHAT, {"continue_final_message": True}, ": Only an answer"),
+    (CHAT, {"add_generation_prompt": False}, ": Only an answer"),
+    (CHAT, {"continue_final_message": True, "add_generation_prompt": True}, ": Either `continue_final_message`"),
     (COMPLETIONS, {"prompt": ["a", "b"], "n": 65}, "prompts"),
 ]
 
@@ -103,6 +108,13 @@ def test_what_is_invalid_or_unavailable_is_refused_by_name(app: FastAPI, engine:
             assert_refused(response, path, 422, "validation", name)
             assert "Input validation error: " in response.text
     assert len(engine.requests) == count
+
+
+@pytest.mark.parametrize(("path", "asked"), [(CHAT, True), (COMPLETIONS, 0)])
+def test_logprobs_that_the_engine_does_not_tell_are_refused(path: str, asked: object) -> None:
+    app = open_api(AnsweringEngine(status=Ready(replace(CARD, has_logprobs=False))))
+    assert_refused(post(app, path, logprobs=asked), path, 422, "validation", ": `logprobs` are not told by the engine")
+    assert post(app, path).is_success
 
 
 def test_an_empty_prompt_is_refused(app: FastAPI) -> None:
