@@ -34,7 +34,7 @@ class ScriptedTicket(Ticket):
         self.start()
         self.write(*texts)
 
-    def queue(self, ahead: int, seconds: float) -> None:
+    def queue(self, ahead: int, seconds: float | None) -> None:
         """It waits for so many prompts, and expects its first token in `seconds`."""
         self._log(Queued(time.perf_counter(), ahead, seconds))
 

@@ -72,8 +72,10 @@ def test_of_several_answers_the_first_ones_prompt_is_reported(path: str) -> None
 async def test_how_many_prompts_are_read_before_it_is_a_comment(path: str, body: dict[str, Any]) -> None:
     asked = {"return_progress": True}
     engine, visit = await begin(path, {**body, **(asked if path in OPENAI else {"parameters": asked})})
-    engine.ticket().queue(2, 1.5)
-    await visit.until(lambda: visit.body == b": queued 2 ahead, first token in 1.5 s\n\n")
+    engine.ticket().queue(2, None)
+    engine.ticket().queue(1, 1.5)
+    said = b": queued 2 ahead\n\n: queued 1 ahead, first token in 1.5 s\n\n"
+    await visit.until(lambda: visit.body == said)
     engine.ticket().answer(HELLO)
     await visit.until_ended()
 

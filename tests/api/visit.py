@@ -96,6 +96,10 @@ class Visit:
         return self.sent[0]["status"] if self.sent else None
 
     @property
+    def headers(self) -> dict[str, str]:
+        return {name.decode(): value.decode() for name, value in self.sent[0]["headers"]}
+
+    @property
     def unread(self) -> bool:
         return bool(self._body)
 

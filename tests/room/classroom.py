@@ -173,8 +173,7 @@ class Classroom:
     async def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Reply:
         visit = Visit(self.app, path, b"" if body is None else body, headers, method).start()
         await visit.until_ended()
-        head = {name.decode(): value.decode() for name, value in visit.sent[0]["headers"]}
-        return Reply(visit.sent[0]["status"], head, visit.body)
+        return Reply(visit.sent[0]["status"], visit.headers, visit.body)
 
     def ticket(self, index: int = -1) -> AnsweredTicket:
         """A run that the test writes, by default the last one."""

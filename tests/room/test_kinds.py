@@ -114,7 +114,7 @@ async def test_phones_ask_for_themselves_and_are_refused_beyond_the_limit_until_
     first, second = (phone.request() for phone in room.phones)
     status, error = await read(second)
     assert (status, error["error_type"]) == (429, "overloaded")
-    assert "retry-after" in {name.decode() for name, _ in second.sent[0]["headers"]}
+    assert "retry-after" in second.headers
     room.ticket(0).answer_now("one ", "two")
     status, events = await read(first)
     assert (status, "".join(event["token"]["text"] for event in events)) == (200, "one two")

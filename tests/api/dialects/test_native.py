@@ -1,14 +1,19 @@
 """text-generation-inference's dialect, byte for byte, and its parameters, each as the engine is asked."""
 
+import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
+from demo.engine import Ready
 from demo.events import PromptToken
-from demo.request import Sampling
+from demo.request import Message, Sampling
 from tests.api.client import NATIVE, assert_refused, fix, parse, post, read_events
 from tests.api.script import ENDED, HELD_BACK, HELLO, RANKED, STOPPED, AnsweringEngine, Script, make_token, open_api
+from tests.api.visit import begin
+from tests.scripted import CARD
 
 FIRST = 'data: {"index":1,"token":{"id":101,"text":"Hé","logprob":-0.25,"special":false},'
 TIMINGS = ["validation_time", "queue_time", "inference_time", "total_time", "time_per_token", "time_to_first_token"]
@@ -136,6 +141,34 @@ def test_a_whole_reply_has_its_timings_in_headers_and_a_stream_in_its_details(ap
     assert all(value >= 0 for value in timings.values())
 
 
+@pytest.mark.anyio
+async def test_times_are_told_in_milliseconds_but_for_the_one_that_tgi_tells_in_seconds() -> None:
+    engine, visit = await begin("/generate", {"inputs": "hi"})
+    engine.ticket().start()
+    now = time.perf_counter()
+    engine.ticket().write_at(now + 0.25, "a")
+    engine.ticket().write_last("b", "length", at=now + 0.5)
+    await visit.until_ended()
+    told = {name: float(visit.headers[f"x-{name}"]) for name in ("inference-time", "time-per-token", "compute-time")}
+    assert 500 <= told["inference-time"] <= float(visit.headers["x-total-time"])
+    assert told["time-per-token"] == pytest.approx(told["inference-time"] / 2, abs=1)
+    assert told["compute-time"] == pytest.approx(told["inference-time"] / 1000, abs=0.001)
+
+
+def test_a_text_is_a_users_message_unless_it_is_to_be_read_raw() -> None:
+    engine = AnsweringEngine(status=Ready(replace(CARD, plain_prompts="chat")))
+    app, message = open_api(engine), (Message("user", "hi"),)
+    bodies: list[tuple[dict[str, Any], Any]] = [
+        ({}, message),
+        ({"raw": True}, "hi"),
+        ({"parameters": {"raw": True}}, "hi"),
+        ({"raw": True, "parameters": {"raw": False}}, message),
+    ]
+    for body, expected in bodies:
+        assert post(app, "/generate", **body).is_success
+        assert engine.requests[-1].prompt == expected
+
+
 def test_a_stream_has_headers_against_buffering(app: FastAPI) -> None:
     headers = post(app, "/generate_stream").headers
     assert headers["content-type"].startswith("text/event-stream")
@@ -171,9 +204,23 @@ def test_a_stream_and_a_whole_reply_ask_the_engine_the_same(app: FastAPI, engine
     assert first == second == third
 
 
-@pytest.mark.parametrize("parameters", [{"best_of": 2, "do_sample": True}, {"decoder_input_details": True}])
-def test_what_can_not_be_streamed_is_refused_on_a_stream(app: FastAPI, parameters: dict[str, Any]) -> None:
-    (name, *_) = parameters
-    assert_refused(post(app, "/generate_stream", parameters=parameters), "/generate_stream", 422, "validation", name)
-    assert_refused(post(app, "/", stream=True, parameters=parameters), "/", 422, "validation", name)
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [({"best_of": 2, "top_k": 3}, "`best_of` > 1"), ({"decoder_input_details": True}, "`decoder_input_details`")],
+    ids=["best_of", "decoder_input_details"],
+)
+def test_what_can_not_be_streamed_is_refused_on_a_stream(app: FastAPI, parameters: dict[str, Any], name: str) -> None:
+    for path, more in (("/generate_stream", {}), ("/", {"stream": True})):
+        response = post(app, path, **more, parameters=parameters)
+        assert_refused(response, path, 422, "validation", f": {name} can't be streamed: ask /generate.")
     assert post(app, "/generate", parameters=parameters).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("parameters", "wrong"),
+    [({"best_of": 2}, "needs sampling: "), ({"best_of": 2, "top_k": 3, "seed": 1}, "can't be used with a `seed`")],
+    ids=["greedy", "seed"],
+)
+def test_several_equal_answers_are_not_generated(app: FastAPI, parameters: dict[str, Any], wrong: str) -> None:
+    response = post(app, "/generate", parameters=parameters)
+    assert_refused(response, "/generate", 422, "validation", f": `best_of` > 1 {wrong}")

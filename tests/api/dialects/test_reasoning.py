@@ -118,6 +118,8 @@ def test_each_item_of_a_response_begins_empty_and_ends_in_its_own_state(
     assert [item["status"] for item in items] == statuses
     begun = [event["item"] for event in events if event["type"] == "response.output_item.added"]
     assert begun == [{**item, "status": "in_progress", "content": []} for item in items]
+    opened = [event["part"] for event in events if event["type"] == "response.content_part.added"]
+    assert opened == [{**part, "text": ""} for item in items for part in item["content"]]
     parts = [(event["item_id"], event["part"]) for event in events if event["type"] == "response.content_part.done"]
     assert parts == [(item["id"], *item["content"]) for item in items]
     for item in items:

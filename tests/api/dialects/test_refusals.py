@@ -110,11 +110,33 @@ def test_what_is_invalid_or_unavailable_is_refused_by_name(app: FastAPI, engine:
     assert len(engine.requests) == count
 
 
-@pytest.mark.parametrize(("path", "asked"), [(CHAT, True), (COMPLETIONS, 0)])
-def test_logprobs_that_the_engine_does_not_tell_are_refused(path: str, asked: object) -> None:
-    app = open_api(AnsweringEngine(status=Ready(replace(CARD, has_logprobs=False))))
-    assert_refused(post(app, path, logprobs=asked), path, 422, "validation", ": `logprobs` are not told by the engine")
-    assert post(app, path).is_success
+@pytest.mark.parametrize(
+    ("path", "asked", "harmless", "sentence"),
+    [
+        (CHAT, {"logprobs": True}, {}, "`logprobs` are not told by the engine behind this server: leave it out."),
+        (COMPLETIONS, {"logprobs": 0}, {}, "`logprobs` are not told by the engine behind this server: leave it out."),
+        (
+            "/generate",
+            {"parameters": {"best_of": 2, "do_sample": True}},
+            {"parameters": {"best_of": 1}},
+            "`best_of` > 1 needs log-probabilities, which the engine behind this server does not tell: ask for one.",
+        ),
+        (
+            "/generate",
+            {"parameters": {"top_n_tokens": 1}},
+            {"parameters": {"max_new_tokens": 2}},
+            "`top_n_tokens` needs the ids of alternatives, which the engine behind this server does not tell: ask "
+            "/v1/chat/completions for `top_logprobs`.",
+        ),
+    ],
+    ids=["chat", "completions", "best_of", "top_n_tokens"],
+)
+def test_what_the_engine_does_not_tell_is_refused(
+    path: str, asked: dict[str, Any], harmless: dict[str, Any], sentence: str
+) -> None:
+    app = open_api(AnsweringEngine(status=Ready(replace(CARD, has_logprobs=False, has_top_ids=False))))
+    assert_refused(post(app, path, **asked), path, 422, "validation", f"Input validation error: {sentence}")
+    assert post(app, path, **harmless).is_success
 
 
 def test_an_empty_prompt_is_refused(app: FastAPI) -> None:
