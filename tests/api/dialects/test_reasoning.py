@@ -142,14 +142,25 @@ def test_the_template_gets_the_variables_and_the_reasoning_of_earlier_answers() 
     answered = [*HELLO, {"role": "assistant", "content": "Hi", "reasoning_content": "Hm"}, *HELLO]
     options = {"enable_thinking": False, "list": [1, {"a": None}]}
     send(api, CHAT, messages=answered, reasoning_effort="low", chat_template_kwargs=options)
-    first = send(api, RESPONSES, input="Hi", reasoning={"effort": "high"}).json()
+    first = send(api, RESPONSES, input="Hi", reasoning={"effort": "high"}, chat_template_kwargs=options).json()
     send(api, RESPONSES, input="And?", previous_response_id=first["id"])
     send(api, RESPONSES, input=[*HELLO, *first["output"], *HELLO])
     chat, second, third, fourth = engine.requests
     assert json.loads(chat.template_options) == options | {"reasoning_effort": "low"}
     assert read_answer(chat) == Message("assistant", "Hi", "Hm")
-    assert json.loads(second.template_options) == {"reasoning_effort": "high"}
+    assert json.loads(second.template_options) == options | {"reasoning_effort": "high"}
     assert read_answer(third) == read_answer(fourth) == Message("assistant", "Yes.", "Hm\n")
+
+
+def test_an_item_of_reasoning_is_part_of_the_answer_right_after_it() -> None:
+    engine = AnsweringEngine()
+    parts = [{"type": "reasoning_text", "text": "H"}, {"type": "reasoning_text", "text": "m"}]
+    reasoning = {"type": "reasoning", "content": parts}
+    answers = [{"role": "assistant", "content": content} for content in ("Yes.", None)]
+    send(open_api(engine), RESPONSES, input=[reasoning, *HELLO, reasoning, answers[0], *HELLO, answers[1], *HELLO])
+    asked = Message("user", HELLO[0]["content"])
+    expected = (asked, Message("assistant", "Yes.", "Hm"), asked, Message("assistant", "", None), asked)
+    assert engine.requests[0].prompt == expected
 
 
 @pytest.mark.parametrize(
