@@ -11,7 +11,7 @@ from openai.types.responses import Response, ResponseCompletedEvent
 from demo.api.jobs import response_store
 from demo.engine import Log, Ticket
 from demo.errors import EngineFailed
-from demo.request import Request
+from demo.request import Request, Sampling
 from tests.api.client import PATIENCE, RESPONSES, ask, assert_refused
 from tests.api.script import AnsweringEngine, Script, TicketEngine, make_token, open_api
 from tests.api.serving import serve_api
@@ -184,6 +184,15 @@ def test_what_fails_in_a_stream_is_its_last_event(client: openai.OpenAI, engine:
     assert last.type == "response.failed"
     assert last.response.error is not None
     assert "no memory" in last.response.error.message
+
+
+def test_sampling_is_as_asked_and_null_is_as_left_out() -> None:
+    engine = AnsweringEngine()
+    for fields in ({"temperature": 0.5, "top_p": 0.9, "seed": 5}, {"temperature": None, "top_p": None, "seed": None}):
+        assert ask(open_api(engine), "POST", RESPONSES, json={"input": "hi", **fields}).is_success
+    asked, left_out = (request.sampling for request in engine.requests)
+    assert (asked.temperature, asked.top_p, asked.seed) == (0.5, 0.9, 5)
+    assert left_out == Sampling(do_sample=True)
 
 
 REFUSED: Sequence[tuple[dict[str, Any], str]] = [
