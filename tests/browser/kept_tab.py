@@ -30,7 +30,7 @@ class KeptTab:
     def clear(self) -> Tab:
         """The tab without a race, with its switches off and in a wide window."""
         tab = self._find()
-        tab.page.bring_to_front()  # a tab behind another gets one frame a second
+        tab.bring_to_front()
         if tab.page.viewport_size != SIZES["wide"]:
             tab.page.set_viewport_size(SIZES["wide"])
         for switch in tab.page.locator("[id$=-raw][aria-pressed=true]:enabled, #keep input:checked").all()[::-1]:

@@ -150,6 +150,10 @@ class Tab:
         copied: str = self.page.evaluate("navigator.clipboard.readText()")
         return copied
 
+    def bring_to_front(self) -> None:
+        """A tab behind another gets one frame a second, and each click in it waits for two."""
+        self.page.bring_to_front()
+
     def resize(self, size: str) -> None:
         """Another size of the window; returns once nothing scrolls sideways and every chart has its place's width."""
         self.page.set_viewport_size(SIZES[size])
@@ -159,7 +163,7 @@ class Tab:
         """What axe has to say about the page, or a place in it, as it is now: in a wide window, then on a phone in the
         other theme. Each size and each theme is asked once, since axe takes seconds to compare colours.
         """
-        self.page.bring_to_front()  # a tab behind another gets one frame a second
+        self.bring_to_front()
         wide = self._ask_axe(place, "wide")
         self.page.evaluate(OTHER_THEME)
         phone = self._ask_axe(place, "phone")

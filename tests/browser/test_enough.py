@@ -79,7 +79,7 @@ def kept(browser: Browser, typing: str) -> Iterator[Crowd]:
 
 @pytest.fixture
 def station(kept: Crowd) -> Crowd:
-    kept.tab.page.bring_to_front()
+    kept.tab.bring_to_front()
     return kept
 
 
@@ -105,7 +105,8 @@ def assert_rows_tell(rows: list[list[str]], clients: list[dict[str, Any]]) -> No
         assert_same(end, visit["end"])
 
 
-def test_a_click_shows_who_is_served_and_who_is_refused_as_the_server_told_it(station: Crowd) -> None:
+def test_a_click_shows_who_is_served_and_who_is_refused_as_the_server_told_it(open_tab: Tabs, typing: str) -> None:
+    station = Crowd(open_tab(typing))
     expect(station.find("columns")).to_be_hidden()  # nothing yet: no empty boxes
     expect(station.find("refusal")).to_be_hidden()
     ended = station.click("once")

@@ -4,7 +4,7 @@ import re
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from demo.request import Message, Sampling
 from demo.ui.files import PLACE
@@ -220,17 +220,18 @@ def test_keys_are_letters_while_somebody_types_and_outside_of_presenter_view(tab
 # --- the frame, and what is loaded -----------------------------------------------------------------------------------
 
 
-def test_in_the_documentations_frame_there_is_nothing_but_the_race(browser: Browser, typing_url: str) -> None:
-    with browser.new_page() as page:
-        embedding = '<iframe src="/" width="850" height="350"></iframe>'
-        page.route("**/embedding", lambda route: route.fulfill(body=embedding, content_type="text/html"))
-        page.goto(f"{typing_url}/embedding")
-        frame = page.frame_locator("iframe")
-        expect(frame.locator("#generate")).to_be_enabled()
-        expect(frame.locator("#streamed-pane")).to_be_visible()
-        expect(frame.locator("#lesson")).to_be_hidden()
-        height = frame.locator("html").evaluate("(e) => e.scrollHeight")
-        assert height <= SIZES["frame"]["height"]
+def test_in_the_documentations_frame_there_is_nothing_but_the_race(open_tab: Tabs, typing_url: str) -> None:
+    tab = open_tab(typing_url)
+    tab.page.evaluate(
+        """() => { const frame = document.createElement("iframe"); frame.id = "embedded"; frame.src = "/?__theme=light";
+        frame.width = 850; frame.height = 350; document.body.prepend(frame); }"""
+    )
+    frame = tab.page.frame_locator("#embedded")
+    expect(frame.locator("#generate")).to_be_enabled()
+    expect(frame.locator("#streamed-pane")).to_be_visible()
+    expect(frame.locator("#lesson")).to_be_hidden()
+    height = frame.locator("html").evaluate("(e) => e.scrollHeight")
+    assert height <= SIZES["frame"]["height"]
 
 
 def test_before_the_first_interaction_little_of_ours_is_loaded_and_no_charts(open_tab: Tabs, typing_url: str) -> None:

@@ -249,7 +249,7 @@ def test_a_round_is_played_by_keyboard_kept_in_this_tab_and_deleted_on_request(
 
 
 def test_axe_is_content_during_a_round_in_light_and_after_it_in_dark(finished: Perceived) -> None:
-    finished.tab.page.bring_to_front()
+    finished.tab.bring_to_front()
     finished.begin()
     finished.ask()
     expect(finished.find("say")).to_be_visible()

@@ -78,6 +78,13 @@ def test_a_tab_that_has_no_place_says_so_and_gets_the_first_that_is_free(open_ta
         open_tab.close()
 
 
+def test_a_model_that_is_broken_is_said_in_a_sentence(open_tab: Tabs, stage: Stage) -> None:
+    stage.choose(ScriptedEngine(Broken(ModelError("The model can't be read: name another."))))
+    tab = open_tab(stage.url, ready=False)
+    expect(tab.find("model")).to_have_text("The model can't be read: name another.")
+    expect(tab.find("generate")).to_be_disabled()
+
+
 def test_whoever_runs_the_server_reads_why_a_model_failed_and_has_it_loaded_again_by_a_button(open_tab: Tabs) -> None:
     statuses: list[Status] = [Broken(ModelError("The hub can't be reached.")), Ready(CARD)]
     with serve(ReloadingEngine(lambda on_broken: ScriptedEngine(statuses.pop(0)))) as served:

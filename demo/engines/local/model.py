@@ -18,7 +18,6 @@ from demo.engines.local.chat_template import check_template, choose_template, li
 from demo.engines.local.literal_text import LiteralText
 from demo.engines.local.loading.device import choose_device, choose_dtype, choose_threads
 from demo.engines.local.loading.free_memory import return_freed
-from demo.engines.local.loading.hub import fetch
 from demo.engines.local.loading.kv_memory import KVMemory, choose_kv_memory
 from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.loading.source import ModelSource, choose_source
@@ -98,6 +97,9 @@ def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
     _announce(Choice("model", source.model_id, source.reason))
     report(Loading(f"loading {source.model_id}"))
     if source.kind == "hub":
+        # Imported here, since it imports the hub's client, which takes a second: a GGUF file does without.
+        from demo.engines.local.loading.hub import fetch
+
         source = fetch(source, settings.revision)
     checkpoint, reason = _open_stored(source, settings, device)
     roundable = checkpoint is not None and can_round(checkpoint)
