@@ -9,7 +9,8 @@ from demo.engine import ModelCard, Piece
 from demo.engines.endpoint.chunk import Chunk
 from demo.engines.endpoint.connection import Connection, Json
 from demo.errors import BadRequest, NotReady
-from demo.request import Prompt, Request, Sampling
+from demo.reasoning import OPENING
+from demo.request import Prompt, Request, Sampling, find_begun
 
 OFF: Final = {"top_k": -1, "top_p": 1.0, "typical_p": 1.0, "min_p": 0.0}  # on the wire, where a request has None
 UNSENT: Final = {"do_sample", "seed"}
@@ -52,6 +53,11 @@ class Backend(ABC):
     @abstractmethod
     def read(self, event: Json) -> Chunk:
         """What an event says."""
+
+    async def is_opened(self, connection: Connection, prompt: Prompt, options: str) -> bool:
+        """Whether the chat template ends inside a tag of reasoning. Raises what `tokenize` raises."""
+        text, _ = await self.tokenize(connection, prompt, options)
+        return text.removesuffix(find_begun(prompt)).rstrip().endswith(OPENING)
 
     async def tokenize(self, connection: Connection, prompt: Prompt, options: str) -> tuple[str, tuple[Piece, ...]]:
         """The text that the model would read, and its tokens, with `options` as variables of the chat template.
@@ -130,8 +136,7 @@ def locate_pieces(ids: Sequence[int], raws: Sequence[bytes]) -> tuple[str, tuple
     return text, tuple(pieces)
 
 
-def find_dict(value: Any, *names: str) -> Json:
-    """The object at a path of names; empty where there is none."""
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value if isinstance(value, dict) else {}
+def find_dict(value: Mapping[str, Any], name: str) -> Json:
+    """The object of that name; empty where there is none."""
+    found = value.get(name)
+    return found if isinstance(found, dict) else {}

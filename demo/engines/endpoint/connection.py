@@ -1,27 +1,37 @@
 """The HTTP connection to an engine elsewhere: JSON in, JSON or events out, errors as this server's own.
 
-Knows no dialect.
+Knows no dialect's routes.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from ipaddress import ip_address
 from typing import Any, Final, TypeAlias
 
 import httpx2
 import orjson
 
-from demo.engines.endpoint.refusals import find_error, read_refusal
-from demo.errors import EngineFailed, NotReady
+from demo.errors import BadRequest, ContextExceeded, DemoError, EngineFailed, NotReady, Overloaded, TemplateRefused
 
 Json: TypeAlias = dict[str, Any]
 
 CONNECT_SECONDS: Final = 5.0
 ASK_SECONDS: Final = 10.0  # for what an engine knows at once: its model, the tokens of a text
 DONE: Final = "[DONE]"
+KINDS: Final = {each.kind: each for each in (BadRequest, TemplateRefused, Overloaded, NotReady)}
+# TGI's clients recognise an error by these words; the reply's own dialect writes them again.
+PREFIXES: Final = ("Input validation error: ", "Template error: ", "unhealthy: ", "Incomplete generation: ")
 
 
 class Unreachable(NotReady):
     """No HTTP reply at all."""
+
+
+class Unauthorized(DemoError):
+    """The engine elsewhere refuses the key, or the lack of one."""
+
+
+class WrongRoute(DemoError):
+    """The engine elsewhere has no such route or model."""
 
 
 class NoStream(EngineFailed):
@@ -99,7 +109,7 @@ class Connection:
         event = _parse(data.encode())
         if not isinstance(event, dict):
             raise EngineFailed(f"{self.name} sent an event that is not a JSON object.")
-        if find_error(event):
+        if event.get("error") is not None or event.get("object") == "error":
             raise read_refusal(200, event, self.name)
         return event
 
@@ -110,6 +120,65 @@ def is_near(host: str) -> bool:
         return not ip_address(host).is_global
     except ValueError:
         return "." not in host
+
+
+def read_refusal(status: int, body: object, name: str) -> DemoError:
+    """The error of a reply of HTTP `status`, or of an event with an error, where `status` is that of its reply."""
+    if is_context_exceeded(body):
+        return ContextExceeded(_read_message(body))
+    code, kind, message = _read_code(body), _read_kind(body), _read_message(body)
+    status = code if status < 400 and code is not None else status
+    if kind in KINDS:
+        return KINDS[kind](message or f"{name} gives no reason.")
+    said = f": {message}" if message else f" with status {status}."
+    if status in (401, 403):
+        return Unauthorized(f"{name} refuses the key{said}")
+    if status in (429, 503):
+        return Overloaded(f"{name} is overloaded{said}")
+    if status in (404, 405):
+        return WrongRoute(f"{name} has no such route or model{said}")
+    if 400 <= status < 500:
+        return BadRequest(message or f"{name} refuses the request with status {status}.")
+    return EngineFailed(f"{name} failed{said}")
+
+
+def is_context_exceeded(body: object) -> bool:
+    """Whether prompt and answer do not fit: by OpenAI's code, or in vLLM's or TGI's words."""
+    text = _find_text(body)
+    inner = body.get("error") if isinstance(body, Mapping) else None
+    code = inner.get("code") if isinstance(inner, Mapping) else None
+    return (
+        code == "context_length_exceeded" or "maximum context length" in text or "`max_new_tokens` must be <=" in text
+    )
+
+
+def _read_message(body: object) -> str:
+    """One line, without the prefix by which a dialect marks it."""
+    text = _find_text(body)
+    for prefix in PREFIXES:
+        text = text.removeprefix(prefix)
+    return " ".join(text.split())[:500]
+
+
+def _find_text(body: object) -> str:
+    if isinstance(body, str):
+        return body
+    if not isinstance(body, Mapping):
+        return ""
+    return next((text for key in ("error", "message", "detail") if (text := _find_text(body.get(key)))), "")
+
+
+def _read_kind(body: object) -> str:
+    kind = body.get("error_type") if isinstance(body, Mapping) else None
+    return kind if isinstance(kind, str) else ""
+
+
+def _read_code(body: object) -> int | None:
+    if not isinstance(body, Mapping):
+        return None
+    inner = body.get("error")
+    found = [each.get("code") for each in (inner, body) if isinstance(each, Mapping)]
+    return next((code for code in found if isinstance(code, int) and 400 <= code < 600), None)
 
 
 def _parse(content: bytes) -> Any:

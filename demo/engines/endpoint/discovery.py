@@ -4,22 +4,17 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from demo.choice import Choice
 from demo.engine import ModelCard
 from demo.engines.endpoint.backend import Backend, find_dict
-from demo.engines.endpoint.connection import Connection, Json, NoStream, Unreachable
-from demo.engines.endpoint.kinds.llama_cpp_python import LlamaCppPythonBackend, is_llama_cpp_python
-from demo.engines.endpoint.kinds.llama_server import LlamaServerBackend
+from demo.engines.endpoint.connection import Connection, Json, NoStream, Unauthorized, Unreachable, WrongRoute
+from demo.engines.endpoint.kinds.llama_cpp import LlamaCppPythonBackend, LlamaServerBackend, is_llama_cpp_python
 from demo.engines.endpoint.kinds.plain import PlainBackend
-from demo.engines.endpoint.kinds.sglang import SglangBackend
-from demo.engines.endpoint.kinds.tgi import TgiBackend
-from demo.engines.endpoint.kinds.token_streaming import TokenStreamingBackend
-from demo.engines.endpoint.kinds.vllm import RayServeBackend, VllmBackend
-from demo.engines.endpoint.reasoning_start import can_open
-from demo.engines.endpoint.refusals import Unauthorized, WrongRoute
+from demo.engines.endpoint.kinds.tgi import TgiBackend, TokenStreamingBackend
+from demo.engines.endpoint.kinds.vllm import RayServeBackend, SglangBackend, VllmBackend
 from demo.errors import BadRequest, DemoError, NotReady, Overloaded, SettingError
 from demo.request import Message, Prompt, Request
 from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, Settings
@@ -37,7 +32,7 @@ class Found:
 
     kind: type[Backend]
     version: str = ""
-    facts: Mapping[str, Any] | None = None  # of the route that told the kind
+    facts: Mapping[str, Any] = field(default_factory=dict)  # of the route that told the kind
 
 
 async def discover(connection: Connection, settings: Settings) -> Backend:
@@ -110,7 +105,7 @@ def choose_model(entries: list[Json], wanted: str | None, name: str) -> Json:
 
 def make_backend(found: Found, entry: Json, settings: Settings, url: str) -> Backend:
     """The backend, with the card of its model."""
-    facts, kind = found.facts or {}, found.kind
+    facts, kind = found.facts, found.kind
     told = read_length(entry, facts)
     total = settings.max_total_tokens or told or DEFAULT_MAX_TOTAL_TOKENS
     own = "the engine's own" if told else "the engine does not tell its own"
@@ -173,7 +168,15 @@ async def _ask_for_a_token(connection: Connection, backend: Backend, greeting: P
     reasoned = [backend.read(event).reasoned async for event in connection.stream(*call)]
     if any(reasoned) or greeting == TEXT:
         return replace(backend, tells_reasoning=any(reasoned))
-    return replace(backend, opens_reasoning=await can_open(backend, connection, greeting))
+    return replace(backend, opens_reasoning=await _can_open(backend, connection, greeting))
+
+
+async def _can_open(backend: Backend, connection: Connection, greeting: Prompt) -> bool:
+    """Whether the template opens a tag of reasoning for a greeting; False where that is not told as documented."""
+    try:
+        return await backend.is_opened(connection, greeting, "{}")
+    except (DemoError, LookupError, TypeError, ValueError, AttributeError):
+        return False
 
 
 def _note_refusals(backend: Backend, greeting: Prompt, refusals: list[BadRequest]) -> Backend:

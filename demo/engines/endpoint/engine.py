@@ -49,7 +49,7 @@ class EndpointEngine(Engine):
         self._closing = False
         self._loop = asyncio.new_event_loop()
         self._missed = asyncio.Event()  # a run did not reach the server: look at once
-        self._closed = asyncio.Event()
+        self._life = self._loop.create_task(self._live())
         self._thread = threading.Thread(target=self._run, name="endpoint", daemon=True)
         self._thread.start()
 
@@ -94,7 +94,7 @@ class EndpointEngine(Engine):
         with self._lock:
             self._closing = True
         self._fail_all(describe_shutdown())
-        self._call(self._closed.set)
+        self._call(self._life.cancel)
         self._thread.join(CLOSING_SECONDS)
 
     def _check_limit(self, places: int = 1) -> None:
@@ -148,7 +148,9 @@ class EndpointEngine(Engine):
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._live())
+            self._loop.run_until_complete(self._life)
+        except asyncio.CancelledError:
+            pass  # this engine is closed
         except DemoError as error:
             self._break(error)
         except BaseException as error:
@@ -177,19 +179,10 @@ class EndpointEngine(Engine):
         """Connect, then watch, until this engine is closed. Raises what breaks it."""
         settings = self._settings
         self._connection = Connection(self._url, settings.endpoint_api_key, settings.endpoint_timeout)
-        lives = asyncio.ensure_future(self._connect_and_watch(self._connection))
-        closed = asyncio.ensure_future(self._closed.wait())
-        await asyncio.wait([lives, closed], return_when=asyncio.FIRST_COMPLETED)
-        closed.cancel()
-        if lives.done():
-            lives.result()
-        lives.cancel()
-
-    async def _connect_and_watch(self, connection: Connection) -> None:
-        backend = await self._connect(connection)
-        self._backend, self._status = backend, Ready(backend.card)
+        self._backend = await self._connect(self._connection)
+        self._status = Ready(self._backend.card)
         logger.info("Ready to answer")
-        await self._watch(connection)
+        await self._watch(self._connection)
 
     async def _connect(self, connection: Connection) -> Backend:
         while True:

@@ -4,23 +4,22 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from demo.engine import Log, Ticket
 from demo.engines.endpoint.backend import Backend, Call
-from demo.engines.endpoint.chunk import Chunk, Entry
+from demo.engines.endpoint.chunk import Chunk, Entry, Part, Splitter
 from demo.engines.endpoint.connection import Connection, Cut, Unreachable
-from demo.engines.endpoint.reasoning_start import find_reasoning_start, is_opened
-from demo.engines.endpoint.split import Part, Splitter
 from demo.engines.endpoint.stop_cutter import StopCutter
 from demo.engines.reloading import drop_frames
 from demo.engines.seed import choose_seed
 from demo.errors import DemoError, describe_failure
 from demo.events import Candidate, Done, EngineReport, Event, Failed, FinishReason, ReasoningStart, Sent, Started, Token
+from demo.reasoning import OPENING, continue_start, read_raw
 from demo.repetition import find_period
-from demo.request import Request
+from demo.request import Request, find_begun
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +166,7 @@ class EndpointRun(Ticket):
     async def _read(self, connection: Connection) -> None:
         self._write(Sent(time.perf_counter()))
         if self._backend.opens_reasoning and isinstance(prompt := self.request.prompt, tuple):
-            self._opens = await is_opened(self._backend, connection, prompt, self.request.template_options)
+            self._opens = await self._backend.is_opened(connection, prompt, self.request.template_options)
         answer = self._answer
         async with aclosing(connection.stream(*self._call)) as events:
             async for event in events:
@@ -198,9 +197,24 @@ class EndpointRun(Ticket):
     def _decide_start(self, tokens: list[Token]) -> list[Token]:
         """The same tokens; how the answer begins is known with the first of them."""
         if not self.started:
-            told = self._backend.tells_reasoning
-            self._reasoning = find_reasoning_start(self.request, told, self._opens, tokens)
+            self._reasoning = self._find_reasoning_start(tokens)
         return tokens
+
+    def _find_reasoning_start(self, tokens: Sequence[Token]) -> ReasoningStart:
+        """How an answer begins, by all tokens up to the first that has a text.
+
+        An engine that sorts the reasoning out tells it token by token; another leaves the model's tags in the text.
+        Where the template opens the first tag, the answer lacks it.
+        """
+        if not isinstance(self.request.prompt, tuple):
+            return "none"
+        if self._backend.tells_reasoning or any(token.reasoned for token in tokens):
+            return "told"
+        if (begun := find_begun(self.request.prompt)) or self._opens:
+            return continue_start("open" if self._opens else "tags", begun)
+        text = "".join(read_raw(token, "tags") for token in tokens)
+        start = text.lstrip()
+        return "tags" if text and (start.startswith(OPENING) or OPENING.startswith(start)) else "none"
 
     async def _write_tokens(self, tokens: list[Token]) -> None:
         if self._pace:

@@ -1,7 +1,6 @@
 """OpenAI's dialect as any compatible server speaks it: without ids, and with what OpenAI itself documents alone."""
 
 import json
-from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from demo.engines.endpoint.backend import Backend, Call, find_dict, is_continued, read_numbers
@@ -17,12 +16,12 @@ OPENAI: Final = {name: name for name in ("temperature", "top_p", "frequency_pena
 class PlainBackend(Backend):
     """Subclasses add what they extend the dialect by."""
 
-    title: ClassVar[str] = "an OpenAI-compatible server"
-    sampling_names: ClassVar[Mapping[str, str]] = OPENAI
+    title = "an OpenAI-compatible server"
+    sampling_names = OPENAI
     counts_tokens: ClassVar[bool] = False  # whether `usage` counts the tokens of the answer, and no hidden ones
     takes_ids: ClassVar[bool] = False
     fits_by_itself: ClassVar[bool] = False  # whether a completion without `max_tokens` is as long as fits
-    stop_options: ClassVar[Json] = {}  # what is sent with stop strings, so that the text includes them
+    stop_option: ClassVar[str | None] = None  # set with stop strings, so that the text includes them
     figures_key: ClassVar[str] = "metrics"
 
     def write(self, request: Request, seed: int | None) -> Call:
@@ -36,7 +35,9 @@ class PlainBackend(Backend):
             "stream_options": self.write_stream_options(),
         }
         if request.stop and self.is_given_stops(request):
-            body |= {"stop": list(request.stop), **self.stop_options}
+            body["stop"] = list(request.stop)
+            if self.stop_option:
+                body[self.stop_option] = True
         if request.max_new_tokens is not None:
             body["max_tokens"] = request.max_new_tokens
         if seed is not None and request.sampling.is_random:
@@ -108,9 +109,8 @@ class PlainBackend(Backend):
 
 def write_messages(prompt: Prompt) -> list[Json]:
     assert isinstance(prompt, tuple)
-    turns: list[Json] = [{"role": each.role, "content": each.content} for each in prompt]
-    reasoning = [{} if each.reasoning is None else {"reasoning_content": each.reasoning} for each in prompt]
-    return [turn | more for turn, more in zip(turns, reasoning, strict=True)]
+    turns = [{"role": each.role, "content": each.content, "reasoning_content": each.reasoning} for each in prompt]
+    return [{name: value for name, value in turn.items() if value is not None} for turn in turns]
 
 
 def write_options(options: str) -> Json:

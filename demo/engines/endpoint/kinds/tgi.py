@@ -1,13 +1,14 @@
 """text-generation-inference, and this server: plain texts in TGI's own dialect, conversations in OpenAI's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 from demo.engine import Piece
 from demo.engines.endpoint.backend import Call, find_dict, read_numbers
 from demo.engines.endpoint.chunk import Chunk, Entry, Finish
 from demo.engines.endpoint.connection import Connection, Json
-from demo.engines.endpoint.kinds.plain import FINISHES, PlainBackend, write_messages, write_options
+from demo.engines.endpoint.kinds.plain import FINISHES, OPENAI, PlainBackend, write_messages, write_options
+from demo.engines.endpoint.kinds.vllm import SAMPLERS
 from demo.events import Candidate
 from demo.request import Prompt, Request, Sampling
 
@@ -15,22 +16,21 @@ NATIVE: Final = (
     *("temperature", "top_k", "top_p", "typical_p", "repetition_penalty", "frequency_penalty"),
     *("min_p", "presence_penalty"),
 )
+CONVERSATION: Final = {name: name for name in ("temperature", "top_p", "frequency_penalty")}
 
 
 class TgiBackend(PlainBackend):
     """Its text includes the stop string that it stops at, and its event of a special token that token's text."""
 
-    title: ClassVar[str] = "text-generation-inference"
-    sampling_names: ClassVar[Mapping[str, str]] = {
-        name: name for name in ("temperature", "top_p", "frequency_penalty")
-    }  # of a conversation
-    native_names: ClassVar[frozenset[str]] = frozenset(NATIVE[:6])
+    title = "text-generation-inference"
+    sampling_names = CONVERSATION
+    native_names: ClassVar[Sequence[str]] = NATIVE[:6]
     native_finishes: ClassVar[Mapping[str, Finish]] = FINISHES
-    includes_stops: ClassVar[bool] = True
-    truncates: ClassVar[bool] = True
-    continues: ClassVar[bool] = True
-    counts_tokens: ClassVar[bool] = True
-    has_top_ids: ClassVar[bool] = True
+    includes_stops = True
+    truncates = True
+    continues = True
+    counts_tokens = True
+    has_top_ids = True
 
     def write(self, request: Request, seed: int | None) -> Call:
         if not isinstance(request.prompt, str):
@@ -54,8 +54,7 @@ class TgiBackend(PlainBackend):
         default = Sampling()
         written: Json = {"do_sample": sampling.is_random}
         for name in NATIVE:
-            value = getattr(sampling, name, None)
-            if value != getattr(default, name, None):
+            if (value := getattr(sampling, name)) != getattr(default, name):
                 self._refuse(name not in self.native_names, f"`{name}`")
                 written[name] = value
         return written
@@ -91,6 +90,41 @@ class TgiBackend(PlainBackend):
         body = {"model": self.model, "messages": write_messages(prompt), **write_options(options)}
         reply = await connection.ask("/chat_tokenize", body)
         return reply["templated_text"], read_pieces(reply["tokenize_response"])
+
+
+class TokenStreamingBackend(TgiBackend):
+    """Another instance of this server: TGI's dialect with all that this one adds to it.
+
+    It cuts its text before a stop string by itself, and says that it did.
+    """
+
+    title = "token-streaming"
+    sampling_names = OPENAI | SAMPLERS
+    native_names = NATIVE[:7]
+    native_finishes = FINISHES | {"stop_sequence": "stop_sequence"}
+    stop_option = "include_stop_str_in_output"
+    seed_bits = 64
+    ignores_eos = True
+    chooses_cache = True
+    takes_template_options = True
+    takes_ids = True
+
+    def is_given_stops(self, request: Request) -> bool:
+        # For a text it cuts before the stop string itself, and can't leave it in.
+        return not (request.keeps_stop and isinstance(request.prompt, str))
+
+    def write_sampling(self, sampling: Sampling) -> Json:
+        written = super().write_sampling(sampling)
+        return {name: value for name, value in written.items() if getattr(sampling, name) is not None}
+
+    def write_native_extensions(self, request: Request) -> Json:
+        return {"raw": True, "ignore_eos": request.ignore_eos, "cache_prompt": request.cache_prompt}
+
+    def write_extensions(self, request: Request) -> Json:
+        return {"ignore_eos": request.ignore_eos, "cache_prompt": request.cache_prompt, "return_token_ids": True}
+
+    def read_finish(self, choice: Json) -> Finish | None:
+        return "stop_sequence" if isinstance(choice.get("stop_reason"), str) else super().read_finish(choice)
 
 
 def read_pieces(tokens: list[Json]) -> tuple[Piece, ...]:

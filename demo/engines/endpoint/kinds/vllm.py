@@ -1,12 +1,14 @@
-"""vLLM, also behind Ray Serve and routers: OpenAI's dialect with ids, more samplers, and running counts."""
+"""vLLM, also behind Ray Serve and routers: OpenAI's dialect with ids, more samplers, and running counts.
+
+SGLang has vLLM's extensions under other names.
+"""
 
 import hashlib
 import secrets
-from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import Final
 
 from demo.engine import Piece
-from demo.engines.endpoint.backend import locate_pieces
+from demo.engines.endpoint.backend import Backend, locate_pieces
 from demo.engines.endpoint.connection import Connection, Json
 from demo.engines.endpoint.kinds.plain import OPENAI, PlainBackend
 from demo.engines.token_form import decode_form
@@ -21,17 +23,17 @@ SALT: Final = secrets.token_hex(16)  # of this process: nobody can ask which pre
 class VllmBackend(PlainBackend):
     """Unknown fields are ignored there in silence, so every field here is one that vLLM documents."""
 
-    title: ClassVar[str] = "vLLM"
-    sampling_names: ClassVar[Mapping[str, str]] = OPENAI | SAMPLERS
-    includes_stops: ClassVar[bool] = True
-    stop_options: ClassVar[Json] = {"include_stop_str_in_output": True}
-    ignores_eos: ClassVar[bool] = True
-    chooses_cache: ClassVar[bool] = True
-    continues: ClassVar[bool] = True
-    takes_template_options: ClassVar[bool] = True
-    counts_tokens: ClassVar[bool] = True
-    takes_ids: ClassVar[bool] = True
-    fits_by_itself: ClassVar[bool] = True
+    title = "vLLM"
+    sampling_names = OPENAI | SAMPLERS
+    includes_stops = True
+    stop_option = "include_stop_str_in_output"
+    ignores_eos = True
+    chooses_cache = True
+    continues = True
+    takes_template_options = True
+    counts_tokens = True
+    takes_ids = True
+    fits_by_itself = True
 
     def write_prompt(self, request: Request) -> Json:
         prompt = super().write_prompt(request)
@@ -60,7 +62,33 @@ class VllmBackend(PlainBackend):
 class RayServeBackend(VllmBackend):
     """vLLM's dialect through Ray's proxy, which may gather chunks for 50 ms."""
 
-    title: ClassVar[str] = "Ray Serve"
+    title = "Ray Serve"
+
+
+class SglangBackend(VllmBackend):
+    """SGLang, which tells ids for plain texts alone.
+
+    A seed counts only where it is started for deterministic inference, which it does not tell: it is refused.
+    """
+
+    title = "SGLang"
+    stop_option = "no_stop_trim"
+    seed_bits = 0
+    fits_by_itself = False
+
+    def write_prompt(self, request: Request) -> Json:
+        prompt = super().write_prompt(request)
+        prompt.pop("max_tokens", None)
+        return prompt | ({"return_token_ids": True} if "prompt" in prompt else {})
+
+    def write_continuation(self) -> Json:
+        return {"continue_final_message": True}
+
+    def write_extensions(self, request: Request) -> Json:
+        return {"ignore_eos": request.ignore_eos, "cache_salt": make_salt(request)}
+
+    async def tokenize(self, connection: Connection, prompt: Prompt, options: str) -> tuple[str, tuple[Piece, ...]]:
+        return await Backend.tokenize(self, connection, prompt, options)
 
 
 def make_salt(request: Request) -> str:

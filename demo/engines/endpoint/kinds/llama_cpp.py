@@ -1,35 +1,37 @@
-"""llama.cpp's llama-server: OpenAI's routes, which take its own parameters too and write ids among log-probabilities.
+"""llama.cpp's servers: OpenAI's routes with llama.cpp's samplers.
 
-It does not send the half of a character, nor the end token: its running count tells that they were there.
+llama-server does not send the half of a character, nor the end token: its running count tells that they were there.
 """
 
-from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import Final
 
 from demo.engine import Piece
 from demo.engines.endpoint.backend import find_dict, locate_pieces
 from demo.engines.endpoint.connection import Connection, Json
-from demo.engines.endpoint.kinds.llama_cpp_python import LLAMA_CPP
-from demo.engines.endpoint.kinds.plain import PlainBackend, write_messages, write_options
+from demo.engines.endpoint.kinds.plain import OPENAI, PlainBackend, write_messages, write_options
 from demo.request import Prompt, Request
 
-# In the order of this server's own sampler; llama.cpp's default takes the temperature last.
+NAMES: Final = OPENAI | {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repeat_penalty"}
+# In the order of llama-server's own sampler; llama.cpp's default takes the temperature last.
 SAMPLERS: Final = ["penalties", "temperature", "top_k", "top_p", "typ_p", "min_p"]
 
 
 class LlamaServerBackend(PlainBackend):
-    """Its slots reuse the cache of whichever prompt begins alike: it is not kept apart for each client."""
+    """llama-server, which takes its own parameters too and writes ids among log-probabilities.
 
-    title: ClassVar[str] = "llama-server"
-    sampling_names: ClassVar[Mapping[str, str]] = LLAMA_CPP | {"typical_p": "typical_p"}
-    seed_bits: ClassVar[int] = 31
-    ignores_eos: ClassVar[bool] = True
-    chooses_cache: ClassVar[bool] = True
-    continues: ClassVar[bool] = True
-    takes_template_options: ClassVar[bool] = True
-    fits_by_itself: ClassVar[bool] = True
-    has_top_ids: ClassVar[bool] = True
-    figures_key: ClassVar[str] = "timings"
+    Its slots reuse the cache of whichever prompt begins alike: it is not kept apart for each client.
+    """
+
+    title = "llama-server"
+    sampling_names = NAMES | {"typical_p": "typical_p"}
+    seed_bits = 31
+    ignores_eos = True
+    chooses_cache = True
+    continues = True
+    takes_template_options = True
+    fits_by_itself = True
+    has_top_ids = True
+    figures_key = "timings"
 
     def write_chat_logprobs(self, top: int) -> Json:
         return {"logprobs": True, "top_logprobs": max(top, 1)}  # none would switch them off
@@ -62,3 +64,21 @@ class LlamaServerBackend(PlainBackend):
         body = {"messages": write_messages(prompt), **write_options(options)}
         reply = await connection.ask("/apply-template", body)
         return str(reply["prompt"])
+
+
+class LlamaCppPythonBackend(PlainBackend):
+    """llama-cpp-python. It is told every sampler: its defaults are not neutral.
+
+    It breaks answers off for other requests; `--interrupt_requests false` makes it queue them. Asked for
+    log-probabilities it drops characters of several tokens.
+    """
+
+    title = "llama-cpp-python"
+    sampling_names = NAMES
+    seed_bits = 31
+    has_logprobs = False
+
+
+def is_llama_cpp_python(entry: Json) -> bool:
+    """Whether an entry of /v1/models is llama-cpp-python's, which has no route of its own."""
+    return entry.get("owned_by") == "me" and "permissions" in entry

@@ -3,8 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.engines.endpoint.chunk import Chunk, Entry
-from demo.engines.endpoint.split import Splitter
+from demo.engines.endpoint.chunk import Chunk, Entry, Splitter
 
 TEXTS = st.lists(st.text("ab é日😀", min_size=1, max_size=6), min_size=1, max_size=8)
 drawn = settings(max_examples=40, database=None, derandomize=True)
