@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from demo.bench.client import TIMEOUT, Client
 from demo.bench.dialects import DIALECTS, Request
 from demo.bench.leave import measure_leaving
-from demo.bench.levels import measure_level
-from demo.bench.open_loop import parse_limits, schedule_arrivals, summarize_open_loop
+from demo.bench.load import measure_level, parse_limits, schedule_arrivals, summarize_open_loop
 from demo.bench.pairs import measure_pairs, order_pairs
 from demo.bench.report import Conditions, write_load_report, write_report
 from demo.bench.sample import Sample

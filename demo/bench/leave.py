@@ -5,6 +5,7 @@ computed before is what had arrived; of a whole reply, what the fastest of some 
 """
 
 import json
+import re
 import socket
 import struct
 import time
@@ -13,12 +14,19 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from demo.bench.counters import COUNTERS, count_generated
 from demo.bench.dialects import Mode
 from demo.bench.recorded import parse_response
 from demo.bench.sample import MeasurementError, read_events
 from demo.bench.target import Target
 
+# Each program's own name for the tokens that it has generated; this project counts under TGI's. Of a name with several
+# label sets (models, replicas) the sum is taken.
+COUNTERS: Final = (
+    "tgi_request_generated_tokens_sum",  # this project; text-generation-inference, for requests that succeeded
+    "vllm:generation_tokens_total",
+    "llamacpp:tokens_predicted_total",  # llama-server --metrics
+    "sglang:generation_tokens_total",  # SGLang --enable-metrics
+)
 RECEIVED: Final = 8  # tokens after which a stream is left
 _CALIBRATIONS: Final = 3
 _READ_SIZE: Final = 1 << 16
@@ -151,3 +159,15 @@ def _describe(departures: Sequence[Departure], whole: int) -> str:
 
 def _write(tokens: float | None) -> str:
     return "not counted" if tokens is None else f"{tokens:g}"
+
+
+def count_generated(metrics: str) -> tuple[str, float] | None:
+    """The counter's name and value, from a server's Prometheus metrics; None where they have none that is known.
+
+    The text format: https://prometheus.io/docs/instrumenting/exposition_formats/#text-format-details
+    """
+    for name in COUNTERS:
+        values = re.findall(rf"^{re.escape(name)}(?:\{{[^\n]*\}})?\s+(\S+)", metrics, re.MULTILINE)
+        if values:
+            return name, sum(map(float, values))
+    return None

@@ -2,18 +2,17 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any, Final
 
-from demo.bench.levels import Level
-from demo.bench.open_loop import OpenLoop
+from demo.bench.load import Level, OpenLoop, Percentiles
 from demo.bench.pairs import Pair, compare_pairs, format_comparison, format_texts
 from demo.bench.sample import Sample
-from demo.bench.sections import make_common_document, write_bias, write_definitions, write_open_loop
-from demo.bench.self_test import Bias
-from demo.metric_definitions import Chunk
+from demo.bench.self_test import GOAL, Bias
+from demo.metric_definitions import Chunk, compare_definitions
 from demo.metrics import percentile
 
+_LABELS: Final = {"ttft": "TTFT (first text)", "itl": "ITL (each gap)", "tpot": "TPOT (each request)", "total": "total"}
 _TABLE_HEAD: Final = f"{'':<34}{'median':>10}{'p5':>10}{'p95':>10}{'n':>7}"
 
 
@@ -91,39 +90,39 @@ def tabulate_http(pairs: Sequence[Pair]) -> list[Row]:
 
 
 def write_report(conditions: Conditions, pairs: Sequence[Pair], levels: Sequence[Level], bias: Bias | None) -> str:
-    """The conditions, the table, the sentences and, as the last line, one JSON document."""
-    streams = [pair.streamed.chunks for pair in pairs]
-    document = {**make_document(conditions, pairs, levels), **make_common_document(bias, streams)}
-    sections = [
-        [_write_conditions(conditions), ""],
-        [_TABLE_HEAD, *map(_write_row, [*tabulate_pairs(pairs), *tabulate_http(pairs)])],
-        ["", *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in list_findings(pairs))],
-        _write_levels(levels),
-        write_definitions(streams),
-        write_bias(bias),
-        ["", json.dumps(document, allow_nan=False)],
+    """The report on pairs and concurrent streams: conditions, table, sentences and, as the last line, JSON."""
+    rows = [*tabulate_pairs(pairs), *tabulate_http(pairs)]
+    lines = [
+        "",
+        _TABLE_HEAD,
+        *(_write_row(row.label, row.spread, row.factor) for row in rows),
+        "",
+        *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in list_findings(pairs)),
+        *_write_levels(levels),
     ]
-    return _join(sections)
+    streams = [pair.streamed.chunks for pair in pairs]
+    return _finish_report(conditions, lines, make_document(pairs, levels), streams, bias)
 
 
 def write_load_report(
     conditions: Conditions, loop: OpenLoop, streams: Sequence[Sequence[Chunk]], bias: Bias | None
 ) -> str:
-    """The open loop's conditions, tables and sentences and, as the last line, one JSON document."""
-    measured = {"open_loop": {**asdict(loop), "goodput": loop.goodput}, **make_common_document(bias, streams)}
-    document = {"conditions": asdict(conditions), **measured}
-    sections = [
-        [_write_conditions(conditions)],
-        write_open_loop(loop),
-        write_definitions(streams),
-        write_bias(bias),
-        ["", json.dumps(document, allow_nan=False)],
-    ]
-    return _join(sections)
+    """The report on an open loop: conditions, table, sentences and, as the last line, JSON."""
+    document = {"open_loop": {**asdict(loop), "goodput": loop.goodput}}
+    return _finish_report(conditions, _write_open_loop(loop), document, streams, bias)
 
 
-def _join(sections: Sequence[Sequence[str]]) -> str:
-    return "\n".join(line for section in sections for line in section)
+def _finish_report(
+    conditions: Conditions,
+    lines: Sequence[str],
+    document: dict[str, Any],
+    streams: Sequence[Sequence[Chunk]],
+    bias: Bias | None,
+) -> str:
+    """A report with what all of them have: the conditions before `lines`, every tool's definitions, the self-test."""
+    document = {"conditions": asdict(conditions), **document, **make_common_document(bias, streams)}
+    common = [*_write_definitions(streams), *_write_bias(bias), "", json.dumps(document, allow_nan=False)]
+    return "\n".join([_write_conditions(conditions), *lines, *common])
 
 
 def list_findings(pairs: Sequence[Pair]) -> Iterator[str]:
@@ -133,11 +132,10 @@ def list_findings(pairs: Sequence[Pair]) -> Iterator[str]:
         yield "the whole replies report more or fewer tokens than the streams had events: ITL and TPOT are per event"
 
 
-def make_document(conditions: Conditions, pairs: Sequence[Pair], levels: Sequence[Level]) -> dict[str, Any]:
-    """Everything as JSON: seconds, per cent where the key says so, null where there is no number."""
+def make_document(pairs: Sequence[Pair], levels: Sequence[Level]) -> dict[str, Any]:
+    """What was measured as JSON: seconds, per cent where the key says so, null where there is no number."""
     comparison = compare_pairs(pairs)
     return {
-        "conditions": asdict(conditions),
         "pairs": {row.key: asdict(row.spread) for row in tabulate_pairs(pairs)},
         "http_adds": {row.key: asdict(row.spread) for row in tabulate_http(pairs)},
         "difference_seconds": asdict(comparison.seconds),
@@ -147,6 +145,13 @@ def make_document(conditions: Conditions, pairs: Sequence[Pair], levels: Sequenc
         "totals": {"streamed": [p.streamed.total for p in pairs], "whole": [p.whole.total for p in pairs]},
         "levels": [asdict(level) for level in levels],
     }
+
+
+def make_common_document(bias: Bias | None, streams: Sequence[Sequence[Chunk]]) -> dict[str, Any]:
+    """What every report's JSON holds."""
+    definitions = {each.tool: asdict(found) for each, found in compare_definitions(streams)}
+    tested = {**asdict(bias), "within_goal": bias.is_within_goal} if bias else None
+    return {"definitions": definitions, "self_test": tested}
 
 
 def _add_total(sample: Sample) -> float | None:
@@ -170,9 +175,9 @@ def _write_conditions(c: Conditions) -> str:
     )
 
 
-def _write_row(row: Row) -> str:
-    median, p5, p95 = (_write(value, row.factor) for value in (row.spread.median, row.spread.p5, row.spread.p95))
-    return f"{row.label:<34}{median:>10}{p5:>10}{p95:>10}{row.spread.n:>7}"
+def _write_row(label: str, found: Spread | Percentiles, factor: float = 1e3) -> str:
+    *values, n = astuple(found)
+    return f"{label:<34}{''.join(f'{_write(value, factor):>10}' for value in values)}{n:>7}"
 
 
 def _write_levels(levels: Sequence[Level]) -> list[str]:
@@ -184,10 +189,61 @@ def _write_levels(levels: Sequence[Level]) -> list[str]:
 
 
 def _write_level(level: Level) -> str:
-    p50, p95 = _write(level.ttft_p50, 1e3), _write(level.ttft_p95, 1e3)
+    p50, p95 = _write(level.ttft_p50), _write(level.ttft_p95)
     rate = _write(level.tokens_per_second, 1)
     return f"{level.concurrency:<18}{rate:>10}{p50:>14}{p95:>14}{level.streams:>9}{level.refused:>6}"
 
 
-def _write(value: float | None, factor: float) -> str:
-    return "—" if value is None else f"{value * factor:.2f}"
+def _write_open_loop(loop: OpenLoop) -> list[str]:
+    head = f"{'from the intended start, ms':<34}{'p50':>10}{'p90':>10}{'p99':>10}{'n':>7}"
+    rows = [_write_row(_LABELS[name], percentiles) for name, percentiles in loop.metrics.items()]
+    late = _write_row("  of which the client sent late", loop.lag)
+    return ["", head, *rows, late, "", *_describe_open_loop(loop)]
+
+
+def _describe_open_loop(loop: OpenLoop) -> Iterator[str]:
+    answered = loop.requests - loop.refused - loop.failed
+    yield (
+        f"{loop.requests} requests at {loop.rate:g}/s, Poisson arrivals (seed {loop.seed}): {answered} answered, "
+        f"{loop.refused} refused (429 or 503), {loop.failed} failed."
+    )
+    if loop.first_failure:
+        yield f"The first failure: {loop.first_failure}"
+    if loop.seconds:
+        yield f"{loop.tokens / loop.seconds:.2f} tokens/s and {answered / loop.seconds:.2f} requests/s answered."
+    if loop.limits and loop.goodput is not None:
+        limits = ", ".join(f"{name} ≤ {limit:g} s ({loop.within[name]})" for name, limit in loop.limits.items())
+        share = f"{loop.good} of {loop.requests} requests"
+        yield f"Goodput: {loop.goodput:.2f} requests/s, {share} within every limit: {limits}."
+
+
+def _write_definitions(streams: Sequence[Sequence[Chunk]]) -> list[str]:
+    """What each tool would call TTFT, ITL and TPOT of these same streams: the medians, in ms."""
+    compared = compare_definitions(streams)
+    head = f"{'the same streams, as each tool defines it; medians, ms':<56}{'TTFT':>9}{'ITL':>9}{'TPOT':>9}"
+    rows = [
+        f"{each.tool:<56}{_write(found.ttft):>9}{_write(found.itl):>9}{_write(found.tpot):>9}"
+        for each, found in compared
+    ]
+    notes = [f"  {each.tool}: TTFT {each.ttft}; ITL {each.itl}; TPOT {each.tpot}" for each, _ in compared]
+    return ["", head, *rows, "n tokens; of gaps the mean of each stream:", *notes]
+
+
+def _write_bias(bias: Bias | None) -> list[str]:
+    """The self-test in two sentences."""
+    if bias is None:
+        return ["", "Self-test: left out."]
+    arrival, gap, ttft = (_write(each.p50, digits=3) for each in (bias.arrival, bias.gap, bias.ttft))
+    verdict = "within" if bias.is_within_goal else "NOT within"
+    return [
+        "",
+        f"Self-test, {bias.streams} streams at once from a server that says when it wrote each token: a token is seen "
+        f"{arrival} ms late (p50; p99 {_write(bias.arrival.p99, digits=3)}), a gap is {gap} ms off (p99 "
+        f"{_write(bias.gap.p99, digits=3)}): {verdict} the goal of {GOAL * 1e3:g} ms.",
+        f"TTFT is {ttft} ms more than that server's own (p50; p99 {_write(bias.ttft.p99, digits=3)}): the request's "
+        "way to it, and the time until this machine lets it run, are in that.",
+    ]
+
+
+def _write(value: float | None, factor: float = 1e3, digits: int = 2) -> str:
+    return "—" if value is None else f"{value * factor:.{digits}f}"

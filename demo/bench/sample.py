@@ -117,24 +117,25 @@ def describe_error(response: TimedResponse) -> str:
 
 def _read_streamed(dialect: Dialect, response: TimedResponse) -> Sample:
     events = [(time - response.sent, event) for time, event in read_events(response)]
-    tokens = [(time, text) for time, event in events if (text := dialect.read_event(event)) is not None]
+    chunks = tuple(_list_chunks(dialect, events))
+    tokens = [chunk for chunk in chunks if chunk.kind == "token"]
     if not tokens:
         raise MeasurementError("The stream ended without a token: is this a streaming route, and is the prompt valid?")
     return Sample(
-        text="".join(text for _, text in tokens),
+        text="".join(token.text for token in tokens),
         sent=response.sent,
         headers=response.headers - response.sent,
         first_event=events[0][0],
         timeline=Timeline(
-            ttft=next((time for time, text in tokens if text), None),
-            tokens=tuple(time for time, _ in tokens),
+            ttft=next((token.time for token in tokens if token.text), None),
+            tokens=tuple(token.time for token in tokens),
             end=response.end - response.sent,
         ),
         total=response.end - response.sent,
         count=len(tokens),
         server=read_server_times(events[-1][1], response.fields),
         lag=response.lag,
-        chunks=tuple(_list_chunks(dialect, events)),
+        chunks=chunks,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from demo.bench.client import Client
 from demo.bench.dialects import DIALECTS, Request
-from demo.bench.open_loop import Percentiles, take_percentiles
+from demo.bench.load import Percentiles, take_percentiles
 from demo.bench.sample import MeasurementError, TimedResponse, read_events
 
 STREAMS: Final = 64

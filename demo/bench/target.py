@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from demo.bench.client import Client
 from demo.bench.dialects import DIALECTS, Dialect, Mode, Request
-from demo.bench.open_loop import Outcome
+from demo.bench.load import Outcome
 from demo.bench.sample import MeasurementError, Sample, TimedResponse, describe_error, read_sample
 from demo.errors import Overloaded
 

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 import pytest
 
 from demo.bench.client import Client, check_url
-from demo.bench.sample import MeasurementError, read_events
-from tests.bench.fake_server import FakeServer, Script, serve
+from demo.bench.sample import MeasurementError, TimedResponse, read_events
+from tests.bench.fake_server import WORDS, FakeServer, Script, serve
 
 PATH = "/v1/chat/completions"
 BODY = {"stream": True}
@@ -31,6 +31,23 @@ def test_staggered_streams_are_sent_that_far_apart() -> None:
         first, second, third = client.post_together(PATH, [BODY] * 3, 0.02)
     assert second.sent - first.sent > 0.01
     assert third.sent - first.sent > 0.03
+
+
+def test_scheduled_requests_start_when_they_are_due_and_count_from_then() -> None:
+    starts = [0.0, 0.0, 0.05, 0.1]
+    with connected(Script(delay=0.2)) as (client, _):
+        responses = client.post_on_schedule(PATH, [BODY] * 4, starts)
+        refused = client.post_on_schedule(PATH, [BODY] * 2, [0.0, 5e-3])
+    answered = [response for response in responses if isinstance(response, TimedResponse)]
+    assert [response.sent - answered[0].sent for response in answered] == pytest.approx(starts)
+    assert all(response.lag >= 0 and len(response.reads) >= len(WORDS) for response in answered)
+    assert len(refused) == 2
+
+
+def test_one_request_that_fails_leaves_the_others() -> None:
+    with connected(Script(cuts_after=2)) as (client, _):
+        cut = client.post_on_schedule(PATH, [BODY, {}], [0.0, 0.0])
+    assert all(isinstance(each, MeasurementError) for each in cut)
 
 
 def test_no_read_is_stamped_before_the_server_wrote_it() -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from demo.bench.__main__ import main
-from demo.bench.counters import count_generated
+from demo.bench.leave import count_generated
 from tests.api.serving import serve_api
 from tests.bench.fake_server import Script, serve
 from tests.scripted import TypingEngine

@@ -1,13 +1,12 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from demo.bench.dialects import ServerTimes
-from demo.bench.levels import Level
+from demo.bench.load import Level
 from demo.bench.pairs import Pair
-from demo.bench.report import Conditions, Spread, make_document, spread, write_report
-from demo.bench.sections import make_common_document
+from demo.bench.report import Conditions, Spread, make_common_document, make_document, spread, write_report
 from tests.bench.samples import make_pair, make_sample
 
 MEASURED = "2 pairs after 1 warm-up pairs, dropped"
@@ -26,7 +25,7 @@ def test_no_numbers_spread_to_none_not_zero() -> None:
 
 def test_what_http_adds_is_the_clients_duration_minus_the_servers() -> None:
     pair = make_reported_pair(ServerTimes(0.4, 0.9), ServerTimes(0.3, 1.9))
-    added = make_document(CONDITIONS, [pair, pair], [])["http_adds"]
+    added = make_document([pair, pair], [])["http_adds"]
     assert added["streamed_ttft"]["median"] == pytest.approx(0.1)
     assert added["streamed_total"]["p95"] == pytest.approx(0.1)
     assert added["streamed_total_percent"]["median"] == pytest.approx(10)
@@ -36,17 +35,17 @@ def test_what_http_adds_is_the_clients_duration_minus_the_servers() -> None:
 
 def test_without_the_servers_times_what_http_adds_is_null_and_a_dash() -> None:
     pairs = [make_pair(1.0, 1.0), make_pair(1.1, 1.0)]
-    assert all(row["median"] is None for row in make_document(CONDITIONS, pairs, [])["http_adds"].values())
-    line = next(
-        line for line in write_report(CONDITIONS, pairs, [], None).splitlines() if "adds to streamed TTFT" in line
-    )
+    assert all(row["median"] is None for row in make_document(pairs, [])["http_adds"].values())
+    lines = write_report(CONDITIONS, pairs, [], None).splitlines()
+    line = next(line for line in lines if "adds to streamed TTFT" in line)
     assert line.split()[-4:] == ["—", "—", "—", "0"]
 
 
 def test_the_last_line_is_one_json_document_with_everything() -> None:
     pairs = [make_pair(1.0, 1.0), make_pair(1.1, 1.0, text="other")]
     read = json.loads(write_report(CONDITIONS, pairs, [LEVEL], None).splitlines()[-1])
-    assert read == {**make_document(CONDITIONS, pairs, [LEVEL]), **make_common_document(None, [(), ()])}
+    common = make_common_document(None, [(), ()])
+    assert read == {"conditions": asdict(CONDITIONS), **make_document(pairs, [LEVEL]), **common}
     assert read["levels"][0]["refused"] == 2
     assert read["differing_texts"] == 1
     assert read["totals"] == {"streamed": [1.0, 1.1], "whole": [1.0, 1.0]}

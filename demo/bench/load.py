@@ -1,20 +1,38 @@
-"""An open loop: Poisson arrivals at a rate, percentiles, and goodput at stated limits. Knows neither HTTP nor dialects.
+"""Load: concurrent streams, and an open loop of Poisson arrivals with its goodput. Knows neither HTTP nor the dialects.
 
 Goodput counts the requests that met every limit (DistServe, https://arxiv.org/abs/2401.09670); those that were refused
 or failed are not among them.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from demo.bench.sample import MeasurementError, Sample, measure_span
 from demo.metrics import percentile
 
+ROUNDS: Final = 3  # of a level, measured after one that opens the connections and is dropped
 LIMITS: Final = ("ttft", "tpot", "itl", "total")
 
+Samples = Sequence[Sample | None]  # of one round; None: refused with status 429
 Outcome = Sample | MeasurementError | None  # None: refused for now
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """`concurrency` streams started together, `rounds` times. Times in seconds; None where no stream has one.
+
+    `tokens_per_second` is all tokens over all rounds' time, each from its first request to its last stream's end.
+    """
+
+    concurrency: int
+    rounds: int
+    streams: int
+    refused: int
+    tokens_per_second: float | None
+    ttft_p50: float | None
+    ttft_p95: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +71,27 @@ class OpenLoop:
     def goodput(self) -> float | None:
         """Good requests per second."""
         return self.good / self.seconds if self.seconds else None
+
+
+def measure_level(measure_together: Callable[[int], Samples], concurrency: int) -> Level:
+    rounds = [measure_together(concurrency) for _ in range(1 + ROUNDS)]
+    return summarize_level(concurrency, rounds[1:])
+
+
+def summarize_level(concurrency: int, rounds: Sequence[Samples]) -> Level:
+    answered = [[sample for sample in samples if sample is not None] for samples in rounds]
+    streams = [sample for samples in answered for sample in samples]
+    ttfts = [sample.timeline.ttft for sample in streams if sample.timeline.ttft is not None]
+    seconds = sum(measure_span(samples) for samples in answered if samples)
+    return Level(
+        concurrency=concurrency,
+        rounds=len(rounds),
+        streams=len(streams),
+        refused=sum(sample is None for samples in rounds for sample in samples),
+        tokens_per_second=sum(sample.count or 0 for sample in streams) / seconds if seconds else None,
+        ttft_p50=percentile(ttfts, 50),
+        ttft_p95=percentile(ttfts, 95),
+    )
 
 
 def schedule_arrivals(requests: int, rate: float, seed: int) -> list[float]:
