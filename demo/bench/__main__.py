@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from demo.bench.client import TIMEOUT, Client
 from demo.bench.dialects import DIALECTS, Request
 from demo.bench.leave import measure_leaving
-from demo.bench.load import measure_level, parse_limits, schedule_arrivals, summarize_open_loop
+from demo.bench.load import LIMITS, measure_level, schedule_arrivals, summarize_open_loop
 from demo.bench.pairs import measure_pairs, order_pairs
 from demo.bench.report import Conditions, write_load_report, write_report
 from demo.bench.sample import Sample
@@ -108,7 +108,7 @@ def parse_arguments(arguments: Sequence[str]) -> Namespace:
     add("--rate", type=_parse_rate, help="requests a second, arriving as a Poisson process, instead of pairs")
     add("--requests", type=at_least(1), default=100, help="how many, with --rate")
     add("--self-test", type=at_least(0), default=STREAMS, metavar="STREAMS", help="its streams; 0 leaves it out")
-    add("--slo", type=_parse_slo, default="", metavar="ttft=0.5,tpot=0.05", help="limits in seconds, for the goodput")
+    add("--slo", type=parse_limits, default="", metavar="ttft=0.5,tpot=0.05", help="limits in seconds, for the goodput")
     add("--concurrency", type=_parse_levels, default="1", help="concurrent streams, as in 1,4,16; 1 is the pairs alone")
     add("--seed", type=int, default=0, help="seed of the order within the pairs, and of the arrivals")
     return parser.parse_args(arguments)
@@ -152,6 +152,24 @@ def at_least(least: int) -> Callable[[str], int]:
     return parse
 
 
+def parse_limits(text: str) -> dict[str, float]:
+    """`ttft=0.5,tpot=0.05` in seconds, for argparse."""
+    limits = {}
+    for part in text.split(",") if text else ():
+        name, _, value = part.strip().partition("=")
+        if name not in LIMITS:
+            raise ArgumentTypeError(
+                f"{part.strip()!r} is not a limit: give some of {', '.join(LIMITS)}, as in ttft=0.5,tpot=0.05"
+            )
+        try:
+            limits[name] = float(value)
+        except ValueError:
+            limits[name] = -1.0
+        if not 0 < limits[name] < float("inf"):
+            raise ArgumentTypeError(f"{value!r} is not a number of seconds: give {name}=0.5, for example")
+    return limits
+
+
 def _parse_rate(text: str) -> float:
     try:
         rate = float(text)
@@ -160,13 +178,6 @@ def _parse_rate(text: str) -> float:
     if not 0 < rate < 1e6:
         raise ArgumentTypeError(f"{text!r} is not a rate: give requests a second, as in 2.5")
     return rate
-
-
-def _parse_slo(text: str) -> dict[str, float]:
-    try:
-        return parse_limits(text) if text else {}
-    except ValueError as error:
-        raise ArgumentTypeError(str(error)) from None
 
 
 def _parse_levels(text: str) -> list[int]:

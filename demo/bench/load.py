@@ -129,24 +129,6 @@ def take_percentiles(values: Sequence[float]) -> Percentiles:
     return Percentiles(percentile(values, 50), percentile(values, 90), percentile(values, 99), len(values))
 
 
-def parse_limits(text: str) -> dict[str, float]:
-    """`ttft=0.5,tpot=0.05` in seconds. Raises ValueError: one sentence."""
-    limits = {}
-    for part in text.split(","):
-        name, _, value = part.strip().partition("=")
-        if name not in LIMITS:
-            raise ValueError(
-                f"{part.strip()!r} is not a limit: give some of {', '.join(LIMITS)}, as in ttft=0.5,tpot=0.05"
-            )
-        try:
-            limits[name] = float(value)
-        except ValueError:
-            limits[name] = -1.0
-        if not 0 < limits[name] < float("inf"):
-            raise ValueError(f"{value!r} is not a number of seconds: give {name}=0.5, for example")
-    return limits
-
-
 def _list_values(samples: Sequence[Sample], name: str) -> list[float]:
     return [value for sample in samples for value in _measure(sample, name)]
 

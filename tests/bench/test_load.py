@@ -3,14 +3,7 @@ from statistics import fmean
 
 import pytest
 
-from demo.bench.load import (
-    ROUNDS,
-    measure_level,
-    parse_limits,
-    schedule_arrivals,
-    summarize_level,
-    summarize_open_loop,
-)
+from demo.bench.load import ROUNDS, measure_level, schedule_arrivals, summarize_level, summarize_open_loop
 from demo.bench.sample import MeasurementError, Sample
 from tests.bench.samples import make_sample
 
@@ -70,13 +63,3 @@ def test_itl_is_of_every_gap_and_a_limit_on_it_of_the_longest() -> None:
 def test_where_nothing_is_answered_there_are_no_numbers() -> None:
     loop = summarize_open_loop(1.0, 0, {"ttft": 1.0}, [None])
     assert (loop.seconds, loop.goodput, loop.metrics["ttft"].p99, loop.good) == (None, None, None, 0)
-
-
-@pytest.mark.parametrize("text", ["ttft", "ttft=", "ttft=x", "ttft=-1", "ttft=inf", "speed=1", "ttft=1,,tpot=1"])
-def test_a_wrong_limit_is_refused_in_a_sentence(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a"):
-        parse_limits(text)
-
-
-def test_limits_are_read() -> None:
-    assert parse_limits("ttft=0.5, tpot=0.05") == {"ttft": 0.5, "tpot": 0.05}

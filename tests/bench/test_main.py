@@ -1,9 +1,10 @@
 import json
+from argparse import ArgumentTypeError
 from typing import Any
 
 import pytest
 
-from demo.bench.__main__ import main
+from demo.bench.__main__ import main, parse_limits
 from demo.bench.dialects import DIALECTS
 from tests.bench.fake_server import WORDS, Script, serve
 
@@ -143,3 +144,13 @@ def test_a_wrong_option_is_refused_before_the_first_request(
         main(["http://127.0.0.1:1", option])
     assert left.value.code == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["ttft", "ttft=", "ttft=x", "ttft=-1", "ttft=inf", "speed=1", "ttft=1,,tpot=1"])
+def test_a_wrong_limit_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="is not a"):
+        parse_limits(text)
+
+
+def test_limits_are_read() -> None:
+    assert parse_limits("ttft=0.5, tpot=0.05") == {"ttft": 0.5, "tpot": 0.05}

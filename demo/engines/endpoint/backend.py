@@ -91,7 +91,7 @@ class Backend(ABC):
 
     def write_sampling(self, sampling: Sampling) -> Json:
         """All sampling parameters, also those at their default: servers take another from a model's files."""
-        written: Json = {name: OFF[field] for field, name in self.sampling_names.items() if field in OFF}
+        written: Json = {}
         for field in fields(Sampling):
             value, name = getattr(sampling, field.name), self.sampling_names.get(field.name)
             if name is not None:

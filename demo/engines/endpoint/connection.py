@@ -3,7 +3,7 @@
 Knows no dialect's routes.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from ipaddress import ip_address
 from typing import Any, Final, TypeAlias
 
@@ -17,7 +17,11 @@ Json: TypeAlias = dict[str, Any]
 CONNECT_SECONDS: Final = 5.0
 ASK_SECONDS: Final = 10.0  # for what an engine knows at once: its model, the tokens of a text
 DONE: Final = "[DONE]"
-KINDS: Final = {each.kind: each for each in (BadRequest, TemplateRefused, Overloaded, NotReady)}
+KINDS: Final[dict[str, type[DemoError]]] = {
+    each.kind: each for each in (BadRequest, TemplateRefused, Overloaded, NotReady)
+}
+# Where prompt and answer do not fit, in vLLM's and in TGI's words; OpenAI's dialect has a code for it.
+TOO_LONG: Final = ("maximum context length", "`max_new_tokens` must be <=")
 # TGI's clients recognise an error by these words; the reply's own dialect writes them again.
 PREFIXES: Final = ("Input validation error: ", "Template error: ", "unhealthy: ", "Incomplete generation: ")
 
@@ -124,12 +128,17 @@ def is_near(host: str) -> bool:
 
 def read_refusal(status: int, body: object, name: str) -> DemoError:
     """The error of a reply of HTTP `status`, or of an event with an error, where `status` is that of its reply."""
-    if is_context_exceeded(body):
-        return ContextExceeded(_read_message(body))
-    code, kind, message = _read_code(body), _read_kind(body), _read_message(body)
-    status = code if status < 400 and code is not None else status
-    if kind in KINDS:
-        return KINDS[kind](message or f"{name} gives no reason.")
+    outer = body if isinstance(body, dict) else {}
+    inner = error if isinstance(error := outer.get("error"), dict) else {}
+    text = _find_text(body)
+    message = _write_message(text)
+    if inner.get("code") == "context_length_exceeded" or any(words in text for words in TOO_LONG):
+        return ContextExceeded(message)
+    if (kind := KINDS.get(str(outer.get("error_type")))) is not None:
+        return kind(message or f"{name} gives no reason.")
+    if status < 400:
+        codes = [code for code in (inner.get("code"), outer.get("code")) if isinstance(code, int) and 400 <= code < 600]
+        status = codes[0] if codes else status
     said = f": {message}" if message else f" with status {status}."
     if status in (401, 403):
         return Unauthorized(f"{name} refuses the key{said}")
@@ -142,43 +151,19 @@ def read_refusal(status: int, body: object, name: str) -> DemoError:
     return EngineFailed(f"{name} failed{said}")
 
 
-def is_context_exceeded(body: object) -> bool:
-    """Whether prompt and answer do not fit: by OpenAI's code, or in vLLM's or TGI's words."""
-    text = _find_text(body)
-    inner = body.get("error") if isinstance(body, Mapping) else None
-    code = inner.get("code") if isinstance(inner, Mapping) else None
-    return (
-        code == "context_length_exceeded" or "maximum context length" in text or "`max_new_tokens` must be <=" in text
-    )
-
-
-def _read_message(body: object) -> str:
-    """One line, without the prefix by which a dialect marks it."""
-    text = _find_text(body)
-    for prefix in PREFIXES:
-        text = text.removeprefix(prefix)
-    return " ".join(text.split())[:500]
-
-
 def _find_text(body: object) -> str:
     if isinstance(body, str):
         return body
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         return ""
     return next((text for key in ("error", "message", "detail") if (text := _find_text(body.get(key)))), "")
 
 
-def _read_kind(body: object) -> str:
-    kind = body.get("error_type") if isinstance(body, Mapping) else None
-    return kind if isinstance(kind, str) else ""
-
-
-def _read_code(body: object) -> int | None:
-    if not isinstance(body, Mapping):
-        return None
-    inner = body.get("error")
-    found = [each.get("code") for each in (inner, body) if isinstance(each, Mapping)]
-    return next((code for code in found if isinstance(code, int) and 400 <= code < 600), None)
+def _write_message(text: str) -> str:
+    """One line, without the prefix by which a dialect marks it."""
+    for prefix in PREFIXES:
+        text = text.removeprefix(prefix)
+    return " ".join(text.split())[:500]
 
 
 def _parse(content: bytes) -> Any:

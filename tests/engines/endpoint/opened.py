@@ -1,7 +1,7 @@
 """An engine elsewhere that is ready, in front of a scripted server."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,9 +19,41 @@ CHAT = Request((Message("user", "Hello"),), max_new_tokens=20)
 TEXT = Request("Hello", max_new_tokens=20)
 
 
-def wait_for_status(engine: Engine, *kinds: type) -> Status:
+class Events(tuple[Event, ...]):
+    """Events of one run, and what a test looks for in them."""
+
+    @property
+    def tokens(self) -> list[Token]:
+        return [event for event in self if isinstance(event, Token)]
+
+    @property
+    def done(self) -> Done:
+        end = self[-1]
+        assert isinstance(end, Done), end
+        return end
+
+    @property
+    def error(self) -> DemoError:
+        end = self[-1]
+        assert isinstance(end, Failed), end
+        return end.error
+
+    @property
+    def report(self) -> EngineReport:
+        (report,) = [event for event in self if isinstance(event, EngineReport)]
+        return report
+
+    @property
+    def start(self) -> Started:
+        sent, start, *_ = self
+        assert isinstance(sent, Sent)
+        assert isinstance(start, Started)
+        return start
+
+
+def wait_for_status(engine: Engine, *kinds: type, patience: float = PATIENCE) -> Status:
     """The engine's status, once it is one of these."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + patience
     while not isinstance(status := engine.status, kinds):
         assert time.monotonic() < until, status
         time.sleep(0.002)
@@ -29,49 +61,28 @@ def wait_for_status(engine: Engine, *kinds: type) -> Status:
 
 
 @contextmanager
+def open_ready(url: str, patience: float = PATIENCE, **settings: Any) -> Iterator[EndpointEngine]:
+    """The engine in front of the server at an address, ready."""
+    engine = EndpointEngine(Settings(endpoint=url, **settings), on_broken=lambda: None)
+    try:
+        assert not isinstance(status := wait_for_status(engine, Ready, Broken, patience=patience), Broken), status
+        yield engine
+    finally:
+        engine.close()
+
+
+@contextmanager
 def open_scripted(server: ScriptedServer, **settings: Any) -> Iterator[tuple[EndpointEngine, ScriptedServer]]:
     """The engine, ready, and the server behind it, which has forgotten the first answer."""
-    with serve_script(server):
-        engine = EndpointEngine(Settings(endpoint=server.url, **settings), on_broken=lambda: None)
-        try:
-            assert not isinstance(status := wait_for_status(engine, Ready, Broken), Broken), status
-            server.asked.clear()
-            yield engine, server
-        finally:
-            engine.close()
+    with serve_script(server), open_ready(server.url, **settings) as engine:
+        server.asked.clear()
+        yield engine, server
 
 
-def read_events(run: Run) -> list[Event]:
+def read_events(run: Run) -> Events:
     """All events of a run, which ends by itself."""
-    return [event for batch in run.attach() for event in batch]
+    return Events(event for batch in run.attach() for event in batch)
 
 
-def ask(engine: Engine, request: Request = CHAT) -> list[Event]:
+def ask(engine: Engine, request: Request = CHAT) -> Events:
     return read_events(Run(engine, request))
-
-
-def list_tokens(events: Sequence[Event]) -> list[Token]:
-    return [event for event in events if isinstance(event, Token)]
-
-
-def find_done(events: Sequence[Event]) -> Done:
-    end = events[-1]
-    assert isinstance(end, Done), end
-    return end
-
-
-def find_error(events: Sequence[Event]) -> DemoError:
-    end = events[-1]
-    assert isinstance(end, Failed), end
-    return end.error
-
-
-def find_report(events: Sequence[Event]) -> EngineReport:
-    (report,) = [event for event in events if isinstance(event, EngineReport)]
-    return report
-
-
-def find_start(events: Sequence[Event]) -> Started:
-    assert isinstance(events[0], Sent)
-    assert isinstance(events[1], Started)
-    return events[1]

@@ -18,16 +18,7 @@ from demo.events import Done, Failed, Sent
 from demo.run import Run
 from demo.settings import Settings
 from tests.engines.endpoint import peers
-from tests.engines.endpoint.opened import (
-    CHAT,
-    ask,
-    find_done,
-    find_error,
-    list_tokens,
-    open_scripted,
-    read_events,
-    wait_for_status,
-)
+from tests.engines.endpoint.opened import CHAT, Events, ask, open_scripted, read_events, wait_for_status
 from tests.engines.endpoint.peers import GREETING
 from tests.engines.endpoint.scripted_server import DONE, Reply, ScriptedServer, Stream, frame, serve_script
 
@@ -67,7 +58,7 @@ def test_a_refusal_behind_is_one_sentence_here_before_any_token_with_the_status_
     with open_scripted(peers.make_vllm(GREETING, reply)) as (engine, _):
         events = ask(engine)
     assert [type(event) for event in events] == [Sent, Failed]
-    error = find_error(events)
+    error = events.error
     assert find_status(error) == status
     assert sentence in str(error)
     assert "\n" not in str(error)
@@ -77,15 +68,15 @@ def test_a_refusal_behind_is_one_sentence_here_before_any_token_with_the_status_
 def test_a_killed_replica_fails_the_answers_it_was_giving_and_their_tokens_stay(end: bytes | None) -> None:
     with open_scripted(peers.make_vllm(GREETING, Stream((HI, end)))) as (engine, _):
         events = ask(engine)
-        assert [token.text for token in list_tokens(events)] == ["Hi"]
-        assert "before the answer's end: ask again" in str(find_error(events))
-        find_done(ask(engine))  # the router sends the next one to another replica
+        assert [token.text for token in events.tokens] == ["Hi"]
+        assert "before the answer's end: ask again" in str(events.error)
+        assert ask(engine).done  # the router sends the next one to another replica
 
 
 def test_a_cancelled_answer_ends_at_once_and_its_connection_is_closed() -> None:
     with open_scripted(peers.make_vllm(GREETING, UNENDING)) as (engine, server):
         run = Run(engine, CHAT)
-        next(batch for batch in run.attach() if list_tokens(batch))
+        next(batch for batch in run.attach() if Events(batch).tokens)
         run.cancel()
         assert isinstance(run.events[-1], Done)
         assert server.left.wait(10)
@@ -94,18 +85,16 @@ def test_a_cancelled_answer_ends_at_once_and_its_connection_is_closed() -> None:
 
 def test_an_engine_that_sends_nothing_for_too_long_fails_the_answer() -> None:
     with open_scripted(peers.make_vllm(GREETING, UNENDING), endpoint_timeout=1) as (engine, _):
-        assert "sent nothing for 1 s" in str(find_error(ask(engine)))
+        assert "sent nothing for 1 s" in str(ask(engine).error)
 
 
 def test_a_paced_answer_keeps_its_pace_and_everything_of_its_tokens() -> None:
     with open_scripted(peers.make_vllm()) as (engine, _):
         at_once, paced = ask(engine), ask(engine, replace(CHAT, pace=200.0))
-    first, *_, last = times = [token.time for token in list_tokens(paced)]
+    first, *_, last = times = [token.time for token in paced.tokens]
     assert last - first >= 5 / 200 - 1e-6
     assert times == sorted(times)
-    assert [replace(each, time=0) for each in list_tokens(paced)] == [
-        replace(each, time=0) for each in list_tokens(at_once)
-    ]
+    assert [replace(each, time=0) for each in paced.tokens] == [replace(each, time=0) for each in at_once.tokens]
 
 
 def test_places_are_limited_here_and_all_of_several_requests_are_admitted_or_none() -> None:
@@ -122,7 +111,7 @@ def test_closing_ends_every_answer() -> None:
     with open_scripted(peers.make_vllm(GREETING, UNENDING)) as (engine, _):
         run = Run(engine, CHAT)
         engine.close()
-        assert "shutting down" in str(find_error(read_events(run)))
+        assert "shutting down" in str(read_events(run).error)
         with pytest.raises(NotReady, match="shutting down"):
             engine.submit(CHAT, lambda *events: None)
 
@@ -156,7 +145,7 @@ def test_a_server_that_refuses_log_probabilities_is_asked_without_them() -> None
     with open_scripted(peers.make_plain(refusal)) as (engine, server):
         assert isinstance(engine.status, Ready)
         assert not engine.status.card.has_logprobs
-        assert [token.logprob for token in list_tokens(ask(engine))] == [None, None, None]
+        assert [token.logprob for token in ask(engine).tokens] == [None, None, None]
         assert "logprobs" not in server.asked[-1][1]
 
 
@@ -188,12 +177,12 @@ def test_a_server_that_loads_its_model_or_is_not_there_is_waited_for_and_one_tha
         server.routes["/v1/models"] = models
         wait_for_status(engine, Ready)
     run = Run(engine, CHAT)  # the server is gone: this answer tells it at once
-    assert find_status(find_error(read_events(run))) == 503
+    assert find_status(read_events(run).error) == 503
     gone = wait_for_status(engine, Broken, Loading)
     with pytest.raises(NotReady):
         engine.submit(CHAT, lambda *events: None)
     assert server.url in str(gone)
     with serve_script(server):  # at the same address
         wait_for_status(engine, Ready)
-        find_done(ask(engine))
+        assert ask(engine).done
         engine.close()

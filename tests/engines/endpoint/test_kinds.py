@@ -12,16 +12,7 @@ from demo.errors import BadRequest, NotReady
 from demo.repetition import SHORTEST_LOOP
 from demo.request import Message, Request, Sampling, TokenIds
 from tests.engines.endpoint import peers
-from tests.engines.endpoint.opened import (
-    CHAT,
-    TEXT,
-    ask,
-    find_done,
-    find_report,
-    find_start,
-    list_tokens,
-    open_scripted,
-)
+from tests.engines.endpoint.opened import CHAT, TEXT, ask, open_scripted
 from tests.engines.endpoint.peers import GREETING
 from tests.engines.endpoint.scripted_server import DONE, Reply, ScriptedServer, Stream, frame
 
@@ -50,7 +41,7 @@ def test_the_kind_is_told_by_its_routes_and_the_card_says_which_it_is_but_not_wh
 def test_vllms_stream_is_read_token_by_token_with_merged_half_and_end_tokens_and_its_own_times() -> None:
     with open_scripted(peers.make_vllm()) as (engine, server):
         events = ask(engine)
-    assert [(token.id, token.text, token.logprob, token.special) for token in list_tokens(events)] == [
+    assert [(token.id, token.text, token.logprob, token.special) for token in events.tokens] == [
         (11, "Hel", -0.5, False),
         (12, "lo", -0.25, False),
         (13, " ", -0.75, False),
@@ -58,18 +49,18 @@ def test_vllms_stream_is_read_token_by_token_with_merged_half_and_end_tokens_and
         (15, "日", -1.5, False),
         (2, "", -0.125, True),
     ]
-    half, whole, end_token = list_tokens(events)[3:]
+    half, whole, end_token = events.tokens[3:]
     assert (half.encoded, whole.encoded) == (b"\xe6\x97", b"\xa5")  # joined, they are the text's bytes
     assert (half.candidate.encoded, whole.candidate.encoded) == (half.encoded, whole.encoded)
     assert end_token.candidate.text == "<|im_end|>"
-    start = find_start(events)
-    assert start.time == list_tokens(events)[0].time  # no queue is made up
+    start = events.start
+    assert start.time == events.tokens[0].time  # no queue is made up
     assert start.input_tokens == 9  # the prompt's ids came before the first token
     assert start.prompt == (1, 2, 3, 4, 5, 6, 7, 8, 9)
-    report = find_report(events)
+    report = events.report
     assert (report.input_tokens, report.cached_tokens) == (9, 4)
     assert dict(report.figures) == {"time_to_first_token_ms": 31.5, "queue_time_ms": 0.25}
-    end = find_done(events)
+    end = events.done
     assert (end.finish_reason, end.generated_tokens) == ("eos_token", 6)
     body = server.asked[-1][1]
     assert body["return_token_ids"] is True
@@ -109,11 +100,11 @@ def test_a_stop_string_is_asked_to_be_included_and_cut_here_across_tokens() -> N
     with open_scripted(peers.make_vllm(GREETING, stream, stream)) as (engine, server):
         events = ask(engine, replace(CHAT, stop=("<end>",)))
         kept = ask(engine, replace(CHAT, stop=("<end>",), keeps_stop=True))
-    assert [token.text for token in list_tokens(kept)] == ["One", " <e", "nd>"]
-    assert [(token.id, token.text) for token in list_tokens(events)] == [(1, "One"), (2, " "), (3, "")]
-    end = find_done(events)
+    assert [token.text for token in kept.tokens] == ["One", " <e", "nd>"]
+    assert [(token.id, token.text) for token in events.tokens] == [(1, "One"), (2, " "), (3, "")]
+    end = events.done
     assert (end.finish_reason, end.generated_tokens, end.stop) == ("stop_sequence", 3, "<end>")
-    assert find_report(events).input_tokens == 9
+    assert events.report.input_tokens == 9
     body = server.asked[-1][1]
     assert (body["stop"], body["include_stop_str_in_output"]) == (["<end>"], True)
 
@@ -123,7 +114,7 @@ def test_where_a_kind_cuts_stop_strings_itself_they_are_found_here_and_the_conne
     with open_scripted(peers.make_plain(GREETING, stream)) as (engine, server):
         events = ask(engine, replace(CHAT, stop=("<end>",)))
         assert server.left.wait(10)
-    assert [token.text for token in list_tokens(events)] == ["One ", ""]
+    assert [token.text for token in events.tokens] == ["One ", ""]
     assert "stop" not in server.asked[-1][1]
 
 
@@ -132,21 +123,21 @@ def test_an_answer_that_repeats_itself_is_ended_here_and_the_connection_is_close
     with open_scripted(peers.make_plain(GREETING, Stream((*loop, threading.Event())))) as (engine, server):
         events = ask(engine, replace(CHAT, max_new_tokens=200, ends_loops=True))
         assert server.left.wait(10)
-    end = find_done(events)
+    end = events.done
     assert (end.finish_reason, end.generated_tokens) == ("repetition", 1 + SHORTEST_LOOP)
-    assert len(list_tokens(events)) == end.generated_tokens
+    assert len(events.tokens) == end.generated_tokens
 
 
 def test_llama_server_does_not_send_half_characters_and_end_tokens_and_its_count_tells_that_they_were_there() -> None:
     with open_scripted(peers.make_llama()) as (engine, server):
         events = ask(engine)
-    assert [(token.id, token.text, token.logprob, token.special) for token in list_tokens(events)] == [
+    assert [(token.id, token.text, token.logprob, token.special) for token in events.tokens] == [
         (21, "Hi", -0.5, False),
         (None, "", None, False),
         (23, "é", -0.25, False),
         (None, "", None, True),
     ]
-    assert dict(find_report(events).figures)["prompt_ms"] == 12.5
+    assert dict(events.report.figures)["prompt_ms"] == 12.5
     body = server.asked[-1][1]
     assert (body["repeat_penalty"], body["timings_per_token"], body["top_logprobs"]) == (1.0, True, 1)
 
@@ -157,12 +148,12 @@ def test_sglang_tells_ids_for_texts_alone_and_draws_its_own_seed() -> None:
     with open_scripted(peers.make_sglang(GREETING, Stream((last, peers.usage(2, 1), DONE)))) as (engine, server):
         events = ask(engine, replace(TEXT, top_n_tokens=1))
         chat = ask(engine)
-    (token,) = list_tokens(events)
+    (token,) = events.tokens
     assert (token.id, token.logprob, [each.text for each in token.top]) == (5, -0.5, ["Hi"])
-    assert find_start(events).seed is None
+    assert events.start.seed is None
     assert server.asked[0][1]["return_token_ids"] is True
     assert "return_token_ids" not in server.asked[1][1]
-    assert [each.id for each in list_tokens(chat)] == [None, None]
+    assert [each.id for each in chat.tokens] == [None, None]
 
 
 def test_tgi_is_asked_in_its_own_dialect_for_a_text_and_its_special_tokens_are_no_text() -> None:
@@ -174,12 +165,12 @@ def test_tgi_is_asked_in_its_own_dialect_for_a_text_and_its_special_tokens_are_n
     stream = Stream((token(5, "H"), token(6, "i"), last))
     with open_scripted(peers.make_tgi(GREETING, stream)) as (engine, server):
         events = ask(engine, replace(TEXT, truncate=50, sampling=Sampling(typical_p=0.5, seed=7)))
-    assert [(each.id, each.text, each.special) for each in list_tokens(events)] == [
+    assert [(each.id, each.text, each.special) for each in events.tokens] == [
         (5, "H", False),
         (6, "i", False),
         (2, "", True),
     ]
-    assert find_report(events).input_tokens == 4
+    assert events.report.input_tokens == 4
     path, body = server.asked[-1]
     assert path == "/generate_stream"
     wanted = {"do_sample": True, "typical_p": 0.5, "seed": 7, "truncate": 50, "max_new_tokens": 20, "details": True}

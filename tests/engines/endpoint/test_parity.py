@@ -19,16 +19,7 @@ from demo.run import Run
 from demo.settings import Settings
 from tests.api.script import AnsweringEngine, Script
 from tests.api.serving import serve_api
-from tests.engines.endpoint.opened import (
-    PATIENCE,
-    ask,
-    find_done,
-    find_error,
-    find_report,
-    find_start,
-    list_tokens,
-    wait_for_status,
-)
+from tests.engines.endpoint.opened import PATIENCE, Events, ask, open_ready, wait_for_status
 from tests.scripted import ScriptedEngine
 
 RAW = Request("Hello", max_new_tokens=64)
@@ -68,16 +59,13 @@ class Behind:
 @pytest.fixture(scope="module")
 def behind() -> Iterator[Behind]:
     engine = AnsweringEngine()
-    with serve_api(engine) as url:
-        front = EndpointEngine(Settings(endpoint=url), on_broken=lambda: None)
-        wait_for_status(front, Ready)
+    with serve_api(engine) as url, open_ready(url) as front:
         yield Behind(url, engine, front)
-        front.close()
 
 
-def read_tokens(events: Any) -> list[Token]:
+def read_tokens(events: Events) -> list[Token]:
     """The tokens without their times, which are of two clocks."""
-    return [replace(token, time=0.0) for token in list_tokens(events)]
+    return [replace(token, time=0.0) for token in events.tokens]
 
 
 @drawn
@@ -87,10 +75,10 @@ def test_every_event_of_a_text_is_the_one_behind(behind: Behind, script: Script)
     request = replace(RAW, top_n_tokens=2, sampling=Sampling(do_sample=True, seed=script.seed))
     events = ask(behind.front, request)
     assert read_tokens(events) == list(script.tokens)
-    end = find_done(events)
+    end = events.done
     assert (end.finish_reason, end.generated_tokens) == (script.reason, len(script.tokens))
-    assert find_start(events).seed == script.seed
-    report = find_report(events)
+    assert events.start.seed == script.seed
+    report = events.report
     assert (report.input_tokens, report.cached_tokens) == (script.input_tokens, script.cached_tokens)
 
 
@@ -100,10 +88,10 @@ def test_every_token_of_a_conversation_is_the_one_behind(behind: Behind, script:
     behind.script(script)
     conversation = (Message("system", "Be brief."), Message("user", "Hello"))
     events = ask(behind.front, replace(RAW, prompt=conversation))
-    assert [(each.id, each.text, each.logprob, each.special) for each in list_tokens(events)] == [
+    assert [(each.id, each.text, each.logprob, each.special) for each in events.tokens] == [
         (each.id, each.text, each.logprob, each.special) for each in script.tokens
     ]
-    end = find_done(events)
+    end = events.done
     assert (end.finish_reason, end.generated_tokens) == (script.reason, len(script.tokens))
     assert behind.engine.tickets[-1].request.prompt == conversation
 
@@ -132,7 +120,7 @@ def test_the_request_behind_is_the_one_in_front(behind: Behind, request_: Reques
 def test_a_refusal_behind_is_the_same_refusal_here(behind: Behind, error: DemoError, prompt: Any) -> None:
     behind.engine.refusal = error
     try:
-        refusal = find_error(ask(behind.front, replace(RAW, prompt=prompt)))
+        refusal = ask(behind.front, replace(RAW, prompt=prompt)).error
     finally:
         behind.engine.refusal = None
     assert (type(refusal), str(refusal)) == (type(error), str(error))
@@ -180,8 +168,8 @@ def test_cancelling_here_stops_the_work_behind_within_a_token() -> None:
         ticket.start()
         ticket.write("One")
         reader = run.attach()
-        next(batch for batch in reader if list_tokens(batch))
+        next(batch for batch in reader if Events(batch).tokens)
         reader.close()  # the last reader: the run is cancelled
         assert ticket.stopped.wait(PATIENCE)
-        assert len(list_tokens(run.events)) == 1
+        assert len(Events(run.events).tokens) == 1
         front.close()

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from demo.events import Event
 from demo.reasoning import join_kind, split_tokens
 from demo.request import Message, Request
 from tests.engines.endpoint import peers
-from tests.engines.endpoint.opened import CHAT, TEXT, ask, find_start, list_tokens, open_scripted
+from tests.engines.endpoint.opened import CHAT, TEXT, Events, ask, open_scripted
 from tests.engines.endpoint.peers import GREETING
 from tests.engines.endpoint.scripted_server import DONE, Reply, ScriptedServer, Stream, frame
 
@@ -23,10 +22,10 @@ def delta(**fields: str) -> bytes:
     return frame(choices=[{"index": 0, "delta": fields, "finish_reason": None}])
 
 
-def read(events: Sequence[Event]) -> tuple[str, str, str]:
+def read(events: Events) -> tuple[str, str, str]:
     """How the answer begins, its reasoning, and the answer."""
-    start = find_start(events).reasoning
-    split = split_tokens(start, list_tokens(events), is_complete=True)
+    start = events.start.reasoning
+    split = split_tokens(start, events.tokens, is_complete=True)
     reasoning, answer = ("".join(join_kind(parts, kind) for parts in split) for kind in ("reasoning", "answer"))
     return start, reasoning, answer
 
@@ -85,7 +84,7 @@ def test_a_hidden_mark_before_reasoning_that_is_told_is_not_read_twice() -> None
     with open_scripted(peers.make_vllm(GREETING, Stream((ROLE, hidden, thought, END, DONE)))) as (engine, _):
         events = ask(engine)
     assert read(events) == ("told", "Hm", "")
-    assert [token.id for token in list_tokens(events)][:2] == [7, 8]
+    assert [token.id for token in events.tokens][:2] == [7, 8]
 
 
 def test_an_engine_that_told_its_greeting_apart_tells_every_conversation_so_and_no_text() -> None:

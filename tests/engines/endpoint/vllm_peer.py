@@ -17,12 +17,10 @@ import httpx2
 import pytest
 from transformers import LlamaConfig
 
-from demo.engine import Broken, Ready
 from demo.engines.endpoint.engine import EndpointEngine
 from demo.request import Message, Request, Sampling
 from demo.run import Run
-from demo.settings import Settings
-from tests.engines.endpoint.opened import CHAT, TEXT, ask, find_done, find_error, find_report, list_tokens, read_events
+from tests.engines.endpoint.opened import CHAT, TEXT, Events, ask, open_ready, read_events
 from tests.engines.local.tiny import LLAMA, build_network
 from tests.engines.local.tiny_files import save_folder
 
@@ -56,14 +54,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def engine(url: str) -> Iterator[EndpointEngine]:
     """The engine, which waits for vLLM to come up."""
-    engine = EndpointEngine(Settings(endpoint=url), on_broken=lambda: None)
-    until = time.monotonic() + STARTING_SECONDS
-    while not isinstance(status := engine.status, Ready):
-        assert not isinstance(status, Broken), status
-        assert time.monotonic() < until, status
-        time.sleep(0.1)
-    yield engine
-    engine.close()
+    with open_ready(url, STARTING_SECONDS) as engine:
+        yield engine
 
 
 def save_model(folder: Path) -> Path:
@@ -89,32 +81,30 @@ def test_ids_and_texts_are_those_that_vllm_sends_directly(engine: EndpointEngine
         events = ask(engine, request)
         chunks = ask_directly(url, path, max_tokens=20, **body)
         choices = [choice for chunk in chunks for choice in chunk["choices"]]
-        assert [token.id for token in list_tokens(events)] == [
-            id for each in choices for id in each.get("token_ids") or ()
-        ]
+        assert [token.id for token in events.tokens] == [id for each in choices for id in each.get("token_ids") or ()]
         texts = [each.get("text") or each.get("delta", {}).get("content") or "" for each in choices]
-        assert "".join(token.text for token in list_tokens(events)) == "".join(texts)
-        assert all(token.logprob is not None for token in list_tokens(events))
-        report = find_report(events)
+        assert "".join(token.text for token in events.tokens) == "".join(texts)
+        assert all(token.logprob is not None for token in events.tokens)
+        report = events.report
         assert report.input_tokens
         print("\nvLLM's own figures:", dict(report.figures))
 
 
 def test_a_stop_string_is_cut_here_and_seeds_repeat(engine: EndpointEngine) -> None:
-    whole = "".join(token.text for token in list_tokens(ask(engine)))
+    whole = "".join(token.text for token in ask(engine).tokens)
     stop = whole[4:6]
     events = ask(engine, replace(CHAT, stop=(stop,)))
-    assert "".join(token.text for token in list_tokens(events)) == whole[: whole.index(stop)]
-    assert find_done(events).finish_reason == "stop_sequence"
+    assert "".join(token.text for token in events.tokens) == whole[: whole.index(stop)]
+    assert events.done.finish_reason == "stop_sequence"
     drawn = replace(TEXT, sampling=Sampling(do_sample=True, seed=7))
     first, again = (ask(engine, drawn) for _ in range(2))
-    assert [token.id for token in list_tokens(first)] == [token.id for token in list_tokens(again)]
+    assert [token.id for token in first.tokens] == [token.id for token in again.tokens]
 
 
 def test_a_cancelled_answer_leaves_vllm_idle(engine: EndpointEngine, url: str) -> None:
     run = Run(engine, replace(CHAT, max_new_tokens=200, ignore_eos=True))
     reader = run.attach()
-    next(batch for batch in reader if list_tokens(batch))
+    next(batch for batch in reader if Events(batch).tokens)
     reader.close()
     until = time.monotonic() + 10
     while count_running(url) > 0:
@@ -138,7 +128,7 @@ def test_tokens_of_a_text_are_those_of_its_tokenizer(engine: EndpointEngine) -> 
 
 
 def test_too_long_a_prompt_is_refused_in_its_words(engine: EndpointEngine) -> None:
-    assert find_error(ask(engine, Request("a" * 2000, max_new_tokens=5))).kind == "validation"
+    assert ask(engine, Request("a" * 2000, max_new_tokens=5)).error.kind == "validation"
 
 
 def test_time_to_first_token_directly_and_through_this_server(engine: EndpointEngine, url: str) -> None:
@@ -148,7 +138,7 @@ def test_time_to_first_token_directly_and_through_this_server(engine: EndpointEn
     with httpx2.Client() as client:
         for _ in range(RUNS):
             run = Run(engine, replace(CHAT, max_new_tokens=2))
-            through.append(list_tokens(read_events(run))[0].time - run.submitted)
+            through.append(read_events(run).tokens[0].time - run.submitted)
             begun = time.perf_counter()
             with client.stream("POST", f"{url}/v1/chat/completions", json=body) as response:
                 next(line for line in response.iter_lines() if '"content":"' in line and '"role"' not in line)

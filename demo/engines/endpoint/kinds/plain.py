@@ -142,16 +142,13 @@ def read_entries(logprobs: Json) -> tuple[tuple[Entry, ...], tuple[int, ...]]:
 
 
 def _read_entry(entry: Json) -> Entry:
+    raw: Any = entry.get("bytes")
+    encoded = str(entry.get("token") or "").encode(errors="replace") if raw is None else bytes(raw)
     top = [
         Candidate(each.get("id"), each["token"], each["logprob"], special=False)
         for each in entry.get("top_logprobs") or []
     ]
-    return Entry(_read_bytes(entry), entry.get("logprob"), tuple(top))
-
-
-def _read_bytes(entry: Json) -> bytes:
-    raw: Any = entry.get("bytes")
-    return str(entry.get("token") or "").encode(errors="replace") if raw is None else bytes(raw)
+    return Entry(encoded, entry.get("logprob"), tuple(top))
 
 
 def _read_top(top: dict[str, float]) -> list[Candidate]:
