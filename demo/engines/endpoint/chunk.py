@@ -7,12 +7,11 @@ import codecs
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, TypeVar
+from typing import TypeVar
 
-from demo.events import Candidate
+from demo.events import Candidate, FinishReason
 
 T = TypeVar("T")
-Finish: TypeAlias = Literal["stop", "stop_sequence", "length"]  # stop: the end token, where no stop string is found
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Chunk:
     prompt: tuple[int, ...] = ()  # the ids that the model reads
     input_tokens: int | None = None
     cached_tokens: int | None = None
-    finish: Finish | None = None
+    finish: FinishReason | None = None  # eos_token: where no stop string is found here
     stop: str | None = None  # the stop string that ended it
     figures: tuple[tuple[str, float], ...] = ()
     reasoned: int = 0

@@ -12,7 +12,6 @@ from demo.engine import ModelCard
 from demo.engines.endpoint.backend import Backend, find_dict
 from demo.engines.endpoint.connection import Connection, Json, NoStream, Unauthorized, Unreachable, WrongRoute
 from demo.engines.endpoint.kinds.llama_cpp import LlamaCppPythonBackend, LlamaServerBackend, is_llama_cpp_python
-from demo.engines.endpoint.kinds.plain import PlainBackend
 from demo.engines.endpoint.kinds.tgi import TgiBackend, TokenStreamingBackend
 from demo.engines.endpoint.kinds.vllm import RayServeBackend, SglangBackend, VllmBackend
 from demo.errors import BadRequest, DemoError, NotReady, Overloaded, SettingError
@@ -44,7 +43,7 @@ async def discover(connection: Connection, settings: Settings) -> Backend:
         models = await list_models(connection)
         found = await find_kind(connection)
         entry = choose_model(models, settings.endpoint_model, connection.name)
-        if found.kind is PlainBackend and is_llama_cpp_python(entry):
+        if found.kind is Backend and is_llama_cpp_python(entry):
             found = Found(LlamaCppPythonBackend)
         backend = make_backend(found, entry, settings, connection.url)
         return await warm_up(connection, backend)
@@ -76,7 +75,7 @@ async def find_kind(connection: Connection) -> Found:
         return Found(LlamaServerBackend, str(llama.get("build_info", "")), llama)
     if isinstance(version.get("version"), str):
         return Found(VllmBackend, version["version"])
-    return Found(RayServeBackend if ray else PlainBackend)
+    return Found(RayServeBackend if ray else Backend)
 
 
 async def _probe(connection: Connection, path: str) -> Json:

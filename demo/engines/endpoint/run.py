@@ -40,8 +40,7 @@ class Told:
         self.cached_tokens = self.cached_tokens if chunk.cached_tokens is None else chunk.cached_tokens
         self.figures = chunk.figures or self.figures
         self.prompt, self.stop = chunk.prompt or self.prompt, self.stop or chunk.stop
-        if chunk.finish is not None and self.finish is None:
-            self.finish = "eos_token" if chunk.finish == "stop" else chunk.finish
+        self.finish = self.finish or chunk.finish
 
 
 @dataclass(slots=True)

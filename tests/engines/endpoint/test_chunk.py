@@ -62,7 +62,7 @@ def test_where_bytes_do_not_add_up_the_last_token_gets_the_text_and_nothing_is_c
 
 def test_an_end_token_merged_with_a_text_is_special_and_has_none_of_it() -> None:
     entries = (Entry(b"lo", -1.0), Entry(b"<|im_end|>", -2.0))
-    parts = Splitter().split(Chunk("lo", ids=(7, 2), entries=entries, finish="stop"))
+    parts = Splitter().split(Chunk("lo", ids=(7, 2), entries=entries, finish="eos_token"))
     assert [(part.id, part.text, part.special) for part in parts] == [(7, "lo", False), (2, "", True)]
 
 

@@ -6,9 +6,8 @@ llama-server does not send the half of a character, nor the end token: its runni
 from typing import Final
 
 from demo.engine import Piece
-from demo.engines.endpoint.backend import find_dict, locate_pieces
+from demo.engines.endpoint.backend import OPENAI, Backend, find_dict, locate_pieces, write_messages, write_options
 from demo.engines.endpoint.connection import Connection, Json
-from demo.engines.endpoint.kinds.plain import OPENAI, PlainBackend, write_messages, write_options
 from demo.request import Prompt, Request
 
 NAMES: Final = OPENAI | {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repeat_penalty"}
@@ -16,7 +15,7 @@ NAMES: Final = OPENAI | {"top_k": "top_k", "min_p": "min_p", "repetition_penalty
 SAMPLERS: Final = ["penalties", "temperature", "top_k", "top_p", "typ_p", "min_p"]
 
 
-class LlamaServerBackend(PlainBackend):
+class LlamaServerBackend(Backend):
     """llama-server, which takes its own parameters too and writes ids among log-probabilities.
 
     Its slots reuse the cache of whichever prompt begins alike: it is not kept apart for each client.
@@ -66,7 +65,7 @@ class LlamaServerBackend(PlainBackend):
         return str(reply["prompt"])
 
 
-class LlamaCppPythonBackend(PlainBackend):
+class LlamaCppPythonBackend(Backend):
     """llama-cpp-python. It is told every sampler: its defaults are not neutral.
 
     It breaks answers off for other requests; `--interrupt_requests false` makes it queue them. Asked for

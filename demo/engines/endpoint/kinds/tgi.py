@@ -4,12 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 from demo.engine import Piece
-from demo.engines.endpoint.backend import Call, find_dict, read_numbers
-from demo.engines.endpoint.chunk import Chunk, Entry, Finish
+from demo.engines.endpoint.backend import (
+    FINISHES,
+    OPENAI,
+    Backend,
+    Call,
+    find_dict,
+    read_numbers,
+    write_messages,
+    write_options,
+)
+from demo.engines.endpoint.chunk import Chunk, Entry
 from demo.engines.endpoint.connection import Connection, Json
-from demo.engines.endpoint.kinds.plain import FINISHES, OPENAI, PlainBackend, write_messages, write_options
 from demo.engines.endpoint.kinds.vllm import SAMPLERS
-from demo.events import Candidate
+from demo.events import Candidate, FinishReason
 from demo.request import Prompt, Request, Sampling
 
 NATIVE: Final = (
@@ -19,13 +27,13 @@ NATIVE: Final = (
 CONVERSATION: Final = {name: name for name in ("temperature", "top_p", "frequency_penalty")}
 
 
-class TgiBackend(PlainBackend):
+class TgiBackend(Backend):
     """Its text includes the stop string that it stops at, and its event of a special token that token's text."""
 
     title = "text-generation-inference"
     sampling_names = CONVERSATION
     native_names: ClassVar[Sequence[str]] = NATIVE[:6]
-    native_finishes: ClassVar[Mapping[str, Finish]] = FINISHES
+    native_finishes: ClassVar[Mapping[str, FinishReason]] = FINISHES
     includes_stops = True
     truncates = True
     continues = True
@@ -123,7 +131,7 @@ class TokenStreamingBackend(TgiBackend):
     def write_extensions(self, request: Request) -> Json:
         return {"ignore_eos": request.ignore_eos, "cache_prompt": request.cache_prompt, "return_token_ids": True}
 
-    def read_finish(self, choice: Json) -> Finish | None:
+    def read_finish(self, choice: Json) -> FinishReason | None:
         return "stop_sequence" if isinstance(choice.get("stop_reason"), str) else super().read_finish(choice)
 
 

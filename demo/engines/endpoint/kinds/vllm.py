@@ -8,9 +8,8 @@ import secrets
 from typing import Final
 
 from demo.engine import Piece
-from demo.engines.endpoint.backend import Backend, locate_pieces
+from demo.engines.endpoint.backend import OPENAI, Backend, locate_pieces
 from demo.engines.endpoint.connection import Connection, Json
-from demo.engines.endpoint.kinds.plain import OPENAI, PlainBackend
 from demo.engines.token_form import decode_form
 from demo.errors import NotReady
 from demo.request import Prompt, Request
@@ -20,7 +19,7 @@ SPACE: Final = "\N{LOWER ONE EIGHTH BLOCK}"  # SentencePiece's
 SALT: Final = secrets.token_hex(16)  # of this process: nobody can ask which prefixes are cached
 
 
-class VllmBackend(PlainBackend):
+class VllmBackend(Backend):
     """Unknown fields are ignored there in silence, so every field here is one that vLLM documents."""
 
     title = "vLLM"
