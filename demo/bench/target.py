@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from demo.bench.client import Client
 from demo.bench.dialects import DIALECTS, Dialect, Mode, Request
@@ -10,8 +11,6 @@ from demo.bench.sample import MeasurementError, Sample, TimedResponse, describe_
 from demo.errors import Overloaded
 
 FALLBACK_MODEL = "tgi"
-_TOO_MANY_REQUESTS = 429
-_UNAVAILABLE = 503  # vLLM's word for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Target:
     def _read_outcome(self, response: TimedResponse | MeasurementError) -> Outcome:
         if isinstance(response, MeasurementError):
             return response
-        if response.status == _UNAVAILABLE:
+        if response.status == HTTPStatus.SERVICE_UNAVAILABLE:  # vLLM's word for too many
             return None
         try:
             return self._read("streamed", response)
@@ -55,7 +54,7 @@ class Target:
     def _read(self, mode: Mode, response: TimedResponse) -> Sample | None:
         if response.is_success:
             return read_sample(self.dialect, mode, response)
-        if response.status == _TOO_MANY_REQUESTS:
+        if response.status == HTTPStatus.TOO_MANY_REQUESTS:
             return None
         raise MeasurementError(f"{self.client.url}{self.dialect.path(mode)} {describe_error(response)}")
 

@@ -25,32 +25,18 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Told:
-    """What the engine has said of the run so far, beside its tokens."""
-
-    input_tokens: int | None = None
-    cached_tokens: int | None = None
-    finish: FinishReason | None = None
-    stop: str | None = None
-    prompt: tuple[int, ...] = ()
-    figures: tuple[tuple[str, float], ...] = ()
-
-    def add(self, chunk: Chunk) -> None:
-        self.input_tokens = self.input_tokens if chunk.input_tokens is None else chunk.input_tokens
-        self.cached_tokens = self.cached_tokens if chunk.cached_tokens is None else chunk.cached_tokens
-        self.figures = chunk.figures or self.figures
-        self.prompt, self.stop = chunk.prompt or self.prompt, self.stop or chunk.stop
-        self.finish = self.finish or chunk.finish
-
-
-@dataclass(slots=True)
 class Answer:
-    """The tokens of an answer that is being read. The last token waits here until the end is known."""
+    """An answer that is being read: what is told of it, and its tokens, of which the last waits for the end here."""
 
     request: Request
     cutter: StopCutter
     splitter: Splitter = field(default_factory=Splitter)
-    told: Told = field(default_factory=Told)
+    prompt: tuple[int, ...] = ()
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    finish: FinishReason | None = None
+    stop: str | None = None
+    figures: tuple[tuple[str, float], ...] = ()
     generated: int = 0
     last: list[Token] = field(default_factory=list)
     seen: list[object] = field(default_factory=list)  # what identifies each token, where a loop would end the answer
@@ -58,20 +44,20 @@ class Answer:
     @property
     def is_cut(self) -> bool:
         """Whether this side has ended the answer: by a stop string, or because it repeats itself."""
-        return self.cutter.found is not None or self.told.finish == "repetition"
+        return self.cutter.found is not None or self.finish == "repetition"
 
     def read(self, chunk: Chunk, now: float) -> list[Token]:
         """The tokens of a chunk that can be shown; none after a stop string."""
         parts = [] if self.is_cut else self.splitter.split(chunk)
-        self.told.add(chunk)
+        self._note(chunk)
         shown = []
         for part in parts:
             shown += self.cutter.feed(self._make_token(part, now))
             if self.cutter.found is not None:
-                self.told.finish, self.told.stop = "stop_sequence", self.cutter.found
+                self.finish, self.stop = "stop_sequence", self.cutter.found
                 break
             if self._ends_in_loop(part):
-                self.told.finish = "repetition"
+                self.finish = "repetition"
                 break
         return self._hold_last(shown)
 
@@ -80,11 +66,18 @@ class Answer:
         if self.cutter.found is not None:
             return self.last
         rest = [*self.last, *self.cutter.flush()]
-        if self.told.finish == "eos_token" and not rest:
+        if self.finish == "eos_token" and not rest:
             rest = [self._make_token(Part(None, "", None, special=True), now)]
-        elif self.told.finish == "eos_token" and not rest[-1].text:  # also where its own text is not told
+        elif self.finish == "eos_token" and not rest[-1].text:  # also where its own text is not told
             rest[-1] = replace(rest[-1], special=True)
         return rest
+
+    def _note(self, chunk: Chunk) -> None:
+        """What the chunk tells beside tokens: of the prompt and the figures the latest, of the end the first."""
+        self.prompt, self.figures = chunk.prompt or self.prompt, chunk.figures or self.figures
+        self.input_tokens = self.input_tokens if chunk.input_tokens is None else chunk.input_tokens
+        self.cached_tokens = self.cached_tokens if chunk.cached_tokens is None else chunk.cached_tokens
+        self.finish, self.stop = self.finish or chunk.finish, self.stop or chunk.stop
 
     def _ends_in_loop(self, part: Part) -> bool:
         """By the tokens' ids, or their texts where the engine does not tell ids; one without either equals no other."""
@@ -97,7 +90,7 @@ class Answer:
         """All but the last, where no further one will come with a text."""
         self.last, tokens = [], [*self.last, *shown]
         is_full = self.request.max_new_tokens is not None and self.generated >= self.request.max_new_tokens
-        if tokens and (is_full or self.told.finish is not None):
+        if tokens and (is_full or self.finish is not None):
             self.last.append(tokens.pop())
         return tokens
 
@@ -172,18 +165,18 @@ class EndpointRun(Ticket):
                 await self._show(answer.read(self._backend.read(event), time.perf_counter()))
                 if answer.is_cut and not (answer.cutter.found and self._backend.is_given_stops(self.request)):
                     break
-        if answer.told.finish is None:
+        if answer.finish is None:
             raise Cut(f"{connection.name} ended the stream before the answer's end: ask again.")
         await self._finish(answer)
 
     async def _finish(self, answer: Answer) -> None:
-        now, told = time.perf_counter(), answer.told
+        now = time.perf_counter()
         tokens = self._decide_start([*self._early, *answer.complete(now)])
         await self._write_tokens(tokens[:-1])
         last = [await self._hold(token) for token in tokens[-1:]]
-        assert told.finish is not None
-        end = Done(max([now, *(token.time for token in last)]), told.finish, answer.generated, told.stop)
-        report = EngineReport(now, told.input_tokens, told.cached_tokens, told.figures)
+        assert answer.finish is not None
+        end = Done(max([now, *(token.time for token in last)]), answer.finish, answer.generated, answer.stop)
+        report = EngineReport(now, answer.input_tokens, answer.cached_tokens, answer.figures)
         self._write(*self._begin(last), report, *last, end)
 
     async def _show(self, tokens: list[Token]) -> None:
@@ -236,9 +229,8 @@ class EndpointRun(Ticket):
     def _begin(self, tokens: list[Token]) -> list[Event]:
         if self.started:
             return []
-        told = self._answer.told
-        moment = tokens[0].time if tokens else time.perf_counter()
-        return [Started(moment, told.input_tokens, self._seed, told.cached_tokens, told.prompt, self._reasoning)]
+        answer, moment = self._answer, tokens[0].time if tokens else time.perf_counter()
+        return [Started(moment, answer.input_tokens, self._seed, answer.cached_tokens, answer.prompt, self._reasoning)]
 
     def _write(self, *events: Event) -> None:
         with self._writing:
