@@ -11,7 +11,7 @@ from demo.choice import Choice
 from demo.engine import ModelCard
 from demo.engines.endpoint.backend import Backend, find_dict
 from demo.engines.endpoint.connection import Connection, Json, NoStream, Unauthorized, Unreachable, WrongRoute
-from demo.engines.endpoint.kinds.llama_cpp import LlamaCppPythonBackend, LlamaServerBackend, is_llama_cpp_python
+from demo.engines.endpoint.kinds.llama_cpp import LlamaCppPythonBackend, LlamaServerBackend
 from demo.engines.endpoint.kinds.tgi import TgiBackend, TokenStreamingBackend
 from demo.engines.endpoint.kinds.vllm import RayServeBackend, SglangBackend, VllmBackend
 from demo.errors import BadRequest, DemoError, NotReady, Overloaded, SettingError
@@ -40,12 +40,8 @@ async def discover(connection: Connection, settings: Settings) -> Backend:
     Raises Unreachable, NotReady or Overloaded where it may answer later; SettingError where a setting is wrong.
     """
     try:
-        models = await list_models(connection)
-        found = await find_kind(connection)
-        entry = choose_model(models, settings.endpoint_model, connection.name)
-        if found.kind is Backend and is_llama_cpp_python(entry):
-            found = Found(LlamaCppPythonBackend)
-        backend = make_backend(found, entry, settings, connection.url)
+        entry = choose_model(await list_models(connection), settings.endpoint_model, connection.name)
+        backend = make_backend(await find_kind(connection, entry), entry, settings, connection.url)
         return await warm_up(connection, backend)
     except Unauthorized as error:
         raise SettingError(f"--endpoint-api-key is missing or wrong: {error}") from error
@@ -62,8 +58,8 @@ async def list_models(connection: Connection) -> list[Json]:
     return entries
 
 
-async def find_kind(connection: Connection) -> Found:
-    """The kind of a server, by the names of its routes; a plain one where it has none of them."""
+async def find_kind(connection: Connection, entry: Json) -> Found:
+    """The kind of a server, by the names of its routes or its model's entry; a plain one where neither tells."""
     info, sglang, llama, version, ray = await asyncio.gather(*(_probe(connection, path) for path in PROBES))
     if info.get("router") == "token-streaming":
         return Found(TokenStreamingBackend, str(info.get("version", "")), info)
@@ -75,7 +71,9 @@ async def find_kind(connection: Connection) -> Found:
         return Found(LlamaServerBackend, str(llama.get("build_info", "")), llama)
     if isinstance(version.get("version"), str):
         return Found(VllmBackend, version["version"])
-    return Found(RayServeBackend if ray else Backend)
+    if ray:
+        return Found(RayServeBackend)
+    return Found(LlamaCppPythonBackend if entry.get("owned_by") == "me" and "permissions" in entry else Backend)
 
 
 async def _probe(connection: Connection, path: str) -> Json:

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from anyio.from_thread import start_blocking_portal
 
 DONE = b"data: [DONE]\n\n"
 
@@ -97,28 +99,16 @@ class ScriptedServer:
                 raise ConnectionResetError
 
 
+@asynccontextmanager
+async def _listen(server: ScriptedServer) -> AsyncIterator[None]:
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", int(server.url.rpartition(":")[2] or 0))
+    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    with closing(listening):
+        yield
+
+
 @contextmanager
 def serve_script(server: ScriptedServer) -> Iterator[ScriptedServer]:
     """Serve from a thread of this process until the block ends."""
-    loop, started = asyncio.new_event_loop(), threading.Event()
-
-    async def run() -> None:
-        listening = await asyncio.start_server(server.serve, "127.0.0.1", int(server.url.rpartition(":")[2] or 0))
-        server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-        started.set()
-        await stopped.wait()
-        listening.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-        await asyncio.sleep(0)
-
-    stopped = asyncio.Event()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
-    thread.start()
-    assert started.wait(10)
-    try:
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(_listen(server)):
         yield server
-    finally:
-        loop.call_soon_threadsafe(stopped.set)
-        thread.join(10)
-        loop.close()

@@ -60,29 +60,28 @@ def test_log_probabilities_that_are_not_told_are_refused_where_they_are_asked_fo
 
 def test_no_queue_time_is_made_up_and_the_engines_own_figures_stand_beside_ours() -> None:
     with open_scripted(peers.make_vllm()) as (engine, _):
-        metered = MeteredEngine(engine)
-        app = create_api(metered, Settings())
+        app = open_api(engine)
         details = read_events(post(app, "/generate_stream", parameters={"details": True}).content)[-1]["details"]
         headers = post(app, "/generate").headers
+        metrics = ask(app, "GET", "/metrics").text
     assert details["timings"]["queue_time"] is None
     assert details["timings"]["engine"] == {"time_to_first_token_ms": 31.5, "queue_time_ms": 0.25}
     assert (details["input_length"], details["cached_tokens"]) == (9, 4)
     assert "x-queue-time" not in headers
     assert not {"queue", "prefill"} & {each.split(";")[0] for each in headers["server-timing"].split(", ")}
-    written = metered.metrics.write().decode()
-    assert "tgi_request_queue_duration_count 0.0" in written
-    assert "tgi_request_input_length_sum 18.0" in written
-    assert "tgi_request_cached_tokens 8.0" in written
+    assert "tgi_request_queue_duration_count 0.0" in metrics
+    assert "tgi_request_input_length_sum 18.0" in metrics
+    assert "tgi_request_cached_tokens 8.0" in metrics
 
 
 def test_counts_of_the_prompt_that_are_not_told_are_null_and_never_zero() -> None:
     with open_scripted(peers.make_plain(*[GREETING] * 6)) as (engine, _):
-        metered = MeteredEngine(engine)
-        app = create_api(metered, Settings())
+        app = open_api(engine)
         details = read_events(post(app, "/generate_stream", parameters={"details": True}).content)[-1]["details"]
         native = post(app, "/generate")
         usage = post(app, "/v1/chat/completions").json()["usage"]
         answer = ask(app, "POST", "/v1/responses", json={"input": "hi"}).json()["usage"]
+        metrics = ask(app, "GET", "/metrics").text
         run = Run(engine, CHAT)
         events = tuple(follow(run))
         assert isinstance(engine.status, Ready)
@@ -92,7 +91,7 @@ def test_counts_of_the_prompt_that_are_not_told_are_null_and_never_zero() -> Non
     unknown = {"prompt_tokens": None, "total_tokens": None, "prompt_tokens_details": {"cached_tokens": None}}
     assert usage == {**unknown, "completion_tokens": 1}
     assert (answer["input_tokens"], answer["total_tokens"], answer["output_tokens"]) == (None, None, 1)
-    assert "tgi_request_input_length_count 0.0" in metered.metrics.write().decode()
+    assert "tgi_request_input_length_count 0.0" in metrics
     assert view_reading(Reading("streamed", CHAT, run.submitted, events)).cached is None
     assert trace is not None
     assert write_trace(read_trace(json.dumps(write_trace(trace))))["input_tokens"] is None

@@ -66,7 +66,7 @@ class LlamaServerBackend(Backend):
 
 
 class LlamaCppPythonBackend(Backend):
-    """llama-cpp-python. It is told every sampler: its defaults are not neutral.
+    """llama-cpp-python, which has no route of its own. It is told every sampler: its defaults are not neutral.
 
     It breaks answers off for other requests; `--interrupt_requests false` makes it queue them. Asked for
     log-probabilities it drops characters of several tokens.
@@ -76,8 +76,3 @@ class LlamaCppPythonBackend(Backend):
     sampling_names = NAMES
     seed_bits = 31
     has_logprobs = False
-
-
-def is_llama_cpp_python(entry: Json) -> bool:
-    """Whether an entry of /v1/models is llama-cpp-python's, which has no route of its own."""
-    return entry.get("owned_by") == "me" and "permissions" in entry
