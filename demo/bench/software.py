@@ -38,8 +38,6 @@ class Software:
 _OFF = "each request switches it off (cache_prompt: false)"
 _SALTED = "of all prompts; each request has a cache_salt of its own, for which no prefix is cached"
 _OPTIONAL = "of all prompts, if the server was started with it; no request parameter switches it off"
-
-
 _NO_CACHE = partial(dict[str, Json], cache_prompt=False)
 _ROUTER = {"router": "token-streaming"}
 OURS = Software("token-streaming", "/info", "version", f"of all prompts; {_OFF}", _NO_CACHE, _ROUTER)

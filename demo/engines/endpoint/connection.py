@@ -4,12 +4,12 @@ Knows no dialect's routes.
 """
 
 from collections.abc import AsyncGenerator
-from ipaddress import ip_address
 from typing import Any, Final, TypeAlias
 
 import httpx2
 import orjson
 
+from demo.address import parse_address
 from demo.errors import BadRequest, ContextExceeded, DemoError, EngineFailed, NotReady, Overloaded, TemplateRefused
 
 Json: TypeAlias = dict[str, Any]
@@ -120,10 +120,8 @@ class Connection:
 
 def is_near(host: str) -> bool:
     """Whether a host is this machine or in a private network, as far as its name tells."""
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return "." not in host
+    address = parse_address(host)
+    return "." not in host if address is None else not address.is_global
 
 
 def read_refusal(status: int, body: object, name: str) -> DemoError:

@@ -16,6 +16,7 @@ from tests.engines.endpoint.opened import CHAT, TEXT, ask, open_scripted
 from tests.engines.endpoint.peers import GREETING
 from tests.engines.endpoint.scripted_server import DONE, Reply, ScriptedServer, Stream, frame
 
+TOKENIZED = replace(TEXT, prompt=TokenIds((5, 6)))
 MAKERS: dict[str, Callable[..., ScriptedServer]] = {
     "vLLM": peers.make_vllm,
     "SGLang": peers.make_sglang,
@@ -194,6 +195,7 @@ def test_tgi_is_asked_in_its_own_dialect_for_a_text_and_its_special_tokens_are_n
         (peers.make_plain, replace(CHAT, sampling=Sampling(repetition_penalty=1.5)), "`repetition_penalty`"),
         (peers.make_plain, replace(CHAT, prompt=(Message("user", "a"), Message("assistant", "b"))), "continuation"),
         (peers.make_plain, replace(CHAT, ignore_eos=True), "`ignore_eos`"),
+        (peers.make_plain, TOKENIZED, "token ids"),
     ],
 )  # fmt: skip
 def test_what_a_kind_cannot_do_exactly_is_refused_before_anything_is_sent(
@@ -216,12 +218,11 @@ def test_an_answer_that_was_begun_is_continued_where_the_kind_can() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "reply", "prompt", "text", "pieces"),
+    ("make", "reply", "text", "pieces"),
     [
         (
             peers.make_vllm,
             {"tokens": [1, 2, 3], "token_strs": ["Hi", "Ġæ", "Ĺ¥"]},
-            "Hi 日",
             "Hi 日",
             (Piece(1, 0, 2), Piece(2, 2, 4), Piece(3, 3, 4)),
         ),
@@ -229,19 +230,18 @@ def test_an_answer_that_was_begun_is_continued_where_the_kind_can() -> None:
             peers.make_llama,
             {"tokens": [{"id": 1, "piece": "Hi "}, {"id": 2, "piece": [0xE6, 0x97, 0xA5]}]},
             "Hi 日",
-            "Hi 日",
             (Piece(1, 0, 3), Piece(2, 3, 4)),
         ),
-        (peers.make_tgi, [{"id": 1, "text": "Hi", "start": 0, "stop": 2}], "Hi", "Hi", (Piece(1, 0, 2),)),
+        (peers.make_tgi, [{"id": 1, "text": "Hi", "start": 0, "stop": 2}], "Hi", (Piece(1, 0, 2),)),
     ],
 )  # fmt: skip
 def test_the_tokens_of_a_text_come_from_the_engine_that_has_a_tokenizer(
-    make: Callable[..., ScriptedServer], reply: Any, prompt: str, text: str, pieces: tuple[Piece, ...]
+    make: Callable[..., ScriptedServer], reply: Any, text: str, pieces: tuple[Piece, ...]
 ) -> None:
     server = make()
     server.routes["/tokenize"] = Reply(200, reply)
     with open_scripted(server) as (engine, server):
-        assert engine.tokenize(prompt) == (text, pieces)
+        assert engine.tokenize(text) == (text, pieces)
 
 
 @pytest.mark.parametrize("make", [peers.make_plain, peers.make_sglang])
@@ -250,11 +250,8 @@ def test_a_kind_that_tells_no_tokens_says_so(make: Callable[..., ScriptedServer]
         engine.tokenize("Hi")
 
 
-def test_token_ids_are_a_prompt_where_the_kind_takes_them_and_refused_elsewhere() -> None:
-    ids = replace(TEXT, prompt=TokenIds((5, 6)))
+def test_token_ids_are_a_prompt_where_the_kind_takes_them() -> None:
     with open_scripted(peers.make_vllm()) as (engine, server):
-        ask(engine, ids)
-        assert server.asked[-1][0] == "/v1/completions"
-        assert server.asked[-1][1]["prompt"] == [5, 6]
-    with open_scripted(peers.make_plain()) as (engine, _), pytest.raises(BadRequest, match="token ids"):
-        engine.submit(ids, lambda *events: None)
+        ask(engine, TOKENIZED)
+    path, body = server.asked[-1]
+    assert (path, body["prompt"]) == ("/v1/completions", [5, 6])
