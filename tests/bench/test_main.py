@@ -1,5 +1,4 @@
 import json
-from argparse import ArgumentTypeError
 from typing import Any
 
 import pytest
@@ -127,8 +126,11 @@ def test_no_server_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str
         ("--concurrency=x", "is not a whole number of at least 1"),
         ("--rate=0", "is not a rate"),
         ("--rate=fast", "is not a rate"),
-        ("--slo=ttft=x", "is not a number of seconds"),
-        ("--slo=speed=1", "is not a limit"),
+        *(
+            (f"--slo={each}", "is not a number of seconds")
+            for each in ("ttft", "ttft=", "ttft=x", "ttft=-1", "ttft=inf")
+        ),
+        *((f"--slo={each}", "is not a limit") for each in ("speed=1", "ttft=1,,tpot=1")),
     ],
 )
 def test_a_wrong_option_is_refused_before_the_first_request(
@@ -138,12 +140,6 @@ def test_a_wrong_option_is_refused_before_the_first_request(
         main(["http://127.0.0.1:1", option])
     assert left.value.code == 2
     assert words in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("text", ["ttft", "ttft=", "ttft=x", "ttft=-1", "ttft=inf", "speed=1", "ttft=1,,tpot=1"])
-def test_a_wrong_limit_is_refused_in_a_sentence(text: str) -> None:
-    with pytest.raises(ArgumentTypeError, match="is not a"):
-        parse_limits(text)
 
 
 def test_limits_are_read() -> None:
