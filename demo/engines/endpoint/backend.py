@@ -35,6 +35,7 @@ class Call(NamedTuple):
 class Backend:
     """A server of one kind, with the model of `card`. What it can't do exactly is refused, never left out.
 
+    A subclass adds what its kind extends the dialect by.
     `seed_bits` is how many it reads of a seed; 0: it draws its own. `includes_stops`: it is given the stop strings,
     and its text includes the one that it stops at; else they are found here alone, and the connection is closed.
     """

@@ -24,7 +24,7 @@ NATIVE: Final = (
     *("temperature", "top_k", "top_p", "typical_p", "repetition_penalty", "frequency_penalty"),
     *("min_p", "presence_penalty"),
 )
-CONVERSATION: Final = {name: name for name in ("temperature", "top_p", "frequency_penalty")}
+CONVERSATION: Final = {name: name for name in ("temperature", "top_p", "frequency_penalty")}  # of a conversation
 
 
 class TgiBackend(Backend):
