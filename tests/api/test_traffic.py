@@ -87,7 +87,7 @@ def read_request(connection: socket.socket) -> bytes:
 
 
 def test_a_webhook_is_counted_as_its_receiver_saw_it(monkeypatch: Any) -> None:
-    monkeypatch.setattr("demo.api.jobs.webhook_sender.BACKOFF_SECONDS", (0.0,))
+    monkeypatch.setattr("demo.api.jobs.webhook.BACKOFF_SECONDS", (0.0,))
     replies = [b"HTTP/1.1 500 No\r\nConnection: close\r\n\r\n", b"HTTP/1.1 204 Fine\r\nConnection: close\r\n\r\n"]
     engine = ScriptedEngine()
     settings = Settings(port=0, webhook_allow=("127.0.0.1",))

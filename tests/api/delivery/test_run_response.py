@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from demo.api.delivery import merge, stall_watch, streamed
+from demo.api.delivery import client_tasks, merge, streamed
 from demo.errors import EngineFailed
 from tests.api.client import CHAT, COMPLETIONS, MESSAGES, STREAMED, WHOLE
 from tests.api.visit import Visit, begin
@@ -26,7 +26,7 @@ streams = pytest.mark.parametrize(("path", "body"), STREAMED)
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Checks often for a stalled client, and soon calls one stalled."""
     monkeypatch.setattr(streamed, "TICK_SECONDS", 0.005)
-    monkeypatch.setattr(stall_watch, "STALL_SECONDS", 0.03)
+    monkeypatch.setattr(client_tasks, "STALL_SECONDS", 0.03)
     return monkeypatch
 
 

@@ -17,9 +17,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from demo.api.jobs import webhook_sender
-from demo.api.jobs.webhook import Webhook, sign
-from demo.api.jobs.webhook_sender import WebhookSender
+from demo.api.jobs.webhook import Webhook, WebhookSender, sign
 from demo.errors import BadRequest
 from tests.api.serving import serve_api
 from tests.scripted import ScriptedEngine
@@ -63,7 +61,7 @@ def receive(*statuses: int, location: str = "", host: str = "127.0.0.1", port: i
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook_sender, "BACKOFF_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("demo.api.jobs.webhook.BACKOFF_SECONDS", (0.0, 0.0))
 
 
 def deliver(webhook: Webhook, *allowed: str) -> Webhook:
