@@ -5,13 +5,12 @@ from typing import Any
 import pytest
 
 from demo.api.delivery import client_tasks, merge, streamed
-from demo.errors import EngineFailed
 from tests.api.client import CHAT, COMPLETIONS, MESSAGES, STREAMED, WHOLE
+from tests.api.script import BREAK
 from tests.api.visit import Visit, begin
 
 pytestmark = pytest.mark.anyio
 
-BREAK = EngineFailed("Request failed during generation: it broke.")
 STREAM = STREAMED[0]
 SEVERAL: list[tuple[str, dict[str, Any]]] = [
     (CHAT, {"messages": MESSAGES, "stream": True, "n": 3}),
@@ -115,13 +114,6 @@ async def test_a_choice_that_fails_ends_the_others_with_it() -> None:
 
 
 @pytest.fixture
-def keeps_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Soon sends a comment."""
-    monkeypatch.setattr(streamed, "TICK_SECONDS", 0.005)
-    monkeypatch.setattr(streamed, "KEEP_ALIVE_SECONDS", 0.01)
-
-
-@pytest.fixture
 def coalesces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls any two tokens fast."""
     monkeypatch.setattr(merge, "COALESCE_SECONDS", 1e6)
@@ -200,6 +192,6 @@ async def test_a_silent_stream_is_kept_alive_by_comments_after_its_headers(path:
 async def test_a_failure_after_a_comment_is_an_event() -> None:
     engine, visit = await begin(*STREAM)
     await visit.until(lambda: len(visit.writes) >= 1)
-    engine.ticket().fail(EngineFailed("Request failed during generation: it broke."))
+    engine.ticket().fail(BREAK)
     await visit.until_ended()
-    assert visit.events == [{"error": "Request failed during generation: it broke.", "error_type": "generation"}]
+    assert visit.events == [{"error": str(BREAK), "error_type": "generation"}]
