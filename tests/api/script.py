@@ -79,10 +79,6 @@ class AnsweredTicket(ScriptedTicket):
         self.start()
         self.write_together(*texts, reason="length")
 
-    def write_at(self, time: float, text: str) -> None:
-        """One more token, sampled at `time`."""
-        self.write(text, at=time)
-
     def answer(self, script: Script) -> None:
         now = time.perf_counter()
         prompt = [PromptRead(now, script.prompt)] if self.request.prompt_logprobs else []

@@ -170,7 +170,7 @@ async def test_no_token_waits_longer_than_the_window(
     engine, visit = await begin(*STREAM)
     engine.ticket().start()
     for number in range(9):
-        engine.ticket().write_at(gap * number, f"{number} ")
+        engine.ticket().write(f"{number} ", at=gap * number)
         await visit.until(lambda expected=number + 1: len(visit.events) == expected)  # type: ignore[misc]
     await visit.hang_up()
     assert [write.count(b"data: ") for write in visit.writes] == [1] * 9
