@@ -1,7 +1,4 @@
-"""Webhooks: where a job's result is POSTed, signed, again until it is accepted, and which hosts may receive it.
-
-No redirect is followed.
-"""
+"""Webhooks: a job's signed result, POSTed until accepted, to hosts that the operator allows. Follows no redirect."""
 
 import asyncio
 import base64
@@ -14,7 +11,7 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal
 
 import httpx2
 
@@ -22,8 +19,6 @@ from demo.address import IPAddress, parse_address, unmap
 from demo.api.openapi.reports import WayReport, WebhookAttempt, WebhookState
 from demo.api.traffic import CountedTransport, Traffic
 from demo.errors import BadRequest
-
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SECRET_PREFIX: Final = "whsec_"
 INBOX_PATH: Final = "/webhooks/inbox/"
@@ -163,7 +158,7 @@ class AllowedHosts:
         return address is not None and any(address in network for network in self._networks)
 
 
-def parse_network(entry: str) -> Network | None:
+def parse_network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     """An address or a network; None for a name."""
     try:
         return ipaddress.ip_network(entry)
