@@ -11,27 +11,23 @@ from starlette.middleware.cors import CORSMiddleware
 
 from demo import __version__
 from demo.access import read_access
-from demo.api.jobs.webhook_sender import WebhookSender
+from demo.api.jobs.webhook import WebhookSender
 from demo.api.middleware.access_log import AccessLogMiddleware
 from demo.api.middleware.admission import AdmissionMiddleware
 from demo.api.middleware.allowed_hosts import ANY, AllowedHostsMiddleware
 from demo.api.middleware.body_limit import BodyLimitMiddleware
 from demo.api.middleware.content_coding import ContentCodingMiddleware
 from demo.api.middleware.exception_handlers import METHODS, add_exception_handlers, refuse_other_methods
-from demo.api.middleware.head import HeadMiddleware
-from demo.api.middleware.page_guard import PageGuardMiddleware
+from demo.api.middleware.page_guard import PageGuardMiddleware, build_login_routes
 from demo.api.middleware.root_path import RootPathMiddleware
-from demo.api.middleware.slashes import SlashesMiddleware
+from demo.api.middleware.route_paths import HeadMiddleware, RoutePaths, SlashesMiddleware
 from demo.api.middleware.unbuffered import UnbufferedMiddleware
 from demo.api.openapi.documents import TIMING_HEADERS, add_schemas
 from demo.api.page_sessions import PageSessions
-from demo.api.route_paths import RoutePaths
 from demo.api.routes.crowds import build_crowd_routes
 from demo.api.routes.generation import GENERATING_PATHS, build_generation_routes
-from demo.api.routes.inspection import build_inspection_routes
+from demo.api.routes.inspection import build_inspection_routes, build_reload_routes
 from demo.api.routes.jobs import build_job_routes
-from demo.api.routes.login import build_login_routes
-from demo.api.routes.reload import build_reload_routes
 from demo.api.routes.responses import build_response_routes
 from demo.api.routes.simulated_faults import build_simulated_fault_routes
 from demo.api.routes.webhook_inbox import build_inbox_routes

@@ -42,15 +42,12 @@ class PageSessions:
         # Not the same for two servers on one machine: cookies do not tell ports apart.
         self._name = f"session-{secrets.token_hex(4)}"
 
-    def admit_program(self, scope: Scope) -> bool:
-        """Whether a request has the API key, if one is required."""
-        return self._expected is None or hmac.compare_digest(read_bearer(scope).encode("latin-1"), self._expected)
-
     def judge_key(self, scope: Scope) -> bool:
-        """As `admit_program`; a wrong key counts as a guess. Raises TooManyGuesses."""
+        """Whether a request has the API key, if one is required. A wrong one is a guess: raises TooManyGuesses."""
         if self._expected is None or "authorization" not in Headers(scope=scope):
-            return self.admit_program(scope)
-        return self._key_guesses.judge(read_address(HTTPConnection(scope)), self.admit_program(scope))
+            return self._expected is None
+        is_right = hmac.compare_digest(read_bearer(scope).encode("latin-1"), self._expected)
+        return self._key_guesses.judge(read_address(HTTPConnection(scope)), is_right)
 
     def judge_password(self, scope: Scope, given: str) -> bool:
         """Whether `given` is the page's password; a wrong one counts as a guess. Raises TooManyGuesses."""

@@ -12,8 +12,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from demo.api.delivery.client_tasks import run_until_first_ends, wait_for_disconnect
-from demo.api.delivery.stall_watch import StallWatch
+from demo.api.delivery.client_tasks import StallWatch, run_until_first_ends, wait_for_disconnect
 from demo.api.dialects import sse
 from demo.room.feed import Audience, Entry
 from demo.room.phone import Phone, Progress

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
 from typing import Any, NoReturn
 
 import httpx2
@@ -35,6 +36,12 @@ def ask(app: ASGIApp, method: str, path: str, address: str = "127.0.0.1", **argu
             return await asyncio.wait_for(client.request(method, path, **arguments), PATIENCE)
 
     return asyncio.run(request())
+
+
+async def send_pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
+    """The content of a request, in pieces of `size`: its length is not announced."""
+    for at in range(0, len(body), size):
+        yield body[at : at + size]
 
 
 def post(app: FastAPI, path: str, **body: Any) -> httpx2.Response:

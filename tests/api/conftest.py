@@ -3,6 +3,7 @@
 import pytest
 from fastapi import FastAPI
 
+from demo.api.delivery import streamed
 from tests.api.script import AnsweringEngine, open_api
 
 
@@ -16,3 +17,10 @@ def engine() -> AnsweringEngine:
 def app(engine: AnsweringEngine) -> FastAPI:
     """The API in front of `engine`."""
     return open_api(engine)
+
+
+@pytest.fixture
+def keeps_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silent stream soon sends a comment."""
+    monkeypatch.setattr(streamed, "TICK_SECONDS", 0.005)
+    monkeypatch.setattr(streamed, "KEEP_ALIVE_SECONDS", 0.01)

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from demo.api.application import create_api
 from demo.engine import Engine, Log, Status, Ticket
 from demo.engines.metered import MeteredEngine
+from demo.errors import EngineFailed
 from demo.events import Candidate, Done, FinishReason, PromptRead, PromptToken, ReasoningStart, Started, Token
 from demo.request import Request
 from demo.room.public_address import PublicAddress
@@ -57,6 +58,7 @@ RANKED = Script(
     ),
     "eos_token",
 )
+BREAK = EngineFailed("Request failed during generation: it broke.")
 
 
 class AnsweredTicket(ScriptedTicket):
@@ -76,10 +78,6 @@ class AnsweredTicket(ScriptedTicket):
         """Start, and all tokens with the end."""
         self.start()
         self.write_together(*texts, reason="length")
-
-    def write_at(self, time: float, text: str) -> None:
-        """One more token, sampled at `time`."""
-        self.write(text, at=time)
 
     def answer(self, script: Script) -> None:
         now = time.perf_counter()

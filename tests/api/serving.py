@@ -1,5 +1,6 @@
 """The API over real sockets, served from a thread of this process."""
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -70,6 +71,16 @@ def read_to_end(connection: socket.socket) -> bytes:
     return received
 
 
+def read_until(connection: socket.socket, words: bytes) -> bytes:
+    """All that comes until `words` have come."""
+    received = b""
+    while words not in received:
+        piece = connection.recv(65536)
+        assert piece, received
+        received += piece
+    return received
+
+
 def exchange(url: str, *requests: bytes) -> bytes:
     """The answers to requests on one connection, which the last one closes."""
     with connect(url) as connection:
@@ -81,3 +92,43 @@ def write_post(path: str, body: bytes, *headers: str) -> bytes:
     """A whole HTTP/1.1 request."""
     lines = [f"POST {path} HTTP/1.1", "Host: test", "Content-Type: application/json", *headers]
     return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+@contextmanager
+def receive(*replies: bytes, host: str = "127.0.0.1", port: int = 0) -> Iterator[tuple[str, list[bytes]]]:
+    """The URL of a bare receiver of webhooks, which gives each of `replies` once, and the requests that it received."""
+    requests: list[bytes] = []
+
+    def answer() -> None:
+        for reply in replies:
+            connection, _ = listening.accept()
+            with connection:
+                request = connection.recv(65536)
+                while request and not is_whole(request):
+                    request += connection.recv(65536)
+                if not request:  # the block has ended
+                    return
+                requests.append(request)
+                connection.sendall(reply)
+
+    with socket.create_server((host, port)) as listening:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://{host}:{listening.getsockname()[1]}"
+        try:
+            yield f"{url}/hook", requests
+        finally:
+            connect(url).close()
+            thread.join(20)
+
+
+def is_whole(request: bytes) -> bool:
+    """Whether the body has come too, if one is announced."""
+    head, end, body = request.partition(b"\r\n\r\n")
+    announced = re.search(rb"(?i)content-length: (\d+)", head)
+    return bool(end) and len(body) == int(announced[1] if announced else 0)
+
+
+def write_reply(status: int, *headers: str) -> bytes:
+    """A reply without a body, after which the connection is closed."""
+    return "\r\n".join([f"HTTP/1.1 {status} Status", *headers, "Connection: close", "", ""]).encode()

@@ -20,7 +20,7 @@ from demo.engines.local.engine import LocalEngine
 from demo.request import Request
 from demo.settings import Settings
 from tests.api.client import PATIENCE
-from tests.api.serving import connect, exchange, read_to_end, serve_api, write_post
+from tests.api.serving import connect, exchange, read_to_end, read_until, serve_api, write_post
 from tests.engines.local.conftest import wait_until_loaded
 from tests.engines.local.tiny import make_model
 from tests.scripted import ScriptedEngine
@@ -114,15 +114,6 @@ def wait_until(holds: Callable[[], bool]) -> bool:
     while not holds() and time.perf_counter() < end:
         moment.wait(0.01)
     return holds()
-
-
-def read_until(client: socket.socket, words: bytes) -> bytes:
-    received = b""
-    while words not in received:
-        piece = client.recv(65536)
-        assert piece, received
-        received += piece
-    return received
 
 
 class FloodingEngine(ScriptedEngine):

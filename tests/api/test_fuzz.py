@@ -9,12 +9,11 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
-from starlette.types import Message
 
 from demo.engines import simulated_faults
 from tests.api.client import MINIMAL, PATIENCE, parse, read_events
 from tests.api.script import ENDED, HELD_BACK, HELLO, RANKED, AnsweringEngine, open_api
-from tests.api.visit import make_scope
+from tests.api.visit import Visit
 
 APP = open_api(AnsweringEngine(HELLO, RANKED, HELD_BACK, ENDED), has_rooms=True)
 DOCUMENT = APP.openapi()
@@ -72,26 +71,12 @@ def test_requests_that_follow_the_document_and_bodies_that_do_not_are_answered(m
 
 def call(path: str, method: str, body: bytes, content_type: str = "application/json") -> tuple[int, str, bytes]:
     """One request in ASGI's own messages, to any path that a server may decode."""
-    sent: list[Message] = []
-    bodies = [body]
 
-    async def receive() -> Message:
-        if bodies:
-            return {"type": "http.request", "body": bodies.pop(), "more_body": False}
-        await asyncio.Event().wait()
-        raise AssertionError
+    async def request() -> Visit:
+        return await Visit(APP, path, body, {"content-type": content_type}, method).start().until_ended()
 
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    async def request() -> None:
-        scope = make_scope("/", method, {"content-type": content_type})
-        await asyncio.wait_for(APP({**scope, "path": path, "raw_path": path.encode()}, receive, send), PATIENCE)
-
-    asyncio.run(request())
-    headers = dict(sent[0]["headers"])
-    content = b"".join(message.get("body", b"") for message in sent[1:])
-    return sent[0]["status"], headers.get(b"content-type", b"").decode(), content
+    visit = asyncio.run(request())
+    return visit.status or 0, visit.headers.get("content-type", ""), visit.body
 
 
 FIELDS = sorted(

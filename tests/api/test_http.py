@@ -1,6 +1,5 @@
 """HTTP as clients and proxies write it: slashes, HEAD, compressed bodies."""
 
-import asyncio
 import gzip
 import json
 import zlib
@@ -9,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from demo.api.middleware.body_limit import MAX_BODY_BYTES
-from tests.api.client import MINIMAL, PATIENCE, ask, assert_refused
+from tests.api.client import MINIMAL, ask, assert_refused, send_pieces
 from tests.api.script import AnsweringEngine, open_api
 from tests.api.visit import Visit
 
@@ -74,22 +73,9 @@ def test_a_compressed_body_is_read(coding: str, body: bytes) -> None:
     assert engine.requests[0].prompt == "hi"
 
 
-@pytest.mark.anyio
-async def test_a_compressed_body_may_come_byte_by_byte(app: FastAPI) -> None:
-    pieces = [bytes([byte]) for byte in GZIPPED]
-    sent: list[int] = []
-
-    async def receive() -> dict[str, object]:
-        if not pieces:
-            await asyncio.Event().wait()
-        return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
-
-    async def send(message: dict[str, int]) -> None:
-        sent.append(message.get("status", 0))
-
-    scope = Visit(app, "/generate", b"", {"content-encoding": "gzip"})._scope
-    await asyncio.wait_for(app(scope, receive, send), PATIENCE)  # type: ignore[arg-type]
-    assert sent[0] == 200
+def test_a_compressed_body_may_come_byte_by_byte(app: FastAPI) -> None:
+    pieces = send_pieces(GZIPPED, 1)
+    assert ask(app, "POST", "/generate", content=pieces, headers={"content-encoding": "gzip"}).status_code == 200
 
 
 def test_what_is_inflated_is_limited_and_not_what_is_sent(app: FastAPI) -> None:
@@ -103,13 +89,8 @@ def test_what_is_inflated_is_limited_and_not_what_is_sent(app: FastAPI) -> None:
 
 
 def test_blocks_that_hold_nothing_are_limited_too(app: FastAPI) -> None:
-    empty = gzip.compress(b"", mtime=0) * (MAX_BODY_BYTES // 20 + 1)
-
-    async def pieces() -> object:
-        for at in range(0, len(empty), 65_536):
-            yield empty[at : at + 65_536]
-
-    response = ask(app, "POST", "/generate", content=pieces(), headers={"content-encoding": "gzip"})
+    pieces = send_pieces(gzip.compress(b"", mtime=0) * (MAX_BODY_BYTES // 20 + 1), 65_536)
+    response = ask(app, "POST", "/generate", content=pieces, headers={"content-encoding": "gzip"})
     assert_refused(response, "/generate", 413, "too_large", str(MAX_BODY_BYTES))
 
 

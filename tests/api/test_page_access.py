@@ -1,13 +1,12 @@
 """A key guards the page too: what it asks its visitors for, what a session may do, and who may load a model again."""
 
-import asyncio
 import re
-from typing import Any
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
 
 from demo.access import describe_access, describe_public, read_access
 from demo.api.application import create_api
@@ -24,30 +23,21 @@ KEY, PASSWORD = "secret-key", "pass-word"
 BEARER = {"Authorization": f"Bearer {KEY}"}
 
 
-class Browser:
-    """Keeps cookies, in front of the API and of a page of one sentence, over HTTPS."""
-
-    def __init__(self, settings: Settings) -> None:
-        page = FastAPI()
-        page.add_route("/", lambda request: PlainTextResponse("the page"))
-        page.add_route("/gradio_api/queue/join", lambda request: PlainTextResponse("joined"), methods=["POST"])
-        app = create_api(MeteredEngine(AnsweringEngine()), settings, page)
-        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="https://test")
-
-    def get(self, path: str) -> httpx2.Response:
-        return asyncio.run(self.http.get(path))
-
-    def post(self, path: str, json: Any = None, headers: Any = None) -> httpx2.Response:
-        return asyncio.run(self.http.post(path, json=json, headers=headers))
+def open_browser(settings: Settings) -> TestClient:
+    """A client that keeps cookies, in front of the API and of a page of one sentence, over HTTPS."""
+    page = FastAPI()
+    page.add_route("/", lambda request: PlainTextResponse("the page"))
+    page.add_route("/gradio_api/queue/join", lambda request: PlainTextResponse("joined"), methods=["POST"])
+    return TestClient(create_api(MeteredEngine(AnsweringEngine()), settings, page), base_url="https://test")
 
 
-def generate(browser: Browser, **headers: str) -> int:
-    return browser.post("/generate", BODY, headers).status_code
+def generate(browser: TestClient, **headers: str) -> int:
+    return browser.post("/generate", json=BODY, headers=headers).status_code
 
 
 @pytest.mark.parametrize("settings", [Settings(api_key=KEY), Settings(page_password=KEY)], ids=["key", "password"])
 def test_a_key_or_a_password_alone_guards_page_and_api(settings: Settings) -> None:
-    client = Browser(settings)
+    client = open_browser(settings)
     opened = client.get("/")
     assert opened.status_code == 401
     assert "password" in opened.text
@@ -57,7 +47,7 @@ def test_a_key_or_a_password_alone_guards_page_and_api(settings: Settings) -> No
 
 
 def test_who_enters_the_password_may_use_the_page_and_its_stations() -> None:
-    client = Browser(Settings(api_key=KEY, page_password=PASSWORD))
+    client = open_browser(Settings(api_key=KEY, page_password=PASSWORD))
     assert client.post("/login", json={"password": KEY}).status_code == 401
     assert client.post("/login", json={"password": PASSWORD}).status_code == 204
     assert client.get("/").text == "the page"
@@ -67,25 +57,25 @@ def test_who_enters_the_password_may_use_the_page_and_its_stations() -> None:
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_another_site_cannot_use_a_visitors_session(site: str) -> None:
-    client = Browser(Settings(api_key=KEY))
+    client = open_browser(Settings(api_key=KEY))
     client.post("/login", json={"password": KEY})
     assert generate(client, **{"Sec-Fetch-Site": "same-origin"}) == 200
     assert generate(client, **{"Sec-Fetch-Site": site}) == 401
 
 
 def test_a_session_that_was_made_up_or_is_of_another_server_is_none() -> None:
-    first, second = Browser(Settings(api_key=KEY)), Browser(Settings(api_key=KEY))
+    first, second = open_browser(Settings(api_key=KEY)), open_browser(Settings(api_key=KEY))
     first.post("/login", json={"password": KEY})
-    second.http.cookies = first.http.cookies
+    second.cookies = first.cookies
     assert generate(second) == 401
     second.post("/login", json={"password": KEY})
-    made_up = {name: re.sub(r"^\d", "9", value) for name, value in second.http.cookies.items()}
-    second.http.cookies = httpx2.Cookies(made_up)
+    made_up = {name: re.sub(r"^\d", "9", value) for name, value in second.cookies.items()}
+    second.cookies = httpx2.Cookies(made_up)
     assert generate(second) == 401
 
 
 def test_an_open_page_gives_its_visitors_a_session_and_programs_still_need_the_key() -> None:
-    client = Browser(Settings(api_key=KEY, open_page=True))
+    client = open_browser(Settings(api_key=KEY, open_page=True))
     assert generate(client) == 401
     assert client.get("/").text == "the page"
     assert generate(client) == 200
@@ -100,7 +90,7 @@ def test_an_open_page_gives_its_visitors_a_session_and_programs_still_need_the_k
     ],
 )
 def test_a_session_loads_the_model_again_only_where_it_was_got_by_the_key(settings: Settings, status: int) -> None:
-    client = Browser(settings)
+    client = open_browser(settings)
     assert client.post("/reload").status_code == 403
     client.post("/login", json={"password": settings.page_password or KEY})
     client.get("/")
@@ -108,10 +98,10 @@ def test_a_session_loads_the_model_again_only_where_it_was_got_by_the_key(settin
 
 
 def test_without_a_key_everything_is_open() -> None:
-    client = Browser(Settings())
+    client = open_browser(Settings())
     assert client.get("/").text == "the page"
     assert generate(client) == 200
-    assert not client.http.cookies
+    assert not client.cookies
 
 
 def test_the_choice_is_named_at_the_start() -> None:

@@ -1,16 +1,12 @@
 """Bytes of HTTP: what a report counts is what passed the sockets, to the byte."""
 
 import json
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx2
 
 from demo.settings import Settings
-from tests.api.serving import connect, exchange, read_to_end, serve_api
+from tests.api.serving import connect, exchange, read_to_end, receive, serve_api, write_reply
 from tests.scripted import ScriptedEngine
 
 
@@ -57,41 +53,12 @@ def test_a_stream_is_counted_with_its_head_and_the_framing_of_its_chunks() -> No
         assert streamed["reply_bytes"] == len(received)
 
 
-@contextmanager
-def receive(replies: list[bytes]) -> Iterator[tuple[str, list[bytes]]]:
-    """A bare receiver of webhooks, that gives each of `replies` once, and what it received."""
-    requests: list[bytes] = []
-
-    def answer(listening: socket.socket) -> None:
-        for reply in replies:
-            connection, _ = listening.accept()
-            with connection:
-                requests.append(read_request(connection))
-                connection.sendall(reply)
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=answer, args=(listening,))
-        thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/hook", requests
-        thread.join(20)
-
-
-def read_request(connection: socket.socket) -> bytes:
-    head = b""
-    while b"\r\n\r\n" not in head:
-        head += connection.recv(65536)
-    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-    while len(head.split(b"\r\n\r\n", 1)[1]) < length:
-        head += connection.recv(65536)
-    return head
-
-
 def test_a_webhook_is_counted_as_its_receiver_saw_it(monkeypatch: Any) -> None:
-    monkeypatch.setattr("demo.api.jobs.webhook_sender.BACKOFF_SECONDS", (0.0,))
-    replies = [b"HTTP/1.1 500 No\r\nConnection: close\r\n\r\n", b"HTTP/1.1 204 Fine\r\nConnection: close\r\n\r\n"]
+    monkeypatch.setattr("demo.api.jobs.webhook.BACKOFF_SECONDS", (0.0,))
+    replies = [write_reply(500), write_reply(204)]
     engine = ScriptedEngine()
     settings = Settings(port=0, webhook_allow=("127.0.0.1",))
-    with receive(replies) as (hook, requests), serve_api(engine, settings) as url:
+    with receive(*replies) as (hook, requests), serve_api(engine, settings) as url:
         id = begin(url, webhook_url=hook)
         ticket = engine.wait_for_ticket()
         ticket.start()

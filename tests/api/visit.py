@@ -42,6 +42,7 @@ class Visit:
         self.app = app
         self._scope = make_scope(path, method, headers)
         self._body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.unread = True
         self.sent: list[Message] = []
         self.listening = asyncio.Event()  # the body has been read, the runs have begun
         self.break_at = 0
@@ -97,11 +98,7 @@ class Visit:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {name.decode(): value.decode() for name, value in self.sent[0]["headers"]}
-
-    @property
-    def unread(self) -> bool:
-        return bool(self._body)
+        return {name.decode(): value.decode("latin-1") for name, value in self.sent[0]["headers"]}
 
     @property
     def writes(self) -> list[bytes]:
@@ -116,9 +113,9 @@ class Visit:
         return read_events(self.body)
 
     async def _receive(self) -> Message:
-        if self._body:
-            body, self._body = self._body, b""
-            return {"type": "http.request", "body": body, "more_body": False}
+        if self.unread:
+            self.unread = False
+            return {"type": "http.request", "body": self._body, "more_body": False}
         self.listening.set()
         await self._left.wait()
         return {"type": "http.disconnect"}

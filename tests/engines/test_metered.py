@@ -61,7 +61,7 @@ def test_the_time_to_first_token_ends_with_the_first_text() -> None:
     metered.submit(Request("hi"), read_when_logged)
     ticket = engine.ticket(0)
     for seconds, text in ((100, ""), (200, "a"), (300, "b")):
-        ticket.write_at(begun + seconds, text)
+        ticket.write(text, at=begun + seconds)
     ticket.finish()
     assert seen == pytest.approx([0, 200, 200, 200], abs=10), "a reader that has a token finds it recorded"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from demo.api.delivery import stall_watch
+from demo.api.delivery import client_tasks
 from tests.room.classroom import Classroom, open_round, open_running
 
 pytestmark = pytest.mark.anyio
@@ -106,7 +106,7 @@ async def test_a_phone_that_does_not_read_holds_up_nobody() -> None:
 
 
 async def test_a_phone_that_reads_nothing_for_long_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stall_watch, "STALL_SECONDS", 0.03)
+    monkeypatch.setattr(client_tasks, "STALL_SECONDS", 0.03)
     room = await open_round(2, "race", arms="streamed")
     stalled, reading = room.phones
     stalled.stream.visit.hold()

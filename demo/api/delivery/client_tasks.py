@@ -1,11 +1,13 @@
-"""Tasks that end together: a delivery beside a wait for the client's disconnect, the clients of a load test."""
+"""Tasks that end together: a delivery beside waits for its client to leave or to stall, the clients of a load test."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
-from starlette.types import Receive
+from starlette.types import Message, Receive, Send
+
+STALL_SECONDS: Final = 30.0  # a client that reads nothing for so long is disconnected
 
 
 @asynccontextmanager
@@ -32,3 +34,36 @@ async def run_until_first_ends(*coroutines: Coroutine[Any, Any, None]) -> None:
 async def wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+class StallWatch:
+    """Sends what one client is to read, and notices that it reads nothing. Used from one event loop.
+
+    A timer for each write would cost as much as half the write.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._clock = asyncio.get_running_loop().time
+        self._since: float | None = None  # when a message was passed on that has not been taken yet
+        self._sent_at = self._clock()
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last message was taken; 0 while one is being sent."""
+        return self._clock() - self._sent_at if self._since is None else 0.0
+
+    async def send(self, message: Message) -> None:
+        """Returns when the connection has taken the message."""
+        self._since = self._clock()
+        await self._send(message)
+        self._since, self._sent_at = None, self._clock()
+
+    async def wait(self) -> None:
+        """Until a message has not been taken for STALL_SECONDS."""
+        while (left := STALL_SECONDS - self._pending) > 0:
+            await asyncio.sleep(left)
+
+    @property
+    def _pending(self) -> float:
+        return 0.0 if self._since is None else self._clock() - self._since

@@ -15,13 +15,11 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from demo.api.delivery.streamed import StreamedResponse
-from demo.api.dialects import sse
+from demo.api.delivery.streamed import NumberedStream, StreamedResponse
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.dialect import Dialect
-from demo.api.dialects.errors import Json, Refused
-from demo.errors import BadRequest, DemoError
-from demo.events import Token
+from demo.api.dialects.errors import Refused
+from demo.errors import BadRequest
 from demo.request import Request
 from demo.run import Reader, Run
 
@@ -117,15 +115,12 @@ class Resumption:
         return self.store.open(runs[0], dialect) if self.is_wanted else StreamedResponse(runs, dialect)
 
 
-class ResumableStream(StreamedResponse):
-    """Reads the run from its beginning and skips the events up to number `last_seen`.
-
-    There is one for each token, then those behind them; after the last event the reply is 204.
-    """
+class ResumableStream(NumberedStream):
+    """A kept stream from event `last_seen` on; after the last event the reply is 204."""
 
     def __init__(self, store: StreamStore, stream: KeptStream, last_seen: int = 0) -> None:
-        super().__init__([stream.run], stream.dialect)
-        self._store, self._stream, self._last_seen = store, stream, last_seen
+        super().__init__(stream.run, stream.dialect, last_seen, f"{stream.id}-")
+        self._store, self._stream = store, stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._store.connect(self._stream):
@@ -143,20 +138,3 @@ class ResumableStream(StreamedResponse):
         if answer.end is None:
             return inf
         return len(answer.tokens) + (1 if answer.error is not None else len(self._dialect.closing([answer])))
-
-    def _frame_progress(self, progress: Json | str | None) -> bytes:
-        return b"" if self._last_seen else super()._frame_progress(progress)
-
-    def _frame_token(self, token: Token, chunk: Json) -> bytes:
-        return self._frame(chunk, token.index)
-
-    def _frame_closing(self) -> bytes:
-        number = len(self._answers[0].tokens) + 1
-        events = enumerate(self._dialect.closing(self._answers), start=number)
-        return b"".join(self._frame(event, number) for number, event in events)
-
-    def _frame_error(self, error: DemoError, answer: Answer) -> bytes:
-        return self._frame(self._dialect.error(error), len(answer.tokens) + 1)
-
-    def _frame(self, event: Json, number: int) -> bytes:
-        return b"" if number <= self._last_seen else sse.frame(event, f"{self._stream.id}-{number}")

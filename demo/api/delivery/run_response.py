@@ -11,8 +11,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from demo.api.delivery.client_tasks import run_until_first_ends, wait_for_disconnect
-from demo.api.delivery.stall_watch import StallWatch
+from demo.api.delivery.client_tasks import StallWatch, run_until_first_ends, wait_for_disconnect
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.dialect import Dialect
 from demo.api.dialects.errors import make_error_response

@@ -88,3 +88,31 @@ class StreamedResponse(RunResponse):
             await asyncio.sleep(TICK_SECONDS)
             if self._watch.silence > self._keep_alive_seconds:
                 await self._write(sse.KEEP_ALIVE)
+
+
+class NumberedStream(StreamedResponse):
+    """Reads a run from its beginning and skips the events up to number `last_seen`: those that the client has.
+
+    There is one for each token, then those behind them. The `id` of an event is its number behind `prefix`.
+    """
+
+    def __init__(self, run: Run, dialect: Dialect, last_seen: int, prefix: str = "") -> None:
+        super().__init__([run], dialect)
+        self._last_seen, self._prefix = last_seen, prefix
+
+    def _frame_progress(self, progress: Json | str | None) -> bytes:
+        return b"" if self._last_seen else super()._frame_progress(progress)
+
+    def _frame_token(self, token: Token, chunk: Json) -> bytes:
+        return self._frame(chunk, token.index)
+
+    def _frame_closing(self) -> bytes:
+        number = len(self._answers[0].tokens) + 1
+        events = enumerate(self._dialect.closing(self._answers), start=number)
+        return b"".join(self._frame(event, number) for number, event in events)
+
+    def _frame_error(self, error: DemoError, answer: Answer) -> bytes:
+        return self._frame(self._dialect.error(error), len(answer.tokens) + 1)
+
+    def _frame(self, event: Json, number: int) -> bytes:
+        return b"" if number <= self._last_seen else sse.frame(event, f"{self._prefix}{number}")

@@ -6,37 +6,32 @@ WHATWG HTML, section 9.2: an event's `id` comes back as `Last-Event-ID`, and a r
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from demo.api.delivery.streamed import StreamedResponse
+from demo.api.delivery.streamed import NumberedStream
 from demo.api.dialects import sse
-from demo.api.dialects.answer import Answer
-from demo.api.dialects.errors import Json
 from demo.api.dialects.native import NativeDialect
 from demo.api.dialects.native_request import Parameters
 from demo.api.jobs.job import Job
 from demo.api.traffic import Traffic
-from demo.errors import DemoError
-from demo.events import Token
 
 
-class JobEventStream(StreamedResponse):
-    """Reads a job's run from its beginning and skips the events up to `last_seen`. Adds its cost to the job's report.
+class JobEventStream(NumberedStream):
+    """The events of a job's run. Adds its cost to the job's report.
 
     A disconnect does not cancel the run, since the job has a reader of its own.
     """
 
     def __init__(self, job: Job, last_seen: int) -> None:
         # Details, and never the prompt, whatever the job's parameters are: as polling and the webhook.
-        parameters = Parameters(details=True, return_progress=job.returns_progress and not last_seen)
-        super().__init__([job.run], NativeDialect(parameters, device=""))
+        parameters = Parameters(details=True, return_progress=job.returns_progress)
+        super().__init__(job.run, NativeDialect(parameters, device=""), last_seen)
         self._job, self._report = job, job.streamed
-        self._last_seen = last_seen
 
     @classmethod
     def open(cls, job: Job, last_seen: int, traffic: Traffic | None) -> Response:
         """The stream after event `last_seen`, or 204 if that was the last event."""
         job.streamed.record_request(traffic)
         answer = job.read()
-        if answer.end is None or last_seen < count_events(answer):
+        if answer.end is None or last_seen < len(answer.tokens) + (answer.error is not None):
             return cls(job, last_seen)
         job.streamed.empty_replies += 1
         return Response(status_code=204)
@@ -48,20 +43,9 @@ class JobEventStream(StreamedResponse):
         finally:
             self._report.empty_replies += self._report.delivered == delivered
 
-    def _frame_token(self, token: Token, chunk: Json) -> bytes:
-        return b"" if token.index <= self._last_seen else sse.frame(chunk, token.index)
-
-    def _frame_error(self, error: DemoError, answer: Answer) -> bytes:
-        return sse.frame(self._dialect.error(error), count_events(answer))
-
     async def _transmit(self, message: Message) -> None:
         await super()._transmit(message)
         self._job.touch()  # also where the message only keeps the connection alive
         body = message.get("body", b"")
         if body and body != sse.KEEP_ALIVE:
             self._report.record_arrival(self._answers[0].tokens)
-
-
-def count_events(answer: Answer) -> int:
-    """The number of an ended answer's last event: one for each token, and one for an error."""
-    return len(answer.tokens) + (answer.error is not None)

@@ -1,6 +1,6 @@
 """Guards all of the page, its files and Gradio's routes: a visitor without a session gets a form for the password.
 
-Pure ASGI, in front of the page alone: the API's routes are not the page's.
+The guard is pure ASGI, in front of the page alone. The API's routes, of which the form's is one, are not the page's.
 """
 
 import json
@@ -8,10 +8,12 @@ from base64 import b64encode
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
 from starlette.datastructures import MutableHeaders
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.api.dialects.errors import Refused, respond
@@ -79,3 +81,26 @@ def write_policy(document: str) -> str:
         f"default-src 'none'; script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors *"
     )
+
+
+class Login(BaseModel):
+    """What the form sends."""
+
+    password: Annotated[str, Field(max_length=1000)]
+
+
+def build_login_routes(sessions: PageSessions) -> APIRouter:
+    """POST /login, which the page's form uses. Not described in the API's document: programs send a key."""
+    router = APIRouter()
+
+    @router.post("/login", include_in_schema=False)
+    async def log_in(request: Request, login: Login) -> Response:
+        """Start a session of the page."""
+        if not sessions.judge_password(request.scope, login.password):
+            raise Refused("authentication", WRONG_PASSWORD)
+        response = Response(status_code=204)
+        for cookie in sessions.issue(find_root_path(request.scope)):
+            response.headers.append("Set-Cookie", cookie)
+        return response
+
+    return router

@@ -11,9 +11,8 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from demo.api.client import Client
-from demo.api.crowd.crowd import CrowdRegistry
+from demo.api.crowd.crowd import CrowdRegistry, CrowdStream
 from demo.api.crowd.request import MAX_CLIENTS, CrowdRequest
-from demo.api.crowd.stream import CrowdStream
 from demo.api.delivery.streamed import StreamedResponse
 from demo.api.dialects.native import NativeDialect
 from demo.api.dialects.native_request import GenerateRequest

@@ -1,11 +1,11 @@
-"""The routes that generate nothing: health, model, metrics, and tokenization."""
+"""The routes that generate nothing: health, model, its reload, metrics, and tokenization."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import orjson
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
@@ -17,6 +17,7 @@ from demo.api.dialects.native_request import MAX_BEST_OF, GenerateRequest
 from demo.api.dialects.openai import MAX_CHOICES
 from demo.api.json_route import JsonRoute
 from demo.api.openapi import documents, reports
+from demo.api.page_sessions import PageSessions
 from demo.api.routes.generation import find_card
 from demo.bounds import MAX_STOP_SEQUENCES
 from demo.drain import Drain
@@ -28,6 +29,11 @@ from demo.shared_limit import SharedLimit
 
 PIECES_AT_ONCE: Final = 1000
 STALLED_SECONDS: Final = 60.0  # a step takes milliseconds; the longest chunk of a prompt, a few seconds
+RELOAD_FORBIDDEN: Final = (
+    "Only whoever runs this server may load its model again: send `Authorization: Bearer <key>` where it has an API "
+    "key, else ask from the machine that it runs on."
+)
+NOTHING_TO_RELOAD: Final = "There is nothing to load again: the model is ready, or is being loaded now."
 
 
 def build_inspection_routes(
@@ -86,6 +92,22 @@ def _add_tokenizing_routes(router: APIRouter, engine: Engine) -> None:
     async def chat_tokenize(body: ChatRequest) -> Response:
         """A conversation in the model's chat template, with the variables of the request, and its tokens."""
         return await _reply_beside(engine, body, lambda: write_chat(engine, body))
+
+
+def build_reload_routes(reload: Callable[[], bool], sessions: PageSessions) -> APIRouter:
+    """POST /reload; `reload` begins the next attempt, or returns False where none is due."""
+    router = APIRouter(tags=["inspect"])
+
+    @router.post("/reload", status_code=202, **documents.accepted(reports.Reload, 403, 409))
+    async def load_again(request: Request) -> reports.Reload:
+        """Load the model again now. For whoever has the API key; without one, for clients on the server's machine."""
+        if not sessions.admit_operator(request.scope):
+            raise Refused("forbidden", RELOAD_FORBIDDEN)
+        if not reload():
+            raise Refused("conflict", NOTHING_TO_RELOAD)
+        return {"status": "loading"}
+
+    return router
 
 
 async def _reply_beside(engine: Engine, body: GenerateRequest | ChatRequest, write: Callable[[], bytes]) -> Response:

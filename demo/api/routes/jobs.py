@@ -16,10 +16,9 @@ from demo.api.dialects.ignored import write_ignored
 from demo.api.dialects.native_request import GenerateRequest
 from demo.api.dialects.number_fields import Place
 from demo.api.jobs.event_stream import JobEventStream
-from demo.api.jobs.job import Job, write_result
+from demo.api.jobs.job import Job, JobStore, write_result
 from demo.api.jobs.report import DeliveryReport
-from demo.api.jobs.store import JobStore
-from demo.api.jobs.webhook_sender import WebhookSender
+from demo.api.jobs.webhook import WebhookSender
 from demo.api.json_route import JsonRoute
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card, start_runs

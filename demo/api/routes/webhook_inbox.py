@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Path, Request
 
 from demo.api.dialects.errors import Refused
-from demo.api.jobs.webhook_sender import INBOX_ID
+from demo.api.jobs.webhook import INBOX_ID
 from demo.api.openapi import documents, reports
 
 MAX_INBOXES: Final = 64

@@ -4,7 +4,9 @@ import asyncio
 import random
 from itertools import pairwise
 
+import jsonschema_rs
 import pytest
+from fastapi import FastAPI
 
 from demo.api.crowd import client, crowd, request
 from demo.api.crowd.event_log import EventLog
@@ -54,9 +56,15 @@ def test_of_twenty_against_four_places_four_are_served_and_sixteen_are_refused_a
     assert seen[0].items() >= {"event": "begun", **plan}.items()
 
 
-def test_a_refusal_is_shown_as_it_was_received() -> None:
-    with serve_api(CountingEngine(0.01)) as url:
-        refusal = run(url, clients=5, limit=1)[-1]["refusal"]
+@pytest.fixture(scope="module")
+def retried() -> list[Event]:
+    """The events of a load test in which each client that is refused comes back until it is served."""
+    with serve_api(CountingEngine(0.02)) as url:
+        return run(url, clients=6, limit=2, retry=True, max_new_tokens=4)
+
+
+def test_a_refusal_is_shown_as_it_was_received(retried: list[Event]) -> None:
+    refusal = retried[-1]["refusal"]
     status, *headers = refusal["head"].split("\n")
     assert status == "HTTP/1.1 429 Too Many Requests"
     assert "retry-after: 1" in headers
@@ -74,11 +82,9 @@ def test_with_backoff_every_client_is_served_and_never_more_than_the_limit_at_on
     assert len(pick(seen, "refused")) == len(pick(seen, "backing_off")) > 0
 
 
-def test_the_summary_equals_the_events() -> None:
-    with serve_api(CountingEngine(0.005)) as url:
-        seen = run(url, clients=6, limit=2, retry=True, max_new_tokens=4)
-    for visit in seen[-1]["clients"]:
-        mine = [event for event in seen if event.get("client") == visit["client"]]
+def test_the_summary_equals_the_events(retried: list[Event]) -> None:
+    for visit in retried[-1]["clients"]:
+        mine = [event for event in retried if event.get("client") == visit["client"]]
         assert [each["asked"] for each in visit["attempts"]] == [event["at"] for event in pick(mine, "asked")]
         assert [each["status"] for each in visit["attempts"]] == [429] * len(pick(mine, "refused")) + [200]
         assert visit["admitted"] == pick(mine, "admitted")[0]["at"]
@@ -103,15 +109,23 @@ def test_a_client_backs_off_as_the_snippet_does() -> None:
         assert client.compute_pause(attempt + 1, 1.0, same.uniform) == expected
 
 
-def test_a_refused_client_waits_at_least_retry_after_and_no_two_in_step() -> None:
-    with serve_api(CountingEngine(0.002)) as url:
-        seen = run(url, clients=4, limit=1, retry=True, max_new_tokens=4)
-    assert outcomes(seen) == {"served": 4}
-    pauses = [event["pause"] for event in pick(seen, "backing_off")]
-    assert len(set(pauses)) == len(pauses) >= 3
-    for visit in seen[-1]["clients"]:
+def test_a_refused_client_waits_at_least_retry_after_and_no_two_in_step(retried: list[Event]) -> None:
+    assert outcomes(retried) == {"served": 6}
+    pauses = [event["pause"] for event in pick(retried, "backing_off")]
+    assert len(set(pauses)) == len(pauses) >= 4
+    for visit in retried[-1]["clients"]:
         for one, next_one in pairwise(visit["attempts"]):
             assert next_one["asked"] - one["answered"] >= errors.RETRY_AFTER_SECONDS
+
+
+def test_every_event_follows_the_document(retried: list[Event], app: FastAPI) -> None:
+    document = app.openapi()
+    schema = document["paths"]["/crowds"]["post"]["responses"]["200"]["content"]["text/event-stream"]["schema"]
+    validator = jsonschema_rs.validator_for({**schema, "components": document["components"]})
+    known = set(document["components"]["schemas"]["CrowdEvent"]["properties"])
+    for event in retried:
+        validator.validate(event)
+        assert set(event) <= known
 
 
 @pytest.mark.usefixtures("short_pauses")

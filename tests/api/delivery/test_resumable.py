@@ -8,13 +8,12 @@ import pytest
 from fastapi import FastAPI
 
 from demo.api.delivery import resumable
-from demo.errors import EngineFailed, Overloaded
+from demo.errors import Overloaded
 from tests.api.client import STREAMED, ask, assert_refused, fix
-from tests.api.script import AnsweringEngine, open_api
+from tests.api.script import BREAK, AnsweringEngine, open_api
 from tests.api.visit import Visit, begin
 
 WANTED = {"x-resumable": "true"}
-FAILURE = EngineFailed("Request failed during generation: it broke.")
 
 
 def list_ids(stream: bytes) -> list[str]:
@@ -61,11 +60,11 @@ async def test_a_run_goes_on_without_a_connection_and_its_rest_is_read_even_when
     engine.refusal = Overloaded("full")
     seen = {"last-event-id": list_ids(first.body)[-1]}
     second = await Visit(first.app, *STREAMED[0], seen).start().until_listening()
-    engine.ticket().fail(FAILURE)
+    engine.ticket().fail(BREAK)
     await second.until_ended()
     assert len(engine.tickets) == 1
     assert [event.get("token", {}).get("text") for event in second.events] == ["two ", None]
-    assert second.events[-1]["error"] == str(FAILURE)
+    assert second.events[-1]["error"] == str(BREAK)
 
 
 @pytest.mark.anyio

@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 
-from demo.api.delivery import merge, stall_watch, streamed
-from demo.errors import EngineFailed
+from demo.api.delivery import client_tasks, merge, streamed
 from tests.api.client import CHAT, COMPLETIONS, MESSAGES, STREAMED, WHOLE
+from tests.api.script import BREAK
 from tests.api.visit import Visit, begin
 
 pytestmark = pytest.mark.anyio
 
-BREAK = EngineFailed("Request failed during generation: it broke.")
 STREAM = STREAMED[0]
 SEVERAL: list[tuple[str, dict[str, Any]]] = [
     (CHAT, {"messages": MESSAGES, "stream": True, "n": 3}),
@@ -26,7 +25,7 @@ streams = pytest.mark.parametrize(("path", "body"), STREAMED)
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Checks often for a stalled client, and soon calls one stalled."""
     monkeypatch.setattr(streamed, "TICK_SECONDS", 0.005)
-    monkeypatch.setattr(stall_watch, "STALL_SECONDS", 0.03)
+    monkeypatch.setattr(client_tasks, "STALL_SECONDS", 0.03)
     return monkeypatch
 
 
@@ -115,13 +114,6 @@ async def test_a_choice_that_fails_ends_the_others_with_it() -> None:
 
 
 @pytest.fixture
-def keeps_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Soon sends a comment."""
-    monkeypatch.setattr(streamed, "TICK_SECONDS", 0.005)
-    monkeypatch.setattr(streamed, "KEEP_ALIVE_SECONDS", 0.01)
-
-
-@pytest.fixture
 def coalesces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls any two tokens fast."""
     monkeypatch.setattr(merge, "COALESCE_SECONDS", 1e6)
@@ -178,7 +170,7 @@ async def test_no_token_waits_longer_than_the_window(
     engine, visit = await begin(*STREAM)
     engine.ticket().start()
     for number in range(9):
-        engine.ticket().write_at(gap * number, f"{number} ")
+        engine.ticket().write(f"{number} ", at=gap * number)
         await visit.until(lambda expected=number + 1: len(visit.events) == expected)  # type: ignore[misc]
     await visit.hang_up()
     assert [write.count(b"data: ") for write in visit.writes] == [1] * 9
@@ -200,6 +192,6 @@ async def test_a_silent_stream_is_kept_alive_by_comments_after_its_headers(path:
 async def test_a_failure_after_a_comment_is_an_event() -> None:
     engine, visit = await begin(*STREAM)
     await visit.until(lambda: len(visit.writes) >= 1)
-    engine.ticket().fail(EngineFailed("Request failed during generation: it broke."))
+    engine.ticket().fail(BREAK)
     await visit.until_ended()
-    assert visit.events == [{"error": "Request failed during generation: it broke.", "error_type": "generation"}]
+    assert visit.events == [{"error": str(BREAK), "error_type": "generation"}]

@@ -146,7 +146,7 @@ async def test_times_are_told_in_milliseconds_but_for_the_one_that_tgi_tells_in_
     engine, visit = await begin("/generate", {"inputs": "hi"})
     engine.ticket().start()
     now = time.perf_counter()
-    engine.ticket().write_at(now + 0.25, "a")
+    engine.ticket().write("a", at=now + 0.25)
     engine.ticket().write_last("b", "length", at=now + 0.5)
     await visit.until_ended()
     told = {name: float(visit.headers[f"x-{name}"]) for name in ("inference-time", "time-per-token", "compute-time")}

@@ -5,13 +5,11 @@ from typing import Any
 
 import pytest
 
-from demo.api.delivery import streamed
-from demo.errors import EngineFailed
 from tests.api.client import parse
 from tests.api.jobs.conftest import JobClient
+from tests.api.script import BREAK
 
 pytestmark = pytest.mark.anyio
-BREAK = EngineFailed("Request failed during generation: it broke.")
 
 
 @pytest.fixture
@@ -118,11 +116,8 @@ async def test_a_disconnect_does_not_stop_the_job_and_deleting_the_job_ends_its_
     assert read_numbered(staying.body)[-1][1]["error_type"] == "incomplete_generation"
 
 
-async def test_the_report_has_an_arrival_for_each_write_with_a_token(
-    job: JobClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(streamed, "TICK_SECONDS", 0.005)
-    monkeypatch.setattr(streamed, "KEEP_ALIVE_SECONDS", 0.01)
+@pytest.mark.usefixtures("keeps_alive")
+async def test_the_report_has_an_arrival_for_each_write_with_a_token(job: JobClient) -> None:
     visit = await job.follow()
     await visit.until(lambda: len(visit.writes) >= 1)
     assert (await job.read_report())["streamed"]["arrivals"] == []

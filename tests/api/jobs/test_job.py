@@ -7,11 +7,11 @@ import pytest
 from fastapi import FastAPI
 
 from demo.api.dialects.errors import Refused
-from demo.api.jobs import run_size, store
-from demo.api.jobs.job import Job
+from demo.api.jobs import job as job_module
+from demo.api.jobs import run_size
+from demo.api.jobs.job import Job, JobStore
 from demo.api.jobs.report import MAX_OPEN, DeliveryReport
-from demo.api.jobs.store import JobStore
-from demo.api.jobs.webhook_sender import WebhookSender
+from demo.api.jobs.webhook import WebhookSender
 from demo.api.openapi.reports import InboxDelivery
 from demo.api.routes.webhook_inbox import MAX_BYTES, InboxStore
 from demo.api.traffic import Traffic
@@ -91,7 +91,7 @@ async def test_delete_stops_the_work_and_the_tokens_so_far_can_still_be_fetched(
 async def test_an_unknown_job_is_404_and_so_is_an_expired_one(jobs: JobClient, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await jobs.http.get("/jobs/unknown")).json()["error_type"] == "not_found"
     await jobs.begin()
-    monkeypatch.setattr(store, "KEEP_SECONDS", -1.0)
+    monkeypatch.setattr(job_module, "KEEP_SECONDS", -1.0)
     assert (await jobs.poll())["state"] == "queued"
     jobs.ticket.finish()
     for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/events"), ("GET", "/report")):
@@ -99,7 +99,7 @@ async def test_an_unknown_job_is_404_and_so_is_an_expired_one(jobs: JobClient, m
 
 
 async def test_the_memory_of_results_is_bounded(jobs: JobClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "KEEP_BYTES", int(2.5 * end_job(JobStore(), "192.0.2.7").size))
+    monkeypatch.setattr(job_module, "KEEP_BYTES", int(2.5 * end_job(JobStore(), "192.0.2.7").size))
     ids = []
     for _ in range(4):
         ids.append((await jobs.begin())["id"])
@@ -128,7 +128,7 @@ def list_kept(jobs: JobStore, ended: list[Job]) -> list[bool]:
 
 def test_whoever_sends_many_jobs_pushes_out_its_own_results_under_whatever_key(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = JobStore()
-    monkeypatch.setattr(store, "KEEP_BYTES", 8 * end_job(JobStore(), "192.0.2.7").size)
+    monkeypatch.setattr(job_module, "KEEP_BYTES", 8 * end_job(JobStore(), "192.0.2.7").size)
     modest = [end_job(jobs, "192.0.2.7") for _ in range(3)]
     greedy = [end_job(jobs, "192.0.2.8", str(number)) for number in range(20)]
     assert list_kept(jobs, modest) == [True] * 3
@@ -142,7 +142,7 @@ def test_a_long_result_pushes_out_as_many_short_ones_as_take_its_memory(monkeypa
     jobs = JobStore()
     short = [end_job(jobs, "192.0.2.7") for _ in range(8)]
     long = end_job(jobs, "192.0.2.7", words=100)
-    monkeypatch.setattr(store, "KEEP_BYTES", long.size + 2 * short[0].size)
+    monkeypatch.setattr(job_module, "KEEP_BYTES", long.size + 2 * short[0].size)
     assert list_kept(jobs, [*short, long]) == [False] * 6 + [True] * 3
     assert long.size > 2 * 100 * run_size.EVENT_BYTES
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from demo.errors import EngineFailed, Overloaded
+from demo.errors import Overloaded
 from demo.settings import Settings
 from tests.api.client import MINIMAL, ask, parse, post
-from tests.api.script import AnsweringEngine, open_api
+from tests.api.script import BREAK, AnsweringEngine, open_api
 from tests.api.visit import Visit, begin
 
 
@@ -103,7 +103,7 @@ async def test_an_answer_that_fails_is_logged_with_the_kind_of_its_error(
     if is_cancelled:
         engine.close()
     else:
-        engine.ticket().fail(EngineFailed("Request failed during generation: it broke."))
+        engine.ticket().fail(BREAK)
     await visit.until_ended()
     ((answer,),) = [line["answers"] for line in read_lines(log)]
     assert (answer["generated_tokens"], answer["finish_reason"]) == (1, reason)

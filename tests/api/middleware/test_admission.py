@@ -1,7 +1,5 @@
 """What is refused before anything is computed: bodies too large, wrong keys, and calls from other origins' pages."""
 
-from collections.abc import AsyncIterator
-
 import httpx2
 import pytest
 from fastapi import FastAPI
@@ -9,7 +7,7 @@ from fastapi import FastAPI
 from demo.api.middleware.body_limit import MAX_BODY_BYTES
 from demo.errors import Overloaded
 from demo.settings import Settings
-from tests.api.client import CHAT, GENERATING, MINIMAL, RESPONSES, ask, assert_refused, post
+from tests.api.client import CHAT, GENERATING, MINIMAL, RESPONSES, ask, assert_refused, post, send_pieces
 from tests.api.script import AnsweringEngine, open_api
 from tests.api.visit import Visit
 
@@ -32,11 +30,8 @@ async def test_an_announced_body_that_is_too_large_is_refused_unread(app: FastAP
 
 @pytest.mark.parametrize("path", MINIMAL)
 def test_a_body_that_grows_too_large_is_refused(app: FastAPI, path: str) -> None:
-    async def grow() -> AsyncIterator[bytes]:
-        for _ in range(3):
-            yield b" " * (MAX_BODY_BYTES // 2)
-
-    response = ask(app, "POST", path, content=grow())
+    growing = send_pieces(b" " * (MAX_BODY_BYTES // 2 * 3), MAX_BODY_BYTES // 2)
+    response = ask(app, "POST", path, content=growing)
     assert "content-length" not in response.request.headers
     assert_refused(response, path, 413, "too_large", str(MAX_BODY_BYTES))
 
