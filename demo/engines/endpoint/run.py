@@ -16,11 +16,10 @@ from demo.engines.endpoint.reasoning_start import find_reasoning_start, is_opene
 from demo.engines.endpoint.split import Part, Splitter
 from demo.engines.endpoint.stop_cutter import StopCutter
 from demo.engines.reloading import drop_frames
-from demo.engines.seed import choose_seed
 from demo.errors import DemoError, describe_failure
 from demo.events import Candidate, Done, EngineReport, Event, Failed, FinishReason, ReasoningStart, Sent, Started, Token
 from demo.repetition import find_period
-from demo.request import Request
+from demo.request import Request, choose_seed
 
 logger = logging.getLogger(__name__)
 

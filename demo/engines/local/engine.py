@@ -22,10 +22,9 @@ from demo.engines.local.output import Output
 from demo.engines.local.queue_reports import QueueReports
 from demo.engines.local.scheduler import Scheduler
 from demo.engines.local.sequence import Sequence
-from demo.engines.seed import choose_seed
 from demo.errors import DemoError, EngineFailed, NotReady, describe_closing, describe_shutdown, is_out_of_memory
 from demo.places import require_fit, require_free
-from demo.request import Prompt, Request
+from demo.request import Prompt, Request, choose_seed
 from demo.settings import Settings
 
 if TYPE_CHECKING:
