@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from demo.engine import Broken, Load, Loading, Log, Ready, Status, Ticket
-from demo.engines.backoff import Backoff
 from demo.engines.metered import MeteredEngine
-from demo.engines.reloading import HUNG_SECONDS, STEADY_SECONDS, WATCH_SECONDS, ReloadingEngine
+from demo.engines.reloading import HUNG_SECONDS, STEADY_SECONDS, WATCH_SECONDS, Backoff, ReloadingEngine
 from demo.errors import DemoError, EngineFailed, ModelError, NotReady, SettingError
 from demo.events import Failed
 from demo.request import Request
@@ -268,3 +267,17 @@ def test_metrics_outlive_the_engine_and_a_closed_one_refuses(bench: Bench) -> No
     metered.close()
     with pytest.raises(NotReady, match="shutting down"):
         metered.submit(REQUEST, lambda *events: None)
+
+
+def test_each_pause_is_twice_the_last_up_to_the_longest_and_begins_again_after_a_reset() -> None:
+    backoff = Backoff(2, 20, draw=lambda: 0.0)
+    assert [backoff.choose_pause() for _ in range(6)] == [2, 4, 8, 16, 20, 20]
+    backoff.reset()
+    assert backoff.choose_pause() == 2
+    assert backoff.choose_longest() == 20
+    assert backoff.choose_pause() == 4
+
+
+def test_a_pause_is_up_to_a_fifth_shorter_at_random() -> None:
+    assert Backoff(10, 300, draw=lambda: 1.0).choose_pause() == 8
+    assert 8 <= Backoff(10, 300).choose_pause() <= 10

@@ -11,13 +11,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from demo.engine import Broken, Engine, Load, Log, Piece, Ready, Status, Ticket
+from demo.engine import Broken, Engine, Load, Log, Piece, Ready, Status, Ticket, require_fit
 from demo.engines.local.model import Model
 from demo.engines.zerogpu.gpu_run import GpuRequest, GpuRun, Platform
 from demo.engines.zerogpu.gpu_time import GpuTime
 from demo.errors import DemoError, NotReady, Overloaded, describe_closing, describe_shutdown
 from demo.events import Event
-from demo.places import require_fit
 from demo.request import Prompt, Request, choose_seed
 
 CLOSING_SECONDS: Final = 2.0
