@@ -24,7 +24,8 @@ class Bounds:
 
     def require(self, name: str, number: float | None) -> None:
         """Raise BadRequest where a number is given and out of bounds, as NaN always is."""
-        _require(number is None or self.low <= number <= self.high, name, number, str(self))
+        if number is not None and not self.low <= number <= self.high:
+            raise BadRequest(f"{name} is {number}: it must be {self}.")
 
 
 MAX_STOP_SEQUENCES: Final = 4
