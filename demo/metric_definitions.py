@@ -1,7 +1,7 @@
 """What each benchmark tool calls TTFT, ITL and TPOT, computed from one stream as its client saw it.
 
 Pure functions of times, in seconds since the request was sent. A tool that does not report a metric has None for it.
-Each definition was read in the tool's own source, which the comment above it names.
+Each definition was read in the tool's own source, of which the comment above it names the functions.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -117,7 +117,8 @@ DEFINITIONS: Final = (
         *("guidellm", FIRST_TEXT, TEXT_SPAN, LAST_TEXT),
         "https://github.com/vllm-project/guidellm/blob/main/src/guidellm/schemas/base/request_stats.py",
     ),
-    # NVIDIA's `TTFTMetric`, `InterTokenLatencyMetric`. aiperf names the single gaps inter-chunk latency.
+    # NVIDIA's, genai-perf before aiperf: `TTFTMetric`, `InterTokenLatencyMetric`, whose times are of chunks with text.
+    # aiperf names the single gaps inter-chunk latency.
     Definition(
         *("aiperf, genai-perf", FIRST_TEXT, TEXT_SPAN, NOT_REPORTED),
         "https://github.com/ai-dynamo/aiperf/tree/main/src/aiperf/metrics/types",
