@@ -25,9 +25,8 @@ from demo.access import describe_access, describe_public, read_access
 from demo.api.application import create_api
 from demo.api.ending import Ending
 from demo.api.server import Server
-from demo.drain import Drain
 from demo.engine import Broken, Engine
-from demo.engines.draining import DrainingEngine
+from demo.engines.draining import Drain, DrainingEngine
 from demo.engines.endpoint.engine import open_endpoint
 from demo.engines.fair_engine import FairEngine
 from demo.engines.local.engine import open_engine, release_memory

@@ -1,10 +1,18 @@
-"""Who may generate: what a program has to send, and what a visitor of the page has to know. Knows no HTTP."""
+"""Who may generate: what a program has to send, and what a visitor of the page has to know; and who may operate.
 
+Knows no route; of HTTP, headers' names.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
+from demo.address import is_loopback
 from demo.choice import Choice
 from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, Settings
 from demo.shared_limit import SharedLimit
+
+FORWARDING: Final = {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +55,18 @@ def describe_access(settings: Settings) -> Choice[str]:
         reason = "--api-key; --page-password gives the page another one, --open-page none"
         return Choice("page", "asks for the API key", reason)
     return Choice("page", "open", "--api-key or --page-password guards it and the API")
+
+
+def is_operator(access: Access, has_key: bool, address: str, headers: Iterable[str]) -> bool:
+    """Who runs this server, and may have its model loaded again: whoever has the API key.
+
+    Where there is none, a client on this machine itself, without a proxy between.
+    """
+    if access.api_key is not None:
+        return has_key
+    return is_loopback(address) and not FORWARDING.intersection(name.lower() for name in headers)
+
+
+def may_operate_page(access: Access, address: str, headers: Iterable[str]) -> bool:
+    """The same for a visitor of the page, who has given the API key where that is what the page asks for."""
+    return is_operator(access, access.password == access.api_key, address, headers)

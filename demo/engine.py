@@ -1,4 +1,4 @@
-"""The protocol of an engine, which turns requests into events; its status, its load and its model's card.
+"""The protocol of an engine, which turns requests into events; its status, its load, its places and its model's card.
 
 Knows no engine, and nothing of models, HTTP or pages.
 """
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from demo.errors import DemoError
+from demo.errors import BadRequest, DemoError, Overloaded
 from demo.events import Event
 from demo.request import Prompt, Request
 
@@ -140,3 +140,22 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """End every run with a final event and stop. Returns when the engine's thread has ended."""
+
+
+def require_fit(asked: int, places: int, owner: str = "this server has at most", rest: str = "") -> None:
+    """Raise BadRequest where the `asked` requests of one call are more than the `places` there can be for them."""
+    if asked > places:
+        counted = f"{places} place{'s' if places != 1 else ''}{rest}"
+        raise BadRequest(
+            f"{asked} answers are asked for at once, and {owner} {counted}: ask for fewer choices or prompts in one "
+            "request."
+        )
+
+
+def require_free(asked: int, taken: int, places: int, where: str = "") -> None:
+    """Raise Overloaded where fewer than `asked` of the `places` are free, since `taken` are not."""
+    if taken + asked > places:
+        raise Overloaded(
+            f"Model is overloaded: {taken} requests are being answered{where}, which is the limit. "
+            "Try again in a few seconds."
+        )

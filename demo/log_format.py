@@ -21,5 +21,4 @@ def escape_unprintable(text: str) -> str:
 def _escape(character: str) -> str:
     if character.isprintable():
         return character
-    units = character.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+    return "\\u" + character.encode("utf-16-be", "surrogatepass").hex(" ", 2).replace(" ", "\\u")

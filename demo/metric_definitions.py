@@ -1,17 +1,15 @@
 """What each benchmark tool calls TTFT, ITL and TPOT, computed from one stream as its client saw it.
 
 Pure functions of times, in seconds since the request was sent. A tool that does not report a metric has None for it.
-Each definition was read in the tool's own source, which its function names.
+Each definition was read in the tool's own source, of which the comment above it names the functions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
 from demo.metrics import Timeline, percentile
-
-ChunkKind: TypeAlias = Literal["opening", "token", "closing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +18,7 @@ class Chunk:
 
     time: float
     text: str
-    kind: ChunkKind = "token"
+    kind: Literal["opening", "token", "closing"] = "token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,132 +32,112 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A tool's definitions, in words and as a function of the chunks. `source` is where they can be read."""
+    """A tool's definitions, which are keys of `MEASURES`. `source` is where they can be read."""
 
     tool: str
     ttft: str
     itl: str
     tpot: str
     source: str
-    measure: Callable[[Sequence[Chunk]], Latencies]
+
+    def measure(self, chunks: Sequence[Chunk]) -> Latencies:
+        tokens = sum(map(_is_token, chunks))
+
+        def compute(words: str) -> float | None:
+            counts, formula = MEASURES[words]
+            return formula([chunk.time for chunk in chunks if counts(chunk)], tokens)
+
+        return Latencies(compute(self.ttft), compute(self.itl), compute(self.tpot))
 
 
-def measure_ours(chunks: Sequence[Chunk]) -> Latencies:
-    """This project: `demo/metrics.py`. TTFT ends with the first visible text, the gaps are between tokens."""
-    tokens = [chunk for chunk in chunks if chunk.kind == "token"]
-    first_text = next((chunk.time for chunk in tokens if chunk.text), None)
-    times = tuple(chunk.time for chunk in tokens)
-    return Latencies(first_text, _mean_gap(times), Timeline(tokens=times).tpot)
+def _is_any(chunk: Chunk) -> bool:
+    return True
 
 
-def measure_vllm(chunks: Sequence[Chunk]) -> Latencies:
-    """vLLM: `async_request_openai_chat_completions` in vllm/benchmarks/lib/endpoint_request_func.py.
-
-    Every chunk with `choices` counts, with text or without, so also the opening and the closing one. TPOT is
-    `calculate_metrics` in vllm/benchmarks/serve.py: (latency - TTFT) / (n - 1), where latency ends with the last chunk.
-    """
-    times, count = [chunk.time for chunk in chunks], _count_tokens(chunks)
-    return Latencies(_first(times), _mean_gap(times), _divide(_span(times), count - 1))
+def _is_token(chunk: Chunk) -> bool:
+    return chunk.kind == "token"
 
 
-def measure_guidellm(chunks: Sequence[Chunk]) -> Latencies:
-    """guidellm: `GenerativeRequestStats` in src/guidellm/schemas/base/request_stats.py.
-
-    TTFT ends with the first chunk whose content is not empty (`add_streaming_line` in
-    backends/openai/request_handlers.py). ITL is (last - first) / (n - 1), TPOT is last / n: the prompt is in it.
-    """
-    times, count = _list_texts(chunks), _count_tokens(chunks)
-    return Latencies(_first(times), _divide(_span(times), count - 1), _divide(_last(times), count))
+def _has_text(chunk: Chunk) -> bool:
+    return chunk.text != ""
 
 
-def measure_without_tpot(chunks: Sequence[Chunk]) -> Latencies:
-    """NVIDIA's aiperf, and genai-perf before it: `TTFTMetric`, `InterTokenLatencyMetric` in src/aiperf/metrics/types.
-
-    Hugging Face's inference-benchmarker computes the same: `TextGenerationAggregatedResponse` in src/requests.rs.
-    ITL is (last - first) / (n - 1), both with text; there is no TPOT. aiperf names the single gaps inter-chunk latency;
-    inference-benchmarker counts n by tokenizing the text again, where here n is the server's count.
-    """
-    times = _list_texts(chunks)
-    return Latencies(_first(times), _divide(_span(times), _count_tokens(chunks) - 1), None)
+def _first(times: Sequence[float], tokens: int) -> float | None:
+    return times[0] if times else None
 
 
-def measure_inference_perf(chunks: Sequence[Chunk]) -> Latencies:
-    """Kubernetes' inference-perf: `parse_sse_stream` in inference_perf/apis, `summarize_requests` in reportgen/base.py.
-
-    Only chunks with content have times. ITL is each gap between them, TPOT is (last - first) / (n - 1). The tool's
-    NTPOT, "normalized", is the whole latency / n.
-    """
-    times = _list_texts(chunks)
-    return Latencies(_first(times), _mean_gap(times), _divide(_span(times), _count_tokens(chunks) - 1))
+def _mean_gap(times: Sequence[float], tokens: int) -> float | None:
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    return sum(gaps) / len(gaps) if gaps else None
 
 
-def measure_llmperf(chunks: Sequence[Chunk]) -> Latencies:
-    """Ray's llmperf: `llm_request` in src/llmperf/ray_clients/openai_chat_completions_client.py.
+def _divide_span(times: Sequence[float], tokens: int) -> float | None:
+    return (times[-1] - times[0]) / (tokens - 1) if times and tokens > 1 else None
 
-    ITL is the sum of all times, the TTFT among them, / n (`token_benchmark_ray.py`). There is no TPOT.
-    """
-    times = _list_texts(chunks)
-    return Latencies(_first(times), _divide(_last(times), _count_tokens(chunks)), None)
+
+def _divide_last(times: Sequence[float], tokens: int) -> float | None:
+    return times[-1] / tokens if times and tokens else None
 
 
 FIRST_TEXT: Final = "first chunk with text"
+TEXT_SPAN: Final = "(last − first text) / (n − 1)"
+LAST_TEXT: Final = "last text / n, prompt included"
 NOT_REPORTED: Final = "not reported"
+Formula: TypeAlias = Callable[[Sequence[float], int], float | None]
+# What a metric's words say: which chunks count, and what is computed of their times and of n, the server's tokens.
+MEASURES: Final[dict[str, tuple[Callable[[Chunk], bool], Formula]]] = {
+    "first visible text": (_has_text, _first),
+    FIRST_TEXT: (_has_text, _first),
+    "first chunk, even an empty one": (_is_any, _first),
+    "gaps between tokens": (_is_token, _mean_gap),
+    "gaps between all chunks": (_is_any, _mean_gap),
+    "gaps between chunks with text": (_has_text, _mean_gap),
+    "(last − first token) / (n − 1)": (_is_token, lambda times, tokens: Timeline(tokens=tuple(times)).tpot),
+    "(last − first chunk) / (n − 1)": (_is_any, _divide_span),
+    TEXT_SPAN: (_has_text, _divide_span),
+    LAST_TEXT: (_has_text, _divide_last),
+    NOT_REPORTED: (_is_any, lambda times, tokens: None),
+}
 DEFINITIONS: Final = (
     Definition(
-        "this project",
-        "first visible text",
-        "gaps between tokens",
-        "(last − first token) / (n − 1)",
+        *("this project", "first visible text", "gaps between tokens", "(last − first token) / (n − 1)"),
         "demo/metrics.py",
-        measure_ours,
     ),
+    # `async_request_openai_chat_completions`. Every chunk with `choices` counts, with text or without, so also the
+    # opening and the closing one. TPOT is `calculate_metrics` in vllm/benchmarks/serve.py: (latency - TTFT) / (n - 1),
+    # where latency ends with the last chunk.
     Definition(
-        "vLLM bench serve",
-        "first chunk, even an empty one",
-        "gaps between all chunks",
+        *("vLLM bench serve", "first chunk, even an empty one", "gaps between all chunks"),
         "(last − first chunk) / (n − 1)",
         "https://github.com/vllm-project/vllm/blob/main/vllm/benchmarks/lib/endpoint_request_func.py",
-        measure_vllm,
     ),
+    # `GenerativeRequestStats`. TTFT ends with the first chunk whose content is not empty (`add_streaming_line` in
+    # backends/openai/request_handlers.py).
     Definition(
-        "guidellm",
-        FIRST_TEXT,
-        "(last − first text) / (n − 1)",
-        "last text / n, prompt included",
+        *("guidellm", FIRST_TEXT, TEXT_SPAN, LAST_TEXT),
         "https://github.com/vllm-project/guidellm/blob/main/src/guidellm/schemas/base/request_stats.py",
-        measure_guidellm,
     ),
+    # NVIDIA's, genai-perf before aiperf: `TTFTMetric`, `InterTokenLatencyMetric`, whose times are of chunks with text.
+    # aiperf names the single gaps inter-chunk latency.
     Definition(
-        "aiperf, genai-perf",
-        FIRST_TEXT,
-        "(last − first text) / (n − 1)",
-        NOT_REPORTED,
+        *("aiperf, genai-perf", FIRST_TEXT, TEXT_SPAN, NOT_REPORTED),
         "https://github.com/ai-dynamo/aiperf/tree/main/src/aiperf/metrics/types",
-        measure_without_tpot,
     ),
+    # Hugging Face's `TextGenerationAggregatedResponse`. It counts n by tokenizing the text again.
     Definition(
-        "inference-benchmarker",
-        FIRST_TEXT,
-        "(last − first text) / (n − 1)",
-        NOT_REPORTED,
+        *("inference-benchmarker", FIRST_TEXT, TEXT_SPAN, NOT_REPORTED),
         "https://github.com/huggingface/inference-benchmarker/blob/main/src/requests.rs",
-        measure_without_tpot,
     ),
+    # Kubernetes': `parse_sse_stream` in inference_perf/apis, `summarize_requests` in reportgen/base.py. Only chunks
+    # with content have times. The tool's NTPOT, "normalized", is the whole latency / n.
     Definition(
-        "inference-perf",
-        FIRST_TEXT,
-        "gaps between chunks with text",
-        "(last − first text) / (n − 1)",
+        *("inference-perf", FIRST_TEXT, "gaps between chunks with text", TEXT_SPAN),
         "https://github.com/kubernetes-sigs/inference-perf/blob/main/inference_perf/reportgen/base.py",
-        measure_inference_perf,
     ),
+    # Ray's: `llm_request`. ITL is the sum of all times, the TTFT among them, / n (`token_benchmark_ray.py`).
     Definition(
-        "llmperf",
-        FIRST_TEXT,
-        "last text / n, prompt included",
-        NOT_REPORTED,
+        *("llmperf", FIRST_TEXT, LAST_TEXT, NOT_REPORTED),
         "https://github.com/ray-project/llmperf/blob/main/src/llmperf/ray_clients/openai_chat_completions_client.py",
-        measure_llmperf,
     ),
 )
 
@@ -170,40 +148,11 @@ def compare_definitions(streams: Sequence[Sequence[Chunk]]) -> list[tuple[Defini
 
 
 def _take_medians(latencies: Sequence[Latencies]) -> Latencies:
-    def take(values: Sequence[float | None]) -> float | None:
+    def take(values: Iterable[float | None]) -> float | None:
         return percentile([value for value in values if value is not None], 50)
 
     return Latencies(
-        take([each.ttft for each in latencies]),
-        take([each.itl for each in latencies]),
-        take([each.tpot for each in latencies]),
+        take(each.ttft for each in latencies),
+        take(each.itl for each in latencies),
+        take(each.tpot for each in latencies),
     )
-
-
-def _count_tokens(chunks: Sequence[Chunk]) -> int:
-    return sum(chunk.kind == "token" for chunk in chunks)
-
-
-def _list_texts(chunks: Sequence[Chunk]) -> list[float]:
-    return [chunk.time for chunk in chunks if chunk.text]
-
-
-def _first(times: Sequence[float]) -> float | None:
-    return times[0] if times else None
-
-
-def _last(times: Sequence[float]) -> float | None:
-    return times[-1] if times else None
-
-
-def _span(times: Sequence[float]) -> float | None:
-    return times[-1] - times[0] if times else None
-
-
-def _mean_gap(times: Sequence[float]) -> float | None:
-    gaps = [later - earlier for earlier, later in pairwise(times)]
-    return sum(gaps) / len(gaps) if gaps else None
-
-
-def _divide(seconds: float | None, count: int) -> float | None:
-    return None if seconds is None or count < 1 else seconds / count

@@ -1,16 +1,42 @@
-"""A request: a prompt or a conversation, how tokens are sampled, and where generation ends.
+"""A request: a prompt or a conversation, how tokens are sampled, and where generation ends; the bounds of its numbers.
 
-Knows nothing of models, HTTP or pages.
+The bounds are those that a clock, and float32 and int64 tensors, can represent. Knows nothing of models, HTTP or pages.
 """
 
+import secrets
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from demo.bounds import COUNT, MAX_STOP_SEQUENCES, PACE, PENALTY, SCALE, SEED, TOP_N
 from demo.errors import BadRequest
-from demo.surrogates import has_lone_surrogate
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """From `low` to `high`, both included."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"between {self.low} and {self.high}"
+
+    def require(self, name: str, number: float | None) -> None:
+        """Raise BadRequest where a number is given and out of bounds, as NaN always is."""
+        if number is not None and not self.low <= number <= self.high:
+            raise BadRequest(f"{name} is {number}: it must be {self}.")
+
+
+MAX_STOP_SEQUENCES: Final = 4
+DRAWN_BITS: Final = 53  # of a seed that is drawn: JavaScript holds larger integers inexactly
+
+COUNT: Final = Bounds(1, 2**31 - 1)
+TOP_N: Final = Bounds(0, 5)
+SEED: Final = Bounds(0, 2**64 - 1)
+SCALE: Final = Bounds(1e-30, 1e30)  # a logit multiplied or divided by it is still a finite float32
+PENALTY: Final = Bounds(-2, 2)
+PACE: Final = Bounds(0.01, 1_000_000)  # tokens/s: a stream of less than one token in 100 s would only occupy a slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +158,23 @@ def find_question(prompt: Prompt) -> str:
 def find_begun(prompt: Prompt) -> str:
     """The answer that a conversation ends with, to be continued; empty where there is none."""
     return prompt[-1].content if isinstance(prompt, tuple) and prompt[-1].role == "assistant" else ""
+
+
+def choose_seed(request: Request, bits: int = DRAWN_BITS) -> int:
+    """The seed of `request`, else a new one of at most `bits` bits, so that the answer can be repeated."""
+    seed = request.sampling.seed
+    return secrets.randbits(min(bits, DRAWN_BITS)) if seed is None else seed
+
+
+def has_lone_surrogate(text: str) -> bool:
+    """Whether `text` holds half a character, which JSON and Python let into a text and no UTF-8 can encode."""
+    if text.isascii():
+        return False
+    try:
+        text.encode()  # ten times as fast as a search for one
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _require(holds: bool, name: str, value: object, allowed: str) -> None:

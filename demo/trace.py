@@ -21,9 +21,8 @@ from demo.errors import BadRequest
 from demo.events import Done, EngineReport, Event, FinishReason, ReasoningStart, Started, Token, is_elsewhere
 from demo.json_size import measure_json
 from demo.reasoning import read_raw
-from demo.request import Message, Request, Role, Sampling, TokenIds, find_question
+from demo.request import Message, Request, Role, Sampling, TokenIds, find_question, has_lone_surrogate
 from demo.run import Run
-from demo.surrogates import has_lone_surrogate
 
 VERSION: Final = 1
 MAX_BYTES: Final = 2 * 1024 * 1024

@@ -19,7 +19,6 @@ from demo.engines.local.runners.cpu_llama.weights.blocks import EIGHT_BITS, FIVE
 from demo.settings import Settings, describe_setting, format_flag, format_variable
 from demo.snippets import FOLDER, LANGUAGES
 from tests import way
-from tests.engines.local import test_way
 from tests.engines.local.runners.cpu_llama.architectures.paths import find_gpu_path
 from tests.engines.local.runners.cpu_llama.architectures.tiny_families import CONFIGS
 
@@ -139,7 +138,7 @@ PARTS: Final[dict[str, Callable[[str], str]]] = {
     "families": write_families,
     "quantizations": write_quantizations,
     "stations": lambda _: way.write_table(),
-    "way": lambda _: test_way.write_table(),
+    "way": lambda _: way.write_inside(),
 }
 MARKED: Final = re.compile(r"^(<!-- ([a-z ]+)(?:: ([^\n]*))? -->\n).*?^(<!-- end of \2 -->)$", re.DOTALL | re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""The program itself, started as a person starts it."""
+"""The program itself, started as a person starts it; --allowed-hosts: a website whose name points here gets nothing."""
 
 import os
 import re
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -26,17 +27,22 @@ ROOT = Path(__file__).parent.parent
 LOADED = "Ready to answer"
 SHUTDOWN_SECONDS = 5.0
 PATIENCE = 60.0
+ALLOWED, REFUSED = 200, 421
 HTTP = httpx2.Client(headers={"Connection": "close"}, timeout=PATIENCE, trust_env=False)
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
+    return make_environment(tmp_path)
+
+
+def make_environment(folder: Path) -> dict[str, str]:
     """A first start, but with the kernels compiled."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DEMO_", "SPACE_"))}
     return kept | {
         "HF_HUB_OFFLINE": "1",
-        "HF_HOME": str(tmp_path / "hub"),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "HF_HOME": str(folder / "hub"),
+        "XDG_CACHE_HOME": str(folder / "cache"),
         "NUMBA_CACHE_DIR": str(kernel_cache_dir()),
     }
 
@@ -239,3 +245,51 @@ def test_an_address_that_is_not_this_machines_is_one_sentence(hostname: str) -> 
         Server(Settings(hostname=hostname, port=0), {})
     assert str(refusal.value).startswith(f"--hostname {hostname} with --port 0 can't be listened on (")
     assert len(str(refusal.value).splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The program's port; one process for all hosts."""
+    arguments = ["--port", "0", "--replay-only", "--no-ui", "--allowed-hosts", "demo.example,*.lan"]
+    with start(arguments, make_environment(tmp_path_factory.mktemp("home"))) as process:
+        yield urlsplit(url_in(read_until(process, "Listening on"))).port or 0
+
+
+def ask(port: int, target: str, *hosts: str) -> int:
+    """The status of a request with these Host headers."""
+    head = "".join(
+        [f"GET {target} HTTP/1.1\r\n", *(f"Host: {host}\r\n" for host in hosts), "Connection: close\r\n\r\n"]
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(head.encode())
+        return int(connection.makefile("rb").readline().split()[1])
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", ALLOWED),
+        ("localhost:{port}", ALLOWED),
+        ("127.0.0.1:{port}", ALLOWED),
+        ("[::1]:{port}", ALLOWED),
+        ("demo.example", ALLOWED),
+        ("printer.lan", ALLOWED),
+        ("rebound.example:{port}", REFUSED),
+        ("localhost.rebound.example", REFUSED),
+        ("demo.example.rebound.example", REFUSED),
+        ("[2001:db8::1]", REFUSED),
+        ("lan", REFUSED),
+    ],
+)
+def test_only_own_and_allowed_names_are_answered(port: int, host: str, status: int) -> None:
+    assert ask(port, "/health", host.format(port=port)) == status
+
+
+def test_of_an_absolute_target_its_own_host_counts_and_not_the_header(port: int) -> None:
+    assert ask(port, f"http://localhost:{port}/health", "rebound.example") == ALLOWED
+    assert ask(port, f"http://rebound.example:{port}/health", "localhost") == REFUSED
+
+
+@pytest.mark.parametrize("hosts", [(), ("",), ("localhost", "rebound.example"), ("rebound.example", "localhost")])
+def test_a_request_that_names_no_host_or_two_is_not_answered(port: int, hosts: tuple[str, ...]) -> None:
+    assert ask(port, "/health", *hosts) in (400, REFUSED)

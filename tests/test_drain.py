@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from demo.drain import Drain
+from demo.engines.draining import Drain
 from demo.errors import NotReady
 from tests.test_app import HTTP, PATIENCE, SHUTDOWN_SECONDS, environment, read_until, start, url_in
 

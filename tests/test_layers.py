@@ -6,7 +6,7 @@ Beside app.py, `static` is a program of its own: core <- engines <- ui <- static
 import ast
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -45,18 +45,16 @@ MAX_LINES = 300
 
 
 def name_of(path: Path) -> str:
-    return str(path.relative_to(ROOT))
+    """The name of the module in a file."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
-def layer_of(path: Path) -> str:
-    """One of `LAYERS`."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return "app" if parts == ("app",) else layer_of_parts(parts)
-
-
-def layer_of_parts(parts: Sequence[str]) -> str:
-    """The layer of `demo`, then folders, then a module or a name in it."""
-    if parts[1:2] == ("engines",) and parts[2:3] in (("local",), ("zerogpu",)):
+def layer_of(module: str) -> str:
+    """One of `LAYERS`, of a module of ours or of a name in it; empty where it is not ours."""
+    parts = module.split(".")
+    if parts[0] != "demo":
+        return "app" if module == "app" else ""
+    if parts[1:3] in (["engines", "local"], ["engines", "zerogpu"]):
         return parts[2]
     return parts[1] if len(parts) > 1 and (ROOT / "demo" / parts[1]).is_dir() else "core"
 
@@ -71,44 +69,38 @@ def read_imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def layer_of_module(module: str) -> str | None:
-    """The layer of one of our modules; None where it is not ours."""
-    parts = tuple(module.split("."))
-    return layer_of_parts(parts) if parts[0] == "demo" else None
-
-
 @cache
-def list_imports() -> list[tuple[Path, str]]:
-    """Every file with each module that it imports."""
-    return [(path, module) for path in FILES for module in read_imports(path)]
+def list_imports() -> list[tuple[str, str]]:
+    """Every module of ours with each module that it imports."""
+    return [(name_of(path), module) for path in FILES for module in read_imports(path)]
 
 
 def list_wrong(is_wrong: Callable[[str, str], bool]) -> list[str]:
-    """The imports that are wrong, asked by the file's layer and the module."""
-    return [f"{name_of(path)} imports {module}" for path, module in list_imports() if is_wrong(layer_of(path), module)]
+    """The imports that are wrong, asked by the layer of the module that imports, and by the imported one."""
+    return [f"{name} imports {module}" for name, module in list_imports() if is_wrong(layer_of(name), module)]
 
 
 def test_each_layer_imports_only_those_below_it() -> None:
-    assert list_wrong(lambda layer, module: layer_of_module(module) not in {None, *LAYERS[layer]}) == []
+    assert list_wrong(lambda layer, module: layer_of(module) not in {"", *LAYERS[layer]}) == []
 
 
 def test_each_sub_package_of_the_api_imports_only_those_before_it() -> None:
     wrong = []
-    for path, module in list_imports():
-        parts = path.relative_to(ROOT).parts
-        if parts[:2] != ("demo", "api") or len(parts) < 4:
+    for name, module in list_imports():
+        parts = name.split(".")
+        if parts[:2] != ["demo", "api"] or len(parts) < 4:
             continue
         imported = module.split(".")[2] if module.startswith("demo.api.") else ""
         if imported in API_TOP or (imported in API and API.index(imported) > API.index(parts[2])):
-            wrong.append(f"{name_of(path)} imports {module}")
+            wrong.append(f"{name} imports {module}")
     assert wrong == []
 
 
 def test_modules_form_no_circle() -> None:
-    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in FILES}
+    modules = {name_of(path).removesuffix(".__init__") for path in FILES}
     graph: dict[str, set[str]] = {}
-    for path, imported in list_imports():
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for importing, imported in list_imports():
+        name = importing.removesuffix(".__init__")
         target = imported if imported in modules else imported.rpartition(".")[0]
         graph.setdefault(name, set()).update({target} & modules - {name})
     TopologicalSorter(graph).prepare()  # raises CycleError
@@ -128,12 +120,12 @@ def test_tensors_live_in_the_local_engine_components_in_the_page_and_the_server_
 
 
 def test_app_py_knows_every_layer() -> None:
-    known = {layer_of_module(module) for module in read_imports(ROOT / "app.py")}
-    assert known - {None} == LAYERS["app"]
+    known = {layer_of(module) for module in read_imports(ROOT / "app.py")}
+    assert known - {""} == LAYERS["app"]
 
 
 def test_a_file_can_be_read_without_scrolling_far() -> None:
-    lengths = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in FILES if layer_of(path) != "app"}
+    lengths = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in FILES if path != ROOT / "app.py"}
     assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
 
 

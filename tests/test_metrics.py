@@ -51,17 +51,14 @@ def test_whole_is_the_same_run_with_everything_at_its_end(times: list[float]) ->
         assert streamed.ttft <= whole.ttft
 
 
-def test_before_anything_happened_every_number_is_none() -> None:
-    timeline = measure_streamed(SUBMITTED, [])
-    assert timeline == Timeline()
-    assert (timeline.ttft, timeline.total, timeline.tpot, timeline.rate) == (None, None, None, None)
+@pytest.mark.parametrize(("events", "end"), [([], None), ([Failed(SUBMITTED + 2, EngineFailed("broke"))], 2)])
+def test_without_a_token_every_number_is_none_but_the_total_of_a_run_that_has_ended(
+    events: list[Event], end: float | None
+) -> None:
+    timeline = measure_streamed(SUBMITTED, events)
+    assert timeline == Timeline(end=end)
+    assert (timeline.ttft, timeline.total, timeline.tpot, timeline.rate) == (None, end, None, None)
     assert timeline.gaps == ()
-
-
-def test_a_run_without_a_token_has_a_total_and_nothing_else() -> None:
-    timeline = measure_streamed(SUBMITTED, [Failed(SUBMITTED + 2, EngineFailed("broke"))])
-    assert timeline.total == 2
-    assert (timeline.started, timeline.ttft, timeline.tpot, timeline.rate) == (None, None, None, None)
 
 
 def test_ttft_ends_with_the_first_text_and_not_with_a_later_token_or_the_end() -> None:

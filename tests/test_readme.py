@@ -25,6 +25,7 @@ _, FRONT_MATTER, BODY = TEXTS[README].split("---\n", 2)
 SPACE: Final = yaml.safe_load(FRONT_MATTER)
 MAX_BYTES: Final = 12_000
 MAX_LINES: Final = 1_000
+MAX_INSIDE: Final = 500  # of these in the engine
 OTHERS: Final = {"--concurrency"}  # flags of `python -m demo.bench`
 
 
@@ -137,3 +138,4 @@ def test_the_stations_of_a_tokens_way_are_numbered_in_order_and_can_be_read_in_o
     assert stations
     assert [station.number for station in stations] == list(range(1, len(stations) + 1))
     assert way.count_lines(stations) <= MAX_LINES
+    assert sum(way.measure_inside().values()) <= MAX_INSIDE

@@ -1,4 +1,4 @@
-"""One token's way from click to paint: the functions that a comment `Way N: …` stands above."""
+"""One token's way from click to paint: the functions that a comment `Way N: …` stands above, and the engine's own."""
 
 import ast
 import re
@@ -8,12 +8,26 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
-from tests.engines.local import test_way
-
 ROOT: Final = Path(__file__).parent.parent
 FOLDERS: Final = ("demo", "assets/page", "assets/answer")
 COMMENT: Final = re.compile(r"^\s*(?:#|//) Way (\d+): (.+)$")
 ENGINE: Final = "demo/engines/local/engine.py"  # what happens behind it is told in its own README
+# Functions and classes of its folder.
+INSIDE: Final = {
+    "engine.py": "LocalEngine.submit_all, LocalEngine._answer, LocalEngine._take_new",
+    "scheduler.py": (
+        "Scheduler.plan, Scheduler._plan_decodes, Scheduler._plan_prefills, Scheduler._order, Scheduler._allocate, "
+        "Scheduler._plan_prefill"
+    ),
+    "step_loop.py": "StepLoop.step, StepLoop._launch, StepLoop._read",
+    "step.py": "launch, InFlightStep",
+    "runners/cpu_llama/runner.py": "CpuLlamaRunner",
+    "runners/cpu_llama/model.py": "Llama.compute",
+    "runners/cpu_llama/forward_batch.py": "ForwardBatch",
+    "sampler.py": "BatchSampler, Group, draw_ids, make_report, SamplerOutput, read_outcome",
+    "sequence.py": "Sequence.accept",
+    "output.py": "Output.accept, Output._read, Output._write",
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,7 +89,17 @@ def count_lines(stations: list[Station]) -> int:
 def count_engine(stations: list[Station]) -> int:
     """The lines of the engine's own way, without its door, which is a station."""
     door = sum(station.lines for station in stations if station.path == ENGINE)
-    return sum(test_way.measure(file, names) for file, names in test_way.WAY.items()) - door
+    return sum(measure_inside().values()) - door
+
+
+def measure_inside() -> dict[str, int]:
+    """The lines of the engine's own way in each of its files."""
+    lines = {}
+    for file, names in INSIDE.items():
+        nodes = dict(walk(ast.parse(((ROOT / ENGINE).parent / file).read_text("utf-8"))))
+        chosen = [nodes[name] for name in names.split(", ")]
+        lines[file] = sum((node.end_lineno or 0) - node.lineno + 1 for node in chosen)
+    return lines
 
 
 def write_table() -> str:
@@ -93,3 +117,10 @@ def link(path: str) -> str:
     """A link to a file, from `demo/README.md`."""
     inside = path.removeprefix("demo/")
     return f"[`{path}`]({inside if inside != path else f'../{path}'})"
+
+
+def write_inside() -> str:
+    """The rows of the table in the engine's own README."""
+    lines = measure_inside()
+    rows = [f"| `{file}` | `{names.replace(', ', '`, `')}` | {lines[file]} |" for file, names in INSIDE.items()]
+    return "\n".join([*rows, f"| | in all | {sum(lines.values())} |"])

@@ -31,7 +31,7 @@ from demo.api.routes.jobs import build_job_routes
 from demo.api.routes.responses import build_response_routes
 from demo.api.routes.simulated_faults import build_simulated_fault_routes
 from demo.api.routes.webhook_inbox import build_inbox_routes
-from demo.drain import Drain
+from demo.engines.draining import Drain
 from demo.engines.metered import MeteredEngine
 from demo.settings import Settings
 

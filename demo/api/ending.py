@@ -3,8 +3,8 @@
 import logging
 from dataclasses import dataclass
 
-from demo.drain import Drain
 from demo.engine import Engine
+from demo.engines.draining import Drain
 
 logger = logging.getLogger(__name__)
 

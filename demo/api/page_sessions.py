@@ -13,10 +13,9 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from demo.access import Access
+from demo.access import Access, is_operator
 from demo.address import read_address
 from demo.api.guess_limit import GuessLimit
-from demo.operator import is_operator
 
 LIFETIME_SECONDS: Final = 24 * 3600
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from demo.client_key import find_address_key
-from demo.engine import Engine, Log, Ticket
+from demo.engine import Engine, Log, Ticket, require_fit
 from demo.engines.returning_clients import ReturningClients
 from demo.engines.wrapper import EngineWrapper, Place
 from demo.errors import Overloaded
-from demo.places import require_fit
 from demo.request import Request
 from demo.shared_limit import SharedLimit
 

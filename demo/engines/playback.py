@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from demo.engine import Engine, Load, Log, Ticket
+from demo.engine import Engine, Load, Log, Ticket, require_fit
 from demo.errors import DemoError, EngineFailed, Overloaded, describe_closing, describe_failure, describe_shutdown
 from demo.events import Done, Event, Failed, Token
-from demo.places import require_fit
 
 logger = logging.getLogger(__name__)
 

@@ -5,15 +5,15 @@ A broken engine is closed and released before the next one is opened: two models
 
 import gc
 import logging
+import random
 import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from demo.engine import Broken, Engine, Load, Loading, Log, Piece, Ready, Status, Ticket
-from demo.engines.backoff import Backoff
 from demo.errors import DemoError, EngineFailed, ModelError, NotReady, SettingError, describe_closing
 from demo.request import Prompt, Request
 
@@ -22,6 +22,33 @@ logger = logging.getLogger(__name__)
 WATCH_SECONDS: Final = 5.0  # between two looks at whether the engine hangs
 HUNG_SECONDS: Final = 120.0  # /health reports a stall after half of that
 STEADY_SECONDS: Final = 300.0  # an engine that worked for so long and breaks is opened after the shortest pause
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Each pause is twice the one before, from `shortest` to `longest` seconds, and up to a fifth shorter at random.
+
+    Jittered, so that many servers whose hub comes back do not all ask it in the same second.
+    """
+
+    shortest: float = 2.0
+    longest: float = 300.0
+    draw: Callable[[], float] = random.random
+    _pause: float = 0.0
+
+    def choose_pause(self) -> float:
+        self._pause = min(max(2 * self._pause, self.shortest), self.longest)
+        return self._jitter(self._pause)
+
+    def choose_longest(self) -> float:
+        """A pause before an attempt that will probably fail too."""
+        return self._jitter(self.longest)
+
+    def reset(self) -> None:
+        self._pause = 0.0
+
+    def _jitter(self, pause: float) -> float:
+        return pause * (1 - 0.2 * self.draw())
 
 
 class ReloadingEngine(Engine):

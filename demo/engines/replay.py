@@ -23,10 +23,6 @@ logger = logging.getLogger(__name__)
 RECORDINGS: Final = Path(__file__).resolve().parents[2] / "assets" / "traces"
 
 
-class NotRecorded(BadRequest):
-    """No recording is of this request."""
-
-
 class Replay(PlaybackEngine):
     """Plays the one of `traces` (at least one) with the request's prompt and settings; at most `limit` at once."""
 
@@ -57,11 +53,11 @@ def open_replay(traces: Sequence[Trace], settings: Settings) -> Replay:
 
 
 def find_trace(traces: Sequence[Trace], request: Request) -> Trace:
-    """The recording of `request`, of any length, pace and client. Raises NotRecorded."""
+    """The recording of `request`, of any length, pace and client. Raises BadRequest where there is none."""
     for trace in traces:
         if _drop_circumstances(request) == _drop_circumstances(trace.request):
             return trace
-    raise NotRecorded(
+    raise BadRequest(
         "This server plays recorded runs only, and none is of this prompt with these settings: send one of "
         f"{', '.join(repr(trace.question) for trace in traces)} with the settings that it was recorded with."
     )

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from demo.engine import Engine, Load, Log, Ticket
+from demo.engine import Engine, Load, Log, Ticket, require_fit, require_free
 from demo.engines.wrapper import EngineWrapper, Place
 from demo.errors import NotReady, Overloaded
-from demo.places import require_fit, require_free
 from demo.request import Request
 
 SHARE: Final = 4  # a sandbox takes at most 1 / SHARE of the engine's concurrent requests

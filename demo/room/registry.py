@@ -8,8 +8,8 @@ from typing import Final
 from demo.api.dialects.errors import Refused
 from demo.api.guess_limit import GuessLimit
 from demo.client_key import find_address_key
-from demo.drain import Drain
 from demo.engine import Engine
+from demo.engines.draining import Drain
 from demo.room.keys import is_secret, make_code, read_code
 from demo.room.room import ClosedWhy, Room
 from demo.room.runner import Runner

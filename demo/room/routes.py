@@ -7,8 +7,8 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
 from demo.api.openapi import documents
-from demo.drain import Drain
 from demo.engine import Engine
+from demo.engines.draining import Drain
 from demo.room.bodies import Code
 from demo.room.phone_page import PhonePage
 from demo.room.phone_routes import add_phone_routes

@@ -8,11 +8,10 @@ from fastapi import FastAPI
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
-from demo.access import describe_access, describe_public, read_access
+from demo.access import describe_access, describe_public, may_operate_page, read_access
 from demo.api.application import create_api
 from demo.engines.metered import MeteredEngine
 from demo.errors import SettingError
-from demo.operator import may_operate_page
 from demo.settings import Settings
 from tests.api.client import ask, assert_refused
 from tests.api.script import AnsweringEngine

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from pkgutil import resolve_name
 
-from tests.test_layers import FILES, ROOT
+from tests.test_layers import FILES, ROOT, read_imports
 
 ENGINES = [path for path in FILES if path.is_relative_to(ROOT / "demo" / "engines")]
 LIBRARIES = {"torch", "numba", "llvmlite", "transformers", "gguf"}
@@ -26,7 +26,8 @@ def test_each_librarys_private_names_stand_in_one_file() -> None:
 
 
 def test_every_name_that_is_imported_from_a_library_is_there() -> None:
-    names = {name: path for path in ENGINES for name in list_imports(path)}
+    imported = ((name, path) for path in ENGINES for name in read_imports(path))
+    names = {name: path for name, path in imported if name.partition(".")[0] in LIBRARIES}
     assert not [f"{path.relative_to(ROOT)} needs {name}" for name, path in names.items() if not is_there(name)]
 
 
@@ -56,13 +57,6 @@ def list_private(path: Path) -> Iterator[str]:
 
 def is_private(name: str) -> bool:
     return name.startswith("_") and not name.endswith("__")
-
-
-def list_imports(path: Path) -> Iterator[str]:
-    """Each name that a file imports from one of the libraries, with its module."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] in LIBRARIES:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def is_there(name: str) -> bool:

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from demo.engine import Broken, Load, Loading, Log, Ready, Status, Ticket
-from demo.engines.backoff import Backoff
 from demo.engines.metered import MeteredEngine
-from demo.engines.reloading import HUNG_SECONDS, STEADY_SECONDS, WATCH_SECONDS, ReloadingEngine
+from demo.engines.reloading import HUNG_SECONDS, STEADY_SECONDS, WATCH_SECONDS, Backoff, ReloadingEngine
 from demo.errors import DemoError, EngineFailed, ModelError, NotReady, SettingError
 from demo.events import Failed
 from demo.request import Request
@@ -157,32 +156,23 @@ def test_no_engine_is_opened_while_an_earlier_one_is_in_memory_also_where_its_ru
     kept[0].cancel()  # no effect: its engine is gone
 
 
-def test_after_one_pause_the_error_and_a_circle_keep_no_engine_in_memory(bench: Bench) -> None:
+@pytest.mark.parametrize("pauses", [[2], [2, 4]], ids=["nobody holds it", "another holds it for a while"])
+def test_the_error_and_a_circle_keep_no_engine_in_memory_and_one_that_is_held_is_released_at_the_next_look(
+    pauses: list[float], bench: Bench
+) -> None:
+    held = [bench.last] * (len(pauses) - 1)
     bench.last.break_within(broken())
-    assert bench.wait_for_pause() == 2
     gc.disable()  # only what is released counts
     try:
-        bench.go_on()
-        bench.wait_for_openings()
-    finally:
-        gc.enable()
-    assert (bench.pauses, bench.alive) == ([2], [0, 0])
-
-
-def test_an_engine_that_another_holds_for_a_while_is_released_at_the_next_look(bench: Bench) -> None:
-    held: list[Breakable] = [bench.last]
-    held[0].break_within(broken())
-    gc.disable()
-    try:
-        for pause in (2, 4):
+        for pause in pauses:
             assert bench.wait_for_pause() == pause
-            if pause == 4:
+            if pause == pauses[-1]:
                 held.clear()
             bench.go_on()
         bench.wait_for_openings()
     finally:
         gc.enable()
-    assert (bench.pauses, bench.alive) == ([2, 4], [0, 0])
+    assert (bench.pauses, bench.alive) == (pauses, [0, 0])
 
 
 @pytest.mark.parametrize(
@@ -268,3 +258,17 @@ def test_metrics_outlive_the_engine_and_a_closed_one_refuses(bench: Bench) -> No
     metered.close()
     with pytest.raises(NotReady, match="shutting down"):
         metered.submit(REQUEST, lambda *events: None)
+
+
+def test_each_pause_is_twice_the_last_up_to_the_longest_and_begins_again_after_a_reset() -> None:
+    backoff = Backoff(2, 20, draw=lambda: 0.0)
+    assert [backoff.choose_pause() for _ in range(6)] == [2, 4, 8, 16, 20, 20]
+    backoff.reset()
+    assert backoff.choose_pause() == 2
+    assert backoff.choose_longest() == 20
+    assert backoff.choose_pause() == 4
+
+
+def test_a_pause_is_up_to_a_fifth_shorter_at_random() -> None:
+    assert Backoff(10, 300, draw=lambda: 1.0).choose_pause() == 8
+    assert 8 <= Backoff(10, 300).choose_pause() <= 10

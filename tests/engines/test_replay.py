@@ -9,7 +9,6 @@ import pytest
 
 from demo.engine import Ready
 from demo.engines.replay import (
-    NotRecorded,
     Replay,
     choose_recording,
     find_rate,
@@ -18,7 +17,7 @@ from demo.engines.replay import (
     read_recordings,
     schedule_trace,
 )
-from demo.errors import NotReady, Overloaded, SettingError
+from demo.errors import BadRequest, NotReady, Overloaded, SettingError
 from demo.events import Done, Event, Failed, Started
 from demo.examples import read_examples
 from demo.request import Message, Request, Sampling
@@ -70,7 +69,7 @@ def test_a_recorded_run_slower_than_the_pace_asked_for_keeps_its_own_times() -> 
 def test_what_was_not_recorded_is_refused_with_what_was() -> None:
     replay = Replay([make_trace()])
     for request in (ask("Why?"), Request("What is cheese?"), Request(ask().prompt, 256, Sampling(do_sample=True))):
-        with pytest.raises(NotRecorded, match="What is cheese"):
+        with pytest.raises(BadRequest, match="What is cheese"):
             replay.submit(request, lambda *events: None)
 
 

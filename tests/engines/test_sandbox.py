@@ -49,8 +49,7 @@ def test_it_admits_as_many_as_its_limit_and_refuses_the_next_itself() -> None:
 def test_a_slot_is_free_when_its_run_has_ended(end: Callable[[ScriptedTicket], None]) -> None:
     engine, sandbox = open_sandbox(2)
     fill(sandbox)
-    engine.tickets[0].start()
-    engine.tickets[0].write("one")
+    engine.tickets[0].start_with("one")
     with pytest.raises(Overloaded):
         sandbox.admit()
     end(engine.tickets[0])

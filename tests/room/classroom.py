@@ -9,8 +9,8 @@ from fastapi import APIRouter, FastAPI
 
 from demo.api.application import create_api
 from demo.api.middleware.exception_handlers import add_exception_handlers
-from demo.drain import Drain
 from demo.engine import Engine
+from demo.engines.draining import Drain
 from demo.engines.metered import MeteredEngine
 from demo.room.public_address import PublicAddress
 from demo.room.routes import build_room_routes

@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from demo.drain import Drain
 from demo.engine import Loading
+from demo.engines.draining import Drain
 from demo.room import registry, room
 from demo.settings import Settings
 from tests.room.classroom import Classroom

@@ -21,11 +21,10 @@ from demo.api.dialects.plain_prompt import read_prompt
 from demo.api.dialects.token_fields import BYTES, name_candidate, name_likeliest, write_choice_fields, write_prompt_ids
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
 from demo.api.openapi.replies import Completion, CompletionChoice, CompletionChunk, CompletionLogprobs
-from demo.bounds import COUNT
 from demo.engine import ModelCard
 from demo.errors import BadRequest
 from demo.events import Token
-from demo.request import Request, TokenIds
+from demo.request import COUNT, Request, TokenIds
 
 Text = Annotated[str, Field(min_length=1)]
 TokenId = Annotated[int, Field(ge=0, le=int(COUNT.high)), WHOLE]

@@ -9,10 +9,9 @@ from demo.api.dialects.ignored import Body
 from demo.api.dialects.number_fields import Count, Penalty, Rate, Scale, Seed, Share, TopN, choose_length
 from demo.api.dialects.plain_prompt import read_prompt
 from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
-from demo.bounds import MAX_STOP_SEQUENCES
 from demo.engine import ModelCard
 from demo.errors import BadRequest
-from demo.request import Request, Sampling
+from demo.request import MAX_STOP_SEQUENCES, Request, Sampling
 
 MAX_BEST_OF: Final = 2
 DEFAULT_MAX_NEW_TOKENS: Final = 100  # TGI's

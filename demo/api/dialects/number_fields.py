@@ -4,8 +4,8 @@ from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationInfo
 
-from demo.bounds import COUNT, PACE, PENALTY, SCALE, SEED, TOP_N
 from demo.engine import ModelCard
+from demo.request import COUNT, PACE, PENALTY, SCALE, SEED, TOP_N
 
 
 def _require_scale_or_zero(number: float, field: ValidationInfo) -> float:

@@ -21,11 +21,10 @@ from demo.api.dialects.timings import MILLISECONDS
 from demo.api.dialects.unavailable import Unavailable
 from demo.api.openapi.replies import ChatChunk, CompletionChunk, OpenAIError, OpenAIReason
 from demo.api.openapi.usage import CompletionTokensDetails, ReasoningUsage, Usage, UsageField
-from demo.bounds import MAX_STOP_SEQUENCES, SCALE
 from demo.engine import ModelCard
 from demo.errors import BadRequest, DemoError
 from demo.events import PromptProgress, Queued
-from demo.request import Request, Sampling
+from demo.request import MAX_STOP_SEQUENCES, SCALE, Request, Sampling
 
 MAX_CHOICES: Final = 128  # OpenAI's; how many of them find a place is the engine's to say
 MAX_TOKENS: Final = "The most tokens to generate; -1 or null for as many as fit."

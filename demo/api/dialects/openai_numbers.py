@@ -6,8 +6,7 @@ from typing import Annotated, Any, Final, TypeAlias
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from demo.api.dialects.number_fields import WHOLE
-from demo.bounds import COUNT, SEED
-from demo.request import Sampling
+from demo.request import COUNT, SEED, Sampling
 
 DRAWING: Final = {"temperature", "top_p", "top_k", "min_p"}  # what greedy decoding does without
 UNSET: Final = -1  # llama-server's and vLLM's "as if it were left out"

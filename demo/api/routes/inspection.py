@@ -19,12 +19,12 @@ from demo.api.json_route import JsonRoute
 from demo.api.openapi import documents, reports
 from demo.api.page_sessions import PageSessions
 from demo.api.routes.generation import find_card
-from demo.bounds import MAX_STOP_SEQUENCES
-from demo.drain import Drain
 from demo.engine import Engine, ModelCard, Piece, Ready
+from demo.engines.draining import Drain
 from demo.engines.metered import MeteredEngine
 from demo.errors import NotReady
 from demo.prompt_threads import run_beside
+from demo.request import MAX_STOP_SEQUENCES
 from demo.shared_limit import SharedLimit
 
 PIECES_AT_ONCE: Final = 1000

@@ -11,15 +11,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from demo.engine import Broken, Engine, Load, Loading, Log, Piece, Ready, Status, Ticket
-from demo.engines.backoff import Backoff
+from demo.engine import Broken, Engine, Load, Loading, Log, Piece, Ready, Status, Ticket, require_fit, require_free
 from demo.engines.endpoint.backend import Backend
 from demo.engines.endpoint.connection import ASK_SECONDS, Connection, Unreachable
 from demo.engines.endpoint.discovery import discover, list_models
 from demo.engines.endpoint.run import EndpointRun
-from demo.engines.reloading import drop_frames
+from demo.engines.reloading import Backoff, drop_frames
 from demo.errors import DemoError, EngineFailed, NotReady, Overloaded, describe_closing, describe_shutdown
-from demo.places import require_fit, require_free
 from demo.request import Prompt, Request
 from demo.settings import Settings
 

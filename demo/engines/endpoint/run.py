@@ -14,12 +14,11 @@ from demo.engines.endpoint.chunk import Chunk, Entry, Part, Splitter
 from demo.engines.endpoint.connection import Connection, Cut, Unreachable
 from demo.engines.endpoint.stop_cutter import StopCutter
 from demo.engines.reloading import drop_frames
-from demo.engines.seed import choose_seed
 from demo.errors import DemoError, describe_failure
 from demo.events import Candidate, Done, EngineReport, Event, Failed, FinishReason, ReasoningStart, Sent, Started, Token
 from demo.reasoning import OPENING, continue_start, read_raw
 from demo.repetition import find_period
-from demo.request import Request, find_begun
+from demo.request import Request, choose_seed, find_begun
 
 logger = logging.getLogger(__name__)
 

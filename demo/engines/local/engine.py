@@ -15,17 +15,15 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from demo.engine import Broken, Engine, Load, Loading, Log, Piece, Ready, Status, Ticket
+from demo.engine import Broken, Engine, Load, Loading, Log, Piece, Ready, Status, Ticket, require_fit, require_free
 from demo.engines.local.forecast import Forecaster
 from demo.engines.local.late_requests import refuse_late
 from demo.engines.local.output import Output
 from demo.engines.local.queue_reports import QueueReports
 from demo.engines.local.scheduler import Scheduler
 from demo.engines.local.sequence import Sequence
-from demo.engines.seed import choose_seed
 from demo.errors import DemoError, EngineFailed, NotReady, describe_closing, describe_shutdown, is_out_of_memory
-from demo.places import require_fit, require_free
-from demo.request import Prompt, Request
+from demo.request import Prompt, Request, choose_seed
 from demo.settings import Settings
 
 if TYPE_CHECKING:

@@ -11,15 +11,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from demo.engine import Broken, Engine, Load, Log, Piece, Ready, Status, Ticket
+from demo.engine import Broken, Engine, Load, Log, Piece, Ready, Status, Ticket, require_fit
 from demo.engines.local.model import Model
-from demo.engines.seed import choose_seed
 from demo.engines.zerogpu.gpu_run import GpuRequest, GpuRun, Platform
 from demo.engines.zerogpu.gpu_time import GpuTime
 from demo.errors import DemoError, NotReady, Overloaded, describe_closing, describe_shutdown
 from demo.events import Event
-from demo.places import require_fit
-from demo.request import Prompt, Request
+from demo.request import Prompt, Request, choose_seed
 
 CLOSING_SECONDS: Final = 2.0
 
@@ -34,7 +32,8 @@ class ZeroGpuEngine(Engine):
         self._lock = threading.Lock()
         self._closing = False
         self._open: set[GpuRun] = set()
-        self._free = set(range(platform.limit))
+        self._limit = len(platform.flags)
+        self._free = set(range(self._limit))
 
     @property
     def status(self) -> Status:
@@ -45,7 +44,7 @@ class ZeroGpuEngine(Engine):
         with self._lock:
             unended = [run for run in self._open if not run.ended]
         running = sum(run.started for run in unended)
-        return Load(running, len(unended) - running, self._platform.limit, stalled=0.0)
+        return Load(running, len(unended) - running, self._limit, stalled=0.0)
 
     def admit(self) -> None:
         with self._lock:
@@ -89,14 +88,13 @@ class ZeroGpuEngine(Engine):
     def _open_runs(self, asked: Sequence[Callable[[int], GpuRequest]], logs: Sequence[Log]) -> list[GpuRun]:
         with self._lock:
             self._check_limit(len(asked))
-            runs = [self._open_run(ask, log) for ask, log in zip(asked, logs, strict=True)]
+            slots = [self._free.pop() for _ in asked]
+            for slot in slots:
+                self._platform.flags[slot] = 0
+            opened = zip(asked, slots, logs, strict=True)
+            runs = [GpuRun(self._platform, ask(slot), log, self._forget) for ask, slot, log in opened]
             self._open.update(runs)
         return runs
-
-    def _open_run(self, ask: Callable[[int], GpuRequest], log: Log) -> GpuRun:
-        slot = self._free.pop()
-        self._platform.flags.clear(slot)
-        return GpuRun(self._platform, ask(slot), log, self._forget)
 
     def _forget(self, run: GpuRun, events: Sequence[Event]) -> None:
         self._time.note(events)
@@ -113,9 +111,9 @@ class ZeroGpuEngine(Engine):
 
     def _check_limit(self, places: int = 1) -> None:
         self._find_model()
-        require_fit(places, self._platform.limit)
+        require_fit(places, self._limit)
         if len(self._free) < places:
             raise Overloaded(
-                f"Model is overloaded: {self._platform.limit} requests wait for a GPU or are being answered, which is "
-                "the limit. Try again in a few seconds."
+                f"Model is overloaded: {self._limit} requests wait for a GPU or are being answered, which is the "
+                "limit. Try again in a few seconds."
             )

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from mmap import mmap
 from typing import Final
 
 from demo.engines.local.output import Output, Vocabulary
@@ -18,7 +19,6 @@ from demo.engines.local.sequence import Sequence as RunningSequence
 from demo.engines.local.step_loop import StepLoop
 from demo.engines.zerogpu.gpu_run import GpuRequest
 from demo.engines.zerogpu.gpu_time import START_SECONDS
-from demo.engines.zerogpu.stop_flags import StopFlags
 from demo.errors import Incomplete
 from demo.events import Event
 
@@ -31,7 +31,7 @@ class Generator:
 
     open_runner: Callable[[], Runner]
     vocabulary: Vocabulary
-    flags: StopFlags
+    flags: mmap  # of the Platform
     clock: Callable[[], float] = time.perf_counter
 
     def generate(self, asked: GpuRequest) -> Iterator[Sequence[Event]]:
@@ -60,7 +60,7 @@ class Generator:
         loop = StepLoop(runner, scheduler, self.clock)
         try:
             while not sequence.output.ended:
-                if self.flags.is_set(asked.slot):
+                if self.flags[asked.slot]:
                     sequence.cancel()
                 if self.clock() >= deadline:
                     sequence.output.fail(describe_deadline(asked.seconds, sequence.output.generated))

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
+from mmap import mmap
 from typing import TypeAlias
 
 from demo.engine import Log, Ticket
 from demo.engines.local.pace import Pace
 from demo.engines.zerogpu.refusals import explain
-from demo.engines.zerogpu.stop_flags import StopFlags
 from demo.errors import DemoError, EngineFailed
 from demo.events import Done, Event, Failed, Started, Token
 from demo.request import Request
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 class GpuRequest:
     """What one call is asked for, pickled into the worker process: an admitted request, its prompt's ids and its seed.
 
-    `seconds` of GPU time are asked for; `slot` is the run's place in the StopFlags.
+    `seconds` of GPU time are asked for; `slot` is the run's place in `Platform.flags`.
     """
 
     request: Request
@@ -42,11 +42,16 @@ Call: TypeAlias = Callable[[GpuRequest], Iterator[Sequence[Event]]]
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What answers: the decorated `call`, and `enter`, which prepares the context of the thread that iterates it."""
+    """What answers: the decorated `call`, and `enter`, which prepares the context of the thread that iterates it.
+
+    `flags` is anonymous memory, made before the first fork: one byte for each run at once, which is set to stop it. A
+    worker is a fork: it has copies of this process's objects, and only shared memory shows it what changes later.
+    Closing the platform's generator would end it one yield later, and if the worker had been given to the next run by
+    then, would end that run.
+    """
 
     call: Call
-    flags: StopFlags
-    limit: int  # runs at once, each with a flag
+    flags: mmap
     enter: Callable[["GpuRun"], None] = lambda run: None
 
 
@@ -117,7 +122,7 @@ class GpuRun(Ticket):
 
     def _stop(self) -> None:
         """End the worker's loop."""
-        self._platform.flags.set(self.asked.slot)
+        self._platform.flags[self.asked.slot] = 1
 
     def _receive(self, batch: Sequence[Event]) -> None:
         self._received.extend(batch)

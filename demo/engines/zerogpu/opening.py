@@ -4,6 +4,7 @@ import gc
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
+from mmap import mmap
 from typing import Any, TypeAlias
 
 from fastapi import FastAPI
@@ -54,18 +55,16 @@ def build_engine(settings: Settings, decorate: Decorate, enter: Callable[[Any], 
     from demo.engines.zerogpu.engine import ZeroGpuEngine
     from demo.engines.zerogpu.generation import Generator
     from demo.engines.zerogpu.loading import load_model
-    from demo.engines.zerogpu.stop_flags import StopFlags
 
-    flags = StopFlags(settings.max_concurrent_requests)
+    flags = mmap(-1, settings.max_concurrent_requests)
     try:
         model, open_runner = load_model(settings)
     except DemoError as error:
-        call = decorate(answer_nothing)
-        return ZeroGpuEngine(error, Platform(call, flags, settings.max_concurrent_requests, enter))
+        return ZeroGpuEngine(error, Platform(decorate(answer_nothing), flags, enter))
     gc.freeze()  # the loaded objects stay; a fork copies the pages that a collection would write to
     gc.enable()
     call = decorate(make_call(Generator(open_runner, model.vocabulary, flags)))
-    return ZeroGpuEngine(model, Platform(call, flags, settings.max_concurrent_requests, enter))
+    return ZeroGpuEngine(model, Platform(call, flags, enter))
 
 
 def make_call(generator: Any) -> Call:

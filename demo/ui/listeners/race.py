@@ -8,12 +8,11 @@ from typing import Final
 
 import gradio as gr
 
-from demo.access import Access
+from demo.access import Access, may_operate_page
 from demo.address import read_address
 from demo.engine import Broken, Engine, Loading, Ready, Status
 from demo.engines.replay import choose_recording
 from demo.errors import DemoError, NotReady, Overloaded
-from demo.operator import may_operate_page
 from demo.trace import Trace
 from demo.ui.components.layout import Layout
 from demo.ui.components.pane import Updates, show

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from demo.bounds import SEED
 from demo.errors import BadRequest
-from demo.request import Sampling
+from demo.request import SEED, Sampling
 from demo.ui.view.speed import DEFAULT_LENGTH, DEFAULT_PACE
 
 ControlValue: TypeAlias = float | str | None

@@ -10,9 +10,8 @@ import pytest
 
 from demo.api.dialects.errors import find_status
 from demo.engine import Broken, Loading, Ready
-from demo.engines.backoff import Backoff
 from demo.engines.endpoint.engine import EndpointEngine
-from demo.engines.reloading import ReloadingEngine
+from demo.engines.reloading import Backoff, ReloadingEngine
 from demo.errors import NotReady, Overloaded
 from demo.events import Done, Failed, Sent
 from demo.run import Run

@@ -10,10 +10,9 @@ from typing import cast
 import pytest
 
 from demo.engine import Ready
-from demo.engines.backoff import Backoff
 from demo.engines.local.engine import LocalEngine, release_memory
 from demo.engines.local.model import Model
-from demo.engines.reloading import ReloadingEngine
+from demo.engines.reloading import Backoff, ReloadingEngine
 from demo.events import Done, Failed
 from demo.request import Request
 from demo.run import Run

@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from demo.bounds import COUNT, PENALTY, SCALE, TOP_N, Bounds
 from demo.engines.local.logits_processors import keep_top_k
 from demo.engines.local.output import SampledToken
 from demo.engines.local.sampler import BatchSampler, Sampler, draw_ids
-from demo.request import Sampling
+from demo.request import COUNT, PENALTY, SCALE, TOP_N, Bounds, Sampling
 from tests.engines.local.answers import choose
 
 VOCABULARY = 50

@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from mmap import mmap
 
 from demo.engines.local.model import Model
 from demo.engines.zerogpu.engine import ZeroGpuEngine
 from demo.engines.zerogpu.generation import Generator
 from demo.engines.zerogpu.gpu_run import Call, GpuRequest, Platform
 from demo.engines.zerogpu.opening import make_call
-from demo.engines.zerogpu.stop_flags import StopFlags
 from demo.events import Event
 from tests.engines.local.tiny import make_model, make_network
 
@@ -45,6 +45,6 @@ def open_tiny(model: Model | None = None, decorate: Callable[[Call], Call] = lam
     """A ready engine, whose calls compute on the CPU: with the runner of `model`, else each with its own."""
     network = make_network()
     opened = model or make_model(network)
-    flags = StopFlags(LIMIT)
+    flags = mmap(-1, LIMIT)
     generator = Generator(lambda: (model or make_model(network)).runner, opened.vocabulary, flags)
-    return ZeroGpuEngine(opened, Platform(decorate(make_call(generator)), flags, LIMIT))
+    return ZeroGpuEngine(opened, Platform(decorate(make_call(generator)), flags))

@@ -12,6 +12,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
+from mmap import mmap
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -80,7 +81,6 @@ def main() -> dict[str, object]:
     from demo.engines.zerogpu.gpu_run import Platform
     from demo.engines.zerogpu.gradio_context import QueuedCall
     from demo.engines.zerogpu.opening import make_call
-    from demo.engines.zerogpu.stop_flags import StopFlags
     from demo.events import Token
     from demo.request import Request, Sampling
     from demo.run import Run
@@ -88,10 +88,10 @@ def main() -> dict[str, object]:
     from tests.engines.local.conftest import wait_until_loaded
     from tests.engines.local.tiny import make_model, make_network
 
-    model, flags = make_model(make_network()), StopFlags(4)
+    model, flags = make_model(make_network()), mmap(-1, 4)
     call = make_call(Generator(lambda: model.runner, model.vocabulary, flags))
     call = spaces.GPU(duration=lambda asked: asked.seconds)(call)
-    engine = ZeroGpuEngine(model, Platform(call, flags, 4, lambda run: QueuedCall(run, 1).enter()))
+    engine = ZeroGpuEngine(model, Platform(call, flags, lambda run: QueuedCall(run, 1).enter()))
     import_module("spaces.zero").startup()
 
     def begin(request: Request, token: str) -> Run:

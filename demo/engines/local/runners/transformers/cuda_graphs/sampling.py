@@ -13,7 +13,6 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from demo.bounds import TOP_N
 from demo.engines.local.async_copy import send
 from demo.engines.local.logits_processors import apply_penalties, process_logits
 from demo.engines.local.runners.transformers.cuda_graphs.capture import GraphCapturer
@@ -29,7 +28,7 @@ from demo.engines.local.sampler import (
     read_outcome,
 )
 from demo.engines.local.sampling_parameters import Feature, split_columns, stack_parameters
-from demo.request import Sampling
+from demo.request import TOP_N, Sampling
 
 # The captured sets of operations, in the order of cost: a step takes the first that includes all that its rows need.
 KINDS: Final = (
