@@ -12,7 +12,7 @@ from demo.api.crowd.request import CrowdRequest
 from demo.api.delivery.client_tasks import run_until_first_ends, wait_for_disconnect
 from demo.api.delivery.streamed import KEEP_ALIVE_SECONDS
 from demo.api.dialects import sse
-from demo.api.dialects.ignored import write_ignored
+from demo.api.dialects.body import write_ignored
 
 GRACE_SECONDS: Final = 30.0  # for a client that reads the events slowly
 

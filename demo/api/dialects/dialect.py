@@ -16,6 +16,7 @@ class Dialect(Protocol):
 
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
         """The event of one token of answer number `index`."""
+        raise TypeError("the events of this dialect are not chunks of one token each")
 
     def progress(self, answer: Answer, progress: PromptProgress | Queued) -> Json | str | None:
         """The event, or the comment, for a wait or for a part of the prompt; None unless it was asked for."""

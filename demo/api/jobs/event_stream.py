@@ -10,8 +10,7 @@ from demo.api.delivery.streamed import StreamedResponse
 from demo.api.dialects import sse
 from demo.api.dialects.answer import Answer
 from demo.api.dialects.errors import Json
-from demo.api.dialects.native import NativeDialect
-from demo.api.dialects.native_request import Parameters
+from demo.api.dialects.native import NativeDialect, Parameters
 from demo.api.jobs.job import Job
 from demo.api.traffic import Traffic
 from demo.errors import DemoError

@@ -15,8 +15,7 @@ from demo.api.crowd.crowd import CrowdRegistry
 from demo.api.crowd.request import MAX_CLIENTS, CrowdRequest
 from demo.api.crowd.stream import CrowdStream
 from demo.api.delivery.streamed import StreamedResponse
-from demo.api.dialects.native import NativeDialect
-from demo.api.dialects.native_request import GenerateRequest
+from demo.api.dialects.native import GenerateRequest, NativeDialect
 from demo.api.json_route import JsonRoute
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card, start_runs

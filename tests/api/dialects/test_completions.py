@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.api.dialects.plain_prompt import holds_any
+from demo.api.dialects.prompts import holds_any
 from demo.engine import Ready
 from demo.events import Candidate, FinishReason
 from demo.request import Message, Sampling, TokenIds
