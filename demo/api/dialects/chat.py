@@ -10,7 +10,7 @@ from demo.api.dialects.answer import Answer
 from demo.api.dialects.body import Body, Unavailable, refuse_unavailable
 from demo.api.dialects.number_fields import TopN
 from demo.api.dialects.openai import FINISH_REASONS, OpenAIDialect, list_likeliest, name_candidate
-from demo.api.dialects.openai_request import CountOrAll, OpenAIRequest
+from demo.api.dialects.openai_request import CountOrAll, OpenAIRequest, read_sampling
 from demo.api.dialects.prompts import Effort, Options, Part, join_parts, read_role, write_options
 from demo.api.openapi import replies
 from demo.errors import BadRequest
@@ -130,7 +130,7 @@ class ChatRequest(OpenAIRequest):
         request = Request(
             self.conversation(),
             limit,
-            self.sampling(),
+            read_sampling(self),
             self.stops(),
             self.top_logprobs or 0,
             template_options=self.template_options,

@@ -16,7 +16,7 @@ from demo.api.dialects.body import Unavailable, refuse_unavailable
 from demo.api.dialects.native import DEFAULT_MAX_NEW_TOKENS, Raw, write_chunk, write_stream_details
 from demo.api.dialects.number_fields import WHOLE, TopN, choose_length
 from demo.api.dialects.openai import BYTES, FINISH_REASONS, OpenAIDialect, name_candidate, name_likeliest
-from demo.api.dialects.openai_request import MAX_CHOICES, MAX_TOKENS, CountOrAll, OpenAIRequest
+from demo.api.dialects.openai_request import MAX_CHOICES, MAX_TOKENS, CountOrAll, OpenAIRequest, read_sampling
 from demo.api.dialects.prompts import read_prompt
 from demo.api.openapi.replies import Completion, CompletionChoice, CompletionChunk, CompletionLogprobs
 from demo.bounds import COUNT
@@ -56,16 +56,9 @@ class CompletionRequest(OpenAIRequest):
 
     def list_prompts(self) -> Sequence[str | TokenIds]:
         """The prompts, as they were sent."""
-        if isinstance(self.prompt, str):
-            return [self.prompt]
-        ids = [each for each in self.prompt if isinstance(each, int)]
-        if ids:
-            return [TokenIds(tuple(ids))]
-        return [
-            each if isinstance(each, str) else TokenIds(tuple(each))
-            for each in self.prompt
-            if not isinstance(each, int)
-        ]
+        given: Any = self.prompt
+        several = [given] if isinstance(given, str) or isinstance(given[0], int) else given
+        return [each if isinstance(each, str) else TokenIds(tuple(each)) for each in several]
 
     def requests(self, card: ModelCard) -> list[Request]:
         """The engine's requests: each prompt n times. Raises BadRequest."""
@@ -73,7 +66,7 @@ class CompletionRequest(OpenAIRequest):
         given, n = self.list_prompts(), self.n or 1
         if len(given) * n > MAX_CHOICES:
             raise BadRequest(f"{len(given)} prompts times {n} are more than {MAX_CHOICES} choices: ask for fewer.")
-        sampling, stops, top = self.sampling(), self.stops(), self.logprobs or 0
+        sampling, stops, top = read_sampling(self), self.stops(), self.logprobs or 0
         prompts = [read_prompt(each, card, self.raw) if isinstance(each, str) else each for each in given]
         requests = [
             Request(prompt, choose_length(self, "max_tokens", card), sampling, stops, top) for prompt in prompts

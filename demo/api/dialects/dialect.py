@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
 from demo.api.dialects.answer import Answer
-from demo.api.dialects.errors import Json
+from demo.api.dialects.errors import Json, write_openai
 from demo.errors import DemoError
 from demo.events import PromptProgress, Queued, Token
 
@@ -34,3 +34,4 @@ class Dialect(Protocol):
 
     def error(self, error: DemoError) -> Json:
         """The body of an error, or the event that ends a stream with it."""
+        return write_openai(error)

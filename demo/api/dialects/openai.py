@@ -10,13 +10,12 @@ from typing import ClassVar, Final
 from demo.api.dialects import sse
 from demo.api.dialects.answer import MILLISECONDS, Answer, combine_counts
 from demo.api.dialects.dialect import Dialect
-from demo.api.dialects.errors import write_openai
 from demo.api.dialects.native import describe_queued
 from demo.api.dialects.openai_request import OpenAIRequest
-from demo.api.openapi.replies import ChoiceFields, Chunk, Envelope, OpenAIError, OpenAIReason, PromptIdFields
+from demo.api.openapi.replies import ChoiceFields, Chunk, Envelope, OpenAIReason, PromptIdFields
 from demo.api.openapi.usage import Usage, UsageField
 from demo.engine import ModelCard
-from demo.errors import BadRequest, DemoError
+from demo.errors import BadRequest
 from demo.events import Candidate, Done, PromptProgress, Queued, Token
 
 FINISH_REASONS: Final[dict[str, OpenAIReason]] = {
@@ -105,9 +104,6 @@ class OpenAIDialect(Dialect):
 
     def headers(self, answers: Sequence[Answer]) -> dict[str, str]:
         return answers[0].headers(self.card.device)
-
-    def error(self, error: DemoError) -> OpenAIError:
-        return write_openai(error)
 
     def count_usage(self, answers: Sequence[Answer]) -> Usage:
         """The tokens of all answers. Each n of them in a row answer the same prompt, which counts once.

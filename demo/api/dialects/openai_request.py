@@ -1,6 +1,5 @@
 """The parameters of OpenAI's chat and completions, read as vLLM, TGI and llama-server read them too. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -93,10 +92,6 @@ class OpenAIRequest(Body):
     def include_usage(self) -> bool:
         return bool(self.stream_options and self.stream_options.include_usage)
 
-    def sampling(self) -> Sampling:
-        """How tokens are sampled: greedily if temperature or `top_p` is 0."""
-        return read_sampling(self.model_dump(include=SAMPLING & type(self).model_fields.keys(), exclude_none=True))
-
     def stops(self) -> tuple[str, ...]:
         stops = (self.stop,) if isinstance(self.stop, str) else self.stop or ()
         return tuple(filter(None, stops))
@@ -115,8 +110,9 @@ class OpenAIRequest(Body):
         return [replace(request, sampling=replace(request.sampling, seed=each)) for each in seeds]
 
 
-def read_sampling(given: Mapping[str, Any]) -> Sampling:
-    """The sampling of the parameters that a body has, without nulls: greedy if temperature or `top_p` is 0."""
+def read_sampling(body: Body) -> Sampling:
+    """How tokens are sampled, by the parameters that a body has: greedily if temperature or `top_p` is 0."""
+    given = body.model_dump(include=SAMPLING & type(body).model_fields.keys(), exclude_none=True)
     top_p = given.get("top_p")
     if given.get("temperature") == 0 or top_p == 0:
         return Sampling(**{name: value for name, value in given.items() if name not in DRAWING})

@@ -8,12 +8,10 @@ from typing import Any, Final, Literal, TypeAlias
 
 from demo.api.dialects.answer import Answer, combine_counts
 from demo.api.dialects.dialect import Dialect
-from demo.api.dialects.errors import format_error, write_openai
+from demo.api.dialects.errors import format_error
 from demo.api.dialects.responses_request import ResponsesRequest
 from demo.api.openapi import response_replies
-from demo.api.openapi.replies import OpenAIError
 from demo.engine import ModelCard
-from demo.errors import DemoError
 from demo.events import Failed
 from demo.reasoning import Part, join_kind
 
@@ -46,9 +44,6 @@ class ResponsesDialect(Dialect):
 
     def headers(self, answers: Sequence[Answer]) -> dict[str, str]:
         return answers[0].headers(self.card.device)
-
-    def error(self, error: DemoError) -> OpenAIError:
-        return write_openai(error)
 
     def write(self, answer: Answer) -> response_replies.ResponseObject:
         """The response with what `answer` holds."""

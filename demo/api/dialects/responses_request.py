@@ -151,6 +151,5 @@ class ResponsesRequest(Body):
     def make_request(self, conversation: Sequence[Message]) -> Request:
         """The engine's request. Raises BadRequest."""
         first = (Message("system", self.instructions),) if self.instructions else ()
-        sampling = read_sampling(self.model_dump(include={"temperature", "top_p", "seed"}, exclude_none=True))
         options = write_options(self.chat_template_kwargs, self.reasoning.effort if self.reasoning else None)
-        return Request((*first, *conversation), self.max_output_tokens, sampling, template_options=options)
+        return Request((*first, *conversation), self.max_output_tokens, read_sampling(self), template_options=options)
