@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from fastapi import Header, Path
 from pydantic import Field
 
-from demo.api.dialects.ignored import Body
+from demo.api.dialects.body import Body
 from demo.api.dialects.number_fields import WHOLE, Place, Rate
 from demo.api.openapi.room_replies import Kind
 from demo.room.arms import Draw

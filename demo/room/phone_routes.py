@@ -4,9 +4,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from demo.address import read_network
-from demo.api.dialects.ignored import write_ignored
-from demo.api.dialects.native import NativeDialect
-from demo.api.dialects.native_request import Parameters
+from demo.api.dialects.body import write_ignored
+from demo.api.dialects.native import NativeDialect, Parameters
 from demo.api.openapi import documents, room_replies
 from demo.errors import BadRequest
 from demo.room.bodies import AnswerRequest, Code, LastSeen, PhoneRequest, Secret

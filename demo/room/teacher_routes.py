@@ -5,7 +5,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from demo.address import read_network
 from demo.api.client import Client
-from demo.api.dialects.ignored import write_ignored
+from demo.api.dialects.body import write_ignored
 from demo.api.openapi import documents, room_replies
 from demo.room.bodies import Code, Key, LastSeen, RoomRequest, RoundRequest
 from demo.room.event_stream import TeacherStream

@@ -117,11 +117,19 @@ def assert_alike(given: Any, expected: Any) -> None:
         assert given == expected
 
 
-def split_by_choice(chunks: list[Any]) -> list[list[Any]]:
-    """The pieces of each choice, in order."""
-    pieces = [chunk["choices"][0] for chunk in chunks if chunk["choices"]]
-    numbers = {piece["index"] for piece in pieces}
-    return [[piece for piece in pieces if piece["index"] == number] for number in sorted(numbers)]
+def ask_both(api: FastAPI, path: str, body: dict[str, Any]) -> list[tuple[list[Any], Any]]:
+    """Of each choice the chunks of its stream, in order, and itself whole. Their reasons and counts agree."""
+    *chunks, last = read_events(ask(api, path, {**body, "stream": True}))
+    whole = parse(ask(api, path, body))
+    numbers = sorted({chunk["choices"][0]["index"] for chunk in chunks})
+    choices = [[chunk for chunk in chunks if chunk["choices"][0]["index"] == number] for number in numbers]
+    assert len(choices) == len(whole["choices"]) == body.get("n", 1)
+    for own, choice in zip(choices, whole["choices"], strict=True):
+        reasons = [chunk["choices"][0]["finish_reason"] for chunk in own]
+        assert reasons == [None] * (len(own) - 1) + [choice["finish_reason"]]
+    assert last["usage"] == whole["usage"]
+    assert whole["usage"]["completion_tokens"] == len(chunks)
+    return list(zip(choices, whole["choices"], strict=True))
 
 
 @drawn
@@ -132,35 +140,22 @@ def split_by_choice(chunks: list[Any]) -> list[list[Any]]:
     )
 )
 def test_the_whole_chat_is_its_stream(api: FastAPI, body: dict[str, Any]) -> None:
-    chunks = read_events(ask(api, CHAT, {**body, "stream": True}))
-    whole = parse(ask(api, CHAT, body))
-    choices = split_by_choice(chunks)
-    assert len(choices) == len(whole["choices"]) == body.get("n", 1)
-    for pieces, choice in zip(choices, whole["choices"], strict=True):
+    for chunks, choice in ask_both(api, CHAT, body):
+        pieces = [chunk["choices"][0] for chunk in chunks]
         assert "".join(piece["delta"]["content"] for piece in pieces) == choice["message"]["content"]
         given = [each for piece in pieces for each in piece["logprobs"]["content"]]
         assert_alike(given, choice["logprobs"]["content"])
-        assert [piece["finish_reason"] for piece in pieces[:-1]] == [None] * (len(pieces) - 1)
-        assert pieces[-1]["finish_reason"] == choice["finish_reason"]
-    assert chunks[-1]["usage"] == whole["usage"]
-    assert whole["usage"]["completion_tokens"] == sum(map(len, choices))
 
 
 @drawn
 @given(body=st.fixed_dictionaries({**common, "prompt": prompts, "logprobs": st.integers(0, 5)}, optional=optional))
 def test_the_whole_completion_is_its_stream(api: FastAPI, body: dict[str, Any]) -> None:
-    chunks = read_events(ask(api, COMPLETIONS, {**body, "stream": True}))
-    whole = parse(ask(api, COMPLETIONS, body))
-    choices = split_by_choice(chunks)
-    assert len(choices) == len(whole["choices"]) == body.get("n", 1)
-    for pieces, choice in zip(choices, whole["choices"], strict=True):
+    for chunks, choice in ask_both(api, COMPLETIONS, body):
+        pieces = [chunk["choices"][0] for chunk in chunks]
         assert "".join(piece["text"] for piece in pieces) == choice["text"]
         for name in ("tokens", "token_logprobs", "top_logprobs", "text_offset"):
             assert_alike([each for piece in pieces for each in piece["logprobs"][name]], choice["logprobs"][name])
-        assert pieces[-1]["finish_reason"] == choice["finish_reason"]
-        ends = [c for c in chunks if c["choices"] and c["choices"][0] is pieces[-1]]
-        assert ends[0]["generated_text"] == choice["text"]
-    assert chunks[-1]["usage"] == whole["usage"]
+        assert chunks[-1]["generated_text"] == choice["text"]
 
 
 @drawn

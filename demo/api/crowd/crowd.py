@@ -19,8 +19,8 @@ from demo.api.crowd.request import CrowdRequest
 from demo.api.delivery.client_tasks import run_tasks, run_until_first_ends, wait_for_disconnect
 from demo.api.delivery.streamed import KEEP_ALIVE_SECONDS
 from demo.api.dialects import sse
+from demo.api.dialects.body import write_ignored
 from demo.api.dialects.errors import Refused
-from demo.api.dialects.ignored import write_ignored
 from demo.api.openapi.reports import CrowdEvent
 from demo.engine import Engine
 from demo.engines.sandbox import Sandbox

@@ -4,7 +4,7 @@ from typing import Final
 
 from pydantic import ConfigDict, Field
 
-from demo.api.dialects.ignored import Body
+from demo.api.dialects.body import Body
 from demo.api.dialects.number_fields import Seed
 
 ATTEMPTS: Final = 8  # this and the backoff are those of the README's snippet

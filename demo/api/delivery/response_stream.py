@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from demo.api.delivery.merge import merge_batches
 from demo.api.delivery.streamed import StreamedResponse
 from demo.api.dialects import sse
-from demo.api.dialects.response_events import ResponseEvents
-from demo.api.dialects.responses import ResponsesDialect
+from demo.api.dialects.responses import ResponseEvents, ResponsesDialect
 from demo.api.openapi.response_replies import ResponseEvent
 from demo.events import Event, Token
 from demo.run import Run

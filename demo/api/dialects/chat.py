@@ -7,14 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from demo.api.dialects.answer import Answer
-from demo.api.dialects.content_parts import Part, join_parts, read_role
-from demo.api.dialects.ignored import Body
+from demo.api.dialects.body import Body, Unavailable, refuse_unavailable
 from demo.api.dialects.number_fields import TopN
-from demo.api.dialects.openai import FINISH_REASONS, OpenAIDialect, OpenAIRequest
-from demo.api.dialects.openai_numbers import CountOrAll
-from demo.api.dialects.template_options import Effort, Options, write_options
-from demo.api.dialects.token_fields import list_likeliest, name_candidate, write_choice_fields, write_prompt_ids
-from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
+from demo.api.dialects.openai import FINISH_REASONS, OpenAIDialect, list_likeliest, name_candidate
+from demo.api.dialects.openai_request import CountOrAll, OpenAIRequest, read_sampling
+from demo.api.dialects.prompts import Effort, Options, Part, join_parts, read_role, write_options
 from demo.api.openapi import replies
 from demo.errors import BadRequest
 from demo.events import Candidate, Token
@@ -39,9 +36,8 @@ class ChatMessage(Body):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | Annotated[list[ContentPart], Field(fail_fast=True)] | None = None
     refusal: str | None = None
-    reasoning_content: str | None = Field(
-        default=None, description="Of an earlier answer, as it was returned: the template may show it to the model."
-    )
+    reasoning_content: str | None = None
+    """Of an earlier answer, as it was returned: the template may show it to the model."""
     reasoning: str | None = Field(default=None, description="vLLM's newer name of `reasoning_content`.")
     tool_calls: Any = Field(default=None, description="Not available here: refused unless null or empty.")
     function_call: Any = Field(default=None, description="Not available here: refused unless null or empty.")
@@ -83,23 +79,16 @@ class ChatRequest(OpenAIRequest):
     messages: list[ChatMessage] = Field(min_length=1, fail_fast=True)
     max_completion_tokens: CountOrAll | None = Field(default=None, description="OpenAI's newer `max_tokens`.")
     logprobs: bool | None = Field(default=False, description="Return the logprob of each token.")
-    top_logprobs: TopN | None = Field(
-        default=None, description="With each token, return this many of the likeliest. Needs logprobs."
-    )
-    continue_final_message: bool | None = Field(
-        default=None,
-        description="vLLM's: continue the last message, an assistant's, and do not answer it. null: where it is one.",
-    )
-    add_generation_prompt: bool | None = Field(
-        default=None, description="vLLM's: the opposite of `continue_final_message`."
-    )
-    chat_template_kwargs: Options | None = Field(
-        default=None,
-        description="vLLM's and llama.cpp's: variables for the model's chat template, such as `enable_thinking`.",
-    )
-    reasoning_effort: Effort | None = Field(
-        default=None, description="Passed to the chat template; what it does there is the template's to say."
-    )
+    top_logprobs: TopN | None = None
+    """With each token, return this many of the likeliest. Needs logprobs."""
+    continue_final_message: bool | None = None
+    """vLLM's: continue the last message, an assistant's, and do not answer it. null: where it is one."""
+    add_generation_prompt: bool | None = None
+    """vLLM's: the opposite of `continue_final_message`."""
+    chat_template_kwargs: Options | None = None
+    """vLLM's and llama.cpp's: variables for the model's chat template, such as `enable_thinking`."""
+    reasoning_effort: Effort | None = None
+    """Passed to the chat template; what it does there is the template's to say."""
     tools: Annotated[Any, Unavailable(([],))] = None
     tool_choice: Annotated[Any, Unavailable(("none", "auto"))] = None
     functions: Annotated[Any, Unavailable(([],))] = None
@@ -141,7 +130,7 @@ class ChatRequest(OpenAIRequest):
         request = Request(
             self.conversation(),
             limit,
-            self.sampling(),
+            read_sampling(self),
             self.stops(),
             self.top_logprobs or 0,
             template_options=self.template_options,
@@ -159,20 +148,22 @@ class ChatDialect(OpenAIDialect):
     """Deltas of a message. Its first token names the role: clients would count a chunk of the role alone as a token."""
 
     id_prefix = "chatcmpl"
-    chunk_object = "chat.completion.chunk"
+
+    def write_chunk(self, *choices: replies.ChatDelta) -> replies.ChatChunk:
+        # mypy: an Envelope might have more fields.
+        return {"id": self.id, "object": "chat.completion.chunk", **self.write_envelope(), "choices": [*choices]}  # type: ignore[typeddict-item]
 
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> replies.ChatChunk:
-        is_first, with_ids = token.index == 1, self.request.return_token_ids
+        is_first = token.index == 1
         choice: replies.ChatDelta = {
             "index": index,
             "delta": write_delta(answer, is_first),
             "logprobs": self._write_logprobs([token]),
             "finish_reason": FINISH_REASONS[answer.finish_reason] if is_last else None,
-            **write_choice_fields(answer, [token], with_ids),
+            **self.write_choice_fields(answer, [token]),
         }
-        chunk: replies.ChatChunk = self.write_envelope(self.chunk_object)
-        chunk["choices"].append(choice)
-        return {**chunk, **write_prompt_ids(answer, with_ids and is_first), **self.write_usage_so_far(answer)}
+        prompt_ids = self.write_prompt_ids(answer, is_first)
+        return {**self.write_chunk(choice), **prompt_ids, **self.write_usage_so_far(answer)}
 
     def whole(self, answers: Sequence[Answer]) -> replies.Chat:
         choices: list[replies.ChatChoice] = [
@@ -181,13 +172,18 @@ class ChatDialect(OpenAIDialect):
                 "message": write_message(answer),
                 "logprobs": self._write_logprobs(answer.tokens),
                 "finish_reason": FINISH_REASONS[answer.finish_reason],
-                **write_choice_fields(answer, answer.tokens, self.request.return_token_ids),
+                **self.write_choice_fields(answer, answer.tokens),
             }
             for index, answer in enumerate(answers)
         ]
-        reply: replies.Chat = self.write_envelope("chat.completion")
-        reply["choices"], reply["usage"] = choices, self.count_usage(answers)
-        return {**reply, **write_prompt_ids(answers[0], self.request.return_token_ids)}
+        return {
+            "id": self.id,
+            "object": "chat.completion",
+            **self.write_envelope(),
+            "choices": choices,
+            "usage": self.count_usage(answers),
+            **self.write_prompt_ids(answers[0]),
+        }
 
     def _write_logprobs(self, tokens: Sequence[Token]) -> replies.ChatLogprobs | None:
         if not self.with_logprobs:

@@ -12,14 +12,12 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from demo.api.dialects.answer import Answer
-from demo.api.dialects.native import write_chunk, write_stream_details
-from demo.api.dialects.native_request import DEFAULT_MAX_NEW_TOKENS, Raw
+from demo.api.dialects.body import Unavailable, refuse_unavailable
+from demo.api.dialects.native import DEFAULT_MAX_NEW_TOKENS, Raw, write_chunk, write_stream_details
 from demo.api.dialects.number_fields import WHOLE, TopN, choose_length
-from demo.api.dialects.openai import FINISH_REASONS, MAX_CHOICES, MAX_TOKENS, OpenAIDialect, OpenAIRequest
-from demo.api.dialects.openai_numbers import CountOrAll
-from demo.api.dialects.plain_prompt import read_prompt
-from demo.api.dialects.token_fields import BYTES, name_candidate, name_likeliest, write_choice_fields, write_prompt_ids
-from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
+from demo.api.dialects.openai import BYTES, FINISH_REASONS, OpenAIDialect, name_candidate, name_likeliest
+from demo.api.dialects.openai_request import MAX_CHOICES, MAX_TOKENS, CountOrAll, OpenAIRequest, read_sampling
+from demo.api.dialects.prompts import read_prompt
 from demo.api.openapi.replies import Completion, CompletionChoice, CompletionChunk, CompletionLogprobs
 from demo.engine import ModelCard
 from demo.errors import BadRequest
@@ -44,9 +42,8 @@ class CompletionRequest(OpenAIRequest):
     )
     raw: Raw = None
     max_tokens: CountOrAll | None = Field(default=DEFAULT_MAX_NEW_TOKENS, description=MAX_TOKENS)
-    logprobs: TopN | None = Field(
-        default=None, description="Return the logprob of each token, of this many of the likeliest and its own."
-    )
+    logprobs: TopN | None = None
+    """Return the logprob of each token, of this many of the likeliest and its own."""
     suffix: Annotated[Any, Unavailable(("",))] = None
     echo: Annotated[Any, Unavailable((False,))] = None
     best_of: Annotated[Any, Unavailable((1,))] = None
@@ -58,16 +55,9 @@ class CompletionRequest(OpenAIRequest):
 
     def list_prompts(self) -> Sequence[str | TokenIds]:
         """The prompts, as they were sent."""
-        if isinstance(self.prompt, str):
-            return [self.prompt]
-        ids = [each for each in self.prompt if isinstance(each, int)]
-        if ids:
-            return [TokenIds(tuple(ids))]
-        return [
-            each if isinstance(each, str) else TokenIds(tuple(each))
-            for each in self.prompt
-            if not isinstance(each, int)
-        ]
+        given: Any = self.prompt
+        several = [given] if isinstance(given, str) or isinstance(given[0], int) else given
+        return [each if isinstance(each, str) else TokenIds(tuple(each)) for each in several]
 
     def requests(self, card: ModelCard) -> list[Request]:
         """The engine's requests: each prompt n times. Raises BadRequest."""
@@ -75,7 +65,7 @@ class CompletionRequest(OpenAIRequest):
         given, n = self.list_prompts(), self.n or 1
         if len(given) * n > MAX_CHOICES:
             raise BadRequest(f"{len(given)} prompts times {n} are more than {MAX_CHOICES} choices: ask for fewer.")
-        sampling, stops, top = self.sampling(), self.stops(), self.logprobs or 0
+        sampling, stops, top = read_sampling(self), self.stops(), self.logprobs or 0
         prompts = [read_prompt(each, card, self.raw) if isinstance(each, str) else each for each in given]
         requests = [
             Request(prompt, choose_length(self, "max_tokens", card), sampling, stops, top) for prompt in prompts
@@ -88,24 +78,24 @@ class CompletionDialect(OpenAIDialect):
     """Pieces of text, with TGI's token beside them."""
 
     id_prefix = "cmpl"
-    chunk_object = "text_completion"
+
+    def write_chunk(self, *choices: CompletionChoice) -> CompletionChunk:
+        # mypy: an Envelope might have more fields.
+        return {"id": self.id, "object": "text_completion", **self.write_envelope(), "choices": [*choices]}  # type: ignore[typeddict-item]
 
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> CompletionChunk:
-        with_ids = self.request.return_token_ids
         choice: CompletionChoice = {
             "index": index,
             "text": token.text,
             "logprobs": self._write_logprobs([token], answer.characters - len(token.text)),
             "finish_reason": FINISH_REASONS[answer.finish_reason] if is_last else None,
-            **write_choice_fields(answer, [token], with_ids),
-            **write_prompt_ids(answer, with_ids and token.index == 1),
+            **self.write_choice_fields(answer, [token]),
+            **self.write_prompt_ids(answer, token.index == 1),
         }
-        chunk: CompletionChunk = self.write_envelope(self.chunk_object)
-        chunk["choices"].append(choice)
         native = write_chunk(answer, token)
         if is_last:
             native["generated_text"], native["details"] = answer.text, write_stream_details(answer)
-        return {**chunk, **self.write_usage_so_far(answer), **native}
+        return {**self.write_chunk(choice), **self.write_usage_so_far(answer), **native}
 
     def whole(self, answers: Sequence[Answer]) -> Completion:
         choices: list[CompletionChoice] = [
@@ -114,14 +104,18 @@ class CompletionDialect(OpenAIDialect):
                 "text": answer.text,
                 "logprobs": self._write_logprobs(answer.tokens, 0),
                 "finish_reason": FINISH_REASONS[answer.finish_reason],
-                **write_choice_fields(answer, answer.tokens, self.request.return_token_ids),
-                **write_prompt_ids(answer, self.request.return_token_ids),
+                **self.write_choice_fields(answer, answer.tokens),
+                **self.write_prompt_ids(answer),
             }
             for index, answer in enumerate(answers)
         ]
-        reply: Completion = self.write_envelope("text_completion")
-        reply["choices"], reply["usage"] = choices, self.count_usage(answers)
-        return reply
+        return {
+            "id": self.id,
+            "object": "text_completion",
+            **self.write_envelope(),
+            "choices": choices,
+            "usage": self.count_usage(answers),
+        }
 
     def _write_logprobs(self, tokens: Sequence[Token], offset: int) -> CompletionLogprobs | None:
         if not self.with_logprobs:

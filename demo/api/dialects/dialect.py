@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
 from demo.api.dialects.answer import Answer
-from demo.api.dialects.errors import Json
+from demo.api.dialects.errors import Json, write_openai
 from demo.errors import DemoError
 from demo.events import PromptProgress, Queued, Token
 
@@ -16,6 +16,7 @@ class Dialect(Protocol):
 
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
         """The event of one token of answer number `index`."""
+        raise TypeError("the events of this dialect are not chunks of one token each")
 
     def progress(self, answer: Answer, progress: PromptProgress | Queued) -> Json | str | None:
         """The event, or the comment, for a wait or for a part of the prompt; None unless it was asked for."""
@@ -33,3 +34,4 @@ class Dialect(Protocol):
 
     def error(self, error: DemoError) -> Json:
         """The body of an error, or the event that ends a stream with it."""
+        return write_openai(error)

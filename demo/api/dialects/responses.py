@@ -2,22 +2,24 @@
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, Literal, TypeAlias
 
 from demo.api.dialects.answer import Answer, combine_counts
 from demo.api.dialects.dialect import Dialect
-from demo.api.dialects.errors import Json, format_error, write_openai
+from demo.api.dialects.errors import format_error
 from demo.api.dialects.responses_request import ResponsesRequest
 from demo.api.openapi import response_replies
-from demo.api.openapi.replies import OpenAIError
 from demo.engine import ModelCard
-from demo.errors import DemoError
-from demo.events import Failed, Token
-from demo.reasoning import join_kind
+from demo.events import Failed
+from demo.reasoning import Part, join_kind
 
-ID: Final = "resp_"
+Side: TypeAlias = Literal["reasoning", "answer"]
+
+SIDES: Final[tuple[Side, ...]] = ("reasoning", "answer")  # in the order of the output
+ITEM_IDS: Final[dict[Side, str]] = {"reasoning": "rs_", "answer": "msg_"}
+TEXT_EVENTS: Final[dict[Side, str]] = {"reasoning": "response.reasoning_text", "answer": "response.output_text"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +33,17 @@ class ResponsesDialect(Dialect):
 
     @property
     def id(self) -> str:
-        return ID + self.suffix
+        return f"resp_{self.suffix}"
 
-    @property
-    def item_id(self) -> str:
-        """The id of its one message."""
-        return f"msg_{self.suffix}"
-
-    @property
-    def reasoning_id(self) -> str:
-        """The id of its reasoning."""
-        return f"rs_{self.suffix}"
+    def find_item_id(self, side: Side) -> str:
+        """The id of its one message, or of its reasoning."""
+        return ITEM_IDS[side] + self.suffix
 
     def whole(self, answers: Sequence[Answer]) -> response_replies.ResponseObject:
         return self.write(answers[0])
 
     def headers(self, answers: Sequence[Answer]) -> dict[str, str]:
         return answers[0].headers(self.card.device)
-
-    def error(self, error: DemoError) -> OpenAIError:
-        return write_openai(error)
-
-    def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> Json:
-        delta = join_kind(answer.parts[-1], "answer")
-        return {"item_id": self.item_id, "output_index": 0, "content_index": 0, "delta": delta, "logprobs": []}
 
     def write(self, answer: Answer) -> response_replies.ResponseObject:
         """The response with what `answer` holds."""
@@ -95,7 +84,7 @@ class ResponsesDialect(Dialect):
 
     def write_message(self, answer: Answer) -> response_replies.OutputMessage:
         return {
-            "id": self.item_id,
+            "id": self.find_item_id("answer"),
             "type": "message",
             "role": "assistant",
             "status": find_item_status(answer),
@@ -105,12 +94,89 @@ class ResponsesDialect(Dialect):
     def write_reasoning(self, answer: Answer) -> response_replies.ReasoningItem:
         """What the model wrote before its answer."""
         return {
-            "id": self.reasoning_id,
+            "id": self.find_item_id("reasoning"),
             "type": "reasoning",
             "status": "completed" if answer.join("answer") else find_item_status(answer),
             "summary": [],
             "content": [{"type": "reasoning_text", "text": answer.join("reasoning")}],
         }
+
+
+class ResponseEvents:
+    """Numbers the events of one response, from 0 for a reader of its run from the beginning."""
+
+    def __init__(self, dialect: ResponsesDialect) -> None:
+        self._dialect = dialect
+        self._number = 0
+        self._indices: dict[Side, int] = {}  # of the items that have begun, in the output
+        self._open: Side | None = None
+        self._sent = 0  # tokens whose parts have been sent, as far as they were known then
+
+    def begin(self, answer: Answer) -> Iterator[response_replies.ResponseEvent]:
+        """Those before the prompt is read."""
+        opened: Any = {**self._dialect.write(Answer(answer.run)), "status": "in_progress"}
+        yield self._make("response.created", response=opened)
+        yield self._make("response.in_progress", response=opened)
+
+    def add(self, answer: Answer) -> Iterator[response_replies.ResponseEvent]:
+        """Those of the newest token. One that reads as nothing has an event too, but not among reasoning."""
+        parts = answer.parts[-1]
+        self._sent = len(parts)
+        yield from self._add(answer, parts, not answer.reasons)
+
+    def end(self, answer: Answer) -> Iterator[response_replies.ResponseEvent]:
+        """Those after the last token. An answer that was cut off is not said to be done."""
+        if answer.error is None:
+            left = answer.parts[-1][self._sent :] if answer.parts else ()
+            yield from self._add(answer, left, False)
+            yield from self._close(answer)
+        response = self._dialect.write(answer)
+        kind = "failed" if answer.error is not None else response["status"]
+        yield self._make(f"response.{kind}", response=response)
+
+    def _add(self, answer: Answer, parts: Sequence[Part], is_counted: bool) -> Iterator[response_replies.ResponseEvent]:
+        for side in SIDES:
+            text = join_kind(parts, side)
+            if text or (is_counted and side == "answer"):
+                if self._open != side:
+                    yield from self._close(answer)
+                    yield from self._begin(side, answer)
+                yield self._make_text(side, "delta", delta=text)
+
+    def _begin(self, side: Side, answer: Answer) -> Iterator[response_replies.ResponseEvent]:
+        self._open = side
+        if side in self._indices:
+            return
+        self._indices[side] = len(self._indices)
+        item: Any = {**self._write_item(side, answer), "status": "in_progress", "content": []}
+        yield self._make("response.output_item.added", output_index=self._indices[side], item=item)
+        yield self._make("response.content_part.added", **self._place(side), part=write_part(side, ""))
+
+    def _close(self, answer: Answer) -> Iterator[response_replies.ResponseEvent]:
+        """The end of the item that is open. Its text is all that the answer has of its side."""
+        if (side := self._open) is None:
+            return
+        self._open, text = None, answer.join(side)
+        yield self._make_text(side, "done", text=text)
+        yield self._make("response.content_part.done", **self._place(side), part=write_part(side, text))
+        item = self._write_item(side, answer)
+        yield self._make("response.output_item.done", output_index=self._indices[side], item=item)
+
+    def _write_item(self, side: Side, answer: Answer) -> response_replies.OutputItem:
+        return self._dialect.write_message(answer) if side == "answer" else self._dialect.write_reasoning(answer)
+
+    def _place(self, side: Side) -> dict[str, Any]:
+        id = self._dialect.find_item_id(side)
+        return {"item_id": id, "output_index": self._indices[side], "content_index": 0}
+
+    def _make_text(self, side: Side, kind: str, **text: str) -> response_replies.ResponseEvent:
+        logprobs: dict[str, Any] = {"logprobs": []} if side == "answer" else {}
+        return self._make(f"{TEXT_EVENTS[side]}.{kind}", **self._place(side), **text, **logprobs)
+
+    def _make(self, type: str, **fields: Any) -> response_replies.ResponseEvent:
+        event: Any = {"type": type, "sequence_number": self._number, **fields}
+        self._number += 1
+        return event  # type: ignore[no-any-return]  # fields as of its type
 
 
 def find_status(answer: Answer) -> response_replies.ResponseStatus:
@@ -141,3 +207,8 @@ def count_usage(answer: Answer) -> response_replies.ResponseUsage:
 
 def write_text(text: str) -> response_replies.OutputText:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def write_part(side: Side, text: str) -> response_replies.OutputText | response_replies.ReasoningText:
+    """A part of an item, of text alone."""
+    return write_text(text) if side == "answer" else {"type": "reasoning_text", "text": text}

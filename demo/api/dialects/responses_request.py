@@ -6,12 +6,10 @@ from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field
 
-from demo.api.dialects.content_parts import GivenRole, Part, join_parts, read_role
-from demo.api.dialects.ignored import Body
+from demo.api.dialects.body import Body, Unavailable, refuse_unavailable
 from demo.api.dialects.number_fields import Count, ScaleOrZero, Seed
-from demo.api.dialects.openai_numbers import TopP, read_sampling
-from demo.api.dialects.template_options import Effort, Options, write_options
-from demo.api.dialects.unavailable import Unavailable, refuse_unavailable
+from demo.api.dialects.openai_request import TopP, read_sampling
+from demo.api.dialects.prompts import Effort, GivenRole, Options, Part, join_parts, read_role, write_options
 from demo.errors import BadRequest
 from demo.request import Message, Request
 
@@ -86,30 +84,23 @@ class ResponsesRequest(Body):
         json_schema_extra={"example": {"input": "What is Deep Learning?", "max_output_tokens": 20}}
     )
 
-    input: Annotated[str, Field(min_length=1)] | Annotated[list[InputItem], Field(min_length=1, fail_fast=True)] = (
-        Field(description="One text, as a user's message, or the messages of a conversation.")
-    )
+    input: Annotated[str, Field(min_length=1)] | Annotated[list[InputItem], Field(min_length=1, fail_fast=True)]
+    """One text, as a user's message, or the messages of a conversation."""
     model: str | None = Field(default=None, description="Ignored: this server has one model.")
-    instructions: str | None = Field(
-        default=None, description="A system message at the beginning. Not carried over to the next response."
-    )
-    previous_response_id: str | None = Field(
-        default=None, description="Continue the conversation of this response, which the server has stored."
-    )
-    max_output_tokens: Count | None = Field(
-        default=None, description="The most tokens to generate; null for as many as fit."
-    )
+    instructions: str | None = None
+    """A system message at the beginning. Not carried over to the next response."""
+    previous_response_id: str | None = None
+    """Continue the conversation of this response, which the server has stored."""
+    max_output_tokens: Count | None = None
+    """The most tokens to generate; null for as many as fit."""
     temperature: ScaleOrZero | None = Field(default=None, description="0: greedy decoding.")
     top_p: TopP | None = None
     seed: Seed | None = Field(default=None, description="Not OpenAI's: same request and seed, same tokens.")
     stream: bool | None = False
-    background: bool | None = Field(
-        default=False,
-        description="Reply at once, and generate without a connection: poll the response, or take its stream up again.",
-    )
-    store: bool | None = Field(
-        default=True, description="Keep the response for an hour, in memory, so that its id can be used."
-    )
+    background: bool | None = False
+    """Reply at once, and generate without a connection: poll the response, or take its stream up again."""
+    store: bool | None = True
+    """Keep the response for an hour, in memory, so that its id can be used."""
     metadata: Annotated[dict[Key, Value], Field(max_length=MAX_METADATA)] | None = None
     user: str | None = None
     parallel_tool_calls: bool | None = True
@@ -119,9 +110,8 @@ class ResponsesRequest(Body):
     # Agents ask for it so that they can send reasoning back: here its text itself is in the item, and read from it.
     include: Annotated[Any, Unavailable(([], ["reasoning.encrypted_content"]))] = None
     reasoning: ReasoningOptions | None = None
-    chat_template_kwargs: Options | None = Field(
-        default=None, description="vLLM's: variables for the model's chat template, such as `enable_thinking`."
-    )
+    chat_template_kwargs: Options | None = None
+    """vLLM's: variables for the model's chat template, such as `enable_thinking`."""
     conversation: Annotated[Any, Unavailable()] = None
     prompt: Annotated[Any, Unavailable()] = None
     top_logprobs: Annotated[Any, Unavailable((0,))] = None
@@ -161,6 +151,5 @@ class ResponsesRequest(Body):
     def make_request(self, conversation: Sequence[Message]) -> Request:
         """The engine's request. Raises BadRequest."""
         first = (Message("system", self.instructions),) if self.instructions else ()
-        sampling = read_sampling(self.model_dump(include={"temperature", "top_p", "seed"}, exclude_none=True))
         options = write_options(self.chat_template_kwargs, self.reasoning.effort if self.reasoning else None)
-        return Request((*first, *conversation), self.max_output_tokens, sampling, template_options=options)
+        return Request((*first, *conversation), self.max_output_tokens, read_sampling(self), template_options=options)

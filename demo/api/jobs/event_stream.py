@@ -8,8 +8,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from demo.api.delivery.streamed import NumberedStream
 from demo.api.dialects import sse
-from demo.api.dialects.native import NativeDialect
-from demo.api.dialects.native_request import Parameters
+from demo.api.dialects.native import NativeDialect, Parameters
 from demo.api.jobs.job import Job
 from demo.api.traffic import Traffic
 

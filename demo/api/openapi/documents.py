@@ -28,6 +28,7 @@ ERRORS: Final = {
     500: "The answer was cut off",
     503: "The model is loading, or the server is shutting down",
 }
+SUCCESSES: Final = {200: "As asked", 201: "It has been made", 202: "It has begun"}
 CONTENT_TYPE: Final = "text/event-stream"
 REFERENCE: Final = "#/components/schemas/{model}"
 MODELS: Final[Sequence[Any]] = (
@@ -57,12 +58,12 @@ TIMING_HEADERS: Final = {
 
 def whole(model: Any) -> dict[str, Any]:
     """A route that replies with the whole answer."""
-    return _route(_success(model, "The whole answer", TIMING_HEADERS), GENERATING, has_key=True)
+    return _route(_success(model, "The whole answer", TIMING_HEADERS), GENERATING)
 
 
 def stream(event: Any) -> dict[str, Any]:
     """A route that streams."""
-    return _resumable(_route(_events(event, "One event for each token"), GENERATING, has_key=True))
+    return _resumable(_route(_events(event, "One event for each token"), GENERATING))
 
 
 def either(model: Any, event: Any, *statuses: int) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def response() -> dict[str, Any]:
 def _either(model: Any, event: Any, *statuses: int) -> dict[str, Any]:
     success = _success(model, "The whole answer, or with `stream` one event for each token", TIMING_HEADERS)
     success["content"] |= _events(event, "")["content"]
-    return _route(success, (*GENERATING, *statuses), has_key=True)
+    return _route(success, (*GENERATING, *statuses))
 
 
 def _resumable(route: dict[str, Any]) -> dict[str, Any]:
@@ -109,22 +110,23 @@ def found_response() -> dict[str, Any]:
 def crowd(event: Any) -> dict[str, Any]:
     """A route that streams what happens to a crowd of clients."""
     success = _events(event, "One event for each thing that happens to a client")
-    return _route(success, (401, 413, 422, 429, 503), has_key=True)
+    return _route(success, (401, 413, 422, 429, 503))
 
 
-def reply(model: Any, *statuses: int) -> dict[str, Any]:
-    """A route that replies with a value."""
-    return _checked(model, _route(_success(model, "As asked"), statuses))
+def reply(model: Any, *statuses: int, success: int = 200) -> dict[str, Any]:
+    """A route that replies with a value, which its handler returns."""
+    route = _route(_success(model, SUCCESSES[success]), statuses, success)
+    return route | {"response_model": model, "response_class": JSONResponse}
 
 
 def accepted(model: Any, *statuses: int) -> dict[str, Any]:
     """A route that replies at once to what it has begun."""
-    return _checked(model, _route(_success(model, "It has begun"), statuses, 202))
+    return reply(model, *statuses, success=202)
 
 
 def created(model: Any, *statuses: int) -> dict[str, Any]:
-    """A route that replies with what it has made; where 401 is one of its statuses, for who has the key."""
-    return _checked(model, _route(_success(model, "It has been made"), statuses, 201, has_key=401 in statuses))
+    """A route that replies with what it has made."""
+    return reply(model, *statuses, success=201)
 
 
 def room_events(*statuses: int) -> dict[str, Any]:
@@ -142,7 +144,7 @@ def job(status: int, *statuses: int) -> dict[str, Any]:
     headers = {"Retry-After": "Seconds, until the job has ended"}
     if status == 202:
         headers["Location"] = "The address of the job"
-    return _route(_success(JobState, "The job", headers), statuses, status, has_key=401 in statuses)
+    return _route(_success(JobState, "The job", headers), statuses, status)
 
 
 def nothing(*statuses: int) -> dict[str, Any]:
@@ -165,16 +167,12 @@ def add_schemas(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _checked(model: Any, route: dict[str, Any]) -> dict[str, Any]:
-    """The route, whose handler returns a value of `model`."""
-    return route | {"response_model": model, "response_class": JSONResponse}
-
-
-def _route(success: Any, errors: Sequence[int], status: int = 200, has_key: bool = False) -> dict[str, Any]:
+def _route(success: Any, errors: Sequence[int], status: int = 200) -> dict[str, Any]:
+    """A route for who has the key, where 401 is one of its errors."""
     if 413 in errors:  # the route reads a body
         header = {"description": IGNORED, "schema": {"type": "string"}}
         success.setdefault("headers", {})[replies.IGNORED_PARAMETERS] = header
-    responses, dependencies = {status: success, **_errors(errors)}, [KEY] if has_key else []
+    responses, dependencies = {status: success, **_errors(errors)}, [KEY] if 401 in errors else []
     # Given no class, FastAPI would document a reply in JSON beside a stream.
     return {"response_model": None, "responses": responses, "dependencies": dependencies, "response_class": Response}
 

@@ -5,20 +5,13 @@ from typing import Annotated, Final, Literal, NotRequired, TypeAlias
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from demo.api.openapi.usage import CachedTokens, PromptTokens, Usage
+from demo.api.openapi.usage import CachedTokens, PromptTokens, Usage, UsageField
 
 IGNORED_PARAMETERS: Final = "x-ignored-parameters"  # a header: fields of the body that are not known here
 NativeReason: TypeAlias = Literal["length", "eos_token", "stop_sequence"]
 OpenAIReason: TypeAlias = Literal["stop", "length"]
 TokenId: TypeAlias = Annotated[int | None, Field(description="null where an engine elsewhere does not tell it")]
 Logprob: TypeAlias = Annotated[float | None, Field(description="null where an engine elsewhere does not tell it")]
-StopReason: TypeAlias = Annotated[
-    str | None, Field(description="vLLM's, of an answer that has ended: the stop string that ended it, if one did")
-]
-PromptTokenIds: TypeAlias = Annotated[
-    list[int] | None,
-    Field(description="vLLM's, with the answer's first token; null where the engine does not know them"),
-]
 RetryAfter: TypeAlias = Annotated[
     float, Field(description="seconds until a place is expected to be free, where the server can tell")
 ]
@@ -177,44 +170,57 @@ class ChatTextDelta(TypedDict):
     reasoning_content: NotRequired[ReasoningContent]
 
 
-class ChatChoice(TypedDict):
+class ChoiceFields(TypedDict, total=False):
+    """What vLLM adds to a choice: the ids of its tokens, and what ended it."""
+
+    token_ids: list[TokenId]
+    stop_reason: Annotated[
+        str | None, Field(description="vLLM's, of an answer that has ended: the stop string that ended it, if one did")
+    ]
+
+
+class PromptIdFields(TypedDict, total=False):
+    """The ids of the prompt."""
+
+    prompt_token_ids: Annotated[
+        list[int] | None,
+        Field(description="vLLM's, with the answer's first token; null where the engine does not know them"),
+    ]
+
+
+class ChatChoice(ChoiceFields):
     """One answer."""
 
     index: int
     message: ChatText
     logprobs: ChatLogprobs | None
     finish_reason: OpenAIReason
-    stop_reason: NotRequired[StopReason]
-    token_ids: NotRequired[list[TokenId]]
 
 
-class ChatDelta(TypedDict):
+class ChatDelta(ChoiceFields):
     """A piece of one answer."""
 
     index: int
     delta: ChatTextDelta
     logprobs: ChatLogprobs | None
     finish_reason: OpenAIReason | None
-    stop_reason: NotRequired[StopReason]
-    token_ids: NotRequired[list[TokenId]]
 
 
 class Envelope(TypedDict):
-    """The fields of every reply of OpenAI's routes."""
+    """The fields of every reply of OpenAI's routes, beside its id."""
 
-    id: str
     created: int
     model: str
     system_fingerprint: str
 
 
-class Chat(Envelope):
+class Chat(Envelope, PromptIdFields):
     """A whole answer."""
 
+    id: str
     object: Literal["chat.completion"]
     choices: list[ChatChoice]
     usage: Usage
-    prompt_token_ids: NotRequired[PromptTokenIds]
 
 
 class PromptProgress(TypedDict):
@@ -226,14 +232,13 @@ class PromptProgress(TypedDict):
     time_ms: int
 
 
-class ChatChunk(Envelope):
+class ChatChunk(Envelope, PromptIdFields, UsageField):
     """One token; or, without a choice, first the progress and last the usage, if asked for. Then `data: [DONE]`."""
 
+    id: str
     object: Literal["chat.completion.chunk"]
     choices: list[ChatDelta]
-    prompt_token_ids: NotRequired[PromptTokenIds]
     prompt_progress: NotRequired[PromptProgress]
-    usage: NotRequired[Usage | None]
 
 
 class CompletionLogprobs(TypedDict):
@@ -245,35 +250,36 @@ class CompletionLogprobs(TypedDict):
     text_offset: list[int]
 
 
-class CompletionChoice(TypedDict):
+class CompletionChoice(ChoiceFields, PromptIdFields):
     """One answer, or a piece of it."""
 
     index: int
     text: str
     logprobs: CompletionLogprobs | None
     finish_reason: OpenAIReason | None
-    stop_reason: NotRequired[StopReason]
-    token_ids: NotRequired[list[TokenId]]
-    prompt_token_ids: NotRequired[PromptTokenIds]
 
 
 class Completion(Envelope):
     """A whole answer."""
 
+    id: str
     object: Literal["text_completion"]
     choices: list[CompletionChoice]
     usage: Usage
 
 
-class CompletionChunk(Envelope):
+class CompletionChunk(Envelope, UsageField):
     """One token, with TGI's fields beside OpenAI's; or, without them, progress or usage. Then `data: [DONE]`."""
 
+    id: str
     object: Literal["text_completion"]
     choices: list[CompletionChoice]
     prompt_progress: NotRequired[PromptProgress]
-    usage: NotRequired[Usage | None]
     index: NotRequired[int]
     token: NotRequired[TokenInfo]
     top_tokens: NotRequired[list[TokenInfo]]
     generated_text: NotRequired[str | None]
     details: NotRequired[StreamDetails | None]
+
+
+Chunk: TypeAlias = ChatChunk | CompletionChunk

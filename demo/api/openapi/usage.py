@@ -1,6 +1,6 @@
 """The shapes of OpenAI's counts of tokens: what the dialects return, and what the OpenAPI document says of it."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, NotRequired, TypeAlias
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -23,19 +23,14 @@ class CompletionTokensDetails(TypedDict):
     reasoning_tokens: Annotated[int, Field(description="tokens before the answer, those of the marks included")]
 
 
-class ReasoningUsage(TypedDict, total=False):
-    """The counts of a model that may reason."""
-
-    completion_tokens_details: CompletionTokensDetails
-
-
-class Usage(ReasoningUsage):
+class Usage(TypedDict):
     """Tokens read and written."""
 
     prompt_tokens: PromptTokens
     completion_tokens: int
     total_tokens: int | None
     prompt_tokens_details: PromptTokensDetails
+    completion_tokens_details: NotRequired[CompletionTokensDetails]
 
 
 class UsageField(TypedDict, total=False):

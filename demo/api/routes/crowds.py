@@ -14,8 +14,7 @@ from demo.api.client import Client
 from demo.api.crowd.crowd import CrowdRegistry, CrowdStream
 from demo.api.crowd.request import MAX_CLIENTS, CrowdRequest
 from demo.api.delivery.streamed import StreamedResponse
-from demo.api.dialects.native import NativeDialect
-from demo.api.dialects.native_request import GenerateRequest
+from demo.api.dialects.native import GenerateRequest, NativeDialect
 from demo.api.json_route import JsonRoute
 from demo.api.openapi import documents, reports
 from demo.api.routes.generation import find_card, start_runs

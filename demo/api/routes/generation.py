@@ -12,12 +12,11 @@ from demo.api.client import Client
 from demo.api.delivery.resumable import KEEP_SECONDS, Resumption, StreamStore
 from demo.api.delivery.run_response import RunResponse
 from demo.api.delivery.whole import WholeResponse
+from demo.api.dialects.body import write_ignored
 from demo.api.dialects.chat import ChatDialect, ChatRequest
 from demo.api.dialects.completions import CompletionDialect, CompletionRequest
 from demo.api.dialects.dialect import Dialect
-from demo.api.dialects.ignored import write_ignored
-from demo.api.dialects.native import NativeDialect
-from demo.api.dialects.native_request import CompatRequest, GenerateRequest
+from demo.api.dialects.native import CompatRequest, GenerateRequest, NativeDialect
 from demo.api.json_route import JsonRoute
 from demo.api.openapi import documents, replies
 from demo.engine import Broken, Engine, Loading, ModelCard

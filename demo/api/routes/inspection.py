@@ -10,11 +10,11 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from demo import __version__
+from demo.api.dialects.body import write_ignored
 from demo.api.dialects.chat import ChatRequest
 from demo.api.dialects.errors import Refused
-from demo.api.dialects.ignored import write_ignored
-from demo.api.dialects.native_request import MAX_BEST_OF, GenerateRequest
-from demo.api.dialects.openai import MAX_CHOICES
+from demo.api.dialects.native import MAX_BEST_OF, GenerateRequest
+from demo.api.dialects.openai_request import MAX_CHOICES
 from demo.api.json_route import JsonRoute
 from demo.api.openapi import documents, reports
 from demo.api.page_sessions import PageSessions

@@ -11,9 +11,9 @@ from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from demo.api.client import Client
+from demo.api.dialects.body import write_ignored
 from demo.api.dialects.errors import RETRY_AFTER_SECONDS
-from demo.api.dialects.ignored import write_ignored
-from demo.api.dialects.native_request import GenerateRequest
+from demo.api.dialects.native import GenerateRequest
 from demo.api.dialects.number_fields import Place
 from demo.api.jobs.event_stream import JobEventStream
 from demo.api.jobs.job import Job, JobStore, write_result

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from demo.api.client import Client
 from demo.api.delivery.response_stream import ResponseStream
 from demo.api.delivery.whole import WholeResponse
-from demo.api.dialects.ignored import write_ignored
+from demo.api.dialects.body import write_ignored
 from demo.api.dialects.number_fields import Place
 from demo.api.dialects.responses import ResponsesDialect, write_text
 from demo.api.dialects.responses_request import ResponsesRequest

@@ -6,8 +6,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from demo.api.delivery.streamed import StreamedResponse
-from demo.api.dialects.native import NativeDialect
-from demo.api.dialects.native_request import Parameters
+from demo.api.dialects.native import NativeDialect, Parameters
 from demo.api.openapi import documents, replies
 from demo.engines.simulated_faults import Fault, SimulatedFaults
 from demo.request import Request

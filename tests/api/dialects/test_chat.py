@@ -155,34 +155,26 @@ def test_each_of_several_choices_has_a_seed_of_its_own(app: FastAPI, engine: Ans
     assert [request.sampling.seed for request in engine.requests[-3:]] == [2**64 - 1, 0, 1]
 
 
-def test_developer_is_read_as_system_and_parts_as_their_text(app: FastAPI, engine: AnsweringEngine) -> None:
-    messages = [
-        {"role": "developer", "content": "be brief"},
-        {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "name": "x"},
-        {"role": "assistant", "content": None},
-        {"role": "assistant", "content": "c", "tool_calls": []},
-    ]
-    assert ask_engine(app, engine, messages=messages).prompt == (
-        Message("system", "be brief"),
-        Message("user", "ab"),
-        Message("assistant", ""),
-        Message("assistant", "c"),
-    )
-
-
-def test_an_answer_is_taken_back_as_history_with_every_field_that_clients_send(
+def test_messages_are_read_in_each_form_and_answers_with_every_field_that_clients_send_back(
     app: FastAPI, engine: AnsweringEngine
 ) -> None:
+    text = {"type": "text", "text": "a"}
     nulls = dict.fromkeys(("refusal", "audio", "function_call", "tool_calls", "parsed"))
-    parts = [{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "b"}]
-    messages = [
-        {"role": "assistant", "content": "hello", "reasoning_content": "hm", "annotations": [], **nulls},
-        {"role": "assistant", "content": None, "refusal": "no"},
-        {"role": "assistant", "content": parts},
-        {"role": "user", "content": "go on"},
+    cases: list[tuple[dict[str, Any], Message]] = [
+        ({"role": "developer", "content": "be brief"}, Message("system", "be brief")),
+        ({"role": "user", "content": [text, {**text, "text": "b"}], "name": "x"}, Message("user", "ab")),
+        ({"role": "assistant", "content": None}, Message("assistant", "")),
+        ({"role": "assistant", "content": "c", "tool_calls": []}, Message("assistant", "c")),
+        (
+            {"role": "assistant", "content": "hello", "reasoning_content": "hm", "annotations": [], **nulls},
+            Message("assistant", "hello", "hm"),
+        ),
+        ({"role": "assistant", "content": None, "refusal": "no"}, Message("assistant", "no")),
+        ({"role": "assistant", "content": [text, {"type": "refusal", "refusal": "b"}]}, Message("assistant", "ab")),
+        ({"role": "user", "content": "go on"}, Message("user", "go on")),
     ]
-    prompt = ask_engine(app, engine, messages=messages).prompt
-    assert [message.content for message in prompt] == ["hello", "no", "ab", "go on"]
+    prompt = ask_engine(app, engine, messages=[message for message, _ in cases]).prompt
+    assert prompt == tuple(expected for _, expected in cases)
 
 
 ANSWERED = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "My"}]

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
-from demo.api.dialects.timings import Timings
+from demo.api.dialects.answer import Timings
 from demo.events import Done, EngineReport, Event, Sent, Started, Token
 from demo.run import Run
 
