@@ -9,10 +9,10 @@ import pytest
 
 from demo.errors import Overloaded
 from demo.room import runner
+from demo.room.event_stream import write_phone_state
 from demo.room.phone import Progress
 from demo.room.room import Room
 from demo.room.round import Plan
-from demo.room.snapshot import write_phone_state
 from tests.api.script import TicketEngine
 from tests.api.visit import Visit
 from tests.room.classroom import Classroom, open_round, open_running
