@@ -35,7 +35,7 @@ class SlowEngine(ScriptedEngine):
 async def begin_slowly(session: Session, engine: SlowEngine) -> "asyncio.Task[None]":
     """A long question, which is being encoded."""
     question = Question("x" * LONG_PROMPT)
-    starting = asyncio.ensure_future(session.start_beside(engine, question, GenerationOptions()))
+    starting = asyncio.ensure_future(session.start(engine, question, GenerationOptions()))
     assert await asyncio.to_thread(engine.asked.wait, 20)
     return starting
 
@@ -44,7 +44,7 @@ async def test_a_long_question_is_encoded_beside_the_event_loop_and_no_other_sta
     engine = SlowEngine()
     starting = await begin_slowly(session, engine)
     with pytest.raises(BadRequest, match="still being written"):
-        start(session, engine, "Another")
+        await start(session, engine, "Another")
     engine.open.set()
     await starting
     assert engine.thread is not threading.current_thread()
@@ -66,7 +66,7 @@ async def test_a_long_question_that_is_refused_changes_nothing(session: Session,
     engine.refusal = BadRequest("too long")
     before = session.race
     with pytest.raises(BadRequest, match="too long"):
-        await session.start_beside(engine, Question("x" * LONG_PROMPT), GenerationOptions(), None)
+        await session.start(engine, Question("x" * LONG_PROMPT), GenerationOptions(), None)
     assert (session.race, session.question.text, len(session.turns)) == (before, "Hello", 1)
     engine.refusal = None
-    start(session, engine, "Again")
+    await start(session, engine, "Again")
