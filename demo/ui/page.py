@@ -14,16 +14,14 @@ from gradio.events import Dependency
 from demo.access import Access
 from demo.engine import Engine
 from demo.trace import Trace
-from demo.ui.allowed_routes import close_other_routes, share_with_no_site
 from demo.ui.components.layout import Layout
 from demo.ui.document import DocumentMiddleware
 from demo.ui.files import mount_files, write_styles
 from demo.ui.gradio_queue import TabQueue
-from demo.ui.how_it_works import mount_how_it_works
+from demo.ui.gradio_routes import build_tab_routes, close_other_routes, share_with_no_site
 from demo.ui.listeners.lesson import LessonListeners
 from demo.ui.listeners.race import RaceListeners
 from demo.ui.session import Sessions
-from demo.ui.tab_routes import build_tab_routes
 from demo.ui.tabs import Tabs
 
 # No component shows Gradio's progress: that costs the browser more than the text does.
@@ -75,7 +73,6 @@ def mount_page(
     tabs.on_close = sessions.close
     app.state.tabs = tabs.places
     mount_files(app)
-    mount_how_it_works(app)
     mount_status_tracker(app)
     app.add_middleware(DocumentMiddleware)
     share_with_no_site(app)

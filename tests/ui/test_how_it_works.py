@@ -5,7 +5,7 @@ import re
 
 import httpx2
 
-from demo.ui.how_it_works import ROOT, build_how_it_works
+from demo.ui.files import ROOT, build_how_it_works
 
 README = (ROOT / "demo" / "README.md").read_text("utf-8")
 

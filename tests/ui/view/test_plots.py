@@ -1,12 +1,11 @@
-"""The figures and the table of runs."""
-
-from dataclasses import replace
+"""The figures."""
 
 import pytest
 from plotly.graph_objects import Figure
 
 from demo.ui.view import plots
 from demo.ui.view.panes import PaneView
+from demo.ui.view.tables import list_rows, list_runs
 from demo.ui.view.turn import Question, Turn
 from tests.ui.view.test_panes import view, write_log
 
@@ -111,22 +110,7 @@ def test_a_stopped_run_draws_no_point_but_stands_in_the_table() -> None:
     views = view("streamed", events, detached=11.1), view("whole", events, detached=11.1)
     stopped = Turn(Question("Hello"), *views)
     assert not any(trace["x"] for trace in plots.draw_latency([stopped])["data"][1:])
-    assert [row[-1] for row in plots.list_rows([stopped])] == ["stopped", "stopped"]
-
-
-def test_the_table_has_the_newest_run_first_and_a_row_for_each_side() -> None:
-    rows = plots.list_rows([turn(5, 1), turn(20, 2)])
-    sides = [("2", "Streaming"), ("2", "Non-streaming"), ("1", "Streaming"), ("1", "Non-streaming")]
-    assert [row[:2] for row in rows] == sides
-    assert rows[0] == ("2", "Streaming", "600 ms", "2.60 s", "20", "10.0", "done")
-
-
-def test_a_slowed_or_recorded_run_and_cached_tokens_are_marked_in_the_table() -> None:
-    streamed, whole = (replace(view, label="recorded", cached=(8, 10)) for view in race(3))
-    rows = plots.list_rows(
-        [Turn(Question("Hello"), streamed, replace(whole, label="slowed to 30 tokens/s", cached=None))]
-    )
-    assert [row[0] for row in rows] == ["1 · recorded · 8 of 10 prompt tokens remembered", "1 · slowed to 30 tokens/s"]
+    assert [row[-1] for row in list_rows([stopped])] == ["stopped", "stopped"]
 
 
 def test_the_figures_are_described_in_words_too() -> None:
@@ -136,7 +120,7 @@ def test_the_figures_are_described_in_words_too() -> None:
 
 def test_table_and_chart_say_that_older_runs_were_dropped() -> None:
     every, last = [turn(5, 1), turn(5, 2)], [turn(5, 4), turn(5, 5)]
-    assert plots.describe_runs(every) == "Every run of this tab, newest first"
-    assert plots.describe_runs(last) == "The last 2 runs of this tab, newest first; 3 older ones were dropped"
+    assert list_runs(every)["caption"] == "Every run of this tab, newest first"
+    assert list_runs(last)["caption"] == "The last 2 runs of this tab, newest first; 3 older ones were dropped"
     assert "of the last 2 runs" in plots.describe_latency(last)
     assert plots.draw_latency(last)["layout"]["xaxis"]["title"]["text"] == "total latency, seconds (the last 2 runs)"
