@@ -1,14 +1,16 @@
 """Races, conversations and sessions."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
-from demo.engine import Ready
+from demo.engine import Log, Ready, Ticket
 from demo.errors import BadRequest, EngineFailed, Overloaded
-from demo.request import Message
+from demo.prompt_threads import LONG_PROMPT
+from demo.request import Message, Request
 from demo.ui import session as ui_session
 from demo.ui.race import UPDATE_SECONDS, Race
 from demo.ui.session import MAX_RUNS, MAX_UPDATES_PER_SECOND, Session, Sessions
@@ -46,8 +48,7 @@ async def follow(race: Race) -> tuple[list[PaneView], PaneView, list[PaneView]]:
 async def play(session: Session, engine: ScriptedEngine, question: Question | str, *texts: str) -> None:
     """A whole turn."""
     race = await start(session, engine, question)
-    engine.tickets[-1].start()
-    engine.tickets[-1].write(*texts)
+    engine.tickets[-1].start_with(*texts)
     engine.tickets[-1].finish()
     await follow(race)
     assert session.record()
@@ -71,8 +72,7 @@ async def test_of_an_answer_that_is_there_at_once_the_progress_shows_no_text(
     session: Session, engine: ScriptedEngine
 ) -> None:
     race = await start(session, engine)
-    engine.tickets[0].start()
-    engine.tickets[0].write("All ", "at once")
+    engine.tickets[0].start_with("All ", "at once")
     engine.tickets[0].finish()
     _, whole, progress = await follow(race)
     assert ([view.text for view in progress], whole.text) == ([""], "All at once")
@@ -92,8 +92,7 @@ async def test_each_view_of_the_streamed_side_continues_the_last(session: Sessio
 async def test_stopping_one_side_leaves_the_other_to_its_end(session: Session, engine: ScriptedEngine) -> None:
     race = await start(session, engine)
     stream, whole = race.stream(), asyncio.ensure_future(race.wait())
-    engine.tickets[0].start()
-    engine.tickets[0].write("one ", "two ")
+    engine.tickets[0].start_with("one ", "two ")
     await anext(stream)
     session.stop("streamed")
     assert not engine.tickets[0].cancelled
@@ -112,8 +111,7 @@ async def test_stopping_both_leaves_the_streamed_text_and_shows_no_whole_text(
 ) -> None:
     race = await start(session, engine)
     stream, whole = race.stream(), asyncio.ensure_future(race.wait())
-    engine.tickets[0].start()
-    engine.tickets[0].write("one ")
+    engine.tickets[0].start_with("one ")
     await anext(stream)
     session.stop()
     stopped = (await collect(stream))[-1]
@@ -142,8 +140,7 @@ async def test_a_failed_turn_with_text_or_without_is_not_part_of_the_conversatio
         "whole": asyncio.ensure_future(race.wait()),
     }
     progress = asyncio.ensure_future(collect(race.report_progress()))
-    engine.tickets[0].start()
-    engine.tickets[0].write(*texts)
+    engine.tickets[0].start_with(*texts)
     for side in stopped:
         await progress
         race.detach(side)
@@ -156,13 +153,16 @@ async def test_a_failed_turn_with_text_or_without_is_not_part_of_the_conversatio
     assert engine.tickets[1].request.prompt == (Message("user", "Again"),)
 
 
-async def test_a_refusal_changes_nothing(session: Session, engine: ScriptedEngine) -> None:
+@pytest.mark.parametrize("text", ["More", "x" * LONG_PROMPT], ids=["short", "long"])
+async def test_a_refusal_changes_nothing(session: Session, engine: ScriptedEngine, text: str) -> None:
     await play(session, engine, "Hello", "Hi")
     before = (session.race, session.question, list(session.turns))
     engine.refusal = Overloaded("Too many at once: try again in a moment.")
     with pytest.raises(Overloaded):
-        await start(session, engine, "More")
+        await session.start(engine, Question(text), GenerationOptions(), replaced=None)
     assert (session.race, session.question, session.turns) == before
+    engine.refusal = None
+    await start(session, engine, "Again")
 
 
 @pytest.mark.parametrize(("text", "kind"), [("", "turn"), ("  \n", "turn"), ("", "rest")])
@@ -323,3 +323,46 @@ async def test_neither_the_first_text_nor_a_stop_waits_for_an_update(session: Se
     session.stop("streamed")
     assert (await asyncio.wait_for(following, 5))[-1].phase == "stopped"
     session.stop()
+
+
+class SlowEngine(ScriptedEngine):
+    """Takes until `open` to admit, and knows in which thread it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.open = threading.Event(), threading.Event()
+
+    def submit(self, request: Request, log: Log) -> Ticket:
+        self.thread = threading.current_thread()
+        self.asked.set()
+        assert self.open.wait(20)
+        return super().submit(request, log)
+
+
+async def begin_slowly(session: Session, engine: SlowEngine) -> "asyncio.Task[None]":
+    """A long question, which is being encoded."""
+    question = Question("x" * LONG_PROMPT)
+    starting = asyncio.ensure_future(session.start(engine, question, GenerationOptions()))
+    assert await asyncio.to_thread(engine.asked.wait, 20)
+    return starting
+
+
+async def test_a_long_question_is_encoded_beside_the_event_loop_and_no_other_starts_meanwhile(session: Session) -> None:
+    engine = SlowEngine()
+    starting = await begin_slowly(session, engine)
+    with pytest.raises(BadRequest, match="still being written"):
+        await start(session, engine, "Another")
+    engine.open.set()
+    await starting
+    assert engine.thread is not threading.current_thread()
+    assert session.racing
+    assert len(engine.tickets) == 1
+
+
+async def test_a_race_that_is_stopped_while_its_question_is_encoded_does_no_work(session: Session) -> None:
+    engine = SlowEngine()
+    starting = await begin_slowly(session, engine)
+    session.stop()
+    engine.open.set()
+    await starting
+    assert engine.tickets[0].cancelled
