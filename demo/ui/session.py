@@ -69,7 +69,8 @@ class Session:
         """
         self.check(question.text)
         kept = [] if replaced is None else self.turns[: max(len(self.turns) - replaced, 0)]
-        size = 0 if question.recording else len(question.text) + measure_prompt(join_messages(kept))
+        is_asked = question.kind in ("turn", "rest")  # with the conversation
+        size = len(question.text) + measure_prompt(join_messages(kept)) if is_asked else 0
         self._starting, self._stopped = True, False
         try:
             make = partial(self._make, engine, question, kept, options)

@@ -29,16 +29,12 @@ def test_the_timeline_is_a_ramp_and_a_step_of_the_same_height() -> None:
     assert len(set(streamed["x"])) == 12
 
 
-def test_the_timeline_marks_both_first_texts() -> None:
+def test_the_timeline_marks_both_first_texts_with_labels_where_there_is_room_one_above_the_other() -> None:
     layout = plots.draw_timeline(*race(10))["layout"]
     marks = [(round(line["x0"], 2), round(line["x1"], 2), line["line"]["color"]) for line in layout["shapes"]]
     assert marks == [(0.6, 0.6, BLUE), (1.6, 1.6, ORANGE)]
-    labels = ["Streaming: first text 600 ms", "Non-streaming: first text 1.60 s"]
-    assert [note["text"] for note in layout["annotations"]] == labels
-
-
-def test_a_label_stands_on_that_side_of_its_mark_where_there_is_room_and_one_above_the_other() -> None:
-    streamed, whole = plots.draw_timeline(*race(10))["layout"]["annotations"]
+    streamed, whole = layout["annotations"]
+    assert (streamed["text"], whole["text"]) == ("Streaming: first text 600 ms", "Non-streaming: first text 1.60 s")
     assert (streamed["x"], whole["x"]) == (pytest.approx(0.6), pytest.approx(1.6))
     assert (streamed["xanchor"], whole["xanchor"]) == ("left", "right")
     assert streamed["yshift"] > whole["yshift"] == 0
@@ -90,7 +86,7 @@ def test_the_axes_are_named_for_what_they_measure() -> None:
     assert timeline["yaxis"]["title"]["text"] == "tokens visible"
 
 
-def test_streaming_is_blue_and_waiting_orange_in_both_figures() -> None:
+def test_streaming_is_blue_and_waiting_orange_in_both_figures_and_they_differ_in_more_than_colour() -> None:
     lines, points = plots.draw_timeline(*race(3))["data"], plots.draw_latency([turn(3)])["data"][1:]
     assert [(line["name"], line["line"]["color"], line["fillcolor"][:7]) for line in lines] == [
         ("Non-streaming", ORANGE, ORANGE),
@@ -98,10 +94,6 @@ def test_streaming_is_blue_and_waiting_orange_in_both_figures() -> None:
     ]
     named = [(point["name"], point["marker"]["color"], point["hovertemplate"][-21:]) for point in points]
     assert named == [("Streaming", BLUE, "tra>Streaming</extra>"), ("Non-streaming", ORANGE, "Non-streaming</extra>")]
-
-
-def test_the_sides_differ_in_more_than_colour() -> None:
-    lines, points = plots.draw_timeline(*race(3))["data"], plots.draw_latency([turn(3)])["data"][1:]
     assert len({line["line"]["dash"] for line in lines}) == len({point["marker"]["symbol"] for point in points}) == 2
 
 
