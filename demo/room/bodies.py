@@ -8,7 +8,7 @@ from pydantic import Field
 from demo.api.dialects.body import Body
 from demo.api.dialects.number_fields import WHOLE, Place, Rate
 from demo.api.openapi.room_replies import Kind
-from demo.room.arms import Draw
+from demo.room.round import Draw
 
 MAX_PROMPT: Final = 2000  # characters
 MAX_TOKENS: Final = 1024

@@ -7,12 +7,13 @@ from typing import Any, Final
 from demo.api.delivery.streamed import StreamedResponse
 from demo.api.dialects.dialect import Dialect
 from demo.api.dialects.errors import Refused, find_status
+from demo.engine import Engine
 from demo.errors import DemoError, Overloaded
 from demo.events import Done, Token
+from demo.request import Request
 from demo.room.phone import Phone
 from demo.room.room import Room
 from demo.room.round import Requests
-from demo.room.staging import Staged
 from demo.run import Run
 
 MAX_SECONDS: Final = 180.0
@@ -22,8 +23,8 @@ MAX_ATTEMPTS: Final = 50  # of one phone in a round
 class Crowd:
     """The requests of the present round of `room`. To the engine all of them are the teacher's."""
 
-    def __init__(self, room: Room, staged: Staged) -> None:
-        self._room, self._staged = room, staged
+    def __init__(self, room: Room, engine: Engine, request: Request) -> None:
+        self._room, self._engine, self._request = room, engine, request
         self._round = room.require_round()
         self._began = time.perf_counter()
         self._running: dict[int, Run] = {}
@@ -36,10 +37,10 @@ class Crowd:
         own.sent += 1
         self._record(phone, "sent" if own.sent == 1 else "retry")
         try:
-            run = Run(self._staged.engine, self._staged.request)
+            run = Run(self._engine, self._request)
         except DemoError as error:
             if isinstance(error, Overloaded):
-                error.expect(self._staged.engine.find_wait(self._staged.request.client or ""))
+                error.expect(self._engine.find_wait(self._request.client or ""))
             own.refused += 1
             self._record(phone, "refused", status=find_status(error), retry_after=error.retry_after)
             raise

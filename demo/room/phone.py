@@ -2,11 +2,10 @@
 
 import itertools
 import random
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias
-
-from demo.room.keys import make_secret
 
 Arm: TypeAlias = Literal["streamed", "whole"]
 ARMS: Final[tuple[Arm, Arm]] = ("streamed", "whole")
@@ -27,6 +26,11 @@ class Progress(NamedTuple):
 
 
 NOTHING: Final = Progress()
+
+
+def make_secret() -> str:
+    """A phone's id, or the key of a teacher."""
+    return secrets.token_urlsafe(18)
 
 
 @dataclass(slots=True, eq=False)

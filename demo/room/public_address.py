@@ -1,10 +1,11 @@
-"""The address at which phones reach this server. Asks nobody: no packet is sent."""
+"""The address at which phones reach this server, and its QR code. Asks nobody: no packet is sent."""
 
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import segno
 from starlette.requests import Request
 
 from demo.address import is_loopback
@@ -56,3 +57,11 @@ def find_own_address() -> str | None:
             return None
         address = str(probe.getsockname()[0])
     return None if is_loopback(address) else address
+
+
+def draw_qr_code(address: str) -> str:
+    """An address as an SVG element, dark on white with its quiet zone, that scales to its place."""
+    code = segno.make_qr(address, error="m")
+    return str(
+        code.svg_inline(scale=4, border=4, dark="#000", light="#fff", omitsize=True, svgclass="qr", lineclass=None)
+    )

@@ -1,16 +1,26 @@
-"""The results of a round: felt against true seconds for each arm, and what can be said of the difference. Pure."""
+"""The results of a round: felt against true seconds for each arm, and what can be said of the difference. Pure.
 
-from collections.abc import Sequence
+Those of a room also as CSV (RFC 4180): one line for each phone and round, times in seconds.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Final
 
 from demo.api.openapi.room_replies import ArmResults, Difference, RoundResults, Sentence
 from demo.interval import estimate_difference, estimate_mean
-from demo.room.phone import ARMS, Arm
-from demo.room.round import Round
+from demo.room.phone import ARMS, Arm, Phone
+from demo.room.round import Answers, Round
 
 MIN_N: Final = 5  # guesses of each arm, below which nothing is said of the difference
 MIN_MEAN: Final = 2  # guesses, below which there is no interval
+COLUMNS: Final = (
+    *("round", "kind", "prompt", "recorded", "seconds", "ttft", "tokens", "finish"),
+    *("phone", "animal", "colour", "arm", "predicted_first", "predicted_last", "felt"),
+    *("stopped_at_token", "stopped_at", "requests", "refusals", "first_token_at", "served_at"),
+)
 
 
 def write_results(round: Round) -> RoundResults:
@@ -95,3 +105,34 @@ def choose_sentence(
     if difference["low"] <= 0 <= difference["high"]:
         return {"key": "no_difference", "values": values}
     return {"key": "felt_shorter" if difference["high"] < 0 else "felt_longer", "values": values}
+
+
+def write_csv(rounds: Sequence[Round], phones: Sequence[Phone]) -> str:
+    """The table with its head; an empty field where there is no value."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(COLUMNS)
+    for round in rounds:
+        table.writerows(_list_rows(round, phones))
+    return text.getvalue()
+
+
+def _list_rows(round: Round, phones: Sequence[Phone]) -> Iterator[Sequence[object]]:
+    plan, outcome = round.plan, round.outcome
+    head = (round.number, plan.kind, _defuse(plan.prompt), plan.recorded)
+    run = (outcome.seconds, outcome.ttft, outcome.tokens, outcome.finish)
+    for phone in phones:
+        arm, given = round.arms.get(phone.number), round.answers.get(phone.number)
+        stop, asked = round.stops.get(phone.number), round.requests.get(phone.number)
+        if not round.has_part_of(phone.number):
+            continue
+        answers = given or Answers()
+        own = (phone.number, phone.animal, phone.colour, arm, answers.first, answers.last, answers.felt)
+        stopped = (stop and stop.tokens, stop and stop.seconds)
+        requests = (asked.sent, asked.refused, asked.first_token, asked.served) if asked else (None, None, None, None)
+        yield (*head, *run, *own, *stopped, *requests)
+
+
+def _defuse(text: str) -> str:
+    """A text that a spreadsheet would take for a formula begins with an apostrophe."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

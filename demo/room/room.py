@@ -12,8 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 from demo.api.dialects.errors import Refused
 from demo.api.openapi.room_replies import RoundResults
 from demo.room.feed import EVERYBODY, PHONES, Audience, Feed, share
-from demo.room.keys import make_secret
-from demo.room.phone import ARMS, Arm, Phone, Progress, shuffle_names
+from demo.room.phone import ARMS, Arm, Phone, Progress, make_secret, shuffle_names
 from demo.room.results import write_results
 from demo.room.round import Plan, Round
 

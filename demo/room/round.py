@@ -1,15 +1,21 @@
-"""A round as a state machine: what is asked in which phase, and what was answered. Knows no run and no HTTP."""
+"""A round as a state machine: what is asked in which phase, which arm each phone gets, and what was answered.
 
+Knows no run and no HTTP.
+"""
+
+import random
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
+from typing_extensions import TypedDict
+
 from demo.api.dialects.errors import Refused
 from demo.api.openapi.room_replies import Kind, Phase, RoundState
-from demo.room.arms import ArmDraw, Draw
-from demo.room.phone import Arm
-from demo.room.savings import Savings, Stop, add_savings
+from demo.room.phone import ARMS, Arm
 
+Draw: TypeAlias = Literal["random", "streamed", "whole"]
 Asked: TypeAlias = Literal["prediction", "felt"]
 # How each kind goes on from the end of its run.
 AFTER_RUN: Final[dict[Kind, Phase]] = {"race": "guessing", "predict": "guessing", "stop": "ended", "crowd": "ended"}
@@ -56,6 +62,51 @@ class Answers:
     first: float | None = None
     last: float | None = None
     felt: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """When a phone stopped, in seconds since the run was asked for, and the tokens that it had then."""
+
+    tokens: int
+    seconds: float
+
+
+class Savings(TypedDict):
+    """Of all phones that stopped. `at_least`: the run was cancelled since nobody read it any more."""
+
+    stopped: int
+    tokens_saved: int
+    seconds_saved: float
+    at_least: bool
+
+
+class ArmDraw:
+    """The draw of one round: the smaller arm first, a coin where they are equal; or one arm for all.
+
+    Of each two phones that are drawn one after the other, one gets each arm (permuted blocks of two).
+    """
+
+    def __init__(self, draw: Draw, source: random.Random | None = None) -> None:
+        self._draw = draw
+        self._random = source or random.SystemRandom()
+        self._counts: Counter[Arm] = Counter()
+
+    def next(self) -> Arm:
+        arm = self._choose()
+        self._counts[arm] += 1
+        return arm
+
+    def count(self) -> dict[Arm, int]:
+        return {arm: self._counts[arm] for arm in ARMS}
+
+    def _choose(self) -> Arm:
+        if self._draw != "random":
+            return self._draw
+        streamed, whole = (self._counts[arm] for arm in ARMS)
+        if streamed == whole:
+            return self._random.choice(ARMS)
+        return "streamed" if streamed < whole else "whole"
 
 
 @dataclass(eq=False)
@@ -137,8 +188,13 @@ class Round:
 
     def write_savings(self) -> Savings:
         """What the phones that stopped have saved so far."""
-        run = self.outcome
-        return add_savings(self.stops.values(), run.tokens, run.seconds or 0.0, run.finish == "cancelled")
+        run, stops = self.outcome, self.stops.values()
+        return {
+            "stopped": len(stops),
+            "tokens_saved": sum(max(run.tokens - stop.tokens, 0) for stop in stops),
+            "seconds_saved": round(sum(max((run.seconds or 0.0) - stop.seconds, 0.0) for stop in stops), 3),
+            "at_least": run.finish == "cancelled",
+        }
 
     def write(self) -> RoundState:
         """As JSON, for the teacher."""

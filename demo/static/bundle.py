@@ -51,13 +51,13 @@ const give = (exports, getters) => {
 """
 
 
-def write_bundle(entries: tuple[str, ...], read: Callable[[str], str], replaced: Mapping[str, str]) -> str:
-    """The script of `entries` and all that they import; paths are relative to the bundle.
+def write_bundle(entry: str, read: Callable[[str], str], replaced: Mapping[str, str]) -> str:
+    """The script of module `entry` and all that it imports; paths are relative to the bundle.
 
     `replaced` holds the texts of modules that stand in for others. Raises ValueError where a statement has a form that
     this doesn't know, or modules import each other in a circle.
     """
-    texts, graph, waiting = dict[str, str](), dict[str, set[str]](), list(entries)
+    texts, graph, waiting = dict[str, str](), dict[str, set[str]](), [entry]
     while waiting:
         path = waiting.pop()
         if path in texts:
@@ -69,7 +69,6 @@ def write_bundle(entries: tuple[str, ...], read: Callable[[str], str], replaced:
         order = list(TopologicalSorter(graph).static_order())
     except CycleError as error:
         raise ValueError(f"Modules import each other in a circle: {', '.join(error.args[1])}.") from None
-    # The entries last, in their order.
     return RUNTIME + "".join(_wrap(path, texts[path]) for path in order) + "})();\n"
 
 

@@ -12,8 +12,7 @@ from demo.ui.gradio_tuning import without_apps
 import gradio as gr
 
 from demo.static.markup import Markup
-from demo.static.recordings import Machine
-from demo.static.texts import EXAMPLE_PACES
+from demo.static.recordings import EXAMPLE_PACES, Machine
 from demo.ui.components.layout import Layout
 
 RUN_IT: Final = "README.md#run-it"

@@ -7,21 +7,27 @@ import shutil
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from plotly.offline import get_plotlyjs
 
 from demo.engines.replay import find_rate
 from demo.static.bundle import write_bundle, write_file
 from demo.static.document import Document
-from demo.static.play import Play, write_stories
+from demo.static.play import NUMBER, Play, write_stories
 from demo.static.readme import write_readme
-from demo.static.recordings import Machine, Recordings, group_by_machine, list_paces
-from demo.static.texts import write_texts
+from demo.static.recordings import EXAMPLE_PACES, Machine, Recordings, group_by_machine, list_paces
 from demo.trace import Trace, write_trace
+from demo.ui.components.lesson import PRICE
+from demo.ui.components.pane import write_run
 from demo.ui.files import ASSETS, GENERATED, STYLES
 from demo.ui.listeners.lesson import EXAMPLE, read_example
+from demo.ui.view.panes import PaneView
+from demo.ui.view.plots import describe_latency
+from demo.ui.view.tables import list_example, list_runs
+from demo.ui.view.words import SIDES
 
-SCRIPTS: Final = ("static/main.js",)
-LICENSES: Final = (ASSETS.parent / "LICENSE", *(ASSETS / "vendor").glob("*.LICENSE"))
+COPIED: Final = (ASSETS / "static" / "theme.js", ASSETS.parent / "LICENSE", *(ASSETS / "vendor").glob("*.LICENSE"))
 # Nothing is connected here; what a station reads of a server's stream is recorded.
 STREAMS: Final = "{ applyChatTemplate, generateStreamed, generateWhole }"
 REPLACED: Final = {
@@ -32,6 +38,14 @@ REPLACED: Final = {
 # In the language of the visitor alone: its texts, and the teaching material when it comes near.
 ON_DEMAND: Final = {name: text for name, (text, _) in GENERATED.items() if name.startswith(("texts/", "teach/"))}
 BUILT: Final = ("index.html", "page.js", "theme.js", "plotly.min.js", "runs")  # an earlier build has all of them
+MANY: Final = 7777  # runs, which a sentence counts: their number marks its place
+SENTENCES: Final = {
+    "running": "The answer is still being written: wait for it, or press Stop first.",
+    "empty": "The prompt is empty: type something first.",
+    "unknown": "This page has no model: choose one of the examples, or run a server.",
+    "slower": "The recorded machine is slower than that: choose a lower speed.",
+    "elsewhere": "This link's run was recorded elsewhere: open the link on a page with a server.",
+}
 # Each is loaded when it is needed, by a script element: a file opened from disk may not fetch.
 FILE: Final = "tokenStreamingFiles.receive({name}, {value});\n"
 
@@ -44,7 +58,6 @@ def write_folder(folder: Path, recordings: Recordings, server: str | None = None
     (folder / "runs").mkdir(parents=True)
     (folder / "index.html").write_text(document.write(machines), "utf-8")
     (folder / "page.js").write_text(write_script(machines, list(examples)), "utf-8")
-    (folder / "theme.js").write_text((ASSETS / "static" / "theme.js").read_text("utf-8"), "utf-8")
     (folder / "page.css").write_text(write_styles(), "utf-8")
     (folder / "README.md").write_text(write_readme(machines), "utf-8")
     for name, text in ON_DEMAND.items():
@@ -56,9 +69,9 @@ def write_folder(folder: Path, recordings: Recordings, server: str | None = None
     for name, play in examples.items():
         _write_play(folder, name, play)
     _write_file(folder, "stories", pack(write_stories(recordings.stories)))
-    for path in LICENSES:
+    for path in COPIED:
         shutil.copy(path, folder / path.name)
-    _write_plotly(folder / "plotly.min.js")
+    (folder / "plotly.min.js").write_text(get_plotlyjs(), "utf-8")
 
 
 def _empty(folder: Path) -> None:
@@ -76,7 +89,30 @@ def write_script(machines: Sequence[Machine], examples: Sequence[str]) -> str:
         "constants.js": GENERATED["constants.js"][0],
         "static/recordings.js": f"export default {json.dumps(data, ensure_ascii=False)};\n",
     }
-    return write_bundle(SCRIPTS, lambda path: (ASSETS / path).read_text("utf-8"), replaced)
+    return write_bundle("static/main.js", lambda path: (ASSETS / path).read_text("utf-8"), replaced)
+
+
+def write_texts(machine: Machine, examples: Sequence[str]) -> dict[str, Any]:
+    """What the page shows besides its runs: its sentences, and what tables and figures of several runs have in common.
+
+    A run of `machine` shows where numbers stand in them. `examples` name the example's runs.
+    """
+    turn = Play(machine.traces[0], None).make_turn(None, None)
+    table = list_runs([turn])
+    return {
+        "sentences": SENTENCES,
+        "idle": {side: {**write_run(PaneView(side)), "number": 0} for side in SIDES},
+        "table": {name: table[name] for name in ("caption", "columns")},
+        "latency": describe_latency([turn] * MANY).replace(str(MANY), NUMBER),
+        "price": PRICE,
+        "example": {"question": EXAMPLE["question"], "runs": examples, "predictions": write_predictions()},
+    }
+
+
+def write_predictions() -> dict[str, Any]:
+    """The prediction of each length and speed of the documentation's example."""
+    chosen = product(EXAMPLE["lengths"], EXAMPLE_PACES)
+    return {f"{length}-{pace}": list_example(read_example(length, pace), (), None) for length, pace in chosen}
 
 
 def write_styles() -> str:
@@ -118,9 +154,3 @@ def _write_json(value: object) -> str:
 def pack(value: object) -> str:
     """A value as text: JSON, gzip, base64. For what is large, and seldom needed."""
     return base64.b64encode(gzip.compress(_write_json(value).encode(), 9, mtime=0)).decode()
-
-
-def _write_plotly(path: Path) -> None:
-    from plotly.offline import get_plotlyjs
-
-    path.write_text(get_plotlyjs(), "utf-8")

@@ -14,11 +14,10 @@ from demo.trace import Trace, write_trace
 from demo.ui.components.lesson import PRICE
 from demo.ui.components.pane import write_run
 from demo.ui.race import UPDATE_SECONDS
-from demo.ui.view.options import GenerationOptions
-from demo.ui.view.panes import Reading, complete_views, view_reading
-from demo.ui.view.plots import describe_timeline, draw_latency, draw_timeline, list_rows
-from demo.ui.view.speed import DEFAULT_PACE
-from demo.ui.view.tables import Table, list_definitions, list_example, list_saved
+from demo.ui.view.options import DEFAULT_PACE, GenerationOptions
+from demo.ui.view.panes import Reading, complete_views, measure_utf16, view_reading
+from demo.ui.view.plots import describe_timeline, draw_latency, draw_timeline
+from demo.ui.view.tables import Table, list_definitions, list_example, list_rows, list_saved
 from demo.ui.view.turn import Question, Turn
 from demo.ui.view.words import SIDES, Side, describe_recording
 
@@ -181,7 +180,7 @@ class Play:
 
     def _write_value(self, reading: Reading) -> Json:
         value = self._run(reading)
-        return {**value, **{name: len(value[name].encode("utf-16-le")) // 2 for name in GROWING}}
+        return {**value, **{name: measure_utf16(value[name]) for name in GROWING}}
 
     @staticmethod
     def _run(reading: Reading) -> Json:

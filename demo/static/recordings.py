@@ -9,11 +9,12 @@ from demo.engine import Ready
 from demo.engines.replay import RECORDINGS, Replay, find_rate, read_recordings
 from demo.trace import Trace, read_trace
 from demo.ui.listeners.race import describe_status
-from demo.ui.view.speed import RACE_PACES, REAL_SPEED, choose_pace, list_speeds
+from demo.ui.view.options import RACE_PACES, REAL_SPEED, choose_pace, list_speeds
 
 MACHINES: Final = RECORDINGS / "machines"  # a folder for each: any name, any files
 EXAMPLE_FILE: Final = RECORDINGS / "example" / "example.json"
 STORIES: Final = RECORDINGS / "stories"
+EXAMPLE_PACES: Final = (REAL_SPEED, *RACE_PACES)
 
 
 @dataclass(frozen=True, slots=True)

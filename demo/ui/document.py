@@ -10,9 +10,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from demo.ui.files import ASSETS, PLACE, write_tags
+from demo.ui.files import ASSETS, HOW_IT_WORKS, PLACE, write_tags
 from demo.ui.gradio_tuning import list_built
-from demo.ui.how_it_works import PLACE as HOW_IT_WORKS
 
 PRELOADED: Final = ASSETS / "preloaded.txt"  # written by: python -m tests.browser.preloaded
 YEAR: Final = "public, max-age=31536000, immutable"

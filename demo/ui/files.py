@@ -1,4 +1,7 @@
-"""What the page loads of ours: scripts, style sheets and data, under one address that changes with their contents."""
+"""What is served of ours: scripts, style sheets and data, under one address that changes with their contents.
+
+And how this works, to be read without a network: `demo/README.md` as a page, and the files that it links to as text.
+"""
 
 import json
 from collections.abc import Callable
@@ -11,7 +14,7 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -20,9 +23,12 @@ from demo.snippets import read_snippets
 from demo.ui.teaching import read_material
 from demo.ui.view.words import CONSTANTS
 
-ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
+ROOT: Final = Path(__file__).resolve().parents[2]
+ASSETS: Final = ROOT / "assets"
 LESSON: Final = ASSETS / "lesson"
 TEXTS: Final = ASSETS / "texts"  # a file for each language but English
+HOW_IT_WORKS: Final = "/how-it-works"
+SOURCES: Final = ("demo/**/*.py", "demo/**/*.md", "assets/*/*.js", "tests/*/README.md", "*.md")  # that it links to
 FOLDERS: Final = ("page", "answer", "vendor", "lesson", "room")
 STYLES: Final = ("constants.css", "page/page.css", "answer/answer.css", "lesson/lesson.css")
 COLOURS: Final = "".join(f"--{name}: {colour}; " for name, colour in CONSTANTS["colours"].items())
@@ -64,7 +70,30 @@ def build_files() -> ASGIApp:
 
 
 def mount_files(app: FastAPI) -> None:
+    """Serve them, and `demo/README.md` at `HOW_IT_WORKS/demo/`, so that its links lead to the files beside it."""
     app.mount(PLACE, build_files())
+    app.mount(HOW_IT_WORKS, build_how_it_works())
+
+
+def build_how_it_works() -> ASGIApp:
+    """What is served at `HOW_IT_WORKS`."""
+    sources = {path.relative_to(ROOT).as_posix(): path for kind in SOURCES for path in ROOT.glob(kind)}
+    (marked,) = (ASSETS / "vendor").glob("marked-*.js")
+    own = {
+        "demo/": ASSETS / "how-it-works" / "index.html",
+        "show.js": ASSETS / "how-it-works" / "show.js",
+        "style.css": ASSETS / "how-it-works" / "style.css",
+        "marked.js": marked,
+    }
+
+    async def send(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name in own:
+            return FileResponse(own[name])
+        path = sources.get(name)
+        return FileResponse(path, media_type="text/plain") if path else PlainTextResponse("Not Found", 404)
+
+    return GZipMiddleware(Router([Route("/{name:path}", send)]))
 
 
 def write_styles() -> str:

@@ -14,26 +14,20 @@ from gradio.events import Dependency
 from demo.access import Access
 from demo.engine import Engine
 from demo.trace import Trace
-from demo.ui.allowed_routes import close_other_routes, share_with_no_site
 from demo.ui.components.layout import Layout
 from demo.ui.document import DocumentMiddleware
 from demo.ui.files import mount_files, write_styles
 from demo.ui.gradio_queue import TabQueue
-from demo.ui.how_it_works import mount_how_it_works
+from demo.ui.gradio_routes import build_tab_routes, close_other_routes, share_with_no_site
 from demo.ui.listeners.lesson import LessonListeners
 from demo.ui.listeners.race import RaceListeners
 from demo.ui.session import Sessions
-from demo.ui.tab_routes import build_tab_routes
 from demo.ui.tabs import Tabs
 
 # No component shows Gradio's progress: that costs the browser more than the text does.
 SILENT: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
-# Without a limit: the engine decides how many requests run.
-FREE: dict[str, Any] = {**SILENT, "concurrency_limit": None}
 # By default Gradio drops a trigger until it has received the end of the last.
-EACH_TIME: dict[str, Any] = {**FREE, "trigger_mode": "multiple"}
-# A pane's value needs no postprocessing, for which Gradio would change threads each time.
-OFTEN: dict[str, Any] = {**EACH_TIME, "postprocess": False}
+EACH_TIME: dict[str, Any] = {**SILENT, "trigger_mode": "multiple"}
 QUICK: dict[str, Any] = {**SILENT, "queue": False}
 QUICK_EACH_TIME: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
 
@@ -75,7 +69,6 @@ def mount_page(
     tabs.on_close = sessions.close
     app.state.tabs = tabs.places
     mount_files(app)
-    mount_how_it_works(app)
     mount_status_tracker(app)
     app.add_middleware(DocumentMiddleware)
     share_with_no_site(app)
@@ -115,17 +108,17 @@ def wire_race(blocks: gr.Blocks, page: Layout, listeners: RaceListeners) -> None
     generate = gather(partial(gr.on, [page.generate.click, page.prompt.submit, page.examples.click]), page)
     follow(generate.then(listeners.generate, page.inputs, page.start, **choose_first_step()), page, listeners)
     retry = gather(page.retry.click(listeners.stop(), **QUICK).then, page)
-    follow(retry.then(listeners.retry, page.inputs, page.start, **FREE), page, listeners)
+    follow(retry.then(listeners.retry, page.inputs, page.start, **SILENT), page, listeners)
     complete = gather(page.verdict.click, page)
-    follow(complete.then(listeners.complete, page.inputs, page.start, **FREE), page, listeners)
+    follow(complete.then(listeners.complete, page.inputs, page.start, **SILENT), page, listeners)
     page.stop.click(listeners.stop(), **QUICK)
     page.streamed.stop.click(listeners.stop("streamed"), **QUICK)
     page.whole.stop.click(listeners.stop("whole"), **QUICK)
     stopped = page.clear.click(listeners.stop(), **QUICK)
-    stopped.then(listeners.clear, None, [*page.start, page.results], **FREE)
-    page.model.click(listeners.offer_larger, None, page.message, **FREE)
+    stopped.then(listeners.clear, None, [*page.start, page.results], **SILENT)
+    page.model.click(listeners.offer_larger, None, page.message, **SILENT)
     page.pace.input(listeners.choose_speed, **QUICK)
-    blocks.load(listeners.watch_model, None, [page.model, page.generate, page.pace, page.controls["length"]], **FREE)
+    blocks.load(listeners.watch_model, None, [page.model, page.generate, page.pace, page.controls["length"]], **SILENT)
     page.sight.blur(listeners.hide, **QUICK_EACH_TIME)
     page.sight.focus(listeners.unhide, **QUICK_EACH_TIME)
 
@@ -133,14 +126,14 @@ def wire_race(blocks: gr.Blocks, page: Layout, listeners: RaceListeners) -> None
 def wire_lesson(blocks: gr.Blocks, page: Layout, race: RaceListeners, listeners: LessonListeners) -> None:
     lesson = page.lesson
     started = [*page.start, lesson.example]
-    follow(lesson.example_run.click(listeners.start_example, lesson.example_inputs, started, **FREE), page, race)
+    follow(lesson.example_run.click(listeners.start_example, lesson.example_inputs, started, **SILENT), page, race)
     for control in (lesson.example_length, lesson.example_pace):
         control.change(listeners.predict, lesson.example_inputs, lesson.example, **QUICK)
     lesson.price.change(listeners.price_saving, lesson.price, lesson.saved, **QUICK)
     gather(lesson.share.click, page).then(listeners.share, page.inputs, lesson.link, **QUICK)
     read_fragment = "() => [window.location.hash.slice(1)]"
     opened = [*page.controls.values(), *page.start]
-    follow(blocks.load(listeners.open_link, page.fragment, opened, js=read_fragment, **FREE), page, race)
+    follow(blocks.load(listeners.open_link, page.fragment, opened, js=read_fragment, **SILENT), page, race)
 
 
 def gather(trigger: Callable[..., Dependency], page: Layout) -> Dependency:
@@ -156,7 +149,7 @@ def gather(trigger: Callable[..., Dependency], page: Layout) -> Dependency:
 def follow(started: Dependency, page: Layout, listeners: RaceListeners) -> None:
     """What comes after a listener that may have started a race: both sides of it, at once, and their end."""
     # Two listeners of one click would run one after the other; those that follow a quick first step run together.
-    started.then(listeners.stream, None, page.streamed.run, **OFTEN)
-    started.then(listeners.report_progress, None, page.whole.run, **OFTEN)
-    whole = started.then(listeners.wait_whole, None, page.whole.run, **OFTEN)
+    started.then(listeners.stream, None, page.streamed.run, **EACH_TIME)
+    started.then(listeners.report_progress, None, page.whole.run, **EACH_TIME)
+    whole = started.then(listeners.wait_whole, None, page.whole.run, **EACH_TIME)
     whole.then(listeners.record, page.lesson.price, page.end, **EACH_TIME)

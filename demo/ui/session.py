@@ -59,42 +59,32 @@ class Session:
         self.record()
 
     # Way 5: The session keeps the race and the turns before it
-    def start(self, engine: Engine, question: Question, options: GenerationOptions, replaced: int | None = 0) -> None:
-        """Start a race for `question`, in place of the last `replaced` turns; None are all.
-
-        Raises BadRequest, Overloaded or NotReady, and then changes nothing.
-        """
-        self.check(question.text)
-        kept = self._list_kept(replaced)
-        self._replace(self._make(engine, question, kept, options), question, kept)
-
-    def withdraw(self) -> None:
-        """Take back the race that was started last, which was refused before its first token."""
-        self.race, self.question, self.turns = self._before
-
-    def _replace(self, race: Race, question: Question, turns: list[Turn]) -> None:
-        self._before = (self.race, self.question, self.turns)
-        self.race, self.question, self.turns = race, question, turns
-
-    async def start_beside(
+    async def start(
         self, engine: Engine, question: Question, options: GenerationOptions, replaced: int | None = 0
     ) -> None:
-        """As `start`, but a long conversation is encoded in a thread; what is stopped meanwhile ends at once."""
+        """Start a race for `question`, in place of the last `replaced` turns; None are all.
+
+        A long conversation is encoded in a thread; what is stopped meanwhile ends at once. Raises BadRequest,
+        Overloaded or NotReady, and then changes nothing.
+        """
         self.check(question.text)
-        kept = self._list_kept(replaced)
-        size = len(question.text) + measure_prompt(join_messages(kept))
+        kept = [] if replaced is None else self.turns[: max(len(self.turns) - replaced, 0)]
+        is_asked = question.kind in ("turn", "rest")  # with the conversation
+        size = len(question.text) + measure_prompt(join_messages(kept)) if is_asked else 0
         self._starting, self._stopped = True, False
         try:
             make = partial(self._make, engine, question, kept, options)
             race = await run_beside(size, make, lambda race: race.run.cancel())
         finally:
             self._starting = False
-        self._replace(race, question, kept)
+        self._before = (self.race, self.question, self.turns)
+        self.race, self.question, self.turns = race, question, kept
         if self._stopped or self.closed:
             self.stop()
 
-    def _list_kept(self, replaced: int | None) -> list[Turn]:
-        return [] if replaced is None else self.turns[: max(len(self.turns) - replaced, 0)]
+    def withdraw(self) -> None:
+        """Take back the race that was started last, which was refused before its first token."""
+        self.race, self.question, self.turns = self._before
 
     def _make(self, engine: Engine, question: Question, turns: Sequence[Turn], options: GenerationOptions) -> Race:
         if question.recording is not None:

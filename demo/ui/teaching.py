@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from demo.ui.view.speed import DEFAULT_LENGTH, DEFAULT_PACE
+from demo.ui.view.options import DEFAULT_LENGTH, DEFAULT_PACE
 from demo.ui.view.words import CONSTANTS, SHARED
 
 Material: TypeAlias = dict[str, Any]  # {"run-of-show": Markdown, "handout": Markdown, "quiz": questions}

@@ -11,8 +11,7 @@ from playwright.sync_api import Page, expect
 from demo.ui.files import PLACE, TEXTS
 from demo.ui.session import Session
 from demo.ui.view.options import GenerationOptions
-from demo.ui.view.prediction import describe_source, list_moments
-from demo.ui.view.savings import NO_RUN, NOT_STOPPED
+from demo.ui.view.tables import NO_RUN, NOT_STOPPED, describe_source, list_moments
 from demo.ui.view.words import CONSTANTS, describe_cached, describe_pace, describe_phase, describe_reasoning
 from tests.browser.tab import Tab, Tabs
 from tests.browser.test_layout import assert_in_sight

@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from demo.metrics import percentile
-from demo.ui.view.speed import REAL_SPEED
+from demo.ui.view.options import REAL_SPEED
 from tests.comparison.systems.process import Process, start
 from tests.figures.async_tab import AsyncTab, Marks
 from tests.figures.figure import Figure

@@ -77,8 +77,7 @@ class Follower:
 
     async def leave(self) -> int:
         """Disconnect; the `id` of the last event that came."""
-        self.visit.leave()
-        await self.visit.until_ended()
+        await self.visit.hang_up()
         return max(event.id or 0 for event in self.events)
 
 

@@ -82,12 +82,6 @@ async def test_a_phone_of_another_room_is_none_of_this_one() -> None:
     assert (found.status, found.body["number"]) == (200, 1)
 
 
-async def test_a_room_is_full_at_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "MAX_PHONES", 2)
-    opened = await Classroom().open(2)
-    assert (await opened.ask("POST", f"{opened.path}/phones")).status == 409
-
-
 async def test_a_full_room_gives_the_places_of_absent_phones_that_took_part_in_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -97,6 +91,7 @@ async def test_a_full_room_gives_the_places_of_absent_phones_that_took_part_in_n
     never_came = (await opened.ask("POST", f"{opened.path}/phones")).body
     newcomer = await opened.join()
     assert newcomer.number == 4
+    assert (await opened.ask("POST", f"{opened.path}/phones")).status == 409
     assert (await opened.ask("GET", f"{opened.path}/phones/{never_came['phone']}")).status == 404
     await opened.begin("predict")
     await active.answer(first=1.0, last=2.0)

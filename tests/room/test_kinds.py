@@ -9,10 +9,10 @@ import pytest
 
 from demo.errors import Overloaded
 from demo.room import runner
+from demo.room.event_stream import write_phone_state
 from demo.room.phone import Progress
 from demo.room.room import Room
 from demo.room.round import Plan
-from demo.room.snapshot import write_phone_state
 from tests.api.script import TicketEngine
 from tests.api.visit import Visit
 from tests.room.classroom import Classroom, open_round, open_running
@@ -160,8 +160,7 @@ async def test_a_phone_asks_once_at_a_time_and_is_answered_once() -> None:
 async def test_a_phone_that_goes_away_frees_its_place_and_may_ask_again() -> None:
     room = await open_round(1, "crowd")
     request = await room.phones[0].request().until_listening()
-    request.leave()
-    await request.until_ended()
+    await request.hang_up()
     assert room.ticket().cancelled
     assert (await room.teacher.until("request", lambda event: event["event"] == "ended"))["left"]
     assert await room.phones[0].request().until_listening()

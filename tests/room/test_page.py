@@ -12,8 +12,7 @@ from PIL import Image, ImageDraw
 from starlette.requests import Request
 
 from demo.room.phone_page import PhonePage
-from demo.room.public_address import PublicAddress, find_own_address
-from demo.room.qr_code import draw_qr_code
+from demo.room.public_address import PublicAddress, draw_qr_code, find_own_address
 from demo.settings import Settings
 from tests.api.visit import make_scope
 from tests.room.classroom import Classroom

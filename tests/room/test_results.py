@@ -10,13 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.interval import estimate_difference
-from demo.room.arms import ArmDraw
-from demo.room.export import COLUMNS, write_csv
 from demo.room.phone import ANIMALS, COLOURS, Phone, shuffle_names
-from demo.room.results import MIN_N, choose_sentence, compare_arms, describe_arm, write_results
+from demo.room.results import (
+    COLUMNS,
+    MIN_N,
+    choose_sentence,
+    compare_arms,
+    describe_arm,
+    write_csv,
+    write_results,
+)
 from demo.room.room import MAX_PHONES
-from demo.room.round import Outcome, Plan, Round
-from demo.room.savings import Stop, add_savings
+from demo.room.round import ArmDraw, Outcome, Plan, Round, Stop
 
 CLASSES = 600
 
@@ -88,8 +93,9 @@ def test_which_arm_a_phone_gets_is_random() -> None:
 
 
 def test_savings_are_added_up() -> None:
-    stops = [Stop(10, 1.0), Stop(40, 4.0)]
-    assert add_savings(stops, 100, 9.0) == {"stopped": 2, "tokens_saved": 150, "seconds_saved": 13.0, "at_least": False}
+    stops = {1: Stop(10, 1.0), 2: Stop(40, 4.0)}
+    savings = Round(1, Plan("stop", "hi", False, 100), Outcome(100, seconds=9.0), stops=stops).write_savings()
+    assert savings == {"stopped": 2, "tokens_saved": 150, "seconds_saved": 13.0, "at_least": False}
 
 
 def test_every_phone_has_a_name_of_its_own() -> None:

@@ -36,7 +36,7 @@ def read(path: str) -> str:
 
 
 def test_a_bundle_does_what_its_modules_do(tmp_path: Path) -> None:
-    script = write_bundle(("main.js",), read, {})
+    script = write_bundle("main.js", read, {})
     start = 'globalThis.document = { currentScript: { src: "file:///a%20folder/page.js" } };\n'
     (tmp_path / "bundle.cjs").write_text(start + script, "utf-8")
     node = shutil.which("node")
@@ -46,7 +46,7 @@ def test_a_bundle_does_what_its_modules_do(tmp_path: Path) -> None:
 
 
 def test_a_module_can_be_replaced() -> None:
-    script = write_bundle(("main.js",), read, {"effect.js": "export const done = 'another';"})
+    script = write_bundle("main.js", read, {"effect.js": "export const done = 'another';"})
     assert "'another'" in script
     assert "globalThis.seen = []" not in script
 
@@ -57,9 +57,9 @@ def test_a_module_can_be_replaced() -> None:
 )
 def test_a_statement_that_the_bundle_does_not_know_is_refused(statement: str) -> None:
     with pytest.raises(ValueError, match=r"main\.js has a statement"):
-        write_bundle(("main.js",), read, {"main.js": f"{statement}\n"})
+        write_bundle("main.js", read, {"main.js": f"{statement}\n"})
 
 
 def test_modules_that_import_each_other_are_refused() -> None:
     with pytest.raises(ValueError, match="circle"):
-        write_bundle(("main.js",), read, {"effect.js": 'import "./main.js";'})
+        write_bundle("main.js", read, {"effect.js": 'import "./main.js";'})

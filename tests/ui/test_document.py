@@ -1,19 +1,24 @@
-"""The document's tags, its policy and what browsers keep, without Gradio and without a browser."""
+"""The document's tags, its policy and what browsers keep, without Gradio and without a browser.
+
+And how this works can be read without a network: every link of `demo/README.md` is answered by this server.
+"""
 
 import re
 from base64 import b64encode
 from hashlib import sha256
 
+import httpx2
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from starlette.testclient import TestClient
 
 from demo.ui.document import MANIFEST, STRICT, DocumentMiddleware
-from demo.ui.files import ASSETS, FOLDERS, PLACE, STYLES, mount_files
+from demo.ui.files import ASSETS, FOLDERS, HOW_IT_WORKS, PLACE, ROOT, STYLES, mount_files
 
 INLINE = "window.config = 1;"
 HEAD = f'<script>{INLINE}</script>{MANIFEST.decode()}<script type="module" src="./a.js"></script>'
 PAGE = f"<html><head>{HEAD}</head></html>"
+README = (ROOT / "demo" / "README.md").read_text("utf-8")
 
 
 def build_client(root_path: str = "") -> TestClient:
@@ -70,3 +75,32 @@ def test_every_import_leads_to_a_file_and_no_script_of_ours_evaluates_text() -> 
         for target in re.findall(r'(?:from|import) "(\.[^"]+)"', text):
             path = (script.parent / target).resolve()
             assert path.is_file() or path.relative_to(ASSETS).as_posix() == "constants.js", f"{script}: {target}"
+
+
+def fetch(*paths: str) -> list[httpx2.Response]:
+    client = build_client()
+    return [client.get(f"{HOW_IT_WORKS}{path}") for path in paths]
+
+
+def test_the_page_loads_its_own_script_and_style_and_the_readme() -> None:
+    page, script, style, parser, readme = fetch("/demo/", "/show.js", "/style.css", "/marked.js", "/demo/README.md")
+    assert [each.status_code for each in (page, script, style, parser, readme)] == [200] * 5
+    assert 'from "./marked.js"' in script.text
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "javascript" in script.headers["Content-Type"]
+    assert 'src="../show.js"' in page.text
+    assert 'href="../style.css"' in page.text
+    assert readme.text == README
+    assert readme.headers["Content-Type"].startswith("text/plain")
+
+
+def test_every_file_that_the_readme_links_to_is_served_as_text() -> None:
+    links = [f"/demo/{link}" for link in re.findall(r"\]\((?!http|#)([^)#]+)", README)]
+    replies = fetch(*links)
+    assert [reply.url.path for reply in replies if reply.status_code != 200] == []
+    assert all(reply.headers["Content-Type"] == "text/plain; charset=utf-8" for reply in replies)
+
+
+def test_nothing_else_is_served() -> None:
+    replies = fetch("/requirements.txt", "/demo/../app.py", "/%2e%2e/etc/passwd")
+    assert [each.status_code for each in replies] == [404] * 3

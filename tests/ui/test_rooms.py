@@ -16,7 +16,7 @@ ROOMS = {
     "gradio_tuning.py": set[str](),
     "tabs.py": set[str](),
     "gradio_queue.py": {"tabs"},
-    "tab_routes.py": {"tabs", "gradio_queue"},
+    "gradio_routes.py": {"tabs", "gradio_queue"},
 }
 
 

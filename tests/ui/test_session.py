@@ -1,14 +1,16 @@
 """Races, conversations and sessions."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
-from demo.engine import Ready
+from demo.engine import Log, Ready, Ticket
 from demo.errors import BadRequest, EngineFailed, Overloaded
-from demo.request import Message
+from demo.prompt_threads import LONG_PROMPT
+from demo.request import Message, Request
 from demo.ui import session as ui_session
 from demo.ui.race import UPDATE_SECONDS, Race
 from demo.ui.session import MAX_RUNS, MAX_UPDATES_PER_SECOND, Session, Sessions
@@ -23,11 +25,11 @@ pytestmark = pytest.mark.anyio
 HELLO = Message("user", "Hello")
 
 
-def start(
+async def start(
     session: Session, engine: ScriptedEngine, question: Question | str = "Hello", pace: float | None = None
 ) -> Race:
     question = Question(question) if isinstance(question, str) else question
-    session.start(engine, question, GenerationOptions(pace=pace))
+    await session.start(engine, question, GenerationOptions(pace=pace))
     assert session.race is not None
     return session.race
 
@@ -45,9 +47,8 @@ async def follow(race: Race) -> tuple[list[PaneView], PaneView, list[PaneView]]:
 
 async def play(session: Session, engine: ScriptedEngine, question: Question | str, *texts: str) -> None:
     """A whole turn."""
-    race = start(session, engine, question)
-    engine.tickets[-1].start()
-    engine.tickets[-1].write(*texts)
+    race = await start(session, engine, question)
+    engine.tickets[-1].start_with(*texts)
     engine.tickets[-1].finish()
     await follow(race)
     assert session.record()
@@ -56,7 +57,7 @@ async def play(session: Session, engine: ScriptedEngine, question: Question | st
 async def test_both_sides_end_with_the_same_text_and_nothing_is_whole_before_the_end(
     session: Session, engine: ScriptedEngine
 ) -> None:
-    following = asyncio.ensure_future(follow(start(session, engine)))
+    following = asyncio.ensure_future(follow(await start(session, engine)))
     engine.tickets[0].start()
     for text in ("Cheese ", "is ", "🧀", "."):
         engine.tickets[0].write(text)
@@ -70,16 +71,15 @@ async def test_both_sides_end_with_the_same_text_and_nothing_is_whole_before_the
 async def test_of_an_answer_that_is_there_at_once_the_progress_shows_no_text(
     session: Session, engine: ScriptedEngine
 ) -> None:
-    race = start(session, engine)
-    engine.tickets[0].start()
-    engine.tickets[0].write("All ", "at once")
+    race = await start(session, engine)
+    engine.tickets[0].start_with("All ", "at once")
     engine.tickets[0].finish()
     _, whole, progress = await follow(race)
     assert ([view.text for view in progress], whole.text) == ([""], "All at once")
 
 
 async def test_each_view_of_the_streamed_side_continues_the_last(session: Session, engine: ScriptedEngine) -> None:
-    stream = start(session, engine).stream()
+    stream = (await start(session, engine)).stream()
     engine.tickets[0].start()
     assert (await anext(stream)).phase == "reading"
     for text, shown in (("one ", "one "), ("two ", "one two "), ("three", "one two three")):
@@ -90,10 +90,9 @@ async def test_each_view_of_the_streamed_side_continues_the_last(session: Sessio
 
 
 async def test_stopping_one_side_leaves_the_other_to_its_end(session: Session, engine: ScriptedEngine) -> None:
-    race = start(session, engine)
+    race = await start(session, engine)
     stream, whole = race.stream(), asyncio.ensure_future(race.wait())
-    engine.tickets[0].start()
-    engine.tickets[0].write("one ", "two ")
+    engine.tickets[0].start_with("one ", "two ")
     await anext(stream)
     session.stop("streamed")
     assert not engine.tickets[0].cancelled
@@ -110,10 +109,9 @@ async def test_stopping_one_side_leaves_the_other_to_its_end(session: Session, e
 async def test_stopping_both_leaves_the_streamed_text_and_shows_no_whole_text(
     session: Session, engine: ScriptedEngine
 ) -> None:
-    race = start(session, engine)
+    race = await start(session, engine)
     stream, whole = race.stream(), asyncio.ensure_future(race.wait())
-    engine.tickets[0].start()
-    engine.tickets[0].write("one ")
+    engine.tickets[0].start_with("one ")
     await anext(stream)
     session.stop()
     stopped = (await collect(stream))[-1]
@@ -125,7 +123,7 @@ async def test_stopping_both_leaves_the_streamed_text_and_shows_no_whole_text(
 
 async def test_a_retried_turn_is_asked_again_without_itself(session: Session, engine: ScriptedEngine) -> None:
     await play(session, engine, "Hello", "Hi")
-    session.start(engine, session.turns[-1].question, GenerationOptions(), replaced=1)
+    await session.start(engine, session.turns[-1].question, GenerationOptions(), replaced=1)
     assert session.turns == []
     assert engine.tickets[1].request.prompt == engine.tickets[0].request.prompt
 
@@ -136,14 +134,13 @@ async def test_a_retried_turn_is_asked_again_without_itself(session: Session, en
 async def test_a_failed_turn_with_text_or_without_is_not_part_of_the_conversation(
     session: Session, engine: ScriptedEngine, texts: tuple[str, ...], stopped: list[Side]
 ) -> None:
-    race = start(session, engine)
+    race = await start(session, engine)
     sides: dict[Side, asyncio.Future[object]] = {
         "streamed": asyncio.ensure_future(collect(race.stream())),
         "whole": asyncio.ensure_future(race.wait()),
     }
     progress = asyncio.ensure_future(collect(race.report_progress()))
-    engine.tickets[0].start()
-    engine.tickets[0].write(*texts)
+    engine.tickets[0].start_with(*texts)
     for side in stopped:
         await progress
         race.detach(side)
@@ -151,30 +148,33 @@ async def test_a_failed_turn_with_text_or_without_is_not_part_of_the_conversatio
     engine.tickets[0].fail(EngineFailed("The model gave up."))
     await asyncio.gather(progress, *sides.values())
     with pytest.raises(BadRequest, match="no answer to continue"):
-        start(session, engine, Question("Hello", "rest"))
-    start(session, engine, "Again")
+        await start(session, engine, Question("Hello", "rest"))
+    await start(session, engine, "Again")
     assert engine.tickets[1].request.prompt == (Message("user", "Again"),)
 
 
-async def test_a_refusal_changes_nothing(session: Session, engine: ScriptedEngine) -> None:
+@pytest.mark.parametrize("text", ["More", "x" * LONG_PROMPT], ids=["short", "long"])
+async def test_a_refusal_changes_nothing(session: Session, engine: ScriptedEngine, text: str) -> None:
     await play(session, engine, "Hello", "Hi")
     before = (session.race, session.question, list(session.turns))
     engine.refusal = Overloaded("Too many at once: try again in a moment.")
     with pytest.raises(Overloaded):
-        start(session, engine, "More")
+        await session.start(engine, Question(text), GenerationOptions(), replaced=None)
     assert (session.race, session.question, session.turns) == before
+    engine.refusal = None
+    await start(session, engine, "Again")
 
 
 @pytest.mark.parametrize(("text", "kind"), [("", "turn"), ("  \n", "turn"), ("", "rest")])
 async def test_an_empty_prompt_is_refused(session: Session, engine: ScriptedEngine, text: str, kind: str) -> None:
     with pytest.raises(BadRequest, match="type something first"):
-        start(session, engine, Question(text, kind))  # type: ignore[arg-type]
+        await start(session, engine, Question(text, kind))  # type: ignore[arg-type]
 
 
 async def test_one_answer_at_a_time(session: Session, engine: ScriptedEngine) -> None:
-    start(session, engine)
+    await start(session, engine)
     with pytest.raises(BadRequest, match="still being written"):
-        start(session, engine)
+        await start(session, engine)
 
 
 async def test_a_session_keeps_its_last_100_runs_and_the_whole_conversation(
@@ -184,7 +184,7 @@ async def test_a_session_keeps_its_last_100_runs_and_the_whole_conversation(
         await play(session, engine, f"Question {number}", "Yes")
     assert [turn.number for turn in session.runs] == list(range(3, MAX_RUNS + 3))
     assert MAX_RUNS == 100
-    start(session, engine, "And now?")
+    await start(session, engine, "And now?")
     prompt = engine.tickets[-1].request.prompt
     assert isinstance(prompt, tuple)
     assert len(prompt) == 2 * (MAX_RUNS + 2) + 1
@@ -206,7 +206,7 @@ async def test_sessions_share_nothing(engine: ScriptedEngine) -> None:
     sessions = Sessions()
     await play(sessions.find("a"), engine, "Hello", "Hi")
     assert not sessions.find("b").turns
-    start(sessions.find("b"), engine, "Who are you?")
+    await start(sessions.find("b"), engine, "Who are you?")
     assert engine.tickets[1].request.prompt == (Message("user", "Who are you?"),)
 
 
@@ -226,7 +226,7 @@ async def test_the_example_is_asked_by_itself_with_its_own_options_and_past_the_
     session: Session, engine: ScriptedEngine
 ) -> None:
     await play(session, engine, "Hello", "Hi")
-    start(session, engine, Question("A story", "example", options=GenerationOptions(1000, pace=100)), pace=30)
+    await start(session, engine, Question("A story", "example", options=GenerationOptions(1000, pace=100)), pace=30)
     request = engine.tickets[1].request
     assert request.prompt == (Message("user", "A story"),)
     assert (request.max_new_tokens, request.ignore_eos, request.pace) == (1000, True, 100)
@@ -237,7 +237,7 @@ async def test_the_example_is_asked_by_itself_with_its_own_options_and_past_the_
 
 async def test_a_recorded_run_shows_what_was_cached_when_it_was_made(session: Session, engine: ScriptedEngine) -> None:
     trace = make_trace(gap=0.002, cached_tokens=8)
-    streamed, whole, _ = await follow(start(session, engine, Question(trace.question, "recording", trace)))
+    streamed, whole, _ = await follow(await start(session, engine, Question(trace.question, "recording", trace)))
     assert streamed[-1].cached == whole.cached == (8, 10)
     assert streamed[-1].label.startswith("recorded ")
     assert session.record()
@@ -246,7 +246,7 @@ async def test_a_recorded_run_shows_what_was_cached_when_it_was_made(session: Se
 
 async def test_a_closed_tab_is_forgotten_and_its_work_stops(engine: ScriptedEngine) -> None:
     sessions = Sessions()
-    start(sessions.find("a"), engine)
+    await start(sessions.find("a"), engine)
     sessions.close("a")
     sessions.close("a")
     assert engine.tickets[0].cancelled
@@ -258,17 +258,17 @@ async def test_a_tab_that_was_closed_while_a_listener_waited_starts_nothing(engi
     session = sessions.find("a")
     sessions.close("a")
     with pytest.raises(BadRequest, match="closed"):
-        start(session, engine)
+        await start(session, engine)
     assert engine.tickets == []
 
 
 async def test_many_tabs_together_are_updated_no_more_often_than_a_few(engine: ScriptedEngine) -> None:
     sessions = Sessions()
     one = sessions.find("one")
-    start(one, engine)
+    await start(one, engine)
     alone = sessions.choose_interval(one)
     for number in range(99):
-        start(sessions.find(str(number)), engine)
+        await start(sessions.find(str(number)), engine)
     assert 100 / sessions.choose_interval(one) == pytest.approx(MAX_UPDATES_PER_SECOND)
     assert alone < sessions.choose_interval(one)
 
@@ -277,8 +277,8 @@ async def test_a_visible_tab_is_updated_ten_times_a_second_and_a_hidden_one_once
     sessions = Sessions()
     visible, hidden = sessions.find("visible"), sessions.find("hidden")
     hidden.hidden = True
-    start(visible, engine)
-    start(hidden, engine)
+    await start(visible, engine)
+    await start(hidden, engine)
     assert sessions.choose_interval(visible) == UPDATE_SECONDS == 0.1
     assert sessions.choose_interval(hidden) == 1.0
 
@@ -289,7 +289,7 @@ async def test_a_visible_tab_is_updated_ten_times_a_second_and_a_hidden_one_once
 async def test_a_slowed_run_is_labelled_where_the_machine_is_faster(
     session: Session, pace: float | None, label: str
 ) -> None:
-    race = start(session, ScriptedEngine(Ready(replace(CARD, rate=50.0))), pace=pace)
+    race = await start(session, ScriptedEngine(Ready(replace(CARD, rate=50.0))), pace=pace)
     assert race.label == label
     assert race.run.request.pace == pace
 
@@ -300,7 +300,7 @@ async def test_the_rest_of_an_answer_continues_it_and_becomes_one_message_with_i
     await play(session, engine, "Hello", "Once ")
     await play(session, engine, Question("Hello", "rest"), "upon")
     assert engine.tickets[1].request.prompt == (HELLO, Message("assistant", "Once "))
-    start(session, engine, "And then?")
+    await start(session, engine, "And then?")
     assert engine.tickets[2].request.prompt == (HELLO, Message("assistant", "Once upon"), Message("user", "And then?"))
 
 
@@ -312,7 +312,7 @@ async def test_a_model_without_a_chat_template_gets_the_text_itself(session: Ses
 
 
 async def test_neither_the_first_text_nor_a_stop_waits_for_an_update(session: Session, engine: ScriptedEngine) -> None:
-    race = start(session, engine)
+    race = await start(session, engine)
     views = race.stream(lambda: 1000.0)
     engine.tickets[0].start()
     assert (await anext(views)).phase == "reading"
@@ -323,3 +323,46 @@ async def test_neither_the_first_text_nor_a_stop_waits_for_an_update(session: Se
     session.stop("streamed")
     assert (await asyncio.wait_for(following, 5))[-1].phase == "stopped"
     session.stop()
+
+
+class SlowEngine(ScriptedEngine):
+    """Takes until `open` to admit, and knows in which thread it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.open = threading.Event(), threading.Event()
+
+    def submit(self, request: Request, log: Log) -> Ticket:
+        self.thread = threading.current_thread()
+        self.asked.set()
+        assert self.open.wait(20)
+        return super().submit(request, log)
+
+
+async def begin_slowly(session: Session, engine: SlowEngine) -> "asyncio.Task[None]":
+    """A long question, which is being encoded."""
+    question = Question("x" * LONG_PROMPT)
+    starting = asyncio.ensure_future(session.start(engine, question, GenerationOptions()))
+    assert await asyncio.to_thread(engine.asked.wait, 20)
+    return starting
+
+
+async def test_a_long_question_is_encoded_beside_the_event_loop_and_no_other_starts_meanwhile(session: Session) -> None:
+    engine = SlowEngine()
+    starting = await begin_slowly(session, engine)
+    with pytest.raises(BadRequest, match="still being written"):
+        await start(session, engine, "Another")
+    engine.open.set()
+    await starting
+    assert engine.thread is not threading.current_thread()
+    assert session.racing
+    assert len(engine.tickets) == 1
+
+
+async def test_a_race_that_is_stopped_while_its_question_is_encoded_does_no_work(session: Session) -> None:
+    engine = SlowEngine()
+    starting = await begin_slowly(session, engine)
+    session.stop()
+    engine.open.set()
+    await starting
+    assert engine.tickets[0].cancelled

@@ -10,7 +10,7 @@ import pytest
 from demo.ui.components.lesson import CHAPTERS
 from demo.ui.files import ASSETS, TEXTS
 from demo.ui.teaching import FOLDER, PLACE, Material, read_material
-from demo.ui.view.speed import list_paces
+from demo.ui.view.options import list_paces
 from demo.ui.view.words import CONSTANTS
 
 LANGUAGES: Final = tuple(CONSTANTS["languages"])

@@ -7,12 +7,11 @@ import gradio as gr
 from gradio.components import Component
 
 from demo.examples import read_examples
-from demo.ui.components.controls import build_controls
 from demo.ui.components.lesson import Lesson
 from demo.ui.components.markup import build_chart, build_html, build_table
 from demo.ui.components.pane import Pane
 from demo.ui.files import LESSON
-from demo.ui.view.speed import DEFAULT_PACE, list_speeds
+from demo.ui.view.options import DEFAULT_PACE, DEFAULTS, SLIDERS, list_speeds
 from demo.ui.view.words import CONSTANTS
 
 KEYS: Final = '<span class="keys"> · Enter sends, Shift+Enter starts a new line, Esc stops</span>'
@@ -49,7 +48,7 @@ class Layout:
             self.keep = gr.Checkbox(False, label="Continue the conversation", elem_id="keep", min_width=0, scale=0)
             self.examples = _build_examples()
         self.message = _build_line("message", 'role="alert"')
-        self.controls, self.inputs = build_controls(self.pace), gr.JSON(visible=False)
+        self.controls, self.inputs = _build_controls(self.pace), gr.JSON(visible=False)
         self.question = _build_line("question", 'translate="no"', after=EDIT)
         self.verdict = build_html("mountVerdict(element, trigger)", VERDICT)
         with gr.Row(elem_id="panes", equal_height=True):
@@ -105,6 +104,22 @@ class Layout:
         shared = [self.results, self.timeline, self.latency, self.table, self.trace]
         lesson = [self.lesson.example, self.lesson.saved, self.lesson.definitions]
         return [self.streamed.run, self.whole.run, *shared, self.pace, *lesson]
+
+
+def _build_controls(pace: gr.Radio) -> dict[str, Component]:
+    """All controls by their names, in the order of `DEFAULTS`: those of a closed panel, and `pace` outside of it."""
+    with gr.Accordion("Max tokens, temperature, seed …", open=False, elem_id="dials"), gr.Row():
+        controls: dict[str, Component] = {name: _build_slider(name) for name in SLIDERS}
+        info = "empty: a new one each time"
+        controls["seed"] = gr.Textbox(str(DEFAULTS["seed"]), label="Seed", info=info, max_lines=1, elem_id="seed")
+    controls["pace"] = pace
+    return {name: controls[name] for name in DEFAULTS}
+
+
+def _build_slider(name: str) -> gr.Slider:
+    label, info, default, low, high, step = SLIDERS[name]
+    place = name.replace("_", "-")
+    return gr.Slider(low, high, default, step=step, label=label, info=info, elem_id=place, min_width=220, buttons=[])
 
 
 def _build_examples() -> gr.HTML:

@@ -14,8 +14,7 @@ from gradio.components import Component
 
 from demo.ui.components.markup import build_html, build_table, write_json
 from demo.ui.files import ASSETS, LESSON
-from demo.ui.view.options import GenerationOptions
-from demo.ui.view.speed import list_paces
+from demo.ui.view.options import GenerationOptions, list_paces
 from demo.ui.view.tables import list_definitions, list_example, list_saved
 from demo.ui.view.words import CONSTANTS
 

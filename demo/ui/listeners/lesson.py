@@ -43,7 +43,7 @@ class LessonListeners:
         session = self.sessions.of(request)
         example = read_example(length, pace)
         try:
-            session.start(self.engine, Question(EXAMPLE["question"], "example", options=example), example)
+            await session.start(self.engine, Question(EXAMPLE["question"], "example", options=example), example)
         except DemoError as error:
             return show_sentence(self.page, session, str(error))
         table = {self.page.lesson.example: write_json(list_example(example, session.runs, None))}
@@ -70,7 +70,7 @@ class LessonListeners:
             link = await run_beside(UNPACKED * len(fragment), partial(read_link, fragment))
             if isinstance(link, Trace):
                 question = Question(link.question, "recording", link, from_link=True)
-                session.start(self.engine, question, GenerationOptions())
+                await session.start(self.engine, question, GenerationOptions())
                 return show_start(self.page, session, FROM_LINK)
         except DemoError as error:
             return show_sentence(self.page, session, str(error))

@@ -78,11 +78,11 @@ class RaceListeners:
             session.check(question.text)
             options = read_options(controls)
             if question.kind == "turn" and isinstance(status, Ready) and status.card.source == "recorded":
-                return self._replay(session, question.text, options, replaced)
-            await session.start_beside(self.engine, question, options, replaced)
+                return await self._replay(session, question.text, options, replaced)
+            await session.start(self.engine, question, options, replaced)
             await self._check_quota(session, status)
         except (NotReady, Overloaded) as error:
-            return self._replay(session, question.text, options, replaced, str(error))
+            return await self._replay(session, question.text, options, replaced, str(error))
         except DemoError as error:
             return updates.show_sentence(self.page, session, str(error))
         return updates.show_start(self.page, session)
@@ -96,7 +96,7 @@ class RaceListeners:
             session.withdraw()
             raise refusal
 
-    def _replay(
+    async def _replay(
         self, session: Session, question: str, options: GenerationOptions, replaced: int | None, reason: str = ""
     ) -> Updates:
         """Play a recorded run in place of an answer, and show why."""
@@ -104,7 +104,7 @@ class RaceListeners:
         if trace is None:
             return updates.show_sentence(self.page, session, reason)
         try:
-            session.start(self.engine, Question(trace.question, "recording", trace), options, replaced)
+            await session.start(self.engine, Question(trace.question, "recording", trace), options, replaced)
         except DemoError as refusal:
             return updates.show_sentence(self.page, session, str(refusal))
         if not reason and trace.question != question.strip():

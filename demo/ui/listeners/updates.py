@@ -12,8 +12,8 @@ from demo.ui.components.markup import show_chart, write_json
 from demo.ui.components.pane import Updates, show, show_past
 from demo.ui.session import Session
 from demo.ui.view import plots
+from demo.ui.view.options import choose_length, choose_pace, list_speeds
 from demo.ui.view.panes import PaneView
-from demo.ui.view.speed import choose_length, choose_pace, list_speeds
 from demo.ui.view.tables import list_definitions, list_example, list_runs, list_saved
 from demo.ui.view.turn import Turn
 from demo.ui.view.words import Phase

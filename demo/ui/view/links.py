@@ -8,8 +8,7 @@ from urllib.parse import parse_qs, urlencode
 
 from demo.errors import BadRequest
 from demo.trace import Trace, read_fragment
-from demo.ui.view.options import DEFAULTS, SLIDERS, ControlValue, read_options
-from demo.ui.view.speed import RACE_PACES, REAL_SPEED
+from demo.ui.view.options import DEFAULTS, RACE_PACES, REAL_SPEED, SLIDERS, ControlValue, read_options
 
 TRACE: Final = "trace"
 # Read by the page's scripts: where to scroll, the presenter view, and the results of a room.

@@ -1,4 +1,4 @@
-"""The race's two figures, in plotly's JSON, and the table of runs.
+"""The race's two figures, in plotly's JSON.
 
 The page's style sheet colours text, grid and background, since it knows the theme.
 """
@@ -9,17 +9,7 @@ from typing import Any, Final, TypeAlias
 from demo.metrics import Timeline
 from demo.ui.view.panes import PaneView
 from demo.ui.view.turn import Turn
-from demo.ui.view.words import (
-    CONSTANTS,
-    SIDES,
-    TITLES,
-    Side,
-    describe_cached,
-    describe_phase,
-    format_count,
-    format_rate,
-    format_seconds,
-)
+from demo.ui.view.words import CONSTANTS, SIDES, TITLES, Side, format_seconds
 
 Figure: TypeAlias = dict[str, Any]  # {"data": [trace, …], "layout": {…}}
 
@@ -29,7 +19,6 @@ ALPHAS: Final[dict[Side, str]] = {"streamed": "29", "whole": "1a"}  # of the are
 WIDTHS: Final[dict[Side, float]] = {"streamed": 1.0, "whole": 2.5}  # the browser adds a wide line of its own paints
 SYMBOLS: Final[dict[Side, str]] = {"streamed": "circle", "whole": "diamond"}
 DIAGONAL: Final = "Without streaming, nothing is visible<br>before the end: TTFT is the total"
-COLUMNS: Final = ("Run", "Delivery", "TTFT", "Total", "Tokens", "Tokens/s", "Ended")
 
 
 def draw_timeline(streamed: PaneView, whole: PaneView) -> Figure:
@@ -71,34 +60,9 @@ def describe_latency(runs: Sequence[Turn]) -> str:
     )
 
 
-def describe_runs(runs: Sequence[Turn]) -> str:
-    """The caption of the table."""
-    if not (dropped := count_dropped(runs)):
-        return "Every run of this tab, newest first"
-    return f"The last {len(runs)} runs of this tab, newest first; {dropped} older ones were dropped"
-
-
 def count_dropped(runs: Sequence[Turn]) -> int:
     """How many runs of the tab there were before those that are kept."""
     return runs[0].number - 1 if runs else 0
-
-
-def list_rows(runs: Sequence[Turn]) -> list[tuple[str, ...]]:
-    """The numbers behind the figures, newest run first; one row for each side."""
-    return [_write_row(turn.number, view) for turn in reversed(runs) for view in (turn.streamed, turn.whole)]
-
-
-def _write_row(number: int, view: PaneView) -> tuple[str, ...]:
-    timeline = view.timeline
-    return (
-        " · ".join(filter(None, (str(number), view.label, describe_cached(view.cached)))),
-        TITLES[view.side],
-        format_seconds(timeline.ttft),
-        format_seconds(timeline.total),
-        format_count(view.tokens),
-        format_rate(timeline.rate),
-        describe_phase(view.phase),
-    )
 
 
 def step_points(timeline: Timeline, until: float) -> tuple[list[float], list[int]]:

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from demo.ui.view.speed import REAL_SPEED
+from demo.ui.view.options import REAL_SPEED
 from tests.figures.async_tab import AsyncTab, read_head, write_request
 from tests.figures.soak.tally import Refused, VisitFailed, require_answer
 

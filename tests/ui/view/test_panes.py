@@ -15,7 +15,6 @@ from demo.ui.view.words import (
     SIDES,
     Side,
     describe_cached,
-    describe_phase,
     describe_reasoning,
     format_count,
     format_rate,
@@ -143,20 +142,6 @@ def test_the_place_in_the_queue_is_shown_until_the_prompt_is_read() -> None:
     assert view("streamed", waiting).phase == view("whole", waiting).phase == "queued"
     assert view("whole", waiting).queue == (2, 1.4)
     assert view("whole", (*waiting, Started(12.0, 30, 0))).queue is None
-
-
-@pytest.mark.parametrize(
-    ("queue", "text"),
-    [
-        ((3, 1.6), "queued: 3 requests ahead, first words in about 2 s"),
-        ((1, 0.2), "queued: 1 request ahead, first words in about 1 s"),
-        ((0, 12.0), "queued: next, first words in about 12 s"),
-        ((2, None), "queued: 2 requests ahead"),
-    ],
-)
-def test_the_place_in_the_queue_in_words(queue: tuple[int, float | None], text: str) -> None:
-    assert describe_phase("queued", queue=queue) == text
-    assert describe_phase("reading", queue=queue) == "reading the prompt"
 
 
 def test_the_newest_progress_of_the_prompt_is_shown() -> None:

@@ -1,12 +1,11 @@
-"""The figures and the table of runs."""
-
-from dataclasses import replace
+"""The figures."""
 
 import pytest
 from plotly.graph_objects import Figure
 
 from demo.ui.view import plots
 from demo.ui.view.panes import PaneView
+from demo.ui.view.tables import list_rows, list_runs
 from demo.ui.view.turn import Question, Turn
 from tests.ui.view.test_panes import view, write_log
 
@@ -30,16 +29,12 @@ def test_the_timeline_is_a_ramp_and_a_step_of_the_same_height() -> None:
     assert len(set(streamed["x"])) == 12
 
 
-def test_the_timeline_marks_both_first_texts() -> None:
+def test_the_timeline_marks_both_first_texts_with_labels_where_there_is_room_one_above_the_other() -> None:
     layout = plots.draw_timeline(*race(10))["layout"]
     marks = [(round(line["x0"], 2), round(line["x1"], 2), line["line"]["color"]) for line in layout["shapes"]]
     assert marks == [(0.6, 0.6, BLUE), (1.6, 1.6, ORANGE)]
-    labels = ["Streaming: first text 600 ms", "Non-streaming: first text 1.60 s"]
-    assert [note["text"] for note in layout["annotations"]] == labels
-
-
-def test_a_label_stands_on_that_side_of_its_mark_where_there_is_room_and_one_above_the_other() -> None:
-    streamed, whole = plots.draw_timeline(*race(10))["layout"]["annotations"]
+    streamed, whole = layout["annotations"]
+    assert (streamed["text"], whole["text"]) == ("Streaming: first text 600 ms", "Non-streaming: first text 1.60 s")
     assert (streamed["x"], whole["x"]) == (pytest.approx(0.6), pytest.approx(1.6))
     assert (streamed["xanchor"], whole["xanchor"]) == ("left", "right")
     assert streamed["yshift"] > whole["yshift"] == 0
@@ -91,7 +86,7 @@ def test_the_axes_are_named_for_what_they_measure() -> None:
     assert timeline["yaxis"]["title"]["text"] == "tokens visible"
 
 
-def test_streaming_is_blue_and_waiting_orange_in_both_figures() -> None:
+def test_streaming_is_blue_and_waiting_orange_in_both_figures_and_they_differ_in_more_than_colour() -> None:
     lines, points = plots.draw_timeline(*race(3))["data"], plots.draw_latency([turn(3)])["data"][1:]
     assert [(line["name"], line["line"]["color"], line["fillcolor"][:7]) for line in lines] == [
         ("Non-streaming", ORANGE, ORANGE),
@@ -99,10 +94,6 @@ def test_streaming_is_blue_and_waiting_orange_in_both_figures() -> None:
     ]
     named = [(point["name"], point["marker"]["color"], point["hovertemplate"][-21:]) for point in points]
     assert named == [("Streaming", BLUE, "tra>Streaming</extra>"), ("Non-streaming", ORANGE, "Non-streaming</extra>")]
-
-
-def test_the_sides_differ_in_more_than_colour() -> None:
-    lines, points = plots.draw_timeline(*race(3))["data"], plots.draw_latency([turn(3)])["data"][1:]
     assert len({line["line"]["dash"] for line in lines}) == len({point["marker"]["symbol"] for point in points}) == 2
 
 
@@ -111,22 +102,7 @@ def test_a_stopped_run_draws_no_point_but_stands_in_the_table() -> None:
     views = view("streamed", events, detached=11.1), view("whole", events, detached=11.1)
     stopped = Turn(Question("Hello"), *views)
     assert not any(trace["x"] for trace in plots.draw_latency([stopped])["data"][1:])
-    assert [row[-1] for row in plots.list_rows([stopped])] == ["stopped", "stopped"]
-
-
-def test_the_table_has_the_newest_run_first_and_a_row_for_each_side() -> None:
-    rows = plots.list_rows([turn(5, 1), turn(20, 2)])
-    sides = [("2", "Streaming"), ("2", "Non-streaming"), ("1", "Streaming"), ("1", "Non-streaming")]
-    assert [row[:2] for row in rows] == sides
-    assert rows[0] == ("2", "Streaming", "600 ms", "2.60 s", "20", "10.0", "done")
-
-
-def test_a_slowed_or_recorded_run_and_cached_tokens_are_marked_in_the_table() -> None:
-    streamed, whole = (replace(view, label="recorded", cached=(8, 10)) for view in race(3))
-    rows = plots.list_rows(
-        [Turn(Question("Hello"), streamed, replace(whole, label="slowed to 30 tokens/s", cached=None))]
-    )
-    assert [row[0] for row in rows] == ["1 · recorded · 8 of 10 prompt tokens remembered", "1 · slowed to 30 tokens/s"]
+    assert [row[-1] for row in list_rows([stopped])] == ["stopped", "stopped"]
 
 
 def test_the_figures_are_described_in_words_too() -> None:
@@ -136,7 +112,7 @@ def test_the_figures_are_described_in_words_too() -> None:
 
 def test_table_and_chart_say_that_older_runs_were_dropped() -> None:
     every, last = [turn(5, 1), turn(5, 2)], [turn(5, 4), turn(5, 5)]
-    assert plots.describe_runs(every) == "Every run of this tab, newest first"
-    assert plots.describe_runs(last) == "The last 2 runs of this tab, newest first; 3 older ones were dropped"
+    assert list_runs(every)["caption"] == "Every run of this tab, newest first"
+    assert list_runs(last)["caption"] == "The last 2 runs of this tab, newest first; 3 older ones were dropped"
     assert "of the last 2 runs" in plots.describe_latency(last)
     assert plots.draw_latency(last)["layout"]["xaxis"]["title"]["text"] == "total latency, seconds (the last 2 runs)"

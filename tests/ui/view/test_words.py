@@ -1,5 +1,7 @@
 """Phases and labels as text."""
 
+from typing import Any
+
 import pytest
 
 from demo.ui.view.words import Phase, describe_figures, describe_pace, describe_phase, describe_recording
@@ -7,22 +9,28 @@ from tests.traces import make_trace
 
 
 @pytest.mark.parametrize(
-    ("phase", "told"),
-    [("idle", "ready"), ("queued", "queued"), ("reading", "reading the prompt"), ("writing", "writing")],
+    ("phase", "known", "told"),
+    [
+        ("idle", {}, "ready"),
+        ("queued", {}, "queued"),
+        ("reading", {}, "reading the prompt"),
+        ("writing", {}, "writing"),
+        # A queue and a prompt tell how far they are in their own phase only.
+        ("queued", {"queue": (3, 1.6)}, "queued: 3 requests ahead, first words in about 2 s"),
+        ("queued", {"queue": (2, 3.2)}, "queued: 2 requests ahead, first words in about 4 s"),
+        ("queued", {"queue": (1, 0.2)}, "queued: 1 request ahead, first words in about 1 s"),
+        ("queued", {"queue": (0, 12.0)}, "queued: next, first words in about 12 s"),
+        ("queued", {"queue": (2, None)}, "queued: 2 requests ahead"),
+        *(("reading", {"queue": queue}, "reading the prompt") for queue in ((3, 1.6), (1, 0.2), (0, 12.0), (2, None))),
+        ("reading", {"progress": (1200, 3400)}, "reading the prompt: 1,200 of 3,400 tokens"),
+        ("writing", {"progress": (1200, 3400), "queue": (2, 3.2)}, "writing"),
+        # An engine elsewhere has one phase before its first token.
+        ("queued", {"queue": (2, 3.2), "elsewhere": True}, "waiting for the engine"),
+        ("writing", {"elsewhere": True}, "writing"),
+    ],
 )
-def test_a_phase_is_told_by_a_word(phase: Phase, told: str) -> None:
-    assert describe_phase(phase) == told
-
-
-def test_a_queue_and_a_prompt_tell_how_far_they_are_in_their_own_phase_only() -> None:
-    assert describe_phase("queued", queue=(2, 3.2)) == "queued: 2 requests ahead, first words in about 4 s"
-    assert describe_phase("reading", progress=(1200, 3400)) == "reading the prompt: 1,200 of 3,400 tokens"
-    assert describe_phase("writing", progress=(1200, 3400), queue=(2, 3.2)) == "writing"
-
-
-def test_an_engine_elsewhere_has_one_phase_before_its_first_token() -> None:
-    assert describe_phase("queued", queue=(2, 3.2), elsewhere=True) == "waiting for the engine"
-    assert describe_phase("writing", elsewhere=True) == "writing"
+def test_a_phase_is_told_with_what_is_known_of_it(phase: Phase, known: dict[str, Any], told: str) -> None:
+    assert describe_phase(phase, **known) == told
 
 
 def test_a_recorded_run_names_its_day_its_machine_and_its_pace_and_one_from_a_link_only_its_pace() -> None:
