@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from demo.engines.local.runners.cpu_llama.kernels import entry, inlined
-from demo.engines.local.runners.cpu_llama.kernels.arithmetic import count_cycles, pause
 from demo.engines.local.runners.cpu_llama.kernels.barrier import (
     Task,
     is_finished,
@@ -22,6 +21,7 @@ from demo.engines.local.runners.cpu_llama.kernels.operations import (
     run_head_task,
     run_layer_task,
 )
+from demo.engines.local.runners.cpu_llama.kernels.simd import count_cycles, pause
 
 Record = Any  # numpy's, of one of the types below
 Records = Any  # an array of them
