@@ -65,6 +65,7 @@ SMOLLM_3: Final = Architecture(
 
 
 # Gemma 3 (arXiv:2503.19786), of text: more norms, GELU, a scaled embedding, and layers that see a window.
+
 # llama.cpp's: each sixth layer sees all tokens; the base of the others' frequencies; the layers of the one model that
 # scales its queries differently.
 GEMMA_3_GGUF_STEP: Final = 6
