@@ -15,7 +15,7 @@ from gguf import GGMLQuantizationType
 from demo.engines.local.runners.cpu_llama.architectures.architecture import Architecture
 from demo.engines.local.runners.cpu_llama.architectures.families import FAMILIES
 from demo.engines.local.runners.cpu_llama.kernels.operations import GELU
-from demo.engines.local.runners.cpu_llama.weights.blocks import EIGHT_BITS, FIVE_BITS, FOUR_BITS, PLAIN, is_readable
+from demo.engines.local.runners.cpu_llama.weights.blocks import PACKED, PLAIN, is_readable
 from demo.settings import Settings, describe_setting, format_flag, format_variable
 from demo.snippets import FOLDER, LANGUAGES
 from tests import way
@@ -32,7 +32,6 @@ BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
     "gemma3_text": ("a scaled embedding", "two rotary bases", "a window in five of six layers"),
     "phi3": ("partial rotation", "LongRoPE up to the original context"),
 }
-ORDERED: Final = (*FOUR_BITS, *FIVE_BITS, *EIGHT_BITS)
 FIGURES: Final = ROOT / "tests" / "figures" / "README.md"
 # The figures that the first README repeats, by how their rows begin.
 CHOSEN: Final = (
@@ -105,8 +104,8 @@ def write_families(_: str) -> str:
 
 def write_quantizations(_: str) -> str:
     """How the CPU kernels multiply the quantization types of GGUF files."""
-    exact, rounded = ([each.name for each in ORDERED if each.name.endswith("_K") == is_k] for is_k in (False, True))
-    others = sorted(each.name for each in GGMLQuantizationType if each not in (*PLAIN, *ORDERED) and is_readable(each))
+    exact, rounded = ([each.name for each in PACKED if each.name.endswith("_K") == is_k] for is_k in (False, True))
+    others = sorted(each.name for each in GGMLQuantizationType if each not in (*PLAIN, *PACKED) and is_readable(each))
     rows = [
         (sorted(each.name for each in PLAIN), "as they are, with `--dtype stored`; else rounded to 8 bits"),
         (exact, "as they are"),

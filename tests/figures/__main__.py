@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 import transformers
 
-from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
+from demo.engines.local.runners.cpu_llama.weights.unsupported import open_checkpoint
 from tests.comparison.systems.requantize import require_embedded
 from tests.figures.crowd import measure_crowd
 from tests.figures.fairness import measure_fairness
@@ -30,7 +30,7 @@ from tests.figures.wire import measure_wire
 
 def describe_conditions() -> str:
     """The conditions, on one line."""
-    weights = "in float32" if find_unsupported_reason(require_embedded()) else "as stored"
+    weights = "in float32" if open_checkpoint(require_embedded())[1] else "as stored"
     return (
         f"SmolLM2-135M-Instruct, cpu, weights {weights}, generate's in float32, {torch.get_num_threads()} threads, "
         f"36 prompt and {NEW_TOKENS} new tokens, greedy; Python {platform.python_version()}, "

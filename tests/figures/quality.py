@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from demo.embedded import EMBEDDED_ID
 from demo.engines.local.loading.loaded import Loaded
+from demo.engines.local.loading.source import ModelSource
 from demo.engines.local.runners.cpu_llama.loading import load_llama
 from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import build_llama
@@ -61,7 +63,8 @@ def measure_quality() -> Iterator[Figure]:
 
 def load_embedded() -> Loaded:
     """The embedded model with its weights as stored."""
-    return load_llama(GgufFile(require_embedded()))
+    file = require_embedded()
+    return load_llama(ModelSource(EMBEDDED_ID, "embedded", str(file), ""), GgufFile(file))
 
 
 def _load_rounded(network: PreTrainedModel, rounding: str) -> Loaded:

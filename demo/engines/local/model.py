@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import torch
 
@@ -35,9 +35,6 @@ from demo.engines.local.tokenizer import Tokenizer
 from demo.errors import BadRequest, ContextExceeded, SettingError
 from demo.request import Prompt
 from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, KERNEL_DTYPES, Settings
-
-if TYPE_CHECKING:
-    from demo.engines.local.runners.cpu_llama.weights.safetensors import LlamaFolder
 
 logger = logging.getLogger(__name__)
 
@@ -127,11 +124,7 @@ def _open_stored(source: ModelSource, settings: Settings, device: str) -> tuple[
 def _load_with_kernels(source: ModelSource, checkpoint: Checkpoint, rounding: Rounding | None) -> Loaded:
     if isinstance(checkpoint, GgufFile):
         _require_template(source, checkpoint.metadata)
-        loaded = load_llama(checkpoint, rounding, source.template)
-    else:
-        from demo.engines.local.runners.cpu_llama.weights.snapshot import load_saved
-
-        loaded = load_saved(source, cast("LlamaFolder", checkpoint), rounding)
+    loaded = load_llama(source, checkpoint, rounding)
     torch.set_num_threads(1)  # the kernels have their own threads: torch's would spin beside them
     return loaded
 

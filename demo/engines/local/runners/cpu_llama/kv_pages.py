@@ -6,6 +6,7 @@ heap would keep and fragment them.
 
 import mmap
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,20 +15,16 @@ import numpy.typing as npt
 from demo.engines.local.runners.cpu_llama.kernels.attention import PAGE, measure_page
 from demo.engines.local.runners.cpu_llama.shape import Shape
 
-Numbers = npt.NDArray[Any]
 
-
+@dataclass(slots=True, eq=False)
 class Page:
     """Keys and values of up to PAGE tokens. It is in use while it has `users`."""
 
-    __slots__ = ("ids", "key", "numbers", "parent", "users")
-
-    def __init__(self, numbers: Numbers) -> None:
-        self.numbers = numbers
-        self.users = 1
-        self.parent: bytes | None = None  # the key of the tokens before it, once it is kept for reuse
-        self.key: bytes | None = None  # of the tokens up to its end
-        self.ids: tuple[int, ...] = ()
+    numbers: npt.NDArray[Any]
+    users: int = 1
+    parent: bytes | None = None  # the key of the tokens before it, once it is kept for reuse
+    key: bytes | None = None  # of the tokens up to its end
+    ids: tuple[int, ...] = ()
 
 
 class PagePool:

@@ -4,7 +4,7 @@ Heads come interleaved for rotation: dimensions 2i and 2i + 1 are one complex nu
 embeddings (arXiv:2104.09864) and in GGUF files; transformers' checkpoints are rearranged when they are loaded.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, cast
@@ -16,9 +16,8 @@ from torch import Tensor
 from demo.engines.local.runner import Chunk
 from demo.engines.local.runners.cpu_llama.forward_batch import ForwardBatch
 from demo.engines.local.runners.cpu_llama.kernels.forward import CHOICES, HEAD, LAYER, MATRICES, NORMS
-from demo.engines.local.runners.cpu_llama.kernels.operations import SILU
 from demo.engines.local.runners.cpu_llama.kv_pages import KVCache
-from demo.engines.local.runners.cpu_llama.shape import Rotary, Shape
+from demo.engines.local.runners.cpu_llama.shape import Shape
 from demo.engines.local.runners.cpu_llama.thread_pool import ThreadPool
 from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix
 
@@ -27,32 +26,17 @@ from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix
 class Layer:
     """One block's weights, by the names of the kernels' LAYER. Norms are float32, those of a head [head size]."""
 
-    attention_norm: Tensor
-    mlp_norm: Tensor
-    q: Matrix
-    k: Matrix
-    v: Matrix
-    out: Matrix
-    gate: Matrix
-    up: Matrix
-    down: Matrix
-    q_norm: Tensor | None = None
-    k_norm: Tensor | None = None
-    attention_post_norm: Tensor | None = None
-    mlp_post_norm: Tensor | None = None
-    rotation: int = 0  # the number of its frequencies
-    window: int = 0  # tokens that are seen, itself among them; 0: all before it
-    activation: int = SILU
+    norms: Mapping[str, Tensor]
+    matrices: Mapping[str, Matrix]
+    rotation: int  # the number of its frequencies
+    window: int  # tokens that are seen, itself among them; 0: all before it
+    activation: int  # SILU or GELU
 
     def describe(self) -> tuple[Any, ...]:
         """The same as a LAYER of the kernels': addresses that are valid while this object exists."""
-        norms = [getattr(self, name) for name in NORMS]
-        matrices: list[Matrix] = [getattr(self, name) for name in MATRICES]
-        return (
-            *(0 if norm is None else norm.data_ptr() for norm in norms),
-            *(getattr(self, name) for name in CHOICES),
-            *(matrix.describe() for matrix in matrices),
-        )
+        norms = (self.norms[name].data_ptr() if name in self.norms else 0 for name in NORMS)
+        choices = (getattr(self, name) for name in CHOICES)
+        return *norms, *choices, *(self.matrices[name].describe() for name in MATRICES)
 
 
 class Llama:
@@ -65,9 +49,10 @@ class Llama:
         layers: Sequence[Layer],
         norm: Tensor,
         head: Matrix,
-        rotary: Rotary,
+        frequencies: Tensor,
+        scale: float,
     ) -> None:
-        """`norm` is float32 [hidden], before the head."""
+        """`norm` is float32 [hidden], before the head; `frequencies` and `scale` are those of rotary embeddings."""
         self.shape = shape
         self._embed = embed
         self._thread_pool = ThreadPool(
@@ -76,7 +61,7 @@ class Llama:
             (layers, norm, head),
             torch.get_num_threads(),
         )
-        self._frequencies, self._scale = rotary.frequencies.double().numpy(), rotary.scale
+        self._frequencies, self._scale = frequencies.double().numpy(), scale
 
     def compute(self, chunks: Sequence[Chunk]) -> Tensor:
         """Logits float32 [rows, vocabulary] that the chunks ask for, in their order. The caches gain the tokens.

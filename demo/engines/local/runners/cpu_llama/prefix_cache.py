@@ -18,8 +18,10 @@ from demo.engines.local.runners.cpu_llama.kv_pages import KVCache, Page, PagePoo
 class PrefixCache:
     """Full pages are shared while their sequence runs; the partial page of a sequence that has ended is copied."""
 
-    def __init__(self, pool: PagePool) -> None:
+    def __init__(self, pool: PagePool, is_enabled: bool) -> None:
+        """Keeps nothing unless `is_enabled`."""
         self._pool = pool
+        self._is_enabled = is_enabled
         self._pool.evict = self._evict
         self._children: dict[bytes, dict[tuple[int, ...], Page]] = {}  # by the key of the page before, then by tokens
         self._recent: OrderedDict[bytes, Page] = OrderedDict()  # the least recently used first
@@ -49,13 +51,13 @@ class PrefixCache:
 
     def keep_full_pages(self, cache: KVCache) -> None:
         """Register the pages of a cache that have become full."""
-        while (cache.kept + 1) * PAGE <= cache.length:
+        while self._is_enabled and (cache.kept + 1) * PAGE <= cache.length:
             self._keep(cache, cache.kept)
             cache.kept += 1
 
     def keep_last_page(self, cache: KVCache) -> None:
         """Register the partial page of a cache. The caller appends nothing to it afterwards."""
-        if cache.length > cache.kept * PAGE:
+        if self._is_enabled and cache.length > cache.kept * PAGE:
             self._keep(cache, cache.kept)
         self._touch(cache.pages)
 

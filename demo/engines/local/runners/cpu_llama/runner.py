@@ -24,33 +24,32 @@ class CpuLlamaRunner(Runner):
         self._model = model
         self._make_sampler = lru_cache(maxsize=1)(BatchSampler)  # the last one, while the same sequences decode
         self._pool = PagePool(model.shape, memory.bytes)
-        self._prefixes = PrefixCache(self._pool) if memory.keeps_prefixes else None
+        self._prefixes = PrefixCache(self._pool, memory.keeps_prefixes)
         # The kernels unpack weights once for four tokens.
         self.limits = Limits(max_prefill_tokens=MAX_TOKENS, min_prefill_tokens=4, capacity=self._pool.most * PAGE)
 
     def allocate(self, ids: Sequence[int], salt: Hashable, reuse: bool) -> Handle | None:
-        cache, prefixes = KVCache(self._pool, salt), self._prefixes if reuse else None
-        if prefixes is not None:
-            prefixes.share(ids, cache)
+        cache = KVCache(self._pool, salt)
+        if reuse:
+            self._prefixes.share(ids, cache)
         if not self._pool.has_room(1 + len(ids) // PAGE - len(cache.pages)):
             cache.release()
             return None
-        if prefixes is not None:
-            prefixes.copy_start(ids, cache)
+        if reuse:
+            self._prefixes.copy_start(ids, cache)
         cache.reserve(len(ids) + 1)
         return cache
 
     def count_cached(self, ids: Sequence[int], salt: Hashable) -> int:
-        return 0 if self._prefixes is None else self._prefixes.count(ids, salt)
+        return self._prefixes.count(ids, salt)
 
     def reserve(self, handle: Handle, tokens: int) -> bool:
         return cast(KVCache, handle).reserve(tokens)
 
     def execute(self, chunks: Sequence[Chunk]) -> Tensor:
         logits = self._model.compute(chunks)
-        if self._prefixes is not None:
-            for chunk in chunks:
-                self._prefixes.keep_full_pages(cast(KVCache, chunk.handle))
+        for chunk in chunks:
+            self._prefixes.keep_full_pages(cast(KVCache, chunk.handle))
         return logits
 
     def sample(self, handles: Sequence[Handle], samplers: Sequence[Sampler], logits: Tensor) -> SamplerOutput:
@@ -58,10 +57,8 @@ class CpuLlamaRunner(Runner):
 
     def free(self, handle: Handle, ids: Sequence[int]) -> None:
         cache = cast(KVCache, handle)
-        if self._prefixes is not None:
-            self._prefixes.keep_last_page(cache)
+        self._prefixes.keep_last_page(cache)
         cache.release()
 
     def reset(self) -> None:
-        if self._prefixes is not None:
-            self._prefixes.clear()
+        self._prefixes.clear()

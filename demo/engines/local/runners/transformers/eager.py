@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
 
@@ -26,14 +27,14 @@ CPU_CHUNK, GPU_CHUNK = 128, 512  # prompt tokens of a step
 MANY = 64  # sequences, as many as are admitted by default
 
 
+@dataclass(slots=True, eq=False)
 class SequenceCache:
     """A sequence's handle: its cache of one row, or, while it decodes, its row in the batch's cache."""
 
-    def __init__(self, cache: Cache, salt: Hashable = None) -> None:
-        self.cache = cache
-        self.length = 0
-        self.salt = salt
-        self.reserved = 0  # tokens
+    cache: Cache
+    salt: Hashable = None
+    length: int = 0
+    reserved: int = 0  # tokens
 
 
 class SeparateRunner(Runner):

@@ -1,19 +1,17 @@
 """How a family of models differs from Llama, as data: which norms, biases, rotation, activation and window it has.
 
-A family is one file of this folder, which is named in `families`. Layers are computed by the same kernels.
+Families are in `families`. Layers are computed by the same kernels.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from demo.engines.local.runners.cpu_llama.kernels.operations import SILU
-from demo.engines.local.runners.cpu_llama.shape import Rotary, Shape, compute_frequencies
-
-PROJECTIONS: Final = ("attn_q", "attn_k", "attn_v")
+from demo.engines.local.runners.cpu_llama.shape import Shape
 
 
 class Unsupported(Exception):
@@ -32,9 +30,10 @@ class LayerChoice:
 class Choices:
     """What the layers of a model do differently from each other, and from those of a plain Llama."""
 
-    rotary: Rotary
+    frequencies: Tensor  # float32 [tables, head size / 2], in radians per position; 0 leaves a dimension as it is
     layers: tuple[LayerChoice, ...]
     rotated: int  # dimensions of each head that rotate
+    scale: float = 1.0  # by which these are multiplied
     embedding_scale: float = 1.0
     context: int | None = None  # tokens for which the rotary frequencies hold, where that is less than the model's
 
@@ -53,8 +52,10 @@ class GgufNumbers:
         return self.metadata.get(f"{self.architecture}.{name}", default)
 
 
-ReadGguf: TypeAlias = Callable[[GgufNumbers], Choices]
-ReadConfig: TypeAlias = Callable[[Any, Shape], Choices]  # of transformers' config
+def compute_frequencies(base: float, head_size: int) -> Tensor:
+    """float32 [head size / 2], in radians per position: powers of `base` from 1 to nearly 1 / base."""
+    frequencies: Tensor = base ** (-torch.arange(0, head_size, 2) / head_size)
+    return frequencies
 
 
 def read_gguf_choices(numbers: GgufNumbers) -> Choices:
@@ -67,13 +68,15 @@ def read_gguf_choices(numbers: GgufNumbers) -> Choices:
     frequencies = compute_frequencies(numbers.get("rope.freq_base", 10000.0), shape.head_size)
     if (divisors := numbers.read("rope_freqs.weight")) is not None:
         frequencies /= divisors
-    return Choices(Rotary(frequencies[None]), (LayerChoice(),) * shape.layers, shape.head_size)
+    return Choices(frequencies[None], (LayerChoice(),) * shape.layers, shape.head_size)
 
 
 def read_config_choices(config: Any, shape: Shape) -> Choices:
     """One table of rotary frequencies; layers that see a window only where the config says so."""
-    rotary = Rotary(find_frequencies(config, config.rope_parameters, shape.head_size)[None])
-    return Choices(rotary, tuple(LayerChoice(window=window) for window in list_windows(config)), shape.head_size)
+    frequencies = find_frequencies(config, config.rope_parameters, shape.head_size)
+    return Choices(
+        frequencies[None], tuple(LayerChoice(window=window) for window in list_windows(config)), shape.head_size
+    )
 
 
 def find_frequencies(config: Any, rope: Mapping[str, Any], head_size: int) -> Tensor:
@@ -121,20 +124,12 @@ class Architecture:
     activation: int = SILU
     norm_offset: float = 0.0
     parts: Mapping[str, str] = field(default_factory=dict)
-    read_gguf: ReadGguf = read_gguf_choices
-    read_config: ReadConfig = read_config_choices
+    read_gguf: Callable[[GgufNumbers], Choices] = read_gguf_choices
+    read_config: Callable[[Any, Shape], Choices] = read_config_choices  # of transformers' config
 
-    def list_norms(self) -> dict[str, str]:
-        """The norms of a layer, by the names of a Layer's fields."""
-        norms = {"attention_norm": "attn_norm", "mlp_norm": "ffn_norm"}
-        if self.has_head_norms:
-            norms |= {"q_norm": "attn_q_norm", "k_norm": "attn_k_norm"}
-        if self.has_post_norms:
-            norms |= {"attention_post_norm": "post_attention_norm", "mlp_post_norm": "post_ffw_norm"}
-        return norms
-
-
-def interleave_halves(head_size: int, rotated: int) -> Tensor:
-    """The order in which a head's dimensions i and i + half of the `rotated` ones become 2i and 2i + 1."""
-    pairs = torch.arange(rotated).unflatten(0, (2, -1)).T.flatten()
-    return torch.cat([pairs, torch.arange(rotated, head_size)])
+    @property
+    def norms(self) -> tuple[str, ...]:
+        """The norms of a layer."""
+        head_norms = ("attn_q_norm", "attn_k_norm") if self.has_head_norms else ()
+        post_norms = ("post_attention_norm", "post_ffw_norm") if self.has_post_norms else ()
+        return ("attn_norm", "ffn_norm", *head_norms, *post_norms)

@@ -8,7 +8,16 @@ group that holds NaN or infinity gets the scale NaN, so that every product with 
 import numpy as np
 
 from demo.engines.local.runners.cpu_llama.kernels import compiled
-from demo.engines.local.runners.cpu_llama.kernels.arithmetic import (
+from demo.engines.local.runners.cpu_llama.kernels.memory import (
+    load_floats,
+    store_bytes,
+    store_floats,
+    write_float,
+    write_int,
+)
+from demo.engines.local.runners.cpu_llama.kernels.simd import (
+    LANES,
+    Floats,
     fma,
     maximum,
     minimum,
@@ -21,14 +30,6 @@ from demo.engines.local.runners.cpu_llama.kernels.arithmetic import (
     to_floats,
     zero_floats,
 )
-from demo.engines.local.runners.cpu_llama.kernels.memory import (
-    load_floats,
-    store_bytes,
-    store_floats,
-    write_float,
-    write_int,
-)
-from demo.engines.local.runners.cpu_llama.kernels.simd import LANES, Floats
 
 GROUP = 32  # numbers that share a scale
 GROUP_BYTES = 48

@@ -15,15 +15,6 @@ from numba.extending import register_jitable
 
 from demo.engines.local.runners.cpu_llama.kernels import compiled
 from demo.engines.local.runners.cpu_llama.kernels.activations import exp
-from demo.engines.local.runners.cpu_llama.kernels.arithmetic import (
-    fma,
-    keep_first,
-    maximum,
-    reduce_add,
-    reduce_max,
-    splat,
-    zero_floats,
-)
 from demo.engines.local.runners.cpu_llama.kernels.memory import (
     load_float16,
     load_floats,
@@ -33,7 +24,18 @@ from demo.engines.local.runners.cpu_llama.kernels.memory import (
     write_float,
     write_float16,
 )
-from demo.engines.local.runners.cpu_llama.kernels.simd import LANES, Floats, round_up
+from demo.engines.local.runners.cpu_llama.kernels.simd import (
+    LANES,
+    Floats,
+    fma,
+    keep_first,
+    maximum,
+    reduce_add,
+    reduce_max,
+    round_up,
+    splat,
+    zero_floats,
+)
 
 PAGE = 128  # tokens
 

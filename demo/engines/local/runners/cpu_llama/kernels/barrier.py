@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, cast
 from numba import types
 
 from demo.engines.local.runners.cpu_llama.kernels import compiled
-from demo.engines.local.runners.cpu_llama.kernels.arithmetic import count_cycles, pause
 from demo.engines.local.runners.cpu_llama.kernels.memory import atomic_add, atomic_load, compare_and_swap
+from demo.engines.local.runners.cpu_llama.kernels.simd import count_cycles, pause
 
 LINE = 64  # bytes of a cache line: counters on lines of their own do not slow each other; a semaphore is shorter
 MIN_SPIN = 100_000  # cycles, some 30 microseconds: far less than a preemption lasts

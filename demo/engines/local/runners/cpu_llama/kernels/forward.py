@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from demo.engines.local.runners.cpu_llama.kernels import entry, inlined
-from demo.engines.local.runners.cpu_llama.kernels.arithmetic import count_cycles, pause
 from demo.engines.local.runners.cpu_llama.kernels.barrier import (
     Task,
     is_finished,
@@ -22,13 +21,15 @@ from demo.engines.local.runners.cpu_llama.kernels.operations import (
     run_head_task,
     run_layer_task,
 )
+from demo.engines.local.runners.cpu_llama.kernels.simd import count_cycles, pause
 
 Record = Any  # numpy's, of one of the types below
 Records = Any  # an array of them
 
-NORMS = ("attention_norm", "q_norm", "k_norm", "attention_post_norm", "mlp_norm", "mlp_post_norm")  # 0 for none
+# The weights of a layer have their names in GGUF files.
+NORMS = ("attn_norm", "attn_q_norm", "attn_k_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm")  # 0 for none
 CHOICES = ("rotation", "window", "activation")  # the number of its table, tokens that are seen (0: all), SILU or GELU
-MATRICES = ("q", "k", "v", "out", "gate", "up", "down")
+MATRICES = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 LAYER = np.dtype(
     [*((name, np.int64) for name in (*NORMS, *CHOICES)), *((name, MATRIX) for name in MATRICES)], align=True
 )

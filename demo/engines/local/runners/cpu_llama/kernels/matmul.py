@@ -4,20 +4,13 @@ A matrix is stored in tiles of 16 interleaved rows, one a lane, so that a produc
 product does not depend on the tokens beside it: integers are summed exactly, and groups always in the same order.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 
 from demo.engines.local.runners.cpu_llama.kernels import compiled
 from demo.engines.local.runners.cpu_llama.kernels.activations import BIAS, GROUP, GROUP_BYTES, SCALE, SUM
-from demo.engines.local.runners.cpu_llama.kernels.arithmetic import (
-    dot_accumulate,
-    fma,
-    high_nibbles,
-    low_nibbles,
-    splat,
-    to_floats,
-    zero_floats,
-    zero_ints,
-)
 from demo.engines.local.runners.cpu_llama.kernels.memory import (
     load_bfloat16,
     load_bytes,
@@ -27,7 +20,19 @@ from demo.engines.local.runners.cpu_llama.kernels.memory import (
     splat_bytes,
     store_floats,
 )
-from demo.engines.local.runners.cpu_llama.kernels.simd import LANES, Floats, Ints
+from demo.engines.local.runners.cpu_llama.kernels.simd import (
+    LANES,
+    Floats,
+    Ints,
+    dot_accumulate,
+    fma,
+    high_nibbles,
+    low_nibbles,
+    splat,
+    to_floats,
+    zero_floats,
+    zero_ints,
+)
 
 Q4, Q8, Q8_OFFSET, FLOAT16, BFLOAT16, FLOAT32 = range(6)  # quantization types of a matrix
 # Bytes of a group of 32 columns of 16 rows: Q8 has a scale (float16) for each row, the others an offset too.
@@ -41,6 +46,8 @@ MATRIX = np.dtype(
 
 Fours = tuple[Floats, Floats, Floats, Floats]
 Group = tuple[tuple[Ints, Ints, Ints, Ints], tuple[Ints, Ints, Ints, Ints]]
+OffsetGroup = tuple[Group, Floats, Floats]  # weights, scales and offsets
+Unpacked = TypeVar("Unpacked")
 
 
 @compiled
@@ -79,113 +86,40 @@ def matmul(qtype: int, tile: int, columns: int, inputs: int, stride: int, tokens
 
 
 @compiled
-def _dot_q4(tile: int, columns: int, x: int) -> Floats:
-    sums = zero_floats()
-    for _ in range(columns // GROUP):
-        weights = _load_q4(tile)
-        scale, offset = load_float16(tile + Q4_GROUP_BYTES - 64), load_float16(tile + Q4_GROUP_BYTES - 32)
-        sums = _accumulate_offset(sums, weights, scale, offset, x)
-        tile += Q4_GROUP_BYTES
-        x += GROUP_BYTES
-    return sums
-
-
-@compiled
-def _dot_q4_x4(tile: int, columns: int, x: int, stride: int) -> Fours:
-    a = b = c = d = zero_floats()
-    for _ in range(columns // GROUP):
-        weights = _load_q4(tile)
-        scale, offset = load_float16(tile + Q4_GROUP_BYTES - 64), load_float16(tile + Q4_GROUP_BYTES - 32)
-        a = _accumulate_offset(a, weights, scale, offset, x)
-        b = _accumulate_offset(b, weights, scale, offset, x + stride)
-        c = _accumulate_offset(c, weights, scale, offset, x + 2 * stride)
-        d = _accumulate_offset(d, weights, scale, offset, x + 3 * stride)
-        tile += Q4_GROUP_BYTES
-        x += GROUP_BYTES
-    return a, b, c, d
-
-
-@compiled
-def _dot_q8(tile: int, columns: int, x: int) -> Floats:
-    sums = zero_floats()
-    for _ in range(columns // GROUP):
-        weights, scale = _load_q8(tile), load_float16(tile + GROUP * LANES)
-        sums = _accumulate_q8(sums, weights, scale, x)
-        tile += Q8_GROUP_BYTES
-        x += GROUP_BYTES
-    return sums
-
-
-@compiled
-def _dot_q8_x4(tile: int, columns: int, x: int, stride: int) -> Fours:
-    a = b = c = d = zero_floats()
-    for _ in range(columns // GROUP):
-        weights, scale = _load_q8(tile), load_float16(tile + GROUP * LANES)
-        a = _accumulate_q8(a, weights, scale, x)
-        b = _accumulate_q8(b, weights, scale, x + stride)
-        c = _accumulate_q8(c, weights, scale, x + 2 * stride)
-        d = _accumulate_q8(d, weights, scale, x + 3 * stride)
-        tile += Q8_GROUP_BYTES
-        x += GROUP_BYTES
-    return a, b, c, d
-
-
-@compiled
-def _dot_q8_offset(tile: int, columns: int, x: int) -> Floats:
-    sums = zero_floats()
-    for _ in range(columns // GROUP):
-        weights = _load_q8(tile)
-        scale, offset = load_float16(tile + GROUP * LANES), load_float16(tile + GROUP * LANES + 2 * LANES)
-        sums = _accumulate_offset(sums, weights, scale, offset, x)
-        tile += Q8_OFFSET_GROUP_BYTES
-        x += GROUP_BYTES
-    return sums
-
-
-@compiled
-def _dot_q8_offset_x4(tile: int, columns: int, x: int, stride: int) -> Fours:
-    a = b = c = d = zero_floats()
-    for _ in range(columns // GROUP):
-        weights = _load_q8(tile)
-        scale, offset = load_float16(tile + GROUP * LANES), load_float16(tile + GROUP * LANES + 2 * LANES)
-        a = _accumulate_offset(a, weights, scale, offset, x)
-        b = _accumulate_offset(b, weights, scale, offset, x + stride)
-        c = _accumulate_offset(c, weights, scale, offset, x + 2 * stride)
-        d = _accumulate_offset(d, weights, scale, offset, x + 3 * stride)
-        tile += Q8_OFFSET_GROUP_BYTES
-        x += GROUP_BYTES
-    return a, b, c, d
-
-
-@compiled
-def _load_q4(tile: int) -> Group:
+def _load_q4(tile: int) -> OffsetGroup:
     """Unpack a group's 32 columns, four a vector: 0 to 15 are the low nibbles, 16 to 31 the high ones."""
     a, b, c, d = load_bytes(tile), load_bytes(tile + 64), load_bytes(tile + 128), load_bytes(tile + 192)
-    return (
-        (low_nibbles(a), low_nibbles(b), low_nibbles(c), low_nibbles(d)),
-        (high_nibbles(a), high_nibbles(b), high_nibbles(c), high_nibbles(d)),
-    )
+    low = (low_nibbles(a), low_nibbles(b), low_nibbles(c), low_nibbles(d))
+    high = (high_nibbles(a), high_nibbles(b), high_nibbles(c), high_nibbles(d))
+    return (low, high), load_float16(tile + Q4_GROUP_BYTES - 64), load_float16(tile + Q4_GROUP_BYTES - 32)
 
 
 @compiled
-def _load_q8(tile: int) -> Group:
-    return (
-        (load_bytes(tile), load_bytes(tile + 64), load_bytes(tile + 128), load_bytes(tile + 192)),
-        (load_bytes(tile + 256), load_bytes(tile + 320), load_bytes(tile + 384), load_bytes(tile + 448)),
-    )
+def _load_q8(tile: int) -> tuple[Group, Floats]:
+    first = (load_bytes(tile), load_bytes(tile + 64), load_bytes(tile + 128), load_bytes(tile + 192))
+    second = (load_bytes(tile + 256), load_bytes(tile + 320), load_bytes(tile + 384), load_bytes(tile + 448))
+    return (first, second), load_float16(tile + GROUP * LANES)
 
 
 @compiled
-def _accumulate_offset(sums: Floats, weights: Group, scale: Floats, offset: Floats, x: int) -> Floats:
+def _load_q8_offset(tile: int) -> OffsetGroup:
+    weights, scale = _load_q8(tile)
+    return weights, scale, load_float16(tile + GROUP * LANES + 2 * LANES)
+
+
+@compiled
+def _accumulate_offset(sums: Floats, group: OffsetGroup, x: int) -> Floats:
     """w = scale · q + offset."""
+    weights, scale, offset = group
     products = to_floats(_dot_group(zero_ints(), weights, x))
     sums = fma(products, scale * splat(read_float(x + SCALE)), sums)
     return fma(offset, splat(read_float(x + SUM)), sums)
 
 
 @compiled
-def _accumulate_q8(sums: Floats, weights: Group, scale: Floats, x: int) -> Floats:
+def _accumulate_q8(sums: Floats, group: tuple[Group, Floats], x: int) -> Floats:
     """w = scale · (q − 128)."""
+    weights, scale = group
     products = to_floats(_dot_group(splat_bytes(x + BIAS), weights, x))
     return fma(products, scale * splat(read_float(x + SCALE)), sums)
 
@@ -202,6 +136,41 @@ def _dot_group(sums: Ints, weights: Group, x: int) -> Ints:
     other = dot_accumulate(other, h, splat_bytes(x + 28))
     sums = dot_accumulate(sums, d, splat_bytes(x + 12))
     return sums + other
+
+
+def _compile_dots(
+    size: int, load: Callable[[int], Unpacked], accumulate: Callable[[Floats, Unpacked, int], Floats]
+) -> tuple[Callable[[int, int, int], Floats], Callable[[int, int, int, int], Fours]]:
+    """Products of a tile, of groups of `size` bytes, with one token's activations, and with those of four tokens."""
+
+    @compiled
+    def dot(tile: int, columns: int, x: int) -> Floats:
+        sums = zero_floats()
+        for _ in range(columns // GROUP):
+            sums = accumulate(sums, load(tile), x)
+            tile += size
+            x += GROUP_BYTES
+        return sums
+
+    @compiled
+    def dot_x4(tile: int, columns: int, x: int, stride: int) -> Fours:
+        a = b = c = d = zero_floats()
+        for _ in range(columns // GROUP):
+            group = load(tile)
+            a = accumulate(a, group, x)
+            b = accumulate(b, group, x + stride)
+            c = accumulate(c, group, x + 2 * stride)
+            d = accumulate(d, group, x + 3 * stride)
+            tile += size
+            x += GROUP_BYTES
+        return a, b, c, d
+
+    return dot, dot_x4
+
+
+_dot_q4, _dot_q4_x4 = _compile_dots(Q4_GROUP_BYTES, _load_q4, _accumulate_offset)
+_dot_q8, _dot_q8_x4 = _compile_dots(Q8_GROUP_BYTES, _load_q8, _accumulate_q8)
+_dot_q8_offset, _dot_q8_offset_x4 = _compile_dots(Q8_OFFSET_GROUP_BYTES, _load_q8_offset, _accumulate_offset)
 
 
 @compiled

@@ -47,9 +47,9 @@ def run_layer_task(batch: Record, layer: Record, index: int, number: int, task: 
     """A task of operation `number` of the layer with that index."""
     operation = number + 1 if number > OUT and not batch.post_norms else number
     if operation == ATTENTION_NORM:
-        _norm(batch, layer.attention_norm, batch.tokens, 0, task)
+        _norm(batch, layer.attn_norm, batch.tokens, 0, task)
     elif operation == PROJECT_QKV:
-        _project_qkv(batch, layer.q, layer.k, layer.v, task)
+        _project_qkv(batch, layer.attn_q, layer.attn_k, layer.attn_v, task)
     elif operation == APPEND_KV:
         _append_kv(batch, layer, index, task)
     elif operation == ATTEND:
@@ -57,19 +57,19 @@ def run_layer_task(batch: Record, layer: Record, index: int, number: int, task: 
     elif operation == QUANTIZE:
         _quantize_attention(batch, task)
     elif operation == OUT:
-        _matmul_add(batch, layer.out, task)
+        _matmul_add(batch, layer.attn_output, task)
     elif operation == ATTENTION_POST_NORM:
-        _norm_add(batch, layer.attention_post_norm, task)
+        _norm_add(batch, layer.post_attention_norm, task)
     elif operation == MLP_NORM:
-        _norm(batch, layer.mlp_norm, batch.tokens, 0, task)
+        _norm(batch, layer.ffn_norm, batch.tokens, 0, task)
     elif operation == PROJECT_GATE_UP:
-        _project_gate_up(batch, layer.gate, layer.up, task)
+        _project_gate_up(batch, layer.ffn_gate, layer.ffn_up, task)
     elif operation == ACTIVATE:
         _activate(batch, layer.activation, task)
     elif operation == DOWN:
-        _matmul_add(batch, layer.down, task)
+        _matmul_add(batch, layer.ffn_down, task)
     else:
-        _norm_add(batch, layer.mlp_post_norm, task)
+        _norm_add(batch, layer.post_ffw_norm, task)
 
 
 @inlined
@@ -141,10 +141,11 @@ def _append_kv(batch: Record, layer: Record, index: int, task: Task) -> None:
     """Normalize and rotate keys, and store keys and values in pages."""
     first, end = _split(batch.tokens, task)
     size, stride = 4 * batch.head_size, batch.intermediate_stride
-    keys, values = batch.intermediate + 4 * layer.q.rows, batch.intermediate + 4 * (layer.q.rows + layer.k.rows)
+    keys = batch.intermediate + 4 * layer.attn_q.rows
+    values = keys + 4 * layer.attn_k.rows
     for token in range(first, end):
         for key in range(keys + stride * token, keys + stride * token + size * batch.kv_heads, size):
-            _prepare_head(batch, layer, layer.k_norm, key, token, task)
+            _prepare_head(batch, layer, layer.attn_k_norm, key, token, task)
     if claim(task):
         for token in range(first, end):
             position = read_long(batch.positions + 8 * token)
@@ -193,7 +194,7 @@ def _attend_tile(batch: Record, layer: Record, tile: int, head: int, index: int,
     for token in range(first, end):
         here = batch.intermediate + batch.intermediate_stride * token + at
         for query in range(here, here + size * heads, size):
-            _prepare_head(batch, layer, layer.q_norm, query, token, task)
+            _prepare_head(batch, layer, layer.attn_q_norm, query, token, task)
     args = AttentionArgs(
         queries + task.scratch,
         batch.intermediate_stride,

@@ -24,7 +24,7 @@ PLAIN: Final = {
     GGMLQuantizationType.F16: torch.float16,
     GGMLQuantizationType.BF16: torch.bfloat16,
 }
-Packing: TypeAlias = Callable[[Tensor], Matrix]  # of stored rows
+Reader: TypeAlias = Callable[[Tensor], tuple[Tensor, ...]]  # of blocks of bytes
 LOW_NIBBLES: Final = 0x0F0F0F0F0F0F0F0F
 
 
@@ -45,22 +45,16 @@ def unpack(stored: Tensor, quantization: GGMLQuantizationType) -> Tensor:
     return torch.from_numpy(dequantize(stored.numpy(), quantization))
 
 
-def choose_packing(quantization: GGMLQuantizationType, round: Round | None) -> Packing:
+def choose_packing(quantization: GGMLQuantizationType, round: Round | None) -> Round:
     """How stored rows are packed: as they are where the kernels have such values, else rounded to 8 bits.
 
     With `round`, numbers of 16 or 32 bits are rounded too.
     """
     if quantization in PLAIN:
         return choose_plain_packing(round)
-    size = GGML_QUANT_SIZES[quantization][1]
-    for pack, readers in ((pack_four_bits, FOUR_BITS), (pack_offset_bytes, FIVE_BITS), (pack_eight_bits, EIGHT_BITS)):
-        if quantization in readers:
-            return _compose(pack, readers[quantization], size)
-    return lambda rows: round_to_eight_bits(unpack(rows, quantization))
-
-
-def _compose(pack: Callable[..., Matrix], read: Callable[[Tensor], tuple[Tensor, ...]], size: int) -> Packing:
-    """`pack` of what `read` makes of blocks of `size` bytes."""
+    if quantization not in PACKED:
+        return lambda rows: round_to_eight_bits(unpack(rows, quantization))
+    (read, pack), size = PACKED[quantization], GGML_QUANT_SIZES[quantization][1]
     return lambda rows: pack(*read(rows.unflatten(-1, (-1, size))))
 
 
@@ -143,17 +137,16 @@ def _split(bytes: Tensor) -> Tensor:
     return torch.stack([words & LOW_NIBBLES, (words >> 4) & LOW_NIBBLES], dim=-2).flatten(1).view(torch.uint8)
 
 
-# How to read blocks of bytes as values [rows, columns], scales and offsets [rows, groups]: nibbles, or bytes below 32.
-FOUR_BITS: Final = {
-    GGMLQuantizationType.Q4_0: _read_q4_0,
-    GGMLQuantizationType.Q4_1: _read_q4_1,
-    GGMLQuantizationType.Q4_K: _read_q4_k,
-}
-FIVE_BITS: Final = {GGMLQuantizationType.Q5_1: _read_q5_1, GGMLQuantizationType.Q5_K: _read_q5_k}
-# How to read them as signed bytes and scales.
-EIGHT_BITS: Final = {
-    GGMLQuantizationType.Q8_0: _read_q8_0,
-    GGMLQuantizationType.Q5_0: _read_q5_0,
-    GGMLQuantizationType.IQ4_NL: _read_iq4_nl,
-    GGMLQuantizationType.MXFP4: _read_mxfp4,
+# How to read values [rows, columns], scales and offsets [rows, groups], and to pack them: nibbles, bytes below 32, and
+# signed bytes without offsets.
+PACKED: Final[dict[GGMLQuantizationType, tuple[Reader, Callable[..., Matrix]]]] = {
+    GGMLQuantizationType.Q4_0: (_read_q4_0, pack_four_bits),
+    GGMLQuantizationType.Q4_1: (_read_q4_1, pack_four_bits),
+    GGMLQuantizationType.Q4_K: (_read_q4_k, pack_four_bits),
+    GGMLQuantizationType.Q5_1: (_read_q5_1, pack_offset_bytes),
+    GGMLQuantizationType.Q5_K: (_read_q5_k, pack_offset_bytes),
+    GGMLQuantizationType.Q8_0: (_read_q8_0, pack_eight_bits),
+    GGMLQuantizationType.Q5_0: (_read_q5_0, pack_eight_bits),
+    GGMLQuantizationType.IQ4_NL: (_read_iq4_nl, pack_eight_bits),
+    GGMLQuantizationType.MXFP4: (_read_mxfp4, pack_eight_bits),
 }

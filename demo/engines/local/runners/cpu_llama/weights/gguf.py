@@ -10,21 +10,23 @@ import torch
 from gguf import GGMLQuantizationType
 from torch import Tensor
 
+from demo.engines.local.loading.end_tokens import list_gguf_ends
 from demo.engines.local.loading.gguf_split import read_model
-from demo.engines.local.runners.cpu_llama.architectures.architecture import Architecture, Choices, GgufNumbers
+from demo.engines.local.loading.gguf_tokenizer import load_tokenizer
+from demo.engines.local.loading.source import ModelSource
+from demo.engines.local.runners.cpu_llama.architectures.architecture import (
+    Architecture,
+    Choices,
+    GgufNumbers,
+    Unsupported,
+)
 from demo.engines.local.runners.cpu_llama.architectures.families import BY_GGUF
-from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.cpu_llama.shape import Shape
 from demo.engines.local.runners.cpu_llama.weights.blocks import PLAIN, choose_packing, is_readable, unpack
-from demo.engines.local.runners.cpu_llama.weights.checkpoint import (
-    Checkpoint,
-    find_stored,
-    find_unsupported_choice,
-    interleave,
-    is_of_heads,
-)
+from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, is_of_heads
 from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix, pack_rows
 from demo.engines.local.runners.cpu_llama.weights.rounding import Round
+from demo.engines.local.tokenizer import Tokenizer
 
 WHOLE: Final = slice(None)
 
@@ -40,11 +42,6 @@ class GgufFile(Checkpoint):
         self.path = path
         self.metadata = header.metadata
         self.tensors = header.tensors
-
-    def release_vocabulary(self) -> None:
-        """Forget the tokens, once `shape` has counted them and a tokenizer was made of them: 262,144 take 40 MB."""
-        assert "shape" in vars(self), "the tokens have been counted"
-        self.metadata = {name: value for name, value in self.metadata.items() if not name.startswith("tokenizer.")}
 
     @property
     def architecture(self) -> Architecture:
@@ -80,37 +77,40 @@ class GgufFile(Checkpoint):
     def _number(self, name: str) -> Any:
         return self.metadata[f"{self._family}.{name}"]
 
-    def find_unsupported_reason(self) -> str:
+    def check(self) -> None:
         if (family := self._family) not in BY_GGUF:
-            return f"{family} is not of the Llama family"
+            raise Unsupported(f"{family} is not of the Llama family")
         if self.metadata.get(f"{family}.expert_count", 0):
-            return "it is a mixture of experts"
+            raise Unsupported("it is a mixture of experts")
         known = tuple(f".{part}.bias" for part in self.architecture.biases)
         if any(name.endswith(".bias") and not name.endswith(known) for name in self.tensors):
-            return "its projections have biases"
+            raise Unsupported("its projections have biases")
         types = {tensor.quantization for tensor in self.tensors.values()}
         if unread := sorted(each.name for each in types if not is_readable(each)):
-            return f"it holds tensors of type {', '.join(unread)}, which is not read here"
-        return find_unsupported_choice(self) or find_missing_kernels()
+            raise Unsupported(f"it holds tensors of type {', '.join(unread)}, which is not read here")
+        _ = self.choices
+
+    def load_tokenizer(self, source: ModelSource) -> tuple[Tokenizer, list[int]]:
+        """As Checkpoint's. The file's own list of tokens is released: 262,144 take 40 MB."""
+        tokenizer, ends = load_tokenizer(self.path, self.metadata, source.template), list_gguf_ends(self.metadata)
+        _ = self.shape  # it counts the tokens
+        self.metadata = {name: value for name, value in self.metadata.items() if not name.startswith("tokenizer.")}
+        return tokenizer, ends
 
     @property
     def is_plain(self) -> bool:
-        return GGMLQuantizationType[self.find_dtype()] in PLAIN
+        return GGMLQuantizationType[self.dtype] in PLAIN
 
-    def find_dtype(self) -> str:
-        """GGML's name of the type of most matrices."""
+    @property
+    def dtype(self) -> str:
         types = Counter(tensor.quantization.name for tensor in self.tensors.values() if len(tensor.shape) > 1)
         return types.most_common(1)[0][0]
 
     def tensor_name(self, name: str) -> str:
-        return find_stored(self.architecture, self.shape, name)[0]
+        return self.find_stored(name)[0]
 
-    def tensor_shape(self, name: str) -> tuple[int, ...] | None:
-        stored, first, end = find_stored(self.architecture, self.shape, name)
-        if stored not in self.tensors:
-            return None
-        rows, *rest = self.tensors[stored].shape
-        return (max(min(rows, end or rows) - first, 0), *rest)
+    def stored_shape(self, stored_name: str) -> tuple[int, ...] | None:
+        return self.tensors[stored_name].shape if stored_name in self.tensors else None
 
     def read(self, name: str) -> Tensor:
         return unpack(self._view(name), self._find_quantization(name))
@@ -132,7 +132,7 @@ class GgufFile(Checkpoint):
 
         The mapping is this part's own, so that pages that were read to be packed leave the memory with it.
         """
-        stored_name, first, end = find_stored(self.architecture, self.shape, name)
+        stored_name, first, end = self.find_stored(name)
         tensor = self.tensors[stored_name]
         stored = _map(tensor.path)[tensor.offset :][: tensor.size]
         if tensor.quantization in PLAIN:
@@ -141,7 +141,7 @@ class GgufFile(Checkpoint):
             rows = stored.view(tensor.shape[0], -1)[first:end]
         if not self.architecture.rotates_halves or not is_of_heads(name):
             return rows[part]
-        return rows[interleave(torch.arange(len(rows)), self.shape.head_size, self.choices.rotated)[part]]
+        return rows[self.interleave(torch.arange(len(rows)))[part]]
 
 
 def _map(path: Path) -> Tensor:

@@ -76,9 +76,6 @@ def _choose(one: Rounded, other: Rounded) -> Rounded:
 
 # With four bits the head keeps eight: each token is chosen by it.
 ROUNDINGS: Final[Mapping[str, Rounding]] = {
-    each.dtype: each
-    for each in (
-        Rounding(ROUNDED, round_to_eight_bits, round_to_eight_bits),
-        Rounding(FOUR_BITS, round_to_four_bits, round_to_eight_bits),
-    )
+    ROUNDED: Rounding(ROUNDED, round_to_eight_bits, round_to_eight_bits),
+    FOUR_BITS: Rounding(FOUR_BITS, round_to_four_bits, round_to_eight_bits),
 }

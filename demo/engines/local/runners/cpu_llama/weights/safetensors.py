@@ -12,23 +12,20 @@ import transformers
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import safe_open
 from torch import Tensor
-from transformers import PreTrainedConfig
+from transformers import GenerationConfig, PreTrainedConfig
 
+from demo.engines.local.loading.source import ModelSource
 from demo.engines.local.loading.weight_files import list_weight_files
-from demo.engines.local.runners.cpu_llama.architectures.architecture import Architecture, Choices
+from demo.engines.local.runners.cpu_llama.architectures.architecture import Architecture, Choices, Unsupported
 from demo.engines.local.runners.cpu_llama.architectures.families import BY_MODEL_TYPE
-from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.cpu_llama.kernels.operations import GELU, SILU
 from demo.engines.local.runners.cpu_llama.shape import Shape
-from demo.engines.local.runners.cpu_llama.weights.checkpoint import (
-    Checkpoint,
-    find_stored,
-    find_unsupported_choice,
-    interleave,
-    is_of_heads,
-)
+from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, is_of_heads
 from demo.engines.local.runners.cpu_llama.weights.matrix import Matrix, pack_rows
 from demo.engines.local.runners.cpu_llama.weights.rounding import Round, choose_plain_packing
+from demo.engines.local.runners.transformers.loading import list_configured_ends, load_tokenizer
+from demo.engines.local.runners.transformers.tokenizer import Pretrained
+from demo.engines.local.tokenizer import Tokenizer
 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}  # by safetensors' names
 ACTIVATIONS = {SILU: "silu", GELU: "gelu_pytorch_tanh"}
@@ -92,33 +89,33 @@ class LlamaFolder(Checkpoint):
     def is_plain(self) -> bool:
         return True
 
-    def find_unsupported_reason(self) -> str:
-        return self.find_unsupported_config() or self._find_unsupported_weights() or find_missing_kernels()
-
-    def find_unsupported_config(self) -> str:
-        """Why `build_llama` cannot build a model of this config; empty where it can."""
+    def check(self) -> None:
         if (kind := self._config["model_type"]) not in BY_MODEL_TYPE:
-            return f"{kind} is not of the Llama family"
+            raise Unsupported(f"{kind} is not of the Llama family")
         if self._config.get("quantization_config"):
-            return "its weights are quantized in a way that only transformers reads"
+            raise Unsupported("its weights are quantized in a way that only transformers reads")
         if self._config.get("attention_bias") or self._config.get("mlp_bias"):
-            return "its projections have biases"
+            raise Unsupported("its projections have biases")
         activation = getattr(self.config, "hidden_activation", None) or self.config.hidden_act
         if activation != ACTIVATIONS[self.architecture.activation]:
-            return f"its activation is {activation}"
-        return find_unsupported_choice(self)
-
-    def _find_unsupported_weights(self) -> str:
+            raise Unsupported(f"its activation is {activation}")
+        _ = self.choices
         if not self._files:
-            return "its weights are not in safetensors files"
+            raise Unsupported("its weights are not in safetensors files")
         if not self.config.tie_word_embeddings and self.tensor_shape("output.weight") is None:
-            return f"it has no {self.tensor_name('output.weight')}"
-        unsupported = sorted(set(self._dtypes) - set(DTYPES))
-        return f"it has weights of type {unsupported[0]}" if unsupported else ""
+            raise Unsupported(f"it has no {self.tensor_name('output.weight')}")
+        if unsupported := set(self._dtypes) - set(DTYPES):
+            raise Unsupported(f"it has weights of type {min(unsupported)}")
+
+    def load_tokenizer(self, source: ModelSource) -> tuple[Tokenizer, list[int]]:
+        try:
+            generation = GenerationConfig.from_pretrained(self.folder)
+        except OSError:  # the folder has none
+            generation = None
+        return Pretrained(load_tokenizer(source, source.place)), list_configured_ends(self.config, generation)
 
     @property
     def dtype(self) -> str:
-        """torch's name of the dtype of most weights."""
         ((dtype, _),) = Counter(self._dtypes).most_common(1)
         return str(DTYPES[dtype]).removeprefix("torch.")
 
@@ -128,17 +125,15 @@ class LlamaFolder(Checkpoint):
         return [str(self._shards[file].get_slice(name).get_dtype()) for name, file in self._files.items()]
 
     def tensor_name(self, name: str) -> str:
-        *at, part, kind = find_stored(self.architecture, self.shape, name)[0].split(".")
+        *at, part, kind = self.find_stored(name)[0].split(".")
         parts = {**PARTS, **self.architecture.parts}
         return f"model.layers.{at[1]}.{parts[part]}.{kind}" if at else f"{NAMES[part]}.{kind}"
 
-    def tensor_shape(self, name: str) -> tuple[int, ...] | None:
-        file = self._files.get(stored_name := self.tensor_name(name))
-        if file is None:
+    def stored_shape(self, stored_name: str) -> list[int] | None:
+        if (file := self._files.get(stored_name)) is None:
             return None
-        _, first, end = find_stored(self.architecture, self.shape, name)
-        rows, *rest = self._shards[file].get_slice(stored_name).get_shape()
-        return (max(min(rows, end or rows) - first, 0), *rest)
+        shape: list[int] = self._shards[file].get_slice(stored_name).get_shape()
+        return shape
 
     def read(self, name: str) -> Tensor:
         weights = self._copy(name).float()
@@ -169,11 +164,9 @@ class LlamaFolder(Checkpoint):
         transformers rotates dimensions i and i + half of a head together, the kernels 2i and 2i + 1.
         """
         stored_name = self.tensor_name(name)
-        _, first, end = find_stored(self.architecture, self.shape, name)
+        _, first, end = self.find_stored(name)
         stored: Tensor = _open(self._files[stored_name]).get_tensor(stored_name)[first:end]
-        if not is_of_heads(name):
-            return stored
-        return interleave(stored, self.shape.head_size, self.choices.rotated)
+        return self.interleave(stored) if is_of_heads(name) else stored
 
 
 def _open(path: Path) -> Any:

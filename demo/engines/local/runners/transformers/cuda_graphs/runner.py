@@ -1,6 +1,7 @@
 """A Runner of a transformers model with CUDA graphs: decode steps over a static cache are launched as a whole."""
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
 import torch
@@ -17,15 +18,15 @@ from demo.engines.local.runners.transformers.prefix_store import MIN_REUSED
 from demo.engines.local.sampler import Sampler, SamplerOutput
 
 
+@dataclass(slots=True, eq=False)
 class SlotHandle:
     """A sequence's handle: a separate cache while its prompt is read, then a slot of the static cache."""
 
-    def __init__(self, salt: Hashable) -> None:
-        self.length = 0
-        self.ids: Sequence[int] = ()  # of the prompt's tokens that have been read; when it is freed, of all
-        self.salt = salt
-        self.cache = RowsCache()
-        self.slot: int | None = None
+    salt: Hashable
+    length: int = 0
+    ids: Sequence[int] = ()  # of the prompt's tokens that have been read; when it is freed, of all
+    cache: RowsCache = field(default_factory=RowsCache)
+    slot: int | None = None
 
 
 class CudaGraphRunner(Runner):

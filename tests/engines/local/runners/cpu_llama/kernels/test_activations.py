@@ -1,5 +1,7 @@
 """The operations between matrix products, against PyTorch's own."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -23,26 +25,13 @@ from demo.engines.local.runners.cpu_llama.kernels.memory import load_floats, sto
 
 LENGTH = 96
 BROKEN = [float("nan"), float("inf"), float("-inf")]
-
-
-@entry
-def call_rms_norm(x: int, weight: int, epsilon: float, length: int, out: int) -> None:
-    rms_norm(x, weight, epsilon, length, out)
-
-
-@entry
-def call_silu_mul(x: int, up: int, length: int, out: int) -> None:
-    silu_mul(x, up, length, out)
+KERNELS: Any = (rms_norm, silu_mul, quantize_q8)
+call_rms_norm, call_silu_mul, call_quantize_q8 = (entry(kernel.py_func) for kernel in KERNELS)  # from Python
 
 
 @entry
 def call_exp(x: int, out: int) -> None:
     store_floats(out, exp(load_floats(x)))
-
-
-@entry
-def call_quantize_q8(x: int, length: int, out: int) -> None:
-    quantize_q8(x, length, out)
 
 
 def make(seed: int, scale: float = 1) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import LlamaConfig
 
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
-from demo.engines.local.runners.cpu_llama.weights.unsupported import find_unsupported_reason
+from demo.engines.local.runners.cpu_llama.weights.unsupported import open_checkpoint
 from tests.engines.local.tiny import LLAMA, build_network, make_network
 from tests.engines.local.tiny_files import Recipe, change_json, damage_file, keep, save_folder, write_gguf
 
@@ -49,13 +49,13 @@ def add_an_unknown_tensor(writer: GGUFWriter) -> None:
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
 )
 def test_a_file_that_is_no_plain_llama_has_its_reason(recipe: Recipe, said: str, tmp_path: Path) -> None:
-    assert find_unsupported_reason(write_gguf(tmp_path / "stranger.gguf", recipe)).startswith(said)
+    assert open_checkpoint(write_gguf(tmp_path / "stranger.gguf", recipe))[1].startswith(said)
 
 
 def test_numbers_that_are_missing_are_named(tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "nameless.gguf")
     file.write_bytes(file.read_bytes().replace(b"llama.embedding_length", b"llama.embedding_depth_"))
-    assert find_unsupported_reason(file) == "the file has no llama.embedding_length"
+    assert open_checkpoint(file)[1] == "the file has no llama.embedding_length"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_numbers_that_are_missing_are_named(tmp_path: Path) -> None:
 def test_a_damaged_file_is_one_short_sentence(damage: Callable[[bytes], bytes], said: str, tmp_path: Path) -> None:
     file = write_gguf(tmp_path / "damaged.gguf")
     file.write_bytes(damage(file.read_bytes()))
-    assert_short(find_unsupported_reason(file), said)
+    assert_short(open_checkpoint(file)[1], said)
 
 
 def assert_short(reason: str, beginning: str) -> None:
@@ -84,21 +84,21 @@ def assert_short(reason: str, beginning: str) -> None:
 
 
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    assert find_unsupported_reason(tmp_path / "nowhere.gguf").startswith("the file can't be read as it is (")
+    assert open_checkpoint(tmp_path / "nowhere.gguf")[1].startswith("the file can't be read as it is (")
 
 
 def test_what_the_processor_lacks_is_the_reason_for_either_kind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, folder = write_gguf(tmp_path / "plain.gguf"), save_folder(tmp_path / "saved")
-    assert find_unsupported_reason(file) == find_unsupported_reason(folder) == find_missing_kernels()
+    assert open_checkpoint(file)[1] == open_checkpoint(folder)[1] == find_missing_kernels()
     monkeypatch.setattr("numba.config.CPU_FEATURES", "+avx2,+f16c")
-    assert find_unsupported_reason(file) == find_unsupported_reason(folder) == "this processor has no FMA"
+    assert open_checkpoint(file)[1] == open_checkpoint(folder)[1] == "this processor has no FMA"
 
 
 def test_vectors_that_fill_no_lanes_are_a_reason(tmp_path: Path) -> None:
     folder = save_folder(tmp_path, build_network(LlamaConfig(**{**LLAMA, "intermediate_size": 40})))
-    assert find_unsupported_reason(folder) == "its feed-forward vectors have 40 numbers, which is no multiple of 16"
+    assert open_checkpoint(folder)[1] == "its feed-forward vectors have 40 numbers, which is no multiple of 16"
 
 
 def set_config(**changes: object) -> Callable[[Path], None]:
@@ -161,6 +161,6 @@ PARTIAL = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor
 )
 def test_a_folder_of_no_plain_llama_has_its_reason(change: Callable[[Path], None], said: str, tmp_path: Path) -> None:
     folder = save_folder(tmp_path / "stranger")
-    assert find_unsupported_reason(folder) == ""
+    assert open_checkpoint(folder)[1] == ""
     change(folder)
-    assert_short(find_unsupported_reason(folder), said)
+    assert_short(open_checkpoint(folder)[1], said)
