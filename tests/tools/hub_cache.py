@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Final
 
-from demo.engines.local.loading.gguf_split import read_model
+from demo.engines.local.loading.gguf import read_model
 from demo.engines.local.loading.gguf_tokenizer import GgufTokenizer, load_tokenizer
 from tests.comparison.systems.requantize import require_embedded
 

@@ -15,10 +15,10 @@ from demo.choice import Choice
 from demo.embedded import find_embedded
 from demo.engine import Loading, ModelCard, Piece
 from demo.engines.local.chat_template import check_template, choose_template, list_gguf_templates
+from demo.engines.local.detokenizer import spell_tokens
 from demo.engines.local.literal_text import LiteralText
 from demo.engines.local.loading.device import choose_device, choose_dtype, choose_threads
-from demo.engines.local.loading.free_memory import return_freed
-from demo.engines.local.loading.kv_memory import KVMemory, choose_kv_memory
+from demo.engines.local.loading.free_memory import KVMemory, choose_kv_memory, return_freed
 from demo.engines.local.loading.loaded import Loaded
 from demo.engines.local.loading.source import ModelSource, choose_source
 from demo.engines.local.output import Vocabulary
@@ -30,7 +30,6 @@ from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, 
 from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
 from demo.engines.local.runners.cpu_llama.weights.rounding import ROUNDINGS, Rounding
 from demo.engines.local.runners.cpu_llama.weights.unsupported import open_checkpoint
-from demo.engines.local.spelling import spell_tokens
 from demo.engines.local.tokenizer import Tokenizer
 from demo.errors import BadRequest, ContextExceeded, SettingError
 from demo.request import Prompt

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
-from demo.engines.local.client_service import HALF_LIFE
+from demo.engines.local.fair_queueing import HALF_LIFE
 from demo.engines.local.scheduler import ALLOWANCE
 from demo.engines.local.step_rates import Rates
 

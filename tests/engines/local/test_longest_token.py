@@ -12,7 +12,7 @@ from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizer
 from demo.engines.local.longest_token import FORMS, SHRINKING, LongestToken, find_longest_token
 from demo.engines.local.tokenizer import LONG_TEXT, TooManyTokens, encode_text, locate_tokens
 from demo.engines.token_form import BYTES, LETTERS
-from tests.engines.local.test_spelling import load_embedded
+from tests.engines.local.test_detokenizer import load_embedded
 
 Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
 

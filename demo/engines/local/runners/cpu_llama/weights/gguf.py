@@ -10,7 +10,7 @@ import torch
 from gguf import GGMLQuantizationType
 from torch import Tensor
 
-from demo.engines.local.loading.gguf_split import read_model
+from demo.engines.local.loading.gguf import read_model
 from demo.engines.local.runners.cpu_llama.architectures.architecture import Architecture, Choices, GgufNumbers
 from demo.engines.local.runners.cpu_llama.architectures.families import BY_GGUF
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
