@@ -142,9 +142,8 @@ def test_every_way_of_cutting_a_text_gives_the_ids_of_transformers(cut: str, tmp
 
 
 def test_tokenizers_of_other_kinds_are_transformers_own(tmp_path: Path) -> None:
-    ours, theirs = load_both(
-        write_letters(tmp_path / "pieces.gguf", frame, add("tokenizer_pre", "llama-bpe"), kind="llama")
-    )
+    changes = frame, add("tokenizer_pre", "llama-bpe")
+    ours, theirs = load_both(write_letters(tmp_path / "pieces.gguf", *changes, kind="llama"))
     assert isinstance(ours, Pretrained)
     assert (ours.eos_id, ours.special_ids) == (theirs.eos_id, theirs.special_ids)
     compare(ours, theirs, TEXT)
