@@ -233,7 +233,7 @@ def open_engine(settings: Settings, on_broken: Callable[[], None]) -> Engine:
     """The engine that `settings` describe. Returns at once: torch and the model are loaded in the engine's thread."""
 
     def load(report: Report) -> "Model":
-        from demo.engines.local.model import load_model
+        from demo.engines.local.loading.model import load_model
 
         model = load_model(settings, report)
         gc.freeze()  # the loaded objects stay: scanning them at every collection would cause pauses

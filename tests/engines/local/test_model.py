@@ -8,8 +8,9 @@ from tokenizers.processors import TemplateProcessing
 from transformers import LlamaConfig
 
 from demo.engine import Loading
+from demo.engines.local.loading.model import build_model, load_model
 from demo.engines.local.loading.source import ModelSource
-from demo.engines.local.model import Model, build_model, load_model
+from demo.engines.local.model import Model
 from demo.engines.local.runners.transformers.loading import wrap_network
 from demo.errors import BadRequest, SettingError
 from demo.request import Message

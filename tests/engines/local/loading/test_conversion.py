@@ -12,7 +12,7 @@ import pytest
 
 from demo.engines.local.loading.cache_dir import cache_dir
 from demo.engines.local.loading.conversion import MANIFEST, convert_once, is_intact
-from demo.engines.local.model import load_model
+from demo.engines.local.loading.model import load_model
 from demo.errors import ModelError
 from demo.request import Message
 from demo.settings import Settings

@@ -9,7 +9,7 @@ from tests.engines.local.tiny_files import Recipe, write_gguf
 ROOT = Path(__file__).parents[5]
 CODE = """
 import sys
-from demo.engines.local.model import load_model
+from demo.engines.local.loading.model import load_model
 from demo.request import Message
 from demo.settings import Settings
 
