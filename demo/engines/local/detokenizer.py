@@ -1,6 +1,6 @@
-"""Detokenization: from ids to text, incrementally in whole characters; and each token by itself. Knows no model.
+"""Detokenization: from ids to text, incrementally in whole characters; and each token by itself.
 
-A token by itself has a text, and its bytes where it is a part of a character.
+A token by itself has a text, and its bytes where it is a part of a character. Knows no model, no tensor.
 """
 
 from collections import deque
