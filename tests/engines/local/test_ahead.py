@@ -7,19 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo.engines.local.sampler import SamplerOutput
-from demo.request import Request, Sampling
+from demo.request import Sampling
 from demo.run import Run
 from tests.engines.local.answers import ask, count_tokens, read
 from tests.engines.local.conftest import OpenWorker, Paused, opened
-from tests.engines.local.test_engine import GREEDY, PENALISED, RANDOM
+from tests.engines.local.test_engine import GREEDY, PENALISED, RANDOM, request
 from tests.engines.local.tiny import make_captured, make_network
 
 captured = pytest.mark.parametrize("paused", ["captured"], indirect=True)
 samplings = st.sampled_from([GREEDY, RANDOM, PENALISED])
-
-
-def request(prompt: str, tokens: int, sampling: Sampling = GREEDY) -> Request:
-    return Request(prompt, tokens, sampling, ignore_eos=True)
 
 
 @settings(max_examples=5)
