@@ -87,11 +87,7 @@ def write_tokens(
 
 
 def write_letters(
-    path: Path,
-    *changes: Change,
-    whole: Sequence[str] = WHOLE,
-    kind: str = "gpt2",
-    template: str = TEMPLATE,
+    path: Path, *changes: Change, whole: Sequence[str] = WHOLE, kind: str = "gpt2", template: str = TEMPLATE
 ) -> Path:
     """A file with a byte for every letter, `whole` tokens, of which the last is user-defined, and one merge."""
     *control, last = whole
