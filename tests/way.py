@@ -19,8 +19,7 @@ INSIDE: Final = {
         "Scheduler.plan, Scheduler._plan_decodes, Scheduler._plan_prefills, Scheduler._order, Scheduler._allocate, "
         "Scheduler._plan_prefill"
     ),
-    "step_loop.py": "StepLoop.step, StepLoop._launch, StepLoop._read",
-    "step.py": "launch, InFlightStep",
+    "step_loop.py": "StepLoop.step, StepLoop._launch, StepLoop._read, launch, InFlightStep",
     "runners/cpu_llama/runner.py": "CpuLlamaRunner",
     "runners/cpu_llama/model.py": "Llama.compute",
     "runners/cpu_llama/forward_batch.py": "ForwardBatch",

@@ -18,8 +18,8 @@ import transformers
 from transformers import ContinuousBatchingConfig, GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from demo.engines.local.engine import LocalEngine
+from demo.engines.local.loading.model import build_model
 from demo.engines.local.loading.source import ModelSource
-from demo.engines.local.model import build_model
 from demo.engines.local.runners.transformers.loading import wrap_network
 from demo.metrics import Timeline, measure_streamed
 from demo.request import Request

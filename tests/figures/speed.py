@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from demo.engine import Engine, Loading
 from demo.engines.local.engine import LocalEngine
 from demo.engines.local.loading.conversion import convert_once
-from demo.engines.local.model import load_model
+from demo.engines.local.loading.model import load_model
 from demo.metrics import measure_streamed
 from demo.request import Message, Request
 from demo.run import Run

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Final
 
-from demo.engines.local.loading.gguf_split import read_model
+from demo.engines.local.loading.gguf import read_model
 from demo.engines.local.loading.gguf_tokenizer import GgufTokenizer, load_tokenizer
 from tests.comparison.systems.requantize import require_embedded
 
@@ -21,7 +21,7 @@ def write_hub_cache(folder: Path, model: str) -> dict[str, str]:
     tokenizer = load_tokenizer(gguf, read_model(gguf).metadata)
     assert isinstance(tokenizer, GgufTokenizer), "the embedded model has another tokenizer"
     config = {**CONFIG, "chat_template": tokenizer.chat_template}
-    (snapshot / "tokenizer.json").write_text(tokenizer.serialized)
+    (snapshot / "tokenizer.json").write_text(tokenizer.backend.to_str())
     (snapshot / "tokenizer_config.json").write_text(json.dumps(config))
     (snapshot / "config.json").write_text(json.dumps({"model_type": "llama"}))
     return {"HF_HUB_CACHE": str(folder), "HF_HUB_OFFLINE": "1"}

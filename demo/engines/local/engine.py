@@ -16,10 +16,8 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from demo.engine import Broken, Engine, Load, Loading, Log, Piece, Ready, Status, Ticket, require_fit, require_free
-from demo.engines.local.forecast import Forecaster
-from demo.engines.local.late_requests import refuse_late
+from demo.engines.local.forecast import Forecaster, refuse_late
 from demo.engines.local.output import Output
-from demo.engines.local.queue_reports import QueueReports
 from demo.engines.local.scheduler import Scheduler
 from demo.engines.local.sequence import Sequence
 from demo.errors import DemoError, EngineFailed, NotReady, describe_closing, describe_shutdown, is_out_of_memory
@@ -181,16 +179,16 @@ class LocalEngine(Engine):
         from demo.engines.local.step_loop import StepLoop  # it imports torch
 
         self._scheduler = scheduler = Scheduler(model.runner, self._clock)
-        self._forecaster = Forecaster(scheduler, self._list_open, self._clock)
+        self._forecaster = forecaster = Forecaster(scheduler, self._list_open, self._clock)
         loop = StepLoop(model.runner, scheduler, self._clock)
         self._model, self._status = model, Ready(model.card)
         rate = model.card.rate
         logger.info("Ready to answer%s", "" if rate is None else f": {rate:.3g} tokens/s for one stream")
-        reports, busy = QueueReports(scheduler, self._forecaster, self._clock), True
+        busy = True
         while self._take_new(scheduler, busy):
             self._alive = self._clock()
             busy = loop.step()
-            reports.write()
+            forecaster.tell_waiting()
 
     def _take_new(self, scheduler: Scheduler, busy: bool) -> bool:
         """Pass new sequences to the scheduler; unless `busy`, sleep until there is work. False where it is closing."""
@@ -233,7 +231,7 @@ def open_engine(settings: Settings, on_broken: Callable[[], None]) -> Engine:
     """The engine that `settings` describe. Returns at once: torch and the model are loaded in the engine's thread."""
 
     def load(report: Report) -> "Model":
-        from demo.engines.local.model import load_model
+        from demo.engines.local.loading.model import load_model
 
         model = load_model(settings, report)
         gc.freeze()  # the loaded objects stay: scanning them at every collection would cause pauses

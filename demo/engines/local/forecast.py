@@ -1,24 +1,66 @@
-"""Forecasts of one engine's requests: when each ends, and when a new one would get its first token."""
+"""Forecasts of one engine's requests: when each ends, and when a waiting or a new one gets its first token.
 
+An answer may end before its maximum length: how long it will be is guessed from those that ended lately.
+"""
+
+import itertools
 import logging
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 from collections.abc import Sequence as Requests
 from dataclasses import replace
 from typing import Final
 
-from demo.engines.local.answer_lengths import AnswerLengths
 from demo.engines.local.scheduler import Scheduler
 from demo.engines.local.sequence import Sequence
 from demo.engines.local.ttft_prediction import Situation, Times, Unknown, Work, predict
 from demo.engines.returning_clients import Habit, ReturningClients
+from demo.errors import BadRequest, Overloaded
+from demo.loop_waker import wake_together
 
 logger = logging.getLogger(__name__)
 
 REUSED_SECONDS: Final = 0.05  # a forecast is at least so old before another is made
 COST: Final = 100  # and so many times older than it took to make: forecasts take less than 1 / COST of the time
+WAITED: Final = 0.1  # seconds after which a request that waits is told
+PAUSE: Final = 0.25  # seconds between two looks at all that wait
+SURE: Final = 2.0  # a prediction that is so many times too long is not an error of the prediction
+RECENT_ANSWERS: Final = 128
+ENOUGH_ANSWERS: Final = 8  # of one client, to look at no other
+GOLDEN: Final = 0.6180339887498949  # multiples of it, modulo 1, are spread evenly however many there are
+
+
+class AnswerLengths:
+    """Notes the lengths of answers, in any thread. Knows no clock."""
+
+    def __init__(self) -> None:
+        self._ended: deque[tuple[Hashable, int, bool]] = deque(maxlen=RECENT_ANSWERS)
+        self._numbers = itertools.count(1)
+
+    def note(self, client: Hashable, tokens: int, was_cut: bool) -> None:
+        """An answer of a client has ended; `was_cut`: at its maximum length."""
+        self._ended.append((client, tokens, was_cut))
+
+    def take_rank(self) -> float:
+        """Where among all possible lengths a new answer is assumed to be, from 0 to 1.
+
+        If every answer was assumed to have the median length, the first of many would be expected to end too late.
+        """
+        return next(self._numbers) * GOLDEN % 1.0
+
+    def expect(self, client: Hashable, generated: int, most: int, rank: float) -> int:
+        """The length of an answer of which so many tokens are there, and which has at most `most`."""
+        ended = list(self._ended)
+        own = [each for each in ended if each[0] == client]
+        lengths = sorted(
+            most if was_cut else min(tokens, most)
+            for _, tokens, was_cut in (own if len(own) >= ENOUGH_ANSWERS else ended)
+            if was_cut or tokens > generated
+        )
+        return max(lengths[int(rank * len(lengths))], generated + 1) if lengths else most
 
 
 class Forecaster:
@@ -39,6 +81,7 @@ class Forecaster:
         self._times: dict[Sequence, Times] = {}
         self._made = -math.inf  # when the last forecast was made
         self._good_for = 0.0
+        self._due = -math.inf  # when the waiting sequences are looked at again
 
     def note_request(self, sequence: Sequence) -> None:
         """A client asks for one or more answers like `sequence`, and is admitted."""
@@ -65,6 +108,19 @@ class Forecaster:
             unread = [each for each in self._list_open() if not each.output.generated]
             return sum(each.arrival < sequence.arrival for each in unread), None
         return times.order, None if math.isinf(times.first) else max(times.first - age, 0.0)
+
+    def tell_waiting(self) -> None:
+        """Tell waiting sequences their places, where another look is due. In the engine's thread.
+
+        Where none waits, this costs one comparison.
+        """
+        if not self._scheduler.waiting or (now := self._clock()) < self._due:
+            return
+        self._due = now + PAUSE
+        with wake_together():
+            for sequence in self._scheduler.waiting:
+                if now - sequence.arrival >= WAITED:
+                    sequence.output.note_queue(*self.find_place(sequence))
 
     def _look(self, sequence: Sequence) -> tuple[Times | None, float]:
         """The times of a sequence in the last forecast, which is made again where it is old; and its age."""
@@ -152,3 +208,22 @@ class Forecaster:
 def _make_again(habit: Habit[Work], now: float) -> Work:
     """What a client asks for again and again, after its usual pause."""
     return replace(habit.asked, arrival=now, delay=habit.pause)
+
+
+def refuse_late(ttft: float, alone: float, most: float, prompt_tokens: int) -> None:
+    """Raise what says that the first token would come after `ttft` seconds, or after `alone` if nothing else was asked.
+
+    BadRequest where that is surely too late even alone. An engine that has nothing else to do refuses nothing else.
+    """
+    if alone > SURE * most:
+        raise BadRequest(
+            f"Reading the prompt's {prompt_tokens} tokens takes about {alone:.2g} s here, and the first token must "
+            f"come within {most:g} s (--max-ttft): shorten the prompt."
+        )
+    wait = ttft - max(most, alone)
+    if wait > 0:
+        raise Overloaded(
+            f"Model is overloaded: the first token would come in about {ttft:.2g} s, and {most:g} s are allowed "
+            f"(--max-ttft). Try again in about {wait:.2g} s.",
+            wait,
+        )

@@ -16,9 +16,8 @@ from typing import Any, Final
 from tokenizers import Tokenizer as Backend
 
 from demo.engine import Piece
-from demo.engines.local import backend as library
 from demo.engines.local.longest_token import find_longest_token
-from demo.engines.local.tokenizer import NO_OPTIONS, Tokenizer
+from demo.engines.local.tokenizer import NO_OPTIONS, Tokenizer, encode_text, locate_tokens
 from demo.errors import BadRequest, SettingError
 
 PRIVATE: Final = 0xF0000  # where Unicode's second area for private use begins
@@ -59,12 +58,12 @@ class LiteralText(Tokenizer):
     def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
         if raw:
             return self._tokenizer.encode(text, raw, limit)
-        return library.encode(self._renamed, text, raw, limit)
+        return encode_text(self._renamed, text, raw, limit)
 
     def locate(self, text: str, raw: bool, limit: int | None = None, first: int = 0) -> tuple[Piece, ...]:
         if raw:
             return self._tokenizer.locate(text, raw, limit, first)
-        return library.locate(self._renamed, text, raw, limit, first)
+        return locate_tokens(self._renamed, text, raw, limit, first)
 
     def apply_chat_template(self, turns: Sequence[Mapping[str, str]], options: Mapping[str, Any] = NO_OPTIONS) -> str:
         """The text of a conversation, with secret names for the template's own special tokens.

@@ -1,46 +1,19 @@
-"""A loaded model: runner, tokenizer and limits; and how it is loaded from its source."""
+"""A loaded model: runner, tokenizer and limits; and prompts as token ids: templated, bounded and truncated."""
 
-import logging
-import time
-from collections.abc import Callable, Mapping
+import json
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from pathlib import Path
-from statistics import median
-from typing import Any, TypeVar
+from typing import Final
 
-import torch
-
-from demo.choice import Choice
-from demo.embedded import find_embedded
-from demo.engine import Loading, ModelCard, Piece
-from demo.engines.local.chat_template import check_template, choose_template, list_gguf_templates
-from demo.engines.local.literal_text import LiteralText
-from demo.engines.local.loading.device import choose_device, choose_dtype, choose_threads
-from demo.engines.local.loading.free_memory import return_freed
-from demo.engines.local.loading.kv_memory import KVMemory, choose_kv_memory
-from demo.engines.local.loading.loaded import Loaded
-from demo.engines.local.loading.source import ModelSource, choose_source
+from demo.engine import ModelCard, Piece
+from demo.engines.local.chat_template import render
 from demo.engines.local.output import Vocabulary
-from demo.engines.local.prompt_encoder import PromptEncoder, limit_total
-from demo.engines.local.reasoning_start import find_reasoning_format
-from demo.engines.local.runner import Chunk, Runner
-from demo.engines.local.runners.cpu_llama.loading import load_llama
-from demo.engines.local.runners.cpu_llama.weights.checkpoint import Checkpoint, can_round
-from demo.engines.local.runners.cpu_llama.weights.gguf import GgufFile
-from demo.engines.local.runners.cpu_llama.weights.rounding import ROUNDINGS, Rounding
-from demo.engines.local.runners.cpu_llama.weights.unsupported import open_checkpoint
-from demo.engines.local.spelling import spell_tokens
-from demo.engines.local.tokenizer import Tokenizer
-from demo.errors import BadRequest, ContextExceeded, SettingError
-from demo.request import Prompt
-from demo.settings import DEFAULT_MAX_TOTAL_TOKENS, KERNEL_DTYPES, Settings
+from demo.engines.local.runner import Runner
+from demo.engines.local.tokenizer import Tokenizer, TooManyTokens
+from demo.errors import BadRequest, ContextExceeded, TemplateRefused
+from demo.request import Message, Prompt, TokenIds
 
-logger = logging.getLogger(__name__)
-
-WARM_UP_SECONDS = 0.1  # at 300 tokens/s thirty steps
-
-T = TypeVar("T")
+REASONING: Final = ("reasoning_content", "thinking")
+MAX_LISTED: Final = 65_536  # tokens of a text, which may be more than the model takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +26,42 @@ class Model:
     runner: Runner
 
     def encode(self, prompt: Prompt, truncate: int | None = None, options: str = "{}") -> list[int]:
-        """As PromptEncoder.encode."""
-        return self._encoder.encode(prompt, truncate, options)
+        """Token ids of raw text, or of a conversation in the model's chat template; at most as many as the model takes.
+
+        `options` are the template's, as in a Request.
+        At most `truncate` ids: the last of a text or of ids, or a conversation without its last message's beginning.
+        Raises TemplateRefused where the template refuses the conversation, BadRequest where there are more ids than
+        the model takes, or the template alone takes more than `truncate`. A text too long for any ids is not encoded.
+        """
+        if isinstance(prompt, TokenIds):
+            return self._check_ids(prompt.ids, truncate)
+        text, raw = self._apply_chat_template(prompt, options), isinstance(prompt, str)
+        self._check_bytes(text)
+        try:
+            if raw and truncate is not None:
+                return self.tokenizer.encode(text, raw)[-truncate:]
+            return self.tokenizer.encode(text, raw, truncate or self.card.max_input_tokens)
+        except TooManyTokens as error:
+            if truncate is None:
+                raise self._describe_excess(error.count) from None
+            assert not isinstance(prompt, str), "a text is cut, not refused"
+            return self._encode_end(prompt, error.count, truncate, options)
 
     def tokenize(self, prompt: Prompt, options: str = "{}") -> tuple[str, tuple[Piece, ...]]:
-        """As PromptEncoder.locate."""
-        return self._encoder.locate(prompt, options)
+        """The text that the model reads, and its tokens with their places in the text; `options` are the template's.
 
-    @property
-    def _encoder(self) -> PromptEncoder:
-        return PromptEncoder(self.tokenizer, self.card.max_input_tokens, self.card.max_total_tokens)
+        Raises TemplateRefused, or BadRequest for more than MAX_LISTED tokens or for ids.
+        """
+        if isinstance(prompt, TokenIds):
+            raise BadRequest("Token ids are tokens already: send a text.")
+        text = self._apply_chat_template(prompt, options)
+        self._check_bytes(text)
+        try:
+            pieces = self.tokenizer.locate(text, isinstance(prompt, str), MAX_LISTED)
+        except TooManyTokens as error:
+            sentence = f"The text has {error.count} tokens, and at most {MAX_LISTED} are listed at once: send less."
+            raise BadRequest(sentence) from None
+        return self.tokenizer.restore(text, pieces)
 
     def choose_length(self, input_tokens: int, max_new_tokens: int | None) -> int:
         """The longest answer to a prompt: as asked for, else what fits.
@@ -73,180 +72,100 @@ class Model:
         if most is not None and asked > most:
             raise BadRequest(f"An answer has at most {most} tokens here, and {asked} are asked for: ask for fewer.")
         if input_tokens > card.max_input_tokens:
-            raise self._encoder.describe_excess(input_tokens)
+            raise self._describe_excess(input_tokens)
         if input_tokens + asked > card.max_total_tokens:
             raise ContextExceeded(
-                f"{limit_total(card.max_total_tokens)}, and {input_tokens} + {asked} are {input_tokens + asked}: "
+                f"{self._limit}, and {input_tokens} + {asked} are {input_tokens + asked}: "
                 "ask for fewer or shorten the prompt."
             )
         rest = card.max_total_tokens - input_tokens
         return max_new_tokens or min(rest, most or rest)
 
+    @property
+    def _limit(self) -> str:
+        """The limit in text-generation-inference's words, by which its clients and LiteLLM recognise it."""
+        return f"`inputs` tokens + `max_new_tokens` must be <= {self.card.max_total_tokens}"
 
-def load_model(settings: Settings, report: Callable[[Loading], None]) -> Model:
-    """The model that the settings name, warmed up. Logs every choice with its reason.
+    def _check_ids(self, ids: tuple[int, ...], truncate: int | None) -> list[int]:
+        size = self.tokenizer.size
+        unknown = next((id for id in ids if not 0 <= id < size), None)
+        if unknown is not None:
+            raise BadRequest(
+                f"The prompt holds the token id {unknown}, and this model's ids are 0 to {size - 1}: send ids of its "
+                "own tokenizer."
+            )
+        kept = list(ids if truncate is None else ids[-truncate:])
+        if len(kept) > self.card.max_input_tokens:
+            raise self._describe_excess(len(kept))
+        return kept
 
-    Raises ModelError or SettingError: one sentence with the remedy.
-    """
-    torch.set_num_threads(_announce(choose_threads(settings)))
-    device = _announce(choose_device(settings))
-    source = choose_source(settings, device, find_embedded())
-    _announce(Choice("model", source.model_id, source.reason))
-    report(Loading(f"loading {source.model_id}"))
-    if source.kind == "hub":
-        # Imported here, since it imports the hub's client, which takes a second: a GGUF file does without.
-        from demo.engines.local.loading.hub import fetch
-
-        source = fetch(source, settings.revision)
-    checkpoint, reason = _open_stored(source, settings, device)
-    roundable = checkpoint is not None and can_round(checkpoint)
-    dtype = _announce(choose_dtype(settings, device, reason, roundable))
-    if checkpoint is not None and dtype in KERNEL_DTYPES:
-        loaded = _load_with_kernels(source, checkpoint, ROUNDINGS.get(dtype))
-    else:
-        loaded = _load_with_transformers(source, settings, device, dtype, report)
-    model = build_model(loaded, source, settings, report)
-    return_freed()
-    report(Loading("warming up"))
-    rate = _measure_rate(model)
-    check_template(source.model_id, model.tokenizer)
-    return_freed()
-    return replace(model, card=replace(model.card, rate=rate))
-
-
-def _open_stored(source: ModelSource, settings: Settings, device: str) -> tuple[Checkpoint | None, str]:
-    """The model for the CPU kernels; or None, and why it is not for them."""
-    if device != "cpu" or settings.dtype not in ("auto", *KERNEL_DTYPES):
-        return None, f"that is for a CPU, not for {device}"
-    return open_checkpoint(Path(source.place))
-
-
-def _load_with_kernels(source: ModelSource, checkpoint: Checkpoint, rounding: Rounding | None) -> Loaded:
-    if isinstance(checkpoint, GgufFile):
-        _require_template(source, checkpoint.metadata)
-    loaded = load_llama(source, checkpoint, rounding)
-    torch.set_num_threads(1)  # the kernels have their own threads: torch's would spin beside them
-    return loaded
-
-
-def _load_with_transformers(
-    source: ModelSource, settings: Settings, device: str, dtype: str, report: Callable[[Loading], None]
-) -> Loaded:
-    from demo.engines.local.loading.conversion import convert_once, read_gguf
-    from demo.engines.local.runners.transformers.loading import load_transformers
-
-    place = source.place
-    if source.kind in ("embedded", "gguf"):
-        _require_template(source, read_gguf(Path(place)).metadata)
-        place = str(convert_once(Path(place), lambda step: report(Loading(f"{source.model_id}: {step}"))))
-    return load_transformers(source, place, device, getattr(torch, dtype))
-
-
-def _require_template(source: ModelSource, metadata: Mapping[str, Any]) -> None:
-    """Raise ModelError where a GGUF file lacks the chat template it needs."""
-    if source.template is None:
-        choose_template(source.model_id, list_gguf_templates(metadata), source.needs_template)
-
-
-def build_model(
-    loaded: Loaded, source: ModelSource, settings: Settings, report: Callable[[Loading], None] = lambda loading: None
-) -> Model:
-    """A model of what was loaded, within the limits of settings, context and memory. Raises SettingError."""
-    max_total = _choose_max_total_tokens(settings, loaded.context)
-    memory = KVMemory(_announce(choose_kv_memory(settings, loaded.device)), not settings.no_prefix_cache)
-    runner = _capture(loaded, settings, max_total, memory, report) or loaded.make_runner(memory)
-    max_total = _fit_into_memory(settings, max_total, runner)
-    max_input = settings.max_input_tokens or max_total - 1
-    if max_input >= max_total:
-        raise SettingError(f"--max-input-tokens is {max_input}: it must be less than {max_total}, the total possible.")
-    tokenizer = LiteralText(loaded.tokenizer) if settings.no_special_tokens_in_text else loaded.tokenizer
-    card = ModelCard(
-        model_id=source.model_id,
-        revision=loaded.revision,
-        source=source.kind,
-        device=loaded.device,
-        dtype=loaded.dtype,
-        max_input_tokens=max_input,
-        max_total_tokens=max_total,
-        max_new_tokens=settings.max_new_tokens,
-        plain_prompts=settings.plain_prompts,
-        control_tokens=frozenset() if settings.no_special_tokens_in_text else tokenizer.control_tokens,
-        has_chat_template=tokenizer.chat_template is not None,
-    )
-    ends = loaded.eos_ids if tokenizer.eos_id is None else loaded.eos_ids | {tokenizer.eos_id}
-    vocabulary = Vocabulary(
-        decode=lambda ids: tokenizer.decode(ids, special=False),
-        spell=spell_tokens(tokenizer.decode, tokenizer.token),
-        special_ids=tokenizer.special_ids | ends,
-        eos_ids=ends,
-        control_tokens=tokenizer.control_tokens,
-        reasoning=find_reasoning_format(tokenizer.chat_template),
-    )
-    return Model(tokenizer, card, vocabulary, runner)
-
-
-def _capture(
-    loaded: Loaded, settings: Settings, max_total: int, memory: KVMemory, report: Callable[[Loading], None]
-) -> Runner | None:
-    """A runner with CUDA graphs; None without a GPU or where the settings or the model exclude it."""
-    if loaded.network is None or not loaded.device.startswith("cuda") or not settings.cuda_graphs:
-        return None
-    from demo.engines.local.runners.transformers.cuda_graphs.loading import CannotCapture, Plan, capture
-
-    backend = "inductor" if settings.torch_compile else None
-    plan = Plan(settings.max_concurrent_requests, max_total, settings.cuda_graphs, backend, memory.bytes)
-    try:
-        runner = capture(loaded.network, plan, report, memory.keeps_prefixes)
-    except CannotCapture as error:
-        _announce(Choice("cuda_graphs", 0, str(error)))
-        return None
-    _announce(Choice("rows", runner.limits.max_num_seqs, f"room for {max_total} tokens in each, on the GPU"))
-    return runner
-
-
-def _announce(choice: Choice[T]) -> T:
-    logger.info("%s", choice)
-    return choice.value
-
-
-def _choose_max_total_tokens(settings: Settings, context: int | None) -> int:
-    if settings.max_total_tokens is None:
-        chosen = min(context or DEFAULT_MAX_TOTAL_TOKENS, DEFAULT_MAX_TOTAL_TOKENS)
-        return _announce(Choice("max_total_tokens", chosen, f"the model's context is {context or 'not limited'}"))
-    if context is not None and settings.max_total_tokens > context:
-        raise SettingError(
-            f"--max-total-tokens is {settings.max_total_tokens}: this model takes at most {context} tokens."
+    def _describe_excess(self, tokens: int) -> ContextExceeded:
+        """The refusal of a prompt of too many tokens."""
+        most = self.card.max_input_tokens
+        return ContextExceeded(
+            f"The prompt has {tokens} tokens, and at most {most} are accepted ({self._limit}): shorten it."
         )
-    return settings.max_total_tokens
 
-
-def _fit_into_memory(settings: Settings, max_total: int, runner: Runner) -> int:
-    """The smaller of `max_total` and the KV cache's capacity. Raises SettingError where more tokens are set."""
-    capacity = runner.limits.capacity
-    if capacity is None or max_total <= capacity:
-        return max_total
-    if settings.max_total_tokens is not None or capacity < 2:
-        raise SettingError(
-            f"--max-total-tokens is {max_total}, and the memory for keys and values holds {capacity} tokens: "
-            "raise --kv-cache-memory, or lower it."
+    def _encode_end(self, turns: tuple[Message, ...], length: int, truncate: int, options: str) -> list[int]:
+        """A conversation of `length` tokens, its last message cut at its beginning to `truncate` tokens in all."""
+        *before, last = turns
+        pieces = self.tokenizer.locate(last.content, raw=False, first=length - truncate)
+        while pieces:
+            cut = (*before, replace(last, content=last.content[pieces[0].start :]))
+            try:
+                return self.tokenizer.encode(self._apply_chat_template(cut, options), raw=False, limit=truncate)
+            except TooManyTokens as error:
+                pieces = pieces[error.count - truncate :]  # the rest has been encoded into more tokens
+        empty = self._apply_chat_template((*before, replace(last, content="")), options)
+        template = len(self.tokenizer.encode(empty, raw=False))
+        raise BadRequest(
+            f"truncate is {truncate}, and the model's chat template alone takes {template} tokens: allow more, or have "
+            "the text read `raw`."
         )
-    return _announce(Choice("max_total_tokens", capacity, "what --kv-cache-memory holds"))
+
+    def _check_bytes(self, text: str) -> None:
+        """Raise BadRequest where `text` has more bytes than any tokens that the model takes can hold.
+
+        A token's length is bounded, so no text that fits is refused. It holds for a text that would be truncated too,
+        since its tokens are found from its beginning.
+        """
+        longest, tokens = self.tokenizer.longest, self.card.max_input_tokens
+        if longest is None or 4 * len(text) <= tokens:  # a character has at most four bytes
+            return
+        size, limit = longest.count_bytes(text), longest.find_limit(text, tokens)
+        if size > limit:
+            raise ContextExceeded(
+                f"The prompt has {size} bytes, and the {tokens} tokens that are accepted hold at most {limit} "
+                f"({self._limit}): shorten it."
+            )
+
+    def _apply_chat_template(self, prompt: str | tuple[Message, ...], options: str) -> str:
+        if isinstance(prompt, str):
+            return prompt
+        turns, variables = [_write_turn(message) for message in prompt], json.loads(options)
+        # An assistant's message at the end is continued (TGI's chat template, vLLM's `continue_final_message`).
+        is_begun = turns[-1]["role"] == "assistant"
+        if is_begun and len(turns) > 1:
+            if prompt[-1].reasoning:
+                raise BadRequest(
+                    "The last message is continued, and its reasoning would be lost: send the reasoning in `content`, "
+                    "before the answer and as the model writes it."
+                )
+            begun = turns.pop()["content"]
+            return render(self.tokenizer, turns, variables) + begun
+        text = render(self.tokenizer, turns, variables)
+        return _cut_behind(text, turns[-1]["content"]) if is_begun else text
 
 
-@torch.inference_mode()
-def _measure_rate(model: Model) -> float | None:
-    """Decode tokens/s of one sequence; None where the model takes too few tokens.
+def _write_turn(message: Message) -> dict[str, str]:
+    """A message as templates read it: reasoning by the name of most (vLLM's too), and by that of gpt-oss."""
+    turn = {"role": message.role, "content": message.content}
+    return turn if message.reasoning is None else turn | dict.fromkeys(REASONING, message.reasoning)
 
-    The first step is left out: it sets up kernels and libraries, which thus delays no request.
-    """
-    runner, prompt = model.runner, model.encode("warm up")
-    handle = runner.allocate(prompt, None, reuse=False)
-    assert handle is not None, "there is no other sequence"
-    ids, times = prompt, list[float]()
-    while not times or (times[-1] - times[0] < WARM_UP_SECONDS and handle.length + 1 < model.card.max_total_tokens):
-        assert runner.reserve(handle, handle.length + len(ids))
-        ids = [int(runner.execute([Chunk(handle, ids)])[0].argmax())]
-        times.append(time.perf_counter())
-    runner.free(handle, ())
-    gaps = [later - earlier for earlier, later in pairwise(times)]
-    return 1 / median(gaps) if gaps else None
+
+def _cut_behind(text: str, begun: str) -> str:
+    """The templated text of a conversation's only message, without what the template writes behind it."""
+    start = text.rfind(begun)
+    if start < 0:
+        raise TemplateRefused("The model's chat template changes this message: it cannot be continued.")
+    return text[: start + len(begun)] if begun else text

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from demo.engine import Log
-from demo.engines.local.detokenizer import Decode, Detokenizer
+from demo.engines.local.detokenizer import Decode, Detokenizer, Spell
 from demo.engines.local.held_tokens import HeldTokens
 from demo.engines.local.reasoning_start import ReasoningFormat, find_reasoning_start
-from demo.engines.local.spelling import Spell
 from demo.engines.stop_strings import Match
 from demo.errors import DemoError
 from demo.events import (

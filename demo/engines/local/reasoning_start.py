@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Final, Literal, TypeAlias
 
-from demo.engines.local.spelling import Spell
+from demo.engines.local.detokenizer import Spell
 from demo.events import ReasoningStart
 from demo.reasoning import CHANNEL, CLOSING, OPENING, continue_start
 from demo.request import Prompt, find_begun

@@ -13,9 +13,17 @@ import torch
 from torch import Tensor
 
 from demo.engines.local.async_copy import send
-from demo.engines.local.logits_processors import RANKED_FIRST, REMOVED, apply_penalties, process_logits
+from demo.engines.local.logits_processors import (
+    RANKED_FIRST,
+    REMOVED,
+    Feature,
+    apply_penalties,
+    find_features,
+    process_logits,
+    split_columns,
+    stack_parameters,
+)
 from demo.engines.local.output import SampledToken
-from demo.engines.local.sampling_parameters import Feature, find_features, split_columns, stack_parameters
 from demo.request import Sampling
 
 Outcome: TypeAlias = SampledToken | Exception

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from demo.engines.local.budget import PrefillBudget
-from demo.engines.local.client_service import ClientService
-from demo.engines.local.decode_share import PER_ADDRESS, find_address, find_client, share_rows
+from demo.engines.local.fair_queueing import PER_ADDRESS, ClientService, find_address, find_client, share_rows
 from demo.engines.local.runner import Chunk, Outputs, Runner
 from demo.engines.local.sequence import Sequence
 from demo.engines.local.step_rates import StepRates
@@ -48,11 +47,11 @@ class Scheduler:
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []  # in the order in which they were allocated
         self._runner = runner
-        self.limits = self._limits = runner.limits
+        self.limits = runner.limits
         self.rates = StepRates()
         self._noted = -math.inf  # when the last step was noted
         self._clock = clock
-        self._budget = PrefillBudget(self._limits)
+        self._budget = PrefillBudget(self.limits)
         self.service, self._address_service = ClientService(), ClientService()  # they decide whose prompt is read first
         self._steps = 0
 
@@ -115,7 +114,7 @@ class Scheduler:
         due = [each for each in self.running if each.decodes and not each.is_complete and each.is_due(now)]
         planned: list[Scheduled] = []
         self._steps += 1
-        for each in share_rows(due, self._limits.efficient_decodes):  # the oldest first: the youngest are preempted
+        for each in share_rows(due, self.limits.efficient_decodes):  # the oldest first: the youngest are preempted
             if self._grow(each) and each.handle:
                 each.decoded = self._steps
                 chunk = Chunk(each.handle, () if each.in_flight else each.ids[-1:])
@@ -176,7 +175,7 @@ class Scheduler:
         return sequence.overtaken > ALLOWANCE + sequence.prefilled // 2
 
     def _allocate(self, sequence: Sequence) -> bool:
-        request, most = sequence.request, self._limits.max_num_seqs
+        request, most = sequence.request, self.limits.max_num_seqs
         if most is not None and len(self.running) >= most:
             return False
         reuse = request.cache_prompt and not request.prompt_logprobs
@@ -194,7 +193,7 @@ class Scheduler:
         assert sequence.handle is not None
         first, missing = sequence.handle.length, sequence.missing
         left = min(left, MAX_SCORED) if sequence.scores_prompt else left
-        whole = self._limits.whole_prompts or missing <= left * 5 // 4
+        whole = self.limits.whole_prompts or missing <= left * 5 // 4
         ids = sequence.ids[first:] if whole else sequence.ids[first : first + left]
         outputs: Outputs = "all" if sequence.scores_prompt else "last" if whole else "none"
         return Scheduled(sequence, Chunk(sequence.handle, ids, outputs), samples=whole)

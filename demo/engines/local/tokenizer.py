@@ -1,14 +1,17 @@
-"""The protocol of tokenizers."""
+"""The protocol of tokenizers; and ids and places of a text by the `tokenizers` library, beside other threads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
+from tokenizers import Encoding
 from tokenizers import Tokenizer as Backend
 
 from demo.engine import Piece
 from demo.engines.local.longest_token import LongestToken
 
+# Characters. `encode` holds the GIL to its end; `encode_batch` does not, but must wait to get it back.
+LONG_TEXT: Final = 4096
 NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -23,7 +26,7 @@ class TooManyTokens(Exception):
 class Tokenizer(Protocol):
     """A model's tokenizer with its chat template. Any number of threads may use it at once.
 
-    A text of `backend.LONG_TEXT` characters is encoded without the GIL, where the tokenizer allows it.
+    A text of `LONG_TEXT` characters is encoded without the GIL, where the tokenizer allows it.
     """
 
     backend: Backend | None  # the library's tokenizer that gives the same ids
@@ -61,3 +64,27 @@ class Tokenizer(Protocol):
     def restore(self, text: str, pieces: Sequence[Piece]) -> tuple[str, tuple[Piece, ...]]:
         """A templated text as people read it, and its tokens with their places there."""
         return text, tuple(pieces)
+
+
+def encode_text(backend: Backend, text: str, raw: bool, limit: int | None) -> list[int]:
+    """As Tokenizer.encode."""
+    # The fast one notes no places, in half the memory.
+    return _read(backend, backend.encode_batch_fast, text, raw, limit).ids
+
+
+def locate_tokens(backend: Backend, text: str, raw: bool, limit: int | None, first: int) -> tuple[Piece, ...]:
+    """As Tokenizer.locate."""
+    encoding = _read(backend, backend.encode_batch, text, raw, limit)
+    # One by one: `offsets` would hold the GIL until all are there. A token that belongs to no text has no place.
+    places = (encoding.token_to_chars(index) or (0, 0) for index in range(first, len(encoding)))
+    return tuple(Piece(id, start, stop) for id, (start, stop) in zip(encoding.ids[first:], places, strict=True))
+
+
+def _read(backend: Backend, read_batch: Callable[..., Any], text: str, raw: bool, limit: int | None) -> Encoding:
+    is_long = len(text) >= LONG_TEXT
+    encoding: Encoding = (
+        read_batch([text], add_special_tokens=raw)[0] if is_long else backend.encode(text, add_special_tokens=raw)
+    )
+    if limit is not None and len(encoding) > limit:  # before its ids are made, each of them an object
+        raise TooManyTokens(len(encoding))
+    return encoding

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
-from demo.engines.local.client_service import HALF_LIFE
+from demo.engines.local.fair_queueing import HALF_LIFE
 from demo.engines.local.scheduler import ALLOWANCE
 from demo.engines.local.step_rates import Rates
 
@@ -120,10 +120,8 @@ class _Plan:
         self._running = sum(work.runs for work in works)
         self._held = float(sum(work.length for work in works if work.runs))
         for index, work in enumerate(works):
-            if work.delay > 0:
+            if work.delay > 0 or work.missing > 0:
                 heapq.heappush(self._coming, (work.delay, index))
-            elif work.missing > 0:
-                self._prompts[index] = _Prompt(work, work.missing, work.runs, work.overtaken, work.prefilled)
             else:
                 self._decode(index, work.tokens)
 
@@ -148,7 +146,8 @@ class _Plan:
         """Let the requests come whose time it is."""
         while self._coming and self._coming[0][0] <= self._now + SHORTEST:
             index = heapq.heappop(self._coming)[1]
-            self._prompts[index] = _Prompt(self._works[index], self._works[index].missing, False, 0.0, 0.0)
+            work = self._works[index]
+            self._prompts[index] = _Prompt(work, work.missing, work.runs, work.overtaken, work.prefilled)
 
     def _choose_head(self) -> int | None:
         """The prompt that is read now, as in Scheduler._order."""

@@ -12,11 +12,12 @@ import torch
 
 from demo.engines.local.chat_template import check_template
 from demo.engines.local.loading.device import choose_dtype
+from demo.engines.local.loading.free_memory import KVMemory
 from demo.engines.local.loading.hub import fetch
-from demo.engines.local.loading.kv_memory import KVMemory
 from demo.engines.local.loading.loaded import Loaded
+from demo.engines.local.loading.model import build_model
 from demo.engines.local.loading.source import ModelSource, choose_source
-from demo.engines.local.model import Model, build_model
+from demo.engines.local.model import Model
 from demo.engines.local.runner import Runner
 from demo.engines.local.runners.transformers.eager import make_runner
 from demo.engines.local.runners.transformers.loading import load_network, load_tokenizer, wrap_network

@@ -11,7 +11,8 @@ import torch
 from demo.embedded import EMBEDDED_PACKAGE, find_embedded
 from demo.engine import Loading
 from demo.engines.local.engine import LocalEngine
-from demo.engines.local.model import Model, load_model
+from demo.engines.local.loading.model import load_model
+from demo.engines.local.model import Model
 from demo.settings import Settings
 from tests.engines.local.tiny import make_kind, make_model
 from tests.engines.local.watched import PausingRunner, watch

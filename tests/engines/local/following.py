@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from demo.engines.local.loading.kv_memory import KVMemory
+from demo.engines.local.loading.free_memory import KVMemory
 from demo.engines.local.runner import Chunk, Handle, Runner
 from demo.engines.local.runners.cpu_llama.runner import CpuLlamaRunner
 from demo.engines.local.runners.cpu_llama.weights.checkpoint import build_llama

@@ -42,7 +42,7 @@ MEMORY: Final = """
 import sys
 
 sys.modules["coverage"] = None  # numba imports it where it is installed, which is for other tests alone
-from demo.engines.local.model import load_model
+from demo.engines.local.loading.model import load_model
 from demo.settings import Settings
 
 model = load_model(Settings(model_id=sys.argv[1], device="cpu", plain_prompts="raw"), lambda loading: None)

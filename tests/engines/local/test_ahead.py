@@ -7,19 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo.engines.local.sampler import SamplerOutput
-from demo.request import Request, Sampling
+from demo.request import Sampling
 from demo.run import Run
 from tests.engines.local.answers import ask, count_tokens, read
 from tests.engines.local.conftest import OpenWorker, Paused, opened
-from tests.engines.local.test_engine import GREEDY, PENALISED, RANDOM
+from tests.engines.local.test_engine import GREEDY, PENALISED, RANDOM, request
 from tests.engines.local.tiny import make_captured, make_network
 
 captured = pytest.mark.parametrize("paused", ["captured"], indirect=True)
 samplings = st.sampled_from([GREEDY, RANDOM, PENALISED])
-
-
-def request(prompt: str, tokens: int, sampling: Sampling = GREEDY) -> Request:
-    return Request(prompt, tokens, sampling, ignore_eos=True)
 
 
 @settings(max_examples=5)
@@ -39,8 +35,7 @@ def test_tokens_are_the_same_as_without_looking_ahead(schedule: list[tuple[int, 
 def test_a_step_is_launched_before_the_last_one_is_read(paused: Paused) -> None:
     engine, runner = paused
     run = Run(engine, request("hello", 100))
-    assert runner.arrived.acquire(timeout=30)
-    runner.let(5)
+    runner.start(5)
     assert count_tokens(run) == 1 + 4
     runner.permits.release(200)
     assert len(read(run).ids) == 100
@@ -51,8 +46,7 @@ def test_a_step_is_launched_before_the_last_one_is_read(paused: Paused) -> None:
 def test_a_request_cancelled_during_a_step_is_not_in_the_next(paused: Paused, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, runner = paused
     run = Run(engine, request("hello", 100))
-    assert runner.arrived.acquire(timeout=30)
-    runner.let(5)
+    runner.start(5)
     wait = SamplerOutput.wait
 
     def cancel_then_wait(output: SamplerOutput) -> None:
@@ -69,8 +63,7 @@ def test_a_request_cancelled_during_a_step_is_not_in_the_next(paused: Paused, mo
 def test_a_prompt_waits_for_the_step_in_flight_only(paused: Paused) -> None:
     engine, runner = paused
     first = Run(engine, request("hello", 100))
-    assert runner.arrived.acquire(timeout=30)
-    runner.let(5)
+    runner.start(5)
     second = Run(engine, request("there", 3))
     runner.let(3)  # the step in flight, the one with the prompt, and the one that is launched before that is read
     assert count_tokens(second) == 1

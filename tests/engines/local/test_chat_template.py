@@ -28,11 +28,9 @@ FAILING = {
 @pytest.mark.parametrize(("template", "said"), FAILING.values(), ids=FAILING)
 def test_whatever_a_template_raises_is_a_refusal_in_one_sentence_with_its_words(template: str, said: str) -> None:
     model = make_model(tokenizer=make_tokenizer(template))
-    with pytest.raises(TemplateRefused) as refusal:
+    sentence = rf"^The model's chat template refuses this conversation: .*{said}.*(?<!\.)\.\Z"
+    with pytest.raises(TemplateRefused, match=sentence):
         model.encode((Message("user", "Hello"),))
-    assert str(refusal.value).startswith("The model's chat template refuses this conversation: ")
-    assert said in str(refusal.value)
-    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(("template", "said"), FAILING.values(), ids=FAILING)

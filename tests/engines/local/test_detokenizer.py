@@ -1,15 +1,22 @@
-"""Streamed pieces, joined, are the whole text: no broken character, no delayed word."""
+"""Streamed pieces, joined, are the whole text: no broken character, no delayed word. Each token has its own bytes."""
 
 from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tokenizers import AddedToken, Tokenizer, decoders, models
+from transformers import PreTrainedTokenizerFast
 
-from demo.engines.local.detokenizer import INCOMPLETE, Detokenizer
-from tests.engines.local.test_spelling import FIRST_BYTE, make_sentencepiece
-from tests.engines.local.tiny import make_tokenizer
+from demo.embedded import find_embedded
+from demo.engines.local import tokenizer as protocol
+from demo.engines.local.detokenizer import INCOMPLETE, Detokenizer, Spelling, read_form, spell_tokens
+from demo.engines.local.loading.gguf import read_header
+from demo.engines.local.loading.gguf_tokenizer import load_tokenizer
+from demo.engines.local.runners.transformers.tokenizer import Pretrained
+from tests.engines.local.tiny import EOS, make_tokenizer
 
+FIRST_BYTE = 5  # of the ids of the 256 bytes
 BYTES = make_tokenizer()
 SCRIPTS = [
     "How do you make cheese?",
@@ -20,9 +27,27 @@ SCRIPTS = [
     "a\N{REPLACEMENT CHARACTER}b",
     "",
 ]
+SPELLED = "a 日本 é 🙂 \N{REPLACEMENT CHARACTER}"
 
 texts = st.one_of(st.sampled_from(SCRIPTS), st.text(max_size=40))
 byte_ids = st.lists(st.integers(0, 255), max_size=40)
+
+
+def make_sentencepiece() -> Tokenizer:
+    """Words that carry their leading space, which decoding strips at the start of a text, and a byte for each rest."""
+    words = ["<unk>", "▁Hello", "Hello", "▁", "▁▁", *(f"<0x{byte:02X}>" for byte in range(256))]
+    tokenizer = Tokenizer(models.BPE(vocab={word: id for id, word in enumerate(words)}, merges=[], byte_fallback=True))
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    tokenizer.add_special_tokens([AddedToken("</s>", special=True)])
+    return tokenizer
+
+
+def load_embedded() -> protocol.Tokenizer:
+    embedded = find_embedded()
+    assert embedded is not None
+    return load_tokenizer(embedded, read_header(embedded).metadata)
 
 
 def decode_bytes(ids: Sequence[int]) -> str:
@@ -119,3 +144,45 @@ def test_a_leading_space_is_kept_after_a_prompt_and_between_words() -> None:
     euro = [FIRST_BYTE + byte for byte in "€".encode()]
     assert pieces_of(decode, [1, 1, 2, *euro], context=[1]) == [" Hello", " Hello", "Hello", "", "", "€", ""]
     assert "".join(pieces_of(decode, [1, 1])) == "Hello Hello"
+
+
+@pytest.mark.parametrize("kind", ["GGUF", "transformers"])
+def test_the_bytes_of_a_texts_tokens_are_the_texts_and_each_text_is_what_the_tokenizer_decodes(kind: str) -> None:
+    tokenizer = load_embedded() if kind == "GGUF" else Pretrained(make_tokenizer())
+    spell = spell_tokens(tokenizer.decode, tokenizer.token)
+    ids = tokenizer.encode(SPELLED, raw=False)
+    assert b"".join(spell(id).encode() for id in ids) == SPELLED.encode()
+    assert [spell(id).text for id in ids] == [tokenizer.decode([id]) for id in ids]
+    assert any(spell(id).encoded is not None for id in ids)
+
+
+def test_sentencepieces_tokens_keep_their_leading_space_and_their_byte() -> None:
+    tokenizer = Pretrained(PreTrainedTokenizerFast(tokenizer_object=make_sentencepiece(), eos_token="</s>"))
+    spell = spell_tokens(tokenizer.decode, tokenizer.token)
+    assert [spell(id).text for id in (1, 2, 3, 4)] == [" Hello", "Hello", " ", "  "]
+    byte = {byte: spell(FIRST_BYTE + byte) for byte in range(256)}
+    assert byte[0x41] == Spelling("A")
+    assert byte[0xE2] == Spelling("\N{REPLACEMENT CHARACTER}", b"\xe2")
+    assert [byte[number].encode() for number in range(256)] == [bytes([number]) for number in range(256)]
+
+
+def test_a_special_token_and_an_id_without_a_token_have_their_text() -> None:
+    tokenizer = Pretrained(make_tokenizer())
+    spell = spell_tokens(tokenizer.decode, tokenizer.token)
+    assert spell(256) == Spelling(EOS)
+    assert spell(100_000) == Spelling("")
+
+
+@pytest.mark.parametrize(
+    ("form", "read"),
+    [
+        ("Ġworld", b" world"),
+        ("âĤ", b"\xe2\x82"),
+        ("<0xE2>", b"\xe2"),
+        ("▁a�", "▁a�".encode()),
+        (b"\xe2", b"\xe2"),
+        (None, None),
+    ],
+)
+def test_a_form_stands_for_bytes(form: str | bytes | None, read: bytes | None) -> None:
+    assert read_form(form) == read

@@ -135,8 +135,7 @@ def test_at_most_one_more_token_is_computed_once_no_reader_is_left(paused: Pause
     engine, runner = paused
     run = Run(engine, request(tokens=100))
     streamed, whole = run.attach(), run.attach()
-    assert runner.arrived.acquire(timeout=30)
-    runner.let(3)
+    runner.start(3)
     streamed.close()
     runner.let(2)
     before, steps = count_tokens(run), runner.decode_steps
@@ -152,7 +151,7 @@ def test_at_most_one_more_token_is_computed_once_no_reader_is_left(paused: Pause
 def test_a_request_cancelled_in_the_queue_is_never_started(paused: Paused) -> None:
     engine, runner = paused
     first = Run(engine, request(tokens=4))
-    assert runner.arrived.acquire(timeout=30)
+    runner.start()
     waiting = Run(engine, request())
     waiting.cancel()
     runner.permits.release(3)
@@ -174,8 +173,7 @@ def test_a_step_that_raises_fails_its_requests_and_the_next_one_works(
 ) -> None:
     engine, runner = paused
     runs = [Run(engine, request(tokens=50)) for _ in range(3)]
-    assert runner.arrived.acquire(timeout=30)
-    runner.let(4)
+    runner.start(4)
     runner.error = error
     runner.permits.release(100)
     for run in runs:
@@ -188,8 +186,7 @@ def test_a_step_that_raises_fails_its_requests_and_the_next_one_works(
 def test_a_row_whose_token_cannot_be_sampled_fails_alone(paused: Paused) -> None:
     engine, runner = paused
     runs = [Run(engine, request(prompt, 30)) for prompt in ("hello", "there")]
-    assert runner.arrived.acquire(timeout=30)
-    runner.let(3)
+    runner.start(3)
     runner.spoiled = 1
     runner.permits.release(200)
     answers = [read(run) for run in runs]
@@ -216,7 +213,7 @@ def test_a_reader_that_never_reads_delays_no_other(open_worker: OpenWorker) -> N
 def test_close_ends_every_run_with_a_final_event(paused: Paused) -> None:
     engine, runner = paused
     runs = [Run(engine, request(tokens=100)) for _ in range(5)]
-    assert runner.arrived.acquire(timeout=30)
+    runner.start()
     closing = threading.Thread(target=engine.close)
     closing.start()
     runner.permits.release(100)
@@ -233,7 +230,7 @@ def test_close_does_not_wait_for_a_step_that_hangs_and_nothing_follows_its_final
     monkeypatch.setattr("demo.engines.local.engine.CLOSING_SECONDS", 0.01)
     engine, runner = paused
     run = Run(engine, request(tokens=100))
-    assert runner.arrived.acquire(timeout=30)
+    runner.start()
     engine.close()
     assert "shutting down" in str(read(run).failed.error)
     runner.permits.release(100)

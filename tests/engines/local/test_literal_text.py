@@ -13,7 +13,7 @@ from demo.engines.local.runners.transformers.tokenizer import Pretrained
 from demo.errors import BadRequest
 from demo.request import Message
 from demo.settings import Settings
-from tests.engines.local.test_spelling import load_embedded
+from tests.engines.local.test_detokenizer import load_embedded
 from tests.engines.local.tiny import EOS, make_model, make_tokenizer
 
 SPOKEN = f"Hi {EOS} there<|assistant|>"

@@ -18,7 +18,9 @@ from transformers import (
 )
 
 from demo.engines.local.logits_processors import (
+    NO_TOP_K,
     RANKED_FIRST,
+    Feature,
     apply_penalties,
     apply_temperature,
     keep_min_p,
@@ -26,8 +28,9 @@ from demo.engines.local.logits_processors import (
     keep_top_p,
     keep_typical_p,
     process_logits,
+    split_columns,
+    stack_parameters,
 )
-from demo.engines.local.sampling_parameters import NO_TOP_K, Feature, split_columns, stack_parameters
 from demo.request import Sampling
 
 VOCABULARY = 50

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
-from demo.engines.local.backend import LONG_TEXT, encode, locate
 from demo.engines.local.longest_token import FORMS, SHRINKING, LongestToken, find_longest_token
-from demo.engines.local.tokenizer import TooManyTokens
+from demo.engines.local.tokenizer import LONG_TEXT, TooManyTokens, encode_text, locate_tokens
 from demo.engines.token_form import BYTES, LETTERS
-from tests.engines.local.test_spelling import load_embedded
+from tests.engines.local.test_detokenizer import load_embedded
 
 Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
 
@@ -149,8 +148,8 @@ def test_a_long_text_has_the_ids_and_places_of_a_short_one() -> None:
     backend = build_byte_level()
     text = "  a 日<é>b🧀 " * (LONG_TEXT // 8)
     whole = backend.encode(text)
-    assert encode(backend, text, raw=True, limit=None) == whole.ids
-    pieces = locate(backend, text, raw=True, limit=None, first=5)
+    assert encode_text(backend, text, raw=True, limit=None) == whole.ids
+    pieces = locate_tokens(backend, text, raw=True, limit=None, first=5)
     assert [piece.id for piece in pieces] == whole.ids[5:]
     assert [(piece.start, piece.stop) for piece in pieces] == whole.offsets[5:]
 
@@ -159,7 +158,7 @@ def test_a_long_text_has_the_ids_and_places_of_a_short_one() -> None:
 def test_more_tokens_than_asked_for_are_counted_and_not_listed(length: int) -> None:
     backend, text, limit = build_byte_level(), "ab" * length, 2 * length - 1
     with pytest.raises(TooManyTokens) as excess:
-        encode(backend, text, raw=True, limit=limit)
+        encode_text(backend, text, raw=True, limit=limit)
     assert excess.value.count == 2 * length
     with pytest.raises(TooManyTokens):
-        locate(backend, text, raw=True, limit=limit, first=0)
+        locate_tokens(backend, text, raw=True, limit=limit, first=0)

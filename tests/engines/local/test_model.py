@@ -8,10 +8,11 @@ from tokenizers.processors import TemplateProcessing
 from transformers import LlamaConfig
 
 from demo.engine import Loading
+from demo.engines.local.loading.model import build_model, load_model
 from demo.engines.local.loading.source import ModelSource
-from demo.engines.local.model import Model, build_model, load_model
+from demo.engines.local.model import Model
 from demo.engines.local.runners.transformers.loading import wrap_network
-from demo.errors import BadRequest, SettingError, TemplateRefused
+from demo.errors import BadRequest, SettingError
 from demo.request import Message
 from demo.settings import Settings
 from tests.engines.local.tiny import LLAMA, build_network, make_model, make_network, make_tokenizer
@@ -70,12 +71,6 @@ def test_a_model_that_cannot_be_captured_runs_eagerly_and_the_log_says_why(caplo
     model = build_for_gpu("sliding window")
     assert model.runner.limits.max_num_seqs is None
     assert "cuda_graphs=0 (the model has layers of type sliding_attention)" in caplog.messages
-
-
-def test_a_conversation_that_the_template_refuses_is_refused_with_its_reason() -> None:
-    model = make_model(tokenizer=make_tokenizer("{{ raise_exception('System role not supported') }}"))
-    with pytest.raises(TemplateRefused, match=r"refuses this conversation: System role not supported\."):
-        model.encode((Message("system", "be brief"),))
 
 
 def test_a_request_beyond_the_models_limits_is_refused_with_the_numbers() -> None:

@@ -10,9 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models
 
-from demo.engines.local.detokenizer import Detokenizer
+from demo.engines.local.detokenizer import Detokenizer, spell_tokens
 from demo.engines.local.output import Output, SampledToken, Vocabulary
-from demo.engines.local.spelling import spell_tokens
 from demo.engines.token_form import LETTERS
 from demo.errors import EngineFailed
 from demo.events import Candidate, Done, Event, Failed, FinishReason, Token

@@ -1,9 +1,7 @@
 """Answers with a pace: no token is computed before it is due, and no other answer is slower."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import count, pairwise
-from typing import TypeAlias
 
 import pytest
 from hypothesis import given, settings
@@ -43,14 +41,6 @@ class Scene:
         assert len(ask(self.engine, request(4))[0].ids) == 4
 
 
-OpenScene: TypeAlias = Callable[[Model], Scene]
-
-
-@pytest.fixture
-def open_scene(open_worker: OpenWorker) -> OpenScene:
-    return lambda model: Scene(model, open_worker)
-
-
 def read_until(reader: Reader, tokens: int) -> None:
     """Returns when so many more tokens have been read."""
     for batch in reader:
@@ -63,8 +53,10 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 @kinds
-def test_a_token_is_computed_when_it_is_due_and_not_before_also_beside_others(kind: str, open_scene: OpenScene) -> None:
-    scene = open_scene(make_kind(kind))
+def test_a_token_is_computed_when_it_is_due_and_not_before_also_beside_others(
+    kind: str, open_worker: OpenWorker
+) -> None:
+    scene = Scene(make_kind(kind), open_worker)
     run = Run(scene.engine, request(5, pace=2))
     reader = run.attach()
     read_until(reader, 1)
@@ -97,8 +89,8 @@ def test_a_pace_changes_no_token_of_its_answer_or_of_another(
         assert together == [ask(engine, replace(each, pace=None))[0].ids for each in asked]
 
 
-def test_a_run_that_waits_for_its_next_token_is_cancelled_at_once(open_scene: OpenScene) -> None:
-    scene = open_scene(make_model())
+def test_a_run_that_waits_for_its_next_token_is_cancelled_at_once(open_worker: OpenWorker) -> None:
+    scene = Scene(make_model(), open_worker)
     run = Run(scene.engine, request(100, pace=1))
     reader = run.attach()
     read_until(reader, 1)
@@ -109,8 +101,8 @@ def test_a_run_that_waits_for_its_next_token_is_cancelled_at_once(open_scene: Op
     assert scene.engine.load.running == 0
 
 
-def test_a_run_that_waits_for_its_next_token_counts_as_running_and_keeps_its_row(open_scene: OpenScene) -> None:
-    scene = open_scene(make_captured(make_network(), rows=2))
+def test_a_run_that_waits_for_its_next_token_counts_as_running_and_keeps_its_row(open_worker: OpenWorker) -> None:
+    scene = Scene(make_captured(make_network(), rows=2), open_worker)
     paced = [Run(scene.engine, request(100, pace=1)) for _ in range(2)]
     for run in paced:
         read_until(run.attach(), 1)
@@ -122,9 +114,9 @@ def test_a_run_that_waits_for_its_next_token_counts_as_running_and_keeps_its_row
     assert count_tokens(paced[1]) == 1
 
 
-def test_no_token_of_a_paced_row_is_computed_ahead_while_those_of_others_are(open_scene: OpenScene) -> None:
+def test_no_token_of_a_paced_row_is_computed_ahead_while_those_of_others_are(open_worker: OpenWorker) -> None:
     model, runner = watch(make_captured(make_network()), WatchedRunner)
-    scene = open_scene(model)
+    scene = Scene(model, open_worker)
     slow = Run(scene.engine, request(3, pace=1))
     read_until(slow.attach(), 1)
     assert runner.decode_steps == 0
@@ -142,9 +134,9 @@ def test_a_row_slower_than_its_pace_lets_all_look_ahead(open_worker: OpenWorker)
     assert runner.followed > 40
 
 
-def test_a_failed_step_does_not_end_the_sequences_outside_it(open_scene: OpenScene) -> None:
+def test_a_failed_step_does_not_end_the_sequences_outside_it(open_worker: OpenWorker) -> None:
     model, runner = watch(make_model(), WatchedRunner)
-    scene = open_scene(model)
+    scene = Scene(model, open_worker)
     expected = ask(scene.engine, request(4))[0].ids
     slow = Run(scene.engine, request(4, pace=1))
     reader = slow.attach()
@@ -157,8 +149,8 @@ def test_a_failed_step_does_not_end_the_sequences_outside_it(open_scene: OpenSce
     assert read(slow).ids == expected
 
 
-def test_closing_ends_a_run_that_waits_for_its_next_token(open_scene: OpenScene) -> None:
-    scene = open_scene(make_model())
+def test_closing_ends_a_run_that_waits_for_its_next_token(open_worker: OpenWorker) -> None:
+    scene = Scene(make_model(), open_worker)
     run = Run(scene.engine, request(100, pace=0.01))
     read_until(run.attach(), 1)
     scene.engine.close()

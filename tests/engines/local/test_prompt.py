@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from demo.engine import Piece
-from demo.engines.local import prompt_encoder
 from demo.engines.local.runners.transformers.tokenizer import Pretrained
 from demo.engines.local.scheduler import MAX_SCORED
 from demo.errors import BadRequest, ContextExceeded, NotReady, Overloaded
@@ -235,7 +234,7 @@ def test_a_text_within_the_limit_of_bytes_is_refused_for_its_tokens_if_it_has_to
 
 
 def test_a_text_of_more_tokens_than_are_listed_is_refused_with_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prompt_encoder, "MAX_LISTED", 50)
+    monkeypatch.setattr("demo.engines.local.model.MAX_LISTED", 50)
     with pytest.raises(BadRequest, match="The text has 51 tokens, and at most 50 are listed at once: send less"):
         make_model().tokenize("x" * 51)
 

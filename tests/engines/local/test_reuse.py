@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.engines.local.model import Model, load_model
+from demo.engines.local.loading.model import load_model
+from demo.engines.local.model import Model
 from demo.engines.local.runners.cpu_llama.kernels import find_missing_kernels
 from demo.engines.local.runners.transformers.padded_kv import RowsCache
 from demo.events import Started

@@ -10,12 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo.engine import Log
-from demo.engines.local.client_service import KEPT, ClientService
+from demo.engines.local.detokenizer import Spelling
 from demo.engines.local.output import Output, SampledToken, Vocabulary
 from demo.engines.local.runner import Chunk, Handle, Limits
 from demo.engines.local.scheduler import ALLOWANCE, Scheduler, StepPlan
 from demo.engines.local.sequence import Sequence
-from demo.engines.local.spelling import Spelling
 from demo.request import Request
 
 VOCABULARY = Vocabulary(lambda ids: "x" * len(ids), lambda id: Spelling("x"), frozenset(), frozenset())
@@ -237,14 +236,6 @@ def test_an_address_that_invents_a_client_for_each_request_does_not_always_go_fi
     assert not any(each.output.ended for each in invented)
 
 
-def test_on_a_server_that_is_never_idle_clients_of_long_ago_are_forgotten() -> None:
-    service = ClientService()
-    for number in range(20 * KEPT):
-        service.note(number, 1, now=0.1 * number)
-    assert len(service._service) <= KEPT + 1
-    assert service.find(20 * KEPT - 1, 0.1 * 20 * KEPT) > 0.9
-
-
 def test_service_of_long_ago_is_forgotten() -> None:
     scene = Scene(replace(LIMITS, max_num_seqs=1))
     wait_for_first(scene, scene.ask(3000, 1, "once"))
@@ -296,8 +287,7 @@ def test_a_prompt_that_cannot_be_cut_is_read_whole(rows: int) -> None:
 
 def test_the_pause_lasts_until_the_next_token_is_due() -> None:
     scene = Scene()
-    scene.ask(5, 3)
-    sequence = next(iter(scene.scheduler.waiting))
+    sequence = scene.ask(5, 3)
     sequence.pace._gap = 0.5
     scene.step()
     assert scene.step() is None

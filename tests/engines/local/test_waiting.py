@@ -6,24 +6,15 @@ from dataclasses import replace
 import pytest
 
 from demo.engine import Ticket
-from demo.engines.local.engine import LocalEngine
 from demo.errors import BadRequest, Overloaded
 from demo.events import Done, Event, Queued, Started
 from demo.request import Request
 from demo.run import Run
 from tests.engines.local.answers import read
 from tests.engines.local.conftest import OpenWorker, Paused
+from tests.engines.local.test_pace import Scene
 from tests.engines.local.tiny import make_model
 from tests.engines.local.watched import PausingRunner, watch
-
-
-class Clock:
-    """Stands still until a test sets it."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def ask(prompt: str = "hello", tokens: int = 5) -> Request:
@@ -52,25 +43,24 @@ def test_one_prompt_that_is_too_long_refuses_all_and_holds_no_place(open_worker:
     assert len([read(run).ids for run in Run.start_all(engine, [ask()] * 3)]) == 3
 
 
-def open_one_row(open_worker: OpenWorker, clock: Clock) -> tuple[LocalEngine, PausingRunner]:
+def open_one_row(open_worker: OpenWorker) -> tuple[Scene, PausingRunner]:
     """An engine that answers one request at a time."""
     model, runner = watch(make_model(), PausingRunner)
     runner.limits = replace(runner.limits, max_num_seqs=1)
-    return open_worker(model, clock=clock), runner
+    return Scene(model, open_worker), runner
 
 
 def test_requests_that_wait_are_told_how_many_are_before_them(open_worker: OpenWorker) -> None:
-    clock = Clock()
-    engine, runner = open_one_row(open_worker, clock)
-    runs = [Run(engine, ask(tokens=8))]
-    assert runner.arrived.acquire(timeout=30)
+    scene, runner = open_one_row(open_worker)
+    runs = [Run(scene.engine, ask(tokens=8))]
+    runner.start()
     for _ in range(2):
-        clock.now += 0.01
-        runs.append(Run(engine, ask()))
-    clock.now += 0.01
+        scene.now += 0.01
+        runs.append(Run(scene.engine, ask()))
+    scene.now += 0.01
     runner.let(2)
     assert [run.events for run in runs[1:]] == [(), ()]  # they have not waited for long
-    clock.now += 1.0
+    scene.now += 1.0
     runner.let(2)
     assert [list_places(run.events) for run in runs] == [[], [0], [1]]
     runner.permits.release(100)
@@ -85,19 +75,18 @@ def list_places(events: Sequence[Event]) -> list[int]:
 
 
 def test_a_request_under_way_tells_how_long_it_still_takes(open_worker: OpenWorker) -> None:
-    clock = Clock()
-    engine, runner = open_one_row(open_worker, clock)
+    scene, runner = open_one_row(open_worker)
     runner.permits.release(1000)
     for length in range(1, 20):
-        read(Run(engine, ask("x" * length, 8)))
+        read(Run(scene.engine, ask("x" * length, 8)))
     while runner.permits.acquire(blocking=False):
         pass
     while runner.arrived.acquire(blocking=False):
         pass
-    tickets: list[Ticket] = [engine.submit(ask(tokens=400), lambda *events: None)]
-    assert runner.arrived.acquire(timeout=30)
+    tickets: list[Ticket] = [scene.engine.submit(ask(tokens=400), lambda *events: None)]
+    runner.start()
     for _ in range(20):
-        clock.now += 0.1  # a step takes so long
+        scene.now += 0.1  # a step takes so long
         runner.let(1)
     remaining = tickets[0].find_remaining()
     assert remaining is not None

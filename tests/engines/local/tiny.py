@@ -18,8 +18,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from demo.engines.local.loading.model import build_model
 from demo.engines.local.loading.source import ModelSource
-from demo.engines.local.model import Model, build_model
+from demo.engines.local.model import Model
 from demo.engines.local.runners.transformers.cuda_graphs.loading import Plan, capture
 from demo.engines.local.runners.transformers.loading import wrap_network
 from demo.settings import Settings

@@ -10,7 +10,8 @@ import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, TokenType
 from transformers import PreTrainedModel
 
-from demo.engines.local.model import Model, load_model
+from demo.engines.local.loading.model import load_model
+from demo.engines.local.model import Model
 from demo.settings import Settings
 from tests.engines.local.tiny import EOS, TEMPLATE, make_network, make_tokenizer
 from tests.engines.local.tiny_weights import make_weights

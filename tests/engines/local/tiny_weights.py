@@ -16,25 +16,15 @@ PLAIN_FORMS = ["F32", "F16", "BF16"]
 
 # Where a block has its float16 numbers: at which byte, and how large beside the first one. A form with minima has them
 # at half the values' range, so that weights lie around zero.
-SCALES = {
-    "Q4_0": {0: 1.0},
+ONE_SCALE = ("Q4_0", "Q5_0", "Q8_0", "IQ1_S", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ4_NL", "IQ4_XS")
+SCALES = {form: {0: 1.0} for form in ONE_SCALE} | {
     "Q4_1": {0: 1.0, 2: -8.0},
-    "Q5_0": {0: 1.0},
     "Q5_1": {0: 1.0, 2: -16.0},
-    "Q8_0": {0: 1.0},
     "Q2_K": {80: 1.0, 82: 1.5},
     "Q3_K": {108: 1.0},
     "Q4_K": {0: 1.0, 2: 7.5},
     "Q5_K": {0: 1.0, 2: 15.5},
     "Q6_K": {208: 1.0},
-    "IQ1_S": {0: 1.0},
-    "IQ2_XXS": {0: 1.0},
-    "IQ2_XS": {0: 1.0},
-    "IQ2_S": {0: 1.0},
-    "IQ3_XXS": {0: 1.0},
-    "IQ3_S": {0: 1.0},
-    "IQ4_NL": {0: 1.0},
-    "IQ4_XS": {0: 1.0},
 }
 MXFP4 = "MXFP4"  # a block's scale is a power of two, in its first byte
 FOUR_BIT_FORMS = ["Q4_0", "Q4_1", "Q4_K"]

@@ -82,6 +82,11 @@ class PausingRunner(WatchedRunner):
         self.arrived.release()
         assert self.permits.acquire(timeout=30)
 
+    def start(self, steps: int = 0) -> None:
+        """Wait until the engine stands before its first decode step, then let so many happen."""
+        assert self.arrived.acquire(timeout=30)
+        self.let(steps)
+
     def let(self, steps: int) -> None:
         """Let `steps` more decode steps happen, and wait until the engine stands before the next."""
         for _ in range(steps):

@@ -18,8 +18,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from demo.engines.local.loading.cache_dir import cache_dir
-from demo.engines.local.loading.gguf import GgufHeader
-from demo.engines.local.loading.gguf_split import join_parts, read_model
+from demo.engines.local.loading.gguf import GgufHeader, join_parts, read_model
 from demo.errors import ModelError
 
 FORMAT = "2"  # part of the key: increment it when the folder's content or the set of refused files changes

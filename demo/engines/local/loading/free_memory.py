@@ -1,17 +1,21 @@
-"""The free memory of a device, whether a model's weights fit into it, and what this process no longer needs."""
+"""The free memory of a device: whether weights fit into it, the KV cache's share, and what this process frees."""
 
 import ctypes
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import psutil
 import torch
 
+from demo.choice import Choice
 from demo.engines.local.loading.control_group import PROC, list_groups
 from demo.errors import ModelError
+from demo.settings import Settings
 
+KV_SHARE: Final = {"cpu": 0.125, "cuda": 0.75, "mps": 0.25}  # of the free memory, which a CPU shares with all programs
 # A control group's limit, and its usage.
 FILES: Final = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
 
@@ -44,6 +48,22 @@ def check_fits(model_id: str, size: int, dtype: str, device: str) -> None:
             f"{model_id} takes {size / 1e9:.3g} GB in {dtype}, and {free / 1e9:.3g} GB are free on {device}: give a "
             "smaller model, or a --dtype of fewer bits."
         )
+
+
+@dataclass(frozen=True, slots=True)
+class KVMemory:
+    """At most so many `bytes`; with `keeps_prefixes`, keys and values of ended sequences are kept for reuse."""
+
+    bytes: int
+    keeps_prefixes: bool
+
+
+def choose_kv_memory(settings: Settings, device: str) -> Choice[int]:
+    """In bytes: as set, or a share of the device's free memory."""
+    if settings.kv_cache_memory is not None:
+        return Choice("kv_cache_memory", settings.kv_cache_memory, "as set")
+    share = KV_SHARE[device.partition(":")[0]]
+    return Choice("kv_cache_memory", int(share * find_free(device)), f"{share:.3g} of what is free")
 
 
 def return_freed() -> None:

@@ -6,20 +6,16 @@ transformers takes. transformers builds every other kind, and renders the chat t
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from tokenizers import Tokenizer as Backend
 
 from demo.engine import Piece
-from demo.engines.local import backend as library
 from demo.engines.local.chat_template import DEFAULT, list_gguf_templates
-from demo.engines.local.loading.byte_level import build_byte_level, is_byte_level
-from demo.engines.local.loading.sentence_pieces import build_sentence_pieces, is_sentence_pieces
-from demo.engines.local.loading.vocabulary_tokens import Vocabulary, read_roles
+from demo.engines.local.loading.gguf_vocabulary import Vocabulary, build_backend, is_known, read_roles
 from demo.engines.local.longest_token import find_longest_token
-from demo.engines.local.tokenizer import NO_OPTIONS, Tokenizer
+from demo.engines.local.tokenizer import NO_OPTIONS, Tokenizer, encode_text, locate_tokens
 
 PREFIX: Final = "tokenizer.ggml."
 
@@ -28,11 +24,8 @@ def load_tokenizer(gguf: Path, metadata: Mapping[str, Any], template: str | None
     """The tokenizer of the file `gguf` with these metadata; `template` replaces its chat template."""
     template = template or list_gguf_templates(metadata).get(DEFAULT)
     vocabulary = {name.removeprefix(PREFIX): value for name, value in metadata.items() if name.startswith(PREFIX)}
-    if is_byte_level(vocabulary):
-        return GgufTokenizer(vocabulary, build_byte_level, template)
-    if is_sentence_pieces(vocabulary):
-        build = partial(build_sentence_pieces, architecture=str(metadata["general.architecture"]))
-        return GgufTokenizer(vocabulary, build, template)
+    if is_known(vocabulary):
+        return GgufTokenizer(vocabulary, metadata["general.architecture"], template)
     from transformers import PreTrainedTokenizerFast
 
     from demo.engines.local.runners.transformers.tokenizer import Pretrained
@@ -43,40 +36,37 @@ def load_tokenizer(gguf: Path, metadata: Mapping[str, Any], template: str | None
 
 
 class GgufTokenizer(Tokenizer):
-    """The library's tokenizer that `build` makes of a file's vocabulary."""
+    """The library's tokenizer of a file's vocabulary."""
 
-    def __init__(self, vocabulary: Vocabulary, build: Callable[[Vocabulary], Backend], template: str | None) -> None:
+    backend: Backend
+
+    def __init__(self, vocabulary: Vocabulary, architecture: str, template: str | None) -> None:
         self._renderer = None if template is None else _import_renderer_beside()
         self._roles = read_roles(vocabulary)
-        self._backend = self.backend = build(vocabulary)
-        self.longest = find_longest_token(self._backend, vocabulary["tokens"])
-        self.size = self._backend.get_vocab_size()
-        ids = {role: self._backend.token_to_id(token) for role, token in self._roles.items()}
+        self.backend = build_backend(vocabulary, architecture)
+        self.longest = find_longest_token(self.backend, vocabulary["tokens"])
+        self.size = self.backend.get_vocab_size()
+        ids = {role: self.backend.token_to_id(token) for role, token in self._roles.items()}
         self.eos_id = ids.get("eos_token")
         self.special_ids = frozenset(id for id in ids.values() if id is not None)
-        added = self._backend.get_added_tokens_decoder().values()
+        added = self.backend.get_added_tokens_decoder().values()
         self.control_tokens = frozenset(token.content for token in added if token.special)
         self.chat_template = template
 
-    @property
-    def serialized(self) -> str:
-        """The tokenizer as JSON, as `tokenizers` saves it."""
-        return self._backend.to_str()
-
     def token_id(self, token: str) -> int | None:
-        return self._backend.token_to_id(token)
+        return self.backend.token_to_id(token)
 
     def token(self, id: int) -> str | bytes | None:
-        return self._backend.id_to_token(id)
+        return self.backend.id_to_token(id)
 
     def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
-        return library.encode(self._backend, text, raw, limit)
+        return encode_text(self.backend, text, raw, limit)
 
     def locate(self, text: str, raw: bool, limit: int | None = None, first: int = 0) -> tuple[Piece, ...]:
-        return library.locate(self._backend, text, raw, limit, first)
+        return locate_tokens(self.backend, text, raw, limit, first)
 
     def decode(self, ids: Sequence[int], special: bool = True) -> str:
-        return self._backend.decode(ids, skip_special_tokens=not special)
+        return self.backend.decode(ids, skip_special_tokens=not special)
 
     def apply_chat_template(self, turns: Sequence[Mapping[str, str]], options: Mapping[str, Any] = NO_OPTIONS) -> str:
         assert self._renderer is not None, "there is a template"

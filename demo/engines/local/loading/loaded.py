@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from demo.engines.local.loading.kv_memory import KVMemory
+from demo.engines.local.loading.free_memory import KVMemory
 from demo.engines.local.runner import Runner
 from demo.engines.local.tokenizer import Tokenizer
 

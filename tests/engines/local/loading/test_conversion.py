@@ -1,5 +1,6 @@
 """GGUF files are converted once, into folders that are intact or rebuilt."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from demo.engines.local.loading.cache_dir import cache_dir
 from demo.engines.local.loading.conversion import MANIFEST, convert_once, is_intact
-from demo.engines.local.model import load_model
+from demo.engines.local.loading.model import load_model
 from demo.errors import ModelError
 from demo.request import Message
 from demo.settings import Settings
@@ -155,10 +156,8 @@ def test_a_damaged_gguf_file_is_refused_in_one_sentence_and_leaves_nothing(
 ) -> None:
     bad = tmp_path / "bad.gguf"
     bad.write_bytes(damage(gguf.read_bytes()))
-    with pytest.raises(ModelError) as refusal:
+    with pytest.raises(ModelError, match=rf"^{re.escape(str(bad))} can't be loaded: .+\Z"):
         convert(bad)
-    assert str(refusal.value).startswith(f"{bad} can't be loaded: ")
-    assert len(str(refusal.value).splitlines()) == 1
     assert folders_in(cache) == []
 
 
@@ -167,11 +166,9 @@ def test_a_cache_that_cannot_be_written_is_one_sentence_with_the_remedy(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(ModelError) as refusal:
+    said = f"The converted model can't be kept in {tmp_path / 'file'}"
+    with pytest.raises(ModelError, match=rf"^{re.escape(said)}.*set XDG_CACHE_HOME.*\Z"):
         convert(gguf)
-    assert str(refusal.value).startswith(f"The converted model can't be kept in {tmp_path / 'file'}")
-    assert "set XDG_CACHE_HOME" in str(refusal.value)
-    assert len(str(refusal.value).splitlines()) == 1
 
 
 def test_without_xdg_the_cache_is_under_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.engines.local.loading.free_memory import check_fits, find_free, list_left
-from demo.engines.local.loading.kv_memory import choose_kv_memory
+from demo.engines.local.loading.free_memory import check_fits, choose_kv_memory, find_free, list_left
 from demo.errors import ModelError
 from demo.settings import Settings
 from tests.engines.local.loading.test_control_group import Machine

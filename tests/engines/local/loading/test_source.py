@@ -81,11 +81,8 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ["/no/such/folder", "./nothing", "~/no-such-model", "~nobody/x", "missing.gguf", "a/b/c", "/" + "long" * 3000],
 )
 def test_a_path_with_nothing_there_is_one_sentence_with_the_remedy(model_id: str) -> None:
-    with pytest.raises(ModelError) as refusal:
+    with pytest.raises(ModelError, match=r"^.*: no such file or folder\. Check the path, or give a hub id\.\Z"):
         choose_source(Settings(model_id=model_id), "cpu", None)
-    assert "no such file or folder" in str(refusal.value)
-    assert "hub id" in str(refusal.value)
-    assert "\n" not in str(refusal.value)
 
 
 def test_a_file_of_another_kind_is_one_sentence_with_the_remedy(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import cast
 
 from torch import Tensor
 
-from demo.engines.local.loading.kv_memory import KVMemory
+from demo.engines.local.loading.free_memory import KVMemory
 from demo.engines.local.runner import Chunk, Handle, Limits, Runner
 from demo.engines.local.runners.cpu_llama.kernels.attention import PAGE
 from demo.engines.local.runners.cpu_llama.kv_pages import KVCache, PagePool

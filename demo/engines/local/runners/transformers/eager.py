@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache, get_layer_types_and_kwargs
 
 from demo.choice import Choice
-from demo.engines.local.loading.kv_memory import KVMemory
+from demo.engines.local.loading.free_memory import KVMemory
 from demo.engines.local.runner import Chunk, Handle, Limits, Runner
 from demo.engines.local.runners.transformers.cache_check import find_max_num_seqs
 from demo.engines.local.runners.transformers.forward import Forward

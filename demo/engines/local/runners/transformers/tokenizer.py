@@ -7,9 +7,8 @@ from tokenizers import Tokenizer as Backend
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from demo.engine import Piece
-from demo.engines.local import backend as library
 from demo.engines.local.longest_token import find_longest_token
-from demo.engines.local.tokenizer import NO_OPTIONS, Tokenizer, TooManyTokens
+from demo.engines.local.tokenizer import NO_OPTIONS, Tokenizer, TooManyTokens, encode_text, locate_tokens
 
 
 class Pretrained(Tokenizer):
@@ -37,14 +36,14 @@ class Pretrained(Tokenizer):
 
     def encode(self, text: str, raw: bool, limit: int | None = None) -> list[int]:
         if self.backend is not None:
-            return library.encode(self.backend, text, raw, limit)
+            return encode_text(self.backend, text, raw, limit)
         ids = list(self._tokenize(text, raw)["input_ids"])
         _check_count(len(ids), limit)
         return ids
 
     def locate(self, text: str, raw: bool, limit: int | None = None, first: int = 0) -> tuple[Piece, ...]:
         if self.backend is not None:
-            return library.locate(self.backend, text, raw, limit, first)
+            return locate_tokens(self.backend, text, raw, limit, first)
         encoding = self._tokenize(text, raw, return_offsets_mapping=True)
         _check_count(len(encoding["input_ids"]), limit)
         places = zip(encoding["input_ids"], encoding["offset_mapping"], strict=True)

@@ -10,7 +10,8 @@ from gguf import GGUFValueType
 
 from demo.embedded import find_embedded
 from demo.engines.local.engine import LocalEngine
-from demo.engines.local.model import Model, load_model
+from demo.engines.local.loading.model import load_model
+from demo.engines.local.model import Model
 from demo.engines.local.runner import Chunk
 from demo.engines.local.runners.cpu_llama.runner import MAX_TOKENS
 from demo.request import Message, Request, Sampling

@@ -24,7 +24,7 @@ DRAWN = Sampling(do_sample=True, temperature=1.1, top_p=0.9, seed=7)
 ROOT = Path(__file__).parents[5]
 CODE = """
 import sys
-from demo.engines.local.model import load_model
+from demo.engines.local.loading.model import load_model
 from demo.request import Message
 from demo.settings import Settings
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from demo.engines.local.engine import LocalEngine
-from demo.engines.local.loading.kv_memory import KVMemory
+from demo.engines.local.loading.free_memory import KVMemory
 from demo.engines.local.model import Model
 from demo.engines.local.runner import Chunk, Handle, Outputs, Runner
 from demo.engines.local.runners.cpu_llama.kernels.attention import PAGE

@@ -11,7 +11,7 @@ from gguf import GGMLQuantizationType
 from torch import Tensor
 
 from demo.engines.local.loading.end_tokens import list_gguf_ends
-from demo.engines.local.loading.gguf_split import read_model
+from demo.engines.local.loading.gguf import read_model
 from demo.engines.local.loading.gguf_tokenizer import load_tokenizer
 from demo.engines.local.loading.source import ModelSource
 from demo.engines.local.runners.cpu_llama.architectures.architecture import (

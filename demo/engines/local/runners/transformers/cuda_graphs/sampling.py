@@ -14,7 +14,13 @@ import torch
 from torch import Tensor
 
 from demo.engines.local.async_copy import send
-from demo.engines.local.logits_processors import apply_penalties, process_logits
+from demo.engines.local.logits_processors import (
+    Feature,
+    apply_penalties,
+    process_logits,
+    split_columns,
+    stack_parameters,
+)
 from demo.engines.local.runners.transformers.cuda_graphs.capture import GraphCapturer
 from demo.engines.local.runners.transformers.cuda_graphs.decode import Step
 from demo.engines.local.sampler import (
@@ -27,7 +33,6 @@ from demo.engines.local.sampler import (
     make_report,
     read_outcome,
 )
-from demo.engines.local.sampling_parameters import Feature, split_columns, stack_parameters
 from demo.request import TOP_N, Sampling
 
 # The captured sets of operations, in the order of cost: a step takes the first that includes all that its rows need.

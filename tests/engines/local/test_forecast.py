@@ -1,4 +1,7 @@
-"""Predicted times are those at which the scheduler gives first tokens and ends answers, at the rates that it had."""
+"""Predicted times are those at which the scheduler gives first tokens and ends answers, at the rates that it had.
+
+The expected length of an answer is one of those that ended lately, and never less than what is there.
+"""
 
 import math
 import random
@@ -6,12 +9,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from demo.engines.local.forecast import Forecaster
+from demo.engines.local.forecast import ENOUGH_ANSWERS, AnswerLengths, Forecaster, refuse_late
 from demo.engines.local.runner import Limits
 from demo.engines.local.sequence import Sequence
 from demo.engines.local.step_rates import ENOUGH, Rates, StepRates
 from demo.engines.local.ttft_prediction import Situation, Times, Work, predict
+from demo.errors import BadRequest, Overloaded
 from tests.engines.local.test_scheduler import LIMITS, Scene
 
 RATES = Rates(((1, 0.01), (11, 0.02)), step=0.0, token=0.001, beside=0.001)
@@ -194,3 +200,54 @@ def test_few_steps_are_too_few() -> None:
     for _ in range(ENOUGH - 1):
         rates.note(0, 10, 0.01)
     assert rates.read() is None
+
+
+def test_without_any_answer_that_ended_the_longest_is_expected() -> None:
+    assert AnswerLengths().expect("a", 0, 100, 0.5) == 100
+
+
+def test_of_many_answers_some_are_expected_to_be_short_and_some_long() -> None:
+    lengths = AnswerLengths()
+    for tokens in range(10, 110, 10):
+        lengths.note("a", tokens, was_cut=False)
+    expected = sorted(lengths.expect("a", 0, 1000, lengths.take_rank()) for _ in range(100))
+    assert (expected[0], expected[-1]) == (10, 100)
+    assert 40 <= expected[50] <= 70
+
+
+def test_an_answer_that_was_cut_would_have_gone_on_to_any_limit() -> None:
+    lengths = AnswerLengths()
+    lengths.note("a", 20, was_cut=True)
+    assert lengths.expect("a", 0, 300, 0.5) == 300
+
+
+def test_a_clients_own_answers_count_where_they_are_enough() -> None:
+    lengths = AnswerLengths()
+    for _ in range(ENOUGH_ANSWERS):
+        lengths.note("short", 5, was_cut=False)
+        lengths.note("long", 50, was_cut=False)
+    assert lengths.expect("short", 0, 100, 0.9) == 5
+    assert lengths.expect("new", 0, 100, 0.9) == 50
+
+
+@given(st.lists(st.integers(1, 100)), st.integers(0, 99), st.floats(0, 0.999))
+def test_it_is_more_than_what_is_there_and_at_most_the_limit(ended: list[int], generated: int, rank: float) -> None:
+    lengths = AnswerLengths()
+    for tokens in ended:
+        lengths.note("a", tokens, was_cut=False)
+    assert generated < lengths.expect("a", generated, 100, rank) <= 100
+
+
+def test_a_prediction_beyond_the_bound_is_overloaded_for_as_long_as_it_is_beyond() -> None:
+    with pytest.raises(Overloaded, match=r"come in about 3.2 s, and 1 s are allowed .*in about 2.2 s") as refusal:
+        refuse_late(3.2, 0.1, 1.0, 50)
+    assert refusal.value.retry_after == pytest.approx(2.2)
+
+
+def test_a_prompt_that_takes_too_long_even_alone_is_invalid() -> None:
+    with pytest.raises(BadRequest, match=r"Reading the prompt's 5000 tokens takes about 2.5 s here"):
+        refuse_late(3.0, 2.5, 1.0, 5000)
+
+
+def test_an_idle_engine_refuses_nothing_for_a_prediction_that_may_be_wrong() -> None:
+    refuse_late(1.5, 1.5, 1.0, 5000)

@@ -7,6 +7,7 @@ import pytest
 from demo.client_key import make_client_key
 from demo.engine import Load, Log, Ticket
 from demo.engines.fair_engine import FairEngine
+from demo.engines.local.fair_queueing import KEPT, ClientService
 from demo.engines.local.runner import Limits
 from demo.errors import Overloaded
 from demo.request import Request
@@ -145,3 +146,11 @@ def test_the_sequences_of_a_client_take_turns() -> None:
         scene.step()
     gained = {sequence.output.generated - earlier for sequence, earlier in zip(greedy, before, strict=True)}
     assert gained == {100}
+
+
+def test_on_a_server_that_is_never_idle_clients_of_long_ago_are_forgotten() -> None:
+    service = ClientService()
+    for number in range(20 * KEPT):
+        service.note(number, 1, now=0.1 * number)
+    assert len(service._service) <= KEPT + 1
+    assert service.find(20 * KEPT - 1, 0.1 * 20 * KEPT) > 0.9

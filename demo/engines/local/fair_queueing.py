@@ -1,5 +1,10 @@
-"""Which sequences decode in a step where not all should: its rows are shared between clients. Knows no runner."""
+"""Fair queueing: clients and addresses share the engine. Knows no runner.
 
+The prompt of the client with the least recent service is read first; and the rows of a step are shared where not all
+sequences should decode.
+"""
+
+import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from typing import Final, TypeVar
@@ -8,7 +13,34 @@ from demo.client_key import find_address_key
 from demo.engines.local.sequence import Sequence
 
 T = TypeVar("T")
+HALF_LIFE: Final = 10.0  # seconds after which a token counts half
+KEPT: Final = 1000
 PER_ADDRESS: Final = 3  # clients of one address that count: keys and sessions can be invented
+
+
+class ClientService:
+    """Tokens computed for each client, or for each address, with exponential decay."""
+
+    def __init__(self) -> None:
+        self._service: dict[Hashable, tuple[float, float]] = {}  # tokens, at that time
+        self._most = KEPT  # clients that are held before those of long ago are looked for
+
+    def find(self, client: Hashable, now: float) -> float:
+        """The tokens that count at `now`."""
+        tokens, since = self._service.get(client, (0.0, now))
+        return tokens * math.pow(2, (since - now) / HALF_LIFE)
+
+    def note(self, client: Hashable, tokens: int, now: float) -> None:
+        """Add the tokens of a step."""
+        if client is not None:  # requests without a client are independent
+            self._service[client] = (self.find(client, now) + tokens, now)
+            if len(self._service) > self._most:  # on a server that is never idle
+                self.forget(now)
+                self._most = max(KEPT, 2 * len(self._service))
+
+    def forget(self, now: float) -> None:
+        """Drop the clients whose tokens count less than one."""
+        self._service = {client: held for client, held in self._service.items() if self.find(client, now) >= 1}
 
 
 def share_rows(sequences: list[Sequence], efficient: int) -> list[Sequence]:
