@@ -21,7 +21,7 @@ import psutil
 from tests.figures.soak.samples import Sample, compute_growth, take_sample
 from tests.figures.soak.tally import FAILED, HUNG, Refused, Tally, VisitFailed
 from tests.figures.soak.visits import VISITS, Visitor
-from tests.figures.tabs import read_config
+from tests.figures.tab import read_config
 from tests.figures.wire import start_app
 
 SAMPLE_SECONDS: Final = 5.0

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from demo.ui.view.speed import REAL_SPEED
-from tests.figures.async_tab import AsyncTab, read_head, write_request
 from tests.figures.soak.tally import Refused, VisitFailed, require_answer
+from tests.figures.tab import Tab, read_head, write_request
 
 QUESTIONS: Final = ("How do you make cheese?", "Why is the sky blue?", "Tell me a story about a lighthouse. 🗼")
 LENGTHS: Final = (1, 16, 48, 128)  # new tokens
@@ -162,7 +162,7 @@ async def gather_crowd(visitor: Visitor) -> str:
 
 async def open_page(visitor: Visitor) -> str:
     """A tab that clicks Generate a few times, and is closed; sometimes in the middle of an answer."""
-    tab = AsyncTab(visitor.port, visitor.config, visitor.address)
+    tab = Tab(visitor.port, visitor.config, visitor.address)
     try:
         await tab.open()
         tab.values[tab.ids["speed"]] = REAL_SPEED
@@ -177,7 +177,7 @@ async def open_page(visitor: Visitor) -> str:
     return "answered"
 
 
-async def _click(tab: AsyncTab) -> None:
+async def _click(tab: Tab) -> None:
     marks = await tab.click("generate", CLICK_SECONDS)
     if marks.errors:
         raise VisitFailed(marks.errors[0][:300])
@@ -185,7 +185,7 @@ async def _click(tab: AsyncTab) -> None:
         raise Refused("on the page")  # the panes say why
 
 
-async def _close_in_the_middle(visitor: Visitor, tab: AsyncTab) -> str:
+async def _close_in_the_middle(visitor: Visitor, tab: Tab) -> str:
     click = asyncio.create_task(tab.click("generate", CLICK_SECONDS))
     await asyncio.sleep(visitor.random.uniform(0.0, 0.6))
     click.cancel()
