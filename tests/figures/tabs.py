@@ -7,20 +7,17 @@ another process on the same cores.
 import asyncio
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from contextlib import AbstractContextManager
 from typing import Final
 from urllib.parse import urlsplit
 
 from demo.metrics import percentile
 from demo.ui.view.speed import REAL_SPEED
-from tests.comparison.systems.process import Process, start
+from tests.comparison.systems.process import Process, start_server
 from tests.figures.figure import Figure
 from tests.figures.tab import Marks, Tab, read_config
 
 TABS: Final = (100, 300, 500)
-START_SECONDS: Final = 120.0
 OPENING: Final = 10  # tabs that are opened at once
 MIB: Final = 2**20
 
@@ -28,7 +25,7 @@ MIB: Final = 2**20
 def measure_tabs(counts: Sequence[int] = TABS) -> Iterator[Figure]:
     """For each number of tabs, in a process of its own."""
     for count in counts:
-        with start_server() as (process, url):
+        with start_page() as (process, url):
             marks = asyncio.run(_click_together(url, count))
             memory = (process.read_peak() or 0) / MIB
         name = f"{count} tabs that click together"
@@ -48,12 +45,9 @@ def _summarise(name: str, seconds: Sequence[float | None]) -> Figure:
     return Figure(f"{name}: p50 (p95 to max)", "s", middle, high, max(known, default=0), len(known))
 
 
-@contextmanager
-def start_server(*limits: float) -> Iterator[tuple[Process, str]]:
+def start_page(*limits: float) -> AbstractContextManager[tuple[Process, str]]:
     """The page in front of an engine that answers at once, and its address; `limits` as tests.figures.tabs_app says."""
-    command = [sys.executable, "-m", "tests.figures.tabs_app", *map(str, limits)]
-    with TemporaryDirectory() as logs, start("page", command, Path(logs)) as process:
-        yield process, process.wait_for_address("Listening on", START_SECONDS)
+    return start_server("Listening on", "-m", "tests.figures.tabs_app", *map(str, limits))
 
 
 async def _click_together(url: str, count: int) -> list[Marks]:

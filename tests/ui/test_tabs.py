@@ -15,7 +15,7 @@ from demo.ui.tabs import MAX_EVENTS, Tabs
 from tests.api.serving import connect, write_post
 from tests.browser.serving import serve
 from tests.figures.tab import Tab, open_tabs, read_config
-from tests.figures.tabs import start_server
+from tests.figures.tabs import start_page
 from tests.figures.wire import wait_until
 from tests.scripted import ScriptedEngine
 
@@ -119,7 +119,7 @@ async def race(tab: Tab) -> None:
 
 @pytest.mark.parametrize("one_session", [False, True])
 async def test_two_thousand_joins_that_nobody_reads_keep_nobody_out(one_session: bool) -> None:
-    with start_server(40, 2.0) as (_, url):
+    with start_page(40, 2.0) as (_, url):
         port, config = urlsplit(url).port or 0, read_config(url)
         statuses = await asyncio.to_thread(ask, url, config, 2000, one_session)
         if not one_session:
@@ -135,9 +135,13 @@ async def test_two_thousand_joins_that_nobody_reads_keep_nobody_out(one_session:
             assert time.monotonic() < deadline, "a tab that nobody reads is still there"
 
 
+def wait_for_text(tab: Tab, error: str) -> None:
+    wait_until(lambda: tab.marks.text is not None, error, 20)
+
+
 async def test_twenty_tabs_show_the_beginning_of_their_answers_before_any_of_them_ends() -> None:
     engine = ScriptedEngine()
-    with serve(engine) as served, open_tabs(served.url, TABS) as (portal, tabs):
+    with serve(engine) as url, open_tabs(url, TABS) as (portal, tabs):
         clicks = []
         for number, tab in enumerate(tabs, start=1):
             tab.values[tab.ids["prompt"]] = "Hello"
@@ -145,7 +149,7 @@ async def test_twenty_tabs_show_the_beginning_of_their_answers_before_any_of_the
             ticket = engine.wait_for_ticket(number)
             ticket.start()
             ticket.write("Hi")
-            wait_until(lambda tab=tab: tab.marks.text is not None, f"tab {number} waits for others to end", 20)
+            wait_for_text(tab, f"tab {number} waits for others to end")
         for ticket in engine.tickets:
             ticket.finish()
         assert [click.result().errors for click in clicks] == [[]] * TABS
