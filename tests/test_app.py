@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from demo.engines.local.runners.cpu_llama.kernels import kernel_cache_dir
 from demo.errors import SettingError
 from demo.settings import Settings, format_flag
 from tests.engines.local.tiny_files import save_folder, write_gguf
-from tests.figures.tab import Tab
+from tests.figures.tab import open_tabs
 
 ROOT = Path(__file__).parent.parent
 LOADED = "Ready to answer"
@@ -182,7 +182,7 @@ def test_it_prints_every_choice_with_its_reason_serves_and_ends_on_a_signal_also
         before = read_until(process, "Listening on")
         assert_page(url_in(before))
         choices = [*before[:-1], *read_until(process, LOADED)[:-1]]
-        with closing(Tab(url_in(before))) if by is signal.SIGINT else nullcontext():
+        with open_tabs(url_in(before)) if by is signal.SIGINT else nullcontext():
             seconds, rest = end(process, by)
     assert [choice.partition("=")[0] for choice in choices] == [
         *("hostname", "allowed_hosts", "page", "public"),

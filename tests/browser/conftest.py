@@ -1,13 +1,9 @@
 """A real Chromium, the real app, and the page in front of scripted engines."""
 
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -15,13 +11,14 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from demo.ui.files import PLACE
 from tests.browser.chromium import launch
 from tests.browser.kept_tab import KEPT, KeptTab
-from tests.browser.serving import ChosenEngine, Served, serve
+from tests.browser.serving import ChosenEngine, serve
 from tests.browser.tab import Tab, Tabs, open_tabs
 from tests.scripted import ScriptedEngine, TypingEngine
+from tests.static.building import build_small
 
-ROOT = Path(__file__).resolve().parents[2]
 WORDS = [f"word{index} " for index in range(120)]
 SCRIPTED_PATIENCE = 40_000  # milliseconds: no model computes what is expected
+CALL = "async ([path, name, values]) => (await import(path))[name](...values)"
 Chosen = TypeVar("Chosen", bound=ScriptedEngine)
 
 
@@ -52,8 +49,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") 
 def _no_complaints() -> Iterator[None]:
     """No test leaves an error in a tab that stays open."""
     yield
-    for tab in KEPT:
-        tab.check()
+    for kept in KEPT:
+        kept.tabs.check()
 
 
 @pytest.fixture(scope="package")
@@ -104,8 +101,8 @@ class Stage:
 def stage(browser: Browser) -> Iterator[Stage]:
     """For tests that bring an engine of their own."""
     chosen = ChosenEngine(ScriptedEngine())
-    with serve(chosen) as served, KeptTab(browser, served.url) as tab:
-        yield Stage(served.url, tab, chosen)
+    with serve(chosen) as url, KeptTab(browser, url) as tab:
+        yield Stage(url, tab, chosen)
 
 
 @pytest.fixture
@@ -115,9 +112,9 @@ def engine(stage: Stage) -> ScriptedEngine:
 
 
 @pytest.fixture
-def served(engine: ScriptedEngine, stage: Stage) -> Served:
-    """The page in front of `engine`."""
-    return Served(stage.url)
+def url(engine: ScriptedEngine, stage: Stage) -> str:
+    """Of the page in front of `engine`."""
+    return stage.url
 
 
 @pytest.fixture
@@ -129,8 +126,8 @@ def tab(stage: Stage, engine: ScriptedEngine) -> Tab:
 @pytest.fixture(scope="package")
 def typing_url() -> Iterator[str]:
     """The page in front of an engine that types by itself."""
-    with serve(TypingEngine(WORDS, 0.02)) as served:
-        yield served.url
+    with serve(TypingEngine(WORDS, 0.02)) as url:
+        yield url
 
 
 @pytest.fixture(scope="package")
@@ -147,6 +144,13 @@ def typing_tab(kept_typing_tab: KeptTab) -> Tab:
 
 
 @pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page without a server. Built in a thread of its own: playwright runs an event loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(build_small, tmp_path_factory.mktemp("static") / "a page").result()
+
+
+@pytest.fixture(scope="module")
 def modules(browser: Browser, typing_url: str) -> Iterator[Page]:
     """A document with our strict policy and nothing else, for tests that import the page's modules."""
     with browser.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
@@ -155,31 +159,6 @@ def modules(browser: Browser, typing_url: str) -> Iterator[Page]:
         yield page
 
 
-@contextmanager
-def start_program(*command: str) -> "Iterator[tuple[subprocess.Popen[str], str]]":
-    """A server as its own process, and its address."""
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield process, _find_address(process)
-    finally:
-        process.terminate()
-        process.communicate(timeout=10)
-
-
-def _find_address(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
-    said = ""
-    for line in process.stdout:
-        said += line
-        found = re.search(r"Listening on (http://\S+)", line)
-        if found:
-            return found[1]
-    raise AssertionError(f"the app ended without listening:\n{said}")
+def call(page: Page, module: str, name: str, *arguments: Any) -> Any:
+    """What a function of a module that the page serves returns."""
+    return page.evaluate(CALL, [f"{PLACE}/{module}.js", name, list(arguments)])

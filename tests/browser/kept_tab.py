@@ -14,7 +14,7 @@ class KeptTab:
     """A tab at `url` that stays open; after a test that failed it is another one. A context manager."""
 
     def __init__(self, browser: Browser, url: str) -> None:
-        self._tabs = Tabs(browser)
+        self.tabs = Tabs(browser)
         self._url = url
         self._tab: Tab | None = None
         self.is_spoiled = False
@@ -25,7 +25,7 @@ class KeptTab:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         KEPT.remove(self)
-        self._tabs.close()
+        self.tabs.close()
 
     def clear(self) -> Tab:
         """The tab without a race, with its switches off and in a wide window."""
@@ -42,17 +42,10 @@ class KeptTab:
         tab.prompt.fill("How do you make cheese?")
         return tab
 
-    def check(self) -> None:
-        """Fails where a console complained, or where another host was asked for something."""
-        complaints, foreign = self._tabs.complaints, self._tabs.foreign_requests
-        self._tabs.forget()
-        assert not complaints, complaints
-        assert not foreign, foreign
-
     def _find(self) -> Tab:
         if self.is_spoiled:
-            self._tabs.close()
+            self.tabs.close()
             self._tab, self.is_spoiled = None, False
         if self._tab is None:
-            self._tab = self._tabs(self._url)
+            self._tab = self.tabs(self._url)
         return self._tab

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from demo.snippets import FOLDER
+from tests.comparison.systems.process import find_port
 
 UPSTREAMS: Final = ("127.0.0.1:7860", "127.0.0.1:7861")
 KINDS: Final = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -45,7 +45,7 @@ class Nginx:
 @contextmanager
 def run_nginx(folder: Path, name: str, *upstreams: str, port: int = 0) -> Iterator[Nginx]:
     """nginx in front of `upstreams`, by the configuration `name`, until the block ends."""
-    port = port or _find_port()
+    port = port or find_port()
     server = (FOLDER / f"nginx-{name}.conf").read_text("utf-8")
     addresses = [url.removeprefix("http://") for url in upstreams]
     for written, meant in (("listen 80", f"listen 127.0.0.1:{port}"), *zip(UPSTREAMS, addresses, strict=False)):
@@ -62,12 +62,6 @@ def run_nginx(folder: Path, name: str, *upstreams: str, port: int = 0) -> Iterat
             yield Nginx(f"http://127.0.0.1:{port}", process)
         finally:
             process.kill()
-
-
-def _find_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 def _wait_until_listening(process: "subprocess.Popen[str]") -> None:

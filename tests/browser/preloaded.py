@@ -18,5 +18,5 @@ def list_loaded(browser: Browser, url: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    with sync_playwright() as playwright, serve(ScriptedEngine()) as served:
-        PRELOADED.write_text("\n".join([*list_loaded(launch(playwright), served.url), ""]), "utf-8")
+    with sync_playwright() as playwright, serve(ScriptedEngine()) as url:
+        PRELOADED.write_text("\n".join([*list_loaded(launch(playwright), url), ""]), "utf-8")

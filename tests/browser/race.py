@@ -1,7 +1,11 @@
 """What a test does to a race, and to the engine's side of one."""
 
+from typing import Final
+
 from tests.browser.tab import Tab
 from tests.scripted import ScriptedEngine, ScriptedTicket
+
+BUSY: Final = "Model is overloaded: 4 requests are being answered. Try again in a moment."
 
 
 def begin(engine: ScriptedEngine, *texts: str, number: int = 1) -> ScriptedTicket:

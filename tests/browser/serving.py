@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -22,13 +22,6 @@ from tests.scripted import ScriptedEngine
 FREED: Final[list[int]] = []  # ports of servers that have ended: the browser has cached their files
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """Where the page is."""
-
-    url: str
-
-
 class ChosenEngine(EngineWrapper):
     """The engine that a test has chosen: one server's page is in front of many, one after the other."""
 
@@ -42,8 +35,8 @@ class ChosenEngine(EngineWrapper):
 @contextmanager
 def serve(
     engine: Engine, settings: Settings | None = None, recordings: Sequence[Trace] = (), tabs: Tabs | None = None
-) -> Iterator[Served]:
-    """Serve the page until the block ends, at the port of a server that has ended if there is one."""
+) -> Iterator[str]:
+    """The page's address until the block ends, at the port of a server that has ended if there is one."""
     settings = replace(settings or Settings(), port=_choose_port())
     access = read_access(settings)
     with serve_api(
@@ -51,7 +44,7 @@ def serve(
         settings,
         lambda measured: mount_page(FastAPI(), measured, recordings=recordings, tabs=tabs, access=access),
     ) as url:
-        yield Served(url)
+        yield url
     FREED.append(urlsplit(url).port or 0)
 
 

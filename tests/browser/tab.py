@@ -224,21 +224,15 @@ class Tabs:
             shared.clear_cookies()
             shared.clear_permissions()
 
-    def forget(self) -> None:
-        """Drop what the tabs complained of, and which other hosts they asked."""
+    def check(self) -> None:
+        """Fails where a console complained, or where another host was asked for something: that is forgotten then."""
+        complaints = [complaint for tab in self._tabs for complaint in tab.complaints]
+        foreign = [url for tab in self._tabs for url in tab.foreign_requests]
         for tab in self._tabs:
             tab.complaints.clear()
             tab.foreign_requests.clear()
-
-    @property
-    def complaints(self) -> list[str]:
-        """What was an error to any console."""
-        return [complaint for tab in self._tabs for complaint in tab.complaints]
-
-    @property
-    def foreign_requests(self) -> list[str]:
-        """What was asked of other hosts."""
-        return [url for tab in self._tabs for url in tab.foreign_requests]
+        assert not complaints, complaints
+        assert not foreign, foreign
 
 
 @contextmanager
@@ -249,8 +243,7 @@ def open_tabs(browser: Browser) -> Iterator[Tabs]:
         yield tabs
     finally:
         tabs.close()
-    assert not tabs.complaints, tabs.complaints
-    assert not tabs.foreign_requests
+    tabs.check()
 
 
 def read_seconds(text: str) -> float:

@@ -6,12 +6,13 @@ import httpx2
 from playwright.sync_api import expect
 
 from demo.errors import Overloaded
+from demo.snippets import read_snippets
 from tests.api.script import RANKED, AnsweringEngine
 from tests.browser.conftest import Stage
 from tests.browser.race import begin
 from tests.browser.tab import Tab
 from tests.browser.test_events import fix
-from tests.clients.snippets import ADDRESS, find_snippet, read_snippets
+from tests.clients.snippets import ADDRESS, find_snippet
 from tests.scripted import ScriptedEngine
 
 BODY: dict[str, Any] = {"inputs": "What is Deep Learning?", "parameters": {"max_new_tokens": 20}}
@@ -38,7 +39,7 @@ def test_every_program_of_the_readme_is_shown_with_this_servers_address(typing_t
     for snippet in read_snippets():
         tab.find(f"call-tab-{snippet.name}").click()
         text = tab.find("call-text").text_content() or ""
-        assert text == snippet.aimed_at(typing_url)
+        assert text == find_snippet(snippet.name, typing_url).text
         assert ADDRESS not in text
         expect(tab.find(f"call-tab-{snippet.name}")).to_have_attribute("aria-selected", "true")
         expect(tab.find("call-note")).not_to_be_empty()
@@ -49,7 +50,7 @@ def test_the_arrow_keys_lead_through_the_programs(typing_tab: Tab, typing_url: s
     tab.find("call-tab-curl").click()
     tab.page.keyboard.press("ArrowRight")
     expect(tab.find("call-tab-python")).to_be_focused()
-    assert tab.find("call-text").text_content() == find_snippet("python").aimed_at(typing_url)
+    assert tab.find("call-text").text_content() == find_snippet("python", typing_url).text
     tab.page.keyboard.press("Home")
     tab.page.keyboard.press("ArrowLeft")
     expect(tab.find("call-tab-webhook")).to_be_focused()
@@ -59,7 +60,7 @@ def test_the_arrow_keys_lead_through_the_programs(typing_tab: Tab, typing_url: s
 def test_what_is_copied_is_what_is_shown(typing_tab: Tab, typing_url: str) -> None:
     tab = show_station(typing_tab)
     tab.find("call-tab-openai").click()
-    assert tab.copy("call-copy") == find_snippet("openai").aimed_at(typing_url)
+    assert tab.copy("call-copy") == find_snippet("openai", typing_url).text
 
 
 # Runs a program's own text as the page's console would: what it asks for, and what it logs last.
@@ -78,10 +79,10 @@ def test_what_is_run_asks_and_prints_what_the_shown_program_does(typing_tab: Tab
     tab = show_station(typing_tab)
     with tab.page.expect_request(f"{typing_url}/generate_stream") as sent:
         printed = run_program(tab, "fetch")
-    asked, logged = tab.page.evaluate(RUN_TEXT, find_snippet("fetch").aimed_at(typing_url))
+    asked, logged = tab.page.evaluate(RUN_TEXT, find_snippet("fetch", typing_url).text)
     assert asked == [[sent.value.url, sent.value.method, sent.value.post_data_json]]
     assert printed == logged
-    command = find_snippet("curl").aimed_at(typing_url)
+    command = find_snippet("curl", typing_url).text
     assert sent.value.url in command
     assert f"-d '{sent.value.post_data}'" in command
 

@@ -14,7 +14,7 @@ from demo.bench.pairs import compare_pairs, format_comparison, format_texts
 from demo.interval import estimate_mean, t_quantile
 from demo.ui.files import PLACE
 from tests.bench.samples import make_pair
-from tests.browser.modules import call
+from tests.browser.conftest import call
 
 COMPARISON = "lesson/pairs/comparison"
 INTERVAL = "lesson/pairs/interval"

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Response, expect
 
 from tests.api.client import read_events
 from tests.browser.chromium import PATIENCE
-from tests.browser.conftest import SCRIPTED_PATIENCE, start_program
+from tests.browser.conftest import SCRIPTED_PATIENCE
 from tests.browser.kept_tab import KeptTab
 from tests.browser.station import took
 from tests.browser.tab import Tab, read_seconds
@@ -18,6 +18,7 @@ from tests.browser.test_enough import Crowd, assert_rows_tell
 from tests.browser.test_pairs import Pairs
 from tests.browser.test_sweep import Sweep
 from tests.browser.test_ways import WAYS, Ways
+from tests.figures.wire import start_app
 
 CHEESE = "How do you make cheese?"
 
@@ -34,9 +35,7 @@ def _patience(browser: Browser) -> Iterator[None]:
 def app_url() -> Iterator[str]:
     """The real app as its own process, its model loaded: until then recorded runs stand in."""
     # One thread: two workers' models share the cores.
-    with start_program("app.py", "--port", "0", "--threads", "1") as (process, url):
-        assert process.stdout is not None
-        assert any("Ready to answer" in line for line in process.stdout)
+    with start_app("--threads", "1") as (_, url):
         yield url
 
 

@@ -15,7 +15,7 @@ from demo.request import Request
 from demo.settings import Settings
 from demo.ui.view.words import format_seconds
 from tests.browser.conftest import Stage
-from tests.browser.serving import Served, serve
+from tests.browser.serving import serve
 from tests.browser.station import Station
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
@@ -66,8 +66,8 @@ class Crowd(Station):
 @pytest.fixture(scope="module")
 def typing() -> Iterator[str]:
     """The page in front of an engine whose answers take a third of a second."""
-    with serve(TypingEngine(WORDS, 0.02)) as served:
-        yield served.url
+    with serve(TypingEngine(WORDS, 0.02)) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -200,9 +200,9 @@ def test_the_chart_is_drawn_while_it_happens_and_stop_sends_everyone_home(tab: T
 
 
 def test_of_two_crowds_one_is_refused_and_leaving_the_page_sends_everyone_home(
-    open_tab: Tabs, tab: Tab, engine: ScriptedEngine, served: Served
+    open_tab: Tabs, tab: Tab, engine: ScriptedEngine, url: str
 ) -> None:
-    first, second = Crowd(open_tab(served.url)), Crowd(tab)
+    first, second = Crowd(open_tab(url)), Crowd(tab)
     first.find("once").click()
     expect(first.charts("once").locator(".main-svg").first).to_be_visible()
     tickets = [engine.wait_for_ticket(number) for number in range(1, 5)]
@@ -214,8 +214,8 @@ def test_of_two_crowds_one_is_refused_and_leaving_the_page_sends_everyone_home(
 
 
 def test_a_missing_key_is_one_sentence(open_tab: Tabs) -> None:
-    with serve(ScriptedEngine(), Settings(port=0, api_key="secret", open_page=True)) as served, closing(open_tab):
-        station = Crowd(open_tab(served.url))
+    with serve(ScriptedEngine(), Settings(port=0, api_key="secret", open_page=True)) as url, closing(open_tab):
+        station = Crowd(open_tab(url))
         station.tab.page.context.clear_cookies()  # with them the visitor's session
         station.find("once").click()
         expect(station.find("status")).to_contain_text("The API key is missing or wrong")

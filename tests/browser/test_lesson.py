@@ -10,7 +10,6 @@ from demo.request import Message, Sampling
 from demo.ui.files import PLACE
 from tests.browser.conftest import Stage
 from tests.browser.race import begin
-from tests.browser.serving import Served
 from tests.browser.tab import SIZES, Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
 
@@ -89,9 +88,9 @@ def test_the_chosen_speed_slows_any_race(stage: Stage) -> None:
 
 
 def test_before_a_run_the_example_is_predicted_and_stopping_early_tells_what_was_saved_at_the_price_of_the_dial(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
+    open_tab: Tabs, url: str, engine: ScriptedEngine
 ) -> None:
-    tab = open_tab(served.url)
+    tab = open_tab(url)
     assert "press Stop in the streaming panel" in tab.read("saved")
     rows = tab.read_rows("example")
     assert rows[0] == ["Streaming, predicted", "at once", "5.00 s", "10.0 s"]

@@ -9,7 +9,7 @@ from demo.request import Message
 from demo.settings import Settings
 from tests.browser.conftest import WORDS, Stage
 from tests.browser.race import answer, begin, run_race, start_race
-from tests.browser.serving import Served, serve
+from tests.browser.serving import serve
 from tests.browser.tab import LOOK_AWAY, LOOK_BACK, Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
 
@@ -70,8 +70,8 @@ def test_enter_sends_and_shift_enter_starts_a_new_line(tab: Tab, engine: Scripte
     assert engine.tickets[0].request.prompt == (Message("user", "One\ntwo"),)
 
 
-def test_the_first_click_starts_a_race_in_every_size(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    tab = open_tab(served.url, "frame", speed=None)
+def test_the_first_click_starts_a_race_in_every_size(open_tab: Tabs, url: str, engine: ScriptedEngine) -> None:
+    tab = open_tab(url, "frame", speed=None)
     expect(tab.prompt).to_have_value(CHEESE)
     for size in ("frame", "wide", "phone"):
         tab.resize(size)
@@ -238,10 +238,10 @@ def test_an_answer_that_is_there_at_once_reaches_both_sides(stage: Stage) -> Non
 
 
 def test_a_page_with_a_key_asks_its_visitor_for_it_and_then_works(open_tab: Tabs) -> None:
-    with serve(TypingEngine(["Hi"], 0.0), Settings(port=0, api_key="secret-key")) as served:
-        german = open_tab(served.url, ready=False, fragment="&lang=de")
+    with serve(TypingEngine(["Hi"], 0.0), Settings(port=0, api_key="secret-key")) as url:
+        german = open_tab(url, ready=False, fragment="&lang=de")
         expect(german.page.locator("label")).to_contain_text("Diese Seite verlangt ein Passwort.")
-        tab = open_tab(served.url, ready=False)
+        tab = open_tab(url, ready=False)
         for given in ("wrong", "secret-key"):
             tab.page.locator("#password").fill(given)
             tab.page.get_by_role("button", name="Open the page").click()

@@ -15,12 +15,10 @@ from demo.engine import Ready
 from demo.errors import Overloaded
 from demo.interval import estimate_mean, t_quantile
 from tests.browser.conftest import WORDS, Stage
-from tests.browser.race import answer, begin
+from tests.browser.race import BUSY, answer, begin
 from tests.browser.station import Station, took
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
 from tests.scripted import CARD, ScriptedEngine, TypingEngine
-
-BUSY = "Model is overloaded: 4 requests are being answered. Try again in a moment."
 
 
 class Pairs(Station):

@@ -12,14 +12,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from demo.errors import Overloaded
 from demo.interval import estimate_mean
-from tests.browser.race import begin
-from tests.browser.serving import Served, serve
+from tests.browser.race import BUSY, begin
+from tests.browser.serving import serve
 from tests.browser.station import Station, took
 from tests.browser.tab import LOOK_AWAY, LOOK_BACK, Tab, Tabs, open_tabs, read_seconds
 from tests.scripted import ScriptedEngine, TypingEngine
 
 ANSWER = [" the", " wind", " came", " over", " the", " hills", ".", " Nobody", " had", " seen", " it", "."]
-BUSY = "Model is overloaded: 4 requests are being answered. Try again in a moment."
 FACTORS = {"streamed": (0.8, 1.0, 0.9), "whole": (1.5, 1.7, 1.6)}  # of what each wait took: how long it felt
 
 
@@ -44,8 +43,8 @@ class Perceived(Station):
 
 @pytest.fixture(scope="module")
 def felt_url() -> Iterator[str]:
-    with serve(TypingEngine(ANSWER, 0.02)) as served:
-        yield served.url
+    with serve(TypingEngine(ANSWER, 0.02)) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +140,9 @@ def test_the_guesses_are_files_to_take_along(finished: Perceived, page: Page) ->
 
 
 def test_a_round_shows_no_clock_no_earlier_wait_and_no_sign_of_its_way_before_its_first_text(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
+    open_tab: Tabs, url: str, engine: ScriptedEngine
 ) -> None:
-    station = Perceived(open_tab(served.url), rounds=2)
+    station = Perceived(open_tab(url), rounds=2)
     station.begin()
     looks = {}
     for number in (1, 2):
@@ -174,9 +173,9 @@ def test_a_round_shows_no_clock_no_earlier_wait_and_no_sign_of_its_way_before_it
 
 
 def test_stop_and_leaving_end_the_work_and_a_round_without_a_guess_is_none(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
+    open_tab: Tabs, url: str, engine: ScriptedEngine
 ) -> None:
-    station = Perceived(open_tab(served.url))
+    station = Perceived(open_tab(url))
     station.begin()
     station.ask()
     begin(engine)

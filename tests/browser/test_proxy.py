@@ -1,7 +1,6 @@
 """The page behind a proxy, at the root of a host and below a path; and what it says when its connection is cut."""
 
 import re
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +12,18 @@ from playwright.sync_api import Browser, expect
 from demo.settings import Settings
 from tests.api.client import read_events
 from tests.api.jobs.test_event_stream import read_numbered
-from tests.browser.conftest import WORDS, start_program
+from tests.browser.conftest import WORDS
 from tests.browser.nginx import run_nginx
 from tests.browser.race import start_race
-from tests.browser.serving import Served, serve
+from tests.browser.serving import serve
 from tests.browser.tab import Tab, Tabs
 from tests.clients.snippets import find_snippet
+from tests.comparison.systems.process import start_server
 from tests.scripted import ScriptedEngine, TypingEngine
 
 SAID_WITHIN = 3.0  # seconds after a connection was cut
 LOST = "Connection lost: what came so far stays."
-PROGRAM = ("-m", "tests.browser.typing_app")
+PROGRAM = ("Listening on", "-m", "tests.browser.typing_app")
 
 
 @pytest.fixture(scope="module", params=["root", "sub-path"])
@@ -45,7 +45,7 @@ def test_the_page_streams_and_asks_below_its_own_address_only(open_tab: Tabs, sh
     assert tab.read("whole-text").split() == "".join(WORDS).split()
     tab.find("station-call").scroll_into_view_if_needed()
     tab.find("call-tab-curl").click()
-    assert tab.find("call-text").text_content() == find_snippet("curl").aimed_at(shown_at)
+    assert tab.find("call-text").text_content() == find_snippet("curl", shown_at).text
     tab.find("call-run").click()
     expect(tab.find("call-status")).to_have_text("Done.")
     assert [url for url in asked if not url.startswith((f"{shown_at}/", "data:", "blob:"))] == []
@@ -91,9 +91,9 @@ def test_huggingface_hub_posts_to_the_bare_path(shown_at: str) -> None:
 
 def test_a_path_that_the_operator_sets_wins_over_the_proxys(open_tab: Tabs, tmp_path: Path) -> None:
     settings = Settings(port=0, root_path="/demo")
-    with serve(TypingEngine(WORDS, 0), settings) as served, run_nginx(tmp_path, "root", served.url) as nginx:
-        for url in (f"{nginx.url}/demo", nginx.url):
-            location = httpx2.post(f"{url}/jobs", json={"inputs": "x"}, headers={"X-Forwarded-Prefix": "/no"})
+    with serve(TypingEngine(WORDS, 0), settings) as url, run_nginx(tmp_path, "root", url) as nginx:
+        for place in (f"{nginx.url}/demo", nginx.url):
+            location = httpx2.post(f"{place}/jobs", json={"inputs": "x"}, headers={"X-Forwarded-Prefix": "/no"})
             assert location.headers["Location"].startswith("/demo/jobs/")
         tab = open_tab(f"{nginx.url}/demo")
         tab.ask("Hello")
@@ -103,7 +103,7 @@ def test_a_path_that_the_operator_sets_wins_over_the_proxys(open_tab: Tabs, tmp_
 
 def test_a_balancer_keeps_each_browser_at_one_of_two_processes(open_tab: Tabs, tmp_path: Path) -> None:
     one, two = (TypingEngine(WORDS, 0) for _ in range(2))
-    with serve(one) as first, serve(two) as second, run_nginx(tmp_path, "balanced", first.url, second.url) as nginx:
+    with serve(one) as first, serve(two) as second, run_nginx(tmp_path, "balanced", first, second) as nginx:
         while not (one.tickets and two.tickets):  # a new client gets either
             with httpx2.Client(base_url=nginx.url) as client:
                 location = client.post("/jobs", json={"inputs": "x"}).headers["Location"]
@@ -133,14 +133,14 @@ def expect_lost(tab: Tab, since: float) -> str:
 
 
 def test_a_proxy_that_dies_in_mid_answer_is_said_and_the_page_comes_back(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine, tmp_path: Path
+    open_tab: Tabs, url: str, engine: ScriptedEngine, tmp_path: Path
 ) -> None:
-    with run_nginx(tmp_path, "root", served.url) as nginx:
+    with run_nginx(tmp_path, "root", url) as nginx:
         tab = open_tab(nginx.url)
         start_race(tab, engine, "One ", "two ")
         nginx.kill()
         text = expect_lost(tab, time.monotonic())
-    with run_nginx(tmp_path, "root", served.url, port=httpx2.URL(nginx.url).port or 80):
+    with run_nginx(tmp_path, "root", url, port=httpx2.URL(nginx.url).port or 80):
         expect(tab.find("message")).to_contain_text("the server is back")
         assert tab.read("streamed-text") == text == "One two "
         tab.find("reload").click()
@@ -155,27 +155,27 @@ def test_a_proxy_that_dies_in_mid_answer_is_said_and_the_page_comes_back(
 def test_a_server_that_is_silent_goes_on_where_it_was_and_one_that_ends_in_mid_answer_is_not_shown_as_stopped(
     open_tab: Tabs, tmp_path: Path
 ) -> None:
-    with start_program(*PROGRAM, "0") as (process, url), run_nginx(tmp_path, "root", url) as nginx:
+    with start_server(*PROGRAM, "0") as (process, url), run_nginx(tmp_path, "root", url) as nginx:
         tab = open_tab(nginx.url)
         tab.ask("Hello")
         tab.expect_some_text("streamed")
-        process.send_signal(signal.SIGSTOP)
+        process.pause()
         text = expect_lost(tab, time.monotonic())
-        process.send_signal(signal.SIGCONT)
+        process.resume()
         expect(tab.find("message")).to_be_hidden()
         expect(tab.find("streamed-text")).not_to_have_text(text)
         assert tab.read("streamed-text").startswith(text)
-        process.kill()
+        process.popen.kill()
         text = expect_lost(tab, time.monotonic())
-        process.wait()
-        with start_program(*PROGRAM, str(httpx2.URL(url).port)) as (second, _):
+        process.popen.wait()
+        with start_server(*PROGRAM, str(httpx2.URL(url).port)) as (second, _):
             expect(tab.find("message")).to_contain_text("the server is back")
             assert tab.read("streamed-text") == text
             tab.find("reload").click()
             expect(tab.prompt).to_have_value("Hello")
             tab.ask("Again")
             tab.expect_some_text("streamed")
-            second.terminate()
+            second.popen.terminate()
             since = time.monotonic()
             expect(tab.find("streamed-note")).to_contain_text("The server is shutting down")
             tab.expect_both("failed")

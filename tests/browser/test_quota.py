@@ -17,8 +17,8 @@ from tests.scripted import CARD, TypingEngine
 def costly(browser: Browser) -> Iterator[tuple[TypingEngine, Tab]]:
     """The engine, and a tab in front of it."""
     engine = TypingEngine(["One ", "two"], 0.0, Ready(replace(CARD, costs_quota=True)))
-    with serve(engine) as served, open_tabs(browser) as open_tab:
-        yield engine, open_tab(served.url)
+    with serve(engine) as url, open_tabs(browser) as open_tab:
+        yield engine, open_tab(url)
 
 
 @pytest.mark.parametrize(

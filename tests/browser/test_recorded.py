@@ -12,7 +12,7 @@ from demo.engines.replay import Replay
 from demo.errors import NotReady, Overloaded
 from demo.trace import read_trace, write_fragment
 from tests.browser.race import begin
-from tests.browser.serving import Served, serve
+from tests.browser.serving import serve
 from tests.browser.tab import Tab, Tabs, read_seconds
 from tests.scripted import ScriptedEngine
 from tests.traces import make_trace
@@ -25,9 +25,9 @@ SLOWED = f"{LABEL}, slowed to 30 tokens/s"
 
 
 def test_a_link_to_a_run_plays_it_again_marked_as_recorded_and_without_the_model(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
+    open_tab: Tabs, url: str, engine: ScriptedEngine
 ) -> None:
-    tab = open_tab(served.url, fragment=f"#trace={write_fragment(CHEESE)}")
+    tab = open_tab(url, fragment=f"#trace={write_fragment(CHEESE)}")
     tab.expect_both("done")
     assert tab.has_led
     assert tab.read("streamed-text") == tab.read("whole-text") == "Cheese is milk."
@@ -54,7 +54,7 @@ def test_the_link_that_a_page_gives_for_its_run_plays_that_run_in_another_browse
     tab.find("link-run").click()
     link = tab.find("run-link").input_value()
     with serve(Replay([COUNT]), recordings=[COUNT]) as elsewhere, closing(open_tab):
-        other = open_tab(elsewhere.url, fragment="#" + link.split("#")[1])
+        other = open_tab(elsewhere, fragment="#" + link.split("#")[1])
         other.expect_both("done")
         assert other.read("streamed-text") == "Because <b>it</b> is 🧀."
         assert other.read("streamed-label") == FROM_LINK
@@ -66,11 +66,11 @@ def test_the_link_that_a_page_gives_for_its_run_plays_that_run_in_another_browse
 
 
 def test_a_link_that_was_tampered_with_is_a_sentence_and_the_page_goes_on(
-    open_tab: Tabs, served: Served, engine: ScriptedEngine
+    open_tab: Tabs, url: str, engine: ScriptedEngine
 ) -> None:
     fragment = write_fragment(CHEESE)
     for broken in (fragment[:40] + "AAAA" + fragment[44:], "%%%<script>"):  # tests/test_trace.py tries the other ways
-        tab = open_tab(served.url, fragment=f"#trace={broken}")
+        tab = open_tab(url, fragment=f"#trace={broken}")
         expect(tab.find("message")).to_contain_text("copy it again")
     tab.ask("Hello")
     engine.wait_for_ticket().finish()
@@ -82,8 +82,8 @@ def test_a_recorded_run_stands_in_while_the_model_loads_or_is_overloaded_says_so
 ) -> None:
     engine = ScriptedEngine(Loading("reading the weights", 0.3))
     engine.refusal = NotReady("The model is still loading: try again in a few seconds.")
-    with serve(engine, recordings=[CHEESE, COUNT]) as served, closing(open_tab):
-        tab = open_tab(served.url, ready=False)
+    with serve(engine, recordings=[CHEESE, COUNT]) as url, closing(open_tab):
+        tab = open_tab(url, ready=False)
         tab.ask("Count to 3")
         expect(tab.find("message")).to_contain_text("still loading")
         expect(tab.find("message")).to_contain_text("A recorded run is played instead")
@@ -101,8 +101,8 @@ def test_a_recorded_run_stands_in_while_the_model_loads_or_is_overloaded_says_so
 
 
 def test_without_a_model_the_race_plays_recorded_runs_and_retry_plays_them_again(open_tab: Tabs) -> None:
-    with serve(Replay([CHEESE, COUNT]), recordings=[CHEESE, COUNT]) as served, closing(open_tab):
-        tab = open_tab(served.url, "frame", speed=None)
+    with serve(Replay([CHEESE, COUNT]), recordings=[CHEESE, COUNT]) as url, closing(open_tab):
+        tab = open_tab(url, "frame", speed=None)
         tab.ask("Count to 3")
         tab.expect_both("done")
         assert (tab.read("streamed-text"), tab.read("streamed-label")) == ("1, 2, 3.", LABEL)

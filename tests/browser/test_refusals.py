@@ -66,9 +66,9 @@ def test_the_page_says_what_is_loading_and_opens_generate_when_ready(open_tab: T
 
 
 def test_a_tab_that_has_no_place_says_so_and_gets_the_first_that_is_free(open_tab: Tabs) -> None:
-    with serve(ScriptedEngine(), tabs=OpenTabs(max_tabs=1)) as served:
-        first = open_tab(served.url)
-        second = open_tab(served.url, ready=False)
+    with serve(ScriptedEngine(), tabs=OpenTabs(max_tabs=1)) as url:
+        first = open_tab(url)
+        second = open_tab(url, ready=False)
         expect(second.find("message")).to_have_text(FULL)
         expect(second.find("generate")).to_be_disabled()
         first.page.close()
@@ -87,8 +87,8 @@ def test_a_model_that_is_broken_is_said_in_a_sentence(open_tab: Tabs, stage: Sta
 
 def test_whoever_runs_the_server_reads_why_a_model_failed_and_has_it_loaded_again_by_a_button(open_tab: Tabs) -> None:
     statuses: list[Status] = [Broken(ModelError("The hub can't be reached.")), Ready(CARD)]
-    with serve(ReloadingEngine(lambda on_broken: ScriptedEngine(statuses.pop(0)))) as served:
-        tab = open_tab(served.url, ready=False)
+    with serve(ReloadingEngine(lambda on_broken: ScriptedEngine(statuses.pop(0)))) as url:
+        tab = open_tab(url, ready=False)
         expect(tab.find("model")).to_contain_text("The hub can't be reached.")
         expect(tab.find("generate")).to_be_disabled()
         with tab.page.expect_response("**/reload") as replied:

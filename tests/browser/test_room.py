@@ -27,8 +27,8 @@ REFUSED: Final = "status of 429"  # Chromium's own line in the console for a res
 def projector(browser: Browser) -> Iterator[Projector]:
     """One server and one tab for all tests of this file."""
     engine = TypingEngine(WORDS, 0.01)
-    with serve(engine) as served, open_tabs(browser) as open_tab:
-        yield Projector(open_tab(served.url, size="laptop"), engine)
+    with serve(engine) as url, open_tabs(browser) as open_tab:
+        yield Projector(open_tab(url, size="laptop"), engine)
 
 
 @pytest.fixture

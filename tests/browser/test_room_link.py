@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.modules import call
+from tests.browser.conftest import call
 
 ARM: Final = {"n": 2, "mean": 5.5, "low": -1.25, "high": 12.25, "guesses": [5, 6]}
 RACE: Final = {

@@ -1,10 +1,8 @@
 """The page without a server: opened from disk, and through a file server."""
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
 from playwright.sync_api import expect
 
 from demo.static.play import Play
@@ -12,17 +10,9 @@ from demo.static.recordings import read_all
 from demo.ui.view.tables import list_definitions, list_saved
 from tests.browser.tab import Tab, Tabs, read_seconds
 from tests.file_server import serve_files
-from tests.static.building import build_small
 from tests.static.test_folder import MAX_BYTES
 
 QUESTION = "List three benefits of reading books"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built in a thread of its own: playwright runs an event loop in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(build_small, tmp_path_factory.mktemp("static") / "a page").result()
 
 
 def list_loaded(tab: Tab) -> list[str]:

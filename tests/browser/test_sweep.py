@@ -13,7 +13,7 @@ from demo.engine import Ready
 from demo.errors import Overloaded
 from demo.ui.view.words import CONSTANTS
 from tests.browser.conftest import WORDS, Stage
-from tests.browser.race import answer, begin
+from tests.browser.race import BUSY, answer, begin
 from tests.browser.serving import serve
 from tests.browser.station import Station, took
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
@@ -23,7 +23,6 @@ PROMPT = "Once upon a time, in a small village by the sea,"
 ROUNDS = 3
 WARM_UP = [("generate_stream", 8), ("generate", 8)]
 PACE = 0.004
-BUSY = "Model is overloaded: 4 requests are being answered. Try again in a moment."
 
 
 def make_small_engine(room: int) -> TypingEngine:
@@ -67,14 +66,14 @@ class Finished:
 def whole(browser: Browser) -> Iterator[Finished]:
     """For tests that only read."""
     engine = TypingEngine(WORDS, PACE)
-    with serve(engine) as served, open_tabs(browser) as open_tab:
-        sweep = Sweep(open_tab(served.url), longest=512)
+    with serve(engine) as url, open_tabs(browser) as open_tab:
+        sweep = Sweep(open_tab(url), longest=512)
         planned = []
         for longest in (512, 128):
             sweep.find("longest").select_option(str(longest))
             planned.append(sweep.find("plan").inner_text())
         sweep.run()
-        yield Finished(sweep, served.url, planned, engine)
+        yield Finished(sweep, url, planned, engine)
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,9 @@ from playwright.sync_api import Page, expect
 
 from demo.ui.teaching import read_material
 from demo.ui.view.words import CONSTANTS
-from tests.browser.modules import call
+from tests.browser.conftest import call
 from tests.browser.tab import Tab, Tabs
-from tests.browser.test_static import folder
 
-__all__ = ["folder"]  # the fixture
 PAGES: Final = re.compile(rb"/Type\s*/Page\b")
 A4: Final = re.compile(rb"/MediaBox \[0 0 594\.9\d* 841\.\d*\]")
 

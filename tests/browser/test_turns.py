@@ -5,7 +5,6 @@ from playwright.sync_api import expect
 from demo.request import Message
 from tests.browser.conftest import Stage
 from tests.browser.race import answer, begin, run_race, start_race
-from tests.browser.serving import Served
 from tests.browser.tab import Tab, Tabs
 from tests.scripted import ScriptedEngine, TypingEngine
 
@@ -100,9 +99,9 @@ def test_what_is_asked_right_after_clearing_is_always_answered_on_both_sides(sta
 
 
 def test_two_tabs_never_see_each_other_and_closing_one_stops_its_work(
-    tab: Tab, open_tab: Tabs, served: Served, engine: ScriptedEngine
+    tab: Tab, open_tab: Tabs, url: str, engine: ScriptedEngine
 ) -> None:
-    one, two = tab, open_tab(served.url)
+    one, two = tab, open_tab(url)
     one.ask("I am one")
     two.ask("I am two")
     answer(engine.tickets[1], "for two")

@@ -12,7 +12,6 @@ from demo.errors import EngineFailed
 from demo.ui.view.words import format_seconds
 from tests.browser.conftest import WORDS
 from tests.browser.race import answer, begin
-from tests.browser.serving import Served
 from tests.browser.station import Station
 from tests.browser.tab import Tab, Tabs, open_tabs, read_seconds
 from tests.scripted import ScriptedEngine
@@ -192,8 +191,8 @@ def test_stop_ends_the_work_and_all_readers_and_one_can_ask_again(tab: Tab, engi
     assert ways.find("streamed-text").text_content() == "two"
 
 
-def test_a_page_that_is_left_ends_the_work(open_tab: Tabs, served: Served, engine: ScriptedEngine) -> None:
-    tab = open_tab(served.url)
+def test_a_page_that_is_left_ends_the_work(open_tab: Tabs, url: str, engine: ScriptedEngine) -> None:
+    tab = open_tab(url)
     ways = Ways(tab)
     ways.begin()
     ticket = begin(engine, "One ")

@@ -35,5 +35,5 @@ def folder(name: str) -> Path:
 @pytest.fixture
 def ran(name: str, folder: Path, served: Served) -> Program:
     """The snippet, run to its end."""
-    snippet = find_snippet(name)
-    return run_program(snippet.language, snippet.aimed_at(served.url), folder)
+    snippet = find_snippet(name, served.url)
+    return run_program(snippet.language, snippet.text, folder)

@@ -3,18 +3,16 @@
 import json
 import os
 import re
-import subprocess
-import sys
-import threading
-import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import Any
 
-from tests.readme import ROOT
+import pytest
+
+from tests.figures.wire import start_app, wait_until
 
 PATIENCE = 60.0
 
@@ -60,9 +58,7 @@ class Served:
 
     def wait_until_idle(self) -> None:
         """Until no request is being answered: a stream that was left ends with its next token."""
-        end = time.monotonic() + PATIENCE
-        while any(self.ask("/health")[which] for which in ("running", "waiting")):
-            assert time.monotonic() < end, "the work goes on"
+        wait_until(lambda: not any(self.ask("/health")[which] for which in ("running", "waiting")), "the work goes on")
 
     @contextmanager
     def occupied(self) -> Iterator[HTTPResponse]:
@@ -76,30 +72,10 @@ class Served:
 
 @contextmanager
 def serve(arguments: Sequence[str] = ()) -> Iterator[Served]:
-    """Start the app without its page, wait until it is ready, and end it with the block."""
-    command = [sys.executable, "app.py", "--no-ui", "--threads", "1", "--port", "0", *arguments]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DEMO_", "SPACE_"))}
-    with subprocess.Popen(
-        command, cwd=ROOT, env=kept, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr is not None
-        drain = threading.Thread(target=process.stderr.read)  # so that its log never blocks it
-        try:
-            url = _read_until(process, r"Listening on (http://\S+)")
-            _read_until(process, "(Ready to answer)")
-            drain.start()
-            yield Served(url)
-        finally:
-            process.kill()
-            if drain.ident:
-                drain.join()
-
-
-def _read_until(process: "subprocess.Popen[str]", pattern: str) -> str:
-    assert process.stderr is not None
-    said = ""
-    for line in process.stderr:
-        said += line
-        if found := re.search(pattern, line):
-            return found[1]
-    raise AssertionError(f"the app ended too early:\n{said}")
+    """Start the app without its page and without this process's settings, wait until it is ready, and end it."""
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith(("DEMO_", "SPACE_"))]:
+                patch.delenv(name)
+            _, url = stack.enter_context(start_app("--no-ui", "--threads", "1", *arguments))
+        yield Served(url)

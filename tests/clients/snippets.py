@@ -1,24 +1,13 @@
 """The programs of `assets/snippets`, aimed at a server that runs."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 import pytest
 
-from demo import snippets
+from demo.snippets import Snippet, read_snippets
 
 ADDRESS: Final = "http://127.0.0.1:7860"
-
-
-@dataclass(frozen=True, slots=True)
-class Snippet:
-    name: str
-    language: str
-    source: str
-
-    def aimed_at(self, url: str) -> str:
-        """Its source with the address of another server."""
-        return self.source.replace(ADDRESS, url)
 
 
 def run_snippets(*names: str) -> pytest.MarkDecorator:
@@ -26,10 +15,7 @@ def run_snippets(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("name", names)
 
 
-def read_snippets() -> list[Snippet]:
-    return [Snippet(each.name, each.language, each.text) for each in snippets.read_snippets()]
-
-
-def find_snippet(name: str) -> Snippet:
+def find_snippet(name: str, url: str = ADDRESS) -> Snippet:
+    """A program with the address of this server."""
     (snippet,) = (each for each in read_snippets() if each.name == name)
-    return snippet
+    return replace(snippet, text=snippet.text.replace(ADDRESS, url))

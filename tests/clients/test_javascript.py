@@ -44,7 +44,7 @@ def test_the_package_of_today_and_that_of_2023_stream_an_answer(ran: Program) ->
 
 @run_snippets("js-old")
 def test_the_package_of_2024_does_where_a_model_is_named(name: str, folder: Path, served: Served) -> None:
-    source = find_snippet(name).aimed_at(served.url).replace("'@huggingface/inference'", "'inference-2.8'")
+    source = find_snippet(name, served.url).text.replace("'@huggingface/inference'", "'inference-2.8'")
     named = "{ model: 'tgi', inputs: prompt }"
     assert named in (ROOT / "demo" / "api" / "README.md").read_text("utf-8")
     assert_answered(run_program("js", source.replace("{ inputs: prompt }", named), folder))
@@ -85,7 +85,7 @@ def run_in_browser(name: str, served: Served, lines: int) -> Iterator[tuple[Page
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("console", lambda message: said.append(message.text))
         with page.expect_console_message(lambda message: len(said) == lines):
-            page.add_script_tag(content=find_snippet(name).aimed_at(served.url), type="module")
+            page.add_script_tag(content=find_snippet(name, served.url).text, type="module")
         yield page, said
 
 

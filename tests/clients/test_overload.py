@@ -1,21 +1,20 @@
 """The program that tries again where the server refuses: a limit of one request, and another stream that holds it."""
 
-import time
-
 import pytest
 
 from tests.clients.programs import PATIENCE, assert_streamed, run_program, start_program
 from tests.clients.serving import Served
 from tests.clients.snippets import find_snippet, run_snippets
+from tests.figures.wire import wait_until
 
 
 @run_snippets("python-retry")
 def test_a_refused_request_is_tried_again_until_the_other_stream_is_left(name: str, narrow: Served) -> None:
-    snippet = find_snippet(name)
+    snippet = find_snippet(name, narrow.url)
     expected = narrow.generate("What is Deep Learning?", max_new_tokens=12)
     before = narrow.count_overloaded()
-    with narrow.occupied() as other, start_program(snippet.language, snippet.aimed_at(narrow.url)) as program:
-        wait_for_refusal(narrow, before)
+    with narrow.occupied() as other, start_program(snippet.language, snippet.text) as program:
+        wait_until(lambda: narrow.count_overloaded() > before, "nobody was refused", PATIENCE)
         assert program.process.poll() is None
         other.close()
         program.follow()
@@ -41,10 +40,3 @@ except OverloadedError as error:
     assert status == "429"
     assert int(seconds) > 0
     assert ran.complaints == ""
-
-
-def wait_for_refusal(narrow: Served, before: float) -> None:
-    """Until the server has refused one request more."""
-    end = time.monotonic() + PATIENCE
-    while narrow.count_overloaded() == before:
-        assert time.monotonic() < end, "nobody was refused"

@@ -2,9 +2,10 @@
 
 from types import ModuleType
 
+from demo.snippets import read_snippets
 from tests.clients import test_javascript, test_overload, test_python
 from tests.clients.programs import COMMANDS
-from tests.clients.snippets import ADDRESS, read_snippets
+from tests.clients.snippets import ADDRESS
 
 
 def read_marks(module: ModuleType) -> set[str]:
@@ -19,4 +20,4 @@ def test_every_snippet_is_run_by_a_test_and_every_marked_test_has_its_snippet() 
 
 
 def test_every_snippet_calls_the_address_that_is_replaced_in_a_language_that_is_run() -> None:
-    assert all(ADDRESS in snippet.source and snippet.language in COMMANDS for snippet in read_snippets())
+    assert all(ADDRESS in snippet.text and snippet.language in COMMANDS for snippet in read_snippets())

@@ -12,7 +12,7 @@ from typing import Final
 
 from demo.bench.client import Client
 from tests.figures.figure import Figure, Round, summarise_rounds
-from tests.figures.tab import JSON, Tab
+from tests.figures.tab import open_tabs
 from tests.figures.wire import TIMEOUT, count_running, start_app, wait_until, wait_until_idle
 
 CROWD: Final = 16
@@ -73,7 +73,8 @@ def _open_streams(url: str) -> Iterator[None]:
 
 
 def _read(connection: http.client.HTTPConnection) -> None:
-    connection.request("POST", "/generate_stream", json.dumps({"inputs": TEXT, "parameters": LONG}), JSON)
+    body = json.dumps({"inputs": TEXT, "parameters": LONG})
+    connection.request("POST", "/generate_stream", body, {"Content-Type": "application/json"})
     response = connection.getresponse()
     with suppress(ConnectionResetError, http.client.IncompleteRead):  # the shutdown
         response.read()
@@ -82,15 +83,12 @@ def _read(connection: http.client.HTTPConnection) -> None:
 @contextmanager
 def _open_tabs(url: str) -> Iterator[None]:
     """Tabs that run the long example until the block ends."""
-    tabs = [Tab(url) for _ in range(CROWD)]
-    for tab in tabs:
-        tab.values[tab.ids["example-pace"]] = 0
-        tab.click("example-run")
-    wait_until(lambda: count_running(url) == CROWD, "sixteen tabs have not begun")
-    yield
-    for tab in tabs:
-        tab.click("stop")
-    for tab in tabs:
-        assert tab.idle.wait(TIMEOUT), "a tab that was stopped did not come to its end"
-        tab.close()
+    with open_tabs(url, CROWD) as (portal, tabs):
+        for tab in tabs:
+            tab.values[tab.ids["example-pace"]] = 0
+            portal.start_task_soon(tab.click, "example-run")
+        wait_until(lambda: count_running(url) == CROWD, "sixteen tabs have not begun")
+        yield
+        for stopped in [portal.start_task_soon(tab.click, "stop", TIMEOUT) for tab in tabs]:
+            assert not stopped.result().errors, "a tab that was stopped did not come to its end"
     wait_until_idle(url)

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.figures.figure import Figure, summarise
-from tests.figures.tab import JSON
 from tests.figures.wire import TIMEOUT, start_app, wait_until_idle
 
 LIMIT: Final = 16
@@ -51,7 +50,8 @@ class Visitor:
 
     def __init__(self, url: str, name: int, seed: int = SEED) -> None:
         self.url, self.random = url.removeprefix("http://"), random.Random(f"{seed} {name}")
-        self._headers = {**JSON, "X-Forwarded-For": f"10.{seed}.{name // 250}.{1 + name % 250}"}
+        address = f"10.{seed}.{name // 250}.{1 + name % 250}"
+        self._headers = {"Content-Type": "application/json", "X-Forwarded-For": address}
 
     def ask(self, body: Mapping[str, Any], path: str = "/generate_stream") -> float | http.client.HTTPResponse | None:
         """The response of an admitted request; or what a refusal said, in seconds."""

@@ -5,24 +5,19 @@ another process on the same cores.
 """
 
 import asyncio
-import json
 import sys
-import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Final
+from contextlib import AbstractContextManager
+from typing import Final
 from urllib.parse import urlsplit
 
 from demo.metrics import percentile
 from demo.ui.view.options import REAL_SPEED
-from tests.comparison.systems.process import Process, start
-from tests.figures.async_tab import AsyncTab, Marks
+from tests.comparison.systems.process import Process, start_server
 from tests.figures.figure import Figure
+from tests.figures.tab import Marks, Tab, read_config
 
 TABS: Final = (100, 300, 500)
-TIMEOUT: Final = 120.0  # seconds, for all tabs to come to their end
 OPENING: Final = 10  # tabs that are opened at once
 MIB: Final = 2**20
 
@@ -30,7 +25,7 @@ MIB: Final = 2**20
 def measure_tabs(counts: Sequence[int] = TABS) -> Iterator[Figure]:
     """For each number of tabs, in a process of its own."""
     for count in counts:
-        with start_server() as (process, url):
+        with start_page() as (process, url):
             marks = asyncio.run(_click_together(url, count))
             memory = (process.read_peak() or 0) / MIB
         name = f"{count} tabs that click together"
@@ -50,24 +45,14 @@ def _summarise(name: str, seconds: Sequence[float | None]) -> Figure:
     return Figure(f"{name}: p50 (p95 to max)", "s", middle, high, max(known, default=0), len(known))
 
 
-@contextmanager
-def start_server(*limits: float) -> Iterator[tuple[Process, str]]:
+def start_page(*limits: float) -> AbstractContextManager[tuple[Process, str]]:
     """The page in front of an engine that answers at once, and its address; `limits` as tests.figures.tabs_app says."""
-    command = [sys.executable, "-m", "tests.figures.tabs_app", *map(str, limits)]
-    with TemporaryDirectory() as logs, start("page", command, Path(logs)) as process:
-        yield process, process.wait_for_address("Listening on", TIMEOUT)
-
-
-def read_config(url: str) -> dict[str, Any]:
-    """What Gradio's client reads of the page."""
-    with urllib.request.urlopen(f"{url}/config") as response:
-        config: dict[str, Any] = json.load(response)
-    return config
+    return start_server("Listening on", "-m", "tests.figures.tabs_app", *map(str, limits))
 
 
 async def _click_together(url: str, count: int) -> list[Marks]:
     port, config = urlsplit(url).port or 0, read_config(url)
-    tabs = [AsyncTab(port, config) for _ in range(count)]
+    tabs = [Tab(port, config) for _ in range(count)]
     for begin in range(0, count, OPENING):
         await asyncio.gather(*(tab.open() for tab in tabs[begin : begin + OPENING]))
     await asyncio.sleep(2)
@@ -75,7 +60,7 @@ async def _click_together(url: str, count: int) -> list[Marks]:
         tab.values[tab.ids["speed"]] = REAL_SPEED
         tab.values[tab.ids["length"]] = 128
     try:
-        return await asyncio.gather(*(tab.click("generate", TIMEOUT) for tab in tabs))
+        return await asyncio.gather(*(tab.click("generate") for tab in tabs))
     finally:
         await asyncio.gather(*(tab.close() for tab in tabs))
 

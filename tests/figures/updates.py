@@ -21,9 +21,9 @@ RUNS: Final = 5  # of the default answer, after one that is dropped
 
 def measure_updates() -> Iterator[Figure]:
     """At each speed that the page offers."""
-    with open_engine() as engine, serve(engine) as served, sync_playwright() as playwright:
+    with open_engine() as engine, serve(engine) as url, sync_playwright() as playwright:
         page = launch(playwright).new_page(viewport={"width": 1280, "height": 720})
-        page.goto(served.url)
+        page.goto(url)
         expect(page.locator("#generate")).to_be_enabled()
         for speed in SPEEDS:
             page.locator("#speed").get_by_label(speed).check()

@@ -5,17 +5,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from demo.bench.client import Client
-from tests.comparison.systems.process import Process, start
+from tests.comparison.systems.process import Process, start_server
 from tests.figures.figure import Figure, summarise
 
 PAIRS: Final = 40
@@ -23,24 +21,21 @@ LIMIT: Final = 4
 REFUSALS: Final = 100
 QUIET: Final = 3.0  # seconds of streams before the refusals
 TIMEOUT: Final = 60.0  # seconds
-START_SECONDS: Final = 120.0
+BENCH_SECONDS: Final = 600.0
 LONG: Final = {"inputs": "Once upon a time", "parameters": {"max_new_tokens": 1500, "ignore_eos": True}}
 
 
 def measure_wire() -> list[Figure]:
     """All figures. Prints the benchmark's sentence about streamed against whole."""
     with start_app("--no-ui", "--max-concurrent-requests", str(LIMIT)) as (_, url):
-        report = run_bench(url)
+        report = run_bench(url, PAIRS)
         print(report["sentence"])
         return [*read_bench(report), *measure_refusals(url)]
 
 
-@contextmanager
-def start_app(*arguments: str) -> Iterator[tuple[Process, str]]:
+def start_app(*arguments: str) -> AbstractContextManager[tuple[Process, str]]:
     """A process of the app with the embedded model, ready, and its URL."""
-    command = [sys.executable, "app.py", "--port", "0", *arguments]
-    with TemporaryDirectory() as logs, start("app", command, Path(logs)) as process:
-        yield process, process.wait_for_address("\nReady", START_SECONDS)
+    return start_server("\nReady", "app.py", "--port", "0", *arguments)
 
 
 def wait_until(is_reached: Callable[[], bool], error: str, seconds: float = TIMEOUT, poll: float = 0.1) -> None:
@@ -63,10 +58,10 @@ def wait_until_idle(url: str) -> None:
     wait_until(lambda: count_running(url) == 0, "a request is still being answered")
 
 
-def run_bench(url: str) -> dict[str, Any]:
+def run_bench(url: str, pairs: int, *options: str) -> dict[str, Any]:
     """The last line of `python -m demo.bench`."""
-    command = [sys.executable, "-m", "demo.bench", url, "--pairs", str(PAIRS)]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    command = [sys.executable, "-m", "demo.bench", url, "--pairs", str(pairs), *options]
+    output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=BENCH_SECONDS).stdout
     report: dict[str, Any] = json.loads(output.splitlines()[-1])
     return report
 

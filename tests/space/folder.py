@@ -9,8 +9,7 @@ from typing import Final
 
 from demo.static.folder import write_folder
 from demo.static.recordings import read_all
-from tests.space.front_matter import join_readme, split_readme
-from tests.space.rules import list_faults
+from tests.space.front_matter import join_readme, list_faults, split_readme
 from tests.space.variants import SERVED, Variant, can_compile, write_fields, write_requirements
 
 ROOT: Final = Path(__file__).resolve().parents[2]

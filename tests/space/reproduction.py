@@ -3,6 +3,7 @@
 What the platform alone can show: its proxy, its GPUs, and whether the hub has the files that `preload_from_hub` names.
 """
 
+import json
 import os
 import re
 import shutil
@@ -15,18 +16,22 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import torch
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from safetensors.torch import load_file, save_file
 
+from demo.engines.local.loading.conversion import convert_once
 from demo.engines.local.loading.source import HUB_ID_ON_CPU
 from tests.browser.chromium import launch
 from tests.browser.tab import SIZES
 from tests.comparison.systems.process import find_port
+from tests.comparison.systems.requantize import require_embedded
 from tests.space.front_matter import split_readme
 from tests.space.platform import UID, choose_user, install, write_environment
-from tests.space.snapshot import write_snapshot
 from tests.space.variants import FILES, GPU, Variant
+from tests.tools.hub_cache import make_snapshot
 
 PATIENCE: Final = 300.0  # seconds
 PICTURES: Final = ("frame", "wide", "phone")
@@ -53,7 +58,7 @@ def serve_space(folder: Path, base: Path) -> Iterator[str]:
     fields, _ = split_readme((folder / "README.md").read_text("utf-8"))
     python, home, port = install(folder, base / "venv"), base / "home" / "user", find_port()
     shutil.copytree(folder, home / "app")
-    write_snapshot(home / ".cache" / "huggingface" / "hub", HUB_ID_ON_CPU, FILES.split(","))
+    write_snapshot(home / ".cache" / "huggingface" / "hub")
     own(home)
     with silent_hub() as hub:
         environment = {**write_environment(fields, home, python), "HF_ENDPOINT": hub, "DEMO_PORT": str(port)}
@@ -66,6 +71,26 @@ def serve_space(folder: Path, base: Path) -> Iterator[str]:
             compiled = [path.name for path in (home / ".cache" / "token-streaming").glob("compiled-*")]
             print(f"  compiled at this start: {', '.join(compiled) or 'no kernels'}", flush=True)
             yield url
+
+
+def write_snapshot(hub: Path) -> None:
+    """A stand-in for what `preload_from_hub` downloads: the embedded model in bfloat16, as the hub's cache has it."""
+    converted, folder = convert_once(require_embedded(), print), make_snapshot(hub, HUB_ID_ON_CPU)
+    for name in FILES.split(","):
+        _write_file(name, converted, folder / name)
+
+
+def _write_file(name: str, converted: Path, path: Path) -> None:
+    if name.endswith(".safetensors"):
+        tensors = {key: tensor.to(torch.bfloat16) for key, tensor in load_file(converted / name).items()}
+        save_file(tensors, path, {"format": "pt"})
+        return
+    value: dict[str, Any] = json.loads((converted / name).read_text("utf-8"))
+    if name == "config.json":
+        value["dtype"] = "bfloat16"
+    elif name == "tokenizer_config.json":  # as the model's own repository has it
+        value["chat_template"] = (converted / "chat_template.jinja").read_text("utf-8")
+    path.write_text(json.dumps(value), "utf-8")
 
 
 @contextmanager

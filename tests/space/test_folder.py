@@ -7,8 +7,7 @@ import pytest
 from demo.engines.local.loading.hub import is_complete
 from demo.engines.local.loading.source import HUB_ID_ON_CPU, HUB_ID_ON_GPU
 from tests.space.folder import BINARIES, MAX_BYTES, ROOT, build_folder, check_folder, list_served
-from tests.space.front_matter import split_readme
-from tests.space.rules import list_faults
+from tests.space.front_matter import list_faults, split_readme
 from tests.space.variants import CPU, FILES, GPU, VARIANTS, ZEROGPU, Variant, write_fields, write_requirements
 from tests.test_layers import read_imports
 

@@ -15,13 +15,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from demo.bench.__main__ import PROMPT
 from demo.bench.client import Client
 from demo.bench.target import choose_model
 from demo.metric_definitions import Latencies
-from tests.figures.wire import start_app
+from tests.figures.wire import run_bench, start_app
 from tests.tools.hub_cache import write_hub_cache
 from tests.tools.tool import NEW_TOKENS, REQUESTS, TOOLS, Plan, Tool
 
@@ -66,11 +66,8 @@ def pin(cores: Sequence[int]) -> None:
 
 def measure_here(url: str) -> dict[str, Latencies]:
     """The medians of as many streams of the same request by this project's client, as each tool defines them."""
-    options = ["--dialect", "chat", "--new-tokens", str(NEW_TOKENS), "--pairs", str(REQUESTS), "--self-test", "0"]
-    command = [sys.executable, "-m", "demo.bench", url, *options]
-    report = subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIMEOUT).stdout
-    definitions: dict[str, Any] = json.loads(report.splitlines()[-1])["definitions"]
-    return {tool: Latencies(**found) for tool, found in definitions.items()}
+    report = run_bench(url, REQUESTS, "--dialect", "chat", "--new-tokens", str(NEW_TOKENS), "--self-test", "0")
+    return {tool: Latencies(**found) for tool, found in report["definitions"].items()}
 
 
 def run_tool(tool: Tool, program: Path, url: str) -> Latencies:

@@ -14,9 +14,9 @@ from demo.shared_limit import SharedLimit
 from demo.ui.tabs import MAX_EVENTS, Tabs
 from tests.api.serving import connect, write_post
 from tests.browser.serving import serve
-from tests.figures.async_tab import AsyncTab
-from tests.figures.tab import Tab
-from tests.figures.tabs import read_config, start_server
+from tests.figures.tab import Tab, open_tabs, read_config
+from tests.figures.tabs import start_page
+from tests.figures.wire import wait_until
 from tests.scripted import ScriptedEngine
 
 pytestmark = pytest.mark.anyio
@@ -108,7 +108,7 @@ def count_tabs(url: str) -> int:
         return int(json.load(reply)["tabs"])
 
 
-async def race(tab: AsyncTab) -> None:
+async def race(tab: Tab) -> None:
     await tab.open()
     marks = await tab.click("generate", 20)
     assert marks.errors == []
@@ -119,35 +119,37 @@ async def race(tab: AsyncTab) -> None:
 
 @pytest.mark.parametrize("one_session", [False, True])
 async def test_two_thousand_joins_that_nobody_reads_keep_nobody_out(one_session: bool) -> None:
-    with start_server(40, 2.0) as (_, url):
+    with start_page(40, 2.0) as (_, url):
         port, config = urlsplit(url).port or 0, read_config(url)
         statuses = await asyncio.to_thread(ask, url, config, 2000, one_session)
         if not one_session:
             assert 20 <= statuses.count(200) < 200
             assert set(statuses) == {200, 503}
-        other = AsyncTab(port, config, "127.0.0.2")
+        other = Tab(port, config, "127.0.0.2")
         await asyncio.wait_for(race(other), 30)
         assert other.refusals == 0
-        same = AsyncTab(port, config)  # asks again until the others of its address are forgotten
+        same = Tab(port, config)  # asks again until the others of its address are forgotten
         await asyncio.wait_for(race(same), 30)
         deadline = time.monotonic() + 20
         while await asyncio.to_thread(count_tabs, url):
             assert time.monotonic() < deadline, "a tab that nobody reads is still there"
 
 
+def wait_for_text(tab: Tab, error: str) -> None:
+    wait_until(lambda: tab.marks.text is not None, error, 20)
+
+
 async def test_twenty_tabs_show_the_beginning_of_their_answers_before_any_of_them_ends() -> None:
     engine = ScriptedEngine()
-    with serve(engine) as served:
-        tabs = [Tab(served.url) for _ in range(TABS)]
+    with serve(engine) as url, open_tabs(url, TABS) as (portal, tabs):
+        clicks = []
         for number, tab in enumerate(tabs, start=1):
             tab.values[tab.ids["prompt"]] = "Hello"
-            tab.click("generate")
+            clicks.append(portal.start_task_soon(tab.click, "generate"))
             ticket = engine.wait_for_ticket(number)
             ticket.start()
             ticket.write("Hi")
-            assert tab.updated.wait(20), f"tab {number} waits for others to end"
+            wait_for_text(tab, f"tab {number} waits for others to end")
         for ticket in engine.tickets:
             ticket.finish()
-        for tab in tabs:
-            with closing(tab):
-                assert tab.idle.wait(30)
+        assert [click.result().errors for click in clicks] == [[]] * TABS

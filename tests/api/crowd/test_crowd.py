@@ -99,7 +99,7 @@ def test_the_summary_equals_the_events(retried: list[Event]) -> None:
 
 
 def test_a_client_backs_off_as_the_snippet_does() -> None:
-    source = find_snippet("python-retry").source
+    source = find_snippet("python-retry").text
     assert f"range({request.ATTEMPTS})" in source
     (rule,) = [line for line in source.splitlines() if "time.sleep(" in line]
     written = rule.strip().removeprefix("time.sleep(").removesuffix(")")

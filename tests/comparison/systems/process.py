@@ -4,15 +4,18 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import demo
 from demo.bench.sample import MeasurementError
 
+START_SECONDS = 180.0
 GRACE_PERIOD = 10.0  # seconds between SIGTERM and SIGKILL
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # that end the comparison
 ROOT = Path(demo.__file__).parent.parent
@@ -122,6 +125,13 @@ def start(name: str, command: Sequence[str], logs: Path, piped: bool = False) ->
             process = Process(name, popen, log)
             stack.callback(process.end)
         yield process
+
+
+@contextmanager
+def start_server(mark: str, *arguments: str) -> Iterator[tuple[Process, str]]:
+    """A server of this project by Python's arguments, and its address; it is ready once its log has `mark`."""
+    with TemporaryDirectory() as logs, start("server", [sys.executable, *arguments], Path(logs)) as process:
+        yield process, process.wait_for_address(mark, START_SECONDS)
 
 
 @contextmanager

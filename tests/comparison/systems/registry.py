@@ -15,16 +15,13 @@ from demo.bench.sample import MeasurementError
 from demo.bench.software import UNKNOWN, Software, recognise_software
 from demo.bench.target import choose_model
 from tests.comparison.systems.environment import Environment, Weights
-from tests.comparison.systems.http_system import HttpSystem
-from tests.comparison.systems.process import find_port, start
+from tests.comparison.systems.process import START_SECONDS, find_port, start
 from tests.comparison.systems.requantize import Q4_0
-from tests.comparison.systems.subprocess_system import SubprocessSystem, exchange
-from tests.comparison.systems.system import Identity, SystemUnderTest
+from tests.comparison.systems.system import HttpSystem, Identity, SubprocessSystem, SystemUnderTest, exchange
 
 OURS: Final = "this server"
 OURS_IN_Q4_0: Final = f"{OURS} {Q4_0}"
-_START_TIMEOUT = 180.0  # seconds
-_PROBE_TIMEOUT = 2.0
+_PROBE_TIMEOUT = 2.0  # seconds
 # A parameter of vLLM, llama-server and this server; transformers' server refuses unknown parameters.
 _FULL_LENGTH = {"ignore_eos": True}
 _FINDS_NONE = "no request parameter switches it off, but no two prompts begin alike"
@@ -134,12 +131,12 @@ def open_peer(peer: Peer, environment: Environment) -> Iterator[SystemUnderTest]
         process = stack.enter_context(start(peer.name, command, environment.logs, piped=not peer.is_server))
         if peer.is_server:
             client = Client(f"http://127.0.0.1:{port}")
-            process.wait_until(lambda: _answers(client.url, peer.ready), _START_TIMEOUT)
+            process.wait_until(lambda: _answers(client.url, peer.ready), START_SECONDS)
             extras = _FULL_LENGTH if peer.software is not UNKNOWN else {}
             identity = _identify(peer, weights, client)
             yield HttpSystem(identity, client, str(weights.path), extras, peer.software, process)
         else:
-            exchange(process, {}, _START_TIMEOUT)
+            exchange(process, {}, START_SECONDS)
             yield SubprocessSystem(_identify(peer, weights), process)
 
 
@@ -161,7 +158,7 @@ def open_ours(
     model = () if dtype is None else ("--model-id", str(environment.prepare(dtype).path))
     command = [sys.executable, "app.py", "--no-ui", "--port", "0", *model, *options]
     with start(name, command, environment.logs) as process:
-        client = Client(process.wait_for_address("Ready to answer", _START_TIMEOUT))
+        client = Client(process.wait_for_address("Ready to answer", START_SECONDS))
         is_stored = "dtype=stored" in process.read_log()
         loaded = environment.prepare((dtype or "stored") if is_stored else "float32")
         version, caching = f"{demo.__version__}, torch {find_version('torch')}", software.OURS.prefix_caching

@@ -8,7 +8,7 @@ import pytest
 
 from demo.bench.sample import MeasurementError
 from tests.comparison.systems.process import start
-from tests.comparison.systems.subprocess_system import exchange
+from tests.comparison.systems.system import exchange
 
 FOREVER = "import signal; print('here', flush=True); signal.pause()"
 STUBBORN = (

@@ -8,7 +8,6 @@ from demo.bench.software import LLAMA_SERVER
 from tests.bench.fake_server import WORDS, Script, serve
 from tests.comparison.systems.environment import Environment
 from tests.comparison.systems.gguf_file import write_gguf
-from tests.comparison.systems.http_system import HttpSystem
 from tests.comparison.systems.registry import (
     OURS,
     PEERS,
@@ -20,7 +19,7 @@ from tests.comparison.systems.registry import (
     open_running,
 )
 from tests.comparison.systems.requantize import Q4_0
-from tests.comparison.systems.system import Question
+from tests.comparison.systems.system import HttpSystem, Question
 
 SERVER = """
 import sys

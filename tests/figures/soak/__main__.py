@@ -11,17 +11,18 @@ import random
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count
+from statistics import median
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import psutil
 
-from tests.figures.soak.samples import Sample, compute_growth, take_sample
-from tests.figures.soak.tally import FAILED, HUNG, Refused, Tally, VisitFailed
-from tests.figures.soak.visits import VISITS, Visitor
-from tests.figures.tabs import read_config
+from tests.figures.soak.visits import VISITS, Refused, VisitFailed, Visitor
+from tests.figures.tab import read_config
 from tests.figures.wire import start_app
 
 SAMPLE_SECONDS: Final = 5.0
@@ -31,7 +32,45 @@ QUIET_SECONDS: Final = 40.0  # after which nothing of the visits is left: sessio
 ARGUMENTS: Final = ("--kv-cache-memory", "256MB")  # full long before memory has settled: it must not count as growth
 MAX_GROWTH: Final = 5.0  # per cent of memory
 MAX_MORE: Final = 8  # files that are open at the end beside those at the beginning
+FAILED: Final = "failed"
+HUNG: Final = "hung"
 KEPT_ADDRESSES: Final = 0.5  # of all visits: of a client that has been here; the others come from a new address
+
+
+class Tally:
+    """Counts visits by kind and by outcome, and keeps the first failures of each kind."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        self.failures: list[str] = []
+
+    def count(self, kind: str, outcome: str) -> None:
+        self.outcomes[kind, outcome] += 1
+
+    def note_failure(self, kind: str, outcome: str, sentence: str) -> None:
+        self.count(kind, outcome)
+        if self.outcomes[kind, outcome] <= 3:
+            self.failures.append(f"{kind} {outcome}: {sentence}")
+
+    def sum(self, outcome: str) -> int:
+        return sum(number for (_, each), number in self.outcomes.items() if each == outcome)
+
+    def list_refusals(self) -> dict[str, int]:
+        found: Counter[str] = Counter()
+        for (_, outcome), number in self.outcomes.items():
+            if outcome.startswith("refused: "):
+                found[outcome.removeprefix("refused: ")] += number
+        return dict(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a process used at a moment, in seconds since the start of the soak."""
+
+    at: float
+    memory: float  # MiB resident
+    threads: int
+    files: int
 
 
 def main() -> int:
@@ -124,6 +163,20 @@ def wait_until_quiet(url: str) -> dict[str, int]:
         if not left or time.monotonic() > end:
             return left
         time.sleep(1)
+
+
+def take_sample(process: psutil.Process, begin: float) -> Sample:
+    with process.oneshot():
+        memory = process.memory_info().rss / 2**20
+        return Sample(time.monotonic() - begin, memory, process.num_threads(), process.num_fds())
+
+
+def compute_growth(samples: Sequence[Sample], settled: float, window: float) -> float:
+    """Per cent by which memory grew: the median of the last `window` seconds over that of those after `settled`."""
+    end = samples[-1].at
+    first = [each.memory for each in samples if settled <= each.at <= settled + window]
+    last = [each.memory for each in samples if each.at >= end - window]
+    return 100 * (median(last) / median(first) - 1)
 
 
 def report(tally: Tally, samples: list[Sample], growth: float, settled: float) -> None:

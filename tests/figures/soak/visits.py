@@ -15,15 +15,23 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from demo.ui.view.options import REAL_SPEED
-from tests.figures.async_tab import AsyncTab, read_head, write_request
-from tests.figures.soak.tally import Refused, VisitFailed, require_answer
+from tests.figures.tab import Tab, read_head, write_request
 
 QUESTIONS: Final = ("How do you make cheese?", "Why is the sky blue?", "Tell me a story about a lighthouse. 🗼")
 LENGTHS: Final = (1, 16, 48, 128)  # new tokens
 CLICK_SECONDS: Final = 90.0
 ERRORS: Final = (b'\ndata: {"error"', b'\ndata:{"error"', b'"outcome":"failed"')  # of a stream, and of a crowd's client
 POLL_SECONDS: Final = 0.2
+REFUSALS: Final = (429, 503)  # statuses that ask the client to come again
 NO_LINGER: Final = struct.pack("ii", 1, 0)  # closing such a socket resets its connection
+
+
+class VisitFailed(Exception):
+    """A visit was not answered as it must be: the sentence says what came instead."""
+
+
+class Refused(Exception):
+    """The server refused a visit in order; the text is the kind of the refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +43,15 @@ class Reply:
     writer: asyncio.StreamWriter
 
     async def read(self) -> bytes:
-        """The rest, until the server closes the connection, with its chunk sizes. Raises as `require_answer` does."""
+        """The rest, until the server closes the connection, with its chunk sizes.
+
+        Raises Refused for a refusal in order, and VisitFailed for any other status than 200 or 202.
+        """
         content = await self.reader.read()
-        require_answer(self.status, content)
+        if self.status in REFUSALS:
+            raise Refused(f"{self.status} {json.loads(content)['error_type']}")
+        if self.status not in (200, 202):
+            raise VisitFailed(f"status {self.status}: {content[:200]!r}")
         return content
 
 
@@ -162,7 +176,7 @@ async def gather_crowd(visitor: Visitor) -> str:
 
 async def open_page(visitor: Visitor) -> str:
     """A tab that clicks Generate a few times, and is closed; sometimes in the middle of an answer."""
-    tab = AsyncTab(visitor.port, visitor.config, visitor.address)
+    tab = Tab(visitor.port, visitor.config, visitor.address)
     try:
         await tab.open()
         tab.values[tab.ids["speed"]] = REAL_SPEED
@@ -177,7 +191,7 @@ async def open_page(visitor: Visitor) -> str:
     return "answered"
 
 
-async def _click(tab: AsyncTab) -> None:
+async def _click(tab: Tab) -> None:
     marks = await tab.click("generate", CLICK_SECONDS)
     if marks.errors:
         raise VisitFailed(marks.errors[0][:300])
@@ -185,7 +199,7 @@ async def _click(tab: AsyncTab) -> None:
         raise Refused("on the page")  # the panes say why
 
 
-async def _close_in_the_middle(visitor: Visitor, tab: AsyncTab) -> str:
+async def _close_in_the_middle(visitor: Visitor, tab: Tab) -> str:
     click = asyncio.create_task(tab.click("generate", CLICK_SECONDS))
     await asyncio.sleep(visitor.random.uniform(0.0, 0.6))
     click.cancel()

@@ -3,8 +3,7 @@ from typing import Any
 import pytest
 
 from tests.space.folder import ROOT
-from tests.space.front_matter import join_readme, split_readme
-from tests.space.rules import list_faults
+from tests.space.front_matter import join_readme, list_faults, split_readme
 
 FIELDS, BODY = split_readme((ROOT / "README.md").read_text("utf-8"))
 
