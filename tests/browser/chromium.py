@@ -16,6 +16,14 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
+# What Playwright switches off, which this list replaces; a process that is kept ready for another site; and the address
+# bar's popups, for which a headless Chromium renders two pages of its own in every context.
+DISABLED_FEATURES: Final = (
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades", "LensOverlay"),
+    *("HttpsFirstBalancedModeAutoEnable", "MediaRouter", "PaintHolding", "ThirdPartyStoragePartitioning"),
+    *("OptimizationHints", "NetworkTimeServiceQuerying", "AimEnabled", "PreconnectToSearch"),
+    *("SpareRendererForSitePerProcess", "WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
+)
 
 
 def launch(playwright: Playwright, *arguments: str) -> Browser:
@@ -25,4 +33,6 @@ def launch(playwright: Playwright, *arguments: str) -> Browser:
         (found for name in (os.environ.get("CHROMIUM", ""), *NAMES) if (found := shutil.which(name or "chromium"))),
         None,
     )
-    return playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *arguments])
+    return playwright.chromium.launch(
+        executable_path=path, args=[*ARGUMENTS, f"--disable-features={','.join(DISABLED_FEATURES)}", *arguments]
+    )
