@@ -154,12 +154,13 @@ def test_the_template_gets_the_variables_and_the_reasoning_of_earlier_answers() 
 
 def test_an_item_of_reasoning_is_part_of_the_answer_right_after_it() -> None:
     engine = AnsweringEngine()
-    parts = [{"type": "reasoning_text", "text": "H"}, {"type": "reasoning_text", "text": "m"}]
+    parts = [{"type": "reasoning_text", "text": text} for text in ("H", None, "m")]
     reasoning = {"type": "reasoning", "content": parts}
     answers = [{"role": "assistant", "content": content} for content in ("Yes.", None)]
-    send(open_api(engine), RESPONSES, input=[reasoning, *HELLO, reasoning, answers[0], *HELLO, answers[1], *HELLO])
-    asked = Message("user", HELLO[0]["content"])
-    expected = (asked, Message("assistant", "Yes.", "Hm"), asked, Message("assistant", "", None), asked)
+    told, empty = answers
+    send(open_api(engine), RESPONSES, input=[empty, reasoning, *HELLO, reasoning, told, *HELLO, empty, *HELLO])
+    asked, unreasoned = Message("user", HELLO[0]["content"]), Message("assistant", "", None)
+    expected = (unreasoned, asked, Message("assistant", "Yes.", "Hm"), asked, unreasoned, asked)
     assert engine.requests[0].prompt == expected
 
 

@@ -12,7 +12,7 @@ from demo.api.jobs import response_store
 from demo.engine import Log, Ticket
 from demo.errors import EngineFailed
 from demo.request import Request, Sampling
-from tests.api.client import PATIENCE, RESPONSES, ask, assert_refused
+from tests.api.client import PATIENCE, RESPONSES, ask, assert_refused, read_events
 from tests.api.script import AnsweringEngine, Script, TicketEngine, make_token, open_api
 from tests.api.serving import serve_api
 from tests.scripted import ScriptedEngine
@@ -164,6 +164,9 @@ def test_a_background_response_is_polled_and_cancelled(client: openai.OpenAI, en
     assert cancelled.status == "cancelled"
     assert engine.tickets[-1].cancelled
     assert client.responses.cancel(response.id).status == "cancelled"
+    *_, last = client.responses.retrieve(response.id, stream=True)
+    assert last.type == "response.failed"  # OpenAI has no event for a response that was cancelled
+    assert last.response.status == "cancelled"
     finished = client.responses.create(model="any", input="hi", background=True)
     assert_answered(client.responses.cancel(finished.id))
 
@@ -223,15 +226,59 @@ def test_agents_that_ask_for_reasoning_to_send_back_are_answered() -> None:
     assert ask(open_api(), "POST", RESPONSES, json=body).status_code == 200
 
 
-def test_a_response_repeats_what_was_asked_and_says_when_it_was_complete() -> None:
-    asked = {"input": "hi", "parallel_tool_calls": False, "reasoning": {"effort": "high"}, "background": False}
+# What is sent, and what the response then has of it.
+LEFT_OUT: dict[str, Any] = {
+    **{"background": False, "instructions": None, "max_output_tokens": None, "metadata": {}, "store": True},
+    **{"parallel_tool_calls": True, "previous_response_id": None, "reasoning": {"effort": None, "summary": None}},
+    **{"temperature": 1.0, "text": {"format": {"type": "text"}}, "tool_choice": "auto", "tools": [], "top_p": 1.0},
+    **{"truncation": "disabled", "user": None},
+}
+ASKED: dict[str, Any] = {
+    **{
+        "instructions": "Be brief.",
+        "max_output_tokens": 20,
+        "metadata": {"lesson": "1"},
+        "store": False,
+        "user": "ada",
+    },
+    **{"parallel_tool_calls": False, "temperature": 0.5, "top_p": 0.25},
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "repeated"),
+    [
+        ({}, LEFT_OUT),
+        (dict.fromkeys(ASKED), LEFT_OUT),
+        ({**ASKED, "reasoning": {"effort": "high"}}, {**ASKED, "reasoning": {"effort": "high", "summary": None}}),
+        ({"background": True}, {"background": True}),
+    ],
+    ids=["defaults", "null", "all", "background"],
+)
+def test_a_response_repeats_what_was_asked_and_says_when_it_was_complete(
+    fields: dict[str, Any], repeated: dict[str, Any]
+) -> None:
     api = open_api(AnsweringEngine(Script((make_token(1, "Hi", -0.5),), "eos_token")))
-    reply = ask(api, "POST", RESPONSES, json=asked).json()
-    assert (reply["parallel_tool_calls"], reply["background"], reply["incomplete_details"]) == (False, False, None)
-    assert reply["reasoning"] == {"effort": "high", "summary": None}
-    assert 0 <= reply["completed_at"] - reply["created_at"] < PATIENCE
-    plain = ask(open_api(), "POST", RESPONSES, json={"input": "hi", "parallel_tool_calls": None}).json()
-    assert plain["parallel_tool_calls"] is True
+    reply = ask(api, "POST", RESPONSES, json={"input": "hi", **fields}).json()
+    id = reply.pop("id").removeprefix("resp_")
+    text = {"type": "output_text", "text": "Hi", "annotations": [], "logprobs": []}
+    message = {"type": "message", "role": "assistant", "status": "completed", "content": [text], "id": f"msg_{id}"}
+    assert 0 <= reply.pop("completed_at") - reply.pop("created_at") < PATIENCE
+    assert reply == {
+        **{"object": "response", "status": "completed", "model": "scripted", "error": None, "incomplete_details": None},
+        **{"output": [message], **LEFT_OUT, **repeated},
+        "usage": {
+            **{"input_tokens": 3, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0}},
+            **{"output_tokens": 1, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 4},
+        },
+    }
+
+
+def test_an_answer_of_no_token_is_a_response_without_an_item() -> None:
+    body = {"input": "hi", "stream": True}
+    events = read_events(ask(open_api(AnsweringEngine(Script((), "eos_token"))), "POST", RESPONSES, json=body).content)
+    assert [event["type"] for event in events] == ["response.created", "response.in_progress", "response.completed"]
+    assert events[-1]["response"]["output"] == []
 
 
 def test_plain_text_may_be_asked_for_by_name() -> None:
