@@ -185,6 +185,7 @@ def test_what_fails_in_a_stream_is_its_last_event(client: openai.OpenAI, engine:
     engine.tickets[-1].fail(EngineFailed("Request failed during generation: no memory."))
     *_, last = stream
     assert last.type == "response.failed"
+    assert last.response.status == "failed"
     assert last.response.error is not None
     assert "no memory" in last.response.error.message
 
@@ -293,10 +294,11 @@ def test_of_one_client_the_oldest_are_forgotten_first_and_never_one_that_is_answ
     engine = TicketEngine()
     app = open_api(engine)
     body = {"input": "hi", "background": True}
-    ids = [ask(app, "POST", RESPONSES, json=body).json()["id"] for _ in range(4)]
+    replies = [ask(app, "POST", RESPONSES, json=body).json() for _ in range(4)]
+    assert {reply["status"] for reply in replies} == {"queued"}
     for number in (1, 2, 3):
         engine.ticket(number).answer_now("x")
-    statuses = [ask(app, "GET", f"{RESPONSES}/{id}").status_code for id in ids]
+    statuses = [ask(app, "GET", f"{RESPONSES}/{reply['id']}").status_code for reply in replies]
     assert statuses == [200, 404, 200, 200]
 
 
