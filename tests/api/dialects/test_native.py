@@ -155,13 +155,16 @@ async def test_times_are_told_in_milliseconds_but_for_the_one_that_tgi_tells_in_
 
 
 def test_a_text_is_a_users_message_unless_it_is_to_be_read_raw() -> None:
-    engine = AnsweringEngine(status=Ready(replace(CARD, plain_prompts="chat")))
+    card = replace(CARD, plain_prompts="chat", control_tokens=frozenset({"<|user|>", "<|end|>"}))
+    engine = AnsweringEngine(status=Ready(card))
     app, message = open_api(engine), (Message("user", "hi"),)
     bodies: list[tuple[dict[str, Any], Any]] = [
         ({}, message),
         ({"raw": True}, "hi"),
         ({"parameters": {"raw": True}}, "hi"),
         ({"raw": True, "parameters": {"raw": False}}, message),
+        ({"inputs": "<|user|>hi"}, "<|user|>hi"),  # somebody's own template
+        ({"inputs": "<|use|> end"}, (Message("user", "<|use|> end"),)),
     ]
     for body, expected in bodies:
         assert post(app, "/generate", **body).is_success
