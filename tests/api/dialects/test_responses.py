@@ -235,14 +235,8 @@ LEFT_OUT: dict[str, Any] = {
     **{"truncation": "disabled", "user": None},
 }
 ASKED: dict[str, Any] = {
-    **{
-        "instructions": "Be brief.",
-        "max_output_tokens": 20,
-        "metadata": {"lesson": "1"},
-        "store": False,
-        "user": "ada",
-    },
-    **{"parallel_tool_calls": False, "temperature": 0.5, "top_p": 0.25},
+    **{"instructions": "Be brief.", "max_output_tokens": 20, "metadata": {"lesson": "1"}, "parallel_tool_calls": False},
+    **{"store": False, "temperature": 0.5, "top_p": 0.25, "user": "ada"},
 }
 
 
