@@ -94,7 +94,8 @@ def test_a_model_that_broke_is_out_of_memory_before_it_is_loaded_again(caplog: p
     engine = ReloadingEngine(lambda on_broken: LocalEngine(load, 4, on_broken), Backoff(0.01, 1.0), release)
     assert loaded.acquire(timeout=20)
     wait_until_ready(engine)
-    runs = [Run(engine, Request("hello", tokens, ignore_eos=True)) for tokens in (3, 50)]
+    # In one call: the first has ended, and broken the model, before another call might begin.
+    runs = Run.start_all(engine, [Request("hello", tokens, ignore_eos=True) for tokens in (3, 50)])
     assert isinstance(read(runs[1]).events[-1], Failed)
     assert loaded.acquire(timeout=20)
     wait_until_ready(engine)
