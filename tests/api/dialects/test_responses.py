@@ -210,7 +210,7 @@ REFUSED: Sequence[tuple[dict[str, Any], str]] = [
     ({"reasoning": {"effort": "high", "summary": "detailed"}}, "`summary` is not available"),
     ({"truncation": "auto"}, "`truncation` is not available"),
     ({"include": ["message.output_text.logprobs"]}, "`include` is not available"),
-    ({"background": True, "store": False}, "`background` needs `store`"),
+    ({"background": True, "store": False}, ": `background` needs `store`: leave `store` out, or set it to true."),
     ({"max_output_tokens": 0}, "`max_output_tokens`"),
     ({"input": ""}, "`input"),
 ]
