@@ -16,14 +16,14 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
-# What Playwright switches off, which this list replaces; a process that is kept ready for another site; and the address
-# bar's popups, for which a headless Chromium renders two pages of its own in every context.
-DISABLED_FEATURES: Final = (
-    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades", "LensOverlay"),
-    *("HttpsFirstBalancedModeAutoEnable", "MediaRouter", "PaintHolding", "ThirdPartyStoragePartitioning"),
-    *("OptimizationHints", "NetworkTimeServiceQuerying", "AimEnabled", "PreconnectToSearch"),
-    *("SpareRendererForSitePerProcess", "WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
+PLAYWRIGHTS: Final = (  # features that Playwright disables: of two such switches Chromium reads the last
+    "AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,"
+    "LensOverlay,MediaRouter,PaintHolding,ThirdPartyStoragePartitioning,OptimizationHints,NetworkTimeServiceQuerying,"
+    "AimEnabled,PreconnectToSearch"
 )
+# The address bar's popups, for which a headless Chromium renders two pages of its own in every context; and a process
+# that is kept ready for another site.
+UNSEEN: Final = "WebUIOmniboxPopup,WebUIOmniboxAimPopup,SpareRendererForSitePerProcess"
 
 
 def launch(playwright: Playwright, *arguments: str) -> Browser:
@@ -33,6 +33,5 @@ def launch(playwright: Playwright, *arguments: str) -> Browser:
         (found for name in (os.environ.get("CHROMIUM", ""), *NAMES) if (found := shutil.which(name or "chromium"))),
         None,
     )
-    return playwright.chromium.launch(
-        executable_path=path, args=[*ARGUMENTS, f"--disable-features={','.join(DISABLED_FEATURES)}", *arguments]
-    )
+    disabled = f"--disable-features={PLAYWRIGHTS},{UNSEEN}"
+    return playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, disabled, *arguments])

@@ -150,8 +150,12 @@ class ChatDialect(OpenAIDialect):
     id_prefix = "chatcmpl"
 
     def write_chunk(self, *choices: replies.ChatDelta) -> replies.ChatChunk:
-        # mypy: an Envelope might have more fields.
-        return {"id": self.id, "object": "chat.completion.chunk", **self.write_envelope(), "choices": [*choices]}  # type: ignore[typeddict-item]
+        return {
+            "id": self.id,
+            "object": "chat.completion.chunk",
+            **self.write_envelope(),  # type: ignore[typeddict-item]  # to mypy it might have more fields
+            "choices": [*choices],
+        }
 
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> replies.ChatChunk:
         is_first = token.index == 1

@@ -80,8 +80,12 @@ class CompletionDialect(OpenAIDialect):
     id_prefix = "cmpl"
 
     def write_chunk(self, *choices: CompletionChoice) -> CompletionChunk:
-        # mypy: an Envelope might have more fields.
-        return {"id": self.id, "object": "text_completion", **self.write_envelope(), "choices": [*choices]}  # type: ignore[typeddict-item]
+        return {
+            "id": self.id,
+            "object": "text_completion",
+            **self.write_envelope(),  # type: ignore[typeddict-item]  # to mypy it might have more fields
+            "choices": [*choices],
+        }
 
     def chunk(self, index: int, answer: Answer, token: Token, is_last: bool) -> CompletionChunk:
         choice: CompletionChoice = {
