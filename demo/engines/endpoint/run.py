@@ -12,7 +12,7 @@ from demo.engine import Log, Ticket
 from demo.engines.endpoint.backend import Backend, Call
 from demo.engines.endpoint.chunk import Chunk, Entry, Part, Splitter
 from demo.engines.endpoint.connection import Connection, Cut, Unreachable
-from demo.engines.endpoint.stop_cutter import StopCutter
+from demo.engines.held_tokens import HeldTokens
 from demo.engines.reloading import drop_frames
 from demo.errors import DemoError, describe_failure
 from demo.events import Candidate, Done, EngineReport, Event, Failed, FinishReason, ReasoningStart, Sent, Started, Token
@@ -28,13 +28,14 @@ class Answer:
     """An answer that is being read: what is told of it, and its tokens, of which the last waits for the end here."""
 
     request: Request
-    cutter: StopCutter
+    held: HeldTokens
     splitter: Splitter = field(default_factory=Splitter)
     prompt: tuple[int, ...] = ()
     input_tokens: int | None = None
     cached_tokens: int | None = None
     finish: FinishReason | None = None
     stop: str | None = None
+    is_stopped: bool = False  # by a stop string that was found here
     figures: tuple[tuple[str, float], ...] = ()
     generated: int = 0
     last: list[Token] = field(default_factory=list)
@@ -43,17 +44,18 @@ class Answer:
     @property
     def is_cut(self) -> bool:
         """Whether this side has ended the answer: by a stop string, or because it repeats itself."""
-        return self.cutter.found is not None or self.finish == "repetition"
+        return self.is_stopped or self.finish == "repetition"
 
     def read(self, chunk: Chunk, now: float) -> list[Token]:
         """The tokens of a chunk that can be shown; none after a stop string."""
         parts = [] if self.is_cut else self.splitter.split(chunk)
         self._note(chunk)
-        shown = []
+        shown: list[Token] = []
         for part in parts:
-            shown += self.cutter.feed(self._make_token(part, now))
-            if self.cutter.found is not None:
-                self.finish, self.stop = "stop_sequence", self.cutter.found
+            tokens, match = self.held.feed(self._make_token(part, now))
+            shown += tokens
+            if match is not None:
+                self.is_stopped, self.finish, self.stop = True, "stop_sequence", match.stop
                 break
             if self._ends_in_loop(part):
                 self.finish = "repetition"
@@ -62,9 +64,9 @@ class Answer:
 
     def complete(self, now: float) -> list[Token]:
         """The tokens from the last shown one to the end. An end token that was not sent is one of them."""
-        if self.cutter.found is not None:
+        if self.is_stopped:
             return self.last
-        rest = [*self.last, *self.cutter.flush()]
+        rest = [*self.last, *self.held.flush()]
         if self.finish == "eos_token" and not rest:
             rest = [self._make_token(Part(None, "", None, special=True), now)]
         elif self.finish == "eos_token" and not rest[-1].text:  # also where its own text is not told
@@ -124,7 +126,7 @@ class EndpointRun(Ticket):
         self.stop: Callable[[], None] = lambda: None  # ends the task, from any thread
         self._backend = backend
         self._seed = seed
-        self._answer = Answer(request, StopCutter(request.stop, request.keeps_stop))
+        self._answer = Answer(request, HeldTokens(request.stop, keeps_stop=request.keeps_stop))
         self._early: list[Token] = []  # before the first text, which tells how the answer begins
         self._opens = False
         self._reasoning: ReasoningStart = "none"
@@ -162,7 +164,7 @@ class EndpointRun(Ticket):
         async with aclosing(connection.stream(*self._call)) as events:
             async for event in events:
                 await self._show(answer.read(self._backend.read(event), time.perf_counter()))
-                if answer.is_cut and not (answer.cutter.found and self._backend.is_given_stops(self.request)):
+                if answer.is_cut and not (answer.is_stopped and self._backend.is_given_stops(self.request)):
                     break
         if answer.finish is None:
             raise Cut(f"{connection.name} ended the stream before the answer's end: ask again.")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from demo.engine import Log
+from demo.engines.held_tokens import HeldTokens
 from demo.engines.local.detokenizer import Decode, Detokenizer, Spell
-from demo.engines.local.held_tokens import HeldTokens
 from demo.engines.local.reasoning_start import ReasoningFormat, find_reasoning_start
 from demo.engines.stop_strings import Match
 from demo.errors import DemoError

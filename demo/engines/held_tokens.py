@@ -4,10 +4,12 @@ import codecs
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-from demo.engines.local.detokenizer import INCOMPLETE
 from demo.engines.stop_strings import Match, StopStrings
 from demo.events import Token
+
+BROKEN: Final = "\N{REPLACEMENT CHARACTER}"  # what decoding shows of a character that is incomplete
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,14 @@ class HeldTokens:
         self._held: deque[_Held] = deque()
         self._end = self._spelled_end = self._read = 0
 
-    def feed(self, token: Token, spelled: str, is_inside: bool) -> tuple[Sequence[Token], Match | None]:
+    def feed(
+        self, token: Token, spelled: str | None = None, is_inside: bool = False
+    ) -> tuple[Sequence[Token], Match | None]:
         """The tokens that are decided with `token`; all, cut, where a stop string is complete.
 
-        `spelled` is its text, also where it is special; `is_inside`: whether it ends inside a character.
+        `spelled` is its text where it is special; `is_inside`: whether its text ends inside a character.
         """
+        spelled = token.text if spelled is None else spelled
         self._end += len(token.text)
         self._spelled_end += len(spelled)
         self._inside = self._inside + 1 if is_inside else 0
@@ -88,7 +93,7 @@ class HeldTokens:
     def _may_begin_inside(self) -> bool:
         """Whether a stop string may begin with the character that is incomplete."""
         part = self._decoder.getstate()[0]
-        return any(first == INCOMPLETE or (part and first.encode().startswith(part)) for first in self._beginnings)
+        return any(first == BROKEN or (part and first.encode().startswith(part)) for first in self._beginnings)
 
     def _take_all(self) -> Sequence[_Held]:
         held = tuple(self._held)
@@ -116,4 +121,6 @@ def _cut(held: Sequence[_Held], match: Match, keeps_stop: bool) -> list[Token]:
 def _shorten(token: Token, text: str, encoded: bytes) -> Token:
     if (text, encoded) == (token.text, token.encode()):
         return token
-    return replace(token, text=text, encoded=None if encoded == text.encode() else encoded, own=token.candidate)
+    encoded_apart = None if encoded == text.encode() else encoded
+    reasoned = min(token.reasoned, len(text))
+    return replace(token, text=text, encoded=encoded_apart, own=token.candidate, reasoned=reasoned)
