@@ -4,8 +4,8 @@ import heapq
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from itertools import count
+from typing import Final, NamedTuple
 
 from demo.client_key import find_address_key
 from demo.engine import Engine, Log, Ticket, require_fit
@@ -87,10 +87,12 @@ class FairEngine(EngineWrapper):
     def _foresee(self, client: str, held: Sequence[Place], limits: "_Limits") -> "Iterator[_Change]":
         """Who gives back or takes a place when, in order, but for what `client` takes. The caller keeps `limits`."""
         now = self._clock()
-        away = self._returning.list_away(now)
-        changes = [_Change(habit.find_back(now), other, takes=True) for other, habit in away if other != client]
+        numbers, away = count(), self._returning.list_away(now)
+        back = [(habit.find_back(now), other) for other, habit in away if other != client]
+        changes = [_Change(seconds, next(numbers), other, takes=True) for seconds, other in back]
         waits = ((place.find_remaining(), place.client) for place in held)
-        changes += [_Change(seconds, holder, takes=False) for seconds, holder in waits if seconds is not None]
+        ends = [_Change(seconds, next(numbers), holder, takes=False) for seconds, holder in waits if seconds is not None]
+        changes += ends
         heapq.heapify(changes)
         left = RETURNS_PER_PLACE * (len(held) + 1)
         while changes:
@@ -101,7 +103,7 @@ class FairEngine(EngineWrapper):
             habit = self._returning.find(change.client) if change.client != client else None
             if habit is not None and (left := left - 1) > 0:
                 seconds = change.seconds + (habit.seconds if change.takes else habit.pause)
-                heapq.heappush(changes, _Change(seconds, change.client, not change.takes))
+                heapq.heappush(changes, _Change(seconds, next(numbers), change.client, not change.takes))
 
     def _take(self, client: str | None, places: int) -> None:
         with self._lock:
@@ -177,10 +179,10 @@ class _Limits:
         self.addresses.give_back(find_address_key(client or ""))
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Change:
-    """That a client is expected to take a place or to give one back, in so many seconds."""
+class _Change(NamedTuple):
+    """That a client is expected to take a place or to give one back, in so many seconds; of several, by number."""
 
     seconds: float
-    client: str | None = field(compare=False)
-    takes: bool = field(compare=False)
+    number: int
+    client: str | None
+    takes: bool

@@ -6,8 +6,7 @@ A forecast that let such a client go after its answer would promise its place, a
 import math
 import threading
 from collections import OrderedDict
-from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
 SOON: Final = 1.0  # seconds after an answer in which the client asks again
@@ -17,7 +16,7 @@ SMOOTHING: Final = 0.5  # weight of the newest observation
 Asked = TypeVar("Asked")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Habit(Generic[Asked]):
     """What is known of one client."""
 
@@ -37,11 +36,18 @@ class Habit(Generic[Asked]):
         """Seconds until a client that is away is expected to ask again."""
         return max(self.ended + self.pause - now, 0.0)
 
-    def note_return(self, pause: float) -> None:
-        """The client asks again, after so many seconds."""
-        if pause <= SOON:
-            self.pause += (SMOOTHING if self.inclination else 1.0) * (pause - self.pause)
-        self.inclination += SMOOTHING * ((pause <= SOON) - self.inclination)
+    def note_request(self, asked: Asked, now: float) -> "Habit[Asked]":
+        """The client asks, and is admitted: again, where an answer of it has ended."""
+        inclination, pause, away = self.inclination, self.pause, now - self.ended
+        if math.isfinite(away):
+            if away <= SOON:
+                pause += (SMOOTHING if inclination else 1.0) * (away - pause)
+            inclination += SMOOTHING * ((away <= SOON) - inclination)
+        return Habit(asked, now, math.inf, self.seconds, inclination, pause)
+
+    def note_end(self, now: float) -> "Habit[Asked]":
+        """Its answer ends."""
+        return replace(self, ended=now, seconds=now - self.begun)
 
 
 class ReturningClients(Generic[Asked]):
@@ -56,30 +62,27 @@ class ReturningClients(Generic[Asked]):
         if client is None:
             return
         with self._lock:
-            habit = self._habits.pop(client, None) or Habit(asked, now)
-            if math.isfinite(habit.ended):
-                habit.note_return(now - habit.ended)
-            habit.asked, habit.begun, habit.ended = asked, now, math.inf
-            self._habits[client] = habit
+            known = self._habits.pop(client, None) or Habit(asked, now)
+            self._habits[client] = known.note_request(asked, now)
             if len(self._habits) > MOST:
                 self._habits.popitem(last=False)
 
     def note_end(self, client: str | None, now: float) -> None:
         with self._lock:
             if client is not None and (habit := self._habits.get(client)) is not None:
-                habit.ended, habit.seconds = now, now - habit.begun
+                self._habits[client] = habit.note_end(now)
 
     def find(self, client: str | None) -> Habit[Asked] | None:
         """The habit of a client that is likely to ask again."""
         with self._lock:
             habit = None if client is None else self._habits.get(client)
-            return copy(habit) if habit is not None and habit.returns else None
+        return habit if habit is not None and habit.returns else None
 
     def list_away(self, now: float) -> list[tuple[str, Habit[Asked]]]:
         """The clients whose answer has just ended, and that are likely to ask again in a moment."""
         with self._lock:
             return [
-                (client, copy(habit))
+                (client, habit)
                 for client, habit in self._habits.items()
                 if 0 <= now - habit.ended <= SOON and habit.returns
             ]
