@@ -4,7 +4,7 @@ import heapq
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count
+from itertools import chain, count
 from typing import Final, NamedTuple
 
 from demo.client_key import find_address_key
@@ -87,12 +87,14 @@ class FairEngine(EngineWrapper):
     def _foresee(self, client: str, held: Sequence[Place], limits: "_Limits") -> "Iterator[_Change]":
         """Who gives back or takes a place when, in order, but for what `client` takes. The caller keeps `limits`."""
         now = self._clock()
-        numbers, away = count(), self._returning.list_away(now)
-        back = [(habit.find_back(now), other) for other, habit in away if other != client]
-        changes = [_Change(seconds, next(numbers), other, takes=True) for seconds, other in back]
-        waits = ((place.find_remaining(), place.client) for place in held)
-        ends = [_Change(seconds, next(numbers), holder, takes=False) for seconds, holder in waits if seconds is not None]
-        changes += ends
+        numbers = count()
+        back = ((habit.find_back(now), other, True) for other, habit in self._returning.list_away(now))
+        ends = ((place.find_remaining(), place.client, False) for place in held)
+        changes = [
+            _Change(seconds, next(numbers), who, takes)
+            for seconds, who, takes in chain(back, ends)
+            if seconds is not None and not (takes and who == client)
+        ]
         heapq.heapify(changes)
         left = RETURNS_PER_PLACE * (len(held) + 1)
         while changes:

@@ -10,9 +10,21 @@ from starlette.responses import JSONResponse, Response
 
 from demo.api.openapi import replies
 from demo.api.openapi.examples import EXAMPLES
-from demo.api.openapi.reports import CrowdEvent, JobState
-from demo.api.openapi.response_replies import ResponseEvent, ResponseObject
-from demo.api.openapi.room_replies import RoomEvent
+from demo.api.openapi.reports import (
+    CrowdEvent,
+    Health,
+    Inbox,
+    Info,
+    JobState,
+    ModelEntry,
+    Models,
+    Reload,
+    Report,
+    TextToken,
+    TokenizedChat,
+)
+from demo.api.openapi.response_replies import DeletedResponse, InputItems, ResponseEvent, ResponseObject
+from demo.api.openapi.room_replies import PhoneJoined, RoomEvent, RoomOpened, RoomResults, RoundState
 from demo.api.statuses import STATUSES
 
 ERRORS: Final = {
@@ -34,7 +46,9 @@ REFERENCE: Final = "#/components/schemas/{model}"
 MODELS: Final[Sequence[Any]] = (
     *(replies.NativeError, replies.OpenAIError, replies.Generated, replies.Chat, replies.Completion),
     *(replies.NativeEvent, replies.ChatChunk, replies.CompletionChunk),
-    *(ResponseObject, ResponseEvent, JobState, CrowdEvent, RoomEvent),
+    *(ResponseObject, ResponseEvent, DeletedResponse, InputItems, JobState, Report, CrowdEvent, Inbox),
+    *(Health, Info, Models, ModelEntry, Reload, TextToken, TokenizedChat),
+    *(RoomOpened, RoundState, RoomResults, PhoneJoined, RoomEvent),
 )
 GENERATING: Final = (401, 413, 422, 424, 429, 500, 503)
 # AdmissionMiddleware checks the key before the body is read; here it is only documented.
@@ -116,7 +130,7 @@ def crowd(event: Any) -> dict[str, Any]:
 def reply(model: Any, *statuses: int, success: int = 200) -> dict[str, Any]:
     """A route that replies with a value, which its handler returns."""
     route = _route(_success(model, SUCCESSES[success]), statuses, success)
-    return route | {"response_model": model, "response_class": JSONResponse}
+    return route | {"response_class": JSONResponse}
 
 
 def accepted(model: Any, *statuses: int) -> dict[str, Any]:

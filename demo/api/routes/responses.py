@@ -1,6 +1,6 @@
 """The routes of OpenAI's Responses API: answer, and find, follow, cancel or delete what was answered."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, Response
@@ -75,7 +75,7 @@ def _add_routes_of_one_response(router: APIRouter, store: ResponseStore) -> None
         return {"id": id, "object": "response", "deleted": True}
 
     @router.post("/{id}/cancel", **documents.reply(response_replies.ResponseObject, 404, 422))
-    async def cancel(id: str) -> Any:
+    async def cancel(id: str) -> Response:
         """Stop a response within one token. One that has ended stays as it is."""
         response = store.find(id)
         response.run.cancel()
