@@ -112,8 +112,8 @@ lock: | .venv/test.stamp
 	@CMAKE_ARGS="$$($(BIN)/python -m tests.comparison.systems.instructions)" $(PIP) --requirement requirements-bench.txt \
 		&& touch $@ || echo "It could not be compiled, and will be named as left out."
 
-.venv/resolve.stamp: tests/resolve.sh tests/space-requirements.txt tests/zerogpu-requirements.txt requirements.txt requirements-torch.txt \
-		.venv/test.stamp
+.venv/resolve.stamp: tests/resolve.sh tests/space-requirements.txt tests/zerogpu-requirements.txt requirements.txt \
+		requirements-torch.txt requirements.lock requirements-test.lock requirements-model.txt | .venv/bin/uv
 	@sh tests/resolve.sh
 	@touch $@
 
@@ -142,7 +142,7 @@ browser:
 proxy: browser
 	@sh tests/browser/install-nginx.sh
 
-clients: proxy .venv/test.stamp
+clients: proxy | .venv/bin/uv
 	@sh tests/clients/install.sh
 
 .PHONY: run test checked test-vllm test-models compare-tools bench figures figures-gpu space space-check mutants lock prepared browser proxy clients
