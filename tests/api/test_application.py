@@ -9,7 +9,9 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
+from typing_extensions import is_typeddict
 
 from demo.api.application import create_api
 from demo.api.openapi import replies, reports, response_replies, room_replies
@@ -37,6 +39,20 @@ def test_every_reference_leads_to_a_schema(document: Any) -> None:
     references = set(re.findall(r'"\$ref": "#/components/schemas/([^"]+)"', json.dumps(document)))
     assert references <= set(document["components"]["schemas"])
     assert json.dumps(document).count('"$ref": "#/components/') == json.dumps(document).count('"$ref"')
+
+
+def test_a_value_that_a_route_returns_has_the_shape_that_is_documented(document: Any) -> None:
+    routers = [each.original_router for each in open_api(has_rooms=True).routes if hasattr(each, "original_router")]
+    returned = []
+    for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
+        shape = route.endpoint.__annotations__["return"]
+        if is_typeddict(shape):
+            (operation,) = document["paths"][route.path_format].keys() & {each.lower() for each in route.methods or ()}
+            statuses = document["paths"][route.path_format][operation]["responses"]
+            schema = statuses[str(route.status_code or 200)]["content"]["application/json"]["schema"]
+            assert schema["$ref"].endswith(f"/{shape.__name__}")
+            returned.append(route.path)
+    assert len(returned) >= 16
 
 
 @pytest.mark.parametrize("schema", ["Parameters", "ChatRequest", "CompletionRequest"])

@@ -8,23 +8,8 @@ from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
 from starlette.responses import JSONResponse, Response
 
-from demo.api.openapi import replies
+from demo.api.openapi import replies, reports, response_replies, room_replies
 from demo.api.openapi.examples import EXAMPLES
-from demo.api.openapi.reports import (
-    CrowdEvent,
-    Health,
-    Inbox,
-    Info,
-    JobState,
-    ModelEntry,
-    Models,
-    Reload,
-    Report,
-    TextToken,
-    TokenizedChat,
-)
-from demo.api.openapi.response_replies import DeletedResponse, InputItems, ResponseEvent, ResponseObject
-from demo.api.openapi.room_replies import PhoneJoined, RoomEvent, RoomOpened, RoomResults, RoundState
 from demo.api.statuses import STATUSES
 
 ERRORS: Final = {
@@ -46,9 +31,12 @@ REFERENCE: Final = "#/components/schemas/{model}"
 MODELS: Final[Sequence[Any]] = (
     *(replies.NativeError, replies.OpenAIError, replies.Generated, replies.Chat, replies.Completion),
     *(replies.NativeEvent, replies.ChatChunk, replies.CompletionChunk),
-    *(ResponseObject, ResponseEvent, DeletedResponse, InputItems, JobState, Report, CrowdEvent, Inbox),
-    *(Health, Info, Models, ModelEntry, Reload, TextToken, TokenizedChat),
-    *(RoomOpened, RoundState, RoomResults, PhoneJoined, RoomEvent),
+    *(response_replies.ResponseObject, response_replies.ResponseEvent, response_replies.DeletedResponse),
+    *(response_replies.InputItems, reports.JobState, reports.Report, reports.Inbox, reports.CrowdEvent),
+    *(reports.Health, reports.Info, reports.Models, reports.ModelEntry, reports.Reload),
+    *(reports.TextToken, reports.TokenizedChat),
+    *(room_replies.RoomOpened, room_replies.RoundState, room_replies.RoomResults, room_replies.PhoneJoined),
+    room_replies.RoomEvent,
 )
 GENERATING: Final = (401, 413, 422, 424, 429, 500, 503)
 # AdmissionMiddleware checks the key before the body is read; here it is only documented.
@@ -87,7 +75,7 @@ def either(model: Any, event: Any, *statuses: int) -> dict[str, Any]:
 
 def response() -> dict[str, Any]:
     """A route in OpenAI's newer dialect, for an answer that may continue an earlier one."""
-    return _either(ResponseObject, ResponseEvent, 400, 404)
+    return _either(response_replies.ResponseObject, response_replies.ResponseEvent, 400, 404)
 
 
 def _either(model: Any, event: Any, *statuses: int) -> dict[str, Any]:
@@ -116,8 +104,8 @@ def resumed_stream() -> dict[str, Any]:
 
 def found_response() -> dict[str, Any]:
     """A stored response, or its events."""
-    success = _success(ResponseObject, "The response, or with `stream` its events")
-    success["content"] |= _events(ResponseEvent, "")["content"]
+    success = _success(response_replies.ResponseObject, "The response, or with `stream` its events")
+    success["content"] |= _events(response_replies.ResponseEvent, "")["content"]
     return _route(success, (404, 422))
 
 
@@ -129,6 +117,7 @@ def crowd(event: Any) -> dict[str, Any]:
 
 def reply(model: Any, *statuses: int, success: int = 200) -> dict[str, Any]:
     """A route that replies with a value, which its handler returns."""
+    # Without a `response_model`: the type checker holds the value to its shape, and a validator slows the start.
     route = _route(_success(model, SUCCESSES[success]), statuses, success)
     return route | {"response_class": JSONResponse}
 
@@ -145,7 +134,7 @@ def created(model: Any, *statuses: int) -> dict[str, Any]:
 
 def room_events(*statuses: int) -> dict[str, Any]:
     """A room's events, which can be resumed where they were cut off."""
-    return _route(_events(RoomEvent, "Named events, each with a number as `id`"), statuses)
+    return _route(_events(room_replies.RoomEvent, "Named events, each with a number as `id`"), statuses)
 
 
 def phone_stream() -> dict[str, Any]:
@@ -158,7 +147,7 @@ def job(status: int, *statuses: int) -> dict[str, Any]:
     headers = {"Retry-After": "Seconds, until the job has ended"}
     if status == 202:
         headers["Location"] = "The address of the job"
-    return _route(_success(JobState, "The job", headers), statuses, status)
+    return _route(_success(reports.JobState, "The job", headers), statuses, status)
 
 
 def nothing(*statuses: int) -> dict[str, Any]:
