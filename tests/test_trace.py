@@ -138,10 +138,20 @@ def test_a_link_that_was_cut_off_is_a_sentence(trace: Trace, missing: int) -> No
         read_fragment(fragment[: max(len(fragment) - 4 - missing, 0)])
 
 
+def test_a_link_does_not_depend_on_the_time_at_which_it_is_written() -> None:
+    packed = base64.urlsafe_b64decode(write_fragment(make_trace()) + "==")
+    assert packed[4:8] == bytes(4)  # gzip's time of the file (RFC 1952)
+
+
 @given(st.text(max_size=300))
 def test_whatever_stands_in_a_link_is_at_worst_a_sentence(text: str) -> None:
     with pytest.raises(BadRequest):
         read_fragment(text)
+
+
+def test_a_link_to_what_is_not_utf_8_is_a_sentence() -> None:
+    with pytest.raises(BadRequest, match="not a recorded run"):
+        read_fragment(base64.urlsafe_b64encode(gzip.compress(b'{"x": "\xff"}')).decode().rstrip("="))
 
 
 ANYTHING = st.recursive(

@@ -53,7 +53,7 @@ def refuse_unavailable(body: Body) -> None:
 def write_ignored(body: BaseModel) -> dict[str, str]:
     """The header, if there is anything to name: `seed_everything, messages.mood`. A name is percent-encoded."""
     names = dict.fromkeys(
-        path + quote(name[:MAX_CHARACTERS], errors="replace")
+        path + quote(name[:MAX_CHARACTERS])
         for path, model in islice(_walk(body, ""), MAX_MODELS)
         for name, value in (model.model_extra or {}).items()
         if value not in EMPTY

@@ -143,7 +143,7 @@ def _read_own_rate(turn: Turn, example: GenerationOptions) -> float | None:
         return None
     rate, pace = measure_streamed(0.0, turn.trace.events).rate, turn.trace.pace
     kept_up = rate is not None and pace is not None and rate >= NEARLY * pace
-    return None if kept_up and (example.pace is None or pace != example.pace) else rate
+    return None if kept_up and pace != example.pace else rate
 
 
 def _find_moments(timeline: Timeline) -> Moments:

@@ -141,6 +141,13 @@ def test_those_of_messages_and_of_their_parts_are_named_once(app: FastAPI) -> No
     assert response.headers[HEADER] == "messages.name, messages.content.cache_control"
 
 
+@pytest.mark.parametrize(("others", "named"), [(998, "messages.name"), (999, None)])
+def test_of_a_body_with_its_messages_the_first_thousand_are_looked_at(
+    app: FastAPI, others: int, named: str | None
+) -> None:
+    assert post(app, CHAT, messages=[HI] * others + [{**HI, "name": "me"}]).headers.get(HEADER) == named
+
+
 def test_a_field_named_as_one_of_ours_is_no_parameter(app: FastAPI) -> None:
     assert post(app, CHAT, sampling=1, model_config=2, size=3).headers[HEADER] == "sampling, model_config, size"
 

@@ -162,14 +162,17 @@ def test_what_changes_nothing_is_accepted(app: FastAPI, path: str, body: dict[st
 
 
 def test_what_is_unavailable_is_documented(app: FastAPI) -> None:
-    fields = app.openapi()["components"]["schemas"]["ChatRequest"]["properties"]
-    described = {name: fields[name]["description"] for name in ("audio", "tools", "tool_choice", "response_format")}
+    schemas = app.openapi()["components"]["schemas"]
+    fields = {**schemas["CompletionRequest"]["properties"], **schemas["ChatRequest"]["properties"]}
+    asked = ("audio", "tools", "tool_choice", "response_format", "echo")
+    described = {name: fields[name]["description"] for name in asked}
     start = "Not available here: refused unless null"
     assert described == {
         "audio": f"{start}.",
         "tools": f"{start} or empty.",
         "tool_choice": f'{start}, "none" or "auto".',
         "response_format": f'{start} or {{"type": "text"}}.',
+        "echo": f"{start} or false.",
     }
 
 

@@ -34,6 +34,7 @@ def read_prompt(fragment: str) -> PromptLink:
 def test_a_link_restores_the_prompt_and_every_control(prompt: str, values: tuple[ControlValue, ...]) -> None:
     link = read_prompt(write_link(PromptLink(prompt, values)))
     assert (link.prompt, tuple(link.values)) == (prompt, values)
+    assert isinstance(link.values[0], int)  # a length of 64.0 tokens is refused
 
 
 def test_a_link_holds_only_the_controls_that_were_changed() -> None:
@@ -55,6 +56,7 @@ def test_a_recorded_run_arrives_whole() -> None:
     ("fragment", "sentence"),
     [
         ("prompt=Hi&wings=2", "sets wings, which this page does not have"),
+        ("prompt=Hi&wings=2&tail=1", "sets tail, wings, which"),
         ("length=soon", "length to 'soon': it must be from 1 to 1024"),
         ("length=0", "length to '0': it must be from 1 to 1024"),
         ("length=1025", "length to '1025': it must be from 1 to 1024"),
