@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from functools import cache
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -27,6 +29,14 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulated faults without their pauses."""
     monkeypatch.setattr(simulated_faults, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(simulated_faults, "GAP_SECONDS", 0.0)
+
+
+@cache
+def find_validator(path: str, method: str, status: int) -> Any:
+    """Of the documented schema of a reply in JSON."""
+    content = DOCUMENT["paths"][path][method]["responses"][str(status)]["content"]
+    schema = {**content["application/json"]["schema"], "components": DOCUMENT["components"]}
+    return jsonschema_rs.validator_for(schema)
 
 
 def check(status: int, content_type: str, body: bytes, documented: set[int]) -> None:
@@ -64,7 +74,10 @@ def test_requests_that_follow_the_document_and_bodies_that_do_not_are_answered(m
     @given(case=OPERATIONS[name].as_strategy(generation_mode=mode))
     def send(case: Any) -> None:
         response = case.call(timeout=PATIENCE)
-        check(response.status_code, response.headers.get("content-type", [""])[0], response.content, documented)
+        status, content_type = response.status_code, response.headers.get("content-type", [""])[0]
+        check(status, content_type, response.content, documented)
+        if response.content and status < 300 and content_type == "application/json":
+            find_validator(path, method.lower(), status).validate(parse(response.content))
 
     send()
 
