@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any, NoReturn
 
 import httpx2
+import jsonschema_rs
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
@@ -64,6 +65,12 @@ def parse(text: str | bytes) -> Any:
         raise AssertionError(f"{constant} is not JSON")
 
     return json.loads(text, parse_constant=refuse)
+
+
+def make_validator(document: Any, path: str, method: str, status: int, content_type: str = "application/json") -> Any:
+    """Of what the OpenAPI document says of a reply."""
+    content = document["paths"][path][method]["responses"][str(status)]["content"]
+    return jsonschema_rs.validator_for({**content[content_type]["schema"], "components": document["components"]})
 
 
 def read_events(body: bytes) -> list[Any]:

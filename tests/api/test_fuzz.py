@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -13,12 +12,13 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 from demo.engines import simulated_faults
-from tests.api.client import MINIMAL, PATIENCE, parse, read_events
+from tests.api.client import MINIMAL, PATIENCE, make_validator, parse, read_events
 from tests.api.script import ENDED, HELD_BACK, HELLO, RANKED, AnsweringEngine, open_api
 from tests.api.visit import Visit
 
 APP = open_api(AnsweringEngine(HELLO, RANKED, HELD_BACK, ENDED), has_rooms=True)
 DOCUMENT = APP.openapi()
+find_validator = cache(partial(make_validator, DOCUMENT))
 SCHEMA: Any = schemathesis.openapi.from_asgi("/openapi.json", APP)
 OPERATIONS = {f"{each.ok().method.upper()} {each.ok().path}": each.ok() for each in SCHEMA.get_all_operations()}
 patient = settings(max_examples=30, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -29,14 +29,6 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulated faults without their pauses."""
     monkeypatch.setattr(simulated_faults, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(simulated_faults, "GAP_SECONDS", 0.0)
-
-
-@cache
-def find_validator(path: str, method: str, status: int) -> Any:
-    """Of the documented schema of a reply in JSON."""
-    content = DOCUMENT["paths"][path][method]["responses"][str(status)]["content"]
-    schema = {**content["application/json"]["schema"], "components": DOCUMENT["components"]}
-    return jsonschema_rs.validator_for(schema)
 
 
 def check(status: int, content_type: str, body: bytes, documented: set[int]) -> None:

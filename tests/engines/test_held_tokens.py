@@ -1,10 +1,13 @@
 """Stop strings are cut, across tokens and parts of characters; one that only begins changes nothing."""
 
+from itertools import accumulate, pairwise, takewhile
+
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from demo.engines.held_tokens import HeldTokens
 from demo.events import Token
+from tests.engines.endpoint.test_chunk import read_texts
 
 drawn = settings(max_examples=80, database=None, derandomize=True)
 TEXTS = st.text("ab€☃", max_size=12)
@@ -14,16 +17,12 @@ STOPS = st.lists(st.text("ab€☃", min_size=1, max_size=4), max_size=3)
 
 def make_tokens(text: str, sizes: list[int]) -> list[Token]:
     """Tokens of so many bytes each, as an engine elsewhere tells them: none ends inside a character that is shown."""
-    left, read, tokens = text.encode(), b"", list[Token]()
-    for number, size in enumerate(sizes, 1):
-        raw, left = left[:size], left[size:]
-        shown = (read + raw).decode(errors="ignore").removeprefix(read.decode(errors="ignore"))
-        read += raw
-        encoded = None if raw == shown.encode() else raw
-        tokens.append(Token(float(number), number, number, shown, -0.5, False, (), encoded))
-        if not left:
-            break
-    return tokens
+    ends = [*takewhile(lambda end: end < len(text.encode()), accumulate(sizes)), len(text.encode())]
+    raws = [text.encode()[begin:end] for begin, end in pairwise([0, *ends])]
+    return [
+        Token(float(number), number, number, shown, -0.5, False, (), None if raw == shown.encode() else raw)
+        for number, (raw, shown) in enumerate(zip(raws, read_texts(raws), strict=True), 1)
+    ]
 
 
 @drawn
